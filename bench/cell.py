@@ -1,0 +1,59 @@
+"""A cell: dataset x model x method x seed, with a stable id."""
+
+import hashlib
+import json
+import re
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import Field
+
+from bench.sources import DatasetSource, ModelSource
+from bench.study import DataSettings, Frozen, Limits, TrainSettings
+
+
+class MethodSource(Frozen):
+    """Where a method's code lies and what it is set to."""
+
+    name: str = Field(description="the row: the study's entry")
+    label: str
+    plugin: str = Field(description="the plugin's own name: the stem of its file")
+    path: str = Field(description="the plugin's file")
+    sha256: str = Field(description="of that file: changed code is another cell")
+    given: dict[str, Any] = Field(default_factory=dict, description="options as the study gives them")
+    options: dict[str, Any] = Field(default_factory=dict, description="every option, defaults filled in")
+
+
+class Cell(Frozen):
+    """Everything a worker needs to measure one combination, and nothing it has to look up in a study."""
+
+    schema_version: Literal[1] = 1
+    study: str
+    dataset: DatasetSource
+    model: ModelSource
+    method: MethodSource
+    seed: int = Field(ge=0)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    data: DataSettings
+    train: TrainSettings
+    limits: Limits
+
+    @cached_property
+    def id(self) -> str:
+        """Readable and stable: names, seed and a hash of all that can change a result, but of no path.
+
+        The options count as given: what the defaults add is settled by the plugin's own hash.
+        """
+        facts = self.model_dump(mode="json", exclude={"study": True, "limits": True})
+        for place, keys in (("dataset", ("files", "label")), ("model", ("folder", "label")), ("method", ("path", "label", "options"))):
+            for key in keys:
+                facts[place].pop(key)
+        text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+        digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+        names = (self.dataset.name, self.model.name, self.method.name, f"s{self.seed}")
+        return "__".join(_slug(name) for name in names) + f"-{digest}"
+
+
+def _slug(name: str) -> str:
+    """A part of a folder name: no separators, no leading dot, at most 40 characters."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._")[-40:] or "x"

@@ -1,0 +1,164 @@
+"""The ``tunebench`` command: parsing and exit codes only.
+
+Exit codes: 0 all cells ok, 1 some cells failed (their rows say how), 2 the request was wrong, 130 interrupted.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import __version__
+
+# Imports of each verb stand inside its function: --help must answer without loading a table library, or worse, torch.
+
+OK, CELLS_FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tunebench",
+        description="What it costs, and what it buys, to adapt a pretrained language model to text classification.",
+    )
+    parser.add_argument("--version", action="version", version=f"tunebench {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    _add_run(verbs.add_parser("run", help="measure a study and print its comparison table"))
+    _add_report(verbs.add_parser("report", help="redraw the tables of a run folder"))
+    _add_methods(verbs.add_parser("methods", help="list the methods with their options"))
+    _add_doctor(verbs.add_parser("doctor", help="say what this machine has and what is missing"))
+    return parser
+
+
+def _add_run(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("study", help="name of a shipped study, or path of a .toml file")
+    verb.add_argument("--data-root", type=Path, metavar="DIR", help="read datasets from DIR/<name>/<split>.jsonl.gz")
+    _add_plugin(verb)
+    verb.add_argument(
+        "--only", action="append", default=[], metavar="KEY=VALUE", help="only cells with this dataset, model, method or seed"
+    )
+    verb.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run folders are (runs)")
+    verb.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where tables go (reports)")
+    verb.set_defaults(act=_run)
+
+
+def _add_report(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("run_folder", type=Path, help="runs/<study>")
+    verb.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where tables go (reports)")
+    verb.set_defaults(act=_report)
+
+
+def _add_methods(verb: argparse.ArgumentParser) -> None:
+    _add_plugin(verb)
+    verb.set_defaults(act=_methods)
+
+
+def _add_doctor(verb: argparse.ArgumentParser) -> None:
+    _add_plugin(verb)
+    verb.add_argument("--data-root", type=Path, metavar="DIR", help="also check the datasets there")
+    verb.set_defaults(act=_doctor)
+
+
+def _add_plugin(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--plugin", type=Path, action="append", default=[], metavar="FILE", help="a method file of your own")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from bench.executor import LocalExecutor
+    from bench.progress import ProgressDisplay
+    from bench.runner import Request, parse_only, run
+    from bench.study import load_study, shipped_studies
+
+    study = load_study(arguments.study)
+    folder = arguments.runs / study.name
+    request = Request(
+        study=study,
+        base=Path() if arguments.study in shipped_studies() else Path(arguments.study).resolve().parent,
+        folder=folder,
+        data_root=arguments.data_root,
+        plugin_files=arguments.plugin,
+        only=parse_only(arguments.only),
+    )
+    _require_writable(arguments.reports / study.name)
+    console = Console()
+    with ProgressDisplay(console) as display:
+        records = run(request, LocalExecutor, display)
+    _draw(folder, arguments.reports, console)
+    failed = [record for record in records if record.status not in ("ok", "unsupported")]
+    return CELLS_FAILED if failed else OK
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    _require_writable(arguments.reports)
+    _draw(arguments.run_folder, arguments.reports, Console())
+    return OK
+
+
+def _draw(folder: Path, reports: Path, console: "Console") -> None:  # type: ignore[name-defined] # noqa: F821
+    from bench.report import table3, terminal
+    from bench.store import RunFolder, read_record
+
+    run_folder = RunFolder(folder)
+    run = run_folder.read_run()
+    found = [read_record(run_folder.cell(cell_id).record) for cell_id in run["cell_ids"]]
+    records = [record for record in found if record is not None]
+    table = table3.build(run["study"]["title"] or run["study"]["name"], records, missing=found.count(None))
+    terminal.show(table, console)
+    for path in table3.write(table, reports / run["study"]["name"]):
+        console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _methods(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from bench.inspection import show_methods
+
+    return OK if show_methods(arguments.plugin, Console()) else CELLS_FAILED
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from bench.inspection import show_doctor
+
+    return OK if show_doctor(arguments.plugin, arguments.data_root, Console()) else CELLS_FAILED
+
+
+def _require_writable(folder: Path) -> None:
+    """Find out before an hour's work that the tables cannot be written after it."""
+    import os
+
+    from bench.errors import RunFolderError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"{folder} cannot be written: {error.strerror}; give --reports another folder") from None
+    if not os.access(folder, os.W_OK):
+        raise RunFolderError(f"{folder} cannot be written; give --reports another folder")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    from bench.errors import RequestError
+
+    parsed = _parser().parse_args(arguments)
+    try:
+        return int(parsed.act(parsed))
+    except RequestError as error:
+        for line in str(error).splitlines():
+            print(f"tunebench: {line}", file=sys.stderr)
+        return WRONG_REQUEST
+    except OSError as error:
+        print(f"tunebench: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
+        return WRONG_REQUEST
+    except KeyboardInterrupt:
+        print("tunebench: interrupted; finished cells are kept, the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

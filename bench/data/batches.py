@@ -1,0 +1,84 @@
+"""Length-grouped batches, padded to the batch only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bench.data.tokens import Tokens
+
+#: Batches in a bucket: sorting more at once saves little padding and makes the order of lengths less random.
+BUCKET_BATCHES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Sequences of one batch, B of them, padded to the longest, L.
+
+    Attributes:
+        input_ids: int64, shape (B, L).
+        attention_mask: int64, shape (B, L), 1 on tokens and 0 on padding; None where nothing is padded.
+        labels: int64, shape (B,).
+        indices: positions in the split, shape (B,).
+        tokens: non-padding tokens.
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor | None
+    labels: Tensor
+    indices: NDArray[np.int64]
+    tokens: int
+
+    @property
+    def padded_tokens(self) -> int:
+        """Tokens with padding, B x L."""
+        return self.input_ids.numel()
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        if device.type == "cpu":
+            return self
+        mask = None if self.attention_mask is None else self.attention_mask.to(device, non_blocking=True)
+        return Batch(
+            self.input_ids.to(device, non_blocking=True), mask, self.labels.to(device, non_blocking=True),
+            self.indices, self.tokens,
+        )  # fmt: skip
+
+
+def training_order(lengths: NDArray[np.int64], batch_size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Indices of each batch of one epoch: shuffled, then grouped by length within buckets.
+
+    In each bucket the batch with the longest sequences comes first, so that memory that does not suffice fails early; the
+    bucket's other batches are in random order, so that length and time stay unrelated.
+    """
+    order = rng.permutation(len(lengths))
+    batches: list[NDArray[np.int64]] = []
+    size = BUCKET_BATCHES * batch_size
+    for start in range(0, len(order), size):
+        bucket = order[start : start + size]
+        bucket = bucket[np.argsort(-lengths[bucket], kind="stable")]
+        grouped = [bucket[i : i + batch_size] for i in range(0, len(bucket), batch_size)]
+        rest = [grouped[i] for i in 1 + rng.permutation(len(grouped) - 1)]
+        batches += [grouped[0], *rest]
+    return batches
+
+
+def prediction_order(lengths: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
+    """Indices of each batch for prediction: all texts by length, long first."""
+    order = np.argsort(-lengths, kind="stable")
+    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+
+
+def collate(tokens: Tokens, labels: Sequence[int], indices: NDArray[np.int64], pad_id: int) -> Batch:
+    """Pad the sequences at these indices to the longest of them, on the right."""
+    lengths = tokens.lengths[indices]
+    longest = int(lengths.max())
+    ids = np.full((len(indices), longest), pad_id, dtype=np.int64)
+    on_token = np.arange(longest) < lengths[:, None]
+    ids[on_token] = np.concatenate([tokens.ids[tokens.offsets[i] : tokens.offsets[i + 1]] for i in indices])
+    mask = None if bool(on_token.all()) else torch.from_numpy(on_token.astype(np.int64))
+    batch_labels = torch.tensor([labels[i] for i in indices], dtype=torch.int64)
+    return Batch(torch.from_numpy(ids), mask, batch_labels, indices, int(lengths.sum()))

@@ -1,0 +1,259 @@
+"""A dataset by name: texts and labels by split, checked."""
+
+import csv
+import gzip
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+
+from bench.data.synthetic import TASKS, generate
+from bench.errors import DataError
+from bench.sources import SPLITS, DatasetSource
+from bench.study import DataSettings
+
+Row = tuple[str, Any, str]
+"""A text, its label as found, and where it was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One split.
+
+    Attributes:
+        ids: where each text comes from, stable across runs, e.g. ``test/12``.
+        texts: the texts.
+        labels: class index of each text.
+    """
+
+    ids: list[str]
+    texts: list[str]
+    labels: list[int]
+
+    def __len__(self) -> int:
+        """Number of texts."""
+        return len(self.texts)
+
+    def take(self, indices: Sequence[int]) -> "Split":
+        """The texts at these indices, in this order."""
+        return Split(
+            [self.ids[i] for i in indices], [self.texts[i] for i in indices], [self.labels[i] for i in indices]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """A dataset, ready to be tokenised.
+
+    Attributes:
+        labels: class names by index.
+        splits: train, validation and test.
+        validation_carved: validation was taken from train.
+        sha256: over every text and label.
+    """
+
+    labels: tuple[str, ...]
+    splits: Mapping[str, Split]
+    validation_carved: bool
+    sha256: str
+
+
+def load(source: DatasetSource, settings: DataSettings) -> Dataset:
+    """Read, check and, where asked, subsample a dataset.
+
+    Raises:
+        DataError: it cannot be reached or a row breaks a rule; the message names the file and line.
+    """
+    rows = _read(source)
+    labels = source.labels or _infer_labels(source, rows["train"])
+    splits = {split: _checked(source, split, found, labels) for split, found in rows.items()}
+    carved = "validation" not in splits
+    rng = np.random.default_rng(settings.split_seed)
+    if carved:
+        splits["train"], splits["validation"] = _carve(source, splits["train"], settings.validation_fraction, rng)
+    limits = {"train": settings.max_train_samples}
+    for split in SPLITS:
+        limit = limits.get(split, settings.max_evaluation_samples)
+        if limit is not None and limit < len(splits[split]):
+            splits[split] = splits[split].take(_stratified(splits[split].labels, limit, rng))
+    return Dataset(
+        labels=tuple(labels),
+        splits={split: splits[split] for split in SPLITS},
+        validation_carved=carved,
+        sha256=_content_sha256(splits),
+    )
+
+
+def _read(source: DatasetSource) -> dict[str, list[Row]]:
+    if source.kind == "synthetic":
+        task = TASKS[source.name]
+        generated = {split: generate(task, cast(Any, split)) for split in SPLITS}
+        return {
+            split: [(text, label, split) for text, label in zip(*pair, strict=True)]
+            for split, pair in generated.items()
+        }
+    if source.kind == "folder":
+        return {split: list(_read_file(source, Path(path))) for split, path in source.files.items()}
+    return _read_hub(source)
+
+
+def _read_file(source: DatasetSource, path: Path) -> Iterator[Row]:
+    try:
+        if path.suffix == ".parquet":
+            yield from _read_parquet(source, path)
+            return
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as handle:
+            reader = _read_jsonl if ".jsonl" in path.suffixes else _read_csv
+            yield from reader(source, path, cast(IO[bytes], handle))
+    except UnicodeDecodeError as error:
+        raise DataError(f"dataset {source.name}: {path}: not UTF-8 text (byte {error.start} of a line)") from None
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise DataError(f"dataset {source.name}: {path}: corrupt or cut short: {error}") from None
+    except OSError as error:
+        raise DataError(f"dataset {source.name}: {path} cannot be read: {error}") from None
+
+
+def _read_jsonl(source: DatasetSource, path: Path, handle: IO[bytes]) -> Iterator[Row]:
+    for number, line in enumerate(handle, start=1):
+        place = f"{path}: line {number}"
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.decode("utf-8"))
+        except UnicodeDecodeError:
+            raise DataError(f"dataset {source.name}: {place}: not UTF-8 text") from None
+        except ValueError as error:
+            raise DataError(f"dataset {source.name}: {place}: not valid JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise DataError(f"dataset {source.name}: {place}: must be a JSON object, got {type(row).__name__}")
+        yield _columns(source, row, place)
+
+
+def _read_csv(source: DatasetSource, path: Path, handle: IO[bytes]) -> Iterator[Row]:
+    lines = (line.decode("utf-8") for line in handle)
+    try:
+        for row in csv.DictReader(lines, strict=True):
+            yield _columns(source, row, f"{path}: a row")
+    except csv.Error as error:
+        raise DataError(f"dataset {source.name}: {path}: not valid CSV: {error}") from None
+
+
+def _read_parquet(source: DatasetSource, path: Path) -> Iterator[Row]:
+    import pyarrow.parquet
+
+    try:
+        rows = pyarrow.parquet.read_table(path).to_pylist()
+    except pyarrow.ArrowException as error:
+        raise DataError(f"dataset {source.name}: {path}: not valid Parquet: {error}") from None
+    for number, row in enumerate(rows, start=1):
+        yield _columns(source, row, f"{path}: row {number}")
+
+
+def _columns(source: DatasetSource, row: Mapping[str, Any], place: str) -> Row:
+    for column in (source.text_column, source.label_column):
+        if row.get(column) is None:
+            raise DataError(
+                f"dataset {source.name}: {place}: no column {column!r}; it has {', '.join(map(str, row))}; "
+                f"set text and label in [datasets.{source.name}]"
+            )
+    return row[source.text_column], row[source.label_column], place
+
+
+def _read_hub(source: DatasetSource) -> dict[str, list[Row]]:
+    import datasets
+
+    name = f"{source.hub_id}" + (f" ({source.hub_config})" if source.hub_config else "")
+    datasets.disable_progress_bars()
+    try:
+        found = datasets.load_dataset(source.hub_id, source.hub_config, revision=source.revision)
+    except Exception as error:  # the hub client raises from a dozen libraries; all mean: not reached
+        raise DataError(
+            f"dataset {source.name}: cannot be reached on the hub: tried {name} at revision {source.revision}: "
+            f"{type(error).__name__}: {error}; to read local files give --data-root DIR with "
+            f"DIR/{source.name}/train.jsonl.gz and test.jsonl.gz"
+        ) from error
+    return {
+        split: [_columns(source, row, f"{name} {split}") for row in found[split]] for split in SPLITS if split in found
+    }
+
+
+def _infer_labels(source: DatasetSource, rows: Sequence[Row]) -> tuple[str, ...]:
+    """Class names from the labels of train: 0..C-1, or sorted names."""
+    values = {str(label) for _, label, _ in rows}
+    if values and all(value.isdecimal() for value in values):
+        indices = sorted(int(value) for value in values)
+        if indices != list(range(len(indices))) or len(indices) < 2:
+            raise DataError(
+                f"dataset {source.name}: labels of train must be 0..C-1 with at least 2 classes, got {indices[:10]}; "
+                f"or set labels in [datasets.{source.name}]"
+            )
+        return tuple(str(index) for index in indices)
+    if not 2 <= len(values) <= 1000:
+        raise DataError(f"dataset {source.name}: train has {len(values)} different labels; wanted 2 to 1000")
+    return tuple(sorted(values))
+
+
+def _checked(source: DatasetSource, split: str, rows: Sequence[Row], labels: Sequence[str]) -> Split:
+    if not rows:
+        raise DataError(f"dataset {source.name}: split {split} is empty")
+    by_name = {name: index for index, name in enumerate(labels)}
+    result = Split([], [], [])
+    for number, (text, label, place) in enumerate(rows):
+        if not isinstance(text, str) or not text.strip():
+            raise DataError(f"dataset {source.name}: {place}: text must be a non-empty string, got {text!r:.60}")
+        result.ids.append(f"{split}/{number}")
+        result.texts.append(text)
+        result.labels.append(_label_index(source, label, place, by_name))
+    return result
+
+
+def _label_index(source: DatasetSource, label: Any, place: str, by_name: Mapping[str, int]) -> int:
+    if isinstance(label, str) and label in by_name:
+        return by_name[label]
+    is_index = isinstance(label, int) and not isinstance(label, bool) or isinstance(label, str) and label.isdecimal()
+    if is_index and 0 <= int(label) < len(by_name):
+        return int(label)
+    raise DataError(
+        f"dataset {source.name}: {place}: bad label {label!r:.60}; wanted 0..{len(by_name) - 1} or one of "
+        f"{', '.join(by_name)}"
+    )
+
+
+def _carve(source: DatasetSource, train: Split, fraction: float, rng: np.random.Generator) -> tuple[Split, Split]:
+    count = round(len(train) * fraction)
+    if not 1 <= count < len(train):
+        raise DataError(f"dataset {source.name}: train has {len(train)} rows, too few to carve a validation split")
+    held = _stratified(train.labels, count, rng)
+    kept = sorted(set(range(len(train))) - set(held))
+    return train.take(kept), train.take(held)
+
+
+def _stratified(labels: Sequence[int], count: int, rng: np.random.Generator) -> list[int]:
+    """Indices of a random sample in which each class keeps its share to within one row."""
+    array = np.asarray(labels)
+    order = rng.permutation(len(array))
+    # Each row's rank within its class, scaled to the class's size: the smallest ranks are an even share of each class.
+    counts = Counter(labels)
+    seen: Counter[int] = Counter()
+    rank = np.empty(len(array))
+    for index in order:
+        label = int(array[index])
+        rank[index] = (seen[label] + 0.5) / counts[label]
+        seen[label] += 1
+    chosen = order[np.argsort(rank[order], kind="stable")][:count]
+    return sorted(int(index) for index in chosen)
+
+
+def _content_sha256(splits: Mapping[str, Split]) -> str:
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        for text, label in zip(splits[split].texts, splits[split].labels, strict=True):
+            data = text.encode("utf-8", "surrogatepass")
+            digest.update(b"%d %d " % (label, len(data)))
+            digest.update(data)
+    return digest.hexdigest()

@@ -1,0 +1,87 @@
+"""Texts to token ids: once, then cached by content."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+CACHE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Token ids of many texts, end to end.
+
+    Attributes:
+        ids: int32, shape (tokens of all texts,).
+        offsets: int64, shape (texts + 1,): text i is ``ids[offsets[i]:offsets[i + 1]]``.
+        truncated: number of texts that max_length cut.
+    """
+
+    ids: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    truncated: int
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each text, shape (texts,)."""
+        return np.diff(self.offsets)
+
+
+def cache_folder() -> Path:
+    """Where token ids are kept: ``$TUNEBENCH_CACHE``, else the user's cache folder."""
+    return Path(os.environ.get("TUNEBENCH_CACHE") or platformdirs.user_cache_dir("tunebench"))
+
+
+def tokenise(texts: list[str], tokenizer: Any, max_length: int) -> Tokens:
+    """Token ids with the tokenizer's special tokens, truncated to ``max_length`` tokens.
+
+    The result is cached under a hash of the texts, the tokenizer's whole definition and the length; a cache that cannot
+    be read or written costs time and nothing else.
+    """
+    path = cache_folder() / "tokens" / f"{_key(texts, tokenizer, max_length)}.safetensors"
+    try:
+        kept = load_file(path)
+        return Tokens(kept["ids"], kept["offsets"], int(kept["truncated"][0]))
+    except (OSError, SafetensorError, KeyError):
+        pass
+    tokens = _tokenise(texts, tokenizer, max_length)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        content = {"ids": tokens.ids, "offsets": tokens.offsets, "truncated": np.array([tokens.truncated])}
+        save_file(content, aside)
+        aside.replace(path)
+    except (OSError, SafetensorError):
+        pass
+    return tokens
+
+
+def _tokenise(texts: list[str], tokenizer: Any, max_length: int) -> Tokens:
+    # One token more than allowed tells which texts are cut, without a second full pass over the long ones.
+    longer = tokenizer(texts, truncation=True, max_length=max_length + 1, return_attention_mask=False)["input_ids"]
+    truncated = sum(len(ids) > max_length for ids in longer)
+    rows = longer
+    if truncated:
+        rows = tokenizer(texts, truncation=True, max_length=max_length, return_attention_mask=False)["input_ids"]
+    lengths = np.fromiter((len(ids) for ids in rows), dtype=np.int64, count=len(rows))
+    offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
+    flat = np.fromiter((token for ids in rows for token in ids), dtype=np.int32, count=int(offsets[-1]))
+    return Tokens(flat, offsets, truncated)
+
+
+def _key(texts: list[str], tokenizer: Any, max_length: int) -> str:
+    digest = hashlib.sha256(f"{CACHE_VERSION} {max_length} {type(tokenizer).__name__}\n".encode())
+    digest.update(tokenizer.backend_tokenizer.to_str().encode())
+    for text in texts:
+        data = text.encode("utf-8", "surrogatepass")
+        digest.update(b"%d " % len(data))
+        digest.update(data)
+    return digest.hexdigest()

@@ -1,0 +1,81 @@
+"""Every error tunebench raises on purpose.
+
+    TunebenchError
+    ├── RequestError          the request cannot be carried out as written; nothing has been run (exit code 2)
+    │   ├── StudyError        a study file or an override breaks a rule
+    │   ├── UnknownNameError  a dataset, model, method or study that nobody defines
+    │   ├── DataError         a dataset that cannot be reached or read
+    │   ├── ModelError        weights or an architecture that cannot be reached or read
+    │   ├── PluginError       a method file that does not import or breaks the contract
+    │   └── RunFolderError    an output folder that is locked, unwritable, full or of a newer schema
+    └── CellError             one cell cannot go on; it becomes a row, the study continues
+        ├── UnsupportedError  this method cannot adapt this model
+        └── DivergedError     the loss is no longer a finite number
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class TunebenchError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class RequestError(TunebenchError):
+    """The request was wrong and nothing was run."""
+
+
+class StudyError(RequestError):
+    """A study file breaks a rule."""
+
+
+class UnknownNameError(RequestError):
+    """A name that nobody defines."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        """Say what was asked for, the nearest known name and what is known.
+
+        Args:
+            what: the sort of thing, e.g. ``dataset``.
+            name: what was asked for.
+            known: the names there are.
+            hint: how to add one, as a sentence.
+        """
+        self.name = name
+        names = sorted(set(known))
+        near = get_close_matches(name, names, n=1, cutoff=0.5)
+        parts = [f"unknown {what} {name!r}"]
+        if near:
+            parts.append(f"did you mean {near[0]!r}?")
+        parts.append(f"known: {', '.join(names) or 'none'}")
+        if hint:
+            parts.append(hint)
+        super().__init__("; ".join(parts))
+
+
+class DataError(RequestError):
+    """A dataset cannot be reached or read."""
+
+
+class ModelError(RequestError):
+    """Weights or an architecture cannot be reached or read."""
+
+
+class PluginError(RequestError):
+    """A method file does not import or breaks the contract."""
+
+
+class RunFolderError(RequestError):
+    """An output folder cannot be used."""
+
+
+class CellError(TunebenchError):
+    """One cell cannot go on."""
+
+
+class UnsupportedError(CellError):
+    """This method cannot adapt this model."""
+
+
+class DivergedError(CellError):
+    """The loss is no longer a finite number."""

@@ -1,0 +1,102 @@
+"""Predictions, and what they are worth."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+from torch import nn
+
+from bench.data.batches import Batch
+from bench.measure.clock import StepClock, held_garbage_collection
+from bench.record import Quality
+from bench.train import StepHook, StepLog, autocast
+
+
+def predict(
+    model: nn.Module,
+    batches: Sequence[Batch],
+    num_labels: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    on_step: StepHook,
+    warmup_batches: int = 0,
+) -> tuple[NDArray[np.float32], StepLog]:
+    """Class scores of every sample, and the time of each batch.
+
+    Args:
+        model: ready for inference, on the device.
+        batches: together they hold each sample once.
+        num_labels: number of classes C.
+        device: where the model lies.
+        dtype: of the matmuls.
+        on_step: told after each batch.
+        warmup_batches: first batches that are run once more before the clock starts.
+
+    Returns:
+        Logits, float32, shape (samples, C), in the split's order; and the log.
+    """
+    log, outputs = StepLog(), []
+    model.eval()
+    with torch.inference_mode(), autocast(device, dtype), held_garbage_collection():
+        for batch in batches[:warmup_batches]:
+            _logits(model, batch.to(device))
+        clock = StepClock(device)
+        for done, batch in enumerate(batches, start=1):
+            outputs.append(_logits(model, batch.to(device)))
+            log.count(batch)
+            clock.mark()
+            on_step(done, len(batches))
+        log.seconds = clock.seconds()
+    scores = np.empty((sum(log.samples), num_labels), dtype=np.float32)
+    for batch, output in zip(batches, outputs, strict=True):
+        scores[batch.indices] = output.float().cpu().numpy()
+    return scores, log
+
+
+def _logits(model: nn.Module, batch: Batch) -> torch.Tensor:
+    return model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits  # type: ignore[no-any-return]
+
+
+def quality(scores: NDArray[np.float32], truth: Sequence[int], labels: Sequence[str], split: str) -> Quality:
+    """Quality of predictions over the task's fixed label set; a class that is never predicted counts with F1 0.
+
+    Args:
+        scores: shape (samples, C); the prediction is the highest.
+        truth: class index of each sample.
+        labels: class names by index.
+        split: the split's name.
+    """
+    target = np.asarray(truth)
+    f1_by_label, summary = _scores(target, scores.argmax(axis=1), len(labels))
+    counts = np.bincount(target, minlength=len(labels))
+    _, majority = _scores(target, np.full_like(target, counts.argmax()), len(labels))
+    return Quality.model_validate(
+        {
+            "split": split,
+            "samples": len(target),
+            **summary,
+            "f1_by_label": dict(zip(labels, f1_by_label, strict=True)),
+            "label_counts": dict(zip(labels, counts.tolist(), strict=True)),
+            "majority_macro_f1": majority["macro_f1"],
+        }
+    )
+
+
+def _scores(target: NDArray[np.int64], predicted: NDArray[np.int64], num_labels: int) -> tuple[list[float], dict[str, float]]:
+    label_set = list(range(num_labels))
+
+    def averaged(average: str | None) -> tuple[NDArray[np.float64], ...]:
+        found = precision_recall_fscore_support(target, predicted, labels=label_set, average=average, zero_division=0.0)
+        return tuple(found)
+
+    macro, weighted, each = averaged("macro"), averaged("weighted"), averaged(None)
+    summary = {
+        "macro_precision": float(macro[0]),
+        "macro_recall": float(macro[1]),
+        "macro_f1": float(macro[2]),
+        "weighted_f1": float(weighted[2]),
+        "accuracy": float(accuracy_score(target, predicted)),
+    }
+    return [float(value) for value in each[2]], summary

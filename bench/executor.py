@@ -1,0 +1,139 @@
+"""Where work runs: one process a job, behind a small interface that a cluster could stand behind too."""
+
+import importlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Protocol
+
+#: Imported once in the fork server; every worker starts with them in place.
+PRELOAD = ["bench.worker", "bench.preflight", "peft", "transformers.models.auto.modeling_auto"]
+
+
+class Job(Protocol):
+    """Work under way."""
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep until the job has ended, ``seconds`` at most; True if it has ended."""
+
+    def kill(self) -> None:
+        """End it now."""
+
+    @property
+    def exit_code(self) -> int | None:
+        """0 for a clean end, a positive code, minus the signal that ended it, or None while it runs."""
+
+
+class Executor(Protocol):
+    """Runs ``module:function(folder, requested_at)`` somewhere; request and answer are files in the folder."""
+
+    def start(self, entry: str, folder: Path) -> Job:
+        """Begin a job."""
+
+    def close(self) -> None:
+        """Give back what is held."""
+
+
+class LocalExecutor:
+    """Processes on this machine, forked from a server that has imported torch once."""
+
+    def __init__(self) -> None:
+        """Set the server up; it starts with the first job."""
+        # With NVML asked in place of the driver, no import can initialise CUDA before the fork, which would break it after.
+        os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(PRELOAD)
+
+    def start(self, entry: str, folder: Path) -> "LocalJob":
+        """Fork a worker; its output goes to stdout.txt and stderr.txt in the folder."""
+        process = self._context.Process(target=enter, args=(entry, str(folder), time.time()), daemon=True)
+        process.start()
+        return LocalJob(process)
+
+    def close(self) -> None:
+        """End the fork server."""
+        from multiprocessing import forkserver
+
+        forkserver._forkserver._stop()  # type: ignore[attr-defined] # noqa: SLF001 - the library offers no public way
+
+
+class LocalJob:
+    """A process of this machine."""
+
+    def __init__(self, process: multiprocessing.process.BaseProcess) -> None:
+        """Take over a started process."""
+        self._process = process
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep until the process has ended, ``seconds`` at most; True if it has ended."""
+        return bool(wait([self._process.sentinel], timeout=seconds))
+
+    def kill(self) -> None:
+        """SIGKILL, then wait for the end."""
+        self._process.kill()
+        self._process.join()
+
+    @property
+    def exit_code(self) -> int | None:
+        """The process's exit code; minus the signal that ended it."""
+        self._process.join(timeout=0 if self._process.is_alive() else None)
+        return self._process.exitcode
+
+
+class InlineExecutor:
+    """Runs each job in this process, at once: for a debugger and for tests."""
+
+    def start(self, entry: str, folder: Path) -> "InlineJob":
+        """Do the whole job."""
+        call(entry, folder, time.time())
+        return InlineJob()
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class InlineJob:
+    """A job that has ended."""
+
+    exit_code = 0
+
+    def wait(self, seconds: float) -> bool:
+        """It has ended."""
+        del seconds
+        return True
+
+    def kill(self) -> None:
+        """It has ended."""
+
+
+def call(entry: str, folder: Path, requested_at: float) -> None:
+    """Call ``module:function`` with the folder."""
+    module, _, function = entry.partition(":")
+    getattr(importlib.import_module(module), function)(folder, requested_at)
+
+
+def enter(entry: str, folder: str, requested_at: float) -> None:
+    """First lines of a worker process: output to files, no orphan, then the job."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the runner decides what ends
+    for name, descriptor in (("stdout.txt", 1), ("stderr.txt", 2)):
+        target = os.open(Path(folder) / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        os.dup2(target, descriptor)
+        os.close(target)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    call(entry, Path(folder), requested_at)
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def _end_with_parent() -> None:
+    """A worker whose runner is gone has nobody to report to."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

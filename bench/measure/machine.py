@@ -1,0 +1,85 @@
+"""Where and with what something was measured."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+import torch
+
+from bench.record import Machine
+
+PACKAGES = ("tunebench", "torch", "transformers", "peft", "datasets", "tokenizers", "safetensors", "scikit-learn", "numpy")
+
+
+def describe(device: torch.device) -> Machine:
+    """Facts of this machine, its software and this project's checkout."""
+    commit, dirty = _checkout()
+    on_cuda = device.type == "cuda"
+    return Machine(
+        cpu=_cpu(),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        memory_bytes=psutil.virtual_memory().total,
+        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        python=platform.python_version(),
+        gpu=torch.cuda.get_device_name(device) if on_cuda else None,
+        driver=_driver() if on_cuda else None,
+        device="cuda" if on_cuda else "cpu",
+        threads=torch.get_num_threads(),
+        packages={name: found for name in PACKAGES if (found := _version(name)) is not None},
+        commit=commit,
+        dirty=dirty,
+    )
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies bf16 matrices natively, and not by way of fp32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    flags = _cpuinfo().get("flags", "") + _cpuinfo().get("Features", "")  # x86 and Arm name the line differently
+    return any(flag in flags.split() for flag in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def _cpuinfo() -> dict[str, str]:
+    """The first processor's lines of /proc/cpuinfo; empty where there is none."""
+    try:
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0]
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _cpu() -> str:
+    return _cpuinfo().get("model name") or platform.processor() or platform.machine()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _driver() -> str | None:
+    return _output("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0")
+
+
+def _checkout() -> tuple[str | None, bool | None]:
+    """Commit and dirty flag of the checkout this package lies in."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None, None
+    commit = _output("git", "-C", str(root), "rev-parse", "HEAD")
+    changes = _output("git", "-C", str(root), "status", "--porcelain", "--untracked-files=no")
+    return commit, None if changes is None else bool(changes)
+
+
+def _output(*command: str) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,61 @@
+"""Peak memory of a stretch of work: the host's resident set and CUDA's allocator."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+STATUS = Path("/proc/self/status")
+CLEAR_REFS = Path("/proc/self/clear_refs")
+RESET_PEAK = "5"  # proc(5): writing 5 to clear_refs sets the peak resident set back to the current one
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """Peaks since the last restart, in bytes; None where this machine does not tell.
+
+    Attributes:
+        host_bytes: VmHWM of this process.
+        cuda_allocated_bytes: allocated by tensors.
+        cuda_reserved_bytes: held by the caching allocator.
+    """
+
+    host_bytes: int | None
+    cuda_allocated_bytes: int | None
+    cuda_reserved_bytes: int | None
+
+
+def restart_peaks(device: torch.device) -> bool:
+    """Set every peak back to what is in use now.
+
+    Returns:
+        False where the kernel refuses to restart the host's peak.
+    """
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+    try:
+        CLEAR_REFS.write_text(RESET_PEAK)
+    except OSError:
+        return False
+    return True
+
+
+def read_peaks(device: torch.device, host_restarted: bool) -> Peaks:
+    """Read the peaks since ``restart_peaks``, whose answer is ``host_restarted``."""
+    host = _host_peak_bytes() if host_restarted else None
+    if device.type != "cuda":
+        return Peaks(host, None, None)
+    torch.cuda.synchronize(device)
+    return Peaks(host, torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device))
+
+
+def _host_peak_bytes() -> int | None:
+    try:
+        lines = STATUS.read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024  # the kernel says kB and means KiB
+    return None

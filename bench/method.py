@@ -1,0 +1,122 @@
+"""The plugin contract: what one file in methods/ must hold."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench.study import ModelKind
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Options(BaseModel):
+    """Options of a method; a subclass adds fields, each with a default and a description that names its unit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    learning_rate: float = Field(5e-5, gt=0, description="peak learning rate of AdamW")
+    weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay; biases and normalisations get none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What a method may know about the work.
+
+    Attributes:
+        labels: class names by index.
+        max_length: longest sequence, in tokens.
+        kind: the sort of model.
+    """
+
+    labels: tuple[str, ...]
+    max_length: int
+    kind: ModelKind
+
+    @property
+    def num_labels(self) -> int:
+        """Number of classes."""
+        return len(self.labels)
+
+
+class Method(ABC):
+    """One way of adapting a pretrained model. The stem of the file is the method's name.
+
+    A method never times, logs, seeds, loads data or moves devices.
+    """
+
+    label: ClassVar[str]
+    Options: ClassVar[type[Options]] = Options
+    trains: ClassVar[bool] = True
+
+    def __init__(self, options: Options) -> None:
+        """Keep the validated options."""
+        self.options: Any = options
+
+    @classmethod
+    def supports(cls, kind: ModelKind) -> bool:
+        """Whether the method adapts this sort of model."""
+        return kind == "encoder"
+
+    @abstractmethod
+    def adapt(self, model: nn.Module, task: Task) -> nn.Module:
+        """Change the model in place or wrap it, set ``requires_grad``, and return the model to train.
+
+        Must also work on meta tensors.
+
+        Raises:
+            bench.errors.UnsupportedError: this architecture cannot be adapted so.
+        """
+
+    def parameter_groups(self, model: nn.Module) -> list[dict[str, Any]]:
+        """Optimizer groups over the trainable parameters; biases and normalisations get no weight decay."""
+        trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        decayed = [parameter for parameter in trainable if parameter.ndim >= 2]
+        plain = [parameter for parameter in trainable if parameter.ndim < 2]
+        groups = [
+            {"params": decayed, "weight_decay": self.options.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ]
+        return [group for group in groups if group["params"]]
+
+    def extra_loss(self, model: nn.Module) -> Tensor | None:
+        """A scalar added to the task's loss after each forward pass, or None."""
+        del model
+        return None
+
+    def after_step(self, model: nn.Module, step: int) -> None:  # noqa: B027 - a hook that most methods leave out
+        """Called after each optimizer step, counted from 0, inside the timed window."""
+
+    def prepare_inference(self, model: nn.Module) -> nn.Module:
+        """The model as it would be deployed, e.g. with adapters merged."""
+        return model
+
+    def save(self, model: nn.Module, folder: Path) -> None:
+        """Write what one must keep to use the adapted model: the trainable tensors, as safetensors."""
+        from safetensors.torch import save_file
+
+        tensors = {name: p.detach().contiguous() for name, p in model.named_parameters() if p.requires_grad}
+        save_file(tensors, folder / "adapter.safetensors")
+
+    def load(self, model: nn.Module, folder: Path) -> nn.Module:
+        """Put what ``save`` wrote into a freshly adapted model; return the model.
+
+        Raises:
+            KeyError: a saved tensor has no place in the model.
+        """
+        from safetensors.torch import load_file
+
+        places = dict(model.named_parameters())
+        for name, tensor in load_file(folder / "adapter.safetensors").items():
+            places[name].data.copy_(tensor)
+        return model
+
+    def insights(self, model: nn.Module) -> dict[str, Any]:
+        """What the report shows beyond the table, as JSON values."""
+        del model
+        return {}

@@ -1,0 +1,85 @@
+"""What can only be known with torch at hand, asked before any work: do the methods import, are data and weights there."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+
+from bench import registry
+from bench.cell import Cell
+from bench.data import texts
+from bench.errors import RequestError, StudyError
+from bench.model import fetch, load_config, load_tokenizer
+from bench.store import write_json
+from bench.study import ModelKind
+
+
+def describe_methods(folder: Path, requested_at: float) -> None:
+    """Import each plugin of request.json; answer.json says of each its label, kinds and options, or its error."""
+    del requested_at
+    answer: dict[str, dict[str, Any]] = {}
+    for plugin in _request(folder):
+        try:
+            method = registry.load(plugin["name"], Path(plugin["path"]))
+            kinds = [kind for kind in get_args(ModelKind) if method.supports(kind)]
+            answer[plugin["name"]] = {"label": method.label, "kinds": kinds, "trains": method.trains}
+        except RequestError as error:
+            answer[plugin["name"]] = {"error": str(error)}
+    write_json(folder / "answer.json", answer)
+
+
+def fill_options(folder: Path, requested_at: float) -> None:
+    """Validate the options of each row of request.json; answer.json holds them with defaults filled in, or an error."""
+    del requested_at
+    answer: dict[str, dict[str, Any]] = {}
+    for key, row in _request(folder).items():
+        try:
+            method = registry.load(row["plugin"], Path(row["path"]))
+            options = registry.options(row["name"], method, row["options"])
+            answer[key] = {"options": options.model_dump(mode="json")}
+        except RequestError as error:
+            answer[key] = {"error": str(error)}
+    write_json(folder / "answer.json", answer)
+
+
+def check_cells(folder: Path, requested_at: float) -> None:
+    """Reach and read every dataset and model of the cells in request.json; answer.json lists what is wrong."""
+    del requested_at
+    cells = [Cell.model_validate(cell) for cell in _request(folder)]
+    problems: list[str] = []
+    if any(cell.device == "cuda" for cell in cells) and not torch.cuda.is_available():
+        problems.append('device = "cuda", but torch sees no CUDA device; set device = "auto" or "cpu"')
+    num_labels: dict[str, int] = {}
+    for cell in {f"{c.dataset.fingerprint}{c.data}": c for c in cells}.values():
+        dataset = _attempt(problems, lambda cell=cell: texts.load(cell.dataset, cell.data))
+        if dataset is not None:
+            num_labels[cell.dataset.name] = len(dataset.labels)
+    for cell in {c.model.fingerprint: c for c in cells}.values():
+        _attempt(problems, lambda cell=cell: _check_model(cell))
+    write_json(folder / "answer.json", problems)
+
+
+def _check_model(cell: Cell) -> None:
+    folder = fetch(cell.model)
+    load_tokenizer(cell.model, folder)
+    config = load_config(cell.model, folder, 2)
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is not None and cell.data.max_length > positions:
+        raise StudyError(
+            f"data.max_length must be at most {positions}, the positions of model {cell.model.name}, "
+            f"got {cell.data.max_length}"
+        )
+
+
+def _attempt(problems: list[str], work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except RequestError as error:
+        problems.append(str(error))
+        return None
+
+
+def _request(folder: Path) -> Any:
+    return json.loads((folder / "request.json").read_text(encoding="utf-8"))

@@ -1,0 +1,85 @@
+"""How a run goes, for people: a live display on a terminal, plain lines elsewhere."""
+
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from bench.cell import Cell
+from bench.record import Record
+
+
+def _name(cell: Cell) -> str:
+    return f"{cell.dataset.label} / {cell.model.label} / {cell.method.label} / seed {cell.seed}"
+
+
+def _result(record: Record) -> str:
+    if record.failure is not None:
+        first = record.failure.message.splitlines()[0] if record.failure.message else ""
+        return f"{record.status} in {record.failure.phase}: {record.failure.type}: {first}"
+    f1 = f"macro F1 {record.quality.macro_f1:.4f}" if record.quality else "no quality (random weights)"
+    return f"{f1}, {record.wall_seconds:.1f} s"
+
+
+class ProgressDisplay:
+    """A bar for the study and a line for the current cell and phase; lines alone where nobody watches."""
+
+    def __init__(self, console: Console) -> None:
+        """Show on this console."""
+        self._console = console
+        self._live = console.is_terminal
+        self._bars = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("eta"), TimeRemainingColumn(), console=console, transient=True, disable=not self._live,
+        )  # fmt: skip
+        self._study: TaskID | None = None
+        self._cell: TaskID | None = None
+        self._count = self._total = 0
+
+    def __enter__(self) -> "ProgressDisplay":
+        """Begin to show."""
+        self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Leave a clean terminal."""
+        self._bars.stop()
+
+    def started(self, pending: Sequence[Cell], finished: int) -> None:
+        """Say how much there is to do."""
+        self._total = len(pending)
+        self._console.print(f"{len(pending)} cells to measure, {finished} finished before")
+        self._study = self._bars.add_task("study", total=len(pending))
+
+    def checking(self, what: str) -> None:
+        """Say what is checked."""
+        self._console.print(f"checking {what}")
+
+    def warned(self, message: str) -> None:
+        """Pass a warning on."""
+        self._console.print(f"warning: {escape(message)}", style="yellow")
+
+    def cell_started(self, cell: Cell) -> None:
+        """Name the cell."""
+        self._count += 1
+        if self._live:
+            self._cell = self._bars.add_task(escape(_name(cell)), total=None)
+
+    def cell_progress(self, cell: Cell, phase: str, done: int, of: int) -> None:
+        """Show phase and step."""
+        if self._cell is not None:
+            self._bars.update(
+                self._cell, description=f"{escape(_name(cell))}: {phase}", completed=done, total=of or None
+            )
+
+    def cell_ended(self, cell: Cell, record: Record) -> None:
+        """Say how it came out."""
+        if self._cell is not None:
+            self._bars.remove_task(self._cell)
+            self._cell = None
+        if self._study is not None:
+            self._bars.advance(self._study)
+        style = None if record.status == "ok" else "red"
+        self._console.print(f"[{self._count}/{self._total}] {_name(cell)}: {_result(record)}", style=style, markup=False)

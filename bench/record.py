@@ -1,0 +1,142 @@
+"""The record of one measured cell: versioned, SI units and bytes, null with a reason where unknown."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from bench.cell import Cell
+from bench.study import Frozen
+
+SCHEMA_VERSION = 1
+
+Status = Literal["ok", "oom", "timeout", "error", "killed", "unsupported"]
+PhaseName = Literal["load", "adapt", "warm-up", "train", "evaluate", "inference", "save"]
+
+
+class Failure(Frozen):
+    """Why a cell has no result."""
+
+    phase: str = Field(description="phase that was running")
+    type: str = Field(description="exception class, signal or limit")
+    message: str
+    log: str = Field("stderr.txt", description="file in the cell's folder with the whole story")
+
+
+class Phase(Frozen):
+    """One part of the cell's work, with its own clock and its own peaks."""
+
+    name: PhaseName
+    seconds: float
+    peak_host_bytes: int | None = Field(description="VmHWM of the worker, restarted at the phase's start")
+    peak_cuda_allocated_bytes: int | None
+    peak_cuda_reserved_bytes: int | None
+
+
+class Parameters(Frozen):
+    """Parameter counts of the adapted model."""
+
+    trainable_params: int = Field(description="stored elements that the optimizer updates")
+    total_params: int = Field(description="stored elements; a packed 4-bit weight counts as stored")
+    logical_params: int = Field(description="weights that the stored elements stand for")
+
+
+class Flops(Frozen):
+    """Floating-point operations; one multiply-add is 2."""
+
+    forward_flops: int = Field(description="one sequence of sequence_length tokens, batch 1, adapted and not merged")
+    sequence_length: int
+
+
+class Speed(Frozen):
+    """A timed pass; throughput is over the timed steps, warm-up excluded, device synchronised."""
+
+    timed_steps: int
+    timed_seconds: float
+    timed_samples: int
+    timed_tokens: int = Field(description="non-padding tokens")
+    timed_padded_tokens: int = Field(description="tokens that the model computed, padding included")
+    samples_per_second: float
+    tokens_per_second: float = Field(description="non-padding tokens per second")
+    batch_size: int
+
+
+class Training(Frozen):
+    """What the training loop did."""
+
+    steps: int
+    samples: int
+    final_loss: float = Field(description="mean task loss over the last tenth of the steps, nats")
+    speed: Speed | None = Field(description="null where every step was warm-up")
+
+
+class Quality(Frozen):
+    """Predictions against labels, over the task's fixed label set."""
+
+    split: Literal["test", "validation"]
+    samples: int
+    macro_f1: float
+    weighted_f1: float
+    accuracy: float
+    macro_precision: float
+    macro_recall: float
+    f1_by_label: dict[str, float]
+    label_counts: dict[str, int]
+    majority_macro_f1: float = Field(description="macro F1 of always answering the most frequent label of this split")
+
+
+class Data(Frozen):
+    """What was read."""
+
+    sha256: str = Field(description="over all texts and labels that were used")
+    rows: dict[str, int] = Field(description="rows used, by split")
+    synthetic: bool
+    validation_carved: bool = Field(description="validation was carved from train")
+    labels: tuple[str, ...]
+    tokens_per_sample: float = Field(description="mean non-padding tokens of the evaluated split")
+    truncated_fraction: float = Field(description="share of the evaluated split's texts that max_length cut")
+
+
+class Machine(Frozen):
+    """Where and with what it was measured."""
+
+    cpu: str
+    cores: int = Field(description="cores this process may use")
+    memory_bytes: int
+    system: str
+    python: str
+    gpu: str | None
+    driver: str | None
+    device: Literal["cpu", "cuda"]
+    threads: int = Field(description="threads that torch computes with")
+    packages: dict[str, str]
+    commit: str | None = Field(description="of this project's checkout; null outside one")
+    dirty: bool | None = Field(description="the checkout had uncommitted changes")
+
+
+class Record(Frozen):
+    """One cell, measured or failed."""
+
+    schema_version: Literal[1] = 1
+    cell_id: str
+    cell: Cell
+    status: Status
+    failure: Failure | None = None
+    started_at: str = Field(description="UTC, ISO 8601")
+    wall_seconds: float = Field(description="of the whole cell, in its worker")
+    worker_start_seconds: float | None = Field(None, description="from the runner's request to the worker's first line")
+    precision: Literal["bf16", "fp32"] | None = None
+    machine: Machine | None = None
+    data: Data | None = None
+    phases: tuple[Phase, ...] = ()
+    parameters: Parameters | None = None
+    flops: Flops | None = None
+    training: Training | None = None
+    inference: Speed | None = None
+    quality: Quality | None = None
+    validation_macro_f1: float | None = Field(None, description="after training, on the validation split")
+    artifact_bytes: int | None = Field(None, description="what must be kept to use the adapted model")
+    peak_train_bytes: int | None = Field(None, description="peak of warm-up and train: CUDA allocated, or host VmHWM")
+    peak_inference_bytes: int | None = Field(None, description="peak of inference, measured alike")
+    peak_kind: Literal["cuda_allocated", "host_vmhwm"] | None = None
+    insights: dict[str, Any] = Field(default_factory=dict)
+    unknown: dict[str, str] = Field(default_factory=dict, description="why a field is null, by field")

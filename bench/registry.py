@@ -1,0 +1,135 @@
+"""Which methods there are: files in methods/, files named with --plugin, installed entry points."""
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bench.errors import PluginError, UnknownNameError
+from bench.method import Method, Options
+from bench.study import explain
+
+ENTRY_POINT_GROUP = "tunebench.methods"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugin:
+    """A method file that was found; it has not been imported.
+
+    Attributes:
+        name: the stem of the file, or the entry point's name.
+        path: the file.
+        sha256: of the file's bytes.
+        origin: where it was found, in words.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    origin: str
+
+
+def find(plugin_files: Sequence[Path] = (), methods_folder: Path | None = None) -> dict[str, Plugin]:
+    """Every method there is, by name. Nothing is imported, so this costs milliseconds.
+
+    Args:
+        plugin_files: files named with ``--plugin``.
+        methods_folder: in place of the project's own ``methods/``.
+
+    Raises:
+        PluginError: a file is missing, or two files claim one name.
+    """
+    found: dict[str, Plugin] = {}
+    folder = methods_folder or _methods_folder()
+    for path in sorted(folder.glob("*.py")):
+        if not path.name.startswith("_"):
+            _add(found, path.stem, path, "methods/")
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        spec = importlib.util.find_spec(point.module)
+        if spec is None or spec.origin is None:
+            raise PluginError(f"entry point {point.name} = {point.value}: no module {point.module}")
+        _add(found, point.name, Path(spec.origin), f"entry point of {point.dist.name if point.dist else '?'}")
+    for path in plugin_files:
+        if not path.is_file():
+            raise PluginError(f"--plugin {path}: no such file")
+        _add(found, path.stem, path, "--plugin")
+    return found
+
+
+def _methods_folder() -> Path:
+    spec = importlib.util.find_spec("methods")
+    if spec is None or not spec.submodule_search_locations:
+        raise PluginError("the package methods is not installed")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _add(found: dict[str, Plugin], name: str, path: Path, origin: str) -> None:
+    path = path.resolve()
+    if name in found and found[name].path != path:
+        raise PluginError(f"two methods are named {name!r}: {found[name].path} and {path}; rename one file")
+    if not name.isidentifier():
+        raise PluginError(f"{path}: a method's file name must be a Python identifier, got {name!r}")
+    found[name] = Plugin(name=name, path=path, sha256=hashlib.sha256(path.read_bytes()).hexdigest(), origin=origin)
+
+
+def load(name: str, path: Path) -> type[Method]:
+    """Import a method file and return its class.
+
+    Raises:
+        PluginError: it does not import, or does not hold exactly one complete Method.
+    """
+    module_name = f"tunebench_plugin_{name}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"method {name}: {path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"method {name}: {path} does not import: {type(error).__name__}: {error}") from error
+    classes = [
+        value for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, Method) and value.__module__ == module_name
+    ]  # fmt: skip
+    if len(classes) != 1:
+        raise PluginError(f"method {name}: {path} must define one subclass of bench.method.Method, got {len(classes)}")
+    method = classes[0]
+    if inspect.isabstract(method):
+        missing = ", ".join(sorted(method.__abstractmethods__))
+        raise PluginError(f"method {name}: {path}: class {method.__name__} does not define {missing}")
+    if not isinstance(getattr(method, "label", None), str):
+        raise PluginError(f"method {name}: {path}: class {method.__name__} has no label, the name in tables")
+    if not (inspect.isclass(method.Options) and issubclass(method.Options, Options)):
+        raise PluginError(f"method {name}: {path}: Options must be a subclass of bench.method.Options")
+    return method
+
+
+def options(name: str, method: type[Method], given: dict[str, Any]) -> Options:
+    """Validate the options that a study gives to a method.
+
+    Raises:
+        PluginError: an unknown option or a value out of range.
+    """
+    try:
+        return method.Options.model_validate(given)
+    except ValidationError as error:
+        raise PluginError(explain(error, f"methods.{name}.options", method.Options)) from None
+
+
+def get(found: dict[str, Plugin], name: str) -> Plugin:
+    """The plugin of that name.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    if name not in found:
+        raise UnknownNameError("method", name, found, "or name its file with --plugin")
+    return found[name]

@@ -1,0 +1,224 @@
+"""A study file: what to measure, validated and frozen."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from bench.errors import StudyError, UnknownNameError
+
+STUDIES_FOLDER = Path(__file__).parent / "studies"
+
+#: Names become folder names: no separators, no dots at the start, nothing to escape.
+Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+#: A catalog name, a name defined in the study, a hub id or a local folder.
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+Precision = Literal["auto", "bf16", "fp32"]
+ModelKind = Literal["encoder", "causal"]
+
+
+class Frozen(BaseModel):
+    """Base of everything read from a file: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
+
+
+class DataSettings(Frozen):
+    """How texts become examples."""
+
+    max_length: int = Field(128, ge=4, le=131_072, description="longest sequence, in tokens; longer texts are truncated")
+    validation_fraction: float = Field(
+        0.1, gt=0, lt=1, description="share of train carved off as validation where a dataset has none"
+    )
+    split_seed: int = Field(0, ge=0, description="seed of that carving and of any subsampling, alike for all cells")
+    max_train_samples: int | None = Field(None, ge=1, description="train on a stratified sample of this many texts")
+    max_evaluation_samples: int | None = Field(None, ge=1, description="evaluate on a stratified sample of this many")
+    evaluate_split: Literal["test", "validation"] = Field(
+        "test", description="split that the quality and inference columns are measured on"
+    )
+
+
+class TrainSettings(Frozen):
+    """The training loop; what depends on the method (learning rate, weight decay) is an option of the method."""
+
+    epochs: int = Field(3, ge=1, description="passes over the train split")
+    max_steps: int | None = Field(None, ge=1, description="stop after this many optimizer steps")
+    batch_size: int = Field(32, ge=1, description="sequences per optimizer step")
+    inference_batch_size: int = Field(32, ge=1, description="sequences per forward pass when predicting")
+    precision: Precision = Field("auto", description="auto: bf16 where the machine computes it natively, else fp32")
+    schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="learning rate after its warm-up")
+    warmup_fraction: float = Field(0.06, ge=0, lt=1, description="share of the steps over which the learning rate rises")
+    max_grad_norm: float | None = Field(1.0, gt=0, description="clip the gradient's global L2 norm; absent: no clipping")
+    keep_artifact: bool = Field(False, description="keep the saved adapter or model; its size is measured in any case")
+    timing_warmup_steps: int = Field(5, ge=0, description="first steps, trained but left out of the throughput")
+
+
+class Limits(Frozen):
+    """What one cell may use."""
+
+    cell_timeout_seconds: float = Field(3600, gt=0, description="wall-clock limit of one cell; then its row is a timeout")
+
+
+class DatasetEntry(Frozen):
+    """A dataset of the user's own: a folder or a hub id."""
+
+    path: str | None = Field(None, description="folder with train, test and perhaps validation as jsonl, csv or parquet")
+    hub_id: str | None = Field(None, description="dataset on the hub")
+    hub_config: str | None = Field(None, description="configuration of the hub dataset")
+    revision: str = Field("main", description="hub revision, best a commit hash")
+    text: str = Field("text", description="column that holds the text")
+    label: str = Field("label", description="column that holds the label: an index, or one of labels")
+    labels: tuple[str, ...] | None = Field(None, min_length=2, description="class names by index; absent: from train")
+    max_length: int | None = Field(None, ge=4, description="longest sequence in tokens, in place of data.max_length")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "DatasetEntry":
+        if (self.path is None) == (self.hub_id is None):
+            raise ValueError("give exactly one of path and hub_id")
+        return self
+
+
+class ModelEntry(Frozen):
+    """A model of the user's own: a folder or a hub id."""
+
+    path: str | None = Field(None, description="folder with config.json, tokenizer and model.safetensors")
+    hub_id: str | None = Field(None, description="model on the hub")
+    revision: str = Field("main", description="hub revision, best a commit hash")
+    kind: ModelKind = Field("encoder", description="encoder with a classification head, or causal language model")
+    weights: Literal["pretrained", "random"] = Field("pretrained", description="random: the architecture alone, marked")
+    base: str | None = Field(None, description="catalog name that this entry varies, e.g. with random weights")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "ModelEntry":
+        if sum(source is not None for source in (self.path, self.hub_id, self.base)) != 1:
+            raise ValueError("give exactly one of path, hub_id and base")
+        return self
+
+
+class MethodEntry(Frozen):
+    """A method with its options; a second entry for the same plugin is a second row."""
+
+    plugin: Slug | None = Field(None, description="the method's name; absent: the name of this entry")
+    label: str | None = Field(None, max_length=80, description="name in tables; absent: the plugin's")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the plugin")
+    train: dict[str, Any] = Field(default_factory=dict, description="train settings for this method alone")
+
+
+class Grid(Frozen):
+    """Every combination of these is a cell."""
+
+    datasets: tuple[Reference, ...] = Field(min_length=1)
+    models: tuple[Reference, ...] = Field(min_length=1)
+    methods: tuple[str, ...] = Field(("*",), min_length=1, description="names; * is every method found that fits")
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    train: dict[str, Any] = Field(default_factory=dict, description="train settings for this grid alone")
+    options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="options by method for this grid alone, over those of [methods]"
+    )
+
+    @model_validator(mode="after")
+    def _sane(self) -> "Grid":
+        for name in ("datasets", "models", "methods", "seeds"):
+            values = getattr(self, name)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name} lists the same value twice")
+        if any(not 0 <= seed < 2**31 for seed in self.seeds):
+            raise ValueError("seeds must be at least 0 and below 2**31")
+        return self
+
+
+class Study(Frozen):
+    """One study file."""
+
+    schema_version: Literal[1] = 1
+    name: Slug
+    title: str = Field("", max_length=200)
+    notes: str = Field("", max_length=10_000, description="what a reader of the table must know")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    grid: tuple[Grid, ...] = Field(min_length=1)
+    data: DataSettings = DataSettings()
+    train: TrainSettings = TrainSettings()
+    limits: Limits = Limits()
+    datasets: dict[Slug, DatasetEntry] = Field(default_factory=dict)
+    models: dict[Slug, ModelEntry] = Field(default_factory=dict)
+    methods: dict[Slug, MethodEntry] = Field(default_factory=dict)
+
+    def train_settings(self, grid: Grid, method: MethodEntry | None, where: str) -> TrainSettings:
+        """Merge the train settings that hold for one method in one grid; the most particular wins.
+
+        Raises:
+            StudyError: an override names an unknown setting or breaks its rule.
+        """
+        merged = self.train.model_dump() | grid.train | (method.train if method else {})
+        try:
+            return TrainSettings.model_validate(merged)
+        except ValidationError as error:
+            raise StudyError(explain(error, where, TrainSettings)) from None
+
+
+def shipped_studies() -> dict[str, Path]:
+    """The studies that come with tunebench, by name."""
+    return {path.stem: path for path in sorted(STUDIES_FOLDER.glob("*.toml"))}
+
+
+def load_study(reference: str) -> Study:
+    """Read a shipped study by name, or any study by path.
+
+    Raises:
+        StudyError: the file cannot be read or breaks a rule; the message names file, key, rule and value.
+        UnknownNameError: neither a file nor a shipped study.
+    """
+    shipped = shipped_studies()
+    path = shipped.get(reference, Path(reference))
+    if not path.is_file():
+        raise UnknownNameError("study", reference, shipped, "or give the path of a .toml file")
+    try:
+        content = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise StudyError(f"{path}: not valid TOML: {error}") from None
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read: {error.strerror}") from None
+    content.setdefault("name", path.stem)
+    try:
+        return Study.model_validate(content)
+    except ValidationError as error:
+        raise StudyError(explain(error, str(path), Study)) from None
+
+
+def explain(error: ValidationError, where: str, schema: type[BaseModel]) -> str:
+    """One line a broken rule: file, key, rule and what was got."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        keys = [str(part) for part in problem["loc"]]
+        place = f"{where}: {'.'.join(keys)}" if keys else where
+        if problem["type"] == "extra_forbidden":
+            known = _keys_beside(schema, keys)
+            lines.append(f"{place}: {UnknownNameError('key', keys[-1], known)}")
+        elif problem["type"] == "missing":
+            lines.append(f"{place} is required")
+        else:
+            rule = problem["msg"].removeprefix("Value error, ")
+            rule = rule.removeprefix("Input should be ").replace("greater than or equal to", "at least")
+            rule = rule.replace("less than or equal to", "at most").replace("greater than", "above")
+            got = "" if isinstance(problem["input"], dict) else f", got {problem['input']!r:.80}"
+            said = problem["msg"].startswith("Value error")
+            lines.append(f"{place}: {rule}{got}" if said else f"{place} must be {rule}{got}")
+    return "\n".join(lines)
+
+
+def _keys_beside(schema: type[BaseModel], keys: list[str]) -> list[str]:
+    """The keys that are allowed where the unknown last one stands."""
+    current: Any = schema
+    for key in keys[:-1]:
+        if isinstance(current, type) and issubclass(current, BaseModel) and key in current.model_fields:
+            current = current.model_fields[key].annotation
+        for argument in getattr(current, "__args__", ()):
+            if isinstance(argument, type) and issubclass(argument, BaseModel):
+                current = argument
+                break
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return list(current.model_fields)
+    return []

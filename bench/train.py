@@ -1,0 +1,176 @@
+"""The training loop: a method, its batches, and a mark per step."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.data.batches import Batch, collate, training_order
+from bench.data.tokens import Tokens
+from bench.errors import DivergedError
+from bench.measure.clock import StepClock, held_garbage_collection
+from bench.method import Method
+from bench.study import TrainSettings
+
+StepHook = Callable[[int, int], None]
+"""Called with (steps done, steps in all) after each step."""
+
+
+@dataclass(slots=True)
+class StepLog:
+    """Samples of a pass, one entry a step.
+
+    Attributes:
+        seconds: wall time.
+        samples: sequences.
+        tokens: non-padding tokens.
+        padded_tokens: tokens with padding.
+        losses: task loss in nats, empty when predicting.
+        learning_rates: of the first parameter group, empty when predicting.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    samples: list[int] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+    padded_tokens: list[int] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    learning_rates: list[float] = field(default_factory=list)
+
+    def count(self, batch: Batch) -> None:
+        """Add the sizes of one step's batch."""
+        self.samples.append(len(batch.indices))
+        self.tokens.append(batch.tokens)
+        self.padded_tokens.append(batch.padded_tokens)
+
+
+def epoch_batches(
+    tokens: Tokens, labels: list[int], settings: TrainSettings, pad_id: int, seed: int
+) -> Iterator[Batch]:
+    """Batches of all epochs, in the order that the seed gives."""
+    rng = np.random.default_rng(seed)
+    for _ in range(settings.epochs):
+        for indices in training_order(tokens.lengths, settings.batch_size, rng):
+            yield collate(tokens, labels, indices, pad_id)
+
+
+def num_steps(samples: int, settings: TrainSettings) -> int:
+    """Optimizer steps of a whole training."""
+    steps = math.ceil(samples / settings.batch_size) * settings.epochs
+    return min(steps, settings.max_steps or steps)
+
+
+def store_frozen_weights_as(model: nn.Module, dtype: torch.dtype) -> None:
+    """Keep the frozen weights of linear layers and embeddings in the precision that they are computed in.
+
+    They get no update, so fp32 would buy nothing; trainable weights stay fp32, so that small updates are not rounded away.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Linear | nn.Embedding):
+            for parameter in module.parameters(recurse=False):
+                if not parameter.requires_grad and parameter.dtype == torch.float32:
+                    parameter.data = parameter.data.to(dtype)
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    """Compute matmuls in ``dtype``; off for fp32."""
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
+
+
+def learning_rate_factor(step: int, total: int, settings: TrainSettings) -> float:
+    """Factor on the peak learning rate at a step, counted from 0: linear warm-up, then the schedule down to 0."""
+    warmup = round(total * settings.warmup_fraction)
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    if settings.schedule == "constant":
+        return 1.0
+    progress = (step - warmup) / max(1, total - warmup)
+    return 1.0 - progress if settings.schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def train(
+    model: nn.Module,
+    method: Method,
+    batches: Iterator[Batch],
+    total_steps: int,
+    settings: TrainSettings,
+    device: torch.device,
+    dtype: torch.dtype,
+    on_step: StepHook,
+) -> StepLog:
+    """Train the adapted model in place.
+
+    Args:
+        model: as ``method.adapt`` returned it, on the device.
+        method: for its parameter groups, extra loss and step hook.
+        batches: at least ``total_steps`` of them.
+        total_steps: optimizer steps.
+        settings: schedule and clipping.
+        device: where the model lies.
+        dtype: of the matmuls.
+        on_step: told after each step.
+
+    Raises:
+        DivergedError: a loss was not a finite number.
+    """
+    optimizer = torch.optim.AdamW(method.parameter_groups(model), lr=method.options.learning_rate, fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: learning_rate_factor(step, total_steps, settings)
+    )
+    trainable = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    log, losses = StepLog(), []
+    model.train()
+    with held_garbage_collection():
+        clock = StepClock(device)
+        for step in range(total_steps):
+            batch = next(batches).to(device)
+            log.learning_rates.append(schedule.get_last_lr()[0])
+            losses.append(_backward(model, method, batch, autocast(device, dtype)))
+            if settings.max_grad_norm is not None:
+                nn.utils.clip_grad_norm_(trainable, settings.max_grad_norm, foreach=True)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            schedule.step()
+            method.after_step(model, step)
+            log.count(batch)
+            clock.mark()
+            on_step(step + 1, total_steps)
+        log.seconds = clock.seconds()
+    log.losses = torch.stack(losses).float().tolist()  # read once: each earlier look would make the device wait
+    _check_finite(log.losses)
+    return log
+
+
+def _backward(model: nn.Module, method: Method, batch: Batch, precision: torch.autocast) -> Tensor:
+    with precision:
+        logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
+    loss = nn.functional.cross_entropy(logits.float(), batch.labels)
+    extra = method.extra_loss(model)
+    (loss if extra is None else loss + extra).backward()  # type: ignore[no-untyped-call]
+    return loss.detach()
+
+
+def _check_finite(losses: list[float]) -> None:
+    for step, loss in enumerate(losses):
+        if not math.isfinite(loss):
+            raise DivergedError(f"the loss is {loss} at step {step + 1} of {len(losses)}; try a lower learning_rate")
+
+
+def speed_facts(log: StepLog, skip: int) -> dict[str, Any] | None:
+    """Totals and throughput of the steps after the first ``skip``; None where no step is left."""
+    seconds = sum(log.seconds[skip:])
+    if not log.seconds[skip:] or seconds <= 0:
+        return None
+    samples, tokens = sum(log.samples[skip:]), sum(log.tokens[skip:])
+    return {
+        "timed_steps": len(log.seconds) - skip,
+        "timed_seconds": seconds,
+        "timed_samples": samples,
+        "timed_tokens": tokens,
+        "timed_padded_tokens": sum(log.padded_tokens[skip:]),
+        "samples_per_second": samples / seconds,
+        "tokens_per_second": tokens / seconds,
+    }

@@ -1,0 +1,348 @@
+"""One cell in a process of its own: cell.json in, record.json out."""
+
+import gc
+import json
+import random
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from bench import registry
+from bench.cell import Cell
+from bench.data import texts
+from bench.data.batches import Batch, collate, prediction_order
+from bench.data.tokens import Tokens, tokenise
+from bench.errors import DivergedError, ModelError, UnsupportedError
+from bench.evaluate import predict, quality
+from bench.measure import flops, machine, memory, parameters
+from bench.method import Method, Task
+from bench.model import build, fetch, load_config, load_model, load_tokenizer
+from bench.record import Data, Failure, Phase, PhaseName, Record, Speed, Status, Training
+from bench.store import CellFolder, read_cell, write_json, write_text
+from bench.train import StepLog, epoch_batches, num_steps, speed_facts, store_frozen_weights_as, train
+
+PROGRESS_SECONDS = 0.5
+INFERENCE_WARMUP_BATCHES = 2
+
+
+def run(folder: Path, requested_at: float) -> None:
+    """Measure the cell in ``folder`` and write its record; a failure of the cell is a record too.
+
+    Args:
+        folder: holds cell.json.
+        requested_at: ``time.time()`` when the runner asked for this worker.
+    """
+    start_seconds = time.time() - requested_at
+    paths = CellFolder(folder)
+    cell = read_cell(paths.cell)
+    measurement = _Measurement(cell, paths)
+    status: Status = "ok"
+    failure = None
+    try:
+        measurement.measure()
+    except Exception as error:  # the border: whatever a plugin or a library raises becomes this cell's row
+        import traceback
+
+        traceback.print_exc()
+        status = _status(error)
+        failure = Failure(phase=measurement.phase, type=type(error).__name__, message=str(error)[:4000])
+    measurement.finish_phase()
+    measurement.write_steps()
+    record = Record.model_validate(
+        {
+            "cell_id": cell.id,
+            "cell": cell,
+            "status": status,
+            "failure": failure,
+            "started_at": datetime.fromtimestamp(measurement.started, UTC).isoformat(timespec="seconds"),
+            "wall_seconds": time.time() - measurement.started,
+            "worker_start_seconds": start_seconds,
+            "phases": measurement.phases,
+            "unknown": measurement.unknown,
+            **measurement.facts,
+        }
+    )
+    write_text(paths.record, record.model_dump_json(indent=1) + "\n")
+
+
+def _status(error: Exception) -> Status:
+    if isinstance(error, UnsupportedError):
+        return "unsupported"
+    text = str(error)
+    # PyTorch's CPU allocator and the kernel's refusals come as plain RuntimeErrors that only their text tells apart.
+    no_memory = "DefaultCPUAllocator" in text or "not enough memory" in text or "Cannot allocate memory" in text
+    return "oom" if isinstance(error, torch.OutOfMemoryError | MemoryError) or no_memory else "error"
+
+
+class _Measurement:
+    """The work on one cell, phase by phase; ``facts`` fills as it goes, so that a failure keeps what was known."""
+
+    def __init__(self, cell: Cell, paths: CellFolder) -> None:
+        self.cell = cell
+        self.paths = paths
+        self.started = time.time()
+        self.phase: PhaseName = "load"
+        self.phases: list[Phase] = []
+        self.facts: dict[str, Any] = {}
+        self.unknown: dict[str, str] = {}
+        self._phase_open = False
+        self._phase_started = 0.0
+        self._host_restarted = False
+        self._progress_written = 0.0
+        self._logs: dict[str, StepLog] = {}
+        self.device = _device(cell)
+        self.dtype = _dtype(cell, self.device)
+
+    def measure(self) -> None:
+        """Every phase in turn."""
+        cell = self.cell
+        self.facts["precision"] = "bf16" if self.dtype == torch.bfloat16 else "fp32"
+        self.facts["machine"] = machine.describe(self.device)
+        self.facts["peak_kind"] = "cuda_allocated" if self.device.type == "cuda" else "host_vmhwm"
+        _seed(cell.seed)
+        with self.timed("load"):
+            dataset, tokenizer, tokens, model, method_class = self._load()
+        method = method_class(registry.options(cell.method.name, method_class, cell.method.options))
+        task = Task(labels=dataset.labels, max_length=cell.data.max_length, kind=cell.model.kind)
+        with self.timed("adapt"):
+            model = method.adapt(model, task)
+            self.facts["parameters"] = parameters.count(model)
+            self._count_flops(method_class, method, task)
+            if self.dtype != torch.float32:
+                store_frozen_weights_as(model, self.dtype)
+            model = model.to(self.device)
+            gc.collect()
+        if method.trains:
+            self._train(model, method, tokens["train"], dataset.splits["train"].labels, tokenizer.pad_token_id)
+        with self.timed("save"):
+            self._save(model, method)
+        with self.timed("evaluate"):
+            model = method.prepare_inference(model).requires_grad_(False)
+            if self.dtype != torch.float32:
+                model = model.to(self.dtype)
+            self._evaluate(model, dataset, tokens, tokenizer.pad_token_id)
+        with self.timed("inference"):
+            self._infer(model, dataset, tokens, tokenizer.pad_token_id)
+        self.facts["insights"] = method.insights(model)
+        self._peaks()
+
+    def _load(self) -> tuple[texts.Dataset, Any, dict[str, Tokens], nn.Module, type[Method]]:
+        cell = self.cell
+        method_class = registry.load(cell.method.plugin, Path(cell.method.path))
+        dataset = texts.load(cell.dataset, cell.data)
+        folder = fetch(cell.model)
+        tokenizer = load_tokenizer(cell.model, folder)
+        wanted = {"train", "validation", cell.data.evaluate_split} if method_class.trains else {cell.data.evaluate_split}
+        tokens = {s: tokenise(dataset.splits[s].texts, tokenizer, cell.data.max_length) for s in sorted(wanted)}
+        self._config = load_config(cell.model, folder, len(dataset.labels))
+        model = load_model(cell.model, folder, self._config)
+        evaluated = tokens[cell.data.evaluate_split]
+        self.facts["data"] = Data(
+            sha256=dataset.sha256,
+            rows={name: len(split) for name, split in dataset.splits.items()},
+            synthetic=cell.dataset.synthetic,
+            validation_carved=dataset.validation_carved,
+            labels=dataset.labels,
+            tokens_per_sample=float(evaluated.lengths.mean()),
+            truncated_fraction=evaluated.truncated / len(evaluated.lengths),
+        )
+        return dataset, tokenizer, tokens, model, method_class
+
+    def _count_flops(self, method_class: type[Method], method: Method, task: Task) -> None:
+        """Build the adapted model once more on meta, where counting costs nothing."""
+        with torch.device("meta"):
+            twin = method_class(method.options).adapt(build(self._config), task)
+        twin_counts = parameters.count(twin)
+        if twin_counts != self.facts["parameters"]:
+            raise ModelError(
+                f"method {self.cell.method.name} adapts a meta build differently: {twin_counts} against "
+                f"{self.facts['parameters']}; adapt must not depend on the values of weights"
+            )
+        self.facts["flops"] = flops.count_forward(twin.to("meta"), task.max_length)
+
+    def _train(self, model: nn.Module, method: Method, tokens: Tokens, labels: list[int], pad_id: int) -> None:
+        settings = self.cell.train
+        total = num_steps(len(labels), settings)
+        warmup = min(settings.timing_warmup_steps, total)
+
+        def on_step(done: int, of: int) -> None:
+            if done == warmup and done < of:
+                self.finish_phase()
+                self.start_phase("train")
+            self.progress(done, of)
+
+        batches = epoch_batches(tokens, labels, settings, pad_id, self.cell.seed)
+        self.start_phase("warm-up" if warmup else "train")
+        log = train(model, method, batches, total, settings, self.device, self.dtype, on_step)
+        self.finish_phase()
+        self._logs["train"] = log
+        tail = log.losses[-max(1, total // 10) :]
+        speed = self._speed(log, warmup, settings.batch_size)
+        if speed is None:
+            self.unknown["training.speed"] = f"all {total} steps were warm-up"
+        self.facts["training"] = Training(
+            steps=total, samples=sum(log.samples), final_loss=sum(tail) / len(tail), speed=speed
+        )
+
+    def _save(self, model: nn.Module, method: Method) -> None:
+        if not method.trains:
+            self.facts["artifact_bytes"] = 0
+            return
+        self.paths.artifact.mkdir(exist_ok=True)
+        method.save(model, self.paths.artifact)
+        files = [path for path in self.paths.artifact.rglob("*") if path.is_file()]
+        self.facts["artifact_bytes"] = sum(path.stat().st_size for path in files)
+        if not self.cell.train.keep_artifact:
+            for path in files:
+                path.unlink()
+
+    def _evaluate(self, model: nn.Module, dataset: texts.Dataset, tokens: dict[str, Tokens], pad_id: int) -> None:
+        if "validation" not in tokens or self.cell.data.evaluate_split == "validation":
+            self.unknown["validation_macro_f1"] = "the validation split is the one evaluated"
+            return
+        if self._random_weights("validation_macro_f1"):
+            return
+        labels = dataset.splits["validation"].labels
+        scores, _ = self._predict(model, tokens["validation"], labels, pad_id, len(dataset.labels), warmup=0)
+        self.facts["validation_macro_f1"] = quality(scores, labels, dataset.labels, "validation").macro_f1
+
+    def _infer(self, model: nn.Module, dataset: texts.Dataset, tokens: dict[str, Tokens], pad_id: int) -> None:
+        name = self.cell.data.evaluate_split
+        split = dataset.splits[name]
+        scores, log = self._predict(
+            model, tokens[name], split.labels, pad_id, len(dataset.labels), warmup=INFERENCE_WARMUP_BATCHES
+        )
+        self._logs["inference"] = log
+        self.facts["inference"] = self._speed(log, 0, self.cell.train.inference_batch_size)
+        if not np.isfinite(scores).all():
+            raise DivergedError("the model's class scores are not finite numbers")
+        _write_predictions(self.paths, split, scores)
+        if not self._random_weights("quality"):
+            self.facts["quality"] = quality(scores, split.labels, dataset.labels, name)
+
+    def _predict(
+        self, model: nn.Module, tokens: Tokens, labels: list[int], pad_id: int, num_labels: int, warmup: int
+    ) -> tuple[NDArray[np.float32], StepLog]:
+        order = prediction_order(tokens.lengths, self.cell.train.inference_batch_size)
+        batches: list[Batch] = [collate(tokens, labels, indices, pad_id) for indices in order]
+        # The weights are already in the dtype of inference, so nothing is left for autocast to convert.
+        return predict(model, batches, num_labels, self.device, torch.float32, self.progress, warmup)
+
+    def _random_weights(self, field: str) -> bool:
+        if self.cell.model.weights == "random":
+            self.unknown[field] = "the model has random weights"
+            return True
+        return False
+
+    def _speed(self, log: StepLog, skip: int, batch_size: int) -> Speed | None:
+        facts = speed_facts(log, skip)
+        return None if facts is None else Speed(**facts, batch_size=batch_size)
+
+    def _peaks(self) -> None:
+        field = "peak_cuda_allocated_bytes" if self.device.type == "cuda" else "peak_host_bytes"
+        groups: dict[str, tuple[PhaseName, ...]] = {
+            "peak_train_bytes": ("warm-up", "train"), "peak_inference_bytes": ("inference",),
+        }  # fmt: skip
+        for key, names in groups.items():
+            values = [getattr(phase, field) for phase in self.phases if phase.name in names]
+            if values and None not in values:
+                self.facts[key] = max(values)
+            else:
+                self.unknown[key] = "this kernel does not restart the peak resident set" if values else "nothing is trained"
+
+    @contextmanager
+    def timed(self, name: PhaseName) -> Iterator[None]:
+        """One phase with its own clock and peaks."""
+        self.start_phase(name)
+        yield
+        self.finish_phase()
+
+    def start_phase(self, name: PhaseName) -> None:
+        """Begin a phase: peaks are restarted, then the clock."""
+        self.phase = name
+        self.progress(0, 0, force=True)
+        self._host_restarted = memory.restart_peaks(self.device)
+        self._phase_open = True
+        self._phase_started = time.perf_counter()
+
+    def finish_phase(self) -> None:
+        """End the phase that is open, if one is."""
+        if not self._phase_open:
+            return
+        self._phase_open = False
+        peaks = memory.read_peaks(self.device, self._host_restarted)
+        self.phases.append(
+            Phase(
+                name=self.phase,
+                seconds=time.perf_counter() - self._phase_started,
+                peak_host_bytes=peaks.host_bytes,
+                peak_cuda_allocated_bytes=peaks.cuda_allocated_bytes,
+                peak_cuda_reserved_bytes=peaks.cuda_reserved_bytes,
+            )
+        )
+
+    def progress(self, done: int, of: int, force: bool = False) -> None:
+        """Tell the runner where this worker is, at most every half second."""
+        now = time.monotonic()
+        if force or now - self._progress_written >= PROGRESS_SECONDS:
+            self._progress_written = now
+            # Not synced and not moved: a reader that meets half a line keeps what it knew.
+            self.paths.progress.write_text(json.dumps({"phase": self.phase, "done": done, "of": of}), encoding="utf-8")
+
+    def write_steps(self) -> None:
+        """Raw samples of every step, as csv."""
+        lines = ["pass,step,seconds,samples,tokens,padded_tokens,loss,learning_rate"]
+        for name, log in self._logs.items():
+            for i, seconds in enumerate(log.seconds):
+                loss = f"{log.losses[i]!r},{log.learning_rates[i]!r}" if log.losses else ","
+                lines.append(f"{name},{i},{seconds!r},{log.samples[i]},{log.tokens[i]},{log.padded_tokens[i]},{loss}")
+        write_text(self.paths.steps, "\n".join(lines) + "\n")
+
+
+def _write_predictions(paths: CellFolder, split: texts.Split, scores: NDArray[np.float32]) -> None:
+    predicted = scores.argmax(axis=1).tolist()
+    rows = zip(split.ids, split.labels, predicted, scores.tolist(), strict=True)
+    lines = [json.dumps({"id": i, "label": y, "prediction": p, "scores": s}) for i, y, p, s in rows]
+    write_text(paths.predictions, "\n".join(lines) + "\n")
+
+
+def _device(cell: Cell) -> torch.device:
+    if cell.device == "cuda" or (cell.device == "auto" and torch.cuda.is_available()):
+        return torch.device("cuda", 0)
+    return torch.device("cpu")
+
+
+def _dtype(cell: Cell, device: torch.device) -> torch.dtype:
+    wanted = cell.train.precision
+    if wanted == "auto":
+        wanted = "bf16" if machine.computes_bf16(device) else "fp32"
+    return torch.bfloat16 if wanted == "bf16" else torch.float32
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - libraries and plugins draw from the global generator
+    torch.manual_seed(seed)
+
+
+def replay(cell_path: Path) -> int:
+    """Measure one cell again from its cell.json, into a folder ``replay`` beside it; returns an exit code."""
+    folder = cell_path.resolve().parent / "replay"
+    folder.mkdir(exist_ok=True)
+    write_json(CellFolder(folder).cell, read_cell(cell_path).model_dump(mode="json"))
+    run(folder, time.time())
+    print(CellFolder(folder).record)
+    return 0 if '"status": "ok"' in CellFolder(folder).record.read_text(encoding="utf-8") else 1
+
+
+if __name__ == "__main__":
+    sys.exit(replay(Path(sys.argv[1])))

@@ -1,0 +1,1 @@
+"""The methods that ship: one file each, found by its name."""

@@ -1,0 +1,41 @@
+"""BitFit: only the bias terms are trained (Ben Zaken, Goldberg, Ravfogel 2022, arXiv 2106.10199)."""
+
+from pydantic import Field
+from torch import nn
+
+from bench.errors import UnsupportedError
+from bench.method import Method, Task
+from bench.method import Options as BaseOptions
+
+HEADS = ("classifier", "score")
+
+
+class Options(BaseOptions):
+    """Options of BitFit."""
+
+    learning_rate: float = Field(2e-3, gt=0, description="peak learning rate of AdamW")
+    train_head: bool = Field(
+        True,
+        description="train the classification head's weights too, as the paper does; the published study left them at "
+        "their random start",
+    )
+
+
+class BitFit(Method):
+    """Trains every parameter whose name ends in ``bias``, and the classification head."""
+
+    label = "BitFit"
+    Options = Options
+
+    def adapt(self, model: nn.Module, task: Task) -> nn.Module:
+        """Freeze all but the biases and, if asked, the head."""
+        del task
+        biases = 0
+        for name, parameter in model.named_parameters():
+            is_bias = name.endswith("bias")
+            in_head = self.options.train_head and name.split(".")[0] in HEADS
+            parameter.requires_grad_(is_bias or in_head)
+            biases += is_bias and name.split(".")[0] not in HEADS
+        if not biases:
+            raise UnsupportedError("the model's body has no bias terms, so BitFit has nothing to train")
+        return model

@@ -1,0 +1,70 @@
+"""P-Tuning: trained virtual tokens before the text (Liu et al. 2021, arXiv 2103.10385), by way of peft."""
+
+from pathlib import Path
+from typing import Literal, cast
+
+from peft import (
+    PeftModel,
+    PromptEncoderConfig,
+    PromptEncoderReparameterizationType,
+    PromptTuningConfig,
+    PromptTuningInit,
+    TaskType,
+    get_peft_model,
+)
+from pydantic import Field
+from torch import nn
+
+from bench.errors import UnsupportedError
+from bench.method import Method, Task
+from bench.method import Options as BaseOptions
+
+
+class Options(BaseOptions):
+    """Options of P-Tuning."""
+
+    learning_rate: float = Field(5e-3, gt=0, description="peak learning rate of AdamW")
+    num_virtual_tokens: int = Field(20, ge=1, description="trained tokens before the text; they cost sequence length")
+    reparameterization: Literal["none", "mlp", "lstm"] = Field(
+        "mlp", description="what the virtual tokens' embeddings pass through while training; none: trained as they are"
+    )
+    hidden_size: int = Field(256, ge=1, description="width of that mlp or lstm")
+
+
+class PTuning(Method):
+    """Virtual tokens alone are trained, and the head as a saved copy."""
+
+    label = "P-Tuning"
+    Options = Options
+
+    def adapt(self, model: nn.Module, task: Task) -> nn.Module:
+        """Wrap the model with peft."""
+        positions = getattr(model.config, "max_position_embeddings", None)
+        if positions is not None and task.max_length + self.options.num_virtual_tokens > positions:
+            raise UnsupportedError(
+                f"{self.options.num_virtual_tokens} virtual tokens and max_length {task.max_length} are more than the "
+                f"model's {positions} positions; lower data.max_length or num_virtual_tokens"
+            )
+        return cast(nn.Module, get_peft_model(model, self._config()))  # type: ignore[arg-type]
+
+    def _config(self) -> PromptTuningConfig | PromptEncoderConfig:
+        tokens, kind = self.options.num_virtual_tokens, self.options.reparameterization
+        if kind == "none":
+            return PromptTuningConfig(
+                task_type=TaskType.SEQ_CLS, num_virtual_tokens=tokens, prompt_tuning_init=PromptTuningInit.RANDOM
+            )
+        return PromptEncoderConfig(
+            task_type=TaskType.SEQ_CLS,
+            num_virtual_tokens=tokens,
+            encoder_reparameterization_type=PromptEncoderReparameterizationType[kind.upper()],
+            encoder_hidden_size=self.options.hidden_size,
+        )
+
+    def save(self, model: nn.Module, folder: Path) -> None:
+        """Write the virtual tokens and the head in peft's own format."""
+        cast(PeftModel, model).save_pretrained(str(folder), safe_serialization=True)
+
+    def load(self, model: nn.Module, folder: Path) -> nn.Module:
+        """Read them back."""
+        cast(PeftModel, model).load_adapter(str(folder), adapter_name="default", is_trainable=True)
+        return model

@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# Sets tunebench up beside this file, once, and runs a study.
+#
+#   ./run_all.sh                                   the demo study, into runs/ and reports/ beside this file
+#   ./run_all.sh paper                             any other study: every argument goes to `tunebench run`
+#   ./run_all.sh my_study.toml --data-root DIR --plugin FILE --only method=lora
+#   ./run_all.sh --setup-only dev,demo             the set-up alone, with these extras of pyproject.toml
+#
+# Needs Python 3.11 or newer (PYTHON=/path/to/python picks one) and a package index that pip can reach.
+set -euo pipefail
+unset CDPATH
+
+script=${BASH_SOURCE[0]}
+while [[ -L $script ]]; do
+    folder=$(cd -P -- "$(dirname -- "$script")" && pwd)
+    script=$(readlink -- "$script")
+    [[ $script == /* ]] || script=$folder/$script
+done
+root=$(cd -P -- "$(dirname -- "$script")" && pwd)
+venv=$root/.venv
+stamp=$venv/tunebench-setup # line 1: what was installed from; line 2: the extras. Absent while an install is under way
+
+say() { printf 'tunebench: %s\n' "$*" >&2; }
+fail() {
+    say "$*"
+    exit 1
+}
+
+# Prints the interpreter behind the command $1 (a virtual environment's base), or fails where it is no Python >= 3.11.
+usable_python() {
+    "$1" -c 'import sys; assert sys.version_info >= (3, 11); print(getattr(sys, "_base_executable", sys.executable))' 2>/dev/null
+}
+
+find_python() {
+    local name python
+    if [[ -n ${PYTHON:-} ]]; then
+        usable_python "$PYTHON" || fail "PYTHON=$PYTHON does not run as Python 3.11 or newer; point PYTHON at one or unset it"
+        return
+    fi
+    for name in python3.13 python3.12 python3.11 python3; do
+        if python=$(usable_python "$name") && "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+            printf '%s\n' "$python"
+            return
+        fi
+    done
+    fail "found no Python 3.11 or newer with its venv module (looked for python3.13, python3.12, python3.11, python3);" \
+        "install one (on Debian and Ubuntu with python3-venv) or name it: PYTHON=/path/to/python $0"
+}
+
+version_of() { "$1" -c 'import sys; print(sys.version)' 2>/dev/null; }
+
+# A virtual environment is kept when it runs, has pip and, where PYTHON is set, is of that very version.
+venv_is_usable() {
+    usable_python "$venv/bin/python" >/dev/null || return 1
+    "$venv/bin/python" -c 'import pip' 2>/dev/null || return 1
+    [[ -z ${PYTHON:-} || $(version_of "$venv/bin/python") == "$(version_of "$PYTHON")" ]]
+}
+
+make_venv() {
+    local python=$1
+    [[ ! -e $venv ]] || say "$venv does not work or is of another Python; making it again"
+    rm -rf -- "$venv"
+    say "making $venv with $python"
+    "$python" -m venv "$venv" || {
+        rm -rf -- "$venv"
+        fail "$python could not make a virtual environment; on Debian and Ubuntu install python3-venv"
+    }
+}
+
+# What an install depends on: the place (an editable install remembers it), the floors and the pins.
+inputs_hash() {
+    { printf '%s\n' "$root" && cat -- "$root/pyproject.toml" "$root/constraints.txt"; } | cksum
+}
+
+is_installed() {
+    local extra done_hash='' done_extras=''
+    [[ -f $stamp ]] || return 1
+    { read -r done_hash && read -r done_extras; } <"$stamp" || return 1
+    [[ $done_hash == "$(inputs_hash)" ]] || return 1
+    for extra in ${1//,/ }; do
+        [[ " $done_extras " == *" $extra "* ]] || return 1
+    done
+}
+
+install() {
+    local extras=$1 hash torch pip=("$venv/bin/python" -m pip install --disable-pip-version-check -c "$root/constraints.txt")
+    hash=$(inputs_hash)
+    torch=$(sed -n 's/^torch==\([^[:space:];]*\).*/\1/p' "$root/constraints.txt")
+    [[ -n $torch ]] || fail "$root/constraints.txt has no line torch==VERSION; restore it"
+    rm -f -- "$stamp"
+    say "installing torch $torch (the large one)"
+    "${pip[@]}" "torch==$torch" >&2
+    say "installing tunebench[$extras]"
+    "${pip[@]}" -e "${root}[$extras]" >&2
+    printf '%s\n' "$hash" "${extras//,/ }" >"$stamp.new"
+    mv -f -- "$stamp.new" "$stamp"
+}
+
+set_up() {
+    local python
+    if ! venv_is_usable; then
+        python=$(find_python)
+        make_venv "$python"
+    fi
+    is_installed "$1" || install "$1"
+}
+
+if [[ ${1:-} == --setup-only ]]; then
+    [[ $# -eq 2 && -n $2 ]] || fail "--setup-only takes the extras as one word, e.g. --setup-only dev,demo"
+    set_up "$2"
+    exit
+fi
+
+set_up demo
+if [[ $# -eq 0 ]]; then
+    set -- demo --runs "$root/runs" --reports "$root/reports"
+fi
+exec "$venv/bin/tunebench" run "$@"

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Every check there is; CI runs this file and nothing else.
+#
+#   ./run_tests.sh                 lint, format, types, the ordinary tests, then the slow ones
+#   ./run_tests.sh fast            the same without the slow tests
+#   ./run_tests.sh [fast] ARG...   ARG... goes to pytest; paths are relative to this folder
+set -euo pipefail
+unset CDPATH
+cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")"
+
+./run_all.sh --setup-only dev,demo
+
+parts=("not slow" "slow")
+if [[ ${1:-} == fast ]]; then
+    parts=("not slow")
+    shift
+fi
+
+check() {
+    printf '== %s\n' "$*"
+    .venv/bin/python -m "$@"
+}
+
+check ruff check
+check ruff format --check
+check mypy
+
+nothing_selected=5 # pytest's exit code; fine in one part when ARG... chose tests of the other
+ran=0
+for part in "${parts[@]}"; do
+    code=0
+    check pytest -m "$part" "$@" || code=$?
+    if [[ $code -eq 0 ]]; then
+        ran=1
+    elif [[ $code -ne $nothing_selected ]]; then
+        exit "$code"
+    fi
+done
+if [[ $ran -eq 0 ]]; then
+    exit "$nothing_selected"
+fi
