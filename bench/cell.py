@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import Field
@@ -38,14 +37,18 @@ class Cell(Frozen):
     train: TrainSettings
     limits: Limits
 
-    @cached_property
+    @property
     def id(self) -> str:
         """Readable and stable: names, seed and a hash of all that can change a result, but of no path.
 
         The options count as given: what the defaults add is settled by the plugin's own hash.
         """
         facts = self.model_dump(mode="json", exclude={"study": True, "limits": True})
-        for place, keys in (("dataset", ("files", "label")), ("model", ("folder", "label")), ("method", ("path", "label", "options"))):
+        for place, keys in (
+            ("dataset", ("files", "label")),
+            ("model", ("folder", "label")),
+            ("method", ("path", "label", "options")),
+        ):
             for key in keys:
                 facts[place].pop(key)
         text = json.dumps(facts, sort_keys=True, separators=(",", ":"))

@@ -34,7 +34,11 @@ def _add_run(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--data-root", type=Path, metavar="DIR", help="read datasets from DIR/<name>/<split>.jsonl.gz")
     _add_plugin(verb)
     verb.add_argument(
-        "--only", action="append", default=[], metavar="KEY=VALUE", help="only cells with this dataset, model, method or seed"
+        "--only",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="only cells with this dataset, model, method or seed",
     )
     verb.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run folders are (runs)")
     verb.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where tables go (reports)")
@@ -59,7 +63,9 @@ def _add_doctor(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_plugin(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--plugin", type=Path, action="append", default=[], metavar="FILE", help="a method file of your own")
+    verb.add_argument(
+        "--plugin", type=Path, action="append", default=[], metavar="FILE", help="a method file of your own"
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -1,16 +1,16 @@
 """Every error tunebench raises on purpose.
 
-    TunebenchError
-    ├── RequestError          the request cannot be carried out as written; nothing has been run (exit code 2)
-    │   ├── StudyError        a study file or an override breaks a rule
-    │   ├── UnknownNameError  a dataset, model, method or study that nobody defines
-    │   ├── DataError         a dataset that cannot be reached or read
-    │   ├── ModelError        weights or an architecture that cannot be reached or read
-    │   ├── PluginError       a method file that does not import or breaks the contract
-    │   └── RunFolderError    an output folder that is locked, unwritable, full or of a newer schema
-    └── CellError             one cell cannot go on; it becomes a row, the study continues
-        ├── UnsupportedError  this method cannot adapt this model
-        └── DivergedError     the loss is no longer a finite number
+TunebenchError
+├── RequestError          the request cannot be carried out as written; nothing has been run (exit code 2)
+│   ├── StudyError        a study file or an override breaks a rule
+│   ├── UnknownNameError  a dataset, model, method or study that nobody defines
+│   ├── DataError         a dataset that cannot be reached or read
+│   ├── ModelError        weights or an architecture that cannot be reached or read
+│   ├── PluginError       a method file that does not import or breaks the contract
+│   └── RunFolderError    an output folder that is locked, unwritable, full or of a newer schema
+└── CellError             one cell cannot go on; it becomes a row, the study continues
+    ├── UnsupportedError  this method cannot adapt this model
+    └── DivergedError     the loss is no longer a finite number
 """
 
 from collections.abc import Iterable

@@ -84,7 +84,9 @@ def quality(scores: NDArray[np.float32], truth: Sequence[int], labels: Sequence[
     )
 
 
-def _scores(target: NDArray[np.int64], predicted: NDArray[np.int64], num_labels: int) -> tuple[list[float], dict[str, float]]:
+def _scores(
+    target: NDArray[np.int64], predicted: NDArray[np.int64], num_labels: int
+) -> tuple[list[float], dict[str, float]]:
     label_set = list(range(num_labels))
 
     def averaged(average: str | None) -> tuple[NDArray[np.float64], ...]:

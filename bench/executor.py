@@ -44,7 +44,7 @@ class LocalExecutor:
 
     def __init__(self) -> None:
         """Set the server up; it starts with the first job."""
-        # With NVML asked in place of the driver, no import can initialise CUDA before the fork, which would break it after.
+        # With NVML asked in place of the driver, no import initialises CUDA before the fork and breaks it after.
         os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         self._context = multiprocessing.get_context("forkserver")
@@ -57,10 +57,10 @@ class LocalExecutor:
         return LocalJob(process)
 
     def close(self) -> None:
-        """End the fork server."""
+        """End the fork server; the library offers no public way."""
         from multiprocessing import forkserver
 
-        forkserver._forkserver._stop()  # type: ignore[attr-defined] # noqa: SLF001 - the library offers no public way
+        forkserver._forkserver._stop()  # type: ignore[attr-defined]
 
 
 class LocalJob:

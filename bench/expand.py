@@ -8,7 +8,7 @@ from bench.cell import Cell, MethodSource
 from bench.errors import PluginError, StudyError
 from bench.registry import Plugin, get
 from bench.sources import DatasetSource, ModelSource, resolve_dataset, resolve_model
-from bench.study import DataSettings, Grid, MethodEntry, Study
+from bench.study import DataSettings, Grid, Study
 
 EVERY_METHOD = "*"
 
@@ -114,7 +114,8 @@ def _cell(
     description = descriptions[plugin.name]
     if not _fits(description, model):
         raise StudyError(
-            f"method {row} supports {' and '.join(description['kinds']) or 'no'} models; {model.name} is of kind {model.kind}"
+            f"method {row} supports {' and '.join(description['kinds']) or 'no'} models; "
+            f"{model.name} is of kind {model.kind}"
         )
     return Cell(
         study=study.name,

@@ -51,7 +51,7 @@ class Method(ABC):
     """
 
     label: ClassVar[str]
-    Options: ClassVar[type[Options]] = Options
+    options_class: ClassVar[type[Options]] = Options
     trains: ClassVar[bool] = True
 
     def __init__(self, options: Options) -> None:

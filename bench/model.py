@@ -84,7 +84,7 @@ def load_config(source: ModelSource, folder: Path, num_labels: int) -> Pretraine
         ModelError: config.json is missing, broken or of an unknown architecture.
     """
     try:
-        config = AutoConfig.from_pretrained(folder, num_labels=num_labels, trust_remote_code=False)
+        config: PretrainedConfig = AutoConfig.from_pretrained(folder, num_labels=num_labels, trust_remote_code=False)
     except Exception as error:  # transformers raises whatever the file makes it raise
         raise ModelError(f"model {source.name}: {folder}/config.json: {type(error).__name__}: {error}") from error
     return config
@@ -107,9 +107,13 @@ def load_model(source: ModelSource, folder: Path, config: PretrainedConfig) -> n
         )  # fmt: skip
     except Exception as error:  # transformers raises whatever the files make it raise
         raise ModelError(f"model {source.name}: cannot be loaded: {type(error).__name__}: {error}") from error
-    body = [key for key in report["missing_keys"] if key.startswith(model.base_model_prefix + ".") and "pooler" not in key]
+    body = [
+        key for key in report["missing_keys"] if key.startswith(model.base_model_prefix + ".") and "pooler" not in key
+    ]
     if body:
-        raise ModelError(f"model {source.name}: {folder} lacks weights for {len(body)} tensors, first {sorted(body)[0]}")
+        raise ModelError(
+            f"model {source.name}: {folder} lacks weights for {len(body)} tensors, first {sorted(body)[0]}"
+        )
     return model  # type: ignore[no-any-return]
 
 

@@ -1,7 +1,8 @@
-"""What can only be known with torch at hand, asked before any work: do the methods import, are data and weights there."""
+"""Questions that need torch, asked before any work: do the methods import, are data and weights there."""
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -51,13 +52,10 @@ def check_cells(folder: Path, requested_at: float) -> None:
     problems: list[str] = []
     if any(cell.device == "cuda" for cell in cells) and not torch.cuda.is_available():
         problems.append('device = "cuda", but torch sees no CUDA device; set device = "auto" or "cpu"')
-    num_labels: dict[str, int] = {}
     for cell in {f"{c.dataset.fingerprint}{c.data}": c for c in cells}.values():
-        dataset = _attempt(problems, lambda cell=cell: texts.load(cell.dataset, cell.data))
-        if dataset is not None:
-            num_labels[cell.dataset.name] = len(dataset.labels)
-    for cell in {c.model.fingerprint: c for c in cells}.values():
-        _attempt(problems, lambda cell=cell: _check_model(cell))
+        _attempt(problems, partial(texts.load, cell.dataset, cell.data))
+    for cell in {f"{c.model.fingerprint}{c.data.max_length}": c for c in cells}.values():
+        _attempt(problems, partial(_check_model, cell))
     write_json(folder / "answer.json", problems)
 
 
@@ -73,12 +71,11 @@ def _check_model(cell: Cell) -> None:
         )
 
 
-def _attempt(problems: list[str], work: Callable[[], Any]) -> Any:
+def _attempt(problems: list[str], work: Callable[[], object]) -> None:
     try:
-        return work()
+        work()
     except RequestError as error:
         problems.append(str(error))
-        return None
 
 
 def _request(folder: Path) -> Any:

@@ -5,7 +5,15 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from bench.cell import Cell
 from bench.record import Record
@@ -43,7 +51,9 @@ class ProgressDisplay:
         self._bars.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Leave a clean terminal."""
         self._bars.stop()
 
@@ -82,4 +92,6 @@ class ProgressDisplay:
         if self._study is not None:
             self._bars.advance(self._study)
         style = None if record.status == "ok" else "red"
-        self._console.print(f"[{self._count}/{self._total}] {_name(cell)}: {_result(record)}", style=style, markup=False)
+        self._console.print(
+            f"[{self._count}/{self._total}] {_name(cell)}: {_result(record)}", style=style, markup=False
+        )

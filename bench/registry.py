@@ -107,8 +107,8 @@ def load(name: str, path: Path) -> type[Method]:
         raise PluginError(f"method {name}: {path}: class {method.__name__} does not define {missing}")
     if not isinstance(getattr(method, "label", None), str):
         raise PluginError(f"method {name}: {path}: class {method.__name__} has no label, the name in tables")
-    if not (inspect.isclass(method.Options) and issubclass(method.Options, Options)):
-        raise PluginError(f"method {name}: {path}: Options must be a subclass of bench.method.Options")
+    if not (inspect.isclass(method.options_class) and issubclass(method.options_class, Options)):
+        raise PluginError(f"method {name}: {path}: options_class must be a subclass of bench.method.Options")
     return method
 
 
@@ -119,9 +119,9 @@ def options(name: str, method: type[Method], given: dict[str, Any]) -> Options:
         PluginError: an unknown option or a value out of range.
     """
     try:
-        return method.Options.model_validate(given)
+        return method.options_class.model_validate(given)
     except ValidationError as error:
-        raise PluginError(explain(error, f"methods.{name}.options", method.Options)) from None
+        raise PluginError(explain(error, f"methods.{name}.options", method.options_class)) from None
 
 
 def get(found: dict[str, Plugin], name: str) -> Plugin:

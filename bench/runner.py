@@ -1,7 +1,6 @@
 """The parent: decides what to run, hands cells to an executor, and sleeps. It never imports torch."""
 
 import json
-import os
 import shlex
 import shutil
 import sys
@@ -132,9 +131,7 @@ class _Run:
         earlier = self.folder.read_run() if self.folder.run.exists() else {}
         try:
             descriptions = self._descriptions(earlier.get("methods", {}))
-            cells = expand(
-                self.request.study, self.found, descriptions, self.request.data_root, self.request.base
-            )
+            cells = expand(self.request.study, self.found, descriptions, self.request.data_root, self.request.base)
             if not cells:
                 raise StudyError(f"study {self.request.study.name} has no cells: no method fits its models")
             chosen = _filtered(cells, self.request.only)
@@ -283,14 +280,14 @@ class _Run:
         else:
             status, kind = "error", f"exit code {code}"
             message = "the worker ended without a record"
-        tail = paths.stderr.read_text(encoding="utf-8", errors="replace").strip()[-1000:] if paths.stderr.exists() else ""
+        tail = (
+            paths.stderr.read_text(encoding="utf-8", errors="replace").strip()[-1000:] if paths.stderr.exists() else ""
+        )
         return Record(
             cell_id=cell.id,
             cell=cell,
             status=status,
-            failure=Failure(
-                phase=_progress(paths)[0], type=kind, message=f"{message}\n{tail}".strip()
-            ),
+            failure=Failure(phase=_progress(paths)[0], type=kind, message=f"{message}\n{tail}".strip()),
             started_at=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
             wall_seconds=time.time() - started,
         )
@@ -330,7 +327,8 @@ def _record_or_none(paths: CellFolder) -> Record | None:
 
 
 def _replay_command(paths: CellFolder) -> str:
+    python = shlex.quote(str(Path(sys.executable).absolute()))
     return (
         "#!/bin/sh\n# Measures this cell alone, again; the result goes to the folder replay beside this file.\n"
-        f'exec {shlex.quote(os.path.abspath(sys.executable))} -m bench.worker "$(dirname "$0")/{paths.cell.name}"\n'
+        f'exec {python} -m bench.worker "$(dirname "$0")/{paths.cell.name}"\n'
     )

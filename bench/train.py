@@ -66,7 +66,7 @@ def num_steps(samples: int, settings: TrainSettings) -> int:
 def store_frozen_weights_as(model: nn.Module, dtype: torch.dtype) -> None:
     """Keep the frozen weights of linear layers and embeddings in the precision that they are computed in.
 
-    They get no update, so fp32 would buy nothing; trainable weights stay fp32, so that small updates are not rounded away.
+    They get no update, so fp32 would buy nothing; trainable weights stay fp32, lest small updates be rounded away.
     """
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Embedding):
@@ -121,13 +121,14 @@ def train(
         optimizer, lambda step: learning_rate_factor(step, total_steps, settings)
     )
     trainable = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    log, losses = StepLog(), []
+    log = StepLog()
+    losses: list[Tensor] = []
     model.train()
     with held_garbage_collection():
         clock = StepClock(device)
         for step in range(total_steps):
             batch = next(batches).to(device)
-            log.learning_rates.append(schedule.get_last_lr()[0])
+            log.learning_rates.append(float(schedule.get_last_lr()[0]))
             losses.append(_backward(model, method, batch, autocast(device, dtype)))
             if settings.max_grad_norm is not None:
                 nn.utils.clip_grad_norm_(trainable, settings.max_grad_norm, foreach=True)
@@ -149,7 +150,7 @@ def _backward(model: nn.Module, method: Method, batch: Batch, precision: torch.a
         logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
     loss = nn.functional.cross_entropy(logits.float(), batch.labels)
     extra = method.extra_loss(model)
-    (loss if extra is None else loss + extra).backward()  # type: ignore[no-untyped-call]
+    (loss if extra is None else loss + extra).backward()
     return loss.detach()
 
 

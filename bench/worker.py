@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bench import registry
+from bench.allocator import keep_freed_memory
 from bench.cell import Cell
 from bench.data import texts
 from bench.data.batches import Batch, collate, prediction_order
 from bench.data.tokens import Tokens, tokenise
+from bench.dropout import replace_dropout
 from bench.errors import DivergedError, ModelError, UnsupportedError
 from bench.evaluate import predict, quality
 from bench.measure import flops, machine, memory, parameters
@@ -42,6 +44,7 @@ def run(folder: Path, requested_at: float) -> None:
         requested_at: ``time.time()`` when the runner asked for this worker.
     """
     start_seconds = time.time() - requested_at
+    keep_freed_memory()
     paths = CellFolder(folder)
     cell = read_cell(paths.cell)
     measurement = _Measurement(cell, paths)
@@ -120,9 +123,13 @@ class _Measurement:
             if self.dtype != torch.float32:
                 store_frozen_weights_as(model, self.dtype)
             model = model.to(self.device)
+            if self.device.type == "cpu":
+                replace_dropout(model)
             gc.collect()
         if method.trains:
             self._train(model, method, tokens["train"], dataset.splits["train"].labels, tokenizer.pad_token_id)
+        else:
+            self.unknown["training"] = "nothing is trained"
         with self.timed("save"):
             self._save(model, method)
         with self.timed("evaluate"):
@@ -141,7 +148,9 @@ class _Measurement:
         dataset = texts.load(cell.dataset, cell.data)
         folder = fetch(cell.model)
         tokenizer = load_tokenizer(cell.model, folder)
-        wanted = {"train", "validation", cell.data.evaluate_split} if method_class.trains else {cell.data.evaluate_split}
+        wanted = (
+            {"train", "validation", cell.data.evaluate_split} if method_class.trains else {cell.data.evaluate_split}
+        )
         tokens = {s: tokenise(dataset.splits[s].texts, tokenizer, cell.data.max_length) for s in sorted(wanted)}
         self._config = load_config(cell.model, folder, len(dataset.labels))
         model = load_model(cell.model, folder, self._config)
@@ -257,7 +266,9 @@ class _Measurement:
             if values and None not in values:
                 self.facts[key] = max(values)
             else:
-                self.unknown[key] = "this kernel does not restart the peak resident set" if values else "nothing is trained"
+                self.unknown[key] = (
+                    "this kernel does not restart the peak resident set" if values else "nothing is trained"
+                )
 
     @contextmanager
     def timed(self, name: PhaseName) -> Iterator[None]:
@@ -330,7 +341,7 @@ def _dtype(cell: Cell, device: torch.device) -> torch.dtype:
 
 def _seed(seed: int) -> None:
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - libraries and plugins draw from the global generator
+    np.random.seed(seed)  # libraries and plugins may draw from the global generator
     torch.manual_seed(seed)
 
 

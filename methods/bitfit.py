@@ -25,7 +25,7 @@ class BitFit(Method):
     """Trains every parameter whose name ends in ``bias``, and the classification head."""
 
     label = "BitFit"
-    Options = Options
+    options_class = Options
 
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
         """Freeze all but the biases and, if asked, the head."""

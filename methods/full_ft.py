@@ -14,7 +14,7 @@ class FullFineTuning(Method):
     """The baseline that the other methods are compared with."""
 
     label = "Full FT"
-    Options = Options
+    options_class = Options
 
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
         """Train everything."""

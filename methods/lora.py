@@ -29,7 +29,7 @@ class LoRA(Method):
     """A low-rank update per chosen layer; the head is trained as a saved copy, and both copies count."""
 
     label = "LoRA"
-    Options = Options
+    options_class = Options
 
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
         """Wrap the model with peft."""
@@ -43,13 +43,13 @@ class LoRA(Method):
             target_modules=None if targets is None else list(targets),
         )
         try:
-            return cast(nn.Module, get_peft_model(model, config))  # type: ignore[arg-type]
+            return cast(nn.Module, get_peft_model(model, config))
         except ValueError as error:
             raise UnsupportedError(f"peft finds no layer to update (set target_modules): {error}") from error
 
     def prepare_inference(self, model: nn.Module) -> nn.Module:
         """Merge the update into the weights, which makes inference cost what the plain model costs."""
-        return cast(PeftModel, model).merge_and_unload() if self.options.merge else model  # type: ignore[operator]
+        return cast(PeftModel, model).merge_and_unload() if self.options.merge else model
 
     def save(self, model: nn.Module, folder: Path) -> None:
         """Write the adapter in peft's own format."""

@@ -35,7 +35,7 @@ class PTuning(Method):
     """Virtual tokens alone are trained, and the head as a saved copy."""
 
     label = "P-Tuning"
-    Options = Options
+    options_class = Options
 
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
         """Wrap the model with peft."""
@@ -45,7 +45,7 @@ class PTuning(Method):
                 f"{self.options.num_virtual_tokens} virtual tokens and max_length {task.max_length} are more than the "
                 f"model's {positions} positions; lower data.max_length or num_virtual_tokens"
             )
-        return cast(nn.Module, get_peft_model(model, self._config()))  # type: ignore[arg-type]
+        return cast(nn.Module, get_peft_model(model, self._config()))
 
     def _config(self) -> PromptTuningConfig | PromptEncoderConfig:
         tokens, kind = self.options.num_virtual_tokens, self.options.reparameterization

@@ -51,7 +51,7 @@ class Batch:
 def training_order(lengths: NDArray[np.int64], batch_size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
     """Indices of each batch of one epoch: shuffled, then grouped by length within buckets.
 
-    In each bucket the batch with the longest sequences comes first, so that memory that does not suffice fails early; the
+    In each bucket the batch with the longest sequences comes first, so that too little memory fails early; the
     bucket's other batches are in random order, so that length and time stay unrelated.
     """
     order = rng.permutation(len(lengths))

@@ -144,11 +144,12 @@ def _read_csv(source: DatasetSource, path: Path, handle: IO[bytes]) -> Iterator[
 
 
 def _read_parquet(source: DatasetSource, path: Path) -> Iterator[Row]:
-    import pyarrow.parquet
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     try:
-        rows = pyarrow.parquet.read_table(path).to_pylist()
-    except pyarrow.ArrowException as error:
+        rows = pq.read_table(path).to_pylist()
+    except pa.ArrowException as error:
         raise DataError(f"dataset {source.name}: {path}: not valid Parquet: {error}") from None
     for number, row in enumerate(rows, start=1):
         yield _columns(source, row, f"{path}: row {number}")
@@ -215,7 +216,9 @@ def _checked(source: DatasetSource, split: str, rows: Sequence[Row], labels: Seq
 def _label_index(source: DatasetSource, label: Any, place: str, by_name: Mapping[str, int]) -> int:
     if isinstance(label, str) and label in by_name:
         return by_name[label]
-    is_index = isinstance(label, int) and not isinstance(label, bool) or isinstance(label, str) and label.isdecimal()
+    is_index = (isinstance(label, int) and not isinstance(label, bool)) or (
+        isinstance(label, str) and label.isdecimal()
+    )
     if is_index and 0 <= int(label) < len(by_name):
         return int(label)
     raise DataError(

@@ -56,7 +56,11 @@ def tokenise(texts: list[str], tokenizer: Any, max_length: int) -> Tokens:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f".{path.name}.{os.getpid()}")
-        content = {"ids": tokens.ids, "offsets": tokens.offsets, "truncated": np.array([tokens.truncated])}
+        content: dict[str, NDArray[Any]] = {
+            "ids": tokens.ids,
+            "offsets": tokens.offsets,
+            "truncated": np.array([tokens.truncated]),
+        }
         save_file(content, aside)
         aside.replace(path)
     except (OSError, SafetensorError):

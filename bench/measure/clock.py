@@ -25,7 +25,7 @@ class StepClock:
         """End a step and start the next one."""
         if self._cuda:
             event = torch.cuda.Event(enable_timing=True)
-            event.record()  # type: ignore[no-untyped-call]
+            event.record()
             self._events.append(event)
         else:
             self._marks.append(time.perf_counter())

@@ -11,7 +11,17 @@ import torch
 
 from bench.record import Machine
 
-PACKAGES = ("tunebench", "torch", "transformers", "peft", "datasets", "tokenizers", "safetensors", "scikit-learn", "numpy")
+PACKAGES = (
+    "tunebench",
+    "torch",
+    "transformers",
+    "peft",
+    "datasets",
+    "tokenizers",
+    "safetensors",
+    "scikit-learn",
+    "numpy",
+)
 
 
 def describe(device: torch.device) -> Machine:

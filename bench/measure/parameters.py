@@ -8,8 +8,8 @@ from bench.record import Parameters
 def count(model: nn.Module) -> Parameters:
     """Count a model's parameters; a tensor that is shared counts once.
 
-    Stored elements are what lies in memory: a 4-bit weight of bitsandbytes is packed two to a byte, so its tensor has half
-    as many elements as the weight it stands for; ``logical_params`` counts the latter.
+    Stored elements are what lies in memory: a 4-bit weight of bitsandbytes is packed two to a byte, so its tensor has
+    half as many elements as the weight it stands for; ``logical_params`` counts the latter.
     """
     trainable = total = logical = 0
     for parameter in model.parameters():

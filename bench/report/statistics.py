@@ -104,9 +104,7 @@ def over_seeds(records: Sequence[Record], quantity: Quantity) -> Spread:
     values = [value for record in records if (value := quantity.read(record)) is not None]
     unknown = [record for record in records if quantity.read(record) is None]
     mean, std = mean_std(values) if values else (None, None)
-    return Spread(
-        mean, std, len(values), tuple(dict.fromkeys(quantity.why_not(record) for record in unknown))
-    )
+    return Spread(mean, std, len(values), tuple(dict.fromkeys(quantity.why_not(record) for record in unknown)))
 
 
 def _macro_f1(record: Record) -> float | None:
@@ -173,10 +171,7 @@ def conditions(records: Sequence[Record]) -> str:
         _said("max length in tokens", (record.cell.data.max_length for record in records)),
         f"seeds {', '.join(map(str, seeds))}",
         _said("evaluated split", (record.cell.data.evaluate_split for record in records)),
-        *(
-            _said(name, (m.packages.get(name, "of unrecorded version") for m in machines))
-            for name in PACKAGES
-        ),
+        *(_said(name, (m.packages.get(name, "of unrecorded version") for m in machines)) for name in PACKAGES),
         _said("commit", map(_commit, machines)),
         days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}",
     ]
@@ -201,9 +196,7 @@ def _said(name: str, values: Iterable[int | str]) -> str:
 def _device(machine: Machine) -> str:
     if machine.device == "cpu":
         return f"CPU {machine.cpu}"
-    return f"GPU {machine.gpu or 'of unrecorded name'}" + (
-        f", driver {machine.driver}" if machine.driver else ""
-    )
+    return f"GPU {machine.gpu or 'of unrecorded name'}" + (f", driver {machine.driver}" if machine.driver else "")
 
 
 def _train_batch(record: Record) -> int:

@@ -1,0 +1,111 @@
+"""What every test starts from: no network, no user's cache, a tiny encoder, and folders of texts."""
+
+import atexit
+import gzip
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# The hub client reads these once, when it is imported, so they are set before any test module is.
+_HUB_HOME = tempfile.mkdtemp(prefix="tunebench-tests-")
+atexit.register(shutil.rmtree, _HUB_HOME, ignore_errors=True)
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HOME": _HUB_HOME, "TOKENIZERS_PARALLELISM": "false"}
+
+TextRow = tuple[str, Any]
+TextFolder = Callable[..., Path]
+
+
+def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "socket.getaddrinfo" or (event == "socket.connect" and isinstance(arguments[1], tuple)):
+        raise RuntimeError(f"a test reached for the network: {event} {arguments[1:]}")
+
+
+sys.addaudithook(_refuse_network)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has a token cache of its own, beside its ``tmp_path`` and not in it."""
+    monkeypatch.setenv("TUNEBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a BERT of 2 layers, hidden size 32 and 160 positions, with a fast word tokenizer; read it only."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    folder = tmp_path_factory.mktemp("models") / "tiny_encoder"
+    tokenizer = _word_tokenizer(_words(190))
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=160,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        BertModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def _words(limit: int) -> list[str]:
+    """Words of the synthetic polarity task, those that carry the label first."""
+    from bench.data.synthetic import NEGATORS, POLARITY_WORDS, TASKS, generate
+
+    texts, _ = generate(TASKS["synthetic_polarity"], "validation")
+    carrying = [word for words in [*POLARITY_WORDS.values(), NEGATORS] for phrase in words for word in phrase.split()]
+    spoken = [word.strip(".,;:!?").lower() for text in texts[:200] for word in text.split()]
+    return list(dict.fromkeys([".", ",", *carrying, *spoken]))[:limit]
+
+
+def _word_tokenizer(words: Sequence[str]) -> Any:
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    backend = Tokenizer(models.WordLevel({word: i for i, word in enumerate([*special, *words])}, unk_token="[UNK]"))
+    backend.normalizer = normalizers.Lowercase()  # type: ignore[assignment]
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # type: ignore[assignment]
+    backend.post_processor = processors.TemplateProcessing(  # type: ignore[assignment]
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    )
+
+
+@pytest.fixture
+def text_folder(tmp_path: Path) -> TextFolder:
+    """Factory of dataset folders: ``text_folder("name", train=[(text, label), ...], test=[...])``.
+
+    The name may hold separators; suffix may be ``.jsonl`` or ``.jsonl.gz``; the folder lies in ``tmp_path``.
+    """
+
+    def make(name: str = "reviews", suffix: str = ".jsonl", **splits: Sequence[TextRow]) -> Path:
+        folder = tmp_path / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for split, rows in splits.items():
+            lines = "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows)
+            data = lines.encode("utf-8")
+            (folder / f"{split}{suffix}").write_bytes(gzip.compress(data) if suffix.endswith(".gz") else data)
+        return folder
+
+    return make

@@ -1,0 +1,380 @@
+"""Table 3: what readers see, what machines read, and what neither may be shown."""
+
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench.errors import RunFolderError
+from bench.report.statistics import QUANTITIES, mean_std
+from bench.report.table3 import Table3, build, runs, shown, to_csv, to_latex, to_markdown, write
+from tests.report.conftest import MakeRecord
+
+HOSTILE = ["a|b", "<script>", "$x_1$ & \\input", "=cmd()", "[red]"]
+RENDERERS = {"md": to_markdown, "csv": to_csv, "tex": to_latex}
+
+
+def texts(table: Table3, row: int = 0) -> list[str]:
+    return [text for text, _ in shown(table)[row]]
+
+
+def notes(table: Table3) -> list[str]:
+    return [f"{note.mark} {note.text}".strip() for note in table.footnotes]
+
+
+def body(markdown: str) -> list[list[str]]:
+    """Cells of the rows below the header."""
+    lines = [line for line in markdown.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_mean_std_worked_example() -> None:
+    """2, 4, 4, 4, 5, 5, 7, 9: mean 5, squared deviations sum to 32, sample variance 32/7."""
+    mean, std = mean_std([2, 4, 4, 4, 5, 5, 7, 9])
+    assert mean == 5
+    assert std == pytest.approx((32 / 7) ** 0.5, abs=1e-12)
+    assert mean_std([0.25]) == (0.25, None)
+
+
+@pytest.mark.parametrize("values", [[], [1.0, float("nan")], [float("inf")]])
+def test_mean_std_refuses(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="mean of"):
+        mean_std(values)
+
+
+def test_no_records() -> None:
+    with pytest.raises(RunFolderError, match=r"^Run: no finished cells"):
+        build("Run", [])
+
+
+def test_a_cell_counts_once(make_record: MakeRecord) -> None:
+    with pytest.raises(RunFolderError, match="more than one record"):
+        build("Run", [make_record(), make_record()])
+
+
+def test_one_seed(make_record: MakeRecord) -> None:
+    table = build("Run", [make_record()])
+    assert texts(table)[:4] == ["IMDb", "RoBERTa", "LoRA", "0.9300 (n=1)"]
+    assert texts(table)[4:] == ["0.89", "125.53", "100.0", "300.0", "46.05", "1512.8", "700.0"]
+    assert table.footnotes == ()
+    row = table.frame.iloc[0]
+    assert (row["trainable_params"], row["total_params"]) == (887_042, 125_534_212)
+    assert row["macro_f1_std"] is pd.NA
+    assert row["forward_gflops"] == 46.05
+    assert row["peak_train_mb"] == 1512.8
+    assert (row["status"], row["seeds"], row["seeds_failed"]) == ("ok", 1, 0)
+
+
+def test_three_seeds(make_record: MakeRecord) -> None:
+    scores, rates = [0.90, 0.92, 0.94], [90.0, 100.0, 110.0]
+    records = [
+        make_record(seed=s, macro_f1=f, train_rate=r) for s, f, r in zip(range(3), scores, rates, strict=True)
+    ]
+    table = build("Run", records)
+    assert len(table.frame) == 1
+    assert texts(table)[3] == "0.9200 ± 0.0200 (n=3)"
+    assert texts(table)[6:8] == ["100.0 ± 10.0", "300.0 ± 0.0"]
+    assert "seeds 0, 1, 2;" in table.caption
+
+
+def test_markdown_exactly(make_record: MakeRecord) -> None:
+    records = [make_record(seed=s, macro_f1=0.9 + s / 50) for s in range(2)]
+    records += [make_record(method="BitFit"), make_record(dataset="SST-5")]
+    shares = "100.0 ± 0.0 300.0 ± 0.0 46.05 1512.8 700.0"
+    once = "100.0 300.0 46.05 1512.8 700.0"
+    lines = to_markdown(build("My run", records)).splitlines()
+    assert lines[:4] == [
+        "# My run",
+        "",
+        "Measured with device CPU AMD EPYC 7B13; cores 2; threads 2; precision fp32; training batch size 16; "
+        "inference batch size 64; max length in tokens 256; seeds 0, 1; evaluated split test; torch 2.9.0; "
+        "transformers 4.57.0; peft 0.18.0; tunebench 0.1.0; commit 0123456789ab; 2026-01-02. "
+        "Means over the n seeds that succeeded, ± their sample standard deviation. "
+        "Peak memory is VmHWM, the peak resident memory of the worker process with interpreter and "
+        "libraries; 1 MB is 1e6 bytes. GFLOPs is one sequence of 256 tokens, 2 per multiply-add.",
+        "",
+    ]
+    assert [" ".join(line.replace("|", " ").split()) for line in (lines[4], *lines[6:])] == [
+        "Dataset Model Method F1 (macro) Trainable params (M) Total params (M) Train throughput (samples/s) "
+        "Inference throughput (samples/s) GFLOPs (forward) Peak memory train (MB) Peak memory inference (MB)",
+        f"IMDb RoBERTa LoRA 0.9100 ± 0.0141 (n=2) 0.89 125.53 {shares}",
+        f"BitFit 0.9300 (n=1) 0.89 125.53 {once}",
+        f"SST-5 RoBERTa LoRA 0.9300 (n=1) 0.89 125.53 {once}",
+    ]
+    assert re.fullmatch(r"(\|:-+){3}(\|-+:){8}\|", lines[5])
+    assert body("\n".join(lines))[1][:3] == ["", "", "BitFit"]
+
+
+def test_interleaved_seeds_keep_the_order_of_rows(make_record: MakeRecord) -> None:
+    names = ["LoRA", "BitFit", "Full FT"]
+    table = build("Run", [make_record(method=name, seed=seed) for seed in (1, 0) for name in names])
+    assert list(table.frame["method"]) == names
+    assert list(table.frame["seeds"]) == [2, 2, 2]
+    assert runs(table) == [(3, 3), (0, 0), (0, 0)]
+
+
+def test_only_failed(make_record: MakeRecord) -> None:
+    table = build("Run", [make_record(seed=s, status="oom", message=f"wanted {s} GB") for s in range(2)])
+    assert texts(table) == ["IMDb", "RoBERTa", "LoRA", "oom in train", *["–"] * 7]
+    assert notes(table) == ["a 2 of 2 seeds failed: oom in train: wanted 0 GB; oom in train: wanted 1 GB"]
+    assert all(marks == ("a",) for _, marks in shown(table)[0][3:])
+    assert table.frame.iloc[0]["status"] == "oom in train"
+    assert table.frame[[quantity.centre for quantity in QUANTITIES]].isna().all(axis=None)
+
+
+def test_some_failed(make_record: MakeRecord) -> None:
+    message = "first line\n" + "x" * 400
+    records = [make_record(seed=0, macro_f1=0.9), make_record(seed=1, macro_f1=0.8)]
+    table = build(
+        "Run", [*records, make_record(seed=2, status="timeout", phase="inference", message=message)]
+    )
+    assert texts(table)[3] == "0.8500 ± 0.0707 (n=2)"
+    short = "first line " + "x" * 148 + "…"
+    assert len(short) == 160
+    assert notes(table) == [f"a 1 of 3 seeds failed: timeout in inference: {short}"]
+    row = table.frame.iloc[0]
+    assert (row["status"], row["seeds"], row["seeds_failed"]) == ("partial", 2, 1)
+
+
+def test_unknown_is_a_dash_with_its_reason(make_record: MakeRecord) -> None:
+    reason = "zero-shot trains nothing"
+    fields = {
+        "training": None,
+        "peak_train_bytes": None,
+        "unknown": {"training": reason, "peak_train_bytes": reason},
+    }
+    table = build("Run", [make_record(fields=fields | {"flops": None})])
+    cells = dict(zip([quantity.column for quantity in QUANTITIES], shown(table)[0][3:], strict=True))
+    assert cells["train_samples_per_second"] == cells["peak_train_mb"] == ("–", ("a",))
+    assert cells["forward_gflops"] == ("–", ("b",))
+    assert notes(table) == [f"a {reason}", "b the record gives no flops.forward_flops and no reason"]
+    assert "nothing trained" in table.caption
+    assert "one sequence of unrecorded number of tokens" in table.caption
+
+
+def test_known_for_some_seeds(make_record: MakeRecord) -> None:
+    fields = {"peak_inference_bytes": None, "unknown": {"peak_inference_bytes": "clear_refs was refused"}}
+    table = build("Run", [make_record(seed=0), make_record(seed=1, fields=fields)])
+    assert shown(table)[0][-1] == ("700.0", ("a",))
+    assert notes(table) == ["a known for 1 of 2 seeds: clear_refs was refused"]
+
+
+@pytest.mark.parametrize(
+    ("macro_f1", "collapsed"), [(1 / 3, True), (1 / 3 + 1e-10, True), (0.3334, False), (0.2, True)]
+)
+def test_collapsed(make_record: MakeRecord, macro_f1: float, collapsed: bool) -> None:
+    table = build("Run", [make_record(macro_f1=macro_f1)])
+    floor = ["a collapsed: at the floor of always answering the most frequent label"]
+    assert notes(table) == (floor if collapsed else [])
+
+
+@pytest.mark.parametrize("suffix", list(RENDERERS))
+def test_synthetic_and_random_are_marked(make_record: MakeRecord, suffix: str) -> None:
+    table = build(
+        "Run", [make_record(), make_record(dataset="Made up", synthetic=True, model="Tiny", weights="random")]
+    )
+    text = RENDERERS[suffix](table)
+    line = next(line for line in text.splitlines() if "Made up" in line)
+    marked = {
+        "md": ("Made up<sup>†</sup>", "Tiny<sup>‡</sup>", "– (n=1)<sup>a</sup>"),
+        "tex": (
+            r"Made up\textsuperscript{\textdagger{}}",
+            r"Tiny\textsuperscript{\textdaggerdbl{}}", "dash{} (n=1)",
+        ),
+        "csv": (",True,random,",),
+    }[suffix]  # fmt: skip
+    assert all(part in line for part in marked)
+    for explained in (
+        "synthetic dataset: its texts are",
+        "random weights: the architecture",
+        "no quality worth reading",
+    ):
+        assert text.count(explained) == 1
+    assert "0.9300" not in line
+    assert "†" not in shown(table)[0][0][1]
+
+
+def test_missing_cells(make_record: MakeRecord) -> None:
+    assert notes(build("Run", [make_record()], missing=1)) == ["1 cell not run yet"]
+    assert "\n\n3 cells not run yet\n" in to_markdown(build("Run", [make_record()], missing=3))
+
+
+@pytest.mark.parametrize(
+    ("params", "written"),
+    [
+        (0, "0.00"),
+        (1_500, "0.0015"),
+        (1_538, "0.00154"),
+        (99_900, "0.0999"),
+        (102_914, "0.10"),
+        (172_422_146, "172.42"),
+    ],
+)
+def test_millions(params: int, written: str) -> None:
+    quantity = next(quantity for quantity in QUANTITIES if quantity.column == "trainable_params")
+    assert quantity.written(params, None) == written
+
+
+def test_small_numbers_are_not_shown_as_zero(make_record: MakeRecord) -> None:
+    flops = {"forward_flops": 12_340, "sequence_length": 8}
+    table = build(
+        "Run", [make_record(seed=s, train_rate=0.02 + s / 100, fields={"flops": flops}) for s in range(2)]
+    )
+    assert texts(table)[6] == "0.0250 ± 0.0071"
+    assert texts(table)[8] == "0.0000123"
+
+
+def test_other_settings_are_another_row(make_record: MakeRecord) -> None:
+    records = [make_record(options={"rank": rank}, seed=seed) for rank in (8, 16) for seed in (0, 1)]
+    table = build("Run", records)
+    assert list(table.frame["seeds"]) == [2, 2]
+    apart = "apart from the row of the same name: method.options.rank ="
+    assert notes(table) == [f"a {apart} 8", f"b {apart} 16"]
+    assert [marks for row in shown(table) for _, marks in row[2:3]] == [("a",), ("b",)]
+
+
+def test_names_that_share_a_label_are_told_apart(make_record: MakeRecord) -> None:
+    table = build("Run", [make_record(method_name=name) for name in ("lora_8", "lora_16")])
+    assert list(table.frame["method"]) == ["LoRA (lora_8)", "LoRA (lora_16)"]
+
+
+def test_caption_says_where_rows_differ(make_record: MakeRecord) -> None:
+    records = [
+        make_record(max_length=512, device="cuda"),
+        make_record(max_length=64, fields={"started_at": "2026-01-05T"}),
+    ]
+    caption = build("Run", records).caption
+    assert "device GPU NVIDIA H200, driver 570.1, CPU AMD EPYC 7B13 (differs between rows);" in caption
+    assert "max length in tokens 64, 512 (differs between rows);" in caption
+    assert "2026-01-02 to 2026-01-05." in caption
+    assert "one sequence of 64, 512 tokens" in caption
+    assert "allocated on the GPU, without CUDA context and libraries; or VmHWM, the peak resident" in caption
+    assert "cores 2; threads 2;" in caption
+
+
+def test_caption_of_a_dirty_checkout(make_record: MakeRecord) -> None:
+    machine = make_record().machine
+    assert machine is not None
+    changed = machine.model_copy(update={"dirty": True, "packages": {"torch": "2.9.0"}})
+    caption = build("Run", [make_record(fields={"machine": changed})]).caption
+    assert "commit 0123456789ab with uncommitted changes;" in caption
+    assert "peft of unrecorded version;" in caption
+
+
+def hostile(make_record: MakeRecord) -> Table3:
+    records = [make_record(dataset=name, model=name, method=name) for name in HOSTILE]
+    broken = make_record(
+        status="error", message="a|b </td>\n\n\x1b[31m & 50% --flag --- \u202e#1", method="x\ny"
+    )
+    return build("T_1 | <b>", [*records, broken])
+
+
+def test_hostile_names_in_markdown(make_record: MakeRecord) -> None:
+    text = to_markdown(hostile(make_record))
+    rows = body(text)
+    assert [len(row) for row in rows] == [11] * 6
+    assert [row[2] for row in rows] == [
+        "a&#124;b", "&lt;script&gt;", "&#36;x\\_1&#36; &amp; \\\\input", "=cmd()", "\\[red\\]", "x y",
+    ]  # fmt: skip
+    assert re.findall(r"<[^>]*>", text) == ["<sup>", "</sup>"] * 9
+    assert "a&#124;b &lt;/td&gt; \\[31m &amp; 50% --flag --- #1" in text
+    assert text.startswith("# T\\_1 &#124; &lt;b&gt;\n")
+
+
+def test_hostile_names_in_csv(make_record: MakeRecord) -> None:
+    table = hostile(make_record)
+    back = pd.read_csv(io.StringIO(to_csv(table)))
+    assert list(back["dataset"]) == ["a|b", "<script>", "$x_1$ & \\input", "'=cmd()", "[red]", "IMDb"]
+    for char in "+-@":
+        first = to_csv(build("Run", [make_record(method=f"{char}1")])).splitlines()[1]
+        assert first.startswith(f"IMDb,RoBERTa,'{char}1,")
+
+
+def test_hostile_names_in_latex(make_record: MakeRecord) -> None:
+    text = to_latex(hostile(make_record))
+    rows = text[text.index(r"\midrule") : text.index(r"\bottomrule")].splitlines()[1:]
+    assert [re.split(r"(?<!\\)& ", row)[2].strip() for row in rows] == [
+        r"a\textbar{}b", r"\textless{}script\textgreater{}", r"\$x\_1\$ \& \textbackslash{}input", "=cmd()",
+        "{[}red{]}", "x y",
+    ]  # fmt: skip
+    assert r"\input" not in text.replace(r"\textbackslash{}input", "")
+    assert r"{[}31m \& 50\% -{}-flag -{}-{}- \#1" in text
+    assert "{[}red{]} & {[}red{]} & {[}red{]} & " in text
+
+
+def test_latex_is_whole(make_record: MakeRecord) -> None:
+    table = hostile(make_record)
+    text = to_latex(table)
+    opened: list[str] = []
+    for verb, name in re.findall(r"\\(begin|end)\{([^}]*)\}", text):
+        if verb == "begin":
+            opened.append(name)
+        else:
+            assert opened.pop() == name
+    assert opened == []
+    assert re.findall(r"\\begin\{([^}]*)\}", text) == ["table*", "tabular", "minipage"]
+    bare = re.sub(r"\\[\\{}]", "", text)
+    assert bare.count("{") == bare.count("}")
+    assert [text.count(rf"\{rule}rule") for rule in ("top", "mid", "bottom")] == [1, 1, 1]
+    tabular = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
+    assert {len(re.findall(r"(?<!\\)&", line)) for line in tabular.splitlines()[1:]} == {10}
+    assert text.count(r"\caption[{T\_1 \textbar{} \textless{}b\textgreater{}}]{T\_1") == 1
+
+
+def test_latex_merges_dataset_and_model(make_record: MakeRecord) -> None:
+    text = to_latex(build("Run", [make_record(method=name) for name in ("LoRA", "BitFit")]))
+    assert r"\multirow[t]{2}{*}{IMDb} & \multirow[t]{2}{*}{RoBERTa} & LoRA & 0.9300 (n=1) & 0.89" in text
+    assert "\n &  & BitFit & " in text
+
+
+def test_csv_reads_back_as_the_frame(make_record: MakeRecord) -> None:
+    records = [make_record(seed=s, macro_f1=0.9 + s / 30) for s in range(3)]
+    records += [
+        make_record(dataset="S", synthetic=True, weights="random", model="T"),
+        make_record(method="M", status="oom"),
+    ]
+    frame = build("Run", records).frame
+    numbers = [column for column in frame.columns if frame[column].dtype.name in ("Int64", "Float64")]
+    back = pd.read_csv(
+        io.StringIO(to_csv(build("Run", records))),
+        dtype=frame.dtypes.to_dict(), keep_default_na=False, na_values={column: [""] for column in numbers},
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(back, frame, check_exact=True)
+    assert list(frame.columns[-3:]) == ["synthetic", "weights", "note"]
+
+
+def test_nan_never_appears(make_record: MakeRecord) -> None:
+    table = build("Run", [make_record(status="oom"), make_record(weights="random", model="T")], missing=1)
+    for render in RENDERERS.values():
+        assert not re.search(r"\b(nan|none|<na>|null)\b", render(table), re.IGNORECASE)
+
+
+def test_many_footnotes_have_marks_of_their_own(make_record: MakeRecord) -> None:
+    records = [make_record(method=f"m{i}", status="error", message=str(i)) for i in range(28)]
+    marks = [note.mark for note in build("Run", records).footnotes]
+    assert marks[0] == "a"
+    assert marks[25:] == ["z", "aa", "ab"]
+
+
+def test_write(make_record: MakeRecord, tmp_path: Path) -> None:
+    table = build("Run", [make_record()])
+    paths = write(table, tmp_path / "tables")
+    assert [path.name for path in paths] == ["table3.md", "table3.csv", "table3.tex"]
+    assert [path.read_text(encoding="utf-8") for path in paths] == [
+        render(table) for render in RENDERERS.values()
+    ]
+    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == sorted(
+        path.name for path in paths
+    )
+
+
+def test_torch_is_not_imported() -> None:
+    code = "import sys, bench.report.table3, bench.report.terminal; sys.exit('torch' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2]).returncode
+        == 0
+    )

@@ -1,0 +1,89 @@
+"""The table in a terminal: whole numbers at any width, nothing read as markup."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from bench.report.table3 import Table3, build, shown
+from bench.report.terminal import show
+from tests.report.conftest import MakeRecord
+
+
+def printed(table: Table3, width: int, terminal: bool = False) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None)
+    show(table, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.fixture
+def table(make_record: MakeRecord) -> Table3:
+    """Two rows of two seeds, a marked one and a failed one."""
+    records = [make_record(method=name, seed=seed) for name in ("LoRA", "BitFit") for seed in (0, 1)]
+    records += [make_record(dataset="Made up", synthetic=True, model="[red]", weights="random")]
+    records += [make_record(dataset="[/]", method="a:smile:b", status="oom", message="[bold]full[/bold]")]
+    return build("Run [green]", records, missing=2)
+
+
+def test_wide(table: Table3) -> None:
+    lines = printed(table, 180).splitlines()
+    assert lines[0] == "Run [green]"
+    row = next(line for line in lines if "LoRA" in line)
+    numbers = "0.9300 ± 0.0000 (n=2) 0.89 125.53 100.0 ± 0.0 300.0 ± 0.0 46.05 1512.8 700.0"
+    assert " ".join(row.split()) == f"IMDb RoBERTa LoRA {numbers}"
+    assert next(line for line in lines if "BitFit" in line).split()[0] == "BitFit"
+    assert any(line.split()[:5] == ["Made", "up", "[†]", "[red]", "[‡]"] for line in lines)
+    assert any(line.split()[2:6] == ["a:smile:b", "oom", "in", "train"] for line in lines)
+
+
+def test_footnotes_then_caption(table: Table3) -> None:
+    text = printed(table, 400)
+    ends = [
+        "\n† synthetic dataset",
+        "\n‡ random weights",
+        "\na random",
+        "\nb oom in train: [bold]full[/bold]\n",
+        "\n2 cells not",
+    ]
+    places = [text.index(end) for end in [*ends, "\nMeasured with device CPU"]]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("width", [24, 40, 60, 80, 120, 140, 150, 160, 165, 170, 175, 180, 200])
+def test_numbers_are_never_cut(table: Table3, width: int, terminal: bool) -> None:
+    text = printed(table, width, terminal)
+    lines = text.splitlines()
+    assert max(len(line) for line in lines) <= width
+    for row in shown(table):
+        for value, _ in row[3:]:
+            # Below 40 columns a value may break at a space, never within a number.
+            for part in [value] if width >= 40 else value.split():
+                assert any(part in line for line in lines), (part, text)
+    assert "…" not in text
+
+
+def test_narrow_is_one_block_a_row(table: Table3) -> None:
+    text = printed(table, 60)
+    assert "\nIMDb / RoBERTa / LoRA\n" in text
+    assert "\n  Peak memory train (MB)            1512.8\n" in text
+    assert "\nMade up [†] / [red] [‡] / LoRA\n" in text
+
+
+def test_long_names_fold(make_record: MakeRecord) -> None:
+    name = "".join(chr(ord("a") + i % 26) for i in range(60))
+    text = printed(build("Run", [make_record(dataset=name)]), 150)
+    assert name not in text
+    folded = "".join(line.split()[0] for line in text.splitlines() if line.startswith(" ") and line.split())
+    assert name in folded.replace("─", "")
+
+
+def test_an_encoding_without_daggers(table: Table3) -> None:
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding="ascii", write_through=True)
+    show(table, Console(file=file, width=180))
+    text = raw.getvalue().decode("ascii")
+    assert "0.9300 +/- 0.0000 (n=2)" in text
+    assert "Made up [+]" in text
+    assert "\n++ random weights" in text
