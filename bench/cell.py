@@ -58,5 +58,5 @@ class Cell(Frozen):
 
 
 def _slug(name: str) -> str:
-    """A part of a folder name: no separators, no leading dot, at most 40 characters."""
-    return re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._")[-40:] or "x"
+    """A part of a folder name: no separators, no leading dot or dash, at most 40 characters."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", name)[-40:].strip("._-") or "x"

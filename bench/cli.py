@@ -104,14 +104,25 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _draw(folder: Path, reports: Path, console: "Console") -> None:  # type: ignore[name-defined] # noqa: F821
+    from bench.errors import NewerSchemaError, RunFolderError
     from bench.report import table3, terminal
     from bench.store import RunFolder, read_record
 
     run_folder = RunFolder(folder)
     run = run_folder.read_run()
-    found = [read_record(run_folder.cell(cell_id).record) for cell_id in run["cell_ids"]]
-    records = [record for record in found if record is not None]
-    table = table3.build(run["study"]["title"] or run["study"]["name"], records, missing=found.count(None))
+    records = []
+    for cell_id in run["cell_ids"]:
+        try:
+            record = read_record(run_folder.cell(cell_id).record)
+        except NewerSchemaError:
+            raise
+        except RunFolderError as error:
+            console.print(f"warning: left out: {error}", highlight=False, markup=False, soft_wrap=True)
+            continue
+        if record is not None:
+            records.append(record)
+    missing = len(run["cell_ids"]) - len(records)
+    table = table3.build(run["study"]["title"] or run["study"]["name"], records, missing=missing)
     terminal.show(table, console)
     for path in table3.write(table, reports / run["study"]["name"]):
         console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)

@@ -7,7 +7,8 @@ TunebenchError
 │   ├── DataError         a dataset that cannot be reached or read
 │   ├── ModelError        weights or an architecture that cannot be reached or read
 │   ├── PluginError       a method file that does not import or breaks the contract
-│   └── RunFolderError    an output folder that is locked, unwritable, full or of a newer schema
+│   └── RunFolderError    an output folder that is locked, unwritable, full or damaged
+│       └── NewerSchemaError  a file that a newer tunebench wrote
 └── CellError             one cell cannot go on; it becomes a row, the study continues
     ├── UnsupportedError  this method cannot adapt this model
     └── DivergedError     the loss is no longer a finite number
@@ -67,6 +68,10 @@ class PluginError(RequestError):
 
 class RunFolderError(RequestError):
     """An output folder cannot be used."""
+
+
+class NewerSchemaError(RunFolderError):
+    """A file that a newer tunebench wrote: it is neither read nor replaced."""
 
 
 class CellError(TunebenchError):

@@ -67,9 +67,12 @@ def load_tokenizer(source: ModelSource, folder: Path) -> Any:
         ModelError: there is none.
     """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
     except Exception as error:  # whatever the tokenizers library makes of a broken file
         raise ModelError(f"model {source.name}: no tokenizer in {folder}: {type(error).__name__}: {error}") from error
+    # Where no file holds a vocabulary, transformers makes a tokenizer that knows no word.
+    if not any((folder / name).is_file() for name in tokenizer.vocab_files_names.values()):
+        raise ModelError(f"model {source.name}: no tokenizer in {folder}: it has no tokenizer.json")
     if not getattr(tokenizer, "is_fast", False):
         raise ModelError(f"model {source.name}: {folder} has no fast tokenizer (tokenizer.json)")
     if tokenizer.pad_token_id is None:

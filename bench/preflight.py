@@ -52,7 +52,7 @@ def check_cells(folder: Path, requested_at: float) -> None:
     problems: list[str] = []
     if any(cell.device == "cuda" for cell in cells) and not torch.cuda.is_available():
         problems.append('device = "cuda", but torch sees no CUDA device; set device = "auto" or "cpu"')
-    for cell in {f"{c.dataset.fingerprint}{c.data}": c for c in cells}.values():
+    for cell in {f"{c.dataset}{c.data}": c for c in cells}.values():
         _attempt(problems, partial(texts.load, cell.dataset, cell.data))
     for cell in {f"{c.model.fingerprint}{c.data.max_length}": c for c in cells}.values():
         _attempt(problems, partial(_check_model, cell))

@@ -52,7 +52,12 @@ def find(plugin_files: Sequence[Path] = (), methods_folder: Path | None = None) 
         if not path.name.startswith("_"):
             _add(found, path.stem, path, "methods/")
     for point in entry_points(group=ENTRY_POINT_GROUP):
-        spec = importlib.util.find_spec(point.module)
+        try:
+            spec = importlib.util.find_spec(point.module)  # imports the package around a module
+        except Exception as error:
+            raise PluginError(
+                f"entry point {point.name} = {point.value}: no module {point.module}: {type(error).__name__}: {error}"
+            ) from error
         if spec is None or spec.origin is None:
             raise PluginError(f"entry point {point.name} = {point.value}: no module {point.module}")
         _add(found, point.name, Path(spec.origin), f"entry point of {point.dist.name if point.dist else '?'}")

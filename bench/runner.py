@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from bench import registry
 from bench.cell import Cell
-from bench.errors import PluginError, RequestError, RunFolderError, StudyError, UnknownNameError
+from bench.errors import NewerSchemaError, PluginError, RequestError, RunFolderError, StudyError, UnknownNameError
 from bench.executor import Executor, Job
 from bench.expand import EVERY_METHOD, expand, needed_plugins
 from bench.record import SCHEMA_VERSION, Failure, Record, Status
@@ -147,7 +147,7 @@ class _Run:
             if self._executor is not None:
                 self._executor.close()
             shutil.rmtree(self.folder.jobs, ignore_errors=True)
-        return [record for cell in cells if (record := read_record(self.folder.cell(cell.id).record)) is not None]
+        return [record for cell in cells if (record := _record_or_none(self.folder.cell(cell.id))) is not None]
 
     def _descriptions(self, known: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         """What each needed plugin says of itself; plugins are only imported where their file is new or changed."""
@@ -173,9 +173,9 @@ class _Run:
         """The cell's record if it needs no other run: measured, or known to be impossible."""
         try:
             record = read_record(self.folder.cell(cell.id).record)
+        except NewerSchemaError:
+            raise
         except RunFolderError as error:
-            if "schema" in str(error):
-                raise
             self.watcher.warned(f"measured again: {error}")
             return None
         return record if record is not None and record.status in ("ok", "unsupported") else None

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import os
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -157,7 +158,7 @@ def _own_dataset(name: str, entry: DatasetEntry, base: Path) -> DatasetSource:
             text_column=entry.text, label_column=entry.label,
             fingerprint=f"{entry.hub_id}/{entry.hub_config}@{entry.revision}",
         )  # fmt: skip
-    return _folder_dataset(base / Path(entry.path).expanduser(), common, entry.text, entry.label)
+    return _folder_dataset(base / _expand_user(entry.path), common, entry.text, entry.label)
 
 
 def _folder_dataset(folder: Path, common: dict[str, Any], text: str, label: str) -> DatasetSource:
@@ -186,6 +187,10 @@ def _folder_dataset(folder: Path, common: dict[str, Any], text: str, label: str)
     return DatasetSource(
         **common, kind="folder", files=files, text_column=text, label_column=label, fingerprint=digest.hexdigest()
     )
+
+
+def _expand_user(path: str) -> str:
+    return os.path.expanduser(path)  # noqa: PTH111 - the other one raises where there is no such user
 
 
 def _file_sha256(path: Path, name: str) -> str:
@@ -227,7 +232,7 @@ def _own_model(name: str, entry: ModelEntry, base: Path) -> ModelSource:
             **common, hub_id=entry.hub_id, revision=entry.revision,
             fingerprint=f"{entry.hub_id}@{entry.revision}:{entry.weights}",
         )  # fmt: skip
-    folder = (base / Path(entry.path).expanduser()).resolve()
+    folder = (base / _expand_user(entry.path)).resolve()
     config = folder / "config.json"
     if not config.is_file():
         raise ModelError(f"model {name}: {folder} has no config.json")

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
 from bench.cell import Cell
-from bench.errors import RunFolderError
+from bench.errors import NewerSchemaError, RunFolderError
 from bench.record import SCHEMA_VERSION, Record
 
 
@@ -53,7 +52,10 @@ class RunFolder:
         Raises:
             RunFolderError: not a run folder, or one of a newer schema.
         """
-        return list(self.read_run()["cell_ids"])
+        run = self.read_run()
+        if not isinstance(run.get("cell_ids"), list):
+            raise RunFolderError(f"{self.run} cannot be read: it lists no cells")
+        return [str(cell_id) for cell_id in run["cell_ids"]]
 
     def read_run(self) -> dict[str, Any]:
         """The content of run.json.
@@ -66,7 +68,7 @@ class RunFolder:
             version = run["schema_version"]
         except FileNotFoundError:
             raise RunFolderError(f"{self.path} is not a run folder: it has no {self.run.name}") from None
-        except (ValueError, KeyError, TypeError, OSError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
             raise RunFolderError(f"{self.run} cannot be read: {error}") from None
         _refuse_newer(version, self.run)
         return dict(run)
@@ -97,7 +99,11 @@ class RunFolder:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all: aside, synced, moved into place."""
+    """Write a file whole or not at all: aside, synced, moved into place.
+
+    Raises:
+        RunFolderError: it cannot be written, e.g. on a full disk; what stood there before still does.
+    """
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with aside.open("w", encoding="utf-8") as handle:
@@ -105,6 +111,8 @@ def write_text(path: Path, text: str) -> None:
             handle.flush()
             os.fsync(handle.fileno())
         aside.replace(path)
+    except OSError as error:
+        raise RunFolderError(f"{path} cannot be written: {error.strerror}") from error
     finally:
         aside.unlink(missing_ok=True)
 
@@ -126,7 +134,7 @@ def read_cell(path: Path) -> Cell:
         return Cell.model_validate(content)
     except FileNotFoundError:
         raise RunFolderError(f"no such file: {path}") from None
-    except (ValueError, AttributeError, OSError) as error:
+    except (ValueError, AttributeError, RecursionError, OSError) as error:
         raise RunFolderError(f"{path} is not a cell: {error}") from None
 
 
@@ -142,12 +150,12 @@ def read_record(path: Path) -> Record | None:
         return Record.model_validate(content)
     except FileNotFoundError:
         return None
-    except (ValidationError, ValueError, AttributeError, OSError) as error:
+    except (ValueError, AttributeError, RecursionError, OSError) as error:
         raise RunFolderError(f"{path} is not a record: {error}") from None
 
 
 def _refuse_newer(version: Any, path: Path) -> None:
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise RunFolderError(
+        raise NewerSchemaError(
             f"{path} has schema {version}; this tunebench reads up to {SCHEMA_VERSION}: upgrade tunebench"
         )

@@ -133,9 +133,7 @@ class _Measurement:
         with self.timed("save"):
             self._save(model, method)
         with self.timed("evaluate"):
-            model = method.prepare_inference(model).requires_grad_(False)
-            if self.dtype != torch.float32:
-                model = model.to(self.dtype)
+            model = for_inference(method.prepare_inference(model), self.dtype, self.device)
             self._evaluate(model, dataset, tokens, tokenizer.pad_token_id)
         with self.timed("inference"):
             self._infer(model, dataset, tokens, tokenizer.pad_token_id)
@@ -317,6 +315,12 @@ class _Measurement:
                 loss = f"{log.losses[i]!r},{log.learning_rates[i]!r}" if log.losses else ","
                 lines.append(f"{name},{i},{seconds!r},{log.samples[i]},{log.tokens[i]},{log.padded_tokens[i]},{loss}")
         write_text(self.paths.steps, "\n".join(lines) + "\n")
+
+
+def for_inference(model: nn.Module, dtype: torch.dtype, device: torch.device) -> nn.Module:
+    """The model as predictions are made with it: nothing to train, weights in the dtype of the computation."""
+    del device
+    return model.requires_grad_(False).to(dtype)
 
 
 def _write_predictions(paths: CellFolder, split: texts.Split, scores: NDArray[np.float32]) -> None:

@@ -45,16 +45,20 @@ FRAME_WEIGHTS: Mapping[Frame, int] = {"contrast": 45, "irrelevant": 35, "neutral
 # Strength -> words. The sign is the polarity, the size how strong a word is without a modifier.
 POLARITY_WORDS: Mapping[int, tuple[str, ...]] = {
     -2: (
-        "awful", "dreadful", "horrible", "atrocious", "appalling", "abysmal", "terrible", "unbearable", "hideous",
+        "awful", "dreadful", "horrible", "atrocious", "appalling",
+        "abysmal", "terrible", "unbearable", "hideous",
     ),
     -1: (
         "bad", "dull", "weak", "clumsy", "bland", "tiresome", "sloppy", "disappointing", "shabby", "tedious",
     ),
     0: ("average", "ordinary", "acceptable", "unremarkable", "middling", "standard", "typical", "passable"),
-    1: ("good", "nice", "pleasant", "enjoyable", "likeable", "charming", "neat", "satisfying", "cosy", "decent"),
+    1: (
+        "good", "nice", "pleasant", "enjoyable", "likeable",
+        "charming", "neat", "satisfying", "cosy", "decent",
+    ),
     2: (
-        "brilliant", "superb", "wonderful", "outstanding", "magnificent", "flawless", "terrific", "marvellous",
-        "sublime",
+        "brilliant", "superb", "wonderful", "outstanding", "magnificent",
+        "flawless", "terrific", "marvellous", "sublime",
     ),
 }
 INTENSIFIERS = ("very", "really", "truly", "remarkably", "thoroughly", "extremely")
@@ -82,14 +86,17 @@ POLARITY_IRRELEVANT = (
 )
 
 EMOTION_WORDS: Mapping[str, tuple[str, ...]] = {
-    "anger": ("annoyed", "irritated", "cross", "angry", "furious", "enraged", "outraged", "livid", "resentful"),
+    "anger": (
+        "annoyed", "irritated", "cross", "angry", "furious", "enraged", "outraged", "livid", "resentful",
+    ),
     "joy": ("glad", "happy", "pleased", "cheerful", "delighted", "thrilled", "overjoyed", "elated", "merry"),
     "optimism": (
         "hopeful", "confident", "optimistic", "encouraged", "reassured", "upbeat", "expectant", "determined",
         "bullish",
     ),
     "sadness": (
-        "sad", "gloomy", "downcast", "wistful", "miserable", "heartbroken", "sorrowful", "desolate", "tearful",
+        "sad", "gloomy", "downcast", "wistful", "miserable",
+        "heartbroken", "sorrowful", "desolate", "tearful",
     ),
 }
 # {felt} carries the label; {other} is another emotion, denied or outweighed.
@@ -141,11 +148,9 @@ class SyntheticTask:
     Attributes:
         name: which grammar writes the rows: a key of `TASKS`.
         labels: the classes; a label is an index into them.
-        label_noise_fraction: the fraction of rows, of every split, whose label is replaced by another class, each
-            as likely. A perfect reader's accuracy is one less this.
-        train_rows: rows of the training split.
-        validation_rows: rows of the validation split.
-        test_rows: rows of the test split.
+        label_noise_fraction: the fraction of rows, of every split, whose label is replaced by another class,
+            each as likely. A perfect reader's accuracy is one less this.
+        train_rows, validation_rows, test_rows: rows of each split.
 
     Raises:
         DataError: a size below 1, or a fraction that is not in [0, 1).
@@ -201,9 +206,9 @@ class CleanRow:
 def generate(task: SyntheticTask, split: SplitName, *, seed: int = 0) -> tuple[list[str], list[int]]:
     """The texts of a split and their labels, noise included.
 
-    The same task, split and seed give the same rows in every process. No text comes twice in a split, and none
-    is in two splits, whatever their seeds and sizes. Classes are equally frequent, within one row, before the
-    noise.
+    The same task, split and seed give the same rows in every process. No text comes twice in a split, and
+    none is in two splits, whatever their seeds and sizes. Before the noise, classes are equally frequent
+    within one row.
 
     Raises:
         UnknownNameError: no grammar has the task's name.
@@ -230,8 +235,8 @@ def clean_rows(task: SyntheticTask, split: SplitName, *, seed: int = 0) -> list[
         row = next((row for row in drawn if _fits(row.text, split) and row.text not in rows), None)
         if row is None:
             raise DataError(
-                f"{task.name}: the grammar ran out of sentences after {len(rows)} of {len(labels)} {split} rows; "
-                f"ask for fewer {split}_rows"
+                f"{task.name}: {split}_rows: the grammar ran out of sentences after {len(rows)} of "
+                f"{len(labels)}; ask for fewer"
             )
         rows[row.text] = row
     return list(rows.values())

@@ -1,10 +1,11 @@
 """A dataset by name: texts and labels by split, checked."""
 
+import codecs
 import csv
 import gzip
 import hashlib
 import json
-from collections import Counter
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +113,7 @@ def _read_file(source: DatasetSource, path: Path) -> Iterator[Row]:
             yield from reader(source, path, cast(IO[bytes], handle))
     except UnicodeDecodeError as error:
         raise DataError(f"dataset {source.name}: {path}: not UTF-8 text (byte {error.start} of a line)") from None
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"dataset {source.name}: {path}: corrupt or cut short: {error}") from None
     except OSError as error:
         raise DataError(f"dataset {source.name}: {path} cannot be read: {error}") from None
@@ -127,7 +128,7 @@ def _read_jsonl(source: DatasetSource, path: Path, handle: IO[bytes]) -> Iterato
             row = json.loads(line.decode("utf-8"))
         except UnicodeDecodeError:
             raise DataError(f"dataset {source.name}: {place}: not UTF-8 text") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"dataset {source.name}: {place}: not valid JSON: {error}") from None
         if not isinstance(row, dict):
             raise DataError(f"dataset {source.name}: {place}: must be a JSON object, got {type(row).__name__}")
@@ -135,10 +136,12 @@ def _read_jsonl(source: DatasetSource, path: Path, handle: IO[bytes]) -> Iterato
 
 
 def _read_csv(source: DatasetSource, path: Path, handle: IO[bytes]) -> Iterator[Row]:
-    lines = (line.decode("utf-8") for line in handle)
+    # Spreadsheets put a byte order mark at the start, which would become part of the first column's name.
+    lines = (line.removeprefix(codecs.BOM_UTF8).decode("utf-8") for line in handle)
     try:
-        for row in csv.DictReader(lines, strict=True):
-            yield _columns(source, row, f"{path}: a row")
+        rows = csv.DictReader(lines, strict=True)
+        for row in rows:
+            yield _columns(source, row, f"{path}: line {rows.line_num}")
     except csv.Error as error:
         raise DataError(f"dataset {source.name}: {path}: not valid CSV: {error}") from None
 
@@ -186,7 +189,7 @@ def _read_hub(source: DatasetSource) -> dict[str, list[Row]]:
 def _infer_labels(source: DatasetSource, rows: Sequence[Row]) -> tuple[str, ...]:
     """Class names from the labels of train: 0..C-1, or sorted names."""
     values = {str(label) for _, label, _ in rows}
-    if values and all(value.isdecimal() for value in values):
+    if values and all(_is_index(value) for value in values):
         indices = sorted(int(value) for value in values)
         if indices != list(range(len(indices))) or len(indices) < 2:
             raise DataError(
@@ -216,15 +219,17 @@ def _checked(source: DatasetSource, split: str, rows: Sequence[Row], labels: Seq
 def _label_index(source: DatasetSource, label: Any, place: str, by_name: Mapping[str, int]) -> int:
     if isinstance(label, str) and label in by_name:
         return by_name[label]
-    is_index = (isinstance(label, int) and not isinstance(label, bool)) or (
-        isinstance(label, str) and label.isdecimal()
-    )
+    is_index = (isinstance(label, int) and not isinstance(label, bool)) or (isinstance(label, str) and _is_index(label))
     if is_index and 0 <= int(label) < len(by_name):
         return int(label)
     raise DataError(
         f"dataset {source.name}: {place}: bad label {label!r:.60}; wanted 0..{len(by_name) - 1} or one of "
         f"{', '.join(by_name)}"
     )
+
+
+def _is_index(label: str) -> bool:
+    return label.isdecimal() and len(label) < 10  # int() refuses very long ones
 
 
 def _carve(source: DatasetSource, train: Split, fraction: float, rng: np.random.Generator) -> tuple[Split, Split]:
@@ -240,16 +245,12 @@ def _stratified(labels: Sequence[int], count: int, rng: np.random.Generator) -> 
     """Indices of a random sample in which each class keeps its share to within one row."""
     array = np.asarray(labels)
     order = rng.permutation(len(array))
-    # Each row's rank within its class, scaled to the class's size: the smallest ranks are an even share of each class.
-    counts = Counter(labels)
-    seen: Counter[int] = Counter()
-    rank = np.empty(len(array))
-    for index in order:
-        label = int(array[index])
-        rank[index] = (seen[label] + 0.5) / counts[label]
-        seen[label] += 1
-    chosen = order[np.argsort(rank[order], kind="stable")][:count]
-    return sorted(int(index) for index in chosen)
+    quotas = np.bincount(array) * count / len(array)
+    shares = np.floor(quotas).astype(int)
+    # The rows that rounding down left over go to the classes that lost the most by it.
+    shares[np.argsort(shares - quotas, kind="stable")[: count - shares.sum()]] += 1
+    by_class = (order[array[order] == label][:share] for label, share in enumerate(shares))
+    return sorted(np.concatenate(list(by_class)).tolist())
 
 
 def _content_sha256(splits: Mapping[str, Split]) -> str:

@@ -83,7 +83,10 @@ def _tokenise(texts: list[str], tokenizer: Any, max_length: int) -> Tokens:
 
 def _key(texts: list[str], tokenizer: Any, max_length: int) -> str:
     digest = hashlib.sha256(f"{CACHE_VERSION} {max_length} {type(tokenizer).__name__}\n".encode())
-    digest.update(tokenizer.backend_tokenizer.to_str().encode())
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()  # what an earlier call set is no part of the definition; the next call sets it anew
+    backend.no_padding()
+    digest.update(backend.to_str().encode())
     for text in texts:
         data = text.encode("utf-8", "surrogatepass")
         digest.update(b"%d " % len(data))

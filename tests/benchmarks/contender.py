@@ -1,0 +1,196 @@
+"""One side of the comparison with transformers.Trainer: a process that trains or predicts when it is told to.
+
+    python contender.py NAME DATA_ROOT < commands > answers
+
+NAME is ``ours``, ``bare`` (the same batches and optimizer, no harness), ``trainer_default`` or ``trainer_best``. Each input
+line is ``train STEPS``, ``predict`` or ``epochs N SEED``; each answer is one JSON object: seconds and samples, or macro F1.
+The work is alike for all: MiniLM, full fine-tuning, tweet_eval_emotion, batch 32, AdamW at 1e-4, gradient norm clipped at 1.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench import registry
+from bench.allocator import keep_freed_memory
+from bench.data import texts
+from bench.data.batches import collate, prediction_order
+from bench.data.tokens import tokenise
+from bench.dropout import replace_dropout
+from bench.evaluate import predict, quality
+from bench.method import Task
+from bench.model import fetch, load_config, load_model, load_tokenizer
+from bench.sources import resolve_dataset, resolve_model
+from bench.study import DataSettings, Grid, Study, TrainSettings
+from bench.train import autocast, epoch_batches, num_steps, train
+from bench.worker import for_inference
+
+BATCH_SIZE = 32
+LEARNING_RATE = 1e-4
+MAX_LENGTH = 128
+CPU = torch.device("cpu")
+
+
+class Work:
+    """The data and a fresh model, the same for every contender."""
+
+    def __init__(self, data_root: Path) -> None:
+        study = Study(name="x", grid=(Grid(datasets=("tweet_eval_emotion",), models=("minilm",)),))
+        self.dataset = texts.load(resolve_dataset("tweet_eval_emotion", study, data_root, Path()), DataSettings())
+        self.source = resolve_model("minilm", study, Path())
+        self.folder = fetch(self.source)
+        self.tokenizer = load_tokenizer(self.source, self.folder)
+        self.tokens = {s: tokenise(self.dataset.splits[s].texts, self.tokenizer, MAX_LENGTH) for s in ("train", "test")}
+        self.labels = {s: self.dataset.splits[s].labels for s in ("train", "test")}
+
+    def model(self, seed: int = 0) -> Any:
+        torch.manual_seed(seed)
+        return load_model(self.source, self.folder, load_config(self.source, self.folder, len(self.dataset.labels)))
+
+    def macro_f1(self, scores: Any) -> float:
+        return quality(scores, self.labels["test"], self.dataset.labels, "test").macro_f1
+
+
+class Ours:
+    """tunebench's own loop, set up as bench.worker sets it up; ``bare`` leaves out all but the work itself."""
+
+    def __init__(self, work: Work, bare: bool) -> None:
+        keep_freed_memory()
+        self.work, self.bare = work, bare
+        method_class = registry.load("full_ft", registry.find()["full_ft"].path)
+        self.method = method_class(method_class.options_class(learning_rate=LEARNING_RATE))
+        self.start(0)
+
+    def start(self, seed: int) -> None:
+        task = Task(labels=self.work.dataset.labels, max_length=MAX_LENGTH, kind="encoder")
+        self.model = self.method.adapt(self.work.model(seed), task)
+        replace_dropout(self.model)
+
+    def train(self, steps: int, epochs: int = 1, seed: int = 0) -> dict[str, float]:
+        settings = TrainSettings(epochs=epochs, batch_size=BATCH_SIZE)
+        tokens, labels = self.work.tokens["train"], self.work.labels["train"]
+        steps = min(steps, num_steps(len(labels), settings))
+        batches = epoch_batches(tokens, labels, settings, self.work.tokenizer.pad_token_id, seed)
+        begun = time.perf_counter()
+        if self.bare:
+            samples = self._bare(batches, steps)
+        else:
+            log = train(self.model, self.method, batches, steps, settings, CPU, torch.bfloat16, lambda done, of: None)
+            samples = sum(log.samples)
+        return {"seconds": time.perf_counter() - begun, "samples": samples}
+
+    def _bare(self, batches: Any, steps: int) -> int:
+        """The least that does the same work: no schedule object, no log, no clock."""
+        optimizer = torch.optim.AdamW(self.method.parameter_groups(self.model), lr=LEARNING_RATE, fused=True)
+        parameters = list(self.model.parameters())
+        self.model.train()
+        samples = 0
+        for _ in range(steps):
+            batch = next(batches)
+            with autocast(CPU, torch.bfloat16):
+                logits = self.model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
+            torch.nn.functional.cross_entropy(logits.float(), batch.labels).backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0, foreach=True)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            samples += len(batch.indices)
+        return samples
+
+    def predict(self) -> dict[str, float]:
+        import copy
+
+        model = for_inference(copy.deepcopy(self.model), torch.bfloat16, CPU)
+        tokens, labels = self.work.tokens["test"], self.work.labels["test"]
+        begun = time.perf_counter()
+        order = prediction_order(tokens.lengths, BATCH_SIZE)
+        batches = [collate(tokens, labels, indices, self.work.tokenizer.pad_token_id) for indices in order]
+        scores, _ = predict(model, batches, len(self.work.dataset.labels), CPU, torch.float32, lambda done, of: None)
+        seconds = time.perf_counter() - begun
+        return {"seconds": seconds, "samples": len(labels), "macro_f1": self.work.macro_f1(scores)}
+
+    def epochs(self, count: int, seed: int) -> dict[str, float]:
+        self.start(seed)
+        self.train(sys.maxsize, count, seed)
+        return self.predict()
+
+
+class Rows(torch.utils.data.Dataset[dict[str, Any]]):
+    """The token ids as the Trainer wants them."""
+
+    def __init__(self, work: Work, split: str) -> None:
+        tokens = work.tokens[split]
+        pairs = zip(tokens.offsets, tokens.offsets[1:], work.labels[split], strict=False)
+        self.rows = [{"input_ids": tokens.ids[a:b].tolist(), "labels": label} for a, b, label in pairs]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.rows[index]
+
+
+class Theirs:
+    """transformers.Trainer, at its defaults or at its best settings for this work."""
+
+    def __init__(self, work: Work, best: bool) -> None:
+        self.work = work
+        self.settings: dict[str, Any] = {}
+        if best:
+            self.settings = {"bf16": True, "bf16_full_eval": True, "train_sampling_strategy": "group_by_length"}
+        self.model = work.model()
+        self.rows = {split: Rows(work, split) for split in ("train", "test")}
+
+    def _trainer(self, **more: Any) -> Any:
+        from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
+
+        arguments = TrainingArguments(
+            tempfile.mkdtemp(), per_device_train_batch_size=BATCH_SIZE, per_device_eval_batch_size=BATCH_SIZE,
+            learning_rate=LEARNING_RATE, report_to=[], use_cpu=True, save_strategy="no", disable_tqdm=True,
+            logging_strategy="no", **self.settings, **more,
+        )  # fmt: skip
+        collator = DataCollatorWithPadding(self.work.tokenizer)
+        return Trainer(self.model, arguments, train_dataset=self.rows["train"], data_collator=collator)
+
+    def train(self, steps: int) -> dict[str, float]:
+        trainer = self._trainer(max_steps=steps)
+        begun = time.perf_counter()
+        trainer.train()
+        return {"seconds": time.perf_counter() - begun, "samples": steps * BATCH_SIZE}
+
+    def predict(self) -> dict[str, float]:
+        trainer = self._trainer()
+        begun = time.perf_counter()
+        scores = trainer.predict(self.rows["test"]).predictions
+        seconds = time.perf_counter() - begun
+        macro_f1 = self.work.macro_f1(np.asarray(scores, dtype=np.float32))
+        self.model.float()  # bf16_full_eval leaves the model in bf16
+        return {"seconds": seconds, "samples": len(scores), "macro_f1": macro_f1}
+
+    def epochs(self, count: int, seed: int) -> dict[str, float]:
+        self.model = self.work.model(seed)
+        self._trainer(num_train_epochs=count, seed=seed, warmup_steps=0.06).train()
+        return self.predict()
+
+
+def main() -> None:
+    """Answer commands until the input ends."""
+    name, data_root = sys.argv[1], Path(sys.argv[2])
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # what libraries print must not mix with the answers
+    work = Work(data_root)
+    contender = Theirs(work, name == "trainer_best") if name.startswith("trainer") else Ours(work, name == "bare")
+    print(json.dumps({"ready": name}), file=answers)
+    for line in sys.stdin:
+        verb, *numbers = line.split()
+        print(json.dumps(getattr(contender, verb)(*map(int, numbers))), file=answers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The training and prediction path against transformers.Trainer, same work, one run, taking turns.
+
+The figures are ratios of medians over rounds in which every contender runs once, so that a machine whose speed drifts hits
+all alike. Each contender keeps its own process, because allocator settings hold for a whole process.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+ROUNDS = 5
+STEPS = 25
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+class Contender:
+    """A contender's process; it sleeps until it is asked."""
+
+    def __init__(self, name: str, data_root: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, str(HERE / "contender.py"), name, str(data_root)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        assert self._answer() == {"ready": name}
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, f"contender ended with code {self.process.wait()}"
+        return dict(json.loads(line))
+
+    def ask(self, command: str) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        print(command, file=self.process.stdin, flush=True)
+        return self._answer()
+
+
+@pytest.fixture(scope="module")
+def contenders() -> Iterator[dict[str, Contender]]:
+    data_root = Path(os.environ.get("TUNEBENCH_DATA_ROOT", HERE.parents[2].parent / "shared" / "data"))
+    if not (data_root / "tweet_eval_emotion").is_dir():
+        pytest.skip(f"no tweet_eval_emotion in {data_root}; set TUNEBENCH_DATA_ROOT")
+    names = ("ours", "bare", "trainer_default", "trainer_best")
+    running = {name: Contender(name, data_root) for name in names}
+    yield running
+    for contender in running.values():
+        contender.process.kill()
+        contender.process.communicate()
+
+
+def rates(contenders: dict[str, Contender], command: str, names: tuple[str, ...], rounds: int) -> dict[str, list[float]]:
+    """Samples per second of each contender, by round; one round more runs first and is not counted."""
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for counted in range(-1, rounds):
+        for name in names:
+            answer = contenders[name].ask(command)
+            if counted >= 0:
+                found[name].append(answer["samples"] / answer["seconds"])
+    return found
+
+
+def ratio(found: dict[str, list[float]], ours: str, theirs: str) -> float:
+    """Median over the rounds of the ratio within a round."""
+    return statistics.median(a / b for a, b in zip(found[ours], found[theirs], strict=True))
+
+
+def test_training_against_trainer(contenders: dict[str, Contender], record_property: Any) -> None:
+    found = rates(contenders, f"train {STEPS}", ("ours", "trainer_best", "trainer_default"), ROUNDS)
+    print({name: [round(rate, 1) for rate in values] for name, values in found.items()})
+    record_property("train_samples_per_second", found)
+    assert ratio(found, "ours", "trainer_default") >= 3
+    assert ratio(found, "ours", "trainer_best") >= 1.25
+
+
+def test_prediction_against_trainer(contenders: dict[str, Contender], record_property: Any) -> None:
+    found = rates(contenders, "predict", ("ours", "trainer_best"), ROUNDS)
+    print({name: [round(rate, 1) for rate in values] for name, values in found.items()})
+    record_property("predict_samples_per_second", found)
+    assert ratio(found, "ours", "trainer_best") >= 1.25
+
+
+def test_harness_costs_at_most_two_percent(contenders: dict[str, Contender], record_property: Any) -> None:
+    found = rates(contenders, f"train {STEPS}", ("ours", "bare"), 2 * ROUNDS)
+    print({name: [round(rate, 1) for rate in values] for name, values in found.items()})
+    record_property("train_samples_per_second", found)
+    assert ratio(found, "ours", "bare") >= 0.98
+
+
+def test_macro_f1_is_that_of_the_trainer(contenders: dict[str, Contender]) -> None:
+    f1 = {name: [contenders[name].ask(f"epochs 2 {seed}")["macro_f1"] for seed in (0, 1)] for name in ("ours", "trainer_best")}
+    print(f1)
+    assert abs(statistics.mean(f1["ours"]) - statistics.mean(f1["trainer_best"])) <= 0.02

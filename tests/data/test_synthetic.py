@@ -1,0 +1,342 @@
+"""The synthetic tasks keep their promises: same rows everywhere, nothing shared, labels that the words explain."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from itertools import combinations
+from time import process_time
+from typing import Any, get_args
+
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+
+from bench.data import synthetic
+from bench.data.synthetic import (
+    CONTRAST_FRAMES,
+    DIMINISHERS,
+    EMOTION_WORDS,
+    GENERATOR_VERSION,
+    INTENSIFIERS,
+    NEGATORS,
+    NEUTRAL,
+    POLARITY_IRRELEVANT,
+    POLARITY_WORDS,
+    TASKS,
+    WORDS_MAX,
+    CleanRow,
+    Frame,
+    Kind,
+    SplitName,
+    SyntheticTask,
+    clean_rows,
+    generate,
+    score,
+    split_of,
+)
+from bench.errors import DataError, UnknownNameError
+
+SPLITS: tuple[SplitName, ...] = get_args(SplitName)
+
+# sha256 of the first 50 training rows of generator version 1. A change here is a change of the data: raise
+# GENERATOR_VERSION, then pin the new digests.
+PINNED = {
+    "synthetic_polarity": "3e64f89b6c51845205f9e99b6910c40a2d4e74306d8d3e43d391d8b1932852c0",
+    "synthetic_emotion": "d0340d8d6dc3b791f13d7760d21c67f0626650bf03e2ac0a9e01f4145efb7dd6",
+    "synthetic_stars": "4f7979390808a2d28ce076e13d630f810948c84997d650c56bba07be80ce2569",
+}
+
+PRINT_DIGESTS = """
+import hashlib, json
+from bench.data.synthetic import TASKS, generate
+def digest(task):
+    texts, labels = generate(task, "train")
+    return hashlib.sha256(json.dumps([texts[:50], labels[:50]]).encode()).hexdigest()
+print(json.dumps({name: digest(task) for name, task in TASKS.items()}))
+"""
+
+each_task = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+each_polarity_task = pytest.mark.parametrize(
+    "task", [TASKS["synthetic_polarity"], TASKS["synthetic_stars"]], ids=["polarity", "stars"]
+)
+
+
+def _digest(task: SyntheticTask) -> str:
+    texts, labels = generate(task, "train")
+    return hashlib.sha256(json.dumps([texts[:50], labels[:50]]).encode()).hexdigest()
+
+
+def _all_clean(task: SyntheticTask) -> list[CleanRow]:
+    return [row for split in SPLITS for row in clean_rows(task, split)]
+
+
+def _labels_of_phrases(task: SyntheticTask) -> dict[str, set[int]]:
+    """Every phrase the grammar has for a task, with the labels it is listed under."""
+    found: dict[str, set[int]] = {}
+    for label, kinds in enumerate(synthetic._grammar(task.name).phrases):
+        for phrases in kinds.values():
+            for phrase in phrases:
+                found.setdefault(phrase, set()).add(label)
+    return found
+
+
+def test_the_tasks_are_the_three_with_their_classes():
+    assert {name: len(task.labels) for name, task in TASKS.items()} == {
+        "synthetic_polarity": 2,
+        "synthetic_emotion": 4,
+        "synthetic_stars": 5,
+    }
+    assert all(name == task.name for name, task in TASKS.items())
+
+
+@each_task
+def test_the_rows_are_the_pinned_ones(task):
+    assert GENERATOR_VERSION == 1
+    assert _digest(task) == PINNED[task.name]
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "2"])
+def test_another_process_writes_the_same_rows(hash_seed):
+    """String hashing is random per process, and that must not reach the rows."""
+    command = [sys.executable, "-c", PRINT_DIGESTS]
+    environment = {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": ":".join(sys.path)}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert json.loads(result.stdout) == PINNED
+
+
+@each_task
+def test_seed_split_and_size_change_the_rows_and_repeating_does_not(task):
+    first = generate(task, "test")
+    assert generate(task, "test") == first
+    assert generate(task, "test", seed=1)[0] != first[0]
+    assert generate(replace(task, test_rows=60), "test")[0] != first[0][:60]
+
+
+@each_task
+def test_no_text_is_shared_or_repeated(task):
+    texts = {split: generate(task, split)[0] for split in SPLITS}
+    for split in SPLITS:
+        assert len(set(texts[split])) == task.rows(split)
+        assert {split_of(text) for text in texts[split]} == {split}
+    for one, other in combinations(SPLITS, 2):
+        assert not set(texts[one]) & set(texts[other])
+
+
+@each_task
+def test_splits_of_different_seeds_do_not_share_a_text(task):
+    train = set(generate(task, "train", seed=3)[0])
+    assert not train & set(generate(task, "test", seed=4)[0])
+
+
+@each_task
+def test_classes_are_balanced_before_noise(task):
+    for split in SPLITS:
+        counts = Counter(row.label for row in clean_rows(task, split))
+        assert set(counts) == set(range(len(task.labels)))
+        assert max(counts.values()) - min(counts.values()) <= 1
+
+
+@each_task
+def test_the_stated_fraction_of_labels_is_wrong_in_every_split(task):
+    for split in SPLITS:
+        clean = clean_rows(task, split)
+        texts, labels = generate(task, split)
+        assert texts == [row.text for row in clean]
+        wrong = sum(label != row.label for label, row in zip(labels, clean, strict=True))
+        assert wrong == round(task.label_noise_fraction * len(labels))
+
+
+def test_a_wrong_label_is_any_other_class_about_equally_often():
+    task = replace(TASKS["synthetic_stars"], label_noise_fraction=0.9, train_rows=2000)
+    _, labels = generate(task, "train")
+    clean = clean_rows(task, "train")
+    pairs = Counter((row.label, label) for row, label in zip(clean, labels, strict=True) if row.label != label)
+    assert len(pairs) == 20
+    # 1800 wrong labels over 20 pairs: 90 each, with a standard deviation below 9.
+    assert all(50 <= count <= 130 for count in pairs.values())
+
+
+def test_without_noise_the_labels_are_the_clean_ones():
+    task = replace(TASKS["synthetic_emotion"], label_noise_fraction=0.0)
+    assert generate(task, "test")[1] == [row.label for row in clean_rows(task, "test")]
+
+
+@each_task
+def test_texts_are_short_sentences(task):
+    for row in _all_clean(task):
+        assert 8 <= len(row.text.split()) <= WORDS_MAX == 25
+        assert row.text[0].isupper()
+        assert row.text.endswith(".")
+        assert "{" not in row.text
+
+
+@each_task
+def test_every_ingredient_occurs(task):
+    rows = clean_rows(task, "test")
+    assert {row.kind for row in rows} == set(get_args(Kind))
+    assert {row.frame for row in rows} == set(get_args(Frame))
+    texts = " ".join(row.text for row in _all_clean(task)).lower()
+    assert all(neutral.lower() in texts for neutral in NEUTRAL)
+    assert all(f" {word} " in texts for word in INTENSIFIERS)
+    for frame in CONTRAST_FRAMES:
+        connective = frame.replace("{main}", "").replace("{aside}", "").strip(" ,;")
+        assert connective in texts
+
+
+@each_polarity_task
+def test_every_polarity_word_and_modifier_occurs(task):
+    texts = " ".join(row.text for row in _all_clean(task)).lower()
+    words = [word for strength, words in POLARITY_WORDS.items() for word in words if strength or len(task.labels) > 2]
+    assert [word for word in (*words, *DIMINISHERS, *NEGATORS) if f" {word}" not in texts] == []
+    assert all(template.split(" {")[0].lower() in texts for template in POLARITY_IRRELEVANT[:5])
+
+
+def test_every_emotion_word_occurs():
+    texts = " ".join(row.text for row in _all_clean(TASKS["synthetic_emotion"])).lower()
+    assert [word for words in EMOTION_WORDS.values() for word in words if f" {word}" not in texts] == []
+
+
+@each_task
+def test_a_phrase_means_one_label_only(task):
+    assert [phrase for phrase, labels in _labels_of_phrases(task).items() if len(labels) > 1] == []
+
+
+@each_task
+def test_the_label_is_that_of_the_phrase_in_the_main_clause(task):
+    labels_of = _labels_of_phrases(task)
+    for row in _all_clean(task):
+        assert labels_of[row.phrase] == {row.label}
+        assert row.phrase in row.main
+        assert row.main in row.text or row.main[1:] in row.text
+        assert row.aside in row.text or row.aside[1:] in row.text
+
+
+def test_negation_flips_the_polarity_of_every_word():
+    labels_of = _labels_of_phrases(TASKS["synthetic_polarity"])
+    for strength in (-2, -1, 1, 2):
+        for word in POLARITY_WORDS[strength]:
+            (plain,) = labels_of[word]
+            assert all(labels_of[f"{negator} {word}"] == {1 - plain} for negator in NEGATORS)
+
+
+def test_negation_of_an_emotion_leaves_the_other_one():
+    labels_of = _labels_of_phrases(TASKS["synthetic_emotion"])
+    names = list(EMOTION_WORDS)
+    assert labels_of["not livid but merry"] == {names.index("joy")}
+    assert labels_of["not merry but livid"] == {names.index("anger")}
+    assert labels_of["livid and not merry"] == {names.index("anger")}
+    assert labels_of["a little livid but mostly hopeful"] == {names.index("optimism")}
+
+
+@pytest.mark.parametrize(
+    ("phrase", "label"),
+    [
+        ("superb", "very positive"),
+        ("good", "positive"),
+        ("really good", "very positive"),
+        ("somewhat superb", "positive"),
+        ("not superb", "negative"),
+        ("not awful", "positive"),
+        ("very average", "neutral"),
+        ("neither good nor bad", "neutral"),
+        ("a little dreadful", "negative"),
+        ("thoroughly bad", "very negative"),
+    ],
+)
+def test_strength_makes_the_stars(phrase, label):
+    task = TASKS["synthetic_stars"]
+    assert _labels_of_phrases(task)[phrase] == {task.labels.index(label)}
+
+
+def test_scores_stay_on_the_scale_and_neutral_stays_neutral():
+    for kind in get_args(Kind):
+        assert score(0, kind) == 0
+        assert {score(strength, kind) for strength in (-2, -1, 1, 2)} <= {-2, -1, 1, 2}
+
+
+def _main_clause(text: str) -> str:
+    """The clause that an English reader takes as the point of a contrast: written here without the tables."""
+    text = text.removesuffix(".")
+    for opening in ("Although ", "Even though "):
+        if text.startswith(opening):
+            return text.split(", ", 1)[1]
+    for closing in (", although ", ", even if ", ", for all that "):
+        if closing in text:
+            return text.split(closing)[0]
+    for turn in (", but ", ", yet ", "; all the same, "):
+        if turn in text:
+            return text.split(turn)[1]
+    raise AssertionError(f"no contrast in {text!r}")
+
+
+@each_task
+def test_in_a_contrast_the_main_clause_decides_against_the_other(task):
+    labels_of = _labels_of_phrases(task)
+    contrasts = [row for row in _all_clean(task) if row.frame == "contrast"]
+    assert contrasts
+    for row in contrasts:
+        assert _main_clause(row.text).lower() == row.main.lower()
+        said_aside = max((phrase for phrase in labels_of if phrase in row.aside), key=len)
+        assert labels_of[said_aside] != {row.label}
+
+
+@each_task
+def test_an_irrelevant_clause_says_nothing_about_the_label(task):
+    """It agrees with the label about as often as chance has it."""
+    labels_of = _labels_of_phrases(task)
+    rows = [row for row in clean_rows(task, "train") if row.frame == "irrelevant"]
+    agree = 0
+    for row in rows:
+        said_aside = max((phrase for phrase in labels_of if phrase in row.aside), key=len)
+        agree += labels_of[said_aside] == {row.label}
+    assert agree / len(rows) == pytest.approx(1 / len(task.labels), abs=0.08)
+
+
+@each_task
+def test_counting_words_beats_the_floor_and_is_far_from_enough(task):
+    texts, labels = generate(task, "train")
+    test_texts, test_labels = generate(task, "test")
+    vectorizer = TfidfVectorizer()
+    model = LogisticRegression(max_iter=1000).fit(vectorizer.fit_transform(texts), labels)
+    predicted = model.predict(vectorizer.transform(test_texts))
+    majority = [Counter(labels).most_common(1)[0][0]] * len(test_labels)
+    floor = f1_score(test_labels, majority, average="macro", zero_division=0)
+    assert floor + 0.1 < f1_score(test_labels, predicted, average="macro") < 0.9
+
+
+def test_all_rows_of_all_tasks_take_less_than_a_second():
+    # Time on the processor, so that a busy machine does not fail the test.
+    start = process_time()
+    for task in TASKS.values():
+        for split in SPLITS:
+            generate(task, split)
+    assert process_time() - start < 1
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1.0, float("nan")])
+def test_a_noise_fraction_out_of_range_is_refused(fraction):
+    with pytest.raises(DataError, match="synthetic_stars: label_noise_fraction must be at least 0 and below 1"):
+        replace(TASKS["synthetic_stars"], label_noise_fraction=fraction)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_an_empty_split_is_refused(split):
+    sizes: dict[str, Any] = {f"{split}_rows": 0}
+    with pytest.raises(DataError, match=f"{split}_rows must be at least 1, got 0"):
+        SyntheticTask(name="synthetic_polarity", labels=("negative", "positive"), **sizes)
+
+
+def test_an_unknown_task_names_the_known_ones():
+    task = replace(TASKS["synthetic_stars"], name="synthetic_star")
+    with pytest.raises(UnknownNameError, match="did you mean 'synthetic_stars'"):
+        generate(task, "test")
+
+
+def test_running_out_of_sentences_is_an_error_and_not_a_loop(monkeypatch):
+    monkeypatch.setattr(synthetic, "split_of", lambda text: "train")
+    with pytest.raises(DataError, match="test_rows: the grammar ran out of sentences after 0 of 400"):
+        generate(TASKS["synthetic_emotion"], "test")

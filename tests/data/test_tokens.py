@@ -1,0 +1,123 @@
+"""Token ids, and the cache that must never show."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+from transformers import AutoTokenizer
+
+from bench.data.tokens import Tokens, cache_folder, tokenise
+
+TEXTS = ["the cast was superb", "bad", "", "not bad , not superb , " * 5, "\ud800 é 漢 words nobody knows", "bad"]
+
+
+class CountingTokenizer:
+    """A real tokenizer that counts how often it is asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.inner = AutoTokenizer.from_pretrained(folder)
+        self.backend_tokenizer = self.inner.backend_tokenizer
+        self.calls = 0
+
+    def __call__(self, texts: list[str], **settings: Any) -> Any:
+        self.calls += 1
+        return self.inner(texts, **settings)
+
+
+@pytest.fixture
+def tokenizer(tiny_encoder: Path) -> CountingTokenizer:
+    return CountingTokenizer(tiny_encoder)
+
+
+@pytest.fixture
+def another(tiny_encoder: Path) -> CountingTokenizer:
+    """As the next process would load it."""
+    return CountingTokenizer(tiny_encoder)
+
+
+def rows(tokens: Tokens) -> list[list[int]]:
+    return [tokens.ids[start:end].tolist() for start, end in zip(tokens.offsets, tokens.offsets[1:], strict=False)]
+
+
+def cached_files() -> Iterator[Path]:
+    return (cache_folder() / "tokens").iterdir()
+
+
+@pytest.mark.parametrize("max_length", [4, 8, 64])
+def test_equals_the_tokenizer_asked_text_by_text(max_length: int, tokenizer: CountingTokenizer) -> None:
+    texts = [text for text in TEXTS if text.isprintable()]
+    wanted = [tokenizer.inner(text, truncation=True, max_length=max_length)["input_ids"] for text in texts]
+    tokens = tokenise(texts, tokenizer, max_length)
+    assert rows(tokens) == wanted
+    assert tokens.lengths.tolist() == [len(ids) for ids in wanted]
+    assert (tokens.ids.dtype, tokens.offsets.dtype) == (np.int32, np.int64)
+
+
+def test_truncated_counts_the_texts_that_were_cut(tokenizer: CountingTokenizer) -> None:
+    texts = ["bad " * words for words in (1, 5, 6, 7, 100)]  # and two special tokens each
+    for max_length, cut in ((8, 2), (7, 3), (102, 0), (101, 1)):
+        tokens = tokenise(texts, tokenizer, max_length)
+        assert tokens.truncated == cut
+        assert tokens.lengths.max() <= max_length
+
+
+def test_second_process_finds_every_split_in_the_cache(tokenizer: CountingTokenizer, another: CountingTokenizer) -> None:
+    splits = [["bad " * 50, "superb"], ["the cast"], ["was bad"]]
+    first = [tokenise(texts, tokenizer, 8) for texts in splits]
+    second = [tokenise(texts, another, 8) for texts in splits]
+    assert another.calls == 0
+    for one, two in zip(first, second, strict=True):
+        assert rows(one) == rows(two)
+        assert one.truncated == two.truncated
+        assert (two.ids.dtype, two.offsets.dtype) == (np.int32, np.int64)
+
+
+def test_same_tokenizer_hits_after_it_was_used(tokenizer: CountingTokenizer) -> None:
+    tokenise(["bad " * 50], tokenizer, 8)
+    calls = tokenizer.calls
+    tokenise(["bad " * 50], tokenizer, 8)
+    assert tokenizer.calls == calls
+
+
+def test_other_texts_lengths_and_tokenizers_miss(
+    tokenizer: CountingTokenizer, another: CountingTokenizer, tiny_encoder: Path
+) -> None:
+    kept = tokenise(["the cast", "was bad"], tokenizer, 8)
+    assert rows(tokenise(["the cast was", "bad"], another, 8)) != rows(kept)
+    assert rows(tokenise(["the cast", "was bad"], another, 3)) != rows(kept)
+    changed = CountingTokenizer(tiny_encoder)
+    changed.inner.add_tokens(["zzz"])
+    tokenise(["the cast", "was bad"], changed, 8)
+    assert (another.calls > 0, changed.calls > 0) == (True, True)
+
+
+@pytest.mark.parametrize("content", [b"", b"not safetensors", b"\xff" * 100, None])
+def test_corrupt_cache_is_ignored_and_replaced(
+    content: bytes | None, tokenizer: CountingTokenizer, another: CountingTokenizer
+) -> None:
+    wanted = rows(tokenise(["the cast was bad"], tokenizer, 8))
+    (path,) = cached_files()
+    if content is None:
+        save_file({"something": np.zeros(3)}, path)
+    else:
+        path.write_bytes(content)
+    assert rows(tokenise(["the cast was bad"], another, 8)) == wanted
+    assert another.calls == 1
+    assert rows(tokenise(["the cast was bad"], another, 8)) == wanted
+    assert another.calls == 1
+
+
+def test_cache_that_cannot_be_written_costs_nothing_else(
+    tokenizer: CountingTokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("TUNEBENCH_CACHE", str(tmp_path / "file" / "cache"))
+    assert len(rows(tokenise(["the cast", "bad"], tokenizer, 8))) == 2
+
+
+def test_cache_holds_no_stray_file(tokenizer: CountingTokenizer) -> None:
+    tokenise(["the cast"], tokenizer, 8)
+    assert [path.suffix for path in cached_files()] == [".safetensors"]

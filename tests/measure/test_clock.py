@@ -1,0 +1,60 @@
+"""Step times."""
+
+import gc
+import time
+
+import pytest
+import torch
+
+from bench.measure.clock import StepClock, held_garbage_collection
+
+
+def test_times_each_step() -> None:
+    clock = StepClock(torch.device("cpu"))
+    time.sleep(0.05)
+    clock.mark()
+    clock.mark()
+    slept, idle = clock.seconds()
+    assert 0.05 <= slept < 0.15
+    assert 0 <= idle < 0.02
+
+
+def test_without_a_step_there_is_no_time() -> None:
+    assert StepClock(torch.device("cpu")).seconds() == []
+
+
+def test_steps_add_up() -> None:
+    started = time.perf_counter()
+    clock = StepClock(torch.device("cpu"))
+    for _ in range(100):
+        clock.mark()
+    whole = time.perf_counter() - started
+    assert sum(clock.seconds()) <= whole
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_garbage_collection_is_held_and_put_back(enabled: bool) -> None:
+    was = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        with pytest.raises(KeyError), held_garbage_collection():
+            assert not gc.isenabled()
+            raise KeyError
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if was else gc.disable)()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_times_the_device_and_not_the_host() -> None:
+    cuda = torch.device("cuda", 0)
+    a = torch.ones(4096, 4096, device=cuda)
+    clock = StepClock(cuda)
+    for _ in range(20):
+        a = a @ a * 0
+    clock.mark()
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    torch.cuda.synchronize()
+    assert clock.seconds()[0] > time.perf_counter() - started

@@ -1,0 +1,62 @@
+"""Peaks: a known allocation must be found."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench.measure.memory import CLEAR_REFS, STATUS, read_peaks, restart_peaks
+
+MIB = 2**20
+CPU = torch.device("cpu")
+needs_linux = pytest.mark.skipif(not STATUS.exists(), reason="no /proc: the host's peak is unknown here")
+
+
+@needs_linux
+def test_known_allocation_is_found_and_a_restart_forgets_it() -> None:
+    if not restart_peaks(CPU):
+        pytest.skip(f"this kernel refuses {CLEAR_REFS}")
+    before = read_peaks(CPU, True).host_bytes
+    block = torch.ones(256 * MIB // 4)
+    peak = read_peaks(CPU, True).host_bytes
+    assert before is not None
+    assert peak is not None
+    assert peak - before == pytest.approx(256 * MIB, rel=0.03)
+    del block
+    still = read_peaks(CPU, True).host_bytes
+    assert still is not None
+    assert still >= 0.99 * peak  # the kernel adds its per-core counters up now and then
+    restart_peaks(CPU)
+    after = read_peaks(CPU, True).host_bytes
+    assert after is not None
+    assert after < peak - 200 * MIB
+
+
+def test_a_peak_that_was_not_restarted_is_unknown() -> None:
+    peaks = read_peaks(CPU, host_restarted=False)
+    assert (peaks.host_bytes, peaks.cuda_allocated_bytes, peaks.cuda_reserved_bytes) == (None, None, None)
+
+
+@needs_linux
+def test_peak_is_in_bytes() -> None:
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    peak = read_peaks(CPU, True).host_bytes
+    assert peak is not None
+    assert peak >= int(lines["VmHWM"].split()[0]) * 1024
+    assert peak > 50 * MIB
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_known_allocation_on_cuda() -> None:
+    cuda = torch.device("cuda", 0)
+    restart_peaks(cuda)
+    before = read_peaks(cuda, False).cuda_allocated_bytes
+    block = torch.ones(256 * MIB // 4, device=cuda)
+    peaks = read_peaks(cuda, False)
+    del block
+    assert before is not None
+    assert peaks.cuda_allocated_bytes is not None
+    assert peaks.cuda_reserved_bytes is not None
+    assert peaks.cuda_allocated_bytes - before == 256 * MIB
+    assert peaks.cuda_reserved_bytes >= peaks.cuda_allocated_bytes

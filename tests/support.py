@@ -1,0 +1,117 @@
+"""What the end-to-end tests share: a small study as a file or a value, and the command run as its users run it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+COMMAND = (sys.executable, "-m", "bench")
+COMMAND_SECONDS = 240.0
+
+WORDS = (("good", 1), ("bad", 0), ("fine", 1), ("poor", 0))
+TRAIN_ROWS = [(f"a {word} film", label) for _ in range(6) for word, label in WORDS]
+TEST_ROWS = [("good", 1), ("a bad film, a very bad film", 0), ("fine", 1), ("poor and bad", 0), ("good film", 1)]
+
+PLUGIN = '''
+"""A method for one test."""
+
+import os, signal, time
+from pathlib import Path
+
+from bench.errors import UnsupportedError
+from bench.method import Method
+
+
+class Special(Method):
+    label = "Special"
+
+    def adapt(self, model, task):
+        {adapt}
+        return model.requires_grad_(True)
+'''
+
+
+def write_texts(folder: Path, **splits: Sequence[tuple[Any, Any]]) -> Path:
+    """A dataset folder of jsonl files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, rows in splits.items():
+        lines = [json.dumps({"text": text, "label": label}) + "\n" for text, label in rows]
+        (folder / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
+    return folder
+
+
+def write_plugin(folder: Path, name: str, adapt: str = "pass", extra: str = "") -> Path:
+    """A method file whose ``adapt`` first runs these statements; ``extra`` goes to the end of its class."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.py"
+    path.write_text(PLUGIN.format(adapt=adapt) + extra, encoding="utf-8")
+    return path
+
+
+def small_study(encoder: Path, texts: Path, **changes: Any) -> dict[str, Any]:
+    """The content of a study file: full_ft on the encoder and the texts, four steps; ``changes`` replace sections."""
+    content = {
+        "name": "small",
+        "device": "cpu",
+        "grid": [{"datasets": ["reviews"], "models": ["tiny"], "methods": ["full_ft"], "seeds": [0]}],
+        "data": {"max_length": 12},
+        "train": {"epochs": 1, "max_steps": 4, "batch_size": 4, "precision": "fp32", "timing_warmup_steps": 1},
+        "datasets": {"reviews": {"path": str(texts)}},
+        "models": {"tiny": {"path": str(encoder)}},
+    }
+    for key, value in changes.items():
+        if key in ("methods", "seeds") and isinstance(value, list):
+            content["grid"][0][key] = value  # type: ignore[index]
+        else:
+            content[key] = value
+    return content
+
+
+def write_study(path: Path, content: dict[str, Any]) -> Path:
+    """The content as a TOML file."""
+    path.write_text("".join(f"{key} = {_toml(value)}\n" for key, value in content.items()), encoding="utf-8")
+    return path
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value)
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This process's environment with one thread a worker, so that tests do not fight over cores."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **changes}
+
+
+def command(*arguments: object, cwd: Path, **changes: str) -> subprocess.CompletedProcess[str]:
+    """``tunebench ARGUMENTS`` in a process of its own, output captured; ``changes`` go into its environment."""
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        env=environment(**changes),
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+
+
+def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
+    """Assert that a command refused its request in plain words."""
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    for text in said:
+        assert text in done.stderr, f"{text!r} is not in {done.stderr!r}"
+
+
+def records(run_folder: Path) -> dict[str, dict[str, Any]]:
+    """The records of a run folder by ``method/seed``, read as any reader of the files would."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in run_folder.glob("cells/*/record.json")]
+    return {f"{record['cell']['method']['name']}/{record['cell']['seed']}": record for record in found}

@@ -1,0 +1,123 @@
+"""The house's rules, read from its source: arrows point down, the parent stays small, methods stay out of the harness."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+#: Low to high; a module imports its own row and those above it in this list. A new module is given its row here.
+LAYERS = (
+    {"bench", "bench.errors"},
+    {"bench.study"},
+    {"bench.data.synthetic"},  # the catalog asks it for its version and labels
+    {"bench.sources"},
+    {"bench.cell"},
+    {"bench.record"},
+    {"bench.store"},
+    {"bench.method"},
+    {"bench.registry"},
+    {"bench.executor", "bench.expand"},
+    {"bench.allocator", "bench.dropout", "bench.measure"},
+    {"bench.data"},
+    {"bench.model"},
+    {"bench.train"},
+    {"bench.evaluate"},
+    {"bench.preflight", "bench.worker"},
+    {"bench.runner", "bench.progress", "bench.report"},
+    {"bench.inspection"},
+    {"bench.cli"},
+    {"bench.__main__"},
+)
+REPORT_MAY_IMPORT = {"errors", "cell", "study", "sources", "record", "store", "report"}
+METHODS_MAY_IMPORT = {"torch", "transformers", "peft", "pydantic"} | sys.stdlib_module_names
+METHOD_NAMES = re.compile(r"\b(full_ft|bitfit|lora|p_tuning|moe|zero_shot)\b")
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_name(path): path for folder in ("bench", "methods") for path in sorted((ROOT / folder).rglob("*.py"))}
+BENCH = [name for name in MODULES if name.split(".")[0] == "bench"]
+METHODS = [name for name in MODULES if name.startswith("methods.")]
+
+
+def imports(name: str) -> Iterator[str]:
+    """Every module that a module imports, wherever in its text."""
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} imports relatively"
+            submodules = [f"{node.module}.{alias.name}" for alias in node.names]
+            found = [submodule for submodule in submodules if submodule in MODULES]
+            yield from found
+            if len(found) < len(submodules):
+                yield str(node.module)
+
+
+def row(name: str) -> int:
+    """The row of the longest prefix of a module's name."""
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        prefix = ".".join(parts[:end])
+        for number, members in enumerate(LAYERS):
+            if prefix in members and (prefix != "bench" or name == "bench"):
+                return number
+    pytest.fail(f"{name} has no row in LAYERS of tests/test_architecture.py")
+
+
+@pytest.mark.parametrize("name", BENCH)
+def test_no_arrow_points_up(name: str) -> None:
+    wrong = [other for other in imports(name) if other.split(".")[0] == "bench" and row(other) > row(name)]
+    assert wrong == [], f"{name} imports what stands above it"
+
+
+@pytest.mark.parametrize("name", BENCH)
+def test_the_harness_imports_no_method(name: str) -> None:
+    assert [other for other in imports(name) if other.split(".")[0] in ("methods", "tests")] == []
+
+
+@pytest.mark.parametrize("name", BENCH)
+def test_the_harness_names_no_method(name: str) -> None:
+    lines = MODULES[name].read_text(encoding="utf-8").splitlines()
+    assert [f"{number}: {line}" for number, line in enumerate(lines, start=1) if METHOD_NAMES.search(line)] == []
+
+
+@pytest.mark.parametrize("name", [name for name in BENCH if name.startswith("bench.report")])
+def test_report_reads_records_and_nothing_else(name: str) -> None:
+    ours = {other.split(".")[1] for other in imports(name) if other.startswith("bench.")}
+    assert ours <= REPORT_MAY_IMPORT
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_knows_the_contract_and_the_model_libraries(name: str) -> None:
+    wrong = {
+        other
+        for other in imports(name)
+        if other not in ("bench.method", "bench.errors") and other.split(".")[0] not in METHODS_MAY_IMPORT
+    }
+    assert wrong == set()
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        ["bench.runner", "bench.executor", "bench.progress"],
+        ["bench.cli", "bench.inspection"],
+        [name for name in BENCH if name.startswith("bench.report")],
+    ],
+    ids=["runner", "cli", "report"],
+)
+def test_the_parent_never_imports_torch(modules: list[str]) -> None:
+    code = (
+        f"import sys, importlib; [importlib.import_module(name) for name in {modules!r}]; "
+        "print(sorted({'torch', 'transformers', 'peft', 'datasets'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60, cwd=ROOT)
+    assert done.stdout.strip() == "[]"

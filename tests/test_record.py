@@ -1,0 +1,64 @@
+"""The record of a cell, and its published schema."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+import bench.record
+from bench.record import Phase, Record
+from tests.report.conftest import _record
+
+SCHEMA_FILE = Path(bench.record.__file__).with_name("record.schema.json")
+WRITE_SCHEMA = (
+    'python -c "import json; from bench.record import Record; '
+    'print(json.dumps(Record.model_json_schema(), indent=1))" > bench/record.schema.json'
+)
+
+
+def minimal() -> dict[str, Any]:
+    """What even a worker that died leaves behind."""
+    cell = _record().cell
+    return {
+        "cell_id": cell.id,
+        "cell": cell,
+        "status": "killed",
+        "failure": {"phase": "train", "type": "signal 9", "message": "killed"},
+        "started_at": "2026-01-02T03:04:05+00:00",
+        "wall_seconds": 1.5,
+    }
+
+
+@pytest.mark.parametrize("record", [Record.model_validate(minimal()), _record()], ids=["minimal", "measured"])
+def test_round_trip(record: Record) -> None:
+    assert Record.model_validate_json(record.model_dump_json(indent=1)) == record
+
+
+def test_what_is_unknown_is_null_and_never_absent() -> None:
+    content = json.loads(Record.model_validate(minimal()).model_dump_json())
+    assert set(content) == set(Record.model_fields)
+    assert content["quality"] is None
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_no_number_is_not_a_number(value: float) -> None:
+    with pytest.raises(ValidationError, match="finite number"):
+        Record.model_validate(minimal() | {"wall_seconds": value})
+    with pytest.raises(ValidationError, match="finite number"):
+        Phase(
+            name="train", seconds=value, peak_host_bytes=None, peak_cuda_allocated_bytes=None, peak_cuda_reserved_bytes=None,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("change", [{"status": "fine"}, {"surprise": 1}, {"schema_version": 2}, {"cell": None}])
+def test_what_the_schema_does_not_know_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Record.model_validate(minimal() | change)
+
+
+def test_published_schema_is_the_model_s() -> None:
+    wanted = json.dumps(Record.model_json_schema(), indent=1) + "\n"
+    found = SCHEMA_FILE.read_text(encoding="utf-8") if SCHEMA_FILE.exists() else ""
+    assert found == wanted, f"bench/record.schema.json is out of date; write it with: {WRITE_SCHEMA}"

@@ -1,0 +1,482 @@
+"""Whole studies over a tiny encoder: what is measured, what is kept, and what happens when it goes wrong."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import psutil
+import pytest
+
+from bench.cell import Cell
+from bench.errors import RunFolderError, UnknownNameError
+from bench.executor import Executor, InlineExecutor
+from bench.record import Record
+from bench.runner import Request, parse_only, run
+from bench.store import RunFolder
+from bench.study import Study
+from tests.support import (
+    COMMAND,
+    TEST_ROWS,
+    TRAIN_ROWS,
+    command,
+    environment,
+    records,
+    refused,
+    small_study,
+    write_plugin,
+    write_study,
+    write_texts,
+)
+
+TRAINS_NOTHING = """
+    trains = False
+"""
+SPOILED = "import torch; [p.data.fill_(float('nan')) for p in model.parameters() if not p.is_meta]"
+
+
+@dataclass
+class Heard:
+    """A watcher that remembers."""
+
+    measured: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def started(self, pending: Sequence[Cell], finished: int) -> None: ...
+    def checking(self, what: str) -> None: ...
+    def cell_started(self, cell: Cell) -> None: ...
+    def cell_progress(self, cell: Cell, phase: str, done: int, of: int) -> None: ...
+
+    def warned(self, message: str) -> None:
+        self.warnings.append(message)
+
+    def cell_ended(self, cell: Cell, record: Record) -> None:
+        self.measured.append(f"{cell.method.name}/{cell.seed}")
+
+
+def no_executor() -> NoReturn:
+    raise AssertionError("nothing should have been executed")
+
+
+@dataclass
+class Bench:
+    """A folder with a dataset in which studies are run in this process."""
+
+    folder: Path
+    encoder: Path
+
+    @property
+    def runs(self) -> Path:
+        return self.folder / "runs" / "small"
+
+    @property
+    def texts(self) -> Path:
+        return self.folder / "reviews"
+
+    def content(self, **changes: Any) -> dict[str, Any]:
+        return small_study(self.encoder, self.texts, **changes)
+
+    def study_file(self, **changes: Any) -> Path:
+        return write_study(self.folder / "small.toml", self.content(**changes))
+
+    def run(
+        self,
+        *,
+        executor: Callable[[], Executor] = InlineExecutor,
+        plugins: Sequence[Path] = (),
+        only: Mapping[str, frozenset[str]] | None = None,
+        folder: Path | None = None,
+        **changes: Any,
+    ) -> tuple[list[Record], Heard]:
+        study = Study.model_validate(self.content(**changes))
+        request = Request(
+            study=study, base=self.folder, folder=folder or self.runs, plugin_files=plugins, only=only or {}
+        )  # fmt: skip
+        heard = Heard()
+        return run(request, executor, heard), heard
+
+    def run_one(self, adapt: str, extra: str = "", **changes: Any) -> Record:
+        """The record of one cell with a method that runs these statements in ``adapt``."""
+        write_plugin(self.folder, "special", adapt, extra)
+        found, _ = self.run(plugins=[self.folder / "special.py"], methods=["special"], **changes)
+        assert len(found) == 1
+        return found[0]
+
+
+@pytest.fixture
+def bench(tiny_encoder: Path, tmp_path: Path) -> Bench:
+    write_texts(tmp_path / "reviews", train=TRAIN_ROWS, test=TEST_ROWS)
+    return Bench(tmp_path, tiny_encoder)
+
+
+FOUR_CELLS: Mapping[str, Any] = {"methods": ["full_ft", "bitfit"], "seeds": [0, 1]}
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, list[Record]]:
+    bench = Bench(tmp_path_factory.mktemp("a folder"), tiny_encoder)  # the space is meant
+    write_texts(bench.texts, train=TRAIN_ROWS, test=TEST_ROWS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TUNEBENCH_CACHE", str(bench.folder / "cache"))
+        return bench, bench.run(**FOUR_CELLS)[0]
+
+
+class TestFinishedStudy:
+    """Two methods and two seeds, measured once for all these tests."""
+
+    def test_every_cell_is_measured(self, finished):
+        _, found = finished
+        assert [(r.cell.seed, r.cell.method.name, r.status) for r in found] == [
+            (seed, method, "ok") for seed in (0, 1) for method in ("full_ft", "bitfit")
+        ]
+
+    def test_the_run_folder_holds_the_trail(self, finished):
+        bench, found = finished
+        run_folder = RunFolder(bench.runs)
+        assert run_folder.cell_ids() == [record.cell_id for record in found]
+        for record in found:
+            cell = run_folder.cell(record.cell_id)
+            assert Cell.model_validate_json(cell.cell.read_bytes()).id == record.cell_id
+            assert Record.model_validate_json(cell.record.read_bytes()) == record
+            header, *steps = cell.steps.read_text(encoding="utf-8").splitlines()
+            assert header.startswith("pass,step,seconds,samples,tokens,")
+            assert [line.split(",")[0] for line in steps] == ["train"] * 4 + ["inference"]
+        assert not list(bench.runs.rglob("progress.json"))
+        assert not list(bench.runs.rglob(".*.json.*")), "a file written aside was left"
+        assert not (bench.runs / "jobs").exists()
+
+    def test_one_prediction_for_each_test_text(self, finished):
+        bench, found = finished
+        for record in found:
+            lines = RunFolder(bench.runs).cell(record.cell_id).predictions.read_text(encoding="utf-8").splitlines()
+            rows = [json.loads(line) for line in lines]
+            assert [(row["id"], row["label"]) for row in rows] == [
+                (f"test/{number}", label) for number, (_, label) in enumerate(TEST_ROWS)
+            ]
+            assert all(row["prediction"] == row["scores"].index(max(row["scores"])) for row in rows)
+            right = sum(row["prediction"] == row["label"] for row in rows)
+            assert record.quality is not None
+            assert record.quality.accuracy == pytest.approx(right / len(rows))
+
+    def test_phases_have_their_own_clock_and_fit_into_the_whole(self, finished):
+        _, found = finished
+        for record in found:
+            names = [phase.name for phase in record.phases]
+            assert names == ["load", "adapt", "warm-up", "train", "save", "evaluate", "inference"]
+            assert all(phase.seconds > 0 for phase in record.phases)
+            assert sum(phase.seconds for phase in record.phases) <= record.wall_seconds
+
+    def test_nothing_is_executed_again(self, finished):
+        bench, found = finished
+        times = {path: path.stat().st_mtime_ns for path in bench.runs.glob("cells/*/*")}
+        again, heard = bench.run(executor=no_executor, **FOUR_CELLS)
+        assert again == found
+        assert heard.measured == []
+        assert {path: path.stat().st_mtime_ns for path in bench.runs.glob("cells/*/*")} == times
+
+    def test_the_parts_agree_with_each_other(self, finished):
+        bench, found = finished
+        for record in found:
+            assert record.data is not None
+            assert record.training is not None
+            assert record.training.speed is not None
+            assert record.inference is not None
+            assert record.parameters is not None
+            assert record.data.rows == {"train": 22, "validation": 2, "test": len(TEST_ROWS)}
+            steps = RunFolder(bench.runs).cell(record.cell_id).steps.read_text(encoding="utf-8").splitlines()
+            samples = [int(line.split(",")[3]) for line in steps if line.startswith("train,")]
+            assert record.training.samples == sum(samples)
+            assert record.training.speed.timed_samples == sum(samples[1:])
+            assert record.training.speed.timed_steps == 3
+            assert record.inference.timed_samples == len(TEST_ROWS)
+            assert record.parameters.trainable_params <= record.parameters.total_params
+            assert record.unknown == {}
+
+
+class TestWhatIsMeasuredAgain:
+    def test_only_the_cells_asked_for(self, bench):
+        _, heard = bench.run(only=parse_only(["method=bitfit", "seed=1"]), **FOUR_CELLS)
+        assert heard.measured == ["bitfit/1"]
+        _, heard = bench.run(only=parse_only(["method=bitfit"]), **FOUR_CELLS)
+        assert heard.measured == ["bitfit/0"]
+        with pytest.raises(UnknownNameError, match=r"method in --only 'bitfot'; did you mean 'bitfit'"):
+            bench.run(only=parse_only(["method=bitfot"]), executor=no_executor, **FOUR_CELLS)
+
+    def test_a_method_whose_file_was_edited(self, bench):
+        path = write_plugin(bench.folder, "special")
+        first, _ = bench.run(plugins=[path])
+        path.write_text(path.read_text() + "\n# edited\n")
+        second, heard = bench.run(plugins=[path])
+        assert heard.measured == ["special/0"]
+        assert {record.cell_id for record in first} & {record.cell_id for record in second} == {first[0].cell_id}
+
+    def test_texts_that_were_edited(self, bench):
+        bench.run()
+        write_texts(bench.texts, test=TEST_ROWS[:-1])
+        _, heard = bench.run()
+        assert heard.measured == ["full_ft/0"]
+
+    def test_a_corrupt_record(self, bench):
+        (record,), _ = bench.run()
+        path = RunFolder(bench.runs).cell(record.cell_id).record
+        path.write_text(path.read_text()[:100])
+        (again,), heard = bench.run()
+        assert heard.measured == ["full_ft/0"]
+        assert again.status == "ok"
+        assert re.match(r"measured again: .*record\.json is not a record", heard.warnings[0])
+
+    def test_a_corrupt_record_of_a_folder_named_schema(self, bench):
+        folder = bench.folder / "schema"
+        (record,), _ = bench.run(folder=folder)
+        RunFolder(folder).cell(record.cell_id).record.write_text('{"schema_version": "x"}')
+        _, heard = bench.run(folder=folder)
+        assert heard.measured == ["full_ft/0"]
+
+    def test_a_corrupt_record_of_a_cell_that_was_not_asked_for(self, bench):
+        found, _ = bench.run(seeds=[0, 1])
+        RunFolder(bench.runs).cell(found[0].cell_id).record.write_text("[]")
+        left, heard = bench.run(seeds=[0, 1], only=parse_only(["seed=1"]), executor=no_executor)
+        assert [record.cell.seed for record in left] == [1]
+        assert len(heard.warnings) == 1
+
+    @pytest.mark.parametrize("name", ["record.json", "run.json"])
+    def test_never_a_file_of_a_newer_schema(self, bench, name):
+        bench.run()
+        (path,) = bench.runs.rglob(name)
+        newer = json.dumps(json.loads(path.read_text()) | {"schema_version": 99})
+        path.write_text(newer)
+        with pytest.raises(RunFolderError, match=r"schema 99; .*upgrade tunebench"):
+            bench.run(executor=no_executor)
+        assert path.read_text() == newer
+
+    def test_a_failed_cell(self, bench):
+        marker = bench.folder / "mended"
+        failing = f"assert Path({str(marker)!r}).exists(), 'not yet'"
+        assert bench.run_one(failing).status == "error"
+        marker.touch()
+        assert bench.run_one(failing).status == "ok"
+
+
+class TestCellsWithoutAllNumbers:
+    def test_a_method_that_raises(self, bench):
+        record = bench.run_one("raise KeyError('no layer')")
+        assert record.status == "error"
+        assert record.failure is not None
+        assert (record.failure.phase, record.failure.type) == ("adapt", "KeyError")
+        assert "no layer" in record.failure.message
+        assert record.data is not None, "what was known before the failure is kept"
+
+    def test_an_unsupported_model_is_known_for_good(self, bench):
+        record = bench.run_one("raise UnsupportedError('no attention here')")
+        assert record.status == "unsupported"
+        assert record.failure is not None
+        assert record.failure.message == "no attention here"
+        bench.run(executor=no_executor, plugins=[bench.folder / "special.py"], methods=["special"])
+
+    def test_weights_that_are_not_numbers(self, bench):
+        record = bench.run_one(SPOILED)
+        assert record.status == "error"
+        assert record.failure is not None
+        assert (record.failure.phase, record.failure.type) == ("train", "DivergedError")
+        assert record.quality is None
+
+    def test_weights_that_are_not_numbers_and_are_not_trained(self, bench):
+        record = bench.run_one(SPOILED, TRAINS_NOTHING)
+        assert record.status == "error"
+        assert record.failure is not None
+        assert (record.failure.phase, record.failure.type) == ("inference", "DivergedError")
+
+    def test_random_weights_have_no_quality(self, bench):
+        models = {"tiny": {"path": str(bench.encoder), "weights": "random"}}
+        (record,), _ = bench.run(models=models)
+        assert record.status == "ok"
+        assert record.quality is None
+        assert record.validation_macro_f1 is None
+        assert record.unknown["quality"] == "the model has random weights"
+        assert record.inference is not None
+
+    def test_a_method_that_trains_nothing(self, bench):
+        record = bench.run_one("return model.requires_grad_(False)", TRAINS_NOTHING)
+        assert record.status == "ok", record.failure
+        assert record.training is None
+        assert record.peak_train_bytes is None
+        assert record.unknown["peak_train_bytes"] == "nothing is trained"
+        assert record.artifact_bytes == 0
+        assert record.quality is not None
+        assert record.parameters is not None
+        assert record.parameters.trainable_params == 0
+        assert {"warm-up", "train"}.isdisjoint(phase.name for phase in record.phases)
+
+    def test_every_step_is_warm_up(self, bench):
+        (record,), _ = bench.run(train=bench.content()["train"] | {"timing_warmup_steps": 50})
+        assert record.training is not None
+        assert record.training.speed is None
+        assert "warm-up" in record.unknown["training.speed"]
+
+
+def test_the_same_seed_gives_the_same_predictions(bench):
+    predictions = [
+        RunFolder(folder).cell(bench.run(folder=folder, seeds=[seed])[0][0].cell_id).predictions.read_bytes()
+        for folder, seed in ((bench.folder / "a", 3), (bench.folder / "b", 3), (bench.folder / "c", 4))
+    ]
+    assert predictions[0] == predictions[1]
+    assert predictions[0] != predictions[2]
+
+
+# From here on real processes: the command as its users run it.
+
+
+def wait_for(what: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not (done := what()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return done
+
+
+def alive(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
+    def lives(process: psutil.Process) -> bool:
+        try:
+            return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    return [process for process in processes if lives(process)]
+
+
+class Waiting:
+    """``tunebench run`` in a process group of its own; its second cell waits until ``release`` is there."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.entered, self.release = bench.folder / "entered", bench.folder / "release"
+        adapt = (
+            f"Path({str(self.entered)!r}).touch()\n"
+            f"        while not Path({str(self.release)!r}).exists(): time.sleep(0.05)"
+        )
+        plugin = write_plugin(bench.folder, "waits", adapt)
+        study = bench.study_file(methods=["full_ft", "waits"])
+        self.arguments = ("run", study, "--plugin", plugin)
+        self.process = subprocess.Popen(
+            [*COMMAND, *map(str, self.arguments)],
+            cwd=bench.folder, env=environment(), text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        assert wait_for(lambda: self.entered.exists() or self.process.poll() is not None, 120)
+        assert self.process.poll() is None, self.process.communicate()
+        self.family = psutil.Process(self.process.pid).children(recursive=True)
+        assert len(self.family) >= 2, "a fork server and a worker"
+
+    def rerun(self) -> subprocess.CompletedProcess[str]:
+        self.release.touch()
+        return command(*self.arguments, cwd=self.bench.folder)
+
+
+@pytest.fixture
+def waiting(bench: Bench) -> Iterator[Waiting]:
+    started = Waiting(bench)
+    yield started
+    started.process.kill()
+    started.process.communicate()
+    for process in alive(started.family):
+        process.kill()
+
+
+@pytest.mark.slow
+class TestRealProcesses:
+    def test_ctrl_c_leaves_a_folder_that_resumes(self, waiting):
+        refused(command(*waiting.arguments, cwd=waiting.bench.folder), "another run is using", "--runs")
+        os.killpg(waiting.process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+        _, said = waiting.process.communicate(timeout=20)
+        assert waiting.process.returncode == 130
+        assert "interrupted" in said
+        assert "Traceback" not in said
+        assert wait_for(lambda: not alive(waiting.family), 5), alive(waiting.family)
+        assert set(records(waiting.bench.runs)) == {"full_ft/0"}
+        (kept,) = waiting.bench.runs.glob("cells/*full_ft*/record.json")
+        time_before = kept.stat().st_mtime_ns
+
+        done = waiting.rerun()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "1 cells to measure, 1 finished before" in done.stdout
+        assert {record["status"] for record in records(waiting.bench.runs).values()} == {"ok"}
+        assert kept.stat().st_mtime_ns == time_before
+
+    def test_no_worker_outlives_a_killed_parent(self, waiting):
+        waiting.process.kill()
+        waiting.process.communicate()
+        assert wait_for(lambda: not alive(waiting.family), 5), alive(waiting.family)
+        done = waiting.rerun()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "1 cells to measure, 1 finished before" in done.stdout
+        assert set(records(waiting.bench.runs)) == {"full_ft/0", "waits/0"}
+        assert not list(waiting.bench.runs.rglob("*/.*.json.*")), "a file written aside was left"
+
+    def test_each_disaster_is_one_row_and_the_study_goes_on(self, bench):
+        disasters = {
+            "raises": "raise RuntimeError('cannot adapt')",
+            "exits": "os._exit(3)",
+            "dies": "os.kill(os.getpid(), signal.SIGKILL)",
+            "hangs": "time.sleep(600)",
+            "thrives": "print('said by the plugin')",
+        }
+        plugins = [write_plugin(bench.folder, name, adapt) for name, adapt in disasters.items()]
+        study = bench.study_file(methods=list(disasters), limits={"cell_timeout_seconds": 15})
+        done = command("run", study, *(part for path in plugins for part in ("--plugin", path)), cwd=bench.folder)
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+
+        found = records(bench.runs)
+        rows = {name: found[f"{name}/0"] for name in disasters}
+        outcomes = {name: (row["status"], (row["failure"] or {}).get("type")) for name, row in rows.items()}
+        assert outcomes == {
+            "raises": ("error", "RuntimeError"),
+            "exits": ("error", "exit code 3"),
+            "dies": ("killed", "signal 9"),
+            "hangs": ("timeout", "TimeLimit"),
+            "thrives": ("ok", None),
+        }
+        assert {row["failure"]["phase"] for row in rows.values() if row["failure"]} == {"adapt"}
+        starts = [row["worker_start_seconds"] for row in rows.values() if row["worker_start_seconds"] is not None]
+        assert max(starts) < 1.0, "the fork server is warm: its first job was the check of the methods"
+        table = (bench.folder / "reports" / "small" / "table3.csv").read_text()
+        assert len(table.splitlines()) == 1 + len(disasters)
+
+        cell = RunFolder(bench.runs).cell(rows["thrives"]["cell_id"])
+        assert cell.stdout.read_text().startswith("said by the plugin")
+        assert "cannot adapt" in RunFolder(bench.runs).cell(rows["raises"]["cell_id"]).stderr.read_text()
+        replayed = subprocess.run(["sh", cell.replay], cwd="/", env=environment(), capture_output=True, check=False)
+        assert replayed.returncode == 0, replayed.stderr
+        assert (cell.path / "replay" / "predictions.jsonl").read_bytes() == cell.predictions.read_bytes()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mounting, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system needs root and the right to mount")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_said_and_leaves_nothing_half_written(bench, small_disk):
+    study = bench.study_file(methods=["bitfit"], seeds=[0, 1, 2, 3, 4])
+    done = command("run", study, "--runs", small_disk, cwd=bench.folder)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    for path in (p for p in small_disk.rglob("*.json") if p.name != "progress.json"):
+        json.loads(path.read_text(encoding="utf-8"))
+
+    subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
+    assert command("run", study, "--runs", small_disk, cwd=bench.folder).returncode == 0

@@ -1,0 +1,277 @@
+"""The training loop."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from transformers import AutoModelForSequenceClassification
+
+from bench import registry
+from bench.data.batches import Batch
+from bench.data.tokens import Tokens
+from bench.errors import DivergedError
+from bench.method import Method, Options, Task
+from bench.study import TrainSettings
+from bench.train import (
+    StepLog,
+    epoch_batches,
+    learning_rate_factor,
+    num_steps,
+    speed_facts,
+    store_frozen_weights_as,
+    train,
+)
+
+CPU = torch.device("cpu")
+TASK = Task(labels=("negative", "positive"), max_length=16, kind="encoder")
+FOUND = registry.find()
+GOOD, BAD = 5, 6  # any two tokens that tell the classes apart
+
+
+class Everything(Method):
+    label = "Everything"
+
+    def adapt(self, model: nn.Module, task: Task) -> nn.Module:
+        return model.requires_grad_(True)
+
+
+def shipped(name: str, **options: Any) -> Method:
+    method = registry.load(name, FOUND[name].path)
+    return method(registry.options(name, method, options))
+
+
+def encoder(folder: Path) -> nn.Module:
+    torch.manual_seed(0)
+    return AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)  # type: ignore[no-any-return]
+
+
+def toy(samples: int = 32) -> tuple[Tokens, list[int]]:
+    """Texts of different lengths whose label is told by one token."""
+    rng = np.random.default_rng(0)
+    labels = [i % 2 for i in range(samples)]
+    rows = [[2, *[GOOD if label else BAD] * int(rng.integers(1, 6)), 3] for label in labels]
+    offsets = np.cumsum([0, *(len(row) for row in rows)]).astype(np.int64)
+    return Tokens(np.array([i for row in rows for i in row], dtype=np.int32), offsets, 0), labels
+
+
+def trained(model: nn.Module, method: Method, dtype: torch.dtype = torch.float32, **changes: Any) -> StepLog:
+    settings = TrainSettings.model_validate({"batch_size": 8, "epochs": 4} | changes)
+    tokens, labels = toy()
+    torch.manual_seed(1)
+    steps = num_steps(len(labels), settings)
+    batches = epoch_batches(tokens, labels, settings, 0, seed=1)
+    return train(method.adapt(model, TASK), method, batches, steps, settings, CPU, dtype, lambda *_: None)
+
+
+class TestLearningRate:
+    @pytest.mark.parametrize(
+        ("schedule", "factors"),
+        [
+            # 10 steps, 2 of them warm-up: thirds first, then eighths of the way down.
+            ("linear", [1 / 3, 2 / 3, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8]),
+            ("constant", [1 / 3, 2 / 3, *[1.0] * 8]),
+            ("cosine", [1 / 3, 2 / 3, *[0.5 * (1 + math.cos(math.pi * i / 8)) for i in range(8)]]),
+        ],
+    )
+    def test_known_values(self, schedule: str, factors: list[float]) -> None:
+        settings = TrainSettings.model_validate({"schedule": schedule, "warmup_fraction": 0.2})
+        assert [learning_rate_factor(step, 10, settings) for step in range(10)] == pytest.approx(factors)
+        assert learning_rate_factor(10, 10, settings) == pytest.approx(1.0 if schedule == "constant" else 0.0)
+
+    @given(
+        total=st.integers(1, 500),
+        warmup=st.floats(0, 0.99),
+        schedule=st.sampled_from(["linear", "cosine", "constant"]),
+    )
+    def test_every_step_learns_and_none_above_the_peak(self, total: int, warmup: float, schedule: str) -> None:
+        settings = TrainSettings.model_validate({"schedule": schedule, "warmup_fraction": warmup})
+        factors = [learning_rate_factor(step, total, settings) for step in range(total)]
+        assert min(factors) > 0
+        assert max(factors) <= 1
+        peak = factors.index(max(factors))
+        assert factors[: peak + 1] == sorted(factors[: peak + 1])
+        assert factors[peak:] == sorted(factors[peak:], reverse=True)
+
+    def test_peak_is_the_method_s_own(self, tiny_encoder: Path) -> None:
+        log = trained(encoder(tiny_encoder), Everything(Options(learning_rate=0.002)), warmup_fraction=0.0)
+        assert log.learning_rates[0] == pytest.approx(0.002)
+        assert log.learning_rates[-1] == pytest.approx(0.002 / 16)
+
+
+class TestSteps:
+    @pytest.mark.parametrize(
+        ("samples", "settings", "steps"),
+        [
+            (100, {"batch_size": 32, "epochs": 3}, 12),
+            (96, {"batch_size": 32, "epochs": 3}, 9),
+            (1, {"batch_size": 32, "epochs": 1}, 1),
+            (100, {"batch_size": 32, "epochs": 3, "max_steps": 5}, 5),
+            (100, {"batch_size": 32, "epochs": 3, "max_steps": 99}, 12),
+        ],
+    )
+    def test_number(self, samples: int, settings: dict[str, int], steps: int) -> None:
+        assert num_steps(samples, TrainSettings.model_validate(settings)) == steps
+
+    def test_batches_are_as_many_and_hold_every_text_once_an_epoch(self) -> None:
+        settings = TrainSettings(batch_size=5, epochs=3)
+        tokens, labels = toy(32)
+        batches = list(epoch_batches(tokens, labels, settings, 0, seed=0))
+        assert len(batches) == num_steps(32, settings) == 21
+        for epoch in range(3):
+            seen = [i for batch in batches[epoch * 7 : epoch * 7 + 7] for i in batch.indices.tolist()]
+            assert sorted(seen) == list(range(32))
+
+
+class TestTrain:
+    def test_loss_falls_on_a_separable_toy(self, tiny_encoder: Path) -> None:
+        log = trained(encoder(tiny_encoder), Everything(Options(learning_rate=1e-2)), epochs=8)
+        assert log.losses[0] == pytest.approx(math.log(2), abs=0.2)
+        assert sum(log.losses[-4:]) / 4 < 0.1
+
+    def test_same_seed_same_losses(self, tiny_encoder: Path) -> None:
+        one, two = (trained(encoder(tiny_encoder), Everything(Options(learning_rate=1e-3))) for _ in range(2))
+        assert one.losses == two.losses
+
+    def test_log_has_an_entry_a_step(self, tiny_encoder: Path) -> None:
+        log = trained(encoder(tiny_encoder), Everything(Options()))
+        assert {len(getattr(log, name)) for name in StepLog.__slots__} == {16}
+        tokens, _ = toy()
+        assert sum(log.tokens) == 4 * len(tokens.ids)
+        assert sum(log.samples) == 4 * 32
+        assert all(padded >= real for padded, real in zip(log.padded_tokens, log.tokens, strict=True))
+        assert min(log.seconds) > 0
+
+    def test_hooks_are_called_once_a_step(self, tiny_encoder: Path) -> None:
+        class Watched(Everything):
+            steps: list[int] = []  # noqa: RUF012
+
+            def after_step(self, model: nn.Module, step: int) -> None:
+                self.steps.append(step)
+
+        settings = TrainSettings(batch_size=8, epochs=1)
+        method, told = Watched(Options()), []
+        model = method.adapt(encoder(tiny_encoder), TASK)
+        batches = epoch_batches(*toy(), settings, 0, seed=0)
+        train(model, method, batches, 4, settings, CPU, torch.float32, lambda *done: told.append(done))
+        assert Watched.steps == [0, 1, 2, 3]
+        assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+    def test_extra_loss_is_trained_and_not_reported(self, tiny_encoder: Path) -> None:
+        class Pulled(Everything):
+            def extra_loss(self, model: nn.Module) -> Tensor | None:
+                return 100 * sum((p**2).sum() for n, p in model.named_parameters() if n == "classifier.weight")
+
+        model = encoder(tiny_encoder)
+        log = trained(model, Pulled(Options(learning_rate=1e-3)))
+        plain_model = encoder(tiny_encoder)
+        plain = trained(plain_model, Everything(Options(learning_rate=1e-3)))
+        assert log.losses[0] == plain.losses[0]
+        norms = [dict(m.named_parameters())["classifier.weight"].norm() for m in (model, plain_model)]
+        assert norms[0] < norms[1]
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_loss_that_is_no_number_ends_the_cell(self, value: float, tiny_encoder: Path) -> None:
+        model = encoder(tiny_encoder)
+        with torch.no_grad():
+            dict(model.named_parameters())["classifier.bias"][0] = value
+        with pytest.raises(DivergedError, match=r"the loss is (nan|inf) at step 1 of 16; try a lower learning_rate"):
+            trained(model, Everything(Options()))
+
+    def test_gradient_is_clipped(self) -> None:
+        class Line(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.w = nn.Parameter(torch.zeros(2))
+                self.norms: list[float] = []
+
+            def forward(self, input_ids: Tensor, attention_mask: Tensor | None) -> Any:
+                from types import SimpleNamespace
+
+                return SimpleNamespace(logits=(1000 * self.w).expand(len(input_ids), 2))
+
+        class Seen(Everything):
+            def parameter_groups(self, model: nn.Module) -> list[dict[str, Any]]:
+                model.w.register_post_accumulate_grad_hook(lambda p: model.norms.append(float(p.grad.norm())))  # type: ignore[union-attr, arg-type]
+                return super().parameter_groups(model)
+
+        batch = Batch(torch.zeros(1, 1, dtype=torch.int64), None, torch.tensor([0]), np.array([0]), 1)
+        for limit, moved in ((1.0, True), (None, True)):
+            model, method = Line(), Seen(Options(learning_rate=1e-3))
+            settings = TrainSettings(max_grad_norm=limit, warmup_fraction=0.0)
+            train(model, method, iter([batch]), 1, settings, CPU, torch.float32, lambda *_: None)
+            assert model.norms[0] > 100
+            assert bool(model.w.abs().sum() > 0) is moved
+
+
+@pytest.mark.parametrize("name", FOUND)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+def test_trainable_weights_move_and_frozen_ones_stay_bitwise_equal(
+    name: str, dtype: torch.dtype, tiny_encoder: Path
+) -> None:
+    method = shipped(name, learning_rate=1e-2)
+    if not method.trains:
+        pytest.skip("nothing is trained")
+    adapted = method.adapt(encoder(tiny_encoder), TASK)
+    if dtype != torch.float32:
+        store_frozen_weights_as(adapted, dtype)
+
+    class Adapted(Everything):
+        def adapt(self, model: nn.Module, task: Task) -> nn.Module:
+            return model
+
+        def parameter_groups(self, model: nn.Module) -> list[dict[str, Any]]:
+            return method.parameter_groups(model)
+
+    before = {key: tensor.clone() for key, tensor in adapted.state_dict().items()}
+    trainable = {key for key, parameter in adapted.named_parameters() if parameter.requires_grad}
+    assert trainable
+    trained(adapted, Adapted(method.options), dtype=dtype, epochs=2)
+    after = adapted.state_dict()
+    assert [key for key in before if key not in trainable and not torch.equal(before[key], after[key])] == []
+    still = {key for key in trainable if torch.equal(before[key], after[key])}
+    # A key's bias shifts all scores of a softmax alike, so it has no gradient in exact arithmetic.
+    assert {key for key in still if not key.endswith("key.bias")} == set()
+
+
+class TestStorage:
+    def test_only_frozen_linear_and_embedding_weights_change(self, tiny_encoder: Path) -> None:
+        model = encoder(tiny_encoder).requires_grad_(False)
+        parameters = dict(model.named_parameters())
+        kept = "bert.encoder.layer.0.attention.self.query.weight"
+        parameters[kept].requires_grad_(True)
+        store_frozen_weights_as(model, torch.bfloat16)
+        for name, parameter in model.named_parameters():
+            stays = "LayerNorm" in name or name == kept
+            assert parameter.dtype == (torch.float32 if stays else torch.bfloat16), name
+
+    def test_trains_in_bf16(self, tiny_encoder: Path) -> None:
+        log = trained(encoder(tiny_encoder), Everything(Options(learning_rate=1e-2)), dtype=torch.bfloat16, epochs=8)
+        assert sum(log.losses[-4:]) / 4 < 0.2
+
+
+class TestSpeed:
+    LOG = StepLog(seconds=[9.0, 1.0, 3.0], samples=[8, 8, 4], tokens=[50, 60, 20], padded_tokens=[64, 64, 32])
+
+    def test_leaves_warmup_out(self) -> None:
+        assert speed_facts(self.LOG, 1) == {
+            "timed_steps": 2, "timed_seconds": 4.0, "timed_samples": 12, "timed_tokens": 80, "timed_padded_tokens": 96,
+            "samples_per_second": 3.0, "tokens_per_second": 20.0,
+        }  # fmt: skip
+
+    @pytest.mark.parametrize("log", [LOG, StepLog()])
+    def test_is_unknown_where_all_was_warmup(self, log: StepLog) -> None:
+        assert speed_facts(log, 3) is None
+
+
+def test_batches_that_run_out_are_our_mistake(tiny_encoder: Path) -> None:
+    nothing: Iterator[Batch] = iter([])
+    method = Everything(Options())
+    with pytest.raises(StopIteration):
+        train(encoder(tiny_encoder), method, nothing, 1, TrainSettings(), CPU, torch.float32, lambda *_: None)
