@@ -73,6 +73,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from bench.executor import LocalExecutor
     from bench.progress import ProgressDisplay
+    from bench.report.draw import draw
     from bench.runner import Request, parse_only, run
     from bench.study import load_study, shipped_studies
 
@@ -90,7 +91,7 @@ def _run(arguments: argparse.Namespace) -> int:
     console = Console()
     with ProgressDisplay(console) as display:
         records = run(request, LocalExecutor, display)
-    _draw(folder, arguments.reports, console)
+    draw(folder, arguments.reports, console)
     failed = [record for record in records if record.status not in ("ok", "unsupported")]
     return CELLS_FAILED if failed else OK
 
@@ -98,34 +99,11 @@ def _run(arguments: argparse.Namespace) -> int:
 def _report(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from bench.report.draw import draw
+
     _require_writable(arguments.reports)
-    _draw(arguments.run_folder, arguments.reports, Console())
+    draw(arguments.run_folder, arguments.reports, Console())
     return OK
-
-
-def _draw(folder: Path, reports: Path, console: "Console") -> None:  # type: ignore[name-defined] # noqa: F821
-    from bench.errors import NewerSchemaError, RunFolderError
-    from bench.report import table3, terminal
-    from bench.store import RunFolder, read_record
-
-    run_folder = RunFolder(folder)
-    run = run_folder.read_run()
-    records = []
-    for cell_id in run["cell_ids"]:
-        try:
-            record = read_record(run_folder.cell(cell_id).record)
-        except NewerSchemaError:
-            raise
-        except RunFolderError as error:
-            console.print(f"warning: left out: {error}", highlight=False, markup=False, soft_wrap=True)
-            continue
-        if record is not None:
-            records.append(record)
-    missing = len(run["cell_ids"]) - len(records)
-    table = table3.build(run["study"]["title"] or run["study"]["name"], records, missing=missing)
-    terminal.show(table, console)
-    for path in table3.write(table, reports / run["study"]["name"]):
-        console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _methods(arguments: argparse.Namespace) -> int:

@@ -7,9 +7,10 @@ import signal
 import sys
 import threading
 import time
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 #: Imported once in the fork server; every worker starts with them in place.
 PRELOAD = ["bench.worker", "bench.preflight", "peft", "transformers.models.auto.modeling_auto"]
@@ -47,20 +48,37 @@ class LocalExecutor:
         # With NVML asked in place of the driver, no import initialises CUDA before the fork and breaks it after.
         os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        # OpenMP threads that wait spin; on a machine that does other work, long spins made a step take 4 to 10 times as
+        # long. This many turns last some tens of microseconds, less than waking a thread costs between two operations.
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(PRELOAD)
 
     def start(self, entry: str, folder: Path) -> "LocalJob":
         """Fork a worker; its output goes to stdout.txt and stderr.txt in the folder."""
         process = self._context.Process(target=enter, args=(entry, str(folder), time.time()), daemon=True)
+        _start_server()
         process.start()
         return LocalJob(process)
 
     def close(self) -> None:
-        """End the fork server; the library offers no public way."""
-        from multiprocessing import forkserver
+        """End the fork server, even amid its imports; the library offers no public way."""
+        server: Any = forkserver._forkserver
+        if server._forkserver_pid is not None:
+            os.kill(server._forkserver_pid, signal.SIGKILL)
+        server._stop()
 
-        forkserver._forkserver._stop()  # type: ignore[attr-defined]
+
+def _start_server() -> None:
+    """Start the fork server, if it does not run, deaf to Ctrl-C, which reaches the whole process group."""
+    if threading.current_thread() is not threading.main_thread():  # signals are set in the main thread only
+        forkserver.ensure_running()
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a new process inherits it
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 class LocalJob:

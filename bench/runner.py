@@ -69,7 +69,7 @@ class Request:
 
 
 def parse_only(filters: Iterable[str]) -> dict[str, frozenset[str]]:
-    """``["method=lora,bitfit", "seed=0"]`` as allowed values by key.
+    """``["model=this,that", "seed=0"]`` as allowed values by key.
 
     Raises:
         StudyError: not of the form key=value[,value].
@@ -225,7 +225,7 @@ class _Run:
         content = {
             "schema_version": SCHEMA_VERSION,
             "study": self.request.study.model_dump(mode="json"),
-            "command": shlex.join(sys.argv),
+            "command": shlex.join(["tunebench", *sys.argv[1:]]),
             "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "cell_ids": [cell.id for cell in cells],
             "methods": {

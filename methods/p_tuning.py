@@ -39,7 +39,7 @@ class PTuning(Method):
 
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
         """Wrap the model with peft."""
-        positions = getattr(model.config, "max_position_embeddings", None)
+        positions = _positions(model)
         if positions is not None and task.max_length + self.options.num_virtual_tokens > positions:
             raise UnsupportedError(
                 f"{self.options.num_virtual_tokens} virtual tokens and max_length {task.max_length} are more than the "
@@ -66,5 +66,18 @@ class PTuning(Method):
 
     def load(self, model: nn.Module, folder: Path) -> nn.Module:
         """Read them back."""
-        cast(PeftModel, model).load_adapter(str(folder), adapter_name="default", is_trainable=True)
+        wrapped = cast(PeftModel, model)
+        wrapped.load_adapter(str(folder), adapter_name="default", is_trainable=True)
+        # peft saves what comes out of the mlp or lstm; in inference mode it does not send that through once more.
+        wrapped.peft_config["default"].inference_mode = True
         return model
+
+
+def _positions(model: nn.Module) -> int | None:
+    """Positions that a sequence can take; RoBERTa and its kin keep the first ones for padding."""
+    positions = getattr(model.config, "max_position_embeddings", None)
+    tables = [module for name, module in model.named_modules() if name.endswith("position_embeddings")]
+    kept = [
+        table.padding_idx + 1 for table in tables if isinstance(table, nn.Embedding) and table.padding_idx is not None
+    ]
+    return positions if positions is None else positions - max(kept, default=0)

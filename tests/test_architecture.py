@@ -1,4 +1,4 @@
-"""The house's rules, read from its source: arrows point down, the parent stays small, methods stay out of the harness."""
+"""The house's rules, read from its source: arrows point down, the parent is small, the harness names no method."""
 
 import ast
 import re
@@ -119,5 +119,7 @@ def test_the_parent_never_imports_torch(modules: list[str]) -> None:
         f"import sys, importlib; [importlib.import_module(name) for name in {modules!r}]; "
         "print(sorted({'torch', 'transformers', 'peft', 'datasets'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60, cwd=ROOT
+    )
     assert done.stdout.strip() == "[]"

@@ -13,13 +13,16 @@ PINNED = "synthetic_stars__minilm__low_rank__s0-d4a97cbd58"
 FACTS: dict[str, Any] = {
     "study": "s",
     "dataset": {
-        "name": "synthetic_stars", "label": "Stars", "kind": "synthetic", "labels": ["low", "high"], "fingerprint": "f1",
+        "name": "synthetic_stars", "label": "Stars", "kind": "synthetic", "labels": ["low", "high"],
+        "fingerprint": "f1",
     },
     "model": {
-        "name": "minilm", "label": "MiniLM", "kind": "encoder", "weights": "pretrained", "folder": "/here", "fingerprint": "f2",
+        "name": "minilm", "label": "MiniLM", "kind": "encoder", "weights": "pretrained", "folder": "/here",
+        "fingerprint": "f2",
     },
     "method": {
-        "name": "low_rank", "label": "Low rank", "plugin": "lora", "path": "/here/lora.py", "sha256": "ab", "given": {"r": 4},
+        "name": "low_rank", "label": "Low rank", "plugin": "lora", "path": "/here/lora.py", "sha256": "ab",
+        "given": {"r": 4},
     },
     "seed": 0,
     "data": {},

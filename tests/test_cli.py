@@ -306,7 +306,7 @@ class TestAfterARun:
         assert drawn.returncode == 0, drawn.stderr
         assert "\x1b" not in drawn.stdout
         assert tables(folder / "again" / "small") == tables(folder / "reports" / "small")
-        assert set(tables(folder / "again" / "small")) == {"table3.md", "table3.csv", "table3.tex"}
+        assert set(tables(folder / "again" / "small")) >= {"table3.md", "table3.csv", "table3.tex"}
 
     def test_the_parent_never_imports_torch(self, measured):
         folder, _ = measured

@@ -15,7 +15,7 @@ MODELS = {"enc": {"hub_id": "o/enc"}, "gen": {"hub_id": "o/gen", "kind": "causal
 
 
 def plugins(*names: str, **origins: str) -> dict[str, Plugin]:
-    named = {name: "methods/" for name in names} | origins
+    named = dict.fromkeys(names, "methods/") | origins
     return {
         name: Plugin(name=name, path=Path(f"/m/{name}.py"), sha256=name, origin=origin)
         for name, origin in named.items()
@@ -116,7 +116,7 @@ def test_method_that_does_not_import_ends_only_studies_that_name_it() -> None:
 
 
 def test_seeds_are_outermost_over_all_grids() -> None:
-    grids = [
+    grids: list[dict[str, Any]] = [
         {"seeds": [1, 0], "datasets": ["synthetic_stars", "synthetic_polarity"]},
         {"seeds": [0, 1], "models": ["gen"]},
     ]
@@ -131,7 +131,7 @@ def test_a_cell_of_two_grids_is_measured_once() -> None:
 
 
 def test_overrides_of_one_grid_leave_the_other_alone() -> None:
-    grids = [
+    grids: list[dict[str, Any]] = [
         {"methods": ["alpha"]},
         {"methods": ["alpha"], "train": {"epochs": 9}, "options": {"alpha": {"r": 2}}},
     ]

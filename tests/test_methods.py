@@ -14,6 +14,7 @@ from bench.measure import parameters
 from bench.method import Method, Task
 from bench.study import ModelKind
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 FOUND = registry.find()
 TASK = Task(labels=("anger", "joy", "sadness"), max_length=32, kind="encoder")
 #: Options whose other values build something else.
@@ -45,7 +46,7 @@ def moved(model: nn.Module) -> nn.Module:
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:
-                parameter += 0.2 * torch.randn_like(parameter)
+                parameter.add_(torch.randn_like(parameter), alpha=0.2)
     return model
 
 
@@ -202,7 +203,7 @@ class TestPTuning:
         self, length: int, tokens: int, tiny_encoder: Path
     ) -> None:
         task = Task(labels=TASK.labels, max_length=length, kind="encoder")
-        with pytest.raises(UnsupportedError, match="lower data.max_length or num_virtual_tokens"):
+        with pytest.raises(UnsupportedError, match=r"lower data\.max_length or num_virtual_tokens"):
             method_of("p_tuning", {"num_virtual_tokens": tokens}).adapt(encoder(tiny_encoder), task)
 
     @pytest.mark.parametrize("kind", ["bert", "roberta"])

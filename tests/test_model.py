@@ -15,6 +15,8 @@ from bench.errors import ModelError
 from bench.model import build, fetch, load_config, load_model, load_tokenizer
 from bench.sources import ModelSource
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def source(folder: Path, **facts: Any) -> ModelSource:
     common: dict[str, Any] = {"name": "m", "label": "m", "kind": "encoder", "weights": "pretrained", "fingerprint": "f"}
@@ -75,7 +77,9 @@ class TestWeights:
     def test_that_lack_tensors_of_the_body_are_refused(self, copy: Path) -> None:
         tensors = load_file(copy / "model.safetensors")
         lost = sorted(name for name in tensors if "attention" in name)[:2]
-        save_file({n: t for n, t in tensors.items() if n not in lost}, copy / "model.safetensors", metadata={"format": "pt"})
+        save_file(
+            {n: t for n, t in tensors.items() if n not in lost}, copy / "model.safetensors", metadata={"format": "pt"}
+        )
         with pytest.raises(ModelError, match=f"lacks weights for 2 tensors, first bert.{lost[0]}"):
             load(source(copy))
 
@@ -185,5 +189,7 @@ class TestTokenizer:
 
 def test_hub_that_cannot_be_reached_names_the_way_out() -> None:
     away = source(Path()).model_copy(update={"folder": None, "hub_id": "owner/name", "revision": "abc"})
-    with pytest.raises(ModelError, match=r"cannot be reached on the hub: tried owner/name at revision abc.*\[models\.m\]"):
+    with pytest.raises(
+        ModelError, match=r"cannot be reached on the hub: tried owner/name at revision abc.*\[models\.m\]"
+    ):
         fetch(away)

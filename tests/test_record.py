@@ -48,8 +48,12 @@ def test_no_number_is_not_a_number(value: float) -> None:
         Record.model_validate(minimal() | {"wall_seconds": value})
     with pytest.raises(ValidationError, match="finite number"):
         Phase(
-            name="train", seconds=value, peak_host_bytes=None, peak_cuda_allocated_bytes=None, peak_cuda_reserved_bytes=None,
-        )  # fmt: skip
+            name="train",
+            seconds=value,
+            peak_host_bytes=None,
+            peak_cuda_allocated_bytes=None,
+            peak_cuda_reserved_bytes=None,
+        )
 
 
 @pytest.mark.parametrize("change", [{"status": "fine"}, {"surprise": 1}, {"schema_version": 2}, {"cell": None}])

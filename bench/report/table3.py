@@ -84,13 +84,14 @@ class _Notes:
         return sorted(notes, key=lambda note: order.get(note.mark, 2))
 
 
-def build(run_title: str, records: Sequence[Record], missing: int = 0) -> Table3:
+def build(run_title: str, records: Sequence[Record], missing: int = 0, remarks: Sequence[str] = ()) -> Table3:
     """Aggregate records over their seeds.
 
     Args:
         run_title: of the study.
         records: in the study's order; failed ones too.
         missing: number of cells that have not been run yet.
+        remarks: about the whole table, e.g. the study's notes and the command.
 
     Raises:
         RunFolderError: there is no record, or a cell has two.
@@ -112,6 +113,7 @@ def build(run_title: str, records: Sequence[Record], missing: int = 0) -> Table3
     footnotes = notes.footnotes()
     if missing:
         footnotes.append(Footnote("", f"{missing} {'cells' if missing > 1 else 'cell'} not run yet"))
+    footnotes += [Footnote("", text) for remark in remarks if (text := one_line(remark))]
     return Table3(title, conditions(records), _frame(content), tuple(footnotes), notes.marks())
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -77,8 +78,8 @@ class TestRead:
             write(folder, f"{split}.{suffix}", FORMATS[suffix])
         dataset = load(folder)
         assert dataset.labels == ("0", "1")
-        for split in dataset.splits.values():
-            assert list(zip(split.texts, split.labels, strict=True)) == ROWS
+        for found in dataset.splits.values():
+            assert list(zip(found.texts, found.labels, strict=True)) == ROWS
         assert dataset.splits["test"].ids == ["test/0", "test/1", "test/2", "test/3"]
         assert not dataset.validation_carved
 
@@ -260,7 +261,11 @@ class TestSubsampling:
     def test_is_stratified_and_each_split_has_its_limit(self, text_folder: TextFolder) -> None:
         folder = text_folder(train=MANY, validation=MANY, test=MANY)
         dataset = load(folder, max_train_samples=31, max_evaluation_samples=12)
-        assert {name: len(split) for name, split in dataset.splits.items()} == {"train": 31, "validation": 12, "test": 12}
+        assert {name: len(split) for name, split in dataset.splits.items()} == {
+            "train": 31,
+            "validation": 12,
+            "test": 12,
+        }
         assert set(Counter(dataset.splits["train"].labels).values()) <= {10, 11}
         assert Counter(dataset.splits["test"].labels) == {0: 4, 1: 4, 2: 4}
         assert len(set(dataset.splits["train"].ids)) == 31
@@ -277,7 +282,7 @@ class TestSubsampling:
     def test_every_class_keeps_its_share_to_within_one_row(self, sizes: list[int], share: float, seed: int) -> None:
         labels = [label for label, size in enumerate(sizes) for _ in range(size)]
         count = max(1, round(share * len(labels)))
-        chosen = texts._stratified(labels, count, texts.np.random.default_rng(seed))
+        chosen = texts._stratified(labels, count, np.random.default_rng(seed))
         assert len(set(chosen)) == count
         got = Counter(labels[i] for i in chosen)
         for label, size in enumerate(sizes):

@@ -2,6 +2,7 @@
 
 import gc
 import time
+from contextlib import suppress
 
 import pytest
 import torch
@@ -37,9 +38,11 @@ def test_garbage_collection_is_held_and_put_back(enabled: bool) -> None:
     was = gc.isenabled()
     try:
         (gc.enable if enabled else gc.disable)()
-        with pytest.raises(KeyError), held_garbage_collection():
-            assert not gc.isenabled()
+        held = []
+        with suppress(KeyError), held_garbage_collection():
+            held.append(gc.isenabled())
             raise KeyError
+        assert held == [False]
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if was else gc.disable)()
@@ -50,11 +53,14 @@ def test_garbage_collection_is_held_and_put_back(enabled: bool) -> None:
 def test_times_the_device_and_not_the_host() -> None:
     cuda = torch.device("cuda", 0)
     a = torch.ones(4096, 4096, device=cuda)
-    clock = StepClock(cuda)
-    for _ in range(20):
-        a = a @ a * 0
-    clock.mark()
-    torch.cuda.synchronize()
-    started = time.perf_counter()
-    torch.cuda.synchronize()
-    assert clock.seconds()[0] > time.perf_counter() - started
+    for _ in range(2):  # the first round loads the kernels
+        torch.cuda.synchronize()
+        clock = StepClock(cuda)
+        started = time.perf_counter()
+        for _ in range(50):
+            a = a @ a * 0
+        clock.mark()
+        queued = time.perf_counter() - started
+        (seconds,) = clock.seconds()
+        finished = time.perf_counter() - started
+    assert queued < seconds < 1.1 * finished

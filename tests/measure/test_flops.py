@@ -43,7 +43,7 @@ def test_counts_in_evaluation_and_leaves_the_mode_as_it_was(training: bool) -> N
 
 def test_roberta_base_at_256_tokens() -> None:
     """By hand, with L = 256, h = 768, f = 3072: 12 layers of 8Lhh + 4Lhf + 4LLh, then 2hh + 2h x 2 in the head."""
-    config = RobertaConfig(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1, num_labels=2)
+    config = RobertaConfig(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1)
     with torch.device("meta"):
         model = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")
     length, h, f = 256, 768, 3072

@@ -16,10 +16,8 @@ from bench.record import Parameters
 
 
 @cache
-def roberta_base(num_labels: int = 2) -> RobertaConfig:
-    return RobertaConfig(
-        vocab_size=50265, max_position_embeddings=514, type_vocab_size=1, num_labels=num_labels, layer_norm_eps=1e-5
-    )
+def roberta_base() -> RobertaConfig:
+    return RobertaConfig(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1, layer_norm_eps=1e-5)
 
 
 def adapted(name: str, **options: Any) -> Parameters:

@@ -1,0 +1,39 @@
+"""A run folder's report: on the terminal and as files."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.errors import NewerSchemaError, RunFolderError
+from bench.report import archive, table3, terminal
+from bench.store import RunFolder, read_record
+
+
+def draw(folder: Path, reports: Path, console: Console) -> None:
+    """Print Table 3 of a run folder and write its files to ``reports/<study>``.
+
+    Raises:
+        RunFolderError: not a run folder, no finished cell, or files that a newer tunebench wrote.
+    """
+    run_folder = RunFolder(folder)
+    run = run_folder.read_run()
+    records = []
+    for cell_id in run_folder.cell_ids():
+        try:
+            record = read_record(run_folder.cell(cell_id).record)
+        except NewerSchemaError:
+            raise
+        except RunFolderError as error:
+            console.print(f"warning: left out: {error}", highlight=False, markup=False, soft_wrap=True)
+            continue
+        if record is not None:
+            records.append(record)
+    missing = len(run["cell_ids"]) - len(records)
+    study = run["study"]
+    remarks = (study["notes"], f"Measured by: {run['command']}")
+    table = table3.build(study["title"] or study["name"], records, missing, remarks)
+    terminal.show(table, console)
+    target = reports / study["name"]
+    target.mkdir(parents=True, exist_ok=True)
+    for path in (*table3.write(table, target), *archive.write(run, records, target)):
+        console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
