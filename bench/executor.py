@@ -48,9 +48,6 @@ class LocalExecutor:
         # With NVML asked in place of the driver, no import initialises CUDA before the fork and breaks it after.
         os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-        # OpenMP threads that wait spin; on a machine that does other work, long spins made a step take 4 to 10 times as
-        # long. This many turns last some tens of microseconds, less than waking a thread costs between two operations.
-        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(PRELOAD)
 

@@ -28,6 +28,7 @@ from bench.evaluate import predict, quality
 from bench.measure import flops, machine, memory, parameters
 from bench.method import Method, Task
 from bench.model import build, fetch, load_config, load_model, load_tokenizer
+from bench.packing import pack_linear_layers
 from bench.record import Data, Failure, Phase, PhaseName, Record, Speed, Status, Training
 from bench.store import CellFolder, read_cell, write_json, write_text
 from bench.train import StepLog, epoch_batches, num_steps, speed_facts, store_frozen_weights_as, train
@@ -319,8 +320,10 @@ class _Measurement:
 
 def for_inference(model: nn.Module, dtype: torch.dtype, device: torch.device) -> nn.Module:
     """The model as predictions are made with it: nothing to train, weights in the dtype of the computation."""
-    del device
-    return model.requires_grad_(False).to(dtype)
+    model = model.requires_grad_(False).to(dtype)
+    if device.type == "cpu":
+        pack_linear_layers(model)
+    return model
 
 
 def _write_predictions(paths: CellFolder, split: texts.Split, scores: NDArray[np.float32]) -> None:

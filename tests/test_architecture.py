@@ -22,7 +22,7 @@ LAYERS = (
     {"bench.method"},
     {"bench.registry"},
     {"bench.executor", "bench.expand"},
-    {"bench.allocator", "bench.dropout", "bench.measure"},
+    {"bench.allocator", "bench.dropout", "bench.packing", "bench.measure"},
     {"bench.data"},
     {"bench.model"},
     {"bench.train"},

@@ -57,7 +57,9 @@ def contenders() -> Iterator[dict[str, Contender]]:
         contender.process.communicate()
 
 
-def rates(contenders: dict[str, Contender], command: str, names: tuple[str, ...], rounds: int) -> dict[str, list[float]]:
+def rates(
+    contenders: dict[str, Contender], command: str, names: tuple[str, ...], rounds: int
+) -> dict[str, list[float]]:
     """Samples per second of each contender, by round; one round more runs first and is not counted."""
     found: dict[str, list[float]] = {name: [] for name in names}
     for counted in range(-1, rounds):
@@ -96,6 +98,9 @@ def test_harness_costs_at_most_two_percent(contenders: dict[str, Contender], rec
 
 
 def test_macro_f1_is_that_of_the_trainer(contenders: dict[str, Contender]) -> None:
-    f1 = {name: [contenders[name].ask(f"epochs 2 {seed}")["macro_f1"] for seed in (0, 1)] for name in ("ours", "trainer_best")}
+    f1 = {
+        name: [contenders[name].ask(f"epochs 2 {seed}")["macro_f1"] for seed in (0, 1)]
+        for name in ("ours", "trainer_best")
+    }
     print(f1)
     assert abs(statistics.mean(f1["ours"]) - statistics.mean(f1["trainer_best"])) <= 0.02

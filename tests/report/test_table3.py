@@ -71,9 +71,7 @@ def test_one_seed(make_record: MakeRecord) -> None:
 
 def test_three_seeds(make_record: MakeRecord) -> None:
     scores, rates = [0.90, 0.92, 0.94], [90.0, 100.0, 110.0]
-    records = [
-        make_record(seed=s, macro_f1=f, train_rate=r) for s, f, r in zip(range(3), scores, rates, strict=True)
-    ]
+    records = [make_record(seed=s, macro_f1=f, train_rate=r) for s, f, r in zip(range(3), scores, rates, strict=True)]
     table = build("Run", records)
     assert len(table.frame) == 1
     assert texts(table)[3] == "0.9200 ± 0.0200 (n=3)"
@@ -129,9 +127,7 @@ def test_only_failed(make_record: MakeRecord) -> None:
 def test_some_failed(make_record: MakeRecord) -> None:
     message = "first line\n" + "x" * 400
     records = [make_record(seed=0, macro_f1=0.9), make_record(seed=1, macro_f1=0.8)]
-    table = build(
-        "Run", [*records, make_record(seed=2, status="timeout", phase="inference", message=message)]
-    )
+    table = build("Run", [*records, make_record(seed=2, status="timeout", phase="inference", message=message)])
     assert texts(table)[3] == "0.8500 ± 0.0707 (n=2)"
     short = "first line " + "x" * 148 + "…"
     assert len(short) == 160
@@ -221,9 +217,7 @@ def test_millions(params: int, written: str) -> None:
 
 def test_small_numbers_are_not_shown_as_zero(make_record: MakeRecord) -> None:
     flops = {"forward_flops": 12_340, "sequence_length": 8}
-    table = build(
-        "Run", [make_record(seed=s, train_rate=0.02 + s / 100, fields={"flops": flops}) for s in range(2)]
-    )
+    table = build("Run", [make_record(seed=s, train_rate=0.02 + s / 100, fields={"flops": flops}) for s in range(2)])
     assert texts(table)[6] == "0.0250 ± 0.0071"
     assert texts(table)[8] == "0.0000123"
 
@@ -267,9 +261,7 @@ def test_caption_of_a_dirty_checkout(make_record: MakeRecord) -> None:
 
 def hostile(make_record: MakeRecord) -> Table3:
     records = [make_record(dataset=name, model=name, method=name) for name in HOSTILE]
-    broken = make_record(
-        status="error", message="a|b </td>\n\n\x1b[31m & 50% --flag --- \u202e#1", method="x\ny"
-    )
+    broken = make_record(status="error", message="a|b </td>\n\n\x1b[31m & 50% --flag --- \u202e#1", method="x\ny")
     return build("T_1 | <b>", [*records, broken])
 
 
@@ -364,17 +356,10 @@ def test_write(make_record: MakeRecord, tmp_path: Path) -> None:
     table = build("Run", [make_record()])
     paths = write(table, tmp_path / "tables")
     assert [path.name for path in paths] == ["table3.md", "table3.csv", "table3.tex"]
-    assert [path.read_text(encoding="utf-8") for path in paths] == [
-        render(table) for render in RENDERERS.values()
-    ]
-    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == sorted(
-        path.name for path in paths
-    )
+    assert [path.read_text(encoding="utf-8") for path in paths] == [render(table) for render in RENDERERS.values()]
+    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == sorted(path.name for path in paths)
 
 
 def test_torch_is_not_imported() -> None:
     code = "import sys, bench.report.table3, bench.report.terminal; sys.exit('torch' in sys.modules)"
-    assert (
-        subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2]).returncode
-        == 0
-    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2]).returncode == 0
