@@ -10,8 +10,8 @@ TUNED_ROWS = 800
 class PackedLinear(nn.Module):
     """The function of ``nn.Linear`` in bf16, for inference alone.
 
-    ``nn.Linear`` hands oneDNN a plain weight, which is laid out anew in every call; torch's compiler lays it out once by
-    the two operators used here. That made MiniLM's predictions 1.14 times as fast.
+    ``nn.Linear`` hands oneDNN a plain weight, which is laid out anew in every call; torch's compiler lays it out once
+    by the two operators used here. That made MiniLM's predictions 1.14 times as fast.
     """
 
     weight: Tensor

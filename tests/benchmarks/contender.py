@@ -2,9 +2,10 @@
 
     python contender.py NAME DATA_ROOT < commands > answers
 
-NAME is ``ours``, ``bare`` (the same batches and optimizer, no harness), ``trainer_default`` or ``trainer_best``. Each input
-line is ``train STEPS``, ``predict`` or ``epochs N SEED``; each answer is one JSON object: seconds and samples, or macro F1.
-The work is alike for all: MiniLM, full fine-tuning, tweet_eval_emotion, batch 32, AdamW at 1e-4, gradient norm clipped at 1.
+NAME is ``ours``, ``bare`` (the same batches and optimizer, no harness), ``trainer_default`` or ``trainer_best``. Each
+input line is ``train STEPS``, ``predict`` or ``epochs N SEED``; each answer is one JSON object: seconds and samples, or
+macro F1. The work is alike for all: MiniLM, full fine-tuning, tweet_eval_emotion, batch 32, AdamW at 1e-4, gradient
+norm clipped at 1.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The training and prediction path against transformers.Trainer, same work, one run, taking turns.
 
-The figures are ratios of medians over rounds in which every contender runs once, so that a machine whose speed drifts hits
-all alike. Each contender keeps its own process, because allocator settings hold for a whole process.
+The figures are medians of ratios within rounds in which every contender runs once, so that a machine whose speed drifts
+hits all alike. Each contender keeps its own process, because allocator settings hold for a whole process.
 """
 
 import json
