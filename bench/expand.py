@@ -34,6 +34,19 @@ def needed_plugins(study: Study, found: Mapping[str, Plugin]) -> dict[str, Plugi
     return needed
 
 
+def check_sources(study: Study, data_root: Path | None, base: Path) -> None:
+    """Locate every dataset and model that the study names, before anything slow.
+
+    Raises:
+        RequestError: a name, folder or package is missing.
+    """
+    for grid in study.grid:
+        for name in grid.datasets:
+            resolve_dataset(name, study, data_root, base)
+        for name in grid.models:
+            resolve_model(name, study, base)
+
+
 def expand(
     study: Study,
     found: Mapping[str, Plugin],

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bench import __version__, registry
-from bench.errors import RequestError
+from bench.errors import PluginError, RequestError
 from bench.method import Method
 from bench.sources import catalog, resolve_dataset, resolve_model
 from bench.study import Grid, Study, shipped_studies
@@ -19,6 +19,8 @@ def show_methods(plugin_files: Sequence[Path], console: Console) -> bool:
     intact = True
     for name, plugin in registry.find(plugin_files).items():
         try:
+            if plugin.error is not None:
+                raise PluginError(plugin.error)
             method = registry.load(name, plugin.path)
         except RequestError as error:
             console.print(f"[red]{name}[/] ({plugin.origin}) skipped: {escape(str(error))}")

@@ -120,3 +120,16 @@ class Method(ABC):
         """What the report shows beyond the table, as JSON values."""
         del model
         return {}
+
+
+def usable_positions(model: nn.Module) -> int | None:
+    """Tokens that a sequence can have at most, or None where the architecture sets no limit.
+
+    RoBERTa and its kin keep the first rows of their table of positions for padding.
+    """
+    positions: int | None = getattr(model.config, "max_position_embeddings", None)
+    if positions is None:
+        return None
+    tables = [module for name, module in model.named_modules() if name.endswith("position_embeddings")]
+    kept = [padding + 1 for table in tables if (padding := getattr(table, "padding_idx", None)) is not None]
+    return positions - max(kept, default=0)

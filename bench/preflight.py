@@ -12,7 +12,8 @@ from bench import registry
 from bench.cell import Cell
 from bench.data import texts
 from bench.errors import RequestError, StudyError
-from bench.model import fetch, load_config, load_tokenizer
+from bench.method import usable_positions
+from bench.model import build, fetch, load_config, load_tokenizer
 from bench.store import write_json
 from bench.study import ModelKind
 
@@ -62,8 +63,8 @@ def check_cells(folder: Path, requested_at: float) -> None:
 def _check_model(cell: Cell) -> None:
     folder = fetch(cell.model)
     load_tokenizer(cell.model, folder)
-    config = load_config(cell.model, folder, 2)
-    positions = getattr(config, "max_position_embeddings", None)
+    with torch.device("meta"):
+        positions = usable_positions(build(load_config(cell.model, folder, 2)))
     if positions is not None and cell.data.max_length > positions:
         raise StudyError(
             f"data.max_length must be at most {positions}, the positions of model {cell.model.name}, "

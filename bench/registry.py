@@ -28,12 +28,14 @@ class Plugin:
         path: the file.
         sha256: of the file's bytes.
         origin: where it was found, in words.
+        error: why there is no file to import, for an entry point that names none.
     """
 
     name: str
     path: Path
     sha256: str
     origin: str
+    error: str | None = None
 
 
 def find(plugin_files: Sequence[Path] = (), methods_folder: Path | None = None) -> dict[str, Plugin]:
@@ -52,20 +54,30 @@ def find(plugin_files: Sequence[Path] = (), methods_folder: Path | None = None) 
         if not path.name.startswith("_"):
             _add(found, path.stem, path, "methods/")
     for point in entry_points(group=ENTRY_POINT_GROUP):
-        try:
-            spec = importlib.util.find_spec(point.module)  # imports the package around a module
-        except Exception as error:
-            raise PluginError(
-                f"entry point {point.name} = {point.value}: no module {point.module}: {type(error).__name__}: {error}"
-            ) from error
-        if spec is None or spec.origin is None:
-            raise PluginError(f"entry point {point.name} = {point.value}: no module {point.module}")
-        _add(found, point.name, Path(spec.origin), f"entry point of {point.dist.name if point.dist else '?'}")
+        origin = f"entry point of {point.dist.name if point.dist else '?'}"
+        file = _module_file(point.module)
+        if file is not None:
+            _add(found, point.name, file, origin)
+        elif point.name not in found:
+            error = f"method {point.name}: {origin}: there is no module {point.module}"
+            found[point.name] = Plugin(name=point.name, path=Path(), sha256="", origin=origin, error=error)
     for path in plugin_files:
         if not path.is_file():
             raise PluginError(f"--plugin {path}: no such file")
         _add(found, path.stem, path, "--plugin")
     return found
+
+
+def _module_file(module: str) -> Path | None:
+    """The file of an installed module; only its outermost package is looked up, so that nothing is imported."""
+    outermost, *inner = module.split(".")
+    spec = importlib.util.find_spec(outermost)
+    if spec is None or spec.origin is None:
+        return None
+    if not inner:
+        return Path(spec.origin)
+    stem = Path(spec.origin).parent.joinpath(*inner)
+    return next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)
 
 
 def _methods_folder() -> Path:

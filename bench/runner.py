@@ -15,7 +15,7 @@ from bench import registry
 from bench.cell import Cell
 from bench.errors import NewerSchemaError, PluginError, RequestError, RunFolderError, StudyError, UnknownNameError
 from bench.executor import Executor, Job
-from bench.expand import EVERY_METHOD, expand, needed_plugins
+from bench.expand import EVERY_METHOD, check_sources, expand, needed_plugins
 from bench.record import SCHEMA_VERSION, Failure, Record, Status
 from bench.store import CellFolder, RunFolder, read_record, write_json, write_text
 from bench.study import Study
@@ -103,6 +103,7 @@ def run(request: Request, make_executor: Callable[[], Executor], watcher: Watche
     """
     found = registry.find(request.plugin_files)
     needed = needed_plugins(request.study, found)
+    check_sources(request.study, request.data_root, request.base)
     run_folder = RunFolder(request.folder)
     with run_folder.locked():
         return _Run(request, run_folder, found, needed, make_executor, watcher).go()
@@ -159,8 +160,9 @@ class _Run:
         unknown = [plugin for name, plugin in self.needed.items() if name not in fresh]
         if unknown:
             self.watcher.checking("methods")
-            request = [{"name": plugin.name, "path": str(plugin.path)} for plugin in unknown]
+            request = [{"name": plugin.name, "path": str(plugin.path)} for plugin in unknown if plugin.error is None]
             fresh |= self._ask("bench.preflight:describe_methods", request)
+            fresh |= {plugin.name: {"error": plugin.error} for plugin in unknown if plugin.error is not None}
         named = {name for grid in self.request.study.grid for name in grid.methods} - {EVERY_METHOD}
         for name, says in fresh.items():
             if "error" in says and name not in named:

@@ -138,7 +138,7 @@ class _Measurement:
             self._evaluate(model, dataset, tokens, tokenizer.pad_token_id)
         with self.timed("inference"):
             self._infer(model, dataset, tokens, tokenizer.pad_token_id)
-        self.facts["insights"] = method.insights(model)
+        self._keep_insights(method.insights(model))
         self._peaks()
 
     def _load(self) -> tuple[texts.Dataset, Any, dict[str, Tokens], nn.Module, type[Method]]:
@@ -244,6 +244,12 @@ class _Measurement:
         batches: list[Batch] = [collate(tokens, labels, indices, pad_id) for indices in order]
         # The weights are already in the dtype of inference, so nothing is left for autocast to convert.
         return predict(model, batches, num_labels, self.device, torch.float32, self.progress, warmup)
+
+    def _keep_insights(self, insights: dict[str, Any]) -> None:
+        try:
+            self.facts["insights"] = json.loads(json.dumps(insights, allow_nan=False))
+        except (TypeError, ValueError) as error:  # a plugin's slip in an extra must not cost the measurement
+            self.unknown["insights"] = f"not JSON values: {error}"
 
     def _random_weights(self, field: str) -> bool:
         if self.cell.model.weights == "random":

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal, cast
 
+import torch
 from peft import (
     PeftModel,
     PromptEncoderConfig,
@@ -16,7 +17,7 @@ from pydantic import Field
 from torch import nn
 
 from bench.errors import UnsupportedError
-from bench.method import Method, Task
+from bench.method import Method, Task, usable_positions
 from bench.method import Options as BaseOptions
 
 
@@ -39,7 +40,7 @@ class PTuning(Method):
 
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
         """Wrap the model with peft."""
-        positions = _positions(model)
+        positions = usable_positions(model)
         if positions is not None and task.max_length + self.options.num_virtual_tokens > positions:
             raise UnsupportedError(
                 f"{self.options.num_virtual_tokens} virtual tokens and max_length {task.max_length} are more than the "
@@ -60,6 +61,16 @@ class PTuning(Method):
             encoder_hidden_size=self.options.hidden_size,
         )
 
+    def prepare_inference(self, model: nn.Module) -> nn.Module:
+        """Send the virtual tokens through the mlp or lstm once and for all."""
+        wrapped = cast(PeftModel, model)
+        with torch.no_grad():
+            prompt = wrapped.get_prompt_embedding_to_save("default")
+            encoder = wrapped.prompt_encoder["default"]
+            cast(nn.Embedding, encoder.embedding).weight.copy_(prompt)
+        _use_embedding_as_is(wrapped)
+        return model
+
     def save(self, model: nn.Module, folder: Path) -> None:
         """Write the virtual tokens and the head in peft's own format."""
         cast(PeftModel, model).save_pretrained(str(folder), safe_serialization=True)
@@ -68,16 +79,10 @@ class PTuning(Method):
         """Read them back."""
         wrapped = cast(PeftModel, model)
         wrapped.load_adapter(str(folder), adapter_name="default", is_trainable=True)
-        # peft saves what comes out of the mlp or lstm; in inference mode it does not send that through once more.
-        wrapped.peft_config["default"].inference_mode = True
+        _use_embedding_as_is(wrapped)  # peft saves what comes out of the mlp or lstm
         return model
 
 
-def _positions(model: nn.Module) -> int | None:
-    """Positions that a sequence can take; RoBERTa and its kin keep the first ones for padding."""
-    positions = getattr(model.config, "max_position_embeddings", None)
-    tables = [module for name, module in model.named_modules() if name.endswith("position_embeddings")]
-    kept = [
-        table.padding_idx + 1 for table in tables if isinstance(table, nn.Embedding) and table.padding_idx is not None
-    ]
-    return positions if positions is None else positions - max(kept, default=0)
+def _use_embedding_as_is(model: PeftModel) -> None:
+    """In inference mode peft sends the embedding through no mlp or lstm."""
+    model.peft_config["default"].inference_mode = True
