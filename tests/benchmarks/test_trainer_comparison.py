@@ -19,8 +19,8 @@ HERE = Path(__file__).parent
 ROUNDS = 5
 STEPS = 25
 
-#: The stated figures hold on a quiet machine: TUNEBENCH_QUIET=1 asks for them. Elsewhere, in CI too, a part of each must
-#: be reached, so that a slow-down of the code fails and a busy neighbour does not.
+#: The stated figures hold on a quiet machine: TUNEBENCH_QUIET=1 asks for them. Elsewhere, in CI too, a part of each
+#: must be reached, so that a slow-down of the code fails and a busy neighbour does not.
 SHARE = 1.0 if os.environ.get("TUNEBENCH_QUIET") else 0.7
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
