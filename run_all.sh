@@ -2,7 +2,7 @@
 # Sets tunebench up beside this file, once, and runs a study.
 #
 #   ./run_all.sh                                   the demo study, into runs/ and reports/ beside this file
-#   ./run_all.sh paper                             any other study: every argument goes to `tunebench run`
+#   ./run_all.sh STUDY                             any other study: every argument goes to `tunebench run`
 #   ./run_all.sh my_study.toml --data-root DIR --plugin FILE --only method=lora
 #   ./run_all.sh --setup-only dev,demo             the set-up alone, with these extras of pyproject.toml
 #

@@ -92,8 +92,7 @@ def _run(arguments: argparse.Namespace) -> int:
     with ProgressDisplay(console) as display:
         records = run(request, LocalExecutor, display)
     draw(folder, arguments.reports, console)
-    failed = [record for record in records if record.status not in ("ok", "unsupported")]
-    return CELLS_FAILED if failed else OK
+    return OK if all(record.status == "ok" for record in records) else CELLS_FAILED
 
 
 def _report(arguments: argparse.Namespace) -> int:

@@ -22,7 +22,8 @@ def needed_plugins(study: Study, found: Mapping[str, Plugin]) -> dict[str, Plugi
     Raises:
         UnknownNameError: the study names a method that was not found.
     """
-    for row in [*study.methods, *(row for grid in study.grid for row in grid.options)]:
+    named = [row for grid in study.grid for row in (*grid.methods, *grid.options) if row != EVERY_METHOD]
+    for row in [*study.methods, *named]:
         get(dict(found), _plugin_name(study, row))  # a misspelt row would be left out without a word
     needed = {name: plugin for name, plugin in found.items() if plugin.origin == "--plugin"}
     for grid in study.grid:

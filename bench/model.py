@@ -94,7 +94,7 @@ def load_config(source: ModelSource, folder: Path, num_labels: int) -> Pretraine
 
 
 def load_model(source: ModelSource, folder: Path, config: PretrainedConfig) -> nn.Module:
-    """The model in fp32 on the CPU, its head freshly initialised from the global seed.
+    """The model in fp32 on the CPU, its head initialised from the global seed where the checkpoint has none.
 
     Raises:
         ModelError: the weights do not fit the architecture.

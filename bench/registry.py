@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import inspect
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -136,7 +137,7 @@ def options(name: str, method: type[Method], given: dict[str, Any]) -> Options:
         PluginError: an unknown option or a value out of range.
     """
     try:
-        return method.options_class.model_validate(given)
+        return method.options_class.model_validate_json(json.dumps(given), strict=True)
     except ValidationError as error:
         raise PluginError(explain(error, f"methods.{name}.options", method.options_class)) from None
 

@@ -140,7 +140,8 @@ class _Run:
             pending = [cell for cell in chosen if cell.id not in done]
             if pending:
                 pending = self._preflight(pending)
-            self._write_run(cells, descriptions)
+            command = shlex.join(["tunebench", *sys.argv[1:]]) if pending else earlier.get("command", "")
+            self._write_run(cells, descriptions, command)
             self.watcher.started(pending, len(chosen) - len(pending))
             for cell in pending:
                 self._measure(cell)
@@ -223,11 +224,11 @@ class _Run:
             self._executor = self._make_executor()
         return self._executor.start(entry, folder)
 
-    def _write_run(self, cells: Sequence[Cell], descriptions: Mapping[str, Any]) -> None:
+    def _write_run(self, cells: Sequence[Cell], descriptions: Mapping[str, Any], command: str) -> None:
         content = {
             "schema_version": SCHEMA_VERSION,
             "study": self.request.study.model_dump(mode="json"),
-            "command": shlex.join(["tunebench", *sys.argv[1:]]),
+            "command": command,
             "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "cell_ids": [cell.id for cell in cells],
             "methods": {

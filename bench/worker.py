@@ -1,6 +1,7 @@
 """One cell in a process of its own: cell.json in, record.json out."""
 
 import gc
+import hashlib
 import json
 import random
 import sys
@@ -17,13 +18,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bench import registry
-from bench.allocator import keep_freed_memory
+from bench.allocator import keep_freed_memory, release_freed_memory
 from bench.cell import Cell
 from bench.data import texts
 from bench.data.batches import Batch, collate, prediction_order
 from bench.data.tokens import Tokens, tokenise
 from bench.dropout import replace_dropout
-from bench.errors import DivergedError, ModelError, UnsupportedError
+from bench.errors import DivergedError, ModelError, PluginError, UnsupportedError
 from bench.evaluate import predict, quality
 from bench.measure import flops, machine, memory, parameters
 from bench.method import Method, Task
@@ -45,7 +46,7 @@ def run(folder: Path, requested_at: float) -> None:
         requested_at: ``time.time()`` when the runner asked for this worker.
     """
     start_seconds = time.time() - requested_at
-    keep_freed_memory()
+    prepare_process()
     paths = CellFolder(folder)
     cell = read_cell(paths.cell)
     measurement = _Measurement(cell, paths)
@@ -76,6 +77,12 @@ def run(folder: Path, requested_at: float) -> None:
         }
     )
     write_text(paths.record, record.model_dump_json(indent=1) + "\n")
+
+
+def prepare_process() -> None:
+    """Settings that hold for the whole process of a worker."""
+    keep_freed_memory()
+    gc.freeze()  # what the imports made stays for good; collections before timed stretches need not walk it again
 
 
 def _status(error: Exception) -> Status:
@@ -138,12 +145,19 @@ class _Measurement:
             self._evaluate(model, dataset, tokens, tokenizer.pad_token_id)
         with self.timed("inference"):
             self._infer(model, dataset, tokens, tokenizer.pad_token_id)
-        self._keep_insights(method.insights(model))
         self._peaks()
+        self._keep_insights(method, model)
+
+    def _method_class(self) -> type[Method]:
+        source = self.cell.method
+        path = Path(source.path)
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != source.sha256:
+            raise PluginError(f"method {source.name}: {path} is missing or not as it was when the cell was planned")
+        return registry.load(source.plugin, path)
 
     def _load(self) -> tuple[texts.Dataset, Any, dict[str, Tokens], nn.Module, type[Method]]:
         cell = self.cell
-        method_class = registry.load(cell.method.plugin, Path(cell.method.path))
+        method_class = self._method_class()
         dataset = texts.load(cell.dataset, cell.data)
         folder = fetch(cell.model)
         tokenizer = load_tokenizer(cell.model, folder)
@@ -185,7 +199,7 @@ class _Measurement:
         def on_step(done: int, of: int) -> None:
             if done == warmup and done < of:
                 self.finish_phase()
-                self.start_phase("train")
+                self.start_phase("train", release=False)  # inside the loop: what was freed is needed again at once
             self.progress(done, of)
 
         batches = epoch_batches(tokens, labels, settings, pad_id, self.cell.seed)
@@ -245,11 +259,11 @@ class _Measurement:
         # The weights are already in the dtype of inference, so nothing is left for autocast to convert.
         return predict(model, batches, num_labels, self.device, torch.float32, self.progress, warmup)
 
-    def _keep_insights(self, insights: dict[str, Any]) -> None:
+    def _keep_insights(self, method: Method, model: nn.Module) -> None:
         try:
-            self.facts["insights"] = json.loads(json.dumps(insights, allow_nan=False))
-        except (TypeError, ValueError) as error:  # a plugin's slip in an extra must not cost the measurement
-            self.unknown["insights"] = f"not JSON values: {error}"
+            self.facts["insights"] = json.loads(json.dumps(method.insights(model), allow_nan=False))
+        except Exception as error:  # a plugin's slip in an extra must not cost the measurement
+            self.unknown["insights"] = f"{type(error).__name__}: {error}"
 
     def _random_weights(self, field: str) -> bool:
         if self.cell.model.weights == "random":
@@ -282,10 +296,13 @@ class _Measurement:
         yield
         self.finish_phase()
 
-    def start_phase(self, name: PhaseName) -> None:
-        """Begin a phase: peaks are restarted, then the clock."""
+    def start_phase(self, name: PhaseName, release: bool = True) -> None:
+        """Begin a phase: free memory is released, peaks are restarted, then the clock."""
         self.phase = name
         self.progress(0, 0, force=True)
+        if release:
+            gc.collect()
+            release_freed_memory()
         self._host_restarted = memory.restart_peaks(self.device)
         self._phase_open = True
         self._phase_started = time.perf_counter()

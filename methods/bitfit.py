@@ -7,7 +7,7 @@ from bench.errors import UnsupportedError
 from bench.method import Method, Task
 from bench.method import Options as BaseOptions
 
-HEADS = ("classifier", "score")
+HEADS = ("classifier", "pre_classifier", "score")
 
 
 class Options(BaseOptions):

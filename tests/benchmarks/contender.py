@@ -20,7 +20,6 @@ import numpy as np
 import torch
 
 from bench import registry
-from bench.allocator import keep_freed_memory
 from bench.data import texts
 from bench.data.batches import collate, prediction_order
 from bench.data.tokens import tokenise
@@ -31,7 +30,7 @@ from bench.model import fetch, load_config, load_model, load_tokenizer
 from bench.sources import resolve_dataset, resolve_model
 from bench.study import DataSettings, Grid, Study, TrainSettings
 from bench.train import autocast, epoch_batches, num_steps, train
-from bench.worker import for_inference
+from bench.worker import for_inference, prepare_process
 
 BATCH_SIZE = 32
 LEARNING_RATE = 1e-4
@@ -63,7 +62,7 @@ class Ours:
     """tunebench's own loop, set up as bench.worker sets it up; ``bare`` leaves out all but the work itself."""
 
     def __init__(self, work: Work, bare: bool) -> None:
-        keep_freed_memory()
+        prepare_process()
         self.work, self.bare = work, bare
         method_class = registry.load("full_ft", registry.find()["full_ft"].path)
         self.method = method_class(method_class.options_class(learning_rate=LEARNING_RATE))
