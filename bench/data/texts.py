@@ -195,7 +195,8 @@ def _read_hub(source: DatasetSource) -> dict[str, list[Row]]:
 def _infer_labels(source: DatasetSource, rows: Sequence[Row]) -> tuple[str, ...]:
     """Class names from the labels of train: 0..C-1, or sorted names."""
     values = {str(label) for _, label, _ in rows}
-    if values and all(_is_index(value) for value in values):
+    integers = all(isinstance(label, int) and not isinstance(label, bool) for _, label, _ in rows)
+    if integers or (values and all(_is_index(value) for value in values)):
         indices = sorted(int(value) for value in values)
         if indices != list(range(len(indices))) or len(indices) < 2:
             raise DataError(
@@ -227,7 +228,7 @@ def _checked(source: DatasetSource, split: str, rows: Sequence[Row], labels: Seq
 
 
 def _label_index(source: DatasetSource, label: Any, place: str, by_name: Mapping[str, int]) -> int:
-    if isinstance(label, str | int) and not isinstance(label, bool) and str(label) in by_name:
+    if isinstance(label, str | int) and str(label) in by_name:
         return by_name[str(label)]
     is_index = (isinstance(label, int) and not isinstance(label, bool)) or (isinstance(label, str) and _is_index(label))
     if is_index and 0 <= int(label) < len(by_name):
