@@ -195,7 +195,7 @@ class _Run:
         answers = self._ask("bench.preflight:fill_options", unique)
         problems = list(dict.fromkeys(answer["error"] for answer in answers.values() if "error" in answer))
         if problems:
-            raise RequestError("\n".join(problems))
+            raise RequestError("\n".join(f"study {self.request.study.name}: {problem}" for problem in problems))
         filled = [_with_options(cell, answers) for cell in pending]
         problems = self._ask("bench.preflight:check_cells", [cell.model_dump(mode="json") for cell in filled])
         if problems:

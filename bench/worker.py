@@ -7,7 +7,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,9 @@ def run(folder: Path, requested_at: float) -> None:
         traceback.print_exc()
         status = _status(error)
         failure = Failure(phase=measurement.phase, type=type(error).__name__, message=str(error)[:4000])
-    measurement.finish_phase()
+    # A device that has failed may answer nothing more; what is known so far still makes a record.
+    with suppress(Exception) if failure else nullcontext():
+        measurement.finish_phase()
     measurement.write_steps()
     record = Record.model_validate(
         {
