@@ -54,9 +54,6 @@ class Work:
         torch.manual_seed(seed)
         return load_model(self.source, self.folder, load_config(self.source, self.folder, len(self.dataset.labels)))
 
-    def macro_f1(self, scores: Any) -> float:
-        return quality(scores, self.labels["test"], self.dataset.labels, "test").macro_f1
-
 
 class Ours:
     """tunebench's own loop, set up as bench.worker sets it up; ``bare`` leaves out all but the work itself."""
@@ -113,7 +110,8 @@ class Ours:
         batches = [collate(tokens, labels, indices, self.work.tokenizer.pad_token_id) for indices in order]
         scores, _ = predict(model, batches, len(self.work.dataset.labels), CPU, torch.float32, lambda done, of: None)
         seconds = time.perf_counter() - begun
-        return {"seconds": seconds, "samples": len(labels), "macro_f1": self.work.macro_f1(scores)}
+        macro_f1 = quality(scores, labels, self.work.dataset.labels, "test").macro_f1
+        return {"seconds": seconds, "samples": len(labels), "macro_f1": macro_f1}
 
     def epochs(self, count: int, seed: int) -> dict[str, float]:
         self.start(seed)
@@ -167,9 +165,11 @@ class Theirs:
     def predict(self) -> dict[str, float]:
         trainer = self._trainer()
         begun = time.perf_counter()
-        scores = trainer.predict(self.rows["test"]).predictions
+        output = trainer.predict(self.rows["test"])
         seconds = time.perf_counter() - begun
-        macro_f1 = self.work.macro_f1(np.asarray(scores, dtype=np.float32))
+        # Grouped by length, the Trainer returns predictions in the order of its sampler, and the labels with them.
+        scores, labels = np.asarray(output.predictions, dtype=np.float32), output.label_ids.tolist()
+        macro_f1 = quality(scores, labels, self.work.dataset.labels, "test").macro_f1
         self.model.float()  # bf16_full_eval leaves the model in bf16
         return {"seconds": seconds, "samples": len(scores), "macro_f1": macro_f1}
 

@@ -51,7 +51,7 @@ class Contender:
 
 @pytest.fixture(scope="module")
 def contenders() -> Iterator[dict[str, Contender]]:
-    data_root = Path(os.environ.get("TUNEBENCH_DATA_ROOT", HERE.parents[2].parent / "shared" / "data"))
+    data_root = Path(os.environ.get("TUNEBENCH_DATA_ROOT", HERE.parents[2] / "shared" / "data"))
     if not (data_root / "tweet_eval_emotion").is_dir():
         pytest.skip(f"no tweet_eval_emotion in {data_root}; set TUNEBENCH_DATA_ROOT")
     names = ("ours", "bare", "trainer_default", "trainer_best")
