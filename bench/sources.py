@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import os
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -180,13 +181,23 @@ def _folder_dataset(folder: Path, common: dict[str, Any], text: str, label: str)
             f"dataset {name}: {folder} has no {missing[0]} split; "
             f"wanted one of {', '.join(missing[0] + suffix for suffix in SUFFIXES)}"
         )
+    fingerprint = folder_fingerprint(name, files, text, label)
+    return DatasetSource(
+        **common, kind="folder", files=files, text_column=text, label_column=label, fingerprint=fingerprint
+    )
+
+
+def folder_fingerprint(name: str, files: Mapping[str, str], text: str, label: str) -> str:
+    """The fingerprint of a dataset in files: a sha256 over their bytes and the columns read.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
     digest = hashlib.sha256()
     for split, path in sorted(files.items()):
         digest.update(f"{split}:{_file_sha256(Path(path), name)}\n".encode())
     digest.update(f"{text}:{label}".encode())
-    return DatasetSource(
-        **common, kind="folder", files=files, text_column=text, label_column=label, fingerprint=digest.hexdigest()
-    )
+    return digest.hexdigest()
 
 
 def _expand_user(path: str) -> str:

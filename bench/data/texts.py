@@ -15,7 +15,7 @@ import numpy as np
 
 from bench.data.synthetic import TASKS, generate
 from bench.errors import DataError
-from bench.sources import SPLITS, DatasetSource
+from bench.sources import SPLITS, DatasetSource, folder_fingerprint
 from bench.study import DataSettings
 
 Row = tuple[str, Any, str]
@@ -99,6 +99,9 @@ def _read(source: DatasetSource) -> dict[str, list[Row]]:
             for split, pair in generated.items()
         }
     if source.kind == "folder":
+        found = folder_fingerprint(source.name, source.files, source.text_column, source.label_column)
+        if found != source.fingerprint:
+            raise DataError(f"dataset {source.name}: its files have changed since the run was planned; run it again")
         return {split: list(_read_file(source, Path(path))) for split, path in source.files.items()}
     return _read_hub(source)
 

@@ -65,10 +65,13 @@ def contenders() -> Iterator[dict[str, Contender]]:
 def rates(
     contenders: dict[str, Contender], command: str, names: tuple[str, ...], rounds: int
 ) -> dict[str, list[float]]:
-    """Samples per second of each contender, by round; one round more runs first and is not counted."""
+    """Samples per second of each contender, by round; one round more runs first and is not counted.
+
+    Every other round goes through the contenders backwards, so that a drift favours none.
+    """
     found: dict[str, list[float]] = {name: [] for name in names}
     for counted in range(-1, rounds):
-        for name in names:
+        for name in names if counted % 2 else reversed(names):
             answer = contenders[name].ask(command)
             if counted >= 0:
                 found[name].append(answer["samples"] / answer["seconds"])
@@ -101,8 +104,9 @@ def test_prediction_against_trainer(contenders: dict[str, Contender], benchmark:
 
 
 def test_harness_costs_at_most_two_percent(contenders: dict[str, Contender], benchmark: Any) -> None:
-    # A whole epoch a round: what the harness does once a training must not weigh more than it does in one.
-    found = measure(benchmark, contenders, "train 102", ("ours", "bare"), ROUNDS)
+    # 2 % is less than the noise of a round, so there are many; what the harness does once a training weighs three
+    # times as much in a third of an epoch as it does in one.
+    found = measure(benchmark, contenders, "train 34", ("ours", "bare"), 5 * ROUNDS)
     assert ratio(found, "ours", "bare") >= 0.98 * SHARE
 
 

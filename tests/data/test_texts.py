@@ -299,3 +299,13 @@ class TestHash:
         ]
         assert found[0] == found[1]
         assert len(set(found)) == 4
+
+
+def test_files_that_changed_after_planning_are_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path / "d", "train.jsonl", as_jsonl(ROWS * 5))
+    write(folder, "test.jsonl", as_jsonl(ROWS))
+    planned = source(folder)
+    texts.load(planned, DataSettings())
+    write(folder, "test.jsonl", as_jsonl(ROWS[:3]))
+    with pytest.raises(DataError, match="changed since the run was planned"):
+        texts.load(planned, DataSettings())
