@@ -54,6 +54,10 @@ class Work:
         torch.manual_seed(seed)
         return load_model(self.source, self.folder, load_config(self.source, self.folder, len(self.dataset.labels)))
 
+    def macro_f1(self, scores: Any, labels: list[int]) -> float:
+        """Of the test split, its labels in the order of the scores."""
+        return quality(scores, labels, self.dataset.labels, "test").macro_f1
+
 
 class Ours:
     """tunebench's own loop, set up as bench.worker sets it up; ``bare`` leaves out all but the work itself."""
@@ -110,7 +114,7 @@ class Ours:
         batches = [collate(tokens, labels, indices, self.work.tokenizer.pad_token_id) for indices in order]
         scores, _ = predict(model, batches, len(self.work.dataset.labels), CPU, torch.float32, lambda done, of: None)
         seconds = time.perf_counter() - begun
-        macro_f1 = quality(scores, labels, self.work.dataset.labels, "test").macro_f1
+        macro_f1 = self.work.macro_f1(scores, labels)
         return {"seconds": seconds, "samples": len(labels), "macro_f1": macro_f1}
 
     def epochs(self, count: int, seed: int) -> dict[str, float]:
@@ -169,7 +173,7 @@ class Theirs:
         seconds = time.perf_counter() - begun
         # Grouped by length, the Trainer returns predictions in the order of its sampler, and the labels with them.
         scores, labels = np.asarray(output.predictions, dtype=np.float32), output.label_ids.tolist()
-        macro_f1 = quality(scores, labels, self.work.dataset.labels, "test").macro_f1
+        macro_f1 = self.work.macro_f1(scores, labels)
         self.model.float()  # bf16_full_eval leaves the model in bf16
         return {"seconds": seconds, "samples": len(scores), "macro_f1": macro_f1}
 
