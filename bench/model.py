@@ -7,11 +7,18 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PretrainedConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PretrainedConfig,
+)
 from transformers.utils import logging as transformers_logging
 
 from bench.errors import ModelError
 from bench.sources import ModelSource
+from bench.study import ModelKind
 
 #: What is fetched from the hub: no pickles, no code.
 HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
@@ -120,8 +127,14 @@ def load_model(source: ModelSource, folder: Path, config: PretrainedConfig) -> n
     return model  # type: ignore[no-any-return]
 
 
-def build(config: PretrainedConfig) -> nn.Module:
-    """The architecture with fresh weights, on the current default device (``with torch.device("meta")`` for none)."""
-    return AutoModelForSequenceClassification.from_config(  # type: ignore[no-any-return]
+def build(config: PretrainedConfig, kind: ModelKind = "encoder") -> nn.Module:
+    """The architecture with fresh weights, on the current default device (``with torch.device("meta")`` for none).
+
+    Args:
+        config: the architecture.
+        kind: an encoder gets a classification head for ``config.num_labels``; a causal model keeps its language head.
+    """
+    factory = AutoModelForSequenceClassification if kind == "encoder" else AutoModelForCausalLM
+    return factory.from_config(  # type: ignore[no-any-return]
         config, dtype=torch.float32, attn_implementation=ATTENTION, trust_remote_code=False
     )

@@ -27,6 +27,7 @@ LAYERS = (
     {"bench.model"},
     {"bench.train"},
     {"bench.evaluate"},
+    {"bench.plan"},
     {"bench.preflight", "bench.worker"},
     {"bench.runner", "bench.progress", "bench.report"},
     {"bench.inspection"},
