@@ -72,9 +72,10 @@ def _run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from bench.executor import LocalExecutor
+    from bench.expand import parse_only
     from bench.progress import ProgressDisplay
     from bench.report.draw import draw
-    from bench.runner import Request, parse_only, run
+    from bench.runner import Request, run
     from bench.study import load_study, shipped_studies
 
     study = load_study(arguments.study)

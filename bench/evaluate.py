@@ -10,6 +10,7 @@ from torch import nn
 
 from bench.data.batches import Batch
 from bench.measure.clock import StepClock, held_garbage_collection
+from bench.model import forward
 from bench.record import Quality
 from bench.train import StepHook, StepLog, autocast
 
@@ -41,10 +42,10 @@ def predict(
     model.eval()
     with torch.inference_mode(), autocast(device, dtype), held_garbage_collection():
         for batch in batches[:warmup_batches]:
-            _logits(model, batch.to(device))
+            _scores_of(model, batch.to(device))
         clock = StepClock(device)
         for done, batch in enumerate(batches, start=1):
-            outputs.append(_logits(model, batch.to(device)))
+            outputs.append(_scores_of(model, batch.to(device)))
             log.count(batch)
             clock.mark()
             on_step(done, len(batches))
@@ -55,8 +56,8 @@ def predict(
     return scores, log
 
 
-def _logits(model: nn.Module, batch: Batch) -> torch.Tensor:
-    return model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits  # type: ignore[no-any-return]
+def _scores_of(model: nn.Module, batch: Batch) -> torch.Tensor:
+    return forward(model, batch.input_ids, batch.attention_mask)
 
 
 def quality(scores: NDArray[np.float32], truth: Sequence[int], labels: Sequence[str], split: str) -> Quality:

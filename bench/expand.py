@@ -1,16 +1,17 @@
 """A study's grid, spelled out as cells."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.cell import Cell, MethodSource
-from bench.errors import PluginError, StudyError
+from bench.errors import PluginError, StudyError, UnknownNameError
 from bench.registry import Plugin, get
 from bench.sources import DatasetSource, ModelSource, resolve_dataset, resolve_model
-from bench.study import DataSettings, Grid, Study
+from bench.study import Grid, Study
 
 EVERY_METHOD = "*"
+ONLY_KEYS = ("dataset", "model", "method", "seed")
 
 Descriptions = Mapping[str, Mapping[str, Any]]
 """Of each method by name: label, kinds and trains; or error, where its file does not import."""
@@ -54,6 +55,7 @@ def expand(
     descriptions: Descriptions,
     data_root: Path | None,
     base: Path,
+    to_plan: bool = False,
 ) -> list[Cell]:
     """Every cell, seeds outermost, so that a drift of the machine hits all methods alike.
 
@@ -63,6 +65,7 @@ def expand(
         descriptions: of the plugins that ``needed_plugins`` names.
         data_root: see ``resolve_dataset``.
         base: folder that relative paths of the study start from.
+        to_plan: models need no weights then, and a method that is named stays beside a model that it does not support.
 
     Raises:
         RequestError: a name, option or path is wrong.
@@ -70,11 +73,12 @@ def expand(
     cells: dict[str, Cell] = {}
     for grid in study.grid:
         datasets = [resolve_dataset(name, study, data_root, base) for name in grid.datasets]
-        models = [resolve_model(name, study, base) for name in grid.models]
+        models = [resolve_model(name, study, base, weights_needed=not to_plan) for name in grid.models]
         for seed in grid.seeds:
             for dataset in datasets:
                 for model in models:
                     for row in _rows(study, grid, found, descriptions, model):
+                        _require_fit(study, row, descriptions, model, to_plan)
                         cell = _cell(study, grid, dataset, model, row, found, descriptions, seed)
                         cells.setdefault(cell.id, cell)
     return sorted(cells.values(), key=lambda cell: cell.seed)
@@ -111,6 +115,19 @@ def _require(study: Study, row: str, descriptions: Descriptions) -> None:
         raise PluginError(description["error"])
 
 
+def _require_fit(study: Study, row: str, descriptions: Descriptions, model: ModelSource, to_plan: bool) -> None:
+    reason = misfit(row, descriptions[_plugin_name(study, row)]["kinds"], model)
+    if reason is not None and not to_plan:
+        raise StudyError(reason)
+
+
+def misfit(row: str, kinds: Sequence[str], model: ModelSource) -> str | None:
+    """Why a method that supports these kinds cannot adapt a model, as far as the kinds tell; None if it can."""
+    if model.kind in kinds:
+        return None
+    return f"method {row} supports {' and '.join(kinds) or 'no'} models; {model.name} is of kind {model.kind}"
+
+
 def _fits(description: Mapping[str, Any], model: ModelSource) -> bool:
     return model.kind in description.get("kinds", ())
 
@@ -127,19 +144,13 @@ def _cell(
 ) -> Cell:
     entry = study.methods.get(row)
     plugin = found[_plugin_name(study, row)]
-    description = descriptions[plugin.name]
-    if not _fits(description, model):
-        raise StudyError(
-            f"method {row} supports {' and '.join(description['kinds']) or 'no'} models; "
-            f"{model.name} is of kind {model.kind}"
-        )
     return Cell(
         study=study.name,
         dataset=dataset,
         model=model,
         method=MethodSource(
             name=row,
-            label=(entry.label if entry else None) or description["label"],
+            label=(entry.label if entry else None) or descriptions[plugin.name]["label"],
             plugin=plugin.name,
             path=str(plugin.path),
             sha256=plugin.sha256,
@@ -147,14 +158,44 @@ def _cell(
         ),
         seed=seed,
         device=study.device,
-        data=_data_settings(study, dataset),
+        data=study.data_settings(grid, dataset.name),
         train=study.train_settings(grid, entry, f"study {study.name}: train of {row}"),
         limits=study.limits,
     )
 
 
-def _data_settings(study: Study, dataset: DatasetSource) -> DataSettings:
-    entry = study.datasets.get(dataset.name)
-    if entry is None or entry.max_length is None:
-        return study.data
-    return study.data.model_copy(update={"max_length": entry.max_length})
+def parse_only(filters: Iterable[str]) -> dict[str, frozenset[str]]:
+    """``["model=this,that", "seed=0"]`` as allowed values by key.
+
+    Raises:
+        StudyError: not of the form key=value[,value].
+        UnknownNameError: an unknown key.
+    """
+    allowed: dict[str, frozenset[str]] = {}
+    for text in filters:
+        key, equals, values = text.partition("=")
+        if not equals or not values:
+            raise StudyError(f"--only must be KEY=VALUE[,VALUE], got {text!r}")
+        if key not in ONLY_KEYS:
+            raise UnknownNameError("key of --only", key, ONLY_KEYS)
+        allowed[key] = allowed.get(key, frozenset()) | frozenset(values.split(","))
+    return allowed
+
+
+def filtered(cells: Sequence[Cell], only: Mapping[str, frozenset[str]]) -> list[Cell]:
+    """The cells that match, see ``parse_only``.
+
+    Raises:
+        UnknownNameError: no cell has one of the values.
+    """
+
+    def facts(cell: Cell) -> dict[str, str]:
+        return {
+            "dataset": cell.dataset.name, "model": cell.model.name, "method": cell.method.name, "seed": str(cell.seed)
+        }  # fmt: skip
+
+    for key, values in only.items():
+        known = {facts(cell)[key] for cell in cells}
+        for value in sorted(values - known):
+            raise UnknownNameError(f"{key} in --only", value, known)
+    return [cell for cell in cells if all(facts(cell)[key] in values for key, values in only.items())]

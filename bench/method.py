@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bench.measure.flops.closed_form import Architecture as Architecture
 from bench.study import ModelKind
 
 if TYPE_CHECKING:
@@ -115,6 +116,14 @@ class Method(ABC):
         for name, tensor in load_file(folder / "adapter.safetensors").items():
             places[name].data.copy_(tensor)
         return model
+
+    def closed_form_flops(self, architecture: Architecture, task: Task) -> int:
+        """FLOPs of one forward pass of the adapted, unmerged model over one sequence of ``task.max_length`` tokens.
+
+        Worked out from the numbers of the architecture and the options, never from the model: the harness holds it
+        against what it counts. The default: the method adds nothing.
+        """
+        return architecture.forward_flops(task.max_length)
 
     def insights(self, model: nn.Module) -> dict[str, Any]:
         """What the report shows beyond the table, as JSON values."""

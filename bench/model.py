@@ -1,14 +1,17 @@
 """A model by name: architecture, weights and tokenizer, always from a local folder in the end."""
 
+import copy
 import hashlib
+import json
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import (
-    AutoConfig,
+    CONFIG_MAPPING,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -16,13 +19,20 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from bench.errors import ModelError
-from bench.sources import ModelSource
+from bench.errors import ModelError, UnsupportedError
+from bench.sources import ModelSource, architecture
 from bench.study import ModelKind
 
 #: What is fetched from the hub: no pickles, no code.
 HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
-ATTENTION = "sdpa"
+#: Sizes that a config.json must give, and what each may be at most: tens of times what any published model has.
+REQUIRED_SIZES = {"hidden_size": 10**6, "num_hidden_layers": 2000, "num_attention_heads": 10**4, "vocab_size": 10**8}
+OPTIONAL_SIZES = {
+    "intermediate_size": 10**7, "max_position_embeddings": 10**9, "num_key_value_heads": 10**4, "head_dim": 10**5,
+    "embedding_size": 10**6,
+}  # fmt: skip
+#: The task's labels replace those of the checkpoint.
+HEAD_SETTINGS = ("num_labels", "id2label", "label2id")
 
 
 def fetch(source: ModelSource) -> Path:
@@ -93,10 +103,82 @@ def load_config(source: ModelSource, folder: Path, num_labels: int) -> Pretraine
     Raises:
         ModelError: config.json is missing, broken or of an unknown architecture.
     """
+    path = folder / "config.json" if folder.is_dir() else folder
+    where = f"model {source.name}: {path}"
     try:
-        config: PretrainedConfig = AutoConfig.from_pretrained(folder, num_labels=num_labels, trust_remote_code=False)
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{where}: cannot be read: {type(error).__name__}: {error}") from None
+    if not isinstance(content, dict):
+        raise ModelError(f"{where}: must be a table of settings, got {type(content).__name__}")
+    return config_from(content, num_labels, where)
+
+
+def config_to_plan(source: ModelSource, num_labels: int) -> PretrainedConfig:
+    """The architecture of a model of which nothing else need be there: from a folder, the catalog, or the hub.
+
+    Raises:
+        ModelError: as ``load_config``; or neither is at hand and the hub cannot be reached.
+    """
+    if source.folder is not None:
+        return load_config(source, Path(source.folder), num_labels)
+    known = architecture(source)
+    if known is not None:
+        return config_from(known, num_labels, f"model {source.name}: catalog")
+    return load_config(source, _download(source.model_copy(update={"weights": "random"})), num_labels)
+
+
+def config_from(content: dict[str, Any], num_labels: int, where: str) -> PretrainedConfig:
+    """The architecture that the content of a config.json describes, with a head for ``num_labels`` classes.
+
+    transformers fills gaps with the sizes of some other model and builds what cannot be built until it breaks; so what
+    sizes depend on has to be there and to be sane.
+
+    Args:
+        content: of config.json.
+        num_labels: number of classes.
+        where: the file, for messages.
+
+    Raises:
+        ModelError: an unknown architecture; a size that is missing, no whole number or out of range; heads that do not
+            divide the hidden size.
+    """
+    name = str(content.get("model_type"))
+    if name not in CONFIG_MAPPING:
+        near = get_close_matches(name, list(CONFIG_MAPPING), n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ModelError(
+            f"{where}: model_type must be an architecture that transformers has, got {content.get('model_type')!r}{hint}"
+        )
+    aliases = CONFIG_MAPPING[name].attribute_map
+    for size, highest in REQUIRED_SIZES.items():
+        keys = [key for key in (size, aliases.get(size)) if key is not None and key in content]
+        if not keys:
+            other = f" (or {aliases[size]})" if size in aliases else ""
+            raise ModelError(f"{where}: {size}{other} is missing")
+        value = content[keys[0]]
+        if type(value) is not int or not 1 <= value <= highest:
+            raise ModelError(f"{where}: {keys[0]} must be a whole number from 1 to {highest}, got {value!r:.60}")
+    try:
+        settings = {key: value for key, value in content.items() if key not in HEAD_SETTINGS}
+        config: PretrainedConfig = CONFIG_MAPPING[name].from_dict(settings, num_labels=num_labels)
     except Exception as error:  # transformers raises whatever the file makes it raise
-        raise ModelError(f"model {source.name}: {folder}/config.json: {type(error).__name__}: {error}") from error
+        raise ModelError(f"{where}: {type(error).__name__}: {error}") from error
+    for size, highest in OPTIONAL_SIZES.items():
+        value = getattr(config, size, None)
+        if value is not None and (type(value) is not int or not 1 <= value <= highest):
+            raise ModelError(f"{where}: {size} must be a whole number from 1 to {highest}, got {value!r:.60}")
+    if getattr(config, "head_dim", None) is None and config.hidden_size % config.num_attention_heads:
+        raise ModelError(
+            f"{where}: num_attention_heads must divide hidden_size, got {config.num_attention_heads} heads and "
+            f"{config.hidden_size}"
+        )
+    groups = getattr(config, "num_key_value_heads", None)
+    if groups and config.num_attention_heads % groups:
+        raise ModelError(
+            f"{where}: num_key_value_heads must divide num_attention_heads, got {groups} and "
+            f"{config.num_attention_heads}"
+        )
     return config
 
 
@@ -113,7 +195,7 @@ def load_model(source: ModelSource, folder: Path, config: PretrainedConfig) -> n
     try:
         model, report = AutoModelForSequenceClassification.from_pretrained(
             folder, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False,
-            attn_implementation=ATTENTION, output_loading_info=True,
+            attn_implementation=_attention(AutoModelForSequenceClassification, config), output_loading_info=True,
         )  # fmt: skip
     except Exception as error:  # transformers raises whatever the files make it raise
         raise ModelError(f"model {source.name}: cannot be loaded: {type(error).__name__}: {error}") from error
@@ -127,14 +209,49 @@ def load_model(source: ModelSource, folder: Path, config: PretrainedConfig) -> n
     return model  # type: ignore[no-any-return]
 
 
-def build(config: PretrainedConfig, kind: ModelKind = "encoder") -> nn.Module:
+def build(config: PretrainedConfig, kind: ModelKind = "encoder", dtype: torch.dtype = torch.float32) -> nn.Module:
     """The architecture with fresh weights, on the current default device (``with torch.device("meta")`` for none).
 
     Args:
         config: the architecture.
         kind: an encoder gets a classification head for ``config.num_labels``; a causal model keeps its language head.
+        dtype: of the weights.
+
+    Raises:
+        UnsupportedError: transformers has no such head for this architecture.
     """
     factory = AutoModelForSequenceClassification if kind == "encoder" else AutoModelForCausalLM
-    return factory.from_config(  # type: ignore[no-any-return]
-        config, dtype=torch.float32, attn_implementation=ATTENTION, trust_remote_code=False
-    )
+    try:
+        return factory.from_config(  # type: ignore[no-any-return,no-untyped-call]
+            copy.deepcopy(config),  # from_config writes dtype into what it is given
+            dtype=dtype,
+            attn_implementation=_attention(factory, config),
+            trust_remote_code=False,
+        )
+    except ValueError as error:
+        raise UnsupportedError(f"{config.model_type} cannot be built as {kind}: {str(error)[:300]}") from error
+
+
+def _attention(factory: Any, config: PretrainedConfig) -> str:
+    """PyTorch's fused attention wherever transformers offers it for the architecture; eager for DeBERTa, say."""
+    model_class = factory._model_mapping.get(type(config), None)
+    return "sdpa" if getattr(model_class, "_supports_sdpa", True) else "eager"
+
+
+def forward(model: nn.Module, input_ids: Tensor, attention_mask: Tensor | None, kind: ModelKind = "encoder") -> Tensor:
+    """The logits that a prediction is made from.
+
+    Args:
+        model: of that kind.
+        input_ids: int64, shape (batch, tokens).
+        attention_mask: int64, shape (batch, tokens), 0 on padding; None where nothing is padded.
+        kind: of the model.
+
+    Returns:
+        Class scores, shape (batch, classes), of an encoder; of a causal model the scores of the token that comes next,
+        shape (batch, vocabulary): no other position's are computed.
+    """
+    if kind == "encoder":
+        return model(input_ids=input_ids, attention_mask=attention_mask).logits  # type: ignore[no-any-return]
+    output = model(input_ids=input_ids, attention_mask=attention_mask, logits_to_keep=1, use_cache=False)
+    return output.logits[:, -1]  # type: ignore[no-any-return]

@@ -4,32 +4,24 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 
 from bench import registry
 from bench.cell import Cell
 from bench.data import texts
-from bench.errors import RequestError, StudyError
+from bench.errors import ModelError, RequestError, StudyError
 from bench.method import usable_positions
 from bench.model import build, fetch, load_config, load_tokenizer
 from bench.store import write_json
-from bench.study import ModelKind
 
 
 def describe_methods(folder: Path, requested_at: float) -> None:
     """Import each plugin of request.json; answer.json says of each its label, kinds and options, or its error."""
     del requested_at
-    answer: dict[str, dict[str, Any]] = {}
-    for plugin in _request(folder):
-        try:
-            method = registry.load(plugin["name"], Path(plugin["path"]))
-            kinds = [kind for kind in get_args(ModelKind) if method.supports(kind)]
-            answer[plugin["name"]] = {"label": method.label, "kinds": kinds, "trains": method.trains}
-        except RequestError as error:
-            answer[plugin["name"]] = {"error": str(error)}
-    write_json(folder / "answer.json", answer)
+    plugins = [registry.Plugin(**facts | {"path": Path(facts["path"])}) for facts in _request(folder)]
+    write_json(folder / "answer.json", {plugin.name: registry.describe(plugin) for plugin in plugins})
 
 
 def fill_options(folder: Path, requested_at: float) -> None:
@@ -61,6 +53,10 @@ def check_cells(folder: Path, requested_at: float) -> None:
 
 
 def _check_model(cell: Cell) -> None:
+    if cell.model.kind == "causal" or cell.model.bits is not None:
+        raise ModelError(
+            f"model {cell.model.name}: causal and 4-bit models can be planned (tunebench plan), not measured yet"
+        )
     folder = fetch(cell.model)
     load_tokenizer(cell.model, folder)
     with torch.device("meta"):

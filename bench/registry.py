@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from bench.errors import PluginError, UnknownNameError
 from bench.method import Method, Options
-from bench.study import explain
+from bench.study import ModelKind, explain
 
 ENTRY_POINT_GROUP = "tunebench.methods"
 
@@ -128,6 +128,18 @@ def load(name: str, path: Path) -> type[Method]:
     if not (inspect.isclass(method.options_class) and issubclass(method.options_class, Options)):
         raise PluginError(f"method {name}: {path}: options_class must be a subclass of bench.method.Options")
     return method
+
+
+def describe(plugin: Plugin) -> dict[str, Any]:
+    """What a method says of itself: label, kinds and trains; or error, where its file does not import."""
+    try:
+        if plugin.error is not None:
+            raise PluginError(plugin.error)
+        method = load(plugin.name, plugin.path)
+    except PluginError as error:
+        return {"error": str(error)}
+    kinds = [kind for kind in get_args(ModelKind) if method.supports(kind)]
+    return {"label": method.label, "kinds": kinds, "trains": method.trains}
 
 
 def options(name: str, method: type[Method], given: dict[str, Any]) -> Options:

@@ -5,24 +5,23 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from bench import registry
 from bench.cell import Cell
-from bench.errors import NewerSchemaError, PluginError, RequestError, RunFolderError, StudyError, UnknownNameError
+from bench.errors import NewerSchemaError, PluginError, RequestError, RunFolderError, StudyError
 from bench.executor import Executor, Job
-from bench.expand import EVERY_METHOD, check_sources, expand, needed_plugins
+from bench.expand import EVERY_METHOD, check_sources, expand, filtered, needed_plugins
 from bench.record import SCHEMA_VERSION, Failure, Record, Status
 from bench.store import CellFolder, RunFolder, read_record, write_json, write_text
 from bench.study import Study
 
 PREFLIGHT_SECONDS = 3600.0  # a first download of large weights happens here
 POLL_SECONDS = 0.5
-ONLY_KEYS = ("dataset", "model", "method", "seed")
 
 
 class Watcher(Protocol):
@@ -57,7 +56,7 @@ class Request:
         folder: the run folder.
         data_root: see ``resolve_dataset``.
         plugin_files: files named with ``--plugin``.
-        only: allowed values by key of ``ONLY_KEYS``; cells that do not match are left for another time.
+        only: allowed values by key, see ``parse_only``; cells that do not match are left for another time.
     """
 
     study: Study
@@ -66,24 +65,6 @@ class Request:
     data_root: Path | None = None
     plugin_files: Sequence[Path] = ()
     only: Mapping[str, frozenset[str]] = field(default_factory=dict)
-
-
-def parse_only(filters: Iterable[str]) -> dict[str, frozenset[str]]:
-    """``["model=this,that", "seed=0"]`` as allowed values by key.
-
-    Raises:
-        StudyError: not of the form key=value[,value].
-        UnknownNameError: an unknown key.
-    """
-    allowed: dict[str, frozenset[str]] = {}
-    for text in filters:
-        key, equals, values = text.partition("=")
-        if not equals or not values:
-            raise StudyError(f"--only must be KEY=VALUE[,VALUE], got {text!r}")
-        if key not in ONLY_KEYS:
-            raise UnknownNameError("key of --only", key, ONLY_KEYS)
-        allowed[key] = allowed.get(key, frozenset()) | frozenset(values.split(","))
-    return allowed
 
 
 def run(request: Request, make_executor: Callable[[], Executor], watcher: Watcher) -> list[Record]:
@@ -135,7 +116,7 @@ class _Run:
             cells = expand(self.request.study, self.found, descriptions, self.request.data_root, self.request.base)
             if not cells:
                 raise StudyError(f"study {self.request.study.name} has no cells: no method fits its models")
-            chosen = _filtered(cells, self.request.only)
+            chosen = filtered(cells, self.request.only)
             done = {cell.id: record for cell in cells if (record := self._finished(cell)) is not None}
             pending = [cell for cell in chosen if cell.id not in done]
             if pending:
@@ -161,9 +142,8 @@ class _Run:
         unknown = [plugin for name, plugin in self.needed.items() if name not in fresh]
         if unknown:
             self.watcher.checking("methods")
-            request = [{"name": plugin.name, "path": str(plugin.path)} for plugin in unknown if plugin.error is None]
+            request = [asdict(plugin) | {"path": str(plugin.path)} for plugin in unknown]
             fresh |= self._ask("bench.preflight:describe_methods", request)
-            fresh |= {plugin.name: {"error": plugin.error} for plugin in unknown if plugin.error is not None}
         named = {name for grid in self.request.study.grid for name in grid.methods} - {EVERY_METHOD}
         for name, says in fresh.items():
             if "error" in says and name not in named:
@@ -294,19 +274,6 @@ class _Run:
             started_at=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
             wall_seconds=time.time() - started,
         )
-
-
-def _filtered(cells: Sequence[Cell], only: Mapping[str, frozenset[str]]) -> list[Cell]:
-    def facts(cell: Cell) -> dict[str, str]:
-        return {
-            "dataset": cell.dataset.name, "model": cell.model.name, "method": cell.method.name, "seed": str(cell.seed)
-        }  # fmt: skip
-
-    for key, values in only.items():
-        known = {facts(cell)[key] for cell in cells}
-        for value in sorted(values - known):
-            raise UnknownNameError(f"{key} in --only", value, known)
-    return [cell for cell in cells if all(facts(cell)[key] in values for key, values in only.items())]
 
 
 def _with_options(cell: Cell, answers: Mapping[str, Mapping[str, Any]]) -> Cell:

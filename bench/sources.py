@@ -2,7 +2,9 @@
 
 import hashlib
 import importlib.util
+import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -47,7 +49,8 @@ class ModelSource(Frozen):
     label: str
     kind: ModelKind
     weights: Literal["pretrained", "random"]
-    folder: str | None = Field(None, description="local folder; absent: on the hub")
+    bits: Literal[4] | None = Field(None, description="4: linear layers but the head in NF4")
+    folder: str | None = Field(None, description="local folder, or to plan a config.json; absent: on the hub")
     hub_id: str | None = None
     revision: str | None = None
     sha256: str | None = Field(None, description="of model.safetensors, checked before it is loaded")
@@ -87,8 +90,24 @@ def resolve_dataset(name: str, study: Study, data_root: Path | None, base: Path)
     )  # fmt: skip
 
 
-def resolve_model(name: str, study: Study, base: Path) -> ModelSource:
+def architecture(source: ModelSource) -> dict[str, Any] | None:
+    """What the catalog knows of a hub model's config.json, so that it can be planned without the hub; None if nothing.
+
+    The keys are those of config.json, ``dtype`` being the precision of the weights on the hub.
+    """
+    entries = catalog("models").values()
+    known = (entry for entry in entries if source.hub_id is not None and entry.get("hub_id") == source.hub_id)
+    return next((dict(entry["architecture"]) for entry in known if "architecture" in entry), None)
+
+
+def resolve_model(name: str, study: Study, base: Path, weights_needed: bool = True) -> ModelSource:
     """Locate a model by catalog name, study entry, hub id or local folder.
+
+    Args:
+        name: as the study's grid gives it.
+        study: for its ``[models]``.
+        base: folder that relative paths of the study start from.
+        weights_needed: whether a folder must hold weights; a config.json is enough to plan.
 
     Raises:
         UnknownNameError: nobody defines the name.
@@ -98,16 +117,17 @@ def resolve_model(name: str, study: Study, base: Path) -> ModelSource:
         entry = study.models[name]
         if entry.base is not None:
             source = _catalog_model(entry.base)
-            return source.model_copy(
-                update={"name": name, "weights": entry.weights, "fingerprint": f"{source.fingerprint}:{entry.weights}"}
-            )
-        return _own_model(name, entry, base)
+            changed = {"name": name, "weights": entry.weights, "bits": entry.bits or source.bits}
+            return source.model_copy(update=changed | {"fingerprint": f"{source.fingerprint}:{entry.weights}"})
+        return _own_model(name, entry, base, weights_needed)
     if name in catalog("models"):
         return _catalog_model(name)
-    if _is_folder(name, base):
-        return _own_model(Path(name).name, ModelEntry(path=name), base)
+    if _is_folder(name, base) or name.endswith(".json"):
+        path = Path(name).parent if Path(name).name == "config.json" else Path(name)
+        own_name = re.sub(r"[^A-Za-z0-9_.-]", "_", path.name.removesuffix(".json")) or "model"
+        return _own_model(own_name, ModelEntry(path=name), base, weights_needed)
     if _is_hub_id(name):
-        return _own_model(name, ModelEntry(hub_id=name), base)
+        return _own_model(name, ModelEntry(hub_id=name), base, weights_needed)
     raise UnknownNameError(
         "model", name, [*catalog("models"), *study.models],
         "or give a hub id owner/name or a folder with config.json",
@@ -217,7 +237,9 @@ def _catalog_model(name: str) -> ModelSource:
     if name not in entries:
         raise UnknownNameError("catalog model", name, entries)
     entry = entries[name]
-    common = {"name": name, "label": entry["label"], "kind": entry["kind"], "weights": "pretrained"}
+    common = {
+        "name": name, "label": entry["label"], "kind": entry["kind"], "weights": "pretrained", "bits": entry.get("bits")
+    }  # fmt: skip
     if "package" in entry:
         folder = _package_folder(name, entry)
         return ModelSource(**common, folder=str(folder), sha256=entry["sha256"], fingerprint=entry["sha256"])
@@ -236,23 +258,42 @@ def _package_folder(name: str, entry: dict[str, Any]) -> Path:
     return Path(spec.submodule_search_locations[0]) / str(entry["package_folder"])
 
 
-def _own_model(name: str, entry: ModelEntry, base: Path) -> ModelSource:
-    common = {"name": name, "label": name, "kind": entry.kind, "weights": entry.weights}
+def _own_model(name: str, entry: ModelEntry, base: Path, weights_needed: bool) -> ModelSource:
+    common = {"name": name, "label": name, "weights": entry.weights, "bits": entry.bits}
     if entry.path is None:
         return ModelSource(
-            **common, hub_id=entry.hub_id, revision=entry.revision,
+            **common, kind=entry.kind or "encoder", hub_id=entry.hub_id, revision=entry.revision,
             fingerprint=f"{entry.hub_id}@{entry.revision}:{entry.weights}",
         )  # fmt: skip
-    folder = (base / _expand_user(entry.path)).resolve()
-    config = folder / "config.json"
+    path = (base / _expand_user(entry.path)).resolve()
+    if path.is_file() and weights_needed:
+        raise ModelError(f"model {name}: {path} is a file; give the folder that holds config.json and the weights")
+    config = path if path.is_file() else path / "config.json"
     if not config.is_file():
-        raise ModelError(f"model {name}: {folder} has no config.json")
-    weights = sorted(folder.glob("*.safetensors"))
-    if entry.weights == "pretrained" and not weights:
+        raise ModelError(f"model {name}: {path} has no config.json")
+    weights = sorted(path.glob("*.safetensors")) if path.is_dir() else []
+    if entry.weights == "pretrained" and weights_needed and not weights:
         raise ModelError(
-            f"model {name}: {folder} has no *.safetensors (pickled weights are never loaded); convert them, or set "
+            f"model {name}: {path} has no *.safetensors (pickled weights are never loaded); convert them, or set "
             'weights = "random" to build the architecture alone'
         )
     facts = [hashlib.sha256(config.read_bytes()).hexdigest(), entry.weights]
     facts += [f"{path.name}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in weights]
-    return ModelSource(**common, folder=str(folder), fingerprint=hashlib.sha256("\n".join(facts).encode()).hexdigest())
+    fingerprint = hashlib.sha256("\n".join(facts).encode()).hexdigest()
+    kind = entry.kind or _kind(name, config)
+    return ModelSource(**common, kind=kind, folder=str(path), fingerprint=fingerprint)
+
+
+def _kind(name: str, config: Path) -> ModelKind:
+    """What a config.json says that its weights are: a causal language model, or what a classification head goes on."""
+    try:
+        content = json.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"model {name}: {config} cannot be read: {type(error).__name__}: {error}") from None
+    named = content.get("architectures") if isinstance(content, dict) else None
+    if not isinstance(named, list) or not named:
+        raise ModelError(
+            f"model {name}: {config} names no architectures, so it does not tell whether the model is an encoder or "
+            f'causal; define it in the study: [models.{name}] path = "FOLDER", kind = "encoder" or "causal"'
+        )
+    return "causal" if any(str(each).endswith(("ForCausalLM", "LMHeadModel")) for each in named) else "encoder"

@@ -70,6 +70,9 @@ class TrainSettings(Frozen):
     max_grad_norm: float | None = Field(
         1.0, gt=0, description="clip the gradient's global L2 norm; absent: no clipping"
     )
+    gradient_checkpointing: bool = Field(
+        False, description="keep each layer's input alone and compute the rest again in the backward pass"
+    )
     keep_artifact: bool = Field(False, description="keep the saved adapter or model; its size is measured in any case")
     timing_warmup_steps: int = Field(5, ge=0, description="first steps, trained but left out of the throughput")
 
@@ -106,10 +109,17 @@ class DatasetEntry(Frozen):
 class ModelEntry(Frozen):
     """A model of the user's own: a folder or a hub id."""
 
-    path: str | None = Field(None, description="folder with config.json, tokenizer and model.safetensors")
+    path: str | None = Field(
+        None, description="folder with config.json, tokenizer and model.safetensors; to plan, a config.json is enough"
+    )
     hub_id: str | None = Field(None, description="model on the hub")
     revision: str = Field("main", description="hub revision, best a commit hash")
-    kind: ModelKind = Field("encoder", description="encoder with a classification head, or causal language model")
+    kind: ModelKind | None = Field(
+        None,
+        description="encoder with a classification head, or causal language model; absent: what config.json names, "
+        "and encoder on the hub",
+    )
+    bits: Literal[4] | None = Field(None, description="4: linear layers but the head in NF4; absent: not quantised")
     weights: Literal["pretrained", "random"] = Field("pretrained", description="random: the architecture alone, marked")
     base: str | None = Field(None, description="catalog name that this entry varies, e.g. with random weights")
 
@@ -136,6 +146,7 @@ class Grid(Frozen):
     models: tuple[Reference, ...] = Field(min_length=1)
     methods: tuple[str, ...] = Field(("*",), min_length=1, description="names; * is every method found that fits")
     seeds: tuple[int, ...] = Field((0,), min_length=1)
+    data: Settings = Field(default_factory=dict, description="data settings for this grid alone")
     train: Settings = Field(default_factory=dict, description="train settings for this grid alone")
     options: dict[str, Settings] = Field(
         default_factory=dict, description="options by method for this grid alone, over those of [methods]"
@@ -167,6 +178,19 @@ class Study(Frozen):
     datasets: dict[Slug, DatasetEntry] = Field(default_factory=dict)
     models: dict[Slug, ModelEntry] = Field(default_factory=dict)
     methods: dict[Slug, MethodEntry] = Field(default_factory=dict)
+
+    def data_settings(self, grid: Grid, dataset: str) -> DataSettings:
+        """Merge the data settings that hold for one dataset in one grid; the most particular wins.
+
+        Raises:
+            StudyError: an override names an unknown setting or breaks its rule.
+        """
+        entry = self.datasets.get(dataset)
+        own = {} if entry is None or entry.max_length is None else {"max_length": entry.max_length}
+        try:
+            return DataSettings.model_validate(self.data.model_dump() | own | grid.data, strict=True)
+        except ValidationError as error:
+            raise StudyError(explain(error, f"study {self.name}: data of a grid", DataSettings)) from None
 
     def train_settings(self, grid: Grid, method: MethodEntry | None, where: str) -> TrainSettings:
         """Merge the train settings that hold for one method in one grid; the most particular wins.

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from bench.data.batches import Batch, collate, training_order
 from bench.data.tokens import Tokens
-from bench.errors import DivergedError
+from bench.errors import DivergedError, UnsupportedError
 from bench.measure.clock import StepClock, held_garbage_collection
 from bench.method import Method
-from bench.study import TrainSettings
+from bench.model import forward
+from bench.study import ModelKind, TrainSettings
 
 StepHook = Callable[[int, int], None]
 """Called with (steps done, steps in all) after each step."""
@@ -75,6 +76,21 @@ def store_frozen_weights_as(model: nn.Module, dtype: torch.dtype) -> None:
                     parameter.data = parameter.data.to(dtype)
 
 
+def enable_gradient_checkpointing(model: nn.Module) -> None:
+    """Have every layer keep its input alone (Chen et al. 2016, arXiv 1604.06174).
+
+    Raises:
+        UnsupportedError: the architecture does not offer it.
+    """
+    enable = getattr(model, "gradient_checkpointing_enable", None)
+    try:
+        if enable is None:
+            raise ValueError("it has no gradient_checkpointing_enable")
+        enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    except ValueError as error:
+        raise UnsupportedError(f"train.gradient_checkpointing is true, but the model cannot: {error}") from None
+
+
 def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
     """Compute matmuls in ``dtype``; off for fp32."""
     return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
@@ -89,6 +105,66 @@ def learning_rate_factor(step: int, total: int, settings: TrainSettings) -> floa
         return 1.0
     progress = (step - warmup) / max(1, total - warmup)
     return 1.0 - progress if settings.schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+class TrainStep:
+    """Forward, backward, clipping and update of one batch after another."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        method: Method,
+        total_steps: int,
+        settings: TrainSettings,
+        precision: torch.autocast,
+        kind: ModelKind = "encoder",
+    ) -> None:
+        """Set the optimizer and its schedule up.
+
+        Args:
+            model: as ``method.adapt`` returned it, on its device.
+            method: for its parameter groups and extra loss.
+            total_steps: optimizer steps that the schedule runs over.
+            settings: schedule and clipping.
+            precision: see ``autocast``.
+            kind: of the model.
+        """
+        self.model, self.method, self.kind = model, method, kind
+        self.optimizer = torch.optim.AdamW(method.parameter_groups(model), lr=method.options.learning_rate, fused=True)
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda step: learning_rate_factor(step, total_steps, settings)
+        )
+        self._trainable = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        self._max_grad_norm = settings.max_grad_norm
+        self._precision = precision
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the first parameter group, at the step to come."""
+        return float(self._schedule.get_last_lr()[0])
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Take one step; returns the task's loss, a scalar without history, on the device."""
+        loss, total = self.loss(batch)
+        total.backward()
+        self.update()
+        return loss
+
+    def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The task's loss without history, and the loss to go backward from: with the method's own added."""
+        with self._precision:
+            logits = forward(self.model, batch.input_ids, batch.attention_mask, self.kind)
+        loss = nn.functional.cross_entropy(logits.float(), batch.labels)
+        extra = self.method.extra_loss(self.model)
+        return loss.detach(), loss if extra is None else loss + extra
+
+    def update(self) -> None:
+        """Clip the gradients, update the weights and let the gradients go."""
+        if self._max_grad_norm is not None:
+            nn.utils.clip_grad_norm_(self._trainable, self._max_grad_norm, foreach=True)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._schedule.step()
 
 
 def train(
@@ -116,11 +192,7 @@ def train(
     Raises:
         DivergedError: a loss was not a finite number.
     """
-    optimizer = torch.optim.AdamW(method.parameter_groups(model), lr=method.options.learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: learning_rate_factor(step, total_steps, settings)
-    )
-    trainable = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    take_step = TrainStep(model, method, total_steps, settings, autocast(device, dtype))
     log = StepLog()
     losses: list[Tensor] = []
     model.train()
@@ -128,13 +200,8 @@ def train(
         clock = StepClock(device)
         for step in range(total_steps):
             batch = next(batches).to(device)
-            log.learning_rates.append(float(schedule.get_last_lr()[0]))
-            losses.append(_backward(model, method, batch, autocast(device, dtype)))
-            if settings.max_grad_norm is not None:
-                nn.utils.clip_grad_norm_(trainable, settings.max_grad_norm, foreach=True)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            schedule.step()
+            log.learning_rates.append(take_step.learning_rate)
+            losses.append(take_step(batch))
             method.after_step(model, step)
             log.count(batch)
             clock.mark()
@@ -143,15 +210,6 @@ def train(
     log.losses = torch.stack(losses).float().tolist()  # read once: each earlier look would make the device wait
     _check_finite(log.losses)
     return log
-
-
-def _backward(model: nn.Module, method: Method, batch: Batch, precision: torch.autocast) -> Tensor:
-    with precision:
-        logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
-    loss = nn.functional.cross_entropy(logits.float(), batch.labels)
-    extra = method.extra_loss(model)
-    (loss if extra is None else loss + extra).backward()
-    return loss.detach()
 
 
 def _check_finite(losses: list[float]) -> None:

@@ -26,13 +26,22 @@ from bench.data.tokens import Tokens, tokenise
 from bench.dropout import replace_dropout
 from bench.errors import DivergedError, ModelError, PluginError, UnsupportedError
 from bench.evaluate import predict, quality
-from bench.measure import flops, machine, memory, parameters
+from bench.measure import machine, memory, parameters
+from bench.measure.flops import dispatched
 from bench.method import Method, Task
 from bench.model import build, fetch, load_config, load_model, load_tokenizer
 from bench.packing import pack_linear_layers
 from bench.record import Data, Failure, Phase, PhaseName, Record, Speed, Status, Training
 from bench.store import CellFolder, read_cell, write_json, write_text
-from bench.train import StepLog, epoch_batches, num_steps, speed_facts, store_frozen_weights_as, train
+from bench.train import (
+    StepLog,
+    enable_gradient_checkpointing,
+    epoch_batches,
+    num_steps,
+    speed_facts,
+    store_frozen_weights_as,
+    train,
+)
 
 PROGRESS_SECONDS = 0.5
 INFERENCE_WARMUP_BATCHES = 2
@@ -130,6 +139,8 @@ class _Measurement:
             model = method.adapt(model, task)
             self.facts["parameters"] = parameters.count(model)
             self._count_flops(method_class, method, task)
+            if cell.train.gradient_checkpointing:
+                enable_gradient_checkpointing(model)
             if self.dtype != torch.float32:
                 store_frozen_weights_as(model, self.dtype)
             model = model.to(self.device)
@@ -191,7 +202,7 @@ class _Measurement:
                 f"method {self.cell.method.name} adapts a meta build differently: {twin_counts} against "
                 f"{self.facts['parameters']}; adapt must not depend on the values of weights"
             )
-        self.facts["flops"] = flops.count_forward(twin.to("meta"), task.max_length)
+        self.facts["flops"] = dispatched.count_forward(twin.to("meta"), task.max_length, task.kind)
 
     def _train(self, model: nn.Module, method: Method, tokens: Tokens, labels: list[int], pad_id: int) -> None:
         settings = self.cell.train

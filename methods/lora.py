@@ -1,15 +1,17 @@
 """LoRA: low-rank updates beside frozen linear layers (Hu et al. 2021, arXiv 2106.09685), by way of peft."""
 
 from pathlib import Path
-from typing import cast
+from typing import Annotated, Literal, cast
 
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
 from pydantic import Field
 from torch import nn
 
 from bench.errors import UnsupportedError
-from bench.method import Method, Task
+from bench.method import Architecture, Method, Task
 from bench.method import Options as BaseOptions
+from bench.study import ModelKind
 
 
 class Options(BaseOptions):
@@ -19,8 +21,10 @@ class Options(BaseOptions):
     r: int = Field(8, ge=1, description="rank of the update")
     alpha: float = Field(16, gt=0, description="the update is scaled by alpha / r")
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout on the update's input")
-    target_modules: tuple[str, ...] | None = Field(
-        None, min_length=1, description="names of the linear layers that get an update; absent: peft's choice"
+    target_modules: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
+        None,
+        description="names of the linear layers that get an update, or all-linear for each but the head; absent: "
+        "peft's choice",
     )
     merge: bool = Field(True, description="add the update into the weights before inference")
 
@@ -31,20 +35,24 @@ class LoRA(Method):
     label = "LoRA"
     options_class = Options
 
+    @classmethod
+    def supports(cls, kind: ModelKind) -> bool:
+        """Encoders and causal models."""
+        return kind in ("encoder", "causal")
+
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
         """Wrap the model with peft."""
-        del task
         targets = self.options.target_modules
         config = LoraConfig(
-            task_type=TaskType.SEQ_CLS,
+            task_type=TaskType.SEQ_CLS if task.kind == "encoder" else TaskType.CAUSAL_LM,
             r=self.options.r,
             lora_alpha=self.options.alpha,
             lora_dropout=self.options.dropout,
-            target_modules=None if targets is None else list(targets),
+            target_modules=list(targets) if isinstance(targets, tuple) else targets,
         )
         try:
             return cast(nn.Module, get_peft_model(model, config))
-        except ValueError as error:
+        except (ValueError, TypeError) as error:  # the latter where a layer to update is also the head to save
             raise UnsupportedError(f"peft finds no layer to update (set target_modules): {error}") from error
 
     def prepare_inference(self, model: nn.Module) -> nn.Module:
@@ -59,3 +67,19 @@ class LoRA(Method):
         """Read the adapter back."""
         cast(PeftModel, model).load_adapter(str(folder), adapter_name="default", is_trainable=True)
         return model
+
+    def closed_form_flops(self, architecture: Architecture, task: Task) -> int:
+        """The plain model, and 2 rows r (in + out) for the two factors of each layer with an update."""
+        peft_choice = TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING.get(architecture.model_type, [])
+        targets = self.options.target_modules or peft_choice
+        # A classification head, which is trained as a saved copy, gets no update.
+        layers = [layer for layer in architecture.linears if layer.name.split(".")[0] not in ("classifier", "score")]
+        if targets == "all-linear":
+            layers = [layer for layer in layers if layer.name != "lm_head" and not layer.is_convolution]
+        else:
+            layers = [layer for layer in layers if layer.is_called(targets)]
+        rows_times_widths = sum(
+            layer.total_rows(task.max_length) * (layer.in_features + layer.out_features) for layer in layers
+        )
+        update: int = 2 * self.options.r * rows_times_widths
+        return architecture.forward_flops(task.max_length) + update

@@ -1,7 +1,7 @@
 """P-Tuning: trained virtual tokens before the text (Liu et al. 2021, arXiv 2103.10385), by way of peft."""
 
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 from peft import (
@@ -17,7 +17,7 @@ from pydantic import Field
 from torch import nn
 
 from bench.errors import UnsupportedError
-from bench.method import Method, Task, usable_positions
+from bench.method import Architecture, Method, Task, usable_positions
 from bench.method import Options as BaseOptions
 
 
@@ -46,19 +46,24 @@ class PTuning(Method):
                 f"{self.options.num_virtual_tokens} virtual tokens and max_length {task.max_length} are more than the "
                 f"model's {positions} positions; lower data.max_length or num_virtual_tokens"
             )
-        return cast(nn.Module, get_peft_model(model, self._config()))
+        return cast(nn.Module, get_peft_model(model, self._config(model)))
 
-    def _config(self) -> PromptTuningConfig | PromptEncoderConfig:
+    def _config(self, model: nn.Module) -> PromptTuningConfig | PromptEncoderConfig:
         tokens, kind = self.options.num_virtual_tokens, self.options.reparameterization
+        shape: dict[str, Any] = {
+            "task_type": TaskType.SEQ_CLS,
+            "num_virtual_tokens": tokens,
+            # peft would look for names that not every config has, and take hidden_size for the width of embeddings.
+            "token_dim": cast(nn.Embedding, model.get_input_embeddings()).embedding_dim,  # type: ignore[operator]
+            "num_layers": model.config.num_hidden_layers,  # type: ignore[union-attr]
+            "num_attention_heads": model.config.num_attention_heads,  # type: ignore[union-attr]
+        }
         if kind == "none":
-            return PromptTuningConfig(
-                task_type=TaskType.SEQ_CLS, num_virtual_tokens=tokens, prompt_tuning_init=PromptTuningInit.RANDOM
-            )
+            return PromptTuningConfig(prompt_tuning_init=PromptTuningInit.RANDOM, **shape)
         return PromptEncoderConfig(
-            task_type=TaskType.SEQ_CLS,
-            num_virtual_tokens=tokens,
             encoder_reparameterization_type=PromptEncoderReparameterizationType[kind.upper()],
             encoder_hidden_size=self.options.hidden_size,
+            **shape,
         )
 
     def prepare_inference(self, model: nn.Module) -> nn.Module:
@@ -81,6 +86,18 @@ class PTuning(Method):
         wrapped.load_adapter(str(folder), adapter_name="default", is_trainable=True)
         _use_embedding_as_is(wrapped)  # peft saves what comes out of the mlp or lstm
         return model
+
+    def closed_form_flops(self, architecture: Architecture, task: Task) -> int:
+        """The plain model on a sequence longer by the virtual tokens, and what these pass through before it."""
+        tokens, inner, outer = self.options.num_virtual_tokens, self.options.hidden_size, architecture.embedding_size
+        multiply_adds_a_token: dict[str, int] = {
+            "none": 0,
+            "mlp": outer * inner + inner * inner + inner * outer,
+            # Two layers of four gates in both directions, each gate fed by input and state; then two linear layers.
+            "lstm": 2 * 4 * inner * ((outer + inner) + (2 * inner + inner)) + (2 * inner) ** 2 + 2 * inner * outer,
+        }
+        encoder: int = 2 * tokens * multiply_adds_a_token[self.options.reparameterization]
+        return architecture.forward_flops(task.max_length + tokens) + encoder
 
 
 def _use_embedding_as_is(model: PeftModel) -> None:

@@ -19,6 +19,7 @@ LAYERS = (
     {"bench.cell"},
     {"bench.record"},
     {"bench.store"},
+    {"bench.measure.flops.closed_form"},  # a method says in closed form what it adds
     {"bench.method"},
     {"bench.registry"},
     {"bench.executor", "bench.expand"},
@@ -30,6 +31,7 @@ LAYERS = (
     {"bench.plan"},
     {"bench.preflight", "bench.worker"},
     {"bench.runner", "bench.progress", "bench.report"},
+    {"bench.audit"},
     {"bench.inspection"},
     {"bench.cli"},
     {"bench.__main__"},

@@ -18,8 +18,9 @@ import pytest
 from bench.cell import Cell
 from bench.errors import RunFolderError, UnknownNameError
 from bench.executor import Executor, InlineExecutor
+from bench.expand import parse_only
 from bench.record import Record
-from bench.runner import Request, parse_only, run
+from bench.runner import Request, run
 from bench.store import RunFolder
 from bench.study import Study
 from tests.support import (

@@ -39,7 +39,9 @@ class PlanRow(Frozen):
     inference_batch_size: int
     device: str = Field(description="cpu or cuda: whose kernels the memory is predicted for")
     precision: str
-    unsupported: str | None = Field(None, description="why the method cannot adapt the model; all numbers are null then")
+    unsupported: str | None = Field(
+        None, description="why the method cannot adapt the model; all numbers are null then"
+    )
     trainable_params: int | None = None
     total_params: int | None = None
     logical_params: int | None = None

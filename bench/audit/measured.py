@@ -1,0 +1,78 @@
+"""What a run measured, in base units, beside the printed numbers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from bench.errors import RunFolderError
+from bench.record import Record
+from bench.report.statistics import QUANTITIES, conditions, mean_std, over_seeds
+from bench.store import RunFolder, read_record
+
+#: Dataset, model and method by their study names.
+Key = tuple[str, str, str]
+#: Column of the report's QUANTITIES and its factor to base units, by quantity.
+COLUMNS = {
+    "f1": ("macro_f1", 1.0),
+    "trainable_params": ("trainable_params", 1.0),
+    "total_params": ("total_params", 1.0),
+    "train_throughput": ("train_samples_per_second", 1.0),
+    "inference_throughput": ("inference_samples_per_second", 1.0),
+    "flops": ("forward_gflops", 1e9),
+    "peak_memory": ("peak_train_mb", 1e6),
+}
+QUALITY: dict[str, Callable[[Record], float | None]] = {
+    "accuracy": lambda record: record.quality.accuracy if record.quality else None,
+    "precision": lambda record: record.quality.macro_precision if record.quality else None,
+    "recall": lambda record: record.quality.macro_recall if record.quality else None,
+}
+
+
+def read_measured(folder: Path) -> list[Record]:
+    """The records of a run folder, in its order; cells that have not been run are left out.
+
+    Raises:
+        RunFolderError: not a run folder, a damaged record, or no successful cell.
+    """
+    run = RunFolder(folder)
+    records = [record for cell_id in run.cell_ids() if (record := read_record(run.cell(cell_id).record)) is not None]
+    if not any(record.status == "ok" for record in records):
+        raise RunFolderError(f"{folder}: no cell has succeeded yet; run the study first")
+    return records
+
+
+def means(records: Sequence[Record]) -> dict[Key, dict[str, float]]:
+    """Means over the seeds that succeeded, by row and quantity, in base units; what is unknown is absent.
+
+    A throughput of no stated phase is that of inference.
+    """
+    groups: dict[Key, list[Record]] = {}
+    for record in records:
+        if record.status == "ok":
+            cell = record.cell
+            groups.setdefault((cell.dataset.name, cell.model.name, cell.method.name), []).append(record)
+    by_column = {quantity.column: quantity for quantity in QUANTITIES}
+    result: dict[Key, dict[str, float]] = {}
+    for key, group in groups.items():
+        row: dict[str, float] = {}
+        for name, (column, factor) in COLUMNS.items():
+            mean = over_seeds(group, by_column[column]).mean
+            if mean is not None:
+                row[name] = mean * factor
+        if "inference_throughput" in row:
+            row["throughput"] = row["inference_throughput"]
+        for name, read in QUALITY.items():
+            values = [value for record in group if (value := read(record)) is not None]
+            if values and "f1" in row:
+                row[name] = mean_std(values)[0]
+        result[key] = row
+    return result
+
+
+def said(records: Sequence[Record] | None) -> str:
+    """The conditions of measurement in sentences; empty without records."""
+    return conditions(records) if records else ""
+
+
+def of_row(measured: Mapping[Key, Mapping[str, float]], key: Key, quantity: str) -> float | None:
+    """The measured mean of one number in base units; None where there is none."""
+    return measured.get(key, {}).get(quantity)

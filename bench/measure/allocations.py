@@ -1,0 +1,101 @@
+"""What tensors hold, allocation by allocation: the live bytes of every storage that an operator makes."""
+
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Literal
+
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+Kind = Literal["weights", "gradients", "optimizer_state", "activations", "rest"]
+
+
+class AllocationTracker(TorchDispatchMode):
+    """Adds up the storages that are alive, by kind, and keeps the sum at its highest.
+
+    It sees what an allocator would be asked for, and so works alike on fake tensors, which hold nothing. What a kernel
+    asks for inside one operator it cannot see.
+
+    Attributes:
+        live: bytes by kind, now.
+        peak: bytes by kind when their sum was highest since ``restart_peak``.
+    """
+
+    def __init__(self, block_bytes: int = 1) -> None:
+        """Start at nothing.
+
+        Args:
+            block_bytes: an allocation is rounded up to a multiple of this; CUDA's allocator hands out 512-byte blocks.
+        """
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.live: Counter[Kind] = Counter()
+        self.peak: dict[Kind, int] = {}
+        self._peak_bytes = 0
+        self._live_bytes = 0
+        self._block_bytes = block_bytes
+        self._kind: Kind = "rest"
+        self._sizes: dict[int, tuple[weakref.ref[Any], int, Kind]] = {}
+
+    def __torch_dispatch__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Run the operator and count what it made."""
+        del types
+        result = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, Tensor):
+                self._add(leaf, self._kind)
+        if self._live_bytes > self._peak_bytes:
+            self._peak_bytes = self._live_bytes
+            self.peak = dict(self.live)
+        return result
+
+    def restart_peak(self) -> None:
+        """From here on, a new peak."""
+        self._peak_bytes = self._live_bytes
+        self.peak = dict(self.live)
+
+    def hold(self, tensors: Iterable[Tensor], kind: Kind) -> None:
+        """Count tensors that exist already, or say of counted ones what they are."""
+        for tensor in tensors:
+            key = id(tensor.untyped_storage())
+            if key in self._sizes:
+                reference, size, before = self._sizes[key]
+                self._sizes[key] = (reference, size, kind)
+                self.live[before] -= size
+                self.live[kind] += size
+            else:
+                self._add(tensor, kind)
+
+    @contextmanager
+    def making(self, kind: Kind) -> Iterator[None]:
+        """What is allocated inside is of this kind."""
+        before, self._kind = self._kind, kind
+        try:
+            yield
+        finally:
+            self._kind = before
+
+    def _add(self, tensor: Tensor, kind: Kind) -> None:
+        storage = tensor.untyped_storage()
+        key = id(storage)
+        if key in self._sizes:
+            return
+        size = -(-storage.nbytes() // self._block_bytes) * self._block_bytes
+        self._sizes[key] = (weakref.ref(storage, partial(self._remove, key)), size, kind)
+        self.live[kind] += size
+        self._live_bytes += size
+
+    def _remove(self, key: int, reference: object) -> None:
+        del reference
+        _, size, kind = self._sizes.pop(key)
+        self.live[kind] -= size
+        self._live_bytes -= size

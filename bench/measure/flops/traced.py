@@ -1,0 +1,179 @@
+"""The second of three ways: floating-point operations counted on the trace, by fvcore."""
+
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import chain
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from bench.measure.flops.grouped import GroupedMatmulShapes
+from bench.measure.flops.sequence import call_options, in_mode, token_ids
+from bench.study import ModelKind
+
+with warnings.catch_warnings():
+    # fvcore scripts a loss function that nobody here uses as it is imported, and torch calls that deprecated.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from fvcore.nn import FlopCountAnalysis
+    from fvcore.nn.jit_handles import (
+        addmm_flop_jit,
+        bmm_flop_jit,
+        einsum_flop_jit,
+        get_shape,
+        linear_flop_jit,
+        matmul_flop_jit,
+    )
+
+#: Multiply-adds of one node of the trace, from its inputs and outputs.
+Handle = Callable[[list[Any], list[Any]], Any]
+
+
+def count_forward(model: nn.Module, sequence_length: int, kind: ModelKind = "encoder") -> int:
+    """FLOPs of one forward pass over one sequence, batch 1, in evaluation mode; a multiply-add is 2.
+
+    fvcore counts multiply-adds, so its figure is doubled.
+
+    Args:
+        model: the adapted model on the meta device, so that nothing is computed.
+        sequence_length: tokens of the sequence; virtual tokens of a prompt method come on top.
+        kind: a causal model computes the logits of the last position alone, as the harness asks of it.
+    """
+    analysis = FlopCountAnalysis(_Logits(model, kind), (token_ids(model, sequence_length),))
+    analysis.clear_op_handles().set_op_handle(**HANDLES)
+    analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
+    with ExitStack() as stack:
+        stack.enter_context(in_mode(model, training=False))
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(GroupedMatmulShapes())
+        thread = stack.enter_context(ThreadPoolExecutor(max_workers=1))
+        untraced = _Untraced(thread)
+        stack.enter_context(untraced)
+        multiply_adds: int = analysis.total()
+    return 2 * (multiply_adds + untraced.multiply_adds)
+
+
+class _Untraced(TorchDispatchMode):
+    """While active, convolutions and what bitsandbytes does are not traced inside: their shapes are numbers.
+
+    Traced shapes are tensors, which the meta kernels of both refuse. Tracing is a state of the thread and cannot be
+    left inside an operator, so these run in another thread. What bitsandbytes does is on the trace before it comes
+    here; a convolution is not, so its multiply-adds are counted here.
+    """
+
+    def __init__(self, thread: ThreadPoolExecutor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.thread = thread
+        self.multiply_adds = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        del types
+        kwargs = kwargs or {}
+        if func.namespace == "bitsandbytes":
+            return self.thread.submit(_call, func, args, kwargs).result()
+        if func is torch.ops.aten.convolution.default:
+            output, multiply_adds = self.thread.submit(_convolve, func, args).result()
+            self.multiply_adds += multiply_adds
+            return output
+        return func(*args, **kwargs)
+
+
+def _call(func: Any, args: Any, kwargs: Any) -> Any:
+    with torch.no_grad():  # which holds for one thread alone
+        return func(*args, **kwargs)
+
+
+def _convolve(func: Any, args: Any) -> tuple[Tensor, int]:
+    """A convolution and its multiply-adds: an element of the output is a sum over its kernel, [out, in / groups, ...].
+
+    A transposed one spreads each element of its input over its kernel, [in, out / groups, ...].
+    """
+    output = _call(func, args, {})
+    states, weight, transposed = args[0], args[1], args[6]
+    return output, (states if transposed else output).numel() * prod(weight.shape[1:])
+
+
+class _Logits(nn.Module):
+    """A trace wants tensors in and out, and no keywords."""
+
+    def __init__(self, model: nn.Module, kind: ModelKind) -> None:
+        super().__init__()
+        self.model = model
+        self.options = call_options(kind)
+        self.training = False
+
+    def state_dict(self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> Any:
+        """The tensors and no more: torch asks for them before it traces, and a 4-bit layer would add values to it."""
+        del args, keep_vars
+        tensors = {} if destination is None else destination
+        named = chain(self.model.named_parameters(), self.model.named_buffers())
+        tensors.update({f"{prefix}{name}": tensor for name, tensor in named})
+        return tensors
+
+    def forward(self, ids: Tensor) -> Tensor:
+        logits: Tensor = self.model(input_ids=ids, **self.options).logits
+        return logits
+
+
+def _shape(tensor: Any) -> tuple[int, ...]:
+    return tuple(get_shape(tensor))
+
+
+def _named(name: str, count: Callable[[list[Any], list[Any]], int]) -> Handle:
+    return lambda inputs, outputs: Counter({name: count(inputs, outputs)})
+
+
+def _attention(inputs: list[Any], outputs: list[Any]) -> int:
+    """Queries [..., L, D], keys [..., S, D], values [..., S, V]: scores LSD, then their product with the values LSV."""
+    del outputs
+    query, key, value = (_shape(tensor) for tensor in inputs[:3])
+    return prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
+
+
+def _grouped(inputs: list[Any], outputs: list[Any]) -> int:
+    """Each element of the output is a sum over K, which groups share where both operands are matrices."""
+    first, second = _shape(inputs[0]), _shape(inputs[1])
+    elements = prod(_shape(outputs[0]))
+    return elements * first[-1] if len(first) == 3 or len(second) == 3 else first[0] * first[1] * second[1]
+
+
+def _batched_sum(inputs: list[Any], outputs: list[Any]) -> int:
+    """``baddbmm``: [B, M, K] x [B, K, N]."""
+    del outputs
+    return prod(_shape(inputs[1])) * _shape(inputs[2])[-1]
+
+
+def _four_bit(inputs: list[Any], outputs: list[Any]) -> int:
+    """[..., K] times a packed weight gives [..., N]."""
+    return prod(_shape(outputs[0])) * _shape(inputs[0])[-1]
+
+
+def _lstm(inputs: list[Any], outputs: list[Any]) -> int:
+    """Every matrix of every layer and direction, once a position; ``inputs[2]`` is the list of weights."""
+    del outputs
+    positions = prod(_shape(inputs[0])[:-1])
+    weights: list[tuple[int, ...]] = [_shape(weight) for weight in inputs[2].node().inputs()]
+    return positions * sum(prod(shape) for shape in weights if len(shape) == 2)
+
+
+#: Matmuls and nothing else: fvcore's own choice counts normalisations too, which the other two ways do not.
+HANDLES: dict[str, Handle | None] = {
+    "aten::linear": linear_flop_jit,
+    "aten::matmul": matmul_flop_jit,
+    "aten::mm": matmul_flop_jit,
+    "aten::bmm": bmm_flop_jit,
+    "aten::addmm": addmm_flop_jit,
+    "aten::einsum": einsum_flop_jit,
+    "aten::baddbmm": _named("baddbmm", _batched_sum),
+    "aten::scaled_dot_product_attention": _named("attention", _attention),
+    "aten::_grouped_mm": _named("grouped", _grouped),
+    "aten::lstm": _named("lstm", _lstm),
+    "bitsandbytes::gemm_4bit": _named("four_bit", _four_bit),
+    "bitsandbytes::gemv_4bit": _named("four_bit", _four_bit),
+    "bitsandbytes::dequantize_4bit": None,  # elementwise; the matmul that follows is counted
+}

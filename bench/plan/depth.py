@@ -1,0 +1,54 @@
+"""Static costs of a deep model from shallow ones: where every layer is alike, each costs the same."""
+
+import copy
+import itertools
+from collections.abc import Callable, Sequence
+
+from transformers import PretrainedConfig
+
+#: Architectures whose layers are all alike; a test compares what is extrapolated with the whole depth for each.
+UNIFORM = frozenset({"bert", "roberta", "electra", "gpt2", "llama", "mistral", "qwen2", "gemma", "phi"})
+#: Matmuls and parameters add up layer by layer, so that two depths tell.
+DEPTHS_OF_SUMS = (2, 3)
+#: A peak is where it is highest, which may be elsewhere in a shallow model; a third depth shows whether it moves.
+DEPTHS_OF_PEAKS = (2, 3, 4)
+
+Costs = tuple[int | None, ...]
+
+
+def at_depth(config: PretrainedConfig, layers: int) -> PretrainedConfig:
+    """The same architecture with another number of layers; lists with an entry a layer are cut."""
+    changed = copy.deepcopy(config)
+    before = config.num_hidden_layers
+    changed.num_hidden_layers = layers
+    for name, value in vars(changed).items():
+        if isinstance(value, list) and len(value) == before:
+            setattr(changed, name, value[:layers])
+    return changed
+
+
+def extrapolated(
+    config: PretrainedConfig, costs: Callable[[PretrainedConfig], Costs], depths: Sequence[int]
+) -> Costs | None:
+    """What ``costs`` would give for a config, worked out at these depths: a + b layers.
+
+    Args:
+        config: the whole architecture.
+        costs: whole numbers; None stays None.
+        depths: neighbouring numbers of layers, at least two.
+
+    Returns:
+        None where it cannot be told so: layers are not known to be alike, the costs are not affine at these depths, or
+        the whole depth costs no more work than they do.
+    """
+    if config.model_type not in UNIFORM or config.num_hidden_layers <= sum(depths):
+        return None
+    found = [costs(at_depth(config, layers)) for layers in depths]
+    whole: list[int | None] = []
+    for values in zip(*found, strict=True):
+        known = [value for value in values if value is not None]
+        steps = {after - before for before, after in itertools.pairwise(known)}
+        if len(known) not in (0, len(depths)) or len(steps) > 1:
+            return None
+        whole.append(known[0] + steps.pop() * (config.num_hidden_layers - depths[0]) if known else None)
+    return tuple(whole)

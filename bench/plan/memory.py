@@ -1,0 +1,140 @@
+"""Peak memory of training and of inference, from real steps on fake tensors."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from bench.cell import Cell
+from bench.data.batches import Batch
+from bench.measure.allocations import AllocationTracker
+from bench.measure.cuda_kernels import cuda_kernels
+from bench.measure.fake import convert_tensors, empty_like
+from bench.method import Method
+from bench.model import forward
+from bench.plan.row import Ledger
+from bench.quantization import quantization_tensors
+from bench.train import TrainStep, autocast, enable_gradient_checkpointing, store_frozen_weights_as
+
+#: What CUDA's allocator hands out: multiples of 512 bytes (c10/cuda/CUDACachingAllocator).
+CUDA_BLOCK_BYTES = 512
+#: What PyTorch lets cuBLAS have on compute capability 9.0, 8 buffers of 4 MiB; on older cards it is 8.1 MiB.
+CUBLAS_WORKSPACE_BYTES = 8 * 4096 * 1024
+#: The optimizer's state is made in the first step; the second finds everything in place.
+STEPS = 2
+
+
+#: The parts of a training step. Each has a peak that is affine in the depth of a model; which is highest may change.
+TRAINING_PARTS = ("forward", "backward", "update")
+Peaks = dict[str, Ledger]
+
+
+def predict(model: nn.Module, method: Method, cell: Cell, device: str, dtype: torch.dtype) -> Peaks:
+    """Bytes allocated at the peak of training and of inference, batches being full: max_length tokens in each sequence.
+
+    Args:
+        model: adapted, on the meta device; it is used up.
+        method: that adapted it.
+        cell: for batch sizes, length, optimizer and checkpointing.
+        device: ``cpu`` or ``cuda``, whose kernels and allocator are assumed.
+        dtype: of the matmuls.
+
+    Returns:
+        The peak of each of TRAINING_PARTS where the method trains, and that of ``inference``.
+    """
+    with FakeTensorMode():
+        convert_tensors(model, empty_like)
+        _avoid_cpu_packing(model)
+        training = _training(model, method, cell, device, dtype) if method.trains else {}
+        return training | {"inference": _inference(method.prepare_inference(model), cell, device, dtype)}
+
+
+def _training(model: nn.Module, method: Method, cell: Cell, device: str, dtype: torch.dtype) -> Peaks:
+    if dtype != torch.float32:
+        store_frozen_weights_as(model, dtype)
+    if cell.train.gradient_checkpointing:
+        enable_gradient_checkpointing(model)
+    tracker = _tracker(model, device)
+    model.train()
+    precision = autocast(torch.device("cpu"), dtype)
+    step = TrainStep(model, method, STEPS, cell.train, precision, cell.model.kind)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    hooks = [p.register_post_accumulate_grad_hook(lambda p: tracker.hold([p.grad], "gradients")) for p in trained]
+    batch = _batch(cell, cell.train.batch_size)
+    _hold_batch(tracker, batch)
+    peaks: Peaks = {}
+    for _ in range(STEPS):
+        with tracker, _kernels(device):
+            tracker.restart_peak()
+            with tracker.making("activations"):
+                loss, total = step.loss(batch)
+            peaks["forward"] = _ledger(tracker, device)
+            tracker.restart_peak()
+            total.backward()
+            peaks["backward"] = _ledger(tracker, device)
+            del total
+            tracker.restart_peak()
+            step.update()
+            peaks["update"] = _ledger(tracker, device)
+            del loss
+        states = [tensor for state in step.optimizer.state.values() for tensor in state.values()]
+        tracker.hold([tensor for tensor in states if isinstance(tensor, Tensor)], "optimizer_state")
+        method.after_step(model, 0)
+    for hook in hooks:
+        hook.remove()
+    return peaks
+
+
+def _inference(model: nn.Module, cell: Cell, device: str, dtype: torch.dtype) -> Ledger:
+    model.requires_grad_(False)
+    convert_tensors(model, lambda t: t.to(dtype) if t.is_floating_point() else t)
+    tracker = _tracker(model, device)
+    model.eval()
+    batch = _batch(cell, cell.train.inference_batch_size)
+    _hold_batch(tracker, batch)
+    with torch.no_grad(), tracker, _kernels(device), tracker.making("activations"):
+        forward(model, batch.input_ids, batch.attention_mask, cell.model.kind)
+    return _ledger(tracker, device)
+
+
+def _kernels(device: str) -> AbstractContextManager[None]:
+    return cuda_kernels() if device == "cuda" else nullcontext()
+
+
+def _tracker(model: nn.Module, device: str) -> AllocationTracker:
+    tracker = AllocationTracker(CUDA_BLOCK_BYTES if device == "cuda" else 1)
+    tracker.hold([*model.parameters(), *model.buffers()], "weights")
+    tracker.hold([tensor for p in model.parameters() for tensor in quantization_tensors(p)], "weights")
+    return tracker
+
+
+def _batch(cell: Cell, size: int) -> Batch:
+    """Full sequences with a mask, as a batch has in which one text is shorter."""
+    ids = torch.ones(size, cell.data.max_length, dtype=torch.int64)
+    return Batch(ids, torch.ones_like(ids), torch.zeros(size, dtype=torch.int64), np.arange(size), ids.numel())
+
+
+def _hold_batch(tracker: AllocationTracker, batch: Batch) -> None:
+    tensors = (batch.input_ids, batch.attention_mask, batch.labels)
+    tracker.hold([tensor for tensor in tensors if tensor is not None], "activations")
+
+
+def _ledger(tracker: AllocationTracker, device: str) -> Ledger:
+    peak = dict(tracker.peak)
+    rest = peak.pop("rest", 0) + (CUBLAS_WORKSPACE_BYTES if device == "cuda" else 0)
+    return Ledger(
+        weights=peak.get("weights", 0),
+        gradients=peak.get("gradients", 0),
+        optimizer_state=peak.get("optimizer_state", 0),
+        activations=peak.get("activations", 0),
+        rest=rest,
+    )
+
+
+def _avoid_cpu_packing(model: nn.Module) -> None:
+    """bitsandbytes lays 4-bit weights out anew for the CPU's own kernel, from their values; fake ones have none."""
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            vars(module)["support_avx512bf16_for_cpu"] = False

@@ -1,0 +1,392 @@
+"""The rows of a plan: each shape of a study built on the meta device, counted, and run on fake tensors."""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+from transformers import PretrainedConfig
+
+from bench import registry
+from bench.cell import Cell
+from bench.data import texts
+from bench.errors import PluginError, RequestError, StudyError, UnsupportedError
+from bench.expand import expand, filtered, misfit, needed_plugins
+from bench.measure import parameters
+from bench.measure.flops import agreement, dispatched, traced
+from bench.measure.flops.closed_form import Architecture
+from bench.measure.machine import computes_bf16
+from bench.method import Method, Task, usable_positions
+from bench.model import build, config_to_plan
+from bench.plan.depth import DEPTHS_OF_PEAKS, DEPTHS_OF_SUMS, Costs, extrapolated
+from bench.plan.memory import TRAINING_PARTS, predict
+from bench.plan.row import Ledger, PlanRow
+from bench.quantization import quantize_linear_layers
+from bench.sources import ModelSource
+from bench.study import Study
+
+#: What a row holds of its shape alone; the rest is names.
+Facts = dict[str, Any]
+PARAMETERS = ("trainable_params", "total_params", "logical_params")
+COUNTED = ("forward_flops", "expert_flops", "train_flops", "forward_flops_traced", "artifact_bytes")
+LEDGER = tuple(Ledger.model_fields)
+PEAKS = (*TRAINING_PARTS, "inference")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequest:
+    """What the user asked for.
+
+    Attributes:
+        study: the study.
+        base: folder that relative paths of the study start from.
+        data_root: see ``resolve_dataset``; only datasets whose labels nobody names are read.
+        plugin_files: files named with ``--plugin``.
+        only: see ``parse_only``.
+        device: ``cpu`` or ``cuda``, whose memory is predicted; absent: the study's, and where that is auto, what this
+            machine has.
+        with_memory: whether peaks are predicted, which takes most of the time.
+    """
+
+    study: Study
+    base: Path
+    data_root: Path | None = None
+    plugin_files: Sequence[Path] = ()
+    only: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    device: str | None = None
+    with_memory: bool = True
+
+
+class Plan:
+    """A study's cells, worked out one shape after another.
+
+    Attributes:
+        cells: one for each row; cells that differ in their seed alone are one.
+    """
+
+    def __init__(self, request: PlanRequest) -> None:
+        """Expand the study.
+
+        Raises:
+            RequestError: the request is wrong; the message says how.
+        """
+        self.request = request
+        found = registry.find(request.plugin_files)
+        needed = needed_plugins(request.study, found)
+        self._says = {name: registry.describe(plugin) for name, plugin in needed.items()}
+        for name, plugin in needed.items():
+            if plugin.origin == "--plugin" and "error" in self._says[name]:
+                raise PluginError(self._says[name]["error"])
+        cells = expand(request.study, found, self._says, request.data_root, request.base, to_plan=True)
+        if not cells:
+            raise StudyError(f"study {request.study.name} has no cells: no method fits its models")
+        rows = {cell.model_copy(update={"seed": 0}).id: cell for cell in reversed(filtered(cells, request.only))}
+        self.cells = list(reversed(rows.values()))
+        self._facts: dict[str, Facts] = {}
+        self._parameters: dict[str, Costs] = {}
+
+    def left_out(self) -> list[str]:
+        """Methods that ``*`` of the study's grids stands for but that do not fit, or do not import; a sentence each."""
+        there = {cell.method.plugin for cell in self.cells}
+        models = {cell.model.name: cell.model for cell in self.cells}.values()
+        sentences = []
+        for name, says in self._says.items():
+            if "error" in says:
+                sentences.append(f"left out: {says['error']}")
+            elif name not in there:
+                sentences += [f"left out: {why}" for model in models if (why := misfit(name, says["kinds"], model))]
+        return sentences
+
+    def rows(self, on_row: Callable[[int, int], None] | None = None) -> list[PlanRow]:
+        """Every row, in the study's order; shapes are worked out side by side on this machine's cores.
+
+        Args:
+            on_row: told now and then how many shapes are done, of how many.
+
+        Raises:
+            RequestError: options or a model's config are wrong.
+        """
+        shapes = [_Shape(cell, self.request) for cell in self.cells]
+        groups: dict[str, dict[str, Cell]] = {}
+        for shape in shapes:
+            if shape.key() not in self._facts:
+                groups.setdefault(shape.key(length_matters=False), {})[shape.key()] = shape.cell
+        jobs = [list(group.values()) for group in groups.values()]
+        total = sum(map(len, jobs))
+        done = 0
+        # Forked, since what has been imported takes longer to import than most jobs take.
+        workers = min(len(jobs), len(os.sched_getaffinity(0)))
+        if workers > 1:
+            context = multiprocessing.get_context("fork")
+            with ProcessPoolExecutor(workers, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                for found in pool.map(self._work_out_all, jobs):
+                    self._facts |= found
+                    done += len(found)
+                    if on_row is not None:
+                        on_row(done, total)
+        return [self.row(cell) for cell in self.cells]
+
+    def _work_out_all(self, cells: Sequence[Cell]) -> dict[str, Facts]:
+        shapes = [_Shape(cell, self.request) for cell in cells]
+        return {shape.key(): self._work_out(shape) for shape in shapes}
+
+    def row(self, cell: Cell) -> PlanRow:
+        """One row.
+
+        Raises:
+            RequestError: its options or its model's config are wrong.
+        """
+        shape = _Shape(cell, self.request)
+        key = shape.key()
+        if key not in self._facts:
+            self._facts[key] = self._work_out(shape)
+        return PlanRow.model_validate(shape.names() | self._facts[key])
+
+    def flops_at(self, row: PlanRow, tokens: int) -> int | None:
+        """Forward FLOPs of a row's model on one sequence of another length; None where there is no closed form."""
+        cell = next(
+            c
+            for c in self.cells
+            if (c.dataset.name, c.model.name, c.method.name) == (row.dataset, row.model, row.method)
+        )
+        return _Shape(cell, self.request).closed_form(tokens)[0]
+
+    def largest_batch(self, cell: Cell, limit_bytes: int) -> int:
+        """The largest training batch, up to the cell's own, whose predicted peak is within a limit; 0 for none."""
+        fits, too_large = 0, cell.train.batch_size + 1
+        while too_large - fits > 1:
+            batch = (fits + too_large) // 2
+            train = cell.train.model_copy(update={"batch_size": batch})
+            peak = self.row(cell.model_copy(update={"train": train})).train_memory
+            if peak is not None and peak.total <= limit_bytes:
+                fits = batch
+            else:
+                too_large = batch
+        return fits
+
+    def _work_out(self, shape: "_Shape") -> Facts:
+        why = misfit(shape.cell.method.name, self._says[shape.cell.method.plugin]["kinds"], shape.cell.model)
+        if why is not None:
+            return {"unsupported": why}
+        try:
+            return self._supported(shape)
+        except RequestError:
+            raise
+        except UnsupportedError as error:
+            return {"unsupported": str(error)}
+        except Exception as error:  # a plugin may raise anything; its row says so and the others go on
+            return {"unsupported": f"{type(error).__name__}: {str(error)[:400]}"}
+
+    def _supported(self, shape: "_Shape") -> Facts:
+        counted = self._extrapolated(shape, shape.counts, DEPTHS_OF_SUMS) or shape.counts(shape.config)
+        facts = dict(zip((*PARAMETERS, *COUNTED), counted, strict=True))
+        if self.request.with_memory:
+            facts |= _ledgers(self._extrapolated(shape, shape.peaks, DEPTHS_OF_PEAKS) or shape.peaks(shape.config))
+        return facts | shape.remarks(facts) | {"download_bytes": _download_bytes(shape.cell.model, len(shape.labels))}
+
+    def _extrapolated(
+        self, shape: "_Shape", costs: Callable[[PretrainedConfig], Costs], depths: Sequence[int]
+    ) -> Costs | None:
+        """What shallow models tell of a deep one; None where they do not, e.g. since the method picks single layers."""
+        try:
+            found = extrapolated(shape.config, costs, depths)
+            counts = found and extrapolated(shape.config, shape.parameters, DEPTHS_OF_SUMS)
+        except UnsupportedError:  # a layer that the method names is not there
+            return None
+        return found if found is not None and counts == self._parameters_of(shape) else None
+
+    def _parameters_of(self, shape: "_Shape") -> Costs:
+        """The parameters of the whole depth; the sequence length has no part in them."""
+        key = shape.key(length_matters=False)
+        if key not in self._parameters:
+            self._parameters[key] = shape.parameters(shape.config)
+        return self._parameters[key]
+
+
+def _ledgers(values: Costs) -> Facts:
+    """The highest of a step's peaks and that of inference, from what ``_Shape.peaks`` gives."""
+    left = iter(values)
+    peaks = {part: {kind: next(left) for kind in LEDGER} for part in PEAKS}
+    training = [ledger for part in TRAINING_PARTS if None not in (ledger := peaks[part]).values()]
+    highest = max(training, key=lambda ledger: sum(cast(dict[str, int], ledger).values()), default=None)
+    return {"train_memory": highest, "inference_memory": peaks["inference"]}
+
+
+class _Shape:
+    """What the numbers of a row depend on, and how they are worked out."""
+
+    def __init__(self, cell: Cell, request: PlanRequest) -> None:
+        self.cell = cell
+        self.request = request
+        wanted = request.device or cell.device
+        found = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = found if wanted == "auto" else wanted
+        self.precision = cell.train.precision
+        if self.precision == "auto":
+            native = self.device == "cuda" or computes_bf16(torch.device("cpu"))
+            self.precision = "bf16" if native else "fp32"
+        self.dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        self.labels = cell.dataset.labels or _read_labels(cell)
+        self.config = _config(cell.model, len(self.labels))
+        method_class = registry.load(cell.method.plugin, Path(cell.method.path))
+        self.method: Method = method_class(registry.options(cell.method.name, method_class, cell.method.given))
+        self.task = self._task(cell.data.max_length)
+
+    def key(self, length_matters: bool = True) -> str:
+        """Equal for cells whose numbers are equal."""
+        cell = self.cell
+        facts: Facts = {
+            "model": cell.model.fingerprint,
+            "bits": cell.model.bits,
+            "kind": cell.model.kind,
+            "labels": len(self.labels) if cell.model.kind == "encoder" else None,
+            "method": [cell.method.sha256, cell.method.given],
+        }
+        if length_matters:
+            facts |= {
+                "data": cell.data.max_length,
+                "train": cell.train.model_dump(),
+                "on": [self.device, self.precision],
+            }
+        return json.dumps(facts, sort_keys=True)
+
+    def names(self) -> Facts:
+        """The columns that need no work."""
+        cell = self.cell
+        return {
+            "dataset": cell.dataset.name,
+            "model": cell.model.name,
+            "method": cell.method.name,
+            "dataset_label": cell.dataset.label,
+            "model_label": cell.model.label,
+            "method_label": cell.method.label,
+            "trains": self.method.trains,
+            "num_labels": len(self.labels),
+            "sequence_length": cell.data.max_length,
+            "batch_size": cell.train.batch_size,
+            "inference_batch_size": cell.train.inference_batch_size,
+            "device": self.device,
+            "precision": self.precision,
+        }
+
+    def _check_positions(self, model: nn.Module) -> None:
+        positions = usable_positions(model)
+        if positions is not None and self.cell.data.max_length > positions:
+            raise UnsupportedError(
+                f"data.max_length must be at most {positions}, the positions of model {self.cell.model.name}, got "
+                f"{self.cell.data.max_length}"
+            )
+
+    def adapted(self, config: PretrainedConfig) -> nn.Module:
+        """The model that the method makes, on the meta device.
+
+        Raises:
+            UnsupportedError: it cannot; or a sequence of max_length tokens is longer than the model has positions.
+        """
+        with torch.device("meta"):
+            # An encoder is trained with fp32 weights; a causal model comes in the precision that it is computed in.
+            model = build(
+                config, self.cell.model.kind, torch.float32 if self.cell.model.kind == "encoder" else self.dtype
+            )
+        self._check_positions(model)
+        if self.cell.model.bits == 4:
+            quantize_linear_layers(model, self.dtype)
+        with torch.device("meta"):
+            return self.method.adapt(model, self.task).to("meta")
+
+    def parameters(self, config: PretrainedConfig) -> Costs:
+        """The values of PARAMETERS."""
+        counts = parameters.count(self.adapted(config))
+        return tuple(getattr(counts, name) for name in PARAMETERS)
+
+    def counts(self, config: PretrainedConfig) -> Costs:
+        """The values of PARAMETERS and COUNTED."""
+        model = self.adapted(config)
+        kind, length = self.cell.model.kind, self.cell.data.max_length
+        if self.method.trains:
+            tally, training = dispatched.tally_training(model, length, kind)
+            train_flops: int | None = training.total
+        else:
+            tally, train_flops = dispatched.tally_forward(model, length, kind), None
+        trained = [p for p in model.parameters() if p.requires_grad] if self.method.trains else []
+        counts = parameters.count(model)
+        return (
+            *(getattr(counts, name) for name in PARAMETERS),
+            tally.total,
+            tally.grouped,
+            train_flops,
+            traced.count_forward(model, length, kind),
+            sum(parameter.numel() * parameter.element_size() for parameter in trained),
+        )
+
+    def peaks(self, config: PretrainedConfig) -> Costs:
+        """The ledger of each of PEAKS, None where nothing is trained."""
+        peaks = predict(self.adapted(config), self.method, self.cell, self.device, self.dtype)
+        return tuple(getattr(peaks.get(part), kind, None) for part in PEAKS for kind in LEDGER)
+
+    def closed_form(self, tokens: int) -> tuple[int | None, int | None]:
+        """Forward FLOPs of the adapted and of the plain model; None where the architecture has no closed form."""
+        try:
+            architecture = Architecture.from_config(self.config, self.cell.model.kind)
+        except UnsupportedError:
+            return None, None
+        return self.method.closed_form_flops(architecture, self._task(tokens)), architecture.forward_flops(tokens)
+
+    def remarks(self, facts: Facts) -> Facts:
+        """What the closed form says, whether the three counts agree, and why fields are null."""
+        closed, plain = self.closed_form(self.cell.data.max_length)
+        counted = (facts["forward_flops"], facts["forward_flops_traced"], closed)
+        found = agreement.disagreement(*counted, without_method=plain)
+        unknown = {}
+        if closed is None:
+            unknown["forward_flops_closed_form"] = f"nobody has written down architecture {self.config.model_type}"
+        if not self.method.trains:
+            unknown |= dict.fromkeys(("train_flops", "train_memory"), "nothing is trained")
+        if not self.request.with_memory:
+            unknown |= dict.fromkeys(("train_memory", "inference_memory"), "memory was not asked for")
+        return {
+            "forward_flops_closed_form": closed,
+            "remarks": () if found is None else (found,),
+            "unknown": unknown,
+        }
+
+    def _task(self, tokens: int) -> Task:
+        return Task(labels=self.labels, max_length=tokens, kind=self.cell.model.kind)
+
+
+_labels_read: dict[str, tuple[str, ...]] = {}
+
+
+def _read_labels(cell: Cell) -> tuple[str, ...]:
+    """Class names of a dataset that only its texts tell."""
+    key = f"{cell.dataset}{cell.data}"
+    if key not in _labels_read:
+        _labels_read[key] = texts.load(cell.dataset, cell.data).labels
+    return _labels_read[key]
+
+
+@cache
+def _config(model: ModelSource, num_labels: int) -> PretrainedConfig:
+    return config_to_plan(model, num_labels)
+
+
+@cache
+def _download_bytes(source: ModelSource, num_labels: int) -> int:
+    """What the hub holds of the architecture, a classification head left out, in its own precision."""
+    if source.hub_id is None or source.weights == "random":
+        return 0
+    config = _config(source, num_labels)
+    with torch.device("meta"):
+        model = build(config, source.kind)
+    body = model if source.kind == "causal" else getattr(model, str(model.base_model_prefix))
+    return (
+        parameters.count(body).total_params
+        * (config.dtype if isinstance(config.dtype, torch.dtype) else torch.float32).itemsize
+    )

@@ -1,0 +1,73 @@
+"""Linear layers in 4 bits: NF4 with double quantisation (Dettmers et al. 2023, arXiv 2305.14314), by bitsandbytes."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.errors import UnsupportedError
+
+
+def quantize_linear_layers(model: nn.Module, compute_dtype: torch.dtype) -> None:
+    """Put a 4-bit layer in place of every ``nn.Linear`` but the output head; embeddings stay as they are.
+
+    The same code quantises weights on a device that bitsandbytes supports and shapes on the meta device.
+
+    Args:
+        model: changed in place.
+        compute_dtype: of the matmul that the weight is expanded for.
+
+    Raises:
+        UnsupportedError: the model has no such layer.
+    """
+    # Imported here, since it takes a second and only 4-bit cells need it.
+    from bitsandbytes.functional import create_dynamic_map, name2qmap
+    from bitsandbytes.nn.modules import Linear4bit, Params4bit
+
+    # bitsandbytes keeps the first code book it makes; made on meta, that one would be of no use to a later real layer.
+    name2qmap.setdefault("dynamic", create_dynamic_map())
+    head = _output_head(model)
+    replaced = 0
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if type(child) is not nn.Linear or child is head:
+                continue
+            weight = Params4bit(child.weight.detach(), compress_statistics=True, quant_type="nf4")
+            layer: Any = Linear4bit(1, 1, bias=False, compute_dtype=compute_dtype, quant_type="nf4", device="meta")  # type: ignore[no-untyped-call]
+            layer.in_features, layer.out_features, layer.bias = child.in_features, child.out_features, child.bias
+            layer.weight = weight._quantize(child.weight.device)
+            layer.weight.module, layer.quant_state = layer, layer.weight.quant_state
+            setattr(module, name, layer.train(child.training))
+            replaced += 1
+    if not replaced:
+        raise UnsupportedError("the model has no nn.Linear layer, so 4 bits have nothing to hold")
+
+
+def _output_head(model: nn.Module) -> nn.Module | None:
+    get = getattr(model, "get_output_embeddings", None)
+    return get() if get is not None else None
+
+
+def quantization_tensors(parameter: nn.Parameter) -> list[Tensor]:
+    """What a 4-bit weight keeps beside its packed elements: scales, their own scales, offset and code books."""
+    state = getattr(parameter, "quant_state", None)
+    if state is None:
+        return []
+    outer = [state.absmax, state.code, state.offset]
+    inner = [] if state.state2 is None else [state.state2.absmax, state.state2.code]
+    return [tensor for tensor in (*outer, *inner) if isinstance(tensor, Tensor)]
+
+
+def convert_quant_state(old: nn.Parameter, new: nn.Parameter, convert: Callable[[Tensor], Tensor]) -> None:
+    """Give a stand-in of a 4-bit weight what ``Linear4bit`` looks for: the scales, each by way of ``convert``."""
+    state = getattr(old, "quant_state", None)
+    if state is None:
+        return
+    state = copy.copy(state)
+    state.absmax, state.code, state.offset = (convert(tensor) for tensor in (state.absmax, state.code, state.offset))
+    if state.state2 is not None:
+        state.state2 = copy.copy(state.state2)
+        state.state2.absmax, state.state2.code = convert(state.state2.absmax), convert(state.state2.code)
+    new.quant_state, new.bnb_quantized = state, True  # type: ignore[attr-defined]

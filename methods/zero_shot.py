@@ -1,0 +1,29 @@
+"""Zero-shot: the model as it comes, asked for the label in words (Brown et al. 2020, arXiv 2005.14165)."""
+
+from torch import nn
+
+from bench.method import Method, Task
+from bench.method import Options as BaseOptions
+from bench.study import ModelKind
+
+
+class Options(BaseOptions):
+    """Nothing is trained, so learning rate and weight decay have no effect."""
+
+
+class ZeroShot(Method):
+    """Trains nothing."""
+
+    label = "Zero-shot"
+    options_class = Options
+    trains = False
+
+    @classmethod
+    def supports(cls, kind: ModelKind) -> bool:
+        """Causal models alone: an encoder's new head knows nothing yet."""
+        return kind == "causal"
+
+    def adapt(self, model: nn.Module, task: Task) -> nn.Module:
+        """Freeze everything."""
+        del task
+        return model.requires_grad_(False)

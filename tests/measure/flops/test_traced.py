@@ -1,0 +1,77 @@
+"""FLOPs on the trace: what fvcore does not know by itself, exact where they are known; and no word on the terminal."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bench.measure.flops.dispatched import tally_forward
+from bench.measure.flops.traced import count_forward
+from bench.quantization import quantize_linear_layers
+from tests.measure.flops.architectures import CONFIGS, TOKENS, on_meta
+
+
+class Through(nn.Module):
+    """Embedded tokens through one module that maps [B, L, 8] to a tensor, or to a tuple that starts with one."""
+
+    def __init__(self, inner: nn.Module, channels_first: bool = False) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(10, 8)
+        self.inner = inner
+        self.channels_first = channels_first
+
+    def forward(self, input_ids: Tensor) -> SimpleNamespace:
+        states = self.embedding(input_ids)
+        out = self.inner(states.transpose(1, 2) if self.channels_first else states)
+        return SimpleNamespace(logits=out[0] if isinstance(out, tuple) else out)
+
+
+@pytest.mark.parametrize("count", [count_forward, lambda model, length: tally_forward(model, length).total])
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_an_lstm(count: object, device: str) -> None:
+    """Four gates of input and state, in both directions, in two layers, the second fed by both directions."""
+    with torch.device(device):
+        model = Through(nn.LSTM(8, 16, num_layers=2, bidirectional=True, batch_first=True))
+    by_hand = 2 * 5 * 2 * (4 * 16 * (8 + 16) + 4 * 16 * (32 + 16))
+    assert count(model, 5) == by_hand  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_convolution(groups: int) -> None:
+    with torch.device("meta"):
+        model = Through(nn.Sequential(nn.Conv1d(8, 6, 3, padding=1, groups=groups), nn.GELU()), channels_first=True)
+    assert count_forward(model, 5) == tally_forward(model, 5).total == 2 * 5 * 6 * 3 * 8 // groups
+
+
+def test_a_transposed_convolution() -> None:
+    with torch.device("meta"):
+        model = Through(nn.Sequential(nn.ConvTranspose1d(8, 6, 3), nn.GELU()), channels_first=True)
+    assert count_forward(model, 5) == 2 * 5 * 8 * 6 * 3
+
+
+def test_normalisation_and_activation_cost_nothing() -> None:
+    with torch.device("meta"):
+        model = Through(nn.Sequential(nn.LayerNorm(8), nn.GELU(), nn.Softmax(-1)))
+    assert count_forward(model, 5) == 0
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+def test_four_bits_cost_what_the_weights_cost_that_they_stand_for() -> None:
+    model = on_meta(CONFIGS["llama"], "causal")
+    plain = count_forward(model, TOKENS, "causal")
+    quantize_linear_layers(model, torch.bfloat16)
+    assert count_forward(model, TOKENS, "causal") == tally_forward(model, TOKENS, "causal").total == plain
+
+
+def test_says_nothing(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+    count_forward(on_meta(CONFIGS["deberta-v2, as v2-xlarge"]), TOKENS)
+    assert capfd.readouterr() == ("", "")
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_leaves_the_mode_as_it_was(training: bool) -> None:
+    model = on_meta(CONFIGS["bert"]).train(training)
+    count_forward(model, TOKENS)
+    assert {module.training for module in model.modules()} == {training}
