@@ -23,6 +23,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tunebench {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     _add_run(verbs.add_parser("run", help="measure a study and print its comparison table"))
+    _add_plan(verbs.add_parser("plan", help="say what a study will cost: parameters, FLOPs, memory; no weights needed"))
+    _add_audit(verbs.add_parser("audit", help="put a published table beside a plan: can its numbers be right?"))
     _add_report(verbs.add_parser("report", help="redraw the tables of a run folder"))
     _add_methods(verbs.add_parser("methods", help="list the methods with their options"))
     _add_doctor(verbs.add_parser("doctor", help="say what this machine has and what is missing"))
@@ -33,16 +35,53 @@ def _add_run(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("study", help="name of a shipped study, or path of a .toml file")
     verb.add_argument("--data-root", type=Path, metavar="DIR", help="read datasets from DIR/<name>/<split>.jsonl.gz")
     _add_plugin(verb)
-    verb.add_argument(
-        "--only",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="only cells with this dataset, model, method or seed",
-    )
+    _add_only(verb)
     verb.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run folders are (runs)")
     verb.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where tables go (reports)")
     verb.set_defaults(act=_run)
+
+
+def _add_plan(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("study", help="name of a shipped study, or path of a .toml file")
+    verb.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="in place of the study's models: a name, a hub id, a folder or a config.json",
+    )
+    verb.add_argument("--data-root", type=Path, metavar="DIR", help="read datasets from DIR/<name>/<split>.jsonl.gz")
+    _add_plugin(verb)
+    _add_only(verb)
+    verb.add_argument(
+        "--device", choices=("cpu", "cuda"), help="whose memory to predict, in place of the study's device"
+    )
+    verb.add_argument(
+        "--no-memory", action="store_true", help="leave predicted memory out, which takes most of the time"
+    )
+    verb.add_argument(
+        "--fits", metavar="SIZE", help="mark what fits a card of this size, e.g. 24GB, or the batch that would"
+    )
+    verb.add_argument(
+        "--format", choices=("table", "csv", "json"), default="table", help="table (default), csv or json"
+    )
+    verb.set_defaults(act=_plan)
+
+
+def _add_audit(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("tables", help="a .csv file, a folder with published.toml, or the name of published tables")
+    verb.add_argument("--study", help="the study to compare with: a shipped name or a .toml file")
+    verb.add_argument("--names", type=Path, metavar="TOML", help="what the names in a .csv file stand for in the study")
+    verb.add_argument("--run", type=Path, metavar="DIR", help="a run folder whose measured numbers stand beside")
+    verb.add_argument("--data-root", type=Path, metavar="DIR", help="count labels in DIR/<name>/<split>.jsonl.gz")
+    _add_plugin(verb)
+    verb.add_argument("--within", type=float, default=5.0, metavar="PERCENT", help="difference that counts as near (5)")
+    verb.add_argument(
+        "--no-memory", action="store_true", help="leave predicted memory out, which takes most of the time"
+    )
+    verb.add_argument("--summary", action="store_true", help="print one paragraph and write no files")
+    verb.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where files go (reports)")
+    verb.set_defaults(act=_audit)
 
 
 def _add_report(verb: argparse.ArgumentParser) -> None:
@@ -68,6 +107,16 @@ def _add_plugin(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_only(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="only cells with this dataset, model, method or seed",
+    )
+
+
 def _run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
@@ -76,13 +125,13 @@ def _run(arguments: argparse.Namespace) -> int:
     from bench.progress import ProgressDisplay
     from bench.report.draw import draw
     from bench.runner import Request, run
-    from bench.study import load_study, shipped_studies
+    from bench.study import load_study, study_base
 
     study = load_study(arguments.study)
     folder = arguments.runs / study.name
     request = Request(
         study=study,
-        base=Path() if arguments.study in shipped_studies() else Path(arguments.study).resolve().parent,
+        base=study_base(arguments.study),
         folder=folder,
         data_root=arguments.data_root,
         plugin_files=arguments.plugin,
@@ -94,6 +143,51 @@ def _run(arguments: argparse.Namespace) -> int:
         records = run(request, LocalExecutor, display)
     draw(folder, arguments.reports, console)
     return OK if all(record.status == "ok" for record in records) else CELLS_FAILED
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from bench.expand import parse_only
+    from bench.plan.command import PlanOptions, plan
+    from bench.study import load_study, study_base
+
+    study = load_study(arguments.study)
+    options = PlanOptions(
+        study=study,
+        base=study_base(arguments.study),
+        models=arguments.model,
+        data_root=arguments.data_root,
+        plugin_files=arguments.plugin,
+        only=parse_only(arguments.only),
+        device=arguments.device,
+        with_memory=not arguments.no_memory,
+        fits=arguments.fits,
+        layout=arguments.format,
+    )
+    return OK if plan(options, Console()) else CELLS_FAILED
+
+
+def _audit(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from bench.audit.command import AuditOptions, run_audit
+
+    if not arguments.summary:
+        _require_writable(arguments.reports)
+    options = AuditOptions(
+        tables=arguments.tables,
+        study=arguments.study,
+        names=arguments.names,
+        run_folder=arguments.run,
+        data_root=arguments.data_root,
+        plugin_files=arguments.plugin,
+        with_memory=not arguments.no_memory,
+        threshold_percent=arguments.within,
+        reports=None if arguments.summary else arguments.reports,
+    )
+    run_audit(options, Console())
+    return OK
 
 
 def _report(arguments: argparse.Namespace) -> int:

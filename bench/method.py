@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.measure.flops.closed_form import Architecture as Architecture
-from bench.study import ModelKind
+from bench.study import ModelKind as ModelKind
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -124,6 +124,11 @@ class Method(ABC):
         against what it counts. The default: the method adds nothing.
         """
         return architecture.forward_flops(task.max_length)
+
+    def expert_flops(self, architecture: Architecture, task: Task) -> int:
+        """The share of ``closed_form_flops`` that experts take, of which a token goes through a few; default: none."""
+        del architecture, task
+        return 0
 
     def insights(self, model: nn.Module) -> dict[str, Any]:
         """What the report shows beyond the table, as JSON values."""

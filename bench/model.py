@@ -146,10 +146,8 @@ def config_from(content: dict[str, Any], num_labels: int, where: str) -> Pretrai
     name = str(content.get("model_type"))
     if name not in CONFIG_MAPPING:
         near = get_close_matches(name, list(CONFIG_MAPPING), n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ModelError(
-            f"{where}: model_type must be an architecture that transformers has, got {content.get('model_type')!r}{hint}"
-        )
+        got = f"{content.get('model_type')!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+        raise ModelError(f"{where}: model_type must be an architecture that transformers has, got {got}")
     aliases = CONFIG_MAPPING[name].attribute_map
     for size, highest in REQUIRED_SIZES.items():
         keys = [key for key in (size, aliases.get(size)) if key is not None and key in content]

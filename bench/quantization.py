@@ -1,7 +1,7 @@
 """Linear layers in 4 bits: NF4 with double quantisation (Dettmers et al. 2023, arXiv 2305.14314), by bitsandbytes."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -35,7 +35,7 @@ def quantize_linear_layers(model: nn.Module, compute_dtype: torch.dtype) -> None
             if type(child) is not nn.Linear or child is head:
                 continue
             weight = Params4bit(child.weight.detach(), compress_statistics=True, quant_type="nf4")
-            layer: Any = Linear4bit(1, 1, bias=False, compute_dtype=compute_dtype, quant_type="nf4", device="meta")  # type: ignore[no-untyped-call]
+            layer: Any = Linear4bit(1, 1, bias=False, compute_dtype=compute_dtype, quant_type="nf4", device="meta")
             layer.in_features, layer.out_features, layer.bias = child.in_features, child.out_features, child.bias
             layer.weight = weight._quantize(child.weight.device)
             layer.weight.module, layer.quant_state = layer, layer.weight.quant_state
@@ -48,6 +48,19 @@ def quantize_linear_layers(model: nn.Module, compute_dtype: torch.dtype) -> None
 def _output_head(model: nn.Module) -> nn.Module | None:
     get = getattr(model, "get_output_embeddings", None)
     return get() if get is not None else None
+
+
+def expanded_bytes(func: Any, args: Sequence[Any]) -> int:
+    """Bytes that an operator of bitsandbytes holds while it runs: the weight, expanded for the matmul, and its scales.
+
+    A few rows are multiplied by a kernel that expands nothing; that is not counted on.
+    """
+    if getattr(func, "namespace", "") != "bitsandbytes" or "gemm_4bit" not in func.name():
+        return 0
+    values, _, shape, _, blocksize = args[:5]
+    elements = int(shape[0] * shape[1])
+    scales = elements // int(blocksize) * 4
+    return elements * int(values.element_size()) + scales
 
 
 def quantization_tensors(parameter: nn.Parameter) -> list[Tensor]:

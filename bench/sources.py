@@ -63,6 +63,16 @@ def catalog(what: Literal["datasets", "models"]) -> dict[str, dict[str, Any]]:
     return tomllib.loads((CATALOG_FOLDER / f"{what}.toml").read_text(encoding="utf-8"))
 
 
+def known_label_counts(source: DatasetSource) -> dict[str, int] | None:
+    """Texts of a hub dataset's test split by label, as the catalog has them; None where it has not."""
+    entries = catalog("datasets").values()
+    known = (e for e in entries if e.get("hub_id") == source.hub_id and e.get("hub_config") == source.hub_config)
+    entry = next(known, None) if source.kind == "hub" else None
+    if entry is None or "test_label_counts" not in entry:
+        return None
+    return dict(zip(entry["labels"], entry["test_label_counts"], strict=True))
+
+
 def resolve_dataset(name: str, study: Study, data_root: Path | None, base: Path) -> DatasetSource:
     """Locate a dataset by catalog name, study entry, hub id (``owner/name``) or folder.
 

@@ -210,6 +210,11 @@ def shipped_studies() -> dict[str, Path]:
     return {path.stem: path for path in sorted(STUDIES_FOLDER.glob("*.toml"))}
 
 
+def study_base(reference: str) -> Path:
+    """The folder that relative paths of a study start from: its own, or the current one for a study that ships."""
+    return Path() if reference in shipped_studies() else Path(reference).resolve().parent
+
+
 def load_study(reference: str) -> Study:
     """Read a shipped study by name, or any study by path.
 

@@ -9,9 +9,8 @@ from pydantic import Field
 from torch import nn
 
 from bench.errors import UnsupportedError
-from bench.method import Architecture, Method, Task
+from bench.method import Architecture, Method, ModelKind, Task
 from bench.method import Options as BaseOptions
-from bench.study import ModelKind
 
 
 class Options(BaseOptions):

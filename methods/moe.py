@@ -127,22 +127,33 @@ class MixtureOfExperts(Method):
 
     def closed_form_flops(self, architecture: Architecture, task: Task) -> int:
         """The plain model, less the replaced blocks, plus routers, K experts a token, and the pooler if asked."""
+        first, last, runs = self._replaced(architecture)
+        block = first.in_features * first.out_features + last.in_features * last.out_features
+        hidden, tokens = last.out_features, task.max_length
+        names = {linear.name for linear in architecture.linears}
+        pooler = 2 * hidden * hidden if self.options.pooler and not names & {"pooler.dense", "pooler"} else 0
+        routers: int = 2 * tokens * runs * hidden * self.options.num_experts
+        plain = architecture.forward_flops(tokens) - 2 * tokens * runs * block
+        total: int = plain + routers + self.expert_flops(architecture, task) + pooler
+        return total
+
+    def expert_flops(self, architecture: Architecture, task: Task) -> int:
+        """2 L K M h i a replaced block: K experts a token, of M = 2 (plain) or 3 (gated) matrices h x i."""
+        _, last, runs = self._replaced(architecture)
+        matrices = 3 if self.options.expert == "gated" else 2
+        inner = self.options.inter_size or last.in_features
+        share: int = 2 * task.max_length * runs * self.options.top_k * matrices * last.out_features * inner
+        return share
+
+    def _replaced(self, architecture: Architecture) -> tuple[Any, Any, int]:
+        """The first and the last linear layer of the blocks that are replaced, and how often one is run."""
         linears = {linear.name: linear for linear in architecture.linears}
         pattern = next((p for p in PATTERNS if p.first in linears and p.last in linears), None)
         if pattern is None:
             raise UnsupportedError(_not_found(f"model_type {architecture.model_type}"))
         first, last = linears[pattern.first], linears[pattern.last]
         stored = 1 if pattern.shared else first.count
-        runs = len(_choose(self.options.layers, stored)) * first.count // stored
-        options: Options = self.options
-        hidden, inner = last.out_features, options.inter_size or last.in_features
-        matrices = 3 if options.expert == "gated" else 2
-        block = first.in_features * first.out_features + last.in_features * last.out_features
-        experts = hidden * options.num_experts + options.top_k * matrices * hidden * inner
-        has_pooler = "pooler.dense" in linears or "pooler" in linears
-        pooler = 2 * hidden * hidden if options.pooler and not has_pooler else 0
-        tokens = task.max_length
-        return architecture.forward_flops(tokens) + 2 * tokens * runs * (experts - block) + pooler
+        return first, last, len(_choose(self.options.layers, stored)) * first.count // stored
 
 
 # Where the blocks are

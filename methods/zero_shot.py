@@ -2,9 +2,8 @@
 
 from torch import nn
 
-from bench.method import Method, Task
+from bench.method import Method, ModelKind, Task
 from bench.method import Options as BaseOptions
-from bench.study import ModelKind
 
 
 class Options(BaseOptions):

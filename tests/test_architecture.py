@@ -23,7 +23,7 @@ LAYERS = (
     {"bench.method"},
     {"bench.registry"},
     {"bench.executor", "bench.expand"},
-    {"bench.allocator", "bench.dropout", "bench.packing", "bench.measure"},
+    {"bench.allocator", "bench.dropout", "bench.packing", "bench.quantization", "bench.measure"},
     {"bench.data"},
     {"bench.model"},
     {"bench.train"},

@@ -15,7 +15,7 @@ from bench.measure.fake import convert_tensors, empty_like
 from bench.method import Method
 from bench.model import forward
 from bench.plan.row import Ledger
-from bench.quantization import quantization_tensors
+from bench.quantization import expanded_bytes, quantization_tensors
 from bench.train import TrainStep, autocast, enable_gradient_checkpointing, store_frozen_weights_as
 
 #: What CUDA's allocator hands out: multiples of 512 bytes (c10/cuda/CUDACachingAllocator).
@@ -104,7 +104,7 @@ def _kernels(device: str) -> AbstractContextManager[None]:
 
 
 def _tracker(model: nn.Module, device: str) -> AllocationTracker:
-    tracker = AllocationTracker(CUDA_BLOCK_BYTES if device == "cuda" else 1)
+    tracker = AllocationTracker(CUDA_BLOCK_BYTES if device == "cuda" else 1, expanded_bytes)
     tracker.hold([*model.parameters(), *model.buffers()], "weights")
     tracker.hold([tensor for p in model.parameters() for tensor in quantization_tensors(p)], "weights")
     return tracker

@@ -49,7 +49,7 @@ class PlanRow(Frozen):
     train_flops: int | None = Field(None, description="forward and backward as executed, frozen weights spared")
     forward_flops_traced: int | None = Field(None, description="counted on the trace by fvcore")
     forward_flops_closed_form: int | None = Field(None, description="from the numbers of the architecture")
-    expert_flops: int | None = Field(None, description="share of forward_flops that grouped matmuls of experts take")
+    expert_flops: int | None = Field(None, description="share of the closed form that experts take")
     train_memory: Ledger | None = None
     inference_memory: Ledger | None = None
     artifact_bytes: int | None = Field(None, description="tensors that must be kept to use the adapted model")

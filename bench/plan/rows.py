@@ -27,6 +27,7 @@ from bench.method import Method, Task, usable_positions
 from bench.model import build, config_to_plan
 from bench.plan.depth import DEPTHS_OF_PEAKS, DEPTHS_OF_SUMS, Costs, extrapolated
 from bench.plan.memory import TRAINING_PARTS, predict
+from bench.plan.quiet import silence_libraries
 from bench.plan.row import Ledger, PlanRow
 from bench.quantization import quantize_linear_layers
 from bench.sources import ModelSource
@@ -35,7 +36,7 @@ from bench.study import Study
 #: What a row holds of its shape alone; the rest is names.
 Facts = dict[str, Any]
 PARAMETERS = ("trainable_params", "total_params", "logical_params")
-COUNTED = ("forward_flops", "expert_flops", "train_flops", "forward_flops_traced", "artifact_bytes")
+COUNTED = ("forward_flops", "train_flops", "forward_flops_traced", "artifact_bytes")
 LEDGER = tuple(Ledger.model_fields)
 PEAKS = (*TRAINING_PARTS, "inference")
 
@@ -77,6 +78,7 @@ class Plan:
         Raises:
             RequestError: the request is wrong; the message says how.
         """
+        silence_libraries()
         self.request = request
         found = registry.find(request.plugin_files)
         needed = needed_plugins(request.study, found)
@@ -158,18 +160,10 @@ class Plan:
         )
         return _Shape(cell, self.request).closed_form(tokens)[0]
 
-    def largest_batch(self, cell: Cell, limit_bytes: int) -> int:
-        """The largest training batch, up to the cell's own, whose predicted peak is within a limit; 0 for none."""
-        fits, too_large = 0, cell.train.batch_size + 1
-        while too_large - fits > 1:
-            batch = (fits + too_large) // 2
-            train = cell.train.model_copy(update={"batch_size": batch})
-            peak = self.row(cell.model_copy(update={"train": train})).train_memory
-            if peak is not None and peak.total <= limit_bytes:
-                fits = batch
-            else:
-                too_large = batch
-        return fits
+    def at_batch(self, cell: Cell, batch_size: int) -> PlanRow:
+        """One row with other batches, for training and inference alike."""
+        sizes = {"batch_size": batch_size, "inference_batch_size": min(batch_size, cell.train.inference_batch_size)}
+        return self.row(cell.model_copy(update={"train": cell.train.model_copy(update=sizes)}))
 
     def _work_out(self, shape: "_Shape") -> Facts:
         why = misfit(shape.cell.method.name, self._says[shape.cell.method.plugin]["kinds"], shape.cell.model)
@@ -311,16 +305,15 @@ class _Shape:
         model = self.adapted(config)
         kind, length = self.cell.model.kind, self.cell.data.max_length
         if self.method.trains:
-            tally, training = dispatched.tally_training(model, length, kind)
-            train_flops: int | None = training.total
+            forward, both = dispatched.tally_training(model, length, kind)
+            train_flops: int | None = both.total
         else:
-            tally, train_flops = dispatched.tally_forward(model, length, kind), None
+            forward, train_flops = dispatched.tally_forward(model, length, kind), None
         trained = [p for p in model.parameters() if p.requires_grad] if self.method.trains else []
         counts = parameters.count(model)
         return (
             *(getattr(counts, name) for name in PARAMETERS),
-            tally.total,
-            tally.grouped,
+            forward.total,
             train_flops,
             traced.count_forward(model, length, kind),
             sum(parameter.numel() * parameter.element_size() for parameter in trained),
@@ -331,28 +324,34 @@ class _Shape:
         peaks = predict(self.adapted(config), self.method, self.cell, self.device, self.dtype)
         return tuple(getattr(peaks.get(part), kind, None) for part in PEAKS for kind in LEDGER)
 
-    def closed_form(self, tokens: int) -> tuple[int | None, int | None]:
-        """Forward FLOPs of the adapted and of the plain model; None where the architecture has no closed form."""
+    def closed_form(self, tokens: int) -> tuple[int | None, int | None, int | None]:
+        """Forward FLOPs of the adapted model, of its experts and of the plain model; None without a closed form."""
         try:
             architecture = Architecture.from_config(self.config, self.cell.model.kind)
         except UnsupportedError:
-            return None, None
-        return self.method.closed_form_flops(architecture, self._task(tokens)), architecture.forward_flops(tokens)
+            return None, None, None
+        task = self._task(tokens)
+        adapted, experts = (
+            ask(architecture, task) for ask in (self.method.closed_form_flops, self.method.expert_flops)
+        )
+        return adapted, experts, architecture.forward_flops(tokens)
 
     def remarks(self, facts: Facts) -> Facts:
         """What the closed form says, whether the three counts agree, and why fields are null."""
-        closed, plain = self.closed_form(self.cell.data.max_length)
+        closed, experts, plain = self.closed_form(self.cell.data.max_length)
         counted = (facts["forward_flops"], facts["forward_flops_traced"], closed)
         found = agreement.disagreement(*counted, without_method=plain)
-        unknown = {}
+        unknown: dict[str, str] = {}
         if closed is None:
-            unknown["forward_flops_closed_form"] = f"nobody has written down architecture {self.config.model_type}"
+            why = f"architecture {self.config.model_type} has no closed form here"
+            unknown |= dict.fromkeys(("forward_flops_closed_form", "expert_flops"), why)
         if not self.method.trains:
             unknown |= dict.fromkeys(("train_flops", "train_memory"), "nothing is trained")
         if not self.request.with_memory:
             unknown |= dict.fromkeys(("train_memory", "inference_memory"), "memory was not asked for")
         return {
             "forward_flops_closed_form": closed,
+            "expert_flops": experts,
             "remarks": () if found is None else (found,),
             "unknown": unknown,
         }

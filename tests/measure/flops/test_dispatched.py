@@ -116,13 +116,11 @@ def test_low_rank_training() -> None:
 
 @pytest.mark.filterwarnings("ignore:`gradient_checkpointing_enable` is deprecated:FutureWarning")
 def test_checkpointing_computes_the_forward_pass_twice() -> None:
-    """Of the layers, that is, up to the last matmul that a layer's own backward pass does not need the result of."""
+    """Of the layers; the head keeps what it computed."""
     model = adapted("full_ft", {})
     plain = count_training(model, TOKENS)
     enable_gradient_checkpointing(model)
-    again = count_training(model, TOKENS) - plain
-    last_matrices = LAYERS * 2 * L * H * INNER
-    assert again in (MATRICES + ATTENTION, MATRICES + ATTENTION - last_matrices)
+    assert count_training(model, TOKENS) - plain == MATRICES + ATTENTION
     assert count_forward(model, TOKENS).forward_flops == MATRICES + ATTENTION + HEAD
 
 

@@ -1,0 +1,91 @@
+"""The plan that was asked for: worked out, then printed as asked."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bench.errors import StudyError
+from bench.plan import render
+from bench.plan.fits import Fit, fit, parse_size
+from bench.plan.row import PlanRow
+from bench.plan.rows import Plan, PlanRequest
+from bench.study import Study
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOptions:
+    """What the command line says; see ``PlanRequest`` for what is not explained here.
+
+    Attributes:
+        models: in place of the study's.
+        fits: size of a card, e.g. ``24GB``.
+        layout: ``table``, ``csv`` or ``json``.
+    """
+
+    study: Study
+    base: Path
+    models: Sequence[str] = ()
+    data_root: Path | None = None
+    plugin_files: Sequence[Path] = ()
+    only: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    device: str | None = None
+    with_memory: bool = True
+    fits: str | None = None
+    layout: str = "table"
+
+
+def plan(options: PlanOptions, console: Console) -> bool:
+    """Print a plan; True if every method can adapt its model.
+
+    Raises:
+        RequestError: the request is wrong; the message says how.
+    """
+    limit_bytes = None if options.fits is None else parse_size(options.fits)
+    if limit_bytes is not None and not options.with_memory:
+        raise StudyError("--fits needs predicted memory; leave --no-memory out")
+    study = with_models(options.study, options.models)
+    # A card is asked about, so it is the card's memory that counts.
+    device = options.device or ("cuda" if limit_bytes is not None else None)
+    planned = Plan(
+        PlanRequest(
+            study=study, base=Path() if options.models else options.base, data_root=options.data_root,
+            plugin_files=options.plugin_files, only=options.only, device=device, with_memory=options.with_memory,
+        )
+    )  # fmt: skip
+    rows = show_progress(planned)
+    fits = {} if limit_bytes is None else _fits(planned, rows, limit_bytes)
+    if options.layout == "csv":
+        sys.stdout.write(render.to_csv(rows, fits))
+    elif options.layout == "json":
+        sys.stdout.write(render.to_json(study.name, rows, fits))
+    else:
+        render.show(f"Plan: {study.title or study.name}", rows, fits, planned.left_out(), console)
+    return all(row.unsupported is None for row in rows)
+
+
+def show_progress(planned: Plan) -> list[PlanRow]:
+    """The rows, with a bar on the error stream while they are worked out, where someone watches it."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("planning", total=None)
+        return planned.rows(lambda done, of: bar.update(task, completed=done, total=of))
+
+
+def with_models(study: Study, models: Sequence[str]) -> Study:
+    """The study with other models in every grid; unchanged where none is given."""
+    if not models:
+        return study
+    grids = tuple(grid.model_copy(update={"models": tuple(dict.fromkeys(models))}) for grid in study.grid)
+    return study.model_copy(update={"grid": grids})
+
+
+def _fits(planned: Plan, rows: Sequence[PlanRow], limit_bytes: int) -> dict[int, Fit]:
+    found = {}
+    for at, (cell, row) in enumerate(zip(planned.cells, rows, strict=True)):
+        found[at] = fit(row, limit_bytes, lambda batch, cell=cell: planned.at_batch(cell, batch))  # type: ignore[misc]
+    return found

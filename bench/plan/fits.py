@@ -1,0 +1,74 @@
+"""Whether a plan's cells fit a card."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.errors import StudyError
+from bench.plan.row import PlanRow
+
+#: What the driver and PyTorch's kernels hold on a card before the first tensor, and the allocator beyond it: an
+#: allowance, not measured.
+RESERVE_BYTES = 800_000_000
+UNITS = {"GB": 10**9, "GiB": 2**30, "MB": 10**6, "MiB": 2**20}
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Whether one row fits.
+
+    Attributes:
+        limit_bytes: of the card.
+        fits: the peaks, with RESERVE_BYTES, are within it; None where no peak is known.
+        largest_batch_size: the study's where it fits, else the largest that does; 0 where not even one sequence
+            fits, None where it is not known.
+    """
+
+    limit_bytes: int
+    fits: bool | None
+    largest_batch_size: int | None
+
+
+def parse_size(text: str) -> int:
+    """``24GB`` or ``23.5 GiB`` in bytes.
+
+    Raises:
+        StudyError: no positive number, or an unknown unit.
+    """
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*", text)
+    units = {unit.lower(): size for unit, size in UNITS.items()}
+    if found is None or found[2].lower() not in units or float(found[1]) <= 0:
+        raise StudyError(f"--fits must be a size such as 24GB, with one of {', '.join(UNITS)}, got {text!r}")
+    return int(float(found[1]) * units[found[2].lower()])
+
+
+def fit(row: PlanRow, limit_bytes: int, at_batch: Callable[[int], PlanRow]) -> Fit:
+    """Whether a row fits, and which batch would.
+
+    Args:
+        row: with predicted memory.
+        limit_bytes: of the card.
+        at_batch: the row with another batch size, for training and inference alike.
+    """
+    if _peak(row) is None:
+        return Fit(limit_bytes, None, None)
+    fitting, too_large = 0, (row.batch_size if row.trains else row.inference_batch_size) + 1
+    if _within(row, limit_bytes):
+        return Fit(limit_bytes, True, too_large - 1)
+    while too_large - fitting > 1:
+        batch = (fitting + too_large) // 2
+        if _within(at_batch(batch), limit_bytes):
+            fitting = batch
+        else:
+            too_large = batch
+    return Fit(limit_bytes, False, fitting)
+
+
+def _peak(row: PlanRow) -> int | None:
+    ledgers = [ledger for ledger in (row.train_memory, row.inference_memory) if ledger is not None]
+    return max((ledger.total for ledger in ledgers), default=None)
+
+
+def _within(row: PlanRow, limit_bytes: int) -> bool:
+    peak = _peak(row)
+    return peak is not None and peak + RESERVE_BYTES <= limit_bytes
