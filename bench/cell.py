@@ -11,6 +11,10 @@ from bench.sources import DatasetSource, ModelSource
 from bench.study import DataSettings, Frozen, Limits, TrainSettings
 
 
+#: Settings that came after the first release, with the value that stands for what was done before: it changes no id.
+ADDED = (("model", "bits", None), ("train", "gradient_checkpointing", False))
+
+
 class MethodSource(Frozen):
     """Where a method's code lies and what it is set to."""
 
@@ -50,6 +54,9 @@ class Cell(Frozen):
             ("method", ("path", "label", "options")),
         ):
             for key in keys:
+                facts[place].pop(key)
+        for place, key, before in ADDED:
+            if facts[place][key] == before:
                 facts[place].pop(key)
         text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
