@@ -10,7 +10,6 @@ from pydantic import Field
 from bench.sources import DatasetSource, ModelSource
 from bench.study import DataSettings, Frozen, Limits, TrainSettings
 
-
 #: Settings that came after the first release, with the value that stands for what was done before: it changes no id.
 ADDED = (("model", "bits", None), ("train", "gradient_checkpointing", False))
 

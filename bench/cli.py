@@ -4,8 +4,10 @@ Exit codes: 0 all cells ok, 1 some cells failed (their rows say how), 2 the requ
 """
 
 import argparse
+import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench import __version__
@@ -145,12 +147,23 @@ def _run(arguments: argparse.Namespace) -> int:
     return OK if all(record.status == "ok" for record in records) else CELLS_FAILED
 
 
-def _plan(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
+@contextmanager
+def _importing() -> Iterator[None]:
+    """Keep the collector from looking, a quarter of the time, for garbage that torch and its like do not leave."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
-    from bench.expand import parse_only
-    from bench.plan.command import PlanOptions, plan
-    from bench.study import load_study, study_base
+
+def _plan(arguments: argparse.Namespace) -> int:
+    with _importing():
+        from rich.console import Console
+
+        from bench.expand import parse_only
+        from bench.plan.command import PlanOptions, plan
+        from bench.study import load_study, study_base
 
     study = load_study(arguments.study)
     options = PlanOptions(
@@ -169,9 +182,10 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _audit(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
+    with _importing():
+        from rich.console import Console
 
-    from bench.audit.command import AuditOptions, run_audit
+        from bench.audit.command import AuditOptions, run_audit
 
     if not arguments.summary:
         _require_writable(arguments.reports)

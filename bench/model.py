@@ -143,10 +143,12 @@ def config_from(content: dict[str, Any], num_labels: int, where: str) -> Pretrai
         ModelError: an unknown architecture; a size that is missing, no whole number or out of range; heads that do not
             divide the hidden size.
     """
-    name = str(content.get("model_type"))
+    if "model_type" not in content:
+        raise ModelError(f"{where}: model_type is missing")
+    name = str(content["model_type"])
     if name not in CONFIG_MAPPING:
         near = get_close_matches(name, list(CONFIG_MAPPING), n=1, cutoff=0.5)
-        got = f"{content.get('model_type')!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+        got = f"{content['model_type']!r:.60}" + (f"; did you mean {near[0]!r}?" if near else "")
         raise ModelError(f"{where}: model_type must be an architecture that transformers has, got {got}")
     aliases = CONFIG_MAPPING[name].attribute_map
     for size, highest in REQUIRED_SIZES.items():
@@ -219,6 +221,9 @@ def build(config: PretrainedConfig, kind: ModelKind = "encoder", dtype: torch.dt
         UnsupportedError: transformers has no such head for this architecture.
     """
     factory = AutoModelForSequenceClassification if kind == "encoder" else AutoModelForCausalLM
+    if type(config) not in factory._model_mapping:
+        head = "sequence classification" if kind == "encoder" else "causal language model"
+        raise UnsupportedError(f"transformers has no {head} for architecture {config.model_type}")
     try:
         return factory.from_config(  # type: ignore[no-any-return,no-untyped-call]
             copy.deepcopy(config),  # from_config writes dtype into what it is given
@@ -226,8 +231,9 @@ def build(config: PretrainedConfig, kind: ModelKind = "encoder", dtype: torch.dt
             attn_implementation=_attention(factory, config),
             trust_remote_code=False,
         )
-    except ValueError as error:
-        raise UnsupportedError(f"{config.model_type} cannot be built as {kind}: {str(error)[:300]}") from error
+    except (ValueError, TypeError, LookupError, AttributeError, ZeroDivisionError) as error:  # of an absurd config.json
+        said = f"{type(error).__name__}: {str(error)[:300]}"
+        raise UnsupportedError(f"{config.model_type} cannot be built as {kind}: {said}") from error
 
 
 def _attention(factory: Any, config: PretrainedConfig) -> str:

@@ -1,11 +1,14 @@
 """Linear layers in 4 bits: NF4 with double quantisation (Dettmers et al. 2023, arXiv 2305.14314), by bitsandbytes."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 
 from bench.errors import UnsupportedError
 
@@ -43,6 +46,7 @@ def quantize_linear_layers(model: nn.Module, compute_dtype: torch.dtype) -> None
             replaced += 1
     if not replaced:
         raise UnsupportedError("the model has no nn.Linear layer, so 4 bits have nothing to hold")
+    model.is_loaded_in_4bit = True  # type: ignore[assignment]  # where peft looks before it chooses and merges adapters
 
 
 def _output_head(model: nn.Module) -> nn.Module | None:
@@ -73,6 +77,10 @@ def quantization_tensors(parameter: nn.Parameter) -> list[Tensor]:
     return [tensor for tensor in (*outer, *inner) if isinstance(tensor, Tensor)]
 
 
+#: A fake tensor with the name by which peft knows a 4-bit weight.
+_FakeParams4bit = type("Params4bit", (FakeTensor,), {})
+
+
 def convert_quant_state(old: nn.Parameter, new: nn.Parameter, convert: Callable[[Tensor], Tensor]) -> None:
     """Give a stand-in of a 4-bit weight what ``Linear4bit`` looks for: the scales, each by way of ``convert``."""
     state = getattr(old, "quant_state", None)
@@ -84,3 +92,27 @@ def convert_quant_state(old: nn.Parameter, new: nn.Parameter, convert: Callable[
         state.state2 = copy.copy(state.state2)
         state.state2.absmax, state.state2.code = convert(state.state2.absmax), convert(state.state2.code)
     new.quant_state, new.bnb_quantized = state, True  # type: ignore[attr-defined]
+
+
+@contextmanager
+def fake_requantization(model: nn.Module) -> Iterator[None]:
+    """Let adapters be merged into fake 4-bit weights: bitsandbytes cannot make a 4-bit weight of a fake tensor.
+
+    What is merged is as large in 4 bits as the weight was before.
+    """
+    import bitsandbytes
+
+    def packed(data: Tensor, *, quant_state: Any, quant_storage: torch.dtype = torch.uint8, **_: Any) -> nn.Parameter:
+        weight = nn.Parameter(torch.empty((data.numel() + 1) // 2, 1, dtype=quant_storage), requires_grad=False)
+        weight.quant_state, weight.bnb_quantized = quant_state, True  # type: ignore[attr-defined]
+        return weight
+
+    weights: list[Any] = [p for p in model.parameters() if isinstance(p, FakeTensor) and hasattr(p, "quant_state")]
+    for weight in weights:
+        weight.__class__ = _FakeParams4bit
+    try:
+        with patch.object(bitsandbytes.nn, "Params4bit", packed):
+            yield
+    finally:
+        for weight in weights:
+            weight.__class__ = FakeTensor

@@ -127,7 +127,10 @@ def resolve_model(name: str, study: Study, base: Path, weights_needed: bool = Tr
         entry = study.models[name]
         if entry.base is not None:
             source = _catalog_model(entry.base)
-            changed = {"name": name, "weights": entry.weights, "bits": entry.bits or source.bits}
+            changed = {
+                "name": name, "weights": entry.weights, "bits": entry.bits or source.bits,
+                "kind": entry.kind or source.kind,
+            }  # fmt: skip
             return source.model_copy(update=changed | {"fingerprint": f"{source.fingerprint}:{entry.weights}"})
         return _own_model(name, entry, base, weights_needed)
     if name in catalog("models"):
@@ -299,8 +302,10 @@ def _kind(name: str, config: Path) -> ModelKind:
     try:
         content = json.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"model {name}: {config} cannot be read: {type(error).__name__}: {error}") from None
-    named = content.get("architectures") if isinstance(content, dict) else None
+        raise ModelError(f"model {name}: {config}: cannot be read: {type(error).__name__}: {error}") from None
+    if not isinstance(content, dict):
+        raise ModelError(f"model {name}: {config}: must be a table of settings, got {type(content).__name__}")
+    named = content.get("architectures")
     if not isinstance(named, list) or not named:
         raise ModelError(
             f"model {name}: {config} names no architectures, so it does not tell whether the model is an encoder or "

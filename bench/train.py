@@ -82,11 +82,13 @@ def enable_gradient_checkpointing(model: nn.Module) -> None:
     Raises:
         UnsupportedError: the architecture does not offer it.
     """
-    enable = getattr(model, "gradient_checkpointing_enable", None)
+    # The second is the name before transformers 5.23, and goes when that is the floor.
+    names = ("activation_checkpointing", "gradient_checkpointing")
+    name = next((name for name in names if hasattr(model, f"{name}_enable")), None)
     try:
-        if enable is None:
-            raise ValueError("it has no gradient_checkpointing_enable")
-        enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        if name is None:
+            raise ValueError(f"it has no {names[0]}_enable")
+        getattr(model, f"{name}_enable")(**{f"{name}_kwargs": {"use_reentrant": False}})
     except ValueError as error:
         raise UnsupportedError(f"train.gradient_checkpointing is true, but the model cannot: {error}") from None
 

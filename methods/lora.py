@@ -1,5 +1,6 @@
 """LoRA: low-rank updates beside frozen linear layers (Hu et al. 2021, arXiv 2106.09685), by way of peft."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
@@ -12,6 +13,16 @@ from bench.errors import UnsupportedError
 from bench.method import Architecture, Method, ModelKind, Task
 from bench.method import Options as BaseOptions
 
+#: Query and value where nobody says otherwise, as Hu et al. chose: by peft, and for what peft has no choice for, here.
+QUERY_AND_VALUE: dict[str, Sequence[str]] = {
+    "albert": ["query", "value"],
+    "distilbert": ["q_lin", "v_lin"],
+    "modernbert": ["Wqkv"],
+    **TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING,
+}
+#: peft trains a saved copy of modules whose names end so, the heads of classifiers; they get no update.
+SAVED_COPIES = ("classifier", "score")
+
 
 class Options(BaseOptions):
     """Options of LoRA."""
@@ -23,7 +34,7 @@ class Options(BaseOptions):
     target_modules: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
         None,
         description="names of the linear layers that get an update, or all-linear for each but the head; absent: "
-        "peft's choice",
+        "query and value",
     )
     merge: bool = Field(True, description="add the update into the weights before inference")
 
@@ -41,18 +52,24 @@ class LoRA(Method):
 
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
         """Wrap the model with peft."""
-        targets = self.options.target_modules
+        model_type = getattr(getattr(model, "config", None), "model_type", None)
+        targets = self.options.target_modules or QUERY_AND_VALUE.get(str(model_type))
         config = LoraConfig(
             task_type=TaskType.SEQ_CLS if task.kind == "encoder" else TaskType.CAUSAL_LM,
             r=self.options.r,
             lora_alpha=self.options.alpha,
             lora_dropout=self.options.dropout,
-            target_modules=list(targets) if isinstance(targets, tuple) else targets,
+            target_modules=targets if targets is None or isinstance(targets, str) else list(targets),
+            exclude_modules=self._heads(model) if task.kind == "encoder" else None,
         )
         try:
             return cast(nn.Module, get_peft_model(model, config))
         except (ValueError, TypeError) as error:  # the latter where a layer to update is also the head to save
             raise UnsupportedError(f"peft finds no layer to update (set target_modules): {error}") from error
+
+    @staticmethod
+    def _heads(model: nn.Module) -> list[str] | None:
+        return [name for name, _ in model.named_modules() if name.endswith(SAVED_COPIES)] or None
 
     def prepare_inference(self, model: nn.Module) -> nn.Module:
         """Merge the update into the weights, which makes inference cost what the plain model costs."""
@@ -69,10 +86,8 @@ class LoRA(Method):
 
     def closed_form_flops(self, architecture: Architecture, task: Task) -> int:
         """The plain model, and 2 rows r (in + out) for the two factors of each layer with an update."""
-        peft_choice = TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING.get(architecture.model_type, [])
-        targets = self.options.target_modules or peft_choice
-        # A classification head, which is trained as a saved copy, gets no update.
-        layers = [layer for layer in architecture.linears if layer.name.split(".")[0] not in ("classifier", "score")]
+        targets = self.options.target_modules or QUERY_AND_VALUE.get(architecture.model_type, [])
+        layers = [layer for layer in architecture.linears if not layer.name.split(".")[0].endswith(SAVED_COPIES)]
         if targets == "all-linear":
             layers = [layer for layer in layers if layer.name != "lm_head" and not layer.is_convolution]
         else:

@@ -7,6 +7,7 @@ from unittest.mock import patch
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import functional as F
 
 #: Efficient attention reads a mask whose rows are padded to a multiple of this many elements.
@@ -31,7 +32,7 @@ def cuda_kernels() -> Iterator[None]:
         "layer_norm": _in_fp32(F.layer_norm),
         "softmax": _in_fp32(F.softmax),
     }
-    with patch.multiple(F, **choices):
+    with patch.multiple(F, **choices), patch.object(FakeTensor, "is_cuda", True, create=True):
         yield
 
 

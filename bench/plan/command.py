@@ -13,6 +13,7 @@ from bench.plan import render
 from bench.plan.fits import Fit, fit, parse_size
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
+from bench.sources import catalog
 from bench.study import Study
 
 
@@ -47,12 +48,12 @@ def plan(options: PlanOptions, console: Console) -> bool:
     limit_bytes = None if options.fits is None else parse_size(options.fits)
     if limit_bytes is not None and not options.with_memory:
         raise StudyError("--fits needs predicted memory; leave --no-memory out")
-    study = with_models(options.study, options.models)
+    study = with_models(options.study, [from_here(model, options.study) for model in options.models])
     # A card is asked about, so it is the card's memory that counts.
     device = options.device or ("cuda" if limit_bytes is not None else None)
     planned = Plan(
         PlanRequest(
-            study=study, base=Path() if options.models else options.base, data_root=options.data_root,
+            study=study, base=options.base, data_root=options.data_root,
             plugin_files=options.plugin_files, only=options.only, device=device, with_memory=options.with_memory,
         )
     )  # fmt: skip
@@ -74,6 +75,13 @@ def show_progress(planned: Plan) -> list[PlanRow]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("planning", total=None)
         return planned.rows(lambda done, of: bar.update(task, completed=done, total=of))
+
+
+def from_here(model: str, study: Study) -> str:
+    """A model given on the command line: a path starts from the current folder there, not from the study's."""
+    named = model in study.models or model in catalog("models")
+    is_path = model.startswith((".", "~")) or model.endswith(".json") or Path(model).is_dir()
+    return str(Path(model).expanduser().resolve()) if is_path and not named else model
 
 
 def with_models(study: Study, models: Sequence[str]) -> Study:

@@ -8,8 +8,8 @@ from transformers import PretrainedConfig
 
 #: Architectures whose layers are all alike; a test compares what is extrapolated with the whole depth for each.
 UNIFORM = frozenset({"bert", "roberta", "electra", "gpt2", "llama", "mistral", "qwen2", "gemma", "phi"})
-#: Matmuls and parameters add up layer by layer, so that two depths tell.
-DEPTHS_OF_SUMS = (2, 3)
+#: Matmuls and parameters add up layer by layer, so that two depths tell: what the first layer alone spares is in both.
+DEPTHS_OF_SUMS = (1, 2)
 #: A peak is where it is highest, which may be elsewhere in a shallow model; a third depth shows whether it moves.
 DEPTHS_OF_PEAKS = (2, 3, 4)
 

@@ -1,5 +1,6 @@
 """Whether a plan's cells fit a card."""
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,9 +38,10 @@ def parse_size(text: str) -> int:
     """
     found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*", text)
     units = {unit.lower(): size for unit, size in UNITS.items()}
-    if found is None or found[2].lower() not in units or float(found[1]) <= 0:
-        raise StudyError(f"--fits must be a size such as 24GB, with one of {', '.join(UNITS)}, got {text!r}")
-    return int(float(found[1]) * units[found[2].lower()])
+    size = 0.0 if found is None else float(found[1]) * units.get(found[2].lower(), 0)
+    if not 1 <= size < math.inf:
+        raise StudyError(f"--fits must be a size such as 24GB, with one of {', '.join(UNITS)}, got {text!r:.60}")
+    return int(size)
 
 
 def fit(row: PlanRow, limit_bytes: int, at_batch: Callable[[int], PlanRow]) -> Fit:

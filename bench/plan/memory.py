@@ -1,6 +1,8 @@
 """Peak memory of training and of inference, from real steps on fake tensors."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,19 +11,22 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from bench.cell import Cell
 from bench.data.batches import Batch
+from bench.dropout import replace_dropout
 from bench.measure.allocations import AllocationTracker
 from bench.measure.cuda_kernels import cuda_kernels
 from bench.measure.fake import convert_tensors, empty_like
 from bench.method import Method
 from bench.model import forward
 from bench.plan.row import Ledger
-from bench.quantization import expanded_bytes, quantization_tensors
+from bench.quantization import expanded_bytes, fake_requantization, quantization_tensors
 from bench.train import TrainStep, autocast, enable_gradient_checkpointing, store_frozen_weights_as
 
 #: What CUDA's allocator hands out: multiples of 512 bytes (c10/cuda/CUDACachingAllocator).
 CUDA_BLOCK_BYTES = 512
 #: What PyTorch lets cuBLAS have on compute capability 9.0, 8 buffers of 4 MiB; on older cards it is 8.1 MiB.
 CUBLAS_WORKSPACE_BYTES = 8 * 4096 * 1024
+#: Matmuls that oneDNN computes on a CPU.
+MATMULS = (torch.ops.aten.mm, torch.ops.aten.addmm, torch.ops.aten.bmm, torch.ops.aten.baddbmm)
 #: The optimizer's state is made in the first step; the second finds everything in place.
 STEPS = 2
 
@@ -48,7 +53,9 @@ def predict(model: nn.Module, method: Method, cell: Cell, device: str, dtype: to
         convert_tensors(model, empty_like)
         _avoid_cpu_packing(model)
         training = _training(model, method, cell, device, dtype) if method.trains else {}
-        return training | {"inference": _inference(method.prepare_inference(model), cell, device, dtype)}
+        with fake_requantization(model) if cell.model.bits == 4 else nullcontext():
+            model = method.prepare_inference(model)
+        return training | {"inference": _inference(model, cell, device, dtype)}
 
 
 def _training(model: nn.Module, method: Method, cell: Cell, device: str, dtype: torch.dtype) -> Peaks:
@@ -56,6 +63,8 @@ def _training(model: nn.Module, method: Method, cell: Cell, device: str, dtype: 
         store_frozen_weights_as(model, dtype)
     if cell.train.gradient_checkpointing:
         enable_gradient_checkpointing(model)
+    if device == "cpu":
+        replace_dropout(model)
     tracker = _tracker(model, device)
     model.train()
     precision = autocast(torch.device("cpu"), dtype)
@@ -104,10 +113,27 @@ def _kernels(device: str) -> AbstractContextManager[None]:
 
 
 def _tracker(model: nn.Module, device: str) -> AllocationTracker:
-    tracker = AllocationTracker(CUDA_BLOCK_BYTES if device == "cuda" else 1, expanded_bytes)
+    on_cuda = device == "cuda"
+    tracker = AllocationTracker(CUDA_BLOCK_BYTES if on_cuda else 1, expanded_bytes if on_cuda else _inside_cpu)
     tracker.hold([*model.parameters(), *model.buffers()], "weights")
     tracker.hold([tensor for p in model.parameters() for tensor in quantization_tensors(p)], "weights")
     return tracker
+
+
+def _inside_cpu(func: Any, args: Sequence[Any]) -> int:
+    """Bytes that an operator holds on a CPU while it runs: expanded 4-bit weights, and copies that oneDNN makes.
+
+    For bf16, oneDNN copies an operand that is neither contiguous nor the transpose of one that is. Where a few rows of
+    a batch are multiplied by one weight, PyTorch hands it that weight repeated for each sequence, so the copy is large.
+    """
+    if getattr(func, "overloadpacket", None) not in MATMULS:
+        return expanded_bytes(func, args)
+    operands = [a for a in args if isinstance(a, Tensor) and a.dtype == torch.bfloat16 and a.ndim >= 2]
+    return sum(
+        operand.numel() * operand.element_size()
+        for operand in operands
+        if not operand.is_contiguous() and not operand.transpose(-2, -1).is_contiguous()
+    )
 
 
 def _batch(cell: Cell, size: int) -> Batch:

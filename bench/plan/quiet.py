@@ -13,3 +13,5 @@ def silence_libraries() -> None:
     # peft reads it on every wrapped model.
     warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
     warnings.filterwarnings("ignore", message="fan_in_fan_out is set to", category=UserWarning)
+    # peft, after merging, asks whether input and output embeddings share memory; fake ones have none to share.
+    warnings.filterwarnings("ignore", message="Accessing the data pointer of FakeTensor", category=UserWarning)

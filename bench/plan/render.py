@@ -1,11 +1,13 @@
 """A plan as a table for the terminal, as csv and as JSON."""
 
+import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
+from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -22,13 +24,14 @@ COLUMNS = (
     ("Train\nGFLOPs", True), ("Train\npeak MB", True), ("Inference\npeak MB", True), ("Artifact\nMB", False),
     ("Download\nMB", False),
 )  # fmt: skip
-WIDE_COLUMNS = 150
+#: A name is folded to this many columns before columns are left out.
+NARROWEST_NAME = 12
 #: First the columns that programs may rely on, in this order; more may be added behind.
 FIRST_COLUMNS = (
     "dataset", "model", "method", "trainable_params", "total_params", "logical_params",
     "forward_gflops", "train_gflops", "predicted_train_peak_bytes", "predicted_inference_peak_bytes",
 )  # fmt: skip
-FORMULA_SIGNS = tuple("=+-@\t\r")
+FORMULA_SIGNS = tuple("=+-@")
 
 
 def record(row: PlanRow, fit: Fit | None = None) -> dict[str, Any]:
@@ -59,12 +62,24 @@ def _giga(flops: int | None) -> float | None:
 
 def to_csv(rows: Sequence[PlanRow], fits: Mapping[int, Fit]) -> str:
     """A line a row; FLOPs in 1e9, memory in bytes, empty where unknown; text that a sheet would compute gets a mark."""
-    frame = pd.DataFrame([record(row, fits.get(at)) for at, row in enumerate(rows)], dtype=object)
-    for column in frame.columns:
-        frame[column] = [f"'{v}" if isinstance(v, str) and v.startswith(FORMULA_SIGNS) else v for v in frame[column]]
+    records = [record(row, fits.get(at)) for at, row in enumerate(rows)]
     buffer = io.StringIO()
-    frame.to_csv(buffer, index=False, lineterminator="\n")
+    writer = csv.DictWriter(buffer, list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _harmless(value) for name, value in one.items()} for one in records)
     return buffer.getvalue()
+
+
+def _harmless(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = _one_line(value)
+    return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
+
+
+def _one_line(text: str) -> str:
+    """Text without line breaks and control characters, some of which a terminal would obey."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def to_json(study: str, rows: Sequence[PlanRow], fits: Mapping[int, Fit]) -> str:
@@ -76,23 +91,60 @@ def to_json(study: str, rows: Sequence[PlanRow], fits: Mapping[int, Fit]) -> str
 def show(
     title: str, rows: Sequence[PlanRow], fits: Mapping[int, Fit], sentences: Sequence[str], console: Console
 ) -> None:
-    """Print the table, what it assumes, and what there is to say of single rows."""
-    wide = not console.is_terminal or console.width >= WIDE_COLUMNS
-    heads = [head for head, always in COLUMNS if always or wide]
-    table = Table(title=Text(title), title_justify="left", pad_edge=False)
-    for at, head in enumerate((*NAMES, *heads, *(["Fits"] if fits else []))):
-        is_name = at < len(NAMES)
-        table.add_column(Text(head), justify="left" if is_name else "right", no_wrap=not is_name)
-    for at, row in enumerate(rows):
-        names = [row.dataset_label, row.model_label, row.method_label]
-        numbers = [text for text, (_, always) in zip(_numbers(row), COLUMNS, strict=True) if always or wide]
-        table.add_row(*(Text(text) for text in (*names, *numbers, *_fitting(fits.get(at)))))
+    """Print the table, what it assumes, and what there is to say of single rows; numbers are never cut."""
+    heads = [*NAMES, *(head for head, _ in COLUMNS), *(["Fits"] if fits else [])]
+    texts = [
+        [
+            *map(_one_line, (row.dataset_label, row.model_label, row.method_label)),
+            *_numbers(row),
+            *_fitting(fits.get(at)),
+        ]
+        for at, row in enumerate(rows)
+    ]
     if not console.is_terminal:  # a file or a pipe has no width; it need not be folded
-        console.width = WIDE_COLUMNS
-    console.print(table)
-    more = [] if wide else ["More columns: a wider terminal, or --format csv."]
+        console.width = _width(heads, texts, narrowest_name=None)
+    fewer = [at for at in range(len(heads)) if not 0 <= at - len(NAMES) < len(COLUMNS) or COLUMNS[at - len(NAMES)][1]]
+    cut = _width(heads, texts) > console.width
+    if cut:
+        heads, texts = [heads[at] for at in fewer], [[row[at] for at in fewer] for row in texts]
+    console.print(Text(_one_line(title), style="bold"), soft_wrap=True)
+    if _width(heads, texts) <= console.width:
+        console.print(_grid(heads, texts))
+    else:
+        _print_blocks(heads, texts, console)
+    more = ["More columns: a wider terminal, or --format csv."] if cut else []
     for sentence in (*_assumptions(rows), *_remarks(rows), *sentences, *more):
-        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        console.print(_one_line(sentence), highlight=False, markup=False, soft_wrap=True)
+
+
+def _width(heads: Sequence[str], texts: Sequence[Sequence[str]], narrowest_name: int | None = NARROWEST_NAME) -> int:
+    """Columns of the terminal that the grid needs, names folded to this width."""
+    total = 0
+    for at, head in enumerate(heads):
+        widest = max(map(cell_len, (*head.split("\n"), *(row[at] for row in texts))))
+        total += widest + 2 if at >= len(NAMES) or narrowest_name is None else min(widest, narrowest_name) + 2
+    return total
+
+
+def _grid(heads: Sequence[str], texts: Sequence[Sequence[str]]) -> Table:
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for at, head in enumerate(heads):
+        is_name = at < len(NAMES)
+        grid.add_column(Text(head), justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold")
+    for row in texts:
+        grid.add_row(*map(Text, row))
+    return grid
+
+
+def _print_blocks(heads: Sequence[str], texts: Sequence[Sequence[str]], console: Console) -> None:
+    """One block a row: a name and a value on a line, for terminals that the grid does not fit."""
+    titles = [head.replace("\n", " ") for head in heads[len(NAMES) :]]
+    widest = max(map(len, titles))
+    for row in texts:
+        console.print(Text(" / ".join(row[: len(NAMES)]), style="bold"), overflow="fold")
+        for title, text in zip(titles, row[len(NAMES) :], strict=True):
+            console.print(Text(f"  {title.ljust(widest)}  {text}"), overflow="fold")
+        console.print()
 
 
 def _numbers(row: PlanRow) -> list[str]:
@@ -114,6 +166,8 @@ def _scaled(value: int | None, unit: float, digits: int) -> str:
 def _fitting(fit: Fit | None) -> list[str]:
     if fit is None:
         return []
+    if fit.fits is None:
+        return [DASH]
     return ["yes" if fit.fits else f"batch {fit.largest_batch_size}" if fit.largest_batch_size else "no"]
 
 

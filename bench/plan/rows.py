@@ -1,10 +1,12 @@
 """The rows of a plan: each shape of a study built on the meta device, counted, and run on fake tensors."""
 
+import gc
 import json
 import multiprocessing
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -127,12 +129,19 @@ class Plan:
         workers = min(len(jobs), len(os.sched_getaffinity(0)))
         if workers > 1:
             context = multiprocessing.get_context("fork")
-            with ProcessPoolExecutor(workers, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                for found in pool.map(self._work_out_all, jobs):
-                    self._facts |= found
-                    done += len(found)
-                    if on_row is not None:
-                        on_row(done, total)
+            gc.freeze()  # what libraries hold stays: no collection need look at it here, in the forks, or at the end
+            try:
+                with ProcessPoolExecutor(workers, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                    for found in pool.map(self._work_out_all, jobs):
+                        self._facts |= found
+                        done += len(found)
+                        if on_row is not None:
+                            on_row(done, total)
+            except BrokenProcessPool:
+                raise StudyError(
+                    "a process that worked out rows ended before it was done: killed for memory, or by a method's own "
+                    "code; find the row with --only method=NAME"
+                ) from None
         return [self.row(cell) for cell in self.cells]
 
     def _work_out_all(self, cells: Sequence[Cell]) -> dict[str, Facts]:
@@ -175,26 +184,20 @@ class Plan:
             raise
         except UnsupportedError as error:
             return {"unsupported": str(error)}
-        except Exception as error:  # a plugin may raise anything; its row says so and the others go on
+        except (Exception, SystemExit) as error:  # a plugin may raise anything; its row says so and the others go on
             return {"unsupported": f"{type(error).__name__}: {str(error)[:400]}"}
 
     def _supported(self, shape: "_Shape") -> Facts:
-        counted = self._extrapolated(shape, shape.counts, DEPTHS_OF_SUMS) or shape.counts(shape.config)
+        counted = _from_shallow(shape, shape.counts, DEPTHS_OF_SUMS)
+        # Where shallow models miss the parameters of the whole, the method does not treat all layers alike.
+        alike = counted is not None and counted[: len(PARAMETERS)] == self._parameters_of(shape)
+        if counted is None or not alike:
+            counted = shape.counts(shape.config)
         facts = dict(zip((*PARAMETERS, *COUNTED), counted, strict=True))
         if self.request.with_memory:
-            facts |= _ledgers(self._extrapolated(shape, shape.peaks, DEPTHS_OF_PEAKS) or shape.peaks(shape.config))
+            peaks = _from_shallow(shape, shape.peaks, DEPTHS_OF_PEAKS) if alike else None
+            facts |= _ledgers(peaks or shape.peaks(shape.config))
         return facts | shape.remarks(facts) | {"download_bytes": _download_bytes(shape.cell.model, len(shape.labels))}
-
-    def _extrapolated(
-        self, shape: "_Shape", costs: Callable[[PretrainedConfig], Costs], depths: Sequence[int]
-    ) -> Costs | None:
-        """What shallow models tell of a deep one; None where they do not, e.g. since the method picks single layers."""
-        try:
-            found = extrapolated(shape.config, costs, depths)
-            counts = found and extrapolated(shape.config, shape.parameters, DEPTHS_OF_SUMS)
-        except UnsupportedError:  # a layer that the method names is not there
-            return None
-        return found if found is not None and counts == self._parameters_of(shape) else None
 
     def _parameters_of(self, shape: "_Shape") -> Costs:
         """The parameters of the whole depth; the sequence length has no part in them."""
@@ -202,6 +205,13 @@ class Plan:
         if key not in self._parameters:
             self._parameters[key] = shape.parameters(shape.config)
         return self._parameters[key]
+
+
+def _from_shallow(shape: "_Shape", costs: Callable[[PretrainedConfig], Costs], depths: Sequence[int]) -> Costs | None:
+    try:
+        return extrapolated(shape.config, costs, depths)
+    except UnsupportedError:  # a layer that the method names is not there
+        return None
 
 
 def _ledgers(values: Costs) -> Facts:
@@ -292,8 +302,14 @@ class _Shape:
         self._check_positions(model)
         if self.cell.model.bits == 4:
             quantize_linear_layers(model, self.dtype)
-        with torch.device("meta"):
-            return self.method.adapt(model, self.task).to("meta")
+        try:
+            with torch.device("meta"):
+                return self.method.adapt(model, self.task).to("meta")
+        except RuntimeError as error:
+            if self.cell.model.bits is None or "can require gradients" not in str(error):
+                raise
+            held = f"weights of model {self.cell.model.name} that are held in {self.cell.model.bits} bits"
+            raise UnsupportedError(f"method {self.cell.method.name} would train {held}") from None
 
     def parameters(self, config: PretrainedConfig) -> Costs:
         """The values of PARAMETERS."""

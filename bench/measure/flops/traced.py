@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.measure.flops.grouped import GroupedMatmulShapes
 from bench.measure.flops.sequence import call_options, in_mode, token_ids
@@ -50,7 +49,6 @@ def count_forward(model: nn.Module, sequence_length: int, kind: ModelKind = "enc
     with ExitStack() as stack:
         stack.enter_context(in_mode(model, training=False))
         stack.enter_context(torch.no_grad())
-        stack.enter_context(GroupedMatmulShapes())
         thread = stack.enter_context(ThreadPoolExecutor(max_workers=1))
         untraced = _Untraced(thread)
         stack.enter_context(untraced)
@@ -58,7 +56,7 @@ def count_forward(model: nn.Module, sequence_length: int, kind: ModelKind = "enc
     return 2 * (multiply_adds + untraced.multiply_adds)
 
 
-class _Untraced(TorchDispatchMode):
+class _Untraced(GroupedMatmulShapes):
     """While active, convolutions and what bitsandbytes does are not traced inside: their shapes are numbers.
 
     Traced shapes are tensors, which the meta kernels of both refuse. Tracing is a state of the thread and cannot be
@@ -67,20 +65,18 @@ class _Untraced(TorchDispatchMode):
     """
 
     def __init__(self, thread: ThreadPoolExecutor) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.thread = thread
         self.multiply_adds = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        del types
-        kwargs = kwargs or {}
         if func.namespace == "bitsandbytes":
-            return self.thread.submit(_call, func, args, kwargs).result()
+            return self.thread.submit(_call, func, args, kwargs or {}).result()
         if func is torch.ops.aten.convolution.default:
             output, multiply_adds = self.thread.submit(_convolve, func, args).result()
             self.multiply_adds += multiply_adds
             return output
-        return func(*args, **kwargs)
+        return super().__torch_dispatch__(func, types, args, kwargs)
 
 
 def _call(func: Any, args: Any, kwargs: Any) -> Any:
