@@ -142,5 +142,6 @@ def summary(audit: Audit) -> str:
         parts.append(", ".join([exact, *rest]))
     found = [f"{len(findings)} × {KINDS[kind]} ({findings[0].severity})" for kind, findings in audit.kinds().items()]
     left_out = f" {len(audit.unmatched)} printed rows are not compared." if audit.unmatched else ""
-    listed = f"{len(audit.findings)} findings: {'; '.join(found)}." if found else "No findings."
+    number = f"{len(audit.findings)} finding{'' if len(audit.findings) == 1 else 's'}"
+    listed = f"{number}: {'; '.join(found)}." if found else "No findings."
     return f"{audit.title} against study {audit.study}: {'; '.join(parts)}.{left_out} {listed}"
