@@ -4,5 +4,5 @@ import logging
 
 __version__ = "0.1.0"
 
-# As it is imported, which peft does, it warns of an optional package that is not there. Nothing else is logged so early.
+# Imported, which peft sees to, it warns of an optional package that is not there.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

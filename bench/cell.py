@@ -8,10 +8,19 @@ from typing import Any, Literal
 from pydantic import Field
 
 from bench.sources import DatasetSource, ModelSource
-from bench.study import DataSettings, Frozen, Limits, TrainSettings
+from bench.study import DataSettings, Frozen, Limits, PromptSettings, TrainSettings
 
 #: Settings that came after the first release, with the value that stands for what was done before: it changes no id.
-ADDED = (("model", "bits", None), ("train", "gradient_checkpointing", False))
+ADDED: tuple[tuple[str, str, Any], ...] = (
+    ("model", "bits", None),
+    ("model", "architecture", None),
+    ("model", "tokenizer", None),
+    ("model", "chat_template", None),
+    ("model", "special_tokens", []),
+    ("model", "scale", None),
+    ("train", "gradient_checkpointing", False),
+    ("train", "optimizer", "adamw"),
+)
 
 
 class MethodSource(Frozen):
@@ -38,6 +47,7 @@ class Cell(Frozen):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     data: DataSettings
     train: TrainSettings
+    prompt: PromptSettings | None = Field(None, description="how a causal model is asked; null for an encoder")
     limits: Limits
 
     @property
@@ -54,6 +64,8 @@ class Cell(Frozen):
         ):
             for key in keys:
                 facts[place].pop(key)
+        if facts["prompt"] is None:
+            facts.pop("prompt")
         for place, key, before in ADDED:
             if facts[place][key] == before:
                 facts[place].pop(key)

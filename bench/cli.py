@@ -40,6 +40,7 @@ def _add_run(verb: argparse.ArgumentParser) -> None:
     _add_only(verb)
     verb.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run folders are (runs)")
     verb.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where tables go (reports)")
+    _add_scale(verb)
     verb.set_defaults(act=_run)
 
 
@@ -67,6 +68,7 @@ def _add_plan(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--format", choices=("table", "csv", "json"), default="table", help="table (default), csv or json"
     )
+    _add_scale(verb)
     verb.set_defaults(act=_plan)
 
 
@@ -100,6 +102,10 @@ def _add_methods(verb: argparse.ArgumentParser) -> None:
 def _add_doctor(verb: argparse.ArgumentParser) -> None:
     _add_plugin(verb)
     verb.add_argument("--data-root", type=Path, metavar="DIR", help="also check the datasets there")
+    verb.add_argument(
+        "--prompt", nargs=2, metavar=("MODEL", "DATASET"), help="print the whole prompt of one text, and nothing else"
+    )
+    verb.add_argument("--study", metavar="STUDY", help="whose models, datasets and prompt settings --prompt takes")
     verb.set_defaults(act=_doctor)
 
 
@@ -116,6 +122,12 @@ def _add_only(verb: argparse.ArgumentParser) -> None:
         default=[],
         metavar="KEY=VALUE",
         help="only cells with this dataset, model, method or seed",
+    )
+
+
+def _add_scale(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--scale", choices=("tiny",), help="tiny: models of random weights with few, narrow layers, to try the wiring"
     )
 
 
@@ -138,6 +150,7 @@ def _run(arguments: argparse.Namespace) -> int:
         data_root=arguments.data_root,
         plugin_files=arguments.plugin,
         only=parse_only(arguments.only),
+        scale=arguments.scale,
     )
     _require_writable(arguments.reports / study.name)
     console = Console()
@@ -177,6 +190,7 @@ def _plan(arguments: argparse.Namespace) -> int:
         with_memory=not arguments.no_memory,
         fits=arguments.fits,
         layout=arguments.format,
+        scale=arguments.scale,
     )
     return OK if plan(options, Console()) else CELLS_FAILED
 
@@ -225,8 +239,12 @@ def _methods(arguments: argparse.Namespace) -> int:
 def _doctor(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from bench.inspection import show_doctor
+    from bench.inspection import show_doctor, show_prompt
 
+    if arguments.prompt is not None:
+        model, dataset = arguments.prompt
+        show_prompt(model, dataset, arguments.study, arguments.data_root, Console())
+        return OK
     return OK if show_doctor(arguments.plugin, arguments.data_root, Console()) else CELLS_FAILED
 
 

@@ -1,16 +1,17 @@
 """Predictions, and what they are worth."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
-from torch import nn
+from torch import Tensor, nn
 
 from bench.data.batches import Batch
 from bench.measure.clock import StepClock, held_garbage_collection
-from bench.model import forward
+from bench.model import class_logits
 from bench.record import Quality
 from bench.train import StepHook, StepLog, autocast
 
@@ -23,6 +24,7 @@ def predict(
     dtype: torch.dtype,
     on_step: StepHook,
     warmup_batches: int = 0,
+    score: Callable[[Batch], Tensor] | None = None,
 ) -> tuple[NDArray[np.float32], StepLog]:
     """Class scores of every sample, and the time of each batch.
 
@@ -34,18 +36,20 @@ def predict(
         dtype: of the matmuls.
         on_step: told after each batch.
         warmup_batches: first batches that are run once more before the clock starts.
+        score: class scores of a batch, shape (B, C); absent: the logits of an encoder.
 
     Returns:
-        Logits, float32, shape (samples, C), in the split's order; and the log.
+        Scores, float32, shape (samples, C), in the split's order; and the log.
     """
     log, outputs = StepLog(), []
+    score = score or partial(_logits_of, model)
     model.eval()
     with torch.inference_mode(), autocast(device, dtype), held_garbage_collection():
         for batch in batches[:warmup_batches]:
-            _scores_of(model, batch.to(device))
+            score(batch.to(device))
         clock = StepClock(device)
         for done, batch in enumerate(batches, start=1):
-            outputs.append(_scores_of(model, batch.to(device)))
+            outputs.append(score(batch.to(device)))
             log.count(batch)
             clock.mark()
             on_step(done, len(batches))
@@ -56,21 +60,25 @@ def predict(
     return scores, log
 
 
-def _scores_of(model: nn.Module, batch: Batch) -> torch.Tensor:
-    return forward(model, batch.input_ids, batch.attention_mask)
+def _logits_of(model: nn.Module, batch: Batch) -> Tensor:
+    return class_logits(model, batch.input_ids, batch.attention_mask)
 
 
-def quality(scores: NDArray[np.float32], truth: Sequence[int], labels: Sequence[str], split: str) -> Quality:
+#: A prediction that is no class: an answer that names none.
+NO_CLASS = -1
+
+
+def quality(predicted: NDArray[np.int64], truth: Sequence[int], labels: Sequence[str], split: str) -> Quality:
     """Quality of predictions over the task's fixed label set; a class that is never predicted counts with F1 0.
 
     Args:
-        scores: shape (samples, C); the prediction is the highest.
+        predicted: class index of each sample; NO_CLASS is wrong, and adds no class to the average.
         truth: class index of each sample.
         labels: class names by index.
         split: the split's name.
     """
     target = np.asarray(truth)
-    f1_by_label, summary = _scores(target, scores.argmax(axis=1), len(labels))
+    f1_by_label, summary = _scores(target, predicted, len(labels))
     counts = np.bincount(target, minlength=len(labels))
     _, majority = _scores(target, np.full_like(target, counts.argmax()), len(labels))
     return Quality.model_validate(

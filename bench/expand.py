@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bench.cell import Cell, MethodSource
+from bench.datasheet import known_prompt, profile_dataset
 from bench.errors import PluginError, StudyError, UnknownNameError
 from bench.registry import Plugin, get
-from bench.sources import DatasetSource, ModelSource, resolve_dataset, resolve_model
+from bench.sources import DatasetSource, ModelSource, catalog, resolve_dataset, resolve_model
 from bench.study import Grid, Study
 
 EVERY_METHOD = "*"
@@ -56,6 +57,7 @@ def expand(
     data_root: Path | None,
     base: Path,
     to_plan: bool = False,
+    scale: Literal["tiny"] | None = None,
 ) -> list[Cell]:
     """Every cell, seeds outermost, so that a drift of the machine hits all methods alike.
 
@@ -66,6 +68,7 @@ def expand(
         data_root: see ``resolve_dataset``.
         base: folder that relative paths of the study start from.
         to_plan: models need no weights then, and a method that is named stays beside a model that it does not support.
+        scale: in place of that of every model.
 
     Raises:
         RequestError: a name, option or path is wrong.
@@ -73,15 +76,34 @@ def expand(
     cells: dict[str, Cell] = {}
     for grid in study.grid:
         datasets = [resolve_dataset(name, study, data_root, base) for name in grid.datasets]
-        models = [resolve_model(name, study, base, weights_needed=not to_plan) for name in grid.models]
+        models = [_at_scale(resolve_model(name, study, base, not to_plan), scale) for name in grid.models]
         for seed in grid.seeds:
             for dataset in datasets:
                 for model in models:
                     for row in _rows(study, grid, found, descriptions, model):
                         _require_fit(study, row, descriptions, model, to_plan)
-                        cell = _cell(study, grid, dataset, model, row, found, descriptions, seed)
+                        texts = texts_for(model, dataset)
+                        cell = _cell(study, grid, texts, model, row, found, descriptions, seed)
                         cells.setdefault(cell.id, cell)
     return sorted(cells.values(), key=lambda cell: cell.seed)
+
+
+def _at_scale(model: ModelSource, scale: Literal["tiny"] | None) -> ModelSource:
+    if scale is None or model.scale == scale:
+        return model
+    if model.weights != "random":
+        raise StudyError(
+            f"--scale {scale} needs models of random weights, got {model.name} with pretrained ones; define it in the "
+            f'study: [models.NAME] base = "{model.name}", weights = "random"'
+        )
+    return model.model_copy(update={"scale": scale, "fingerprint": f"{model.fingerprint}:{scale}"})
+
+
+def texts_for(model: ModelSource, dataset: DatasetSource) -> DatasetSource:
+    """Of random weights the cost alone is measured: texts of the recorded lengths do where the real ones are not."""
+    if model.weights == "random" and dataset.kind == "hub" and dataset.name in catalog("datasets"):
+        return profile_dataset(dataset.name)
+    return dataset
 
 
 def _plugin_name(study: Study, row: str) -> str:
@@ -160,6 +182,7 @@ def _cell(
         device=study.device,
         data=study.data_settings(grid, dataset.name),
         train=study.train_settings(grid, entry, f"study {study.name}: train of {row}"),
+        prompt=study.prompt_settings(grid, dataset.name, known_prompt(dataset)) if model.kind == "causal" else None,
         limits=study.limits,
     )
 

@@ -8,10 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from bench import __version__, registry
-from bench.errors import PluginError, RequestError
+from bench.cell import Cell, MethodSource
+from bench.datasheet import known_prompt
+from bench.errors import PluginError, RequestError, StudyError
+from bench.expand import texts_for
 from bench.method import Method
 from bench.sources import catalog, resolve_dataset, resolve_model
-from bench.study import Grid, Study, shipped_studies
+from bench.study import Grid, Study, load_study, shipped_studies, study_base
 
 
 def show_methods(plugin_files: Sequence[Path], console: Console) -> bool:
@@ -80,6 +83,65 @@ def show_doctor(plugin_files: Sequence[Path], data_root: Path | None, console: C
             console.print(f"dataset {name}: {error}", highlight=False, markup=False, soft_wrap=True)
             sound = False
     return sound
+
+
+def show_prompt(model: str, dataset: str, reference: str | None, data_root: Path | None, console: Console) -> None:
+    """Print how a causal model is asked about the first test text of a dataset.
+
+    Args:
+        model: by any name that a study may give.
+        dataset: likewise.
+        reference: the study whose settings hold; None: the defaults.
+        data_root: see ``resolve_dataset``.
+        console: to print on.
+
+    Raises:
+        RequestError: a name is unknown, the model is no causal one, or the prompt does not do.
+    """
+    from bench.data import texts
+    from bench.model import fetch, load_tokenizer
+    from bench.reading import prompt_of
+
+    cell = cell_to_ask(model, dataset, reference, data_root)
+    if cell.prompt is None:
+        raise StudyError(f"model {cell.model.name} is an encoder and is not asked; --prompt takes a causal model")
+    tokenizer = load_tokenizer(cell.model, fetch(cell.model))
+    loaded = texts.load(cell.dataset, cell.data)
+    prompt = prompt_of(cell, loaded, tokenizer)
+    room = prompt.room(cell.data.max_length)
+    text = loaded.splits["test"].texts[0]
+    ids = tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
+    shown = prompt.text(tokenizer.decode(ids[:room]) if len(ids) > room else text)
+    labels = ", ".join(f"{word!r} ({len(t)})" for word, t in zip(prompt.label_words, prompt.label_ids, strict=True))
+    lines = [
+        f"tokens: {len(prompt.prefix_ids)} before the text, {len(ids)} of the text of which {min(len(ids), room)} are "
+        f"kept, {len(prompt.suffix_ids)} behind it; data.max_length {cell.data.max_length}",
+        f"labels, with their tokens: {labels}",
+        f"length normalisation: {cell.prompt.length_normalization}",
+        f"sha256: {prompt.sha256}",
+        "prompt of test/0:",
+        shown,
+    ]
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def cell_to_ask(model: str, dataset: str, reference: str | None, data_root: Path | None) -> Cell:
+    """A cell of one model and dataset with the settings of a study, by the first grid that has the dataset."""
+    study = Study(name="doctor", grid=(Grid(datasets=(dataset,), models=(model,)),))
+    base = Path()
+    if reference is not None:
+        study, base = load_study(reference), study_base(reference)
+    grid = next((grid for grid in study.grid if dataset in grid.datasets and model in grid.models), study.grid[0])
+    source = resolve_model(model, study, base)
+    texts = texts_for(source, resolve_dataset(dataset, study, data_root, base))
+    asked = source.kind == "causal"
+    return Cell(
+        study=study.name, dataset=texts, model=source, seed=0, limits=study.limits, train=study.train,
+        method=MethodSource(name="none", label="none", plugin="none", path="", sha256=""),
+        data=study.data_settings(grid, texts.name),
+        prompt=study.prompt_settings(grid, texts.name, known_prompt(texts)) if asked else None,
+    )  # fmt: skip
 
 
 def _offline() -> str:

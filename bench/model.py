@@ -17,10 +17,11 @@ from transformers import (
     AutoTokenizer,
     PretrainedConfig,
 )
-from transformers.utils import logging as transformers_logging
 
+from bench import access
 from bench.errors import ModelError, UnsupportedError
-from bench.sources import ModelSource, architecture
+from bench.positions import position_ids, takes_position_ids
+from bench.sources import ModelSource, architecture, catalog_model
 from bench.study import ModelKind
 
 #: What is fetched from the hub: no pickles, no code.
@@ -31,16 +32,25 @@ OPTIONAL_SIZES = {
     "intermediate_size": 10**7, "max_position_embeddings": 10**9, "num_key_value_heads": 10**4, "head_dim": 10**5,
     "embedding_size": 10**6,
 }  # fmt: skip
+#: What ``scale = "tiny"`` cuts sizes to. 32,768 words are enough for MiniLM's tokenizer and a chat template's tokens.
+TINY = {
+    "num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16,
+    "intermediate_size": 128, "vocab_size": 32_768,
+}  # fmt: skip
 #: The task's labels replace those of the checkpoint.
 HEAD_SETTINGS = ("num_labels", "id2label", "label2id")
 
 
-def fetch(source: ModelSource) -> Path:
+def fetch(source: ModelSource) -> Path | None:
     """The local folder of a model, downloaded from the hub where need be, its checksum verified.
+
+    None where there is nothing to fetch: random weights of an architecture that the source holds.
 
     Raises:
         ModelError: it cannot be reached, has no safetensors, or is not what its checksum says.
     """
+    if source.architecture is not None:
+        return None
     folder = Path(source.folder) if source.folder is not None else _download(source)
     if source.sha256 is not None:
         _verify(source, folder / "model.safetensors")
@@ -61,9 +71,9 @@ def _download(source: ModelSource) -> Path:
     except Exception as error:  # the hub client raises from a dozen libraries; all mean: not reached
         raise ModelError(
             f"model {source.name}: cannot be reached on the hub: tried {source.hub_id} at revision {source.revision}: "
-            f"{type(error).__name__}: {error}; to use local files define it in the study: "
+            f"{access.reason(error, str(source.hub_id), 'model')}; to use local files define it in the study: "
             f'[models.{source.name}] path = "FOLDER"'
-        ) from error
+        ) from None  # what it was raised from may quote the token, and a log would keep that
 
 
 @cache
@@ -77,12 +87,24 @@ def _verify(source: ModelSource, path: Path) -> None:
         raise ModelError(f"model {source.name}: {path} has sha256 {got}, expected {source.sha256}; it is not loaded")
 
 
-def load_tokenizer(source: ModelSource, folder: Path) -> Any:
-    """The model's own fast tokenizer.
+def load_tokenizer(source: ModelSource, folder: Path | None) -> Any:
+    """The model's own fast tokenizer, or the one that stands in for it, with the tokens of its chat template.
 
     Raises:
         ModelError: there is none.
     """
+    if source.tokenizer is None:
+        assert folder is not None, f"{source.name} has neither a folder nor a tokenizer that stands in"
+        return _read_tokenizer(source, folder)
+    other = catalog_model(source.tokenizer)
+    there = fetch(other)
+    assert there is not None, "catalog models lie somewhere"
+    tokenizer = _read_tokenizer(other, there)
+    tokenizer.add_tokens(list(source.special_tokens), special_tokens=True)
+    return tokenizer
+
+
+def _read_tokenizer(source: ModelSource, folder: Path) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
     except Exception as error:  # whatever the tokenizers library makes of a broken file
@@ -97,21 +119,35 @@ def load_tokenizer(source: ModelSource, folder: Path) -> Any:
     return tokenizer
 
 
-def load_config(source: ModelSource, folder: Path, num_labels: int) -> PretrainedConfig:
-    """The architecture with a head for ``num_labels`` classes.
+def load_config(source: ModelSource, folder: Path | None, num_labels: int) -> PretrainedConfig:
+    """The architecture with a head for ``num_labels`` classes, at the source's scale.
+
+    Args:
+        source: which may hold the content of a config.json itself.
+        folder: with a config.json, or that file; None where the source holds it.
+        num_labels: number of classes.
 
     Raises:
         ModelError: config.json is missing, broken or of an unknown architecture.
     """
-    path = folder / "config.json" if folder.is_dir() else folder
-    where = f"model {source.name}: {path}"
+    if source.architecture is not None:
+        config = config_from(source.architecture, num_labels, f"model {source.name}: catalog")
+    else:
+        assert folder is not None, f"{source.name} has neither an architecture nor a folder"
+        path = folder / "config.json" if folder.is_dir() else folder
+        where = f"model {source.name}: {path}"
+        config = config_from(_read_content(path, where), num_labels, where)
+    return tiny(config) if source.scale == "tiny" else config
+
+
+def _read_content(path: Path, where: str) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{where}: cannot be read: {type(error).__name__}: {error}") from None
     if not isinstance(content, dict):
         raise ModelError(f"{where}: must be a table of settings, got {type(content).__name__}")
-    return config_from(content, num_labels, where)
+    return content
 
 
 def config_to_plan(source: ModelSource, num_labels: int) -> PretrainedConfig:
@@ -120,12 +156,33 @@ def config_to_plan(source: ModelSource, num_labels: int) -> PretrainedConfig:
     Raises:
         ModelError: as ``load_config``; or neither is at hand and the hub cannot be reached.
     """
-    if source.folder is not None:
-        return load_config(source, Path(source.folder), num_labels)
-    known = architecture(source)
-    if known is not None:
-        return config_from(known, num_labels, f"model {source.name}: catalog")
-    return load_config(source, _download(source.model_copy(update={"weights": "random"})), num_labels)
+    if source.folder is None and source.architecture is None:
+        known = architecture(source)
+        if known is None:
+            return load_config(source, _download(source.model_copy(update={"weights": "random"})), num_labels)
+        source = source.model_copy(update={"architecture": known})
+    return load_config(source, None if source.folder is None else Path(source.folder), num_labels)
+
+
+def tiny(config: PretrainedConfig) -> PretrainedConfig:
+    """The same architecture with few and narrow layers and no more words than a stand-in tokenizer knows."""
+    changed = at_depth(config, min(config.num_hidden_layers, TINY["num_hidden_layers"]))
+    for size, most in TINY.items():
+        value = getattr(changed, size, None)
+        if value is not None:
+            setattr(changed, size, min(value, most))
+    return changed
+
+
+def at_depth(config: PretrainedConfig, layers: int) -> PretrainedConfig:
+    """The same architecture with another number of layers; lists with an entry a layer are cut."""
+    changed = copy.deepcopy(config)
+    before = config.num_hidden_layers
+    changed.num_hidden_layers = layers
+    for name, value in vars(changed).items():
+        if isinstance(value, list) and len(value) == before:
+            setattr(changed, name, value[:layers])
+    return changed
 
 
 def config_from(content: dict[str, Any], num_labels: int, where: str) -> PretrainedConfig:
@@ -182,33 +239,6 @@ def config_from(content: dict[str, Any], num_labels: int, where: str) -> Pretrai
     return config
 
 
-def load_model(source: ModelSource, folder: Path, config: PretrainedConfig) -> nn.Module:
-    """The model in fp32 on the CPU, its head initialised from the global seed where the checkpoint has none.
-
-    Raises:
-        ModelError: the weights do not fit the architecture.
-    """
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    if source.weights == "random":
-        return build(config)
-    try:
-        model, report = AutoModelForSequenceClassification.from_pretrained(
-            folder, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False,
-            attn_implementation=_attention(AutoModelForSequenceClassification, config), output_loading_info=True,
-        )  # fmt: skip
-    except Exception as error:  # transformers raises whatever the files make it raise
-        raise ModelError(f"model {source.name}: cannot be loaded: {type(error).__name__}: {error}") from error
-    body = [
-        key for key in report["missing_keys"] if key.startswith(model.base_model_prefix + ".") and "pooler" not in key
-    ]
-    if body:
-        raise ModelError(
-            f"model {source.name}: {folder} lacks weights for {len(body)} tensors, first {sorted(body)[0]}"
-        )
-    return model  # type: ignore[no-any-return]
-
-
 def build(config: PretrainedConfig, kind: ModelKind = "encoder", dtype: torch.dtype = torch.float32) -> nn.Module:
     """The architecture with fresh weights, on the current default device (``with torch.device("meta")`` for none).
 
@@ -228,7 +258,7 @@ def build(config: PretrainedConfig, kind: ModelKind = "encoder", dtype: torch.dt
         return factory.from_config(  # type: ignore[no-any-return,no-untyped-call]
             copy.deepcopy(config),  # from_config writes dtype into what it is given
             dtype=dtype,
-            attn_implementation=_attention(factory, config),
+            attn_implementation=attention(factory, config),
             trust_remote_code=False,
         )
     except (ValueError, TypeError, LookupError, AttributeError, ZeroDivisionError) as error:  # of an absurd config.json
@@ -236,26 +266,38 @@ def build(config: PretrainedConfig, kind: ModelKind = "encoder", dtype: torch.dt
         raise UnsupportedError(f"{config.model_type} cannot be built as {kind}: {said}") from error
 
 
-def _attention(factory: Any, config: PretrainedConfig) -> str:
+def attention(factory: Any, config: PretrainedConfig) -> str:
     """PyTorch's fused attention wherever transformers offers it for the architecture; eager for DeBERTa, say."""
     model_class = factory._model_mapping.get(type(config), None)
     return "sdpa" if getattr(model_class, "_supports_sdpa", True) else "eager"
 
 
-def forward(model: nn.Module, input_ids: Tensor, attention_mask: Tensor | None, kind: ModelKind = "encoder") -> Tensor:
-    """The logits that a prediction is made from.
+def class_logits(model: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+    """Class scores of an encoder, shape (batch, classes).
 
     Args:
-        model: of that kind.
+        model: an encoder with its head.
         input_ids: int64, shape (batch, tokens).
         attention_mask: int64, shape (batch, tokens), 0 on padding; None where nothing is padded.
-        kind: of the model.
-
-    Returns:
-        Class scores, shape (batch, classes), of an encoder; of a causal model the scores of the token that comes next,
-        shape (batch, vocabulary): no other position's are computed.
     """
-    if kind == "encoder":
-        return model(input_ids=input_ids, attention_mask=attention_mask).logits  # type: ignore[no-any-return]
-    output = model(input_ids=input_ids, attention_mask=attention_mask, logits_to_keep=1, use_cache=False)
-    return output.logits[:, -1]  # type: ignore[no-any-return]
+    return model(input_ids=input_ids, attention_mask=attention_mask).logits  # type: ignore[no-any-return]
+
+
+def answer_logits(model: nn.Module, input_ids: Tensor, attention_mask: Tensor | None, answer_tokens: int) -> Tensor:
+    """Scores of the tokens of an answer, shape (batch, answer tokens, vocabulary): no other position's are computed.
+
+    Args:
+        model: causal.
+        input_ids: int64, shape (batch, tokens), each row ending with its answer.
+        attention_mask: int64, shape (batch, tokens), 0 on padding, which is on the left; None where nothing is padded.
+        answer_tokens: at the end of each row, T; the scores of token t stand where the token before it is read.
+    """
+    told = (
+        {"position_ids": position_ids(attention_mask)}
+        if attention_mask is not None and takes_position_ids(model)
+        else {}
+    )
+    output = model(
+        input_ids=input_ids, attention_mask=attention_mask, logits_to_keep=answer_tokens + 1, use_cache=False, **told
+    )
+    return output.logits[:, -answer_tokens - 1 : -1]  # type: ignore[no-any-return]

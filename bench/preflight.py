@@ -14,6 +14,7 @@ from bench.data import texts
 from bench.errors import ModelError, RequestError, StudyError
 from bench.method import usable_positions
 from bench.model import build, fetch, load_config, load_tokenizer
+from bench.reading import prompt_of
 from bench.store import write_json
 
 
@@ -49,23 +50,58 @@ def check_cells(folder: Path, requested_at: float) -> None:
         _attempt(problems, partial(texts.load, cell.dataset, cell.data))
     for cell in {f"{c.model.fingerprint}{c.data.max_length}": c for c in cells}.values():
         _attempt(problems, partial(_check_model, cell))
+    if not problems:
+        asked = (cell for cell in cells if cell.model.kind == "causal")
+        for cell in {f"{c.model.fingerprint}{c.dataset}{c.data}{c.prompt}": c for c in asked}.values():
+            _attempt(problems, partial(_check_prompt, cell))
     write_json(folder / "answer.json", problems)
 
 
 def _check_model(cell: Cell) -> None:
-    if cell.model.kind == "causal" or cell.model.bits is not None:
-        raise ModelError(
-            f"model {cell.model.name}: causal and 4-bit models can be planned (tunebench plan), not measured yet"
-        )
     folder = fetch(cell.model)
-    load_tokenizer(cell.model, folder)
+    tokenizer = load_tokenizer(cell.model, folder)
+    config = load_config(cell.model, folder, 2)
+    if len(tokenizer) > config.vocab_size:
+        raise ModelError(
+            f"model {cell.model.name}: its tokenizer has {len(tokenizer)} tokens, more than the {config.vocab_size} of "
+            "its embeddings; take another tokenizer"
+        )
+    if cell.model.bits in (4, 8):
+        _check_quantization(cell)
     with torch.device("meta"):
-        positions = usable_positions(build(load_config(cell.model, folder, 2)))
+        positions = usable_positions(build(config, cell.model.kind))
     if positions is not None and cell.data.max_length > positions:
         raise StudyError(
             f"data.max_length must be at most {positions}, the positions of model {cell.model.name}, "
             f"got {cell.data.max_length}"
         )
+
+
+def _check_quantization(cell: Cell) -> None:
+    """bitsandbytes is there and has operators for the device.
+
+    Raises:
+        ModelError: it is not, or has none.
+    """
+    device = "cuda" if cell.device == "cuda" or (cell.device == "auto" and torch.cuda.is_available()) else "cpu"
+    way_out = f"install it (pip install bitsandbytes), or set bits = 16 in [models.{cell.model.name}]"
+    try:
+        import bitsandbytes
+    except Exception as error:  # its native library may fail to load in as many ways as there are drivers
+        raise ModelError(
+            f"model {cell.model.name}: {cell.model.bits} bits need bitsandbytes, which does not import: "
+            f"{type(error).__name__}: {error}; {way_out}"
+        ) from error
+    if device not in bitsandbytes.supported_torch_devices:
+        raise ModelError(
+            f"model {cell.model.name}: bitsandbytes {bitsandbytes.__version__} has no operators of "
+            f"{cell.model.bits} bits for {device}; {way_out}"
+        )
+
+
+def _check_prompt(cell: Cell) -> None:
+    tokenizer = load_tokenizer(cell.model, fetch(cell.model))
+    prompt_of(cell, texts.load(cell.dataset, cell.data), tokenizer)
 
 
 def _attempt(problems: list[str], work: Callable[[], object]) -> None:

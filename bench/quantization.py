@@ -1,9 +1,13 @@
-"""Linear layers in 4 bits: NF4 with double quantisation (Dettmers et al. 2023, arXiv 2305.14314), by bitsandbytes."""
+"""Linear layers in 4 or 8 bits, by bitsandbytes.
+
+4: NF4 with double quantisation (Dettmers et al. 2023, arXiv 2305.14314); 8: LLM.int8 (Dettmers et al. 2022, arXiv
+2208.07339).
+"""
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 import torch
@@ -12,46 +16,91 @@ from torch._subclasses.fake_tensor import FakeTensor
 
 from bench.errors import UnsupportedError
 
+#: Absolute values of an activation from which LLM.int8 keeps its column in 16 bits; the paper's choice.
+INT8_OUTLIERS = 6.0
 
-def quantize_linear_layers(model: nn.Module, compute_dtype: torch.dtype) -> None:
-    """Put a 4-bit layer in place of every ``nn.Linear`` but the output head; embeddings stay as they are.
 
-    The same code quantises weights on a device that bitsandbytes supports and shapes on the meta device.
+def quantize_linear_layers(
+    model: nn.Module, compute_dtype: torch.dtype, bits: int = 4, prepare: Callable[[nn.Module], None] | None = None
+) -> None:
+    """Put a quantised layer in place of every ``nn.Linear`` but the output head; embeddings stay as they are.
+
+    The same code quantises weights on a device that bitsandbytes supports and, in 4 bits, shapes on the meta device.
 
     Args:
         model: changed in place.
         compute_dtype: of the matmul that the weight is expanded for.
+        bits: 4 or 8.
+        prepare: done to each layer just before it is quantised, e.g. to give it its weights; so no more than one whole
+            layer is ever held unquantised.
 
     Raises:
         UnsupportedError: the model has no such layer.
     """
+    head = _output_head(model)
+    places = [
+        (module, name)
+        for module in model.modules()
+        for name, child in module.named_children()
+        if type(child) is nn.Linear and child is not head
+    ]
+    if not places:
+        raise UnsupportedError(f"the model has no nn.Linear layer, so {bits} bits have nothing to hold")
+    for module, name in places:  # by name, since a list of the layers would keep those that were replaced
+        setattr(module, name, _quantized(getattr(module, name), compute_dtype, bits, prepare))
+    # Where peft looks before it chooses and merges adapters.
+    setattr(model, f"is_loaded_in_{bits}bit", True)
+
+
+def _quantized(
+    linear: nn.Linear, compute_dtype: torch.dtype, bits: int, prepare: Callable[[nn.Module], None] | None
+) -> nn.Module:
+    if prepare is not None:
+        prepare(linear)
+    layer = _in_4_bits(linear, compute_dtype) if bits == 4 else _in_8_bits(linear)
+    return layer.train(linear.training)
+
+
+def _in_4_bits(linear: nn.Linear, compute_dtype: torch.dtype) -> nn.Module:
     # Imported here, since it takes a second and only 4-bit cells need it.
     from bitsandbytes.functional import create_dynamic_map, name2qmap
     from bitsandbytes.nn.modules import Linear4bit, Params4bit
 
     # bitsandbytes keeps the first code book it makes; made on meta, that one would be of no use to a later real layer.
     name2qmap.setdefault("dynamic", create_dynamic_map())
-    head = _output_head(model)
-    replaced = 0
-    for module in list(model.modules()):
-        for name, child in list(module.named_children()):
-            if type(child) is not nn.Linear or child is head:
-                continue
-            weight = Params4bit(child.weight.detach(), compress_statistics=True, quant_type="nf4")
-            layer: Any = Linear4bit(1, 1, bias=False, compute_dtype=compute_dtype, quant_type="nf4", device="meta")
-            layer.in_features, layer.out_features, layer.bias = child.in_features, child.out_features, child.bias
-            layer.weight = weight._quantize(child.weight.device)
-            layer.weight.module, layer.quant_state = layer, layer.weight.quant_state
-            setattr(module, name, layer.train(child.training))
-            replaced += 1
-    if not replaced:
-        raise UnsupportedError("the model has no nn.Linear layer, so 4 bits have nothing to hold")
-    model.is_loaded_in_4bit = True  # type: ignore[assignment]  # where peft looks before it chooses and merges adapters
+    weight = Params4bit(linear.weight.detach(), compress_statistics=True, quant_type="nf4")
+    layer: Any = Linear4bit(1, 1, bias=False, compute_dtype=compute_dtype, quant_type="nf4", device="meta")
+    layer.in_features, layer.out_features, layer.bias = linear.in_features, linear.out_features, linear.bias
+    layer.weight = weight._quantize(linear.weight.device)
+    layer.weight.module, layer.quant_state = layer, layer.weight.quant_state
+    return cast(nn.Module, layer)
+
+
+def _in_8_bits(linear: nn.Linear) -> nn.Module:
+    from bitsandbytes.nn.modules import Int8Params, Linear8bitLt
+
+    layer: Any = Linear8bitLt(1, 1, bias=False, has_fp16_weights=False, threshold=INT8_OUTLIERS, device="meta")
+    layer.in_features, layer.out_features, layer.bias = linear.in_features, linear.out_features, linear.bias
+    weight = Int8Params(linear.weight.detach(), requires_grad=False, has_fp16_weights=False)
+    layer.weight = weight._quantize(linear.weight.device)
+    return cast(nn.Module, layer)
 
 
 def _output_head(model: nn.Module) -> nn.Module | None:
     get = getattr(model, "get_output_embeddings", None)
     return get() if get is not None else None
+
+
+def is_quantized(parameter: nn.Parameter) -> bool:
+    """Whether a weight is held in 4 or 8 bits."""
+    return not parameter.is_floating_point() or hasattr(parameter, "quant_state")
+
+
+def cast_parameters(model: nn.Module, dtype: torch.dtype) -> None:
+    """Convert all parameters but quantised ones; buffers stay, among them the frequencies of rotary positions."""
+    for parameter in model.parameters():
+        if not is_quantized(parameter) and parameter.dtype != dtype:
+            parameter.data = parameter.data.to(dtype)
 
 
 def expanded_bytes(func: Any, args: Sequence[Any]) -> int:

@@ -10,7 +10,7 @@ from bench.study import Frozen
 SCHEMA_VERSION = 1
 
 Status = Literal["ok", "oom", "timeout", "error", "killed", "unsupported"]
-PhaseName = Literal["load", "adapt", "warm-up", "train", "evaluate", "inference", "save"]
+PhaseName = Literal["load", "adapt", "warm-up", "train", "evaluate", "inference", "generate", "save"]
 
 
 class Failure(Frozen):
@@ -84,6 +84,26 @@ class Quality(Frozen):
     majority_macro_f1: float = Field(description="macro F1 of always answering the most frequent label of this split")
 
 
+class Generation(Frozen):
+    """Answers that a causal model wrote, parsed; an answer that names no label is wrong and no class of its own."""
+
+    quality: Quality | None = Field(description="null where the model has random weights")
+    parse_failure_fraction: float = Field(description="share of answers that name no label, or several")
+    max_new_tokens: int
+    speed: Speed | None
+
+
+class Prompt(Frozen):
+    """How a causal model was asked."""
+
+    sha256: str = Field(description="over all that is put around a text, the label words and the settings")
+    example: str = Field(description="the whole prompt of the first evaluated text")
+    constant_tokens: int = Field(description="tokens before the text, alike for all texts: computed once and cached")
+    label_words: tuple[str, ...]
+    length_normalization: Literal["none", "tokens"]
+    examples_per_class: int
+
+
 class Data(Frozen):
     """What was read."""
 
@@ -132,7 +152,9 @@ class Record(Frozen):
     flops: Flops | None = None
     training: Training | None = None
     inference: Speed | None = None
-    quality: Quality | None = None
+    quality: Quality | None = Field(None, description="of a causal model: by label likelihood")
+    generation: Generation | None = Field(None, description="of a causal model: by what it writes")
+    prompt: Prompt | None = Field(None, description="of a causal model")
     validation_macro_f1: float | None = Field(None, description="after training, on the validation split")
     artifact_bytes: int | None = Field(None, description="what must be kept to use the adapted model")
     peak_train_bytes: int | None = Field(None, description="peak of warm-up and train: CUDA allocated, or host VmHWM")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from bench import registry
 from bench.cell import Cell
@@ -57,6 +57,7 @@ class Request:
         data_root: see ``resolve_dataset``.
         plugin_files: files named with ``--plugin``.
         only: allowed values by key, see ``parse_only``; cells that do not match are left for another time.
+        scale: in place of that of every model.
     """
 
     study: Study
@@ -65,6 +66,7 @@ class Request:
     data_root: Path | None = None
     plugin_files: Sequence[Path] = ()
     only: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    scale: Literal["tiny"] | None = None
 
 
 def run(request: Request, make_executor: Callable[[], Executor], watcher: Watcher) -> list[Record]:
@@ -113,7 +115,10 @@ class _Run:
         earlier = self.folder.read_run() if self.folder.run.exists() else {}
         try:
             descriptions = self._descriptions(earlier.get("methods", {}))
-            cells = expand(self.request.study, self.found, descriptions, self.request.data_root, self.request.base)
+            request = self.request
+            cells = expand(
+                request.study, self.found, descriptions, request.data_root, request.base, scale=request.scale
+            )
             if not cells:
                 raise StudyError(f"study {self.request.study.name} has no cells: no method fits its models")
             chosen = filtered(cells, self.request.only)

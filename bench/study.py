@@ -70,11 +70,41 @@ class TrainSettings(Frozen):
     max_grad_norm: float | None = Field(
         1.0, gt=0, description="clip the gradient's global L2 norm; absent: no clipping"
     )
+    optimizer: Literal["adamw", "paged_adamw"] = Field(
+        "adamw", description="paged_adamw: bitsandbytes' AdamW, whose state moves to the host where a GPU is full"
+    )
     gradient_checkpointing: bool = Field(
         False, description="keep each layer's input alone and compute the rest again in the backward pass"
     )
     keep_artifact: bool = Field(False, description="keep the saved adapter or model; its size is measured in any case")
     timing_warmup_steps: int = Field(5, ge=0, description="first steps, trained but left out of the throughput")
+
+
+class PromptSettings(Frozen):
+    """How a causal language model is asked for a label, in words and in the model's own chat template."""
+
+    instruction: str | None = Field(
+        None,
+        min_length=1,
+        description="what to do with the text, before it; {labels} stands for the label words; absent: the catalog's, "
+        "or one that lists the label words",
+    )
+    label_words: tuple[str, ...] | None = Field(
+        None, min_length=2, description="the answer for each class, by index; absent: the catalog's, or the class names"
+    )
+    examples_per_class: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="train texts of each class shown before the one asked about, drawn by data.split_seed",
+    )
+    length_normalization: Literal["none", "tokens"] = Field(
+        "none", description="label likelihood: none: the sum over a label's tokens; tokens: their mean"
+    )
+    generate: bool = Field(True, description="also let the model write its answer, and parse it")
+    max_new_tokens: int | None = Field(
+        None, ge=1, description="tokens that an answer may have; absent: those of the longest label and 4 more"
+    )
 
 
 class Limits(Frozen):
@@ -119,14 +149,32 @@ class ModelEntry(Frozen):
         description="encoder with a classification head, or causal language model; absent: what config.json names, "
         "and encoder on the hub",
     )
-    bits: Literal[4] | None = Field(None, description="4: linear layers but the head in NF4; absent: not quantised")
+    bits: Literal[4, 8, 16] | None = Field(
+        None,
+        description="of a causal model's weights: linear layers but the head in 4 (NF4) or 8 (LLM.int8); 16: bf16; "
+        "absent: the catalog's, else 16",
+    )
     weights: Literal["pretrained", "random"] = Field("pretrained", description="random: the architecture alone, marked")
     base: str | None = Field(None, description="catalog name that this entry varies, e.g. with random weights")
+    scale: Literal["tiny"] | None = Field(
+        None, description="tiny: layers, widths and vocabulary cut, to try the wiring; random weights alone"
+    )
+    tokenizer: str | None = Field(
+        None, description="catalog name of the model whose tokenizer stands in, for random weights; absent: its own"
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> "ModelEntry":
         if sum(source is not None for source in (self.path, self.hub_id, self.base)) != 1:
             raise ValueError("give exactly one of path, hub_id and base")
+        if self.weights == "pretrained" and self.tokenizer is not None:
+            raise ValueError('tokenizer needs weights = "random": pretrained weights know their own tokens alone')
+        if self.weights == "pretrained" and self.scale is not None:
+            raise ValueError('scale needs weights = "random": pretrained weights have the size that they have')
+        if self.bits is not None and self.kind == "encoder":
+            raise ValueError(
+                "bits is for causal models; an encoder is trained in fp32 and computed as train.precision says"
+            )
         return self
 
 
@@ -148,6 +196,7 @@ class Grid(Frozen):
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     data: Settings = Field(default_factory=dict, description="data settings for this grid alone")
     train: Settings = Field(default_factory=dict, description="train settings for this grid alone")
+    prompt: Settings = Field(default_factory=dict, description="prompt settings for this grid alone")
     options: dict[str, Settings] = Field(
         default_factory=dict, description="options by method for this grid alone, over those of [methods]"
     )
@@ -174,6 +223,8 @@ class Study(Frozen):
     grid: tuple[Grid, ...] = Field(min_length=1)
     data: DataSettings = DataSettings()
     train: TrainSettings = TrainSettings()
+    prompt: PromptSettings = PromptSettings()
+    prompts: dict[Slug, Settings] = Field(default_factory=dict, description="prompt settings by dataset, over prompt")
     limits: Limits = Limits()
     datasets: dict[Slug, DatasetEntry] = Field(default_factory=dict)
     models: dict[Slug, ModelEntry] = Field(default_factory=dict)
@@ -191,6 +242,24 @@ class Study(Frozen):
             return DataSettings.model_validate(self.data.model_dump() | own | grid.data, strict=True)
         except ValidationError as error:
             raise StudyError(explain(error, f"study {self.name}: data of a grid", DataSettings)) from None
+
+    def prompt_settings(self, grid: Grid, dataset: str, known: dict[str, Any]) -> PromptSettings:
+        """Merge the prompt settings that hold for one dataset in one grid; the most particular wins.
+
+        Args:
+            grid: with its own.
+            dataset: by name.
+            known: what the catalog says of the dataset.
+
+        Raises:
+            StudyError: an override names an unknown setting or breaks its rule.
+        """
+        given = self.prompt.model_dump(mode="json", exclude_unset=True)
+        merged = known | given | self.prompts.get(dataset, {}) | grid.prompt
+        try:
+            return PromptSettings.model_validate_json(json.dumps(merged), strict=True)
+        except ValidationError as error:
+            raise StudyError(explain(error, f"study {self.name}: prompt of {dataset}", PromptSettings)) from None
 
     def train_settings(self, grid: Grid, method: MethodEntry | None, where: str) -> TrainSettings:
         """Merge the train settings that hold for one method in one grid; the most particular wins.

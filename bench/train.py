@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.data.batches import Batch, collate, training_order
+from bench.data.batches import Batch, Collate, collate, training_order
 from bench.data.tokens import Tokens
 from bench.errors import DivergedError, UnsupportedError
 from bench.measure.clock import StepClock, held_garbage_collection
 from bench.method import Method
-from bench.model import forward
+from bench.model import answer_logits, class_logits
 from bench.study import ModelKind, TrainSettings
 
 StepHook = Callable[[int, int], None]
@@ -49,13 +49,13 @@ class StepLog:
 
 
 def epoch_batches(
-    tokens: Tokens, labels: list[int], settings: TrainSettings, pad_id: int, seed: int
+    tokens: Tokens, labels: list[int], settings: TrainSettings, pad_id: int, seed: int, make: Collate = collate
 ) -> Iterator[Batch]:
-    """Batches of all epochs, in the order that the seed gives."""
+    """Batches of all epochs, in the order that the seed gives, each made by ``make``."""
     rng = np.random.default_rng(seed)
     for _ in range(settings.epochs):
         for indices in training_order(tokens.lengths, settings.batch_size, rng):
-            yield collate(tokens, labels, indices, pad_id)
+            yield make(tokens, labels, indices, pad_id)
 
 
 def num_steps(samples: int, settings: TrainSettings) -> int:
@@ -109,6 +109,24 @@ def learning_rate_factor(step: int, total: int, settings: TrainSettings) -> floa
     return 1.0 - progress if settings.schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
+def make_optimizer(
+    groups: list[dict[str, Any]], learning_rate: float, settings: TrainSettings
+) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov and Hutter 2017, arXiv 1711.05101), its state paged where asked (Dettmers et al. 2023).
+
+    Raises:
+        UnsupportedError: paged, where there is no GPU to page from.
+    """
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=learning_rate, fused=True)
+    if not all(parameter.is_cuda for group in groups for parameter in group["params"]):
+        raise UnsupportedError('train.optimizer = "paged_adamw" pages from a GPU; on a CPU set "adamw"')
+    from bitsandbytes import optim
+
+    paged: type[torch.optim.Optimizer] = vars(optim)["PagedAdamW32bit"]
+    return paged(groups, lr=learning_rate)  # type: ignore[call-arg]
+
+
 class TrainStep:
     """Forward, backward, clipping and update of one batch after another."""
 
@@ -132,7 +150,7 @@ class TrainStep:
             kind: of the model.
         """
         self.model, self.method, self.kind = model, method, kind
-        self.optimizer = torch.optim.AdamW(method.parameter_groups(model), lr=method.options.learning_rate, fused=True)
+        self.optimizer = make_optimizer(method.parameter_groups(model), method.options.learning_rate, settings)
         self._schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda step: learning_rate_factor(step, total_steps, settings)
         )
@@ -155,8 +173,13 @@ class TrainStep:
     def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The task's loss without history, and the loss to go backward from: with the method's own added."""
         with self._precision:
-            logits = forward(self.model, batch.input_ids, batch.attention_mask, self.kind)
-        loss = nn.functional.cross_entropy(logits.float(), batch.labels)
+            if self.kind == "encoder":
+                logits, targets = class_logits(self.model, batch.input_ids, batch.attention_mask), batch.labels
+            else:
+                tokens = batch.labels.shape[1]
+                scores = answer_logits(self.model, batch.input_ids, batch.attention_mask, tokens)
+                logits, targets = scores.flatten(0, 1), batch.labels.flatten()
+        loss = nn.functional.cross_entropy(logits.float(), targets)  # leaves out targets of -100
         extra = self.method.extra_loss(self.model)
         return loss.detach(), loss if extra is None else loss + extra
 
@@ -178,6 +201,7 @@ def train(
     device: torch.device,
     dtype: torch.dtype,
     on_step: StepHook,
+    kind: ModelKind = "encoder",
 ) -> StepLog:
     """Train the adapted model in place.
 
@@ -190,11 +214,12 @@ def train(
         device: where the model lies.
         dtype: of the matmuls.
         on_step: told after each step.
+        kind: of the model; a causal one is given batches that end with answers.
 
     Raises:
         DivergedError: a loss was not a finite number.
     """
-    take_step = TrainStep(model, method, total_steps, settings, autocast(device, dtype))
+    take_step = TrainStep(model, method, total_steps, settings, autocast(device, dtype), kind)
     log = StepLog()
     losses: list[Tensor] = []
     model.train()

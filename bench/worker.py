@@ -21,17 +21,17 @@ from bench import registry
 from bench.allocator import keep_freed_memory, release_freed_memory
 from bench.cell import Cell
 from bench.data import texts
-from bench.data.batches import Batch, collate, prediction_order
-from bench.data.tokens import Tokens, tokenise
 from bench.dropout import replace_dropout
 from bench.errors import DivergedError, ModelError, PluginError, UnsupportedError
-from bench.evaluate import predict, quality
+from bench.evaluate import NO_CLASS, quality
 from bench.measure import machine, memory, parameters
 from bench.measure.flops import dispatched
 from bench.method import Method, Task
-from bench.model import build, fetch, load_config, load_model, load_tokenizer
+from bench.model import fetch, load_config, load_tokenizer
 from bench.packing import pack_linear_layers
-from bench.record import Data, Failure, Phase, PhaseName, Record, Speed, Status, Training
+from bench.quantization import cast_parameters
+from bench.reading import Reading
+from bench.record import Data, Failure, Generation, Phase, PhaseName, Record, Speed, Status, Training
 from bench.store import CellFolder, read_cell, write_json, write_text
 from bench.train import (
     StepLog,
@@ -42,9 +42,12 @@ from bench.train import (
     store_frozen_weights_as,
     train,
 )
+from bench.weights import load_model, skeleton
 
 PROGRESS_SECONDS = 0.5
 INFERENCE_WARMUP_BATCHES = 2
+#: What a model wrote, and the class that each answer names.
+Answers = tuple[list[str], NDArray[np.int64]]
 
 
 def run(folder: Path, requested_at: float) -> None:
@@ -132,9 +135,10 @@ class _Measurement:
         self.facts["peak_kind"] = "cuda_allocated" if self.device.type == "cuda" else "host_vmhwm"
         _seed(cell.seed)
         with self.timed("load"):
-            dataset, tokenizer, tokens, model, method_class = self._load()
+            method_class = self._method_class()
+            reading, model = self._load(method_class)
         method = method_class(registry.options(cell.method.name, method_class, cell.method.options))
-        task = Task(labels=dataset.labels, max_length=cell.data.max_length, kind=cell.model.kind)
+        task = Task(labels=reading.dataset.labels, max_length=cell.data.max_length, kind=cell.model.kind)
         with self.timed("adapt"):
             model = method.adapt(model, task)
             self.facts["parameters"] = parameters.count(model)
@@ -143,21 +147,24 @@ class _Measurement:
                 enable_gradient_checkpointing(model)
             if self.dtype != torch.float32:
                 store_frozen_weights_as(model, self.dtype)
-            model = model.to(self.device)
+            if cell.model.kind == "encoder":  # a causal model was loaded where it is to be
+                model = model.to(self.device)
             if self.device.type == "cpu":
                 replace_dropout(model)
             gc.collect()
         if method.trains:
-            self._train(model, method, tokens["train"], dataset.splits["train"].labels, tokenizer.pad_token_id)
+            self._train(model, method, reading)
         else:
             self.unknown["training"] = "nothing is trained"
         with self.timed("save"):
             self._save(model, method)
         with self.timed("evaluate"):
             model = for_inference(method.prepare_inference(model), self.dtype, self.device)
-            self._evaluate(model, dataset, tokens, tokenizer.pad_token_id)
+            self._evaluate(model, reading)
         with self.timed("inference"):
-            self._infer(model, dataset, tokens, tokenizer.pad_token_id)
+            scores = self._infer(model, reading)
+        answers = self._generate(model, reading)
+        _write_predictions(self.paths, reading.dataset.splits[cell.data.evaluate_split], scores, answers)
         self._peaks()
         self._keep_insights(method, model)
 
@@ -168,34 +175,35 @@ class _Measurement:
             raise PluginError(f"method {source.name}: {path} is missing or not as it was when the cell was planned")
         return registry.load(source.plugin, path)
 
-    def _load(self) -> tuple[texts.Dataset, Any, dict[str, Tokens], nn.Module, type[Method]]:
+    def _load(self, method_class: type[Method]) -> tuple[Reading, nn.Module]:
         cell = self.cell
-        method_class = self._method_class()
         dataset = texts.load(cell.dataset, cell.data)
         folder = fetch(cell.model)
         tokenizer = load_tokenizer(cell.model, folder)
-        wanted = (
-            {"train", "validation", cell.data.evaluate_split} if method_class.trains else {cell.data.evaluate_split}
+        split = cell.data.evaluate_split
+        reading = Reading.of(
+            cell, dataset, tokenizer, {"train", "validation", split} if method_class.trains else {split}
         )
-        tokens = {s: tokenise(dataset.splits[s].texts, tokenizer, cell.data.max_length) for s in sorted(wanted)}
         self._config = load_config(cell.model, folder, len(dataset.labels))
-        model = load_model(cell.model, folder, self._config)
-        evaluated = tokens[cell.data.evaluate_split]
+        model = load_model(cell.model, folder, self._config, self.dtype, self.device)
+        self.facts["prompt"] = reading.prompt_record()
+        evaluated = reading.tokens[split]
         self.facts["data"] = Data(
             sha256=dataset.sha256,
             rows={name: len(split) for name, split in dataset.splits.items()},
             synthetic=cell.dataset.synthetic,
             validation_carved=dataset.validation_carved,
             labels=dataset.labels,
-            tokens_per_sample=float(evaluated.lengths.mean()),
+            tokens_per_sample=reading.tokens_per_sample,
             truncated_fraction=evaluated.truncated / len(evaluated.lengths),
         )
-        return dataset, tokenizer, tokens, model, method_class
+        return reading, model
 
     def _count_flops(self, method_class: type[Method], method: Method, task: Task) -> None:
         """Build the adapted model once more on meta, where counting costs nothing."""
+        twin = skeleton(self.cell.model, self._config, self.dtype)
         with torch.device("meta"):
-            twin = method_class(method.options).adapt(build(self._config), task)
+            twin = method_class(method.options).adapt(twin, task)
         twin_counts = parameters.count(twin)
         if twin_counts != self.facts["parameters"]:
             raise ModelError(
@@ -204,7 +212,8 @@ class _Measurement:
             )
         self.facts["flops"] = dispatched.count_forward(twin.to("meta"), task.max_length, task.kind)
 
-    def _train(self, model: nn.Module, method: Method, tokens: Tokens, labels: list[int], pad_id: int) -> None:
+    def _train(self, model: nn.Module, method: Method, reading: Reading) -> None:
+        tokens, labels = reading.tokens["train"], reading.dataset.splits["train"].labels
         settings = self.cell.train
         total = num_steps(len(labels), settings)
         warmup = min(settings.timing_warmup_steps, total)
@@ -215,9 +224,10 @@ class _Measurement:
                 self.start_phase("train", release=False)  # inside the loop: what was freed is needed again at once
             self.progress(done, of)
 
-        batches = epoch_batches(tokens, labels, settings, pad_id, self.cell.seed)
+        batches = epoch_batches(tokens, labels, settings, reading.pad_id, self.cell.seed, reading.training_batch)
         self.start_phase("warm-up" if warmup else "train")
-        log = train(model, method, batches, total, settings, self.device, self.dtype, on_step)
+        kind = self.cell.model.kind
+        log = train(model, method, batches, total, settings, self.device, self.dtype, on_step, kind)
         self.finish_phase()
         self._logs["train"] = log
         tail = log.losses[-max(1, total // 10) :]
@@ -240,37 +250,51 @@ class _Measurement:
             for path in files:
                 path.unlink()
 
-    def _evaluate(self, model: nn.Module, dataset: texts.Dataset, tokens: dict[str, Tokens], pad_id: int) -> None:
-        if "validation" not in tokens or self.cell.data.evaluate_split == "validation":
-            self.unknown["validation_macro_f1"] = "the validation split is the one evaluated"
+    def _evaluate(self, model: nn.Module, reading: Reading) -> None:
+        if "validation" not in reading.tokens or self.cell.data.evaluate_split == "validation":
+            self.unknown["validation_macro_f1"] = (
+                "nothing is trained"
+                if "validation" not in reading.tokens
+                else "the validation split is the one evaluated"
+            )
             return
         if self._random_weights("validation_macro_f1"):
             return
-        labels = dataset.splits["validation"].labels
-        scores, _ = self._predict(model, tokens["validation"], labels, pad_id, len(dataset.labels), warmup=0)
-        self.facts["validation_macro_f1"] = quality(scores, labels, dataset.labels, "validation").macro_f1
+        labels = reading.dataset.splits["validation"].labels
+        scores, _ = reading.predict(model, "validation", self.device, self.progress)
+        found = quality(scores.argmax(axis=1), labels, reading.dataset.labels, "validation")
+        self.facts["validation_macro_f1"] = found.macro_f1
 
-    def _infer(self, model: nn.Module, dataset: texts.Dataset, tokens: dict[str, Tokens], pad_id: int) -> None:
+    def _infer(self, model: nn.Module, reading: Reading) -> NDArray[np.float32]:
         name = self.cell.data.evaluate_split
-        split = dataset.splits[name]
-        scores, log = self._predict(
-            model, tokens[name], split.labels, pad_id, len(dataset.labels), warmup=INFERENCE_WARMUP_BATCHES
-        )
+        scores, log = reading.predict(model, name, self.device, self.progress, INFERENCE_WARMUP_BATCHES)
         self._logs["inference"] = log
         self.facts["inference"] = self._speed(log, 0, self.cell.train.inference_batch_size)
         if not np.isfinite(scores).all():
             raise DivergedError("the model's class scores are not finite numbers")
-        _write_predictions(self.paths, split, scores)
         if not self._random_weights("quality"):
-            self.facts["quality"] = quality(scores, split.labels, dataset.labels, name)
+            labels = reading.dataset.splits[name].labels
+            self.facts["quality"] = quality(scores.argmax(axis=1), labels, reading.dataset.labels, name)
+        return scores
 
-    def _predict(
-        self, model: nn.Module, tokens: Tokens, labels: list[int], pad_id: int, num_labels: int, warmup: int
-    ) -> tuple[NDArray[np.float32], StepLog]:
-        order = prediction_order(tokens.lengths, self.cell.train.inference_batch_size)
-        batches: list[Batch] = [collate(tokens, labels, indices, pad_id) for indices in order]
-        # The weights are already in the dtype of inference, so nothing is left for autocast to convert.
-        return predict(model, batches, num_labels, self.device, torch.float32, self.progress, warmup)
+    def _generate(self, model: nn.Module, reading: Reading) -> Answers | None:
+        """Let a causal model write its answers, and parse them; None where nothing is to be written."""
+        prompt, name = reading.prompt, self.cell.data.evaluate_split
+        if prompt is None or not prompt.settings.generate:
+            self.unknown["generation"] = "not asked for" if prompt else "an encoder writes no answers"
+            return None
+        with self.timed("generate"):
+            answers, named, log = reading.write(model, name, self.device, self.progress)
+        self._logs["generation"] = log
+        random = self._random_weights("generation.quality")
+        labels = reading.dataset.splits[name].labels
+        self.facts["generation"] = Generation(
+            quality=None if random else quality(named, labels, reading.dataset.labels, name),
+            parse_failure_fraction=float((named == NO_CLASS).mean()),
+            max_new_tokens=prompt.max_new_tokens,
+            speed=self._speed(log, 0, self.cell.train.inference_batch_size),
+        )
+        return answers, named
 
     def _keep_insights(self, method: Method, model: nn.Module) -> None:
         try:
@@ -356,17 +380,22 @@ class _Measurement:
 
 def for_inference(model: nn.Module, dtype: torch.dtype, device: torch.device) -> nn.Module:
     """The model as predictions are made with it: nothing to train, weights in the dtype of the computation."""
-    model = model.requires_grad_(False).to(dtype)
+    cast_parameters(model.requires_grad_(False), dtype)
     if device.type == "cpu":
         pack_linear_layers(model)
     return model
 
 
-def _write_predictions(paths: CellFolder, split: texts.Split, scores: NDArray[np.float32]) -> None:
+def _write_predictions(
+    paths: CellFolder, split: texts.Split, scores: NDArray[np.float32], answers: Answers | None
+) -> None:
     predicted = scores.argmax(axis=1).tolist()
     rows = zip(split.ids, split.labels, predicted, scores.tolist(), strict=True)
-    lines = [json.dumps({"id": i, "label": y, "prediction": p, "scores": s}) for i, y, p, s in rows]
-    write_text(paths.predictions, "\n".join(lines) + "\n")
+    lines: list[dict[str, Any]] = [{"id": i, "label": y, "prediction": p, "scores": s} for i, y, p, s in rows]
+    if answers is not None:
+        for line, answer, named in zip(lines, answers[0], answers[1].tolist(), strict=True):
+            line |= {"answer": answer, "answer_prediction": None if named == NO_CLASS else named}
+    write_text(paths.predictions, "\n".join(map(json.dumps, lines)) + "\n")
 
 
 def _device(cell: Cell) -> torch.device:

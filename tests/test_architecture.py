@@ -14,8 +14,9 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {"bench", "bench.errors"},
     {"bench.study"},
-    {"bench.data.synthetic"},  # the catalog asks it for its version and labels
+    {"bench.data.synthetic", "bench.data.profile"},  # the catalog asks them for their versions and labels
     {"bench.sources"},
+    {"bench.access", "bench.datasheet"},
     {"bench.cell"},
     {"bench.record"},
     {"bench.store"},
@@ -23,11 +24,14 @@ LAYERS = (
     {"bench.method"},
     {"bench.registry"},
     {"bench.executor", "bench.expand"},
-    {"bench.allocator", "bench.dropout", "bench.packing", "bench.quantization", "bench.measure"},
+    {"bench.allocator", "bench.dropout", "bench.packing", "bench.positions", "bench.quantization", "bench.measure"},
     {"bench.data"},
+    {"bench.asking"},
     {"bench.model"},
+    {"bench.weights"},
     {"bench.train"},
     {"bench.evaluate"},
+    {"bench.reading"},
     {"bench.plan"},
     {"bench.preflight", "bench.worker"},
     {"bench.runner", "bench.progress", "bench.report"},

@@ -13,19 +13,15 @@ from torch import Tensor, nn
 
 from bench.data.batches import collate, prediction_order
 from bench.data.tokens import Tokens
-from bench.evaluate import predict, quality
+from bench.evaluate import NO_CLASS, predict, quality
 
 LABELS = ("a", "b", "c", "d")
-
-
-def one_hot(predicted: list[int], num_labels: int = 4) -> "np.ndarray":
-    return np.eye(num_labels, dtype=np.float32)[predicted]
 
 
 @given(pairs=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40))
 def test_quality_is_scikit_learn_s_over_the_fixed_label_set(pairs: list[tuple[int, int]]) -> None:
     truth, predicted = [t for t, _ in pairs], [p for _, p in pairs]
-    found = quality(one_hot(predicted), truth, LABELS, "test")
+    found = quality(np.array(predicted), truth, LABELS, "test")
     given_sets = {"labels": [0, 1, 2, 3], "zero_division": 0}
     assert found.macro_f1 == pytest.approx(f1_score(truth, predicted, average="macro", **given_sets))
     assert found.weighted_f1 == pytest.approx(f1_score(truth, predicted, average="weighted", **given_sets))
@@ -40,21 +36,30 @@ def test_quality_is_scikit_learn_s_over_the_fixed_label_set(pairs: list[tuple[in
 def test_a_class_that_is_never_predicted_counts_as_zero_without_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = quality(one_hot([0, 0, 1]), [0, 0, 1], LABELS, "test")
+        found = quality(np.array([0, 0, 1]), [0, 0, 1], LABELS, "test")
     assert found.f1_by_label == {"a": 1.0, "b": 1.0, "c": 0.0, "d": 0.0}
     assert found.macro_f1 == 0.5
 
 
 def test_perfect_and_wrong() -> None:
     truth = [0, 1, 2, 3]
-    assert quality(one_hot(truth), truth, LABELS, "test").macro_f1 == 1
-    assert quality(one_hot([1, 2, 3, 0]), truth, LABELS, "test").macro_f1 == 0
+    assert quality(np.array(truth), truth, LABELS, "test").macro_f1 == 1
+    assert quality(np.array([1, 2, 3, 0]), truth, LABELS, "test").macro_f1 == 0
+
+
+def test_an_answer_that_names_no_class_is_wrong_and_no_class_of_its_own() -> None:
+    """Two classes, half right: with a third class of unparsable answers the macro average could not pass 2/3."""
+    found = quality(np.array([0, 1, NO_CLASS, NO_CLASS]), [0, 1, 0, 1], ("no", "yes"), "test")
+    assert found.f1_by_label == {"no": pytest.approx(2 / 3), "yes": pytest.approx(2 / 3)}
+    assert found.macro_f1 == pytest.approx(2 / 3)
+    assert (found.accuracy, found.macro_precision) == (0.5, 1)
+    assert quality(np.array([NO_CLASS] * 2), [0, 1], ("no", "yes"), "test").macro_f1 == 0
 
 
 def test_majority_floor_of_tweet_eval_emotion() -> None:
     """558 of 1,421 in one of four classes: F1 of that class is 2 x 558 / (1421 + 558), the others' 0."""
     truth = [0] * 558 + [1] * 358 + [2] * 123 + [3] * 382
-    found = quality(one_hot([1] * 1421), truth, LABELS, "test")
+    found = quality(np.array([1] * 1421), truth, LABELS, "test")
     assert round(found.majority_macro_f1, 4) == 0.1410
     assert found.majority_macro_f1 == pytest.approx(2 * 558 / (1421 + 558) / 4)
 

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from bench.sources import DatasetSource, ModelSource
-from tests.support import TEST_ROWS, TRAIN_ROWS, environment
+from tests.support import TEST_ROWS, TRAIN_ROWS, command, environment, refused, small_study, write_study, write_texts
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 QUICKLY_SECONDS = 45.0  # where nothing listens, the datasets client itself tries six times over 23 seconds
@@ -46,12 +46,12 @@ except (DataError, ModelError) as error:
 
 
 class RefusalError(Exception):
-    """The fake answers with this status and error code."""
+    """The fake answers with this status, error code and, as the hub does, a message for people."""
 
-    def __init__(self, status: int, code: str) -> None:
+    def __init__(self, status: int, code: str, said: str = "") -> None:
         super().__init__(code)
         self.status = status
-        self.code = code
+        self.headers = {name: text for name, text in (("X-Error-Code", code), ("X-Error-Message", said)) if text}
 
 
 class FakeHub(ThreadingHTTPServer):
@@ -63,13 +63,14 @@ class FakeHub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Answer)
         self.repositories: dict[str, Mapping[str, bytes]] = {}
         self.refusal: RefusalError | None = None
+        self.token: str | None = None  # files of models are for whoever shows it
         self.asked: list[str] = []
 
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
-    def answer(self, path: str) -> tuple[bytes, dict[str, str]]:
+    def answer(self, path: str, authorization: str | None) -> tuple[bytes, dict[str, str]]:
         """Body and headers of ``/api/KIND/OWNER/NAME/...`` and ``/[datasets/]OWNER/NAME/resolve/REVISION/FILE``."""
         if self.refusal is not None:
             raise self.refusal
@@ -80,6 +81,9 @@ class FakeHub(ThreadingHTTPServer):
             return json.dumps(facts).encode(), {"Content-Type": "application/json"}
         if file := re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             kind, name, revision, place = file.groups()
+            if self.token is not None and authorization != f"Bearer {self.token}":
+                # A hub that is careless with what it was shown.
+                raise RefusalError(403, "GatedRepo", f"{authorization} may not read {name}")
             files = self._repository(f"{'datasets' if kind else 'models'}/{name}", revision)
             if place not in files:
                 raise RefusalError(404, "EntryNotFound")
@@ -102,9 +106,9 @@ class _Answer(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         hub.asked.append(f"{self.command} {path}")
         try:
-            status, (body, headers) = 200, hub.answer(path)
+            status, (body, headers) = 200, hub.answer(path, self.headers["Authorization"])
         except RefusalError as refusal:
-            status, body, headers = refusal.status, b"{}", {"X-Error-Code": refusal.code}
+            status, body, headers = refusal.status, b"{}", refusal.headers
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
@@ -148,21 +152,32 @@ def hub() -> Iterator[FakeHub]:
     thread.join()
 
 
-def ask(what: str, source: ModelSource | DatasetSource, endpoint: str, home: Path) -> dict[str, Any]:
-    """What the client makes of a source at this endpoint."""
-    changes = {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1"}
+def at_hub(endpoint: str, home: Path, token: str = "") -> dict[str, str]:
+    """What the client's environment must say to ask this endpoint."""
+    shown = {"HF_TOKEN": token, "HUGGING_FACE_HUB_TOKEN": ""}
+    return {
+        "HF_ENDPOINT": endpoint,
+        "HF_HOME": str(home),
+        "HF_HUB_OFFLINE": "0",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    } | shown
+
+
+def ask(what: str, source: ModelSource | DatasetSource, endpoint: str, home: Path, token: str = "") -> dict[str, Any]:
+    """What the client makes of a source at this endpoint; it logs nothing of the token."""
     done = subprocess.run(
         [sys.executable, "-c", CLIENT, what, source.model_dump_json()],
-        env=environment(**changes), capture_output=True, text=True, timeout=120, check=False,
+        env=environment(**at_hub(endpoint, home, token)), capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert not token or token not in done.stdout + done.stderr
     return cast(dict[str, Any], json.loads(done.stdout.splitlines()[-1]))
 
 
-def model(revision: str = "main") -> ModelSource:
+def model(revision: str = "main", hub_id: str = "owner/tiny") -> ModelSource:
     return ModelSource(
         name="tiny", label="tiny", kind="encoder", weights="pretrained",
-        hub_id="owner/tiny", revision=revision, fingerprint="f",
+        hub_id=hub_id, revision=revision, fingerprint="f",
     )  # fmt: skip
 
 
@@ -209,6 +224,86 @@ class TestModels:
         assert answer["error"] == "ModelError"
         assert "owner/tiny has no *.safetensors at revision main; pickled weights are never loaded" in answer["said"]
         assert not [path for path in hub.asked if path.endswith(".bin")]
+
+
+LOG_IN = "log in with `hf auth login` or set HF_TOKEN"
+
+
+@pytest.mark.slow
+class TestAccess:
+    """What is refused until its owner, or the hub, knows who asks."""
+
+    @pytest.mark.parametrize(
+        ("refusal", "said"),
+        [
+            (RefusalError(403, "GatedRepo"), "its owner wants conditions accepted: do so at {page}, then {log_in}"),
+            (RefusalError(401, "RepoNotFound"), "or a private one: check {page}, and if it is private {log_in}"),
+            (RefusalError(401, ""), "the hub refused this login: {log_in} with a token that may read {page}"),
+            (RefusalError(403, ""), "the hub refused this login: {log_in} with a token that may read {page}"),
+        ],
+        ids=["403 gated", "401 not found", "401", "403"],
+    )
+    @pytest.mark.parametrize("what", ["model", "dataset"])
+    def test_a_refusal_names_the_page_the_login_and_local_files(self, hub, tmp_path, what, refusal, said):
+        hub.refusal = refusal
+        source = model() if what == "model" else dataset()
+        answer = ask(what, source, hub.endpoint, tmp_path)
+        page = f"{hub.endpoint}/owner/tiny" if what == "model" else f"{hub.endpoint}/datasets/owner/reviews"
+        assert said.format(page=page, log_in=LOG_IN) in answer["said"]
+        assert ('[models.tiny] path = "FOLDER"' if what == "model" else "--data-root DIR") in answer["said"]
+
+    @pytest.mark.parametrize("code", ["GatedRepo", "RepoNotFound"])
+    def test_the_catalog_knows_where_the_licence_is(self, hub, tmp_path, code):
+        hub.refusal = RefusalError(401, code)
+        answer = ask("model", model(hub_id="meta-llama/Meta-Llama-3-8B-Instruct"), hub.endpoint, tmp_path)
+        page = "https://huggingface.co/meta-llama/Meta-Llama-3-8B-Instruct"
+        assert f"its owner wants conditions accepted: do so at {page}, then {LOG_IN}" in answer["said"]
+
+    def test_facts_may_be_open_where_files_are_not(self, hub, tiny_encoder, tmp_path):
+        hub.repositories["models/owner/tiny"] = {path.name: path.read_bytes() for path in tiny_encoder.iterdir()}
+        hub.token = TOKEN
+        answer = ask("model", model(), hub.endpoint, tmp_path, OTHER_TOKEN)
+        assert f"do so at {hub.endpoint}/owner/tiny, then {LOG_IN}" in answer["said"]
+        assert "Bearer TOKEN may not read owner/tiny" in answer["said"]
+        answer = ask("model", model(), hub.endpoint, tmp_path, TOKEN)
+        assert Path(answer["folder"], "model.safetensors").is_file()
+
+
+#: One as the hub gives them, and one that no pattern could know.
+TOKEN = "hf_" + "Example" * 5
+OTHER_TOKEN = "my-own-mirror/" + "example" * 3
+
+
+@pytest.mark.slow
+class TestTokens:
+    def test_are_in_no_output_record_or_log(self, hub, tiny_encoder, tmp_path):
+        token = OTHER_TOKEN
+        hub.repositories["models/owner/tiny"] = {path.name: path.read_bytes() for path in tiny_encoder.iterdir()}
+        write_texts(tmp_path / "texts", train=TRAIN_ROWS, test=TEST_ROWS)
+        content = small_study(tiny_encoder, tmp_path / "texts", models={"tiny": {"hub_id": "owner/tiny"}})
+        study = write_study(tmp_path / "small.toml", content)
+        shown = at_hub(hub.endpoint, tmp_path / "home", token)
+
+        hub.token = "another" + token
+        done = command(
+            "run", study, "--runs", tmp_path / "runs", "--reports", tmp_path / "reports", cwd=tmp_path, **shown
+        )
+        refused(done, f"do so at {hub.endpoint}/owner/tiny, then {LOG_IN}", "Bearer TOKEN may not read owner/tiny")
+        assert not list(tmp_path.glob("runs/**/record.json")), "it is asked before any work"
+        assert_nowhere(token, done.stdout + done.stderr, tmp_path)
+
+        hub.token = token
+        done = command(
+            "run", study, "--runs", tmp_path / "runs", "--reports", tmp_path / "reports", cwd=tmp_path, **shown
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert list(tmp_path.glob("runs/**/record.json"))
+        assert_nowhere(token, done.stdout + done.stderr, tmp_path)
+
+
+def assert_nowhere(token: str, said: str, folder: Path) -> None:
+    assert token not in said
+    assert [path for path in folder.rglob("*") if path.is_file() and token.encode() in path.read_bytes()] == []
 
 
 @pytest.mark.slow

@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from bench.errors import ModelError
-from bench.model import build, fetch, load_config, load_model, load_tokenizer
+from bench.model import build, fetch, load_config, load_tokenizer
 from bench.sources import ModelSource
+from bench.weights import load_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -25,7 +26,8 @@ def source(folder: Path, **facts: Any) -> ModelSource:
 
 def load(given: ModelSource, num_labels: int = 3) -> nn.Module:
     folder = fetch(given)
-    return load_model(given, folder, load_config(given, folder, num_labels))
+    assert folder is not None
+    return load_model(given, folder, load_config(given, folder, num_labels), torch.float32, torch.device("cpu"))
 
 
 @pytest.fixture

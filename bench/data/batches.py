@@ -1,6 +1,6 @@
 """Length-grouped batches, padded to the batch only."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ class Batch:
     Attributes:
         input_ids: int64, shape (B, L).
         attention_mask: int64, shape (B, L), 1 on tokens and 0 on padding; None where nothing is padded.
-        labels: int64, shape (B,).
+        labels: int64, shape (B,); to train a causal model (B, T), the token ids of answers, -100 where one is shorter.
         indices: positions in the split, shape (B,).
         tokens: non-padding tokens.
     """
@@ -46,6 +46,10 @@ class Batch:
             self.input_ids.to(device, non_blocking=True), mask, self.labels.to(device, non_blocking=True),
             self.indices, self.tokens,
         )  # fmt: skip
+
+
+#: Makes one batch of the texts at some indices: from tokens, labels, indices and the id of padding.
+Collate = Callable[[Tokens, Sequence[int], NDArray[np.int64], int], Batch]
 
 
 def training_order(lengths: NDArray[np.int64], batch_size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:

@@ -13,7 +13,10 @@ from typing import IO, Any, cast
 
 import numpy as np
 
+from bench import access
+from bench.data import profile
 from bench.data.synthetic import TASKS, generate
+from bench.datasheet import length_profiles, profile_dataset
 from bench.errors import DataError
 from bench.sources import SPLITS, DatasetSource, folder_fingerprint
 from bench.study import DataSettings
@@ -98,12 +101,26 @@ def _read(source: DatasetSource) -> dict[str, list[Row]]:
             split: [(text, label, split) for text, label in zip(*pair, strict=True)]
             for split, pair in generated.items()
         }
+    if source.kind == "profile":
+        return _read_profile(source)
     if source.kind == "folder":
         found = folder_fingerprint(source.name, source.files, source.text_column, source.label_column)
         if found != source.fingerprint:
             raise DataError(f"dataset {source.name}: its files have changed since the run was planned; run it again")
         return {split: list(_read_file(source, Path(path))) for split, path in source.files.items()}
     return _read_hub(source)
+
+
+def _read_profile(source: DatasetSource) -> dict[str, list[Row]]:
+    if profile_dataset(source.name).fingerprint != source.fingerprint:
+        raise DataError(
+            f"dataset {source.name}: its length profile has changed since the run was planned; run it again"
+        )
+    rows: dict[str, list[Row]] = {}
+    for split, lengths in length_profiles(source.name).items():
+        found, labels = profile.generate(lengths, split)
+        rows[split] = [(text, label, split) for text, label in zip(found, labels, strict=True)]
+    return rows
 
 
 def _read_file(source: DatasetSource, path: Path) -> Iterator[Row]:
@@ -181,9 +198,9 @@ def _read_hub(source: DatasetSource) -> dict[str, list[Row]]:
     except Exception as error:  # the hub client raises from a dozen libraries; all mean: not reached
         raise DataError(
             f"dataset {source.name}: cannot be reached on the hub: tried {name} at revision {source.revision}: "
-            f"{type(error).__name__}: {error}; to read local files give --data-root DIR with "
+            f"{access.reason(error, str(source.hub_id), 'dataset')}; to read local files give --data-root DIR with "
             f"DIR/{source.name}/train.jsonl.gz and test.jsonl.gz"
-        ) from error
+        ) from None  # what it was raised from may quote the token, and a log would keep that
     missing = [split for split in ("train", "test") if split not in found]
     if missing:
         raise DataError(

@@ -40,19 +40,26 @@ def cache_folder() -> Path:
     return Path(os.environ.get("TUNEBENCH_CACHE") or platformdirs.user_cache_dir("tunebench"))
 
 
-def tokenise(texts: list[str], tokenizer: Any, max_length: int) -> Tokens:
-    """Token ids with the tokenizer's special tokens, truncated to ``max_length`` tokens.
+def tokenise(texts: list[str], tokenizer: Any, max_length: int, *, alone: bool = True) -> Tokens:
+    """Token ids, truncated to ``max_length`` tokens.
+
+    Args:
+        texts: the texts.
+        tokenizer: a fast one.
+        max_length: in tokens.
+        alone: with the tokenizer's special tokens; if not, a text is to stand inside a prompt, and what looks like a
+            special token in it is taken for the plain characters that it is.
 
     The result is cached under a hash of the texts, the tokenizer's whole definition and the length; a cache that cannot
     be read or written costs time and nothing else.
     """
-    path = cache_folder() / "tokens" / f"{_key(texts, tokenizer, max_length)}.safetensors"
+    path = cache_folder() / "tokens" / f"{_key(texts, tokenizer, max_length, alone)}.safetensors"
     try:
         kept = load_file(path)
         return Tokens(kept["ids"], kept["offsets"], int(kept["truncated"][0]))
     except (OSError, SafetensorError, KeyError):
         pass
-    tokens = _tokenise(texts, tokenizer, max_length)
+    tokens = _tokenise(texts, tokenizer, max_length, alone)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -68,21 +75,25 @@ def tokenise(texts: list[str], tokenizer: Any, max_length: int) -> Tokens:
     return tokens
 
 
-def _tokenise(texts: list[str], tokenizer: Any, max_length: int) -> Tokens:
+def _tokenise(texts: list[str], tokenizer: Any, max_length: int, alone: bool) -> Tokens:
+    how = {"truncation": True, "return_attention_mask": False}
+    how |= {} if alone else {"add_special_tokens": False, "split_special_tokens": True}
     # One token more than allowed tells which texts are cut, without a second full pass over the long ones.
-    longer = tokenizer(texts, truncation=True, max_length=max_length + 1, return_attention_mask=False)["input_ids"]
+    longer = tokenizer(texts, max_length=max_length + 1, **how)["input_ids"]
     truncated = sum(len(ids) > max_length for ids in longer)
     rows = longer
     if truncated:
-        rows = tokenizer(texts, truncation=True, max_length=max_length, return_attention_mask=False)["input_ids"]
+        rows = tokenizer(texts, max_length=max_length, **how)["input_ids"]
     lengths = np.fromiter((len(ids) for ids in rows), dtype=np.int64, count=len(rows))
     offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
     flat = np.fromiter((token for ids in rows for token in ids), dtype=np.int32, count=int(offsets[-1]))
     return Tokens(flat, offsets, truncated)
 
 
-def _key(texts: list[str], tokenizer: Any, max_length: int) -> str:
-    digest = hashlib.sha256(f"{CACHE_VERSION} {max_length} {type(tokenizer).__name__}\n".encode())
+def _key(texts: list[str], tokenizer: Any, max_length: int, alone: bool) -> str:
+    digest = hashlib.sha256(
+        f"{CACHE_VERSION} {max_length} {type(tokenizer).__name__}{'' if alone else ' inside'}\n".encode()
+    )
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()  # what an earlier call set is no part of the definition; the next call sets it anew
     backend.no_padding()

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -37,6 +38,7 @@ class PlanOptions:
     with_memory: bool = True
     fits: str | None = None
     layout: str = "table"
+    scale: Literal["tiny"] | None = None
 
 
 def plan(options: PlanOptions, console: Console) -> bool:
@@ -55,6 +57,7 @@ def plan(options: PlanOptions, console: Console) -> bool:
         PlanRequest(
             study=study, base=options.base, data_root=options.data_root,
             plugin_files=options.plugin_files, only=options.only, device=device, with_memory=options.with_memory,
+            scale=options.scale,
         )
     )  # fmt: skip
     rows = show_progress(planned)

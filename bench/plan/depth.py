@@ -1,10 +1,11 @@
 """Static costs of a deep model from shallow ones: where every layer is alike, each costs the same."""
 
-import copy
 import itertools
 from collections.abc import Callable, Sequence
 
 from transformers import PretrainedConfig
+
+from bench.model import at_depth
 
 #: Architectures whose layers are all alike; a test compares what is extrapolated with the whole depth for each.
 UNIFORM = frozenset({"bert", "roberta", "electra", "gpt2", "llama", "mistral", "qwen2", "gemma", "phi"})
@@ -14,17 +15,6 @@ DEPTHS_OF_SUMS = (1, 2)
 DEPTHS_OF_PEAKS = (2, 3, 4)
 
 Costs = tuple[int | None, ...]
-
-
-def at_depth(config: PretrainedConfig, layers: int) -> PretrainedConfig:
-    """The same architecture with another number of layers; lists with an entry a layer are cut."""
-    changed = copy.deepcopy(config)
-    before = config.num_hidden_layers
-    changed.num_hidden_layers = layers
-    for name, value in vars(changed).items():
-        if isinstance(value, list) and len(value) == before:
-            setattr(changed, name, value[:layers])
-    return changed
 
 
 def extrapolated(

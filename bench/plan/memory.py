@@ -15,8 +15,8 @@ from bench.dropout import replace_dropout
 from bench.measure.allocations import AllocationTracker
 from bench.measure.cuda_kernels import cuda_kernels
 from bench.measure.fake import convert_tensors, empty_like
+from bench.measure.flops.sequence import call_options
 from bench.method import Method
-from bench.model import forward
 from bench.plan.row import Ledger
 from bench.quantization import expanded_bytes, fake_requantization, quantization_tensors
 from bench.train import TrainStep, autocast, enable_gradient_checkpointing, store_frozen_weights_as
@@ -27,6 +27,8 @@ CUDA_BLOCK_BYTES = 512
 CUBLAS_WORKSPACE_BYTES = 8 * 4096 * 1024
 #: Matmuls that oneDNN computes on a CPU.
 MATMULS = (torch.ops.aten.mm, torch.ops.aten.addmm, torch.ops.aten.bmm, torch.ops.aten.baddbmm)
+#: Of the answer that a causal model is trained on: a label of one token, and the end of the turn.
+ANSWER_TOKENS = 2
 #: The optimizer's state is made in the first step; the second finds everything in place.
 STEPS = 2
 
@@ -71,7 +73,7 @@ def _training(model: nn.Module, method: Method, cell: Cell, device: str, dtype: 
     step = TrainStep(model, method, STEPS, cell.train, precision, cell.model.kind)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     hooks = [p.register_post_accumulate_grad_hook(lambda p: tracker.hold([p.grad], "gradients")) for p in trained]
-    batch = _batch(cell, cell.train.batch_size)
+    batch = _batch(cell, cell.train.batch_size, answers=cell.model.kind == "causal")
     _hold_batch(tracker, batch)
     peaks: Peaks = {}
     for _ in range(STEPS):
@@ -104,7 +106,7 @@ def _inference(model: nn.Module, cell: Cell, device: str, dtype: torch.dtype) ->
     batch = _batch(cell, cell.train.inference_batch_size)
     _hold_batch(tracker, batch)
     with torch.no_grad(), tracker, _kernels(device), tracker.making("activations"):
-        forward(model, batch.input_ids, batch.attention_mask, cell.model.kind)
+        model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **call_options(cell.model.kind))
     return _ledger(tracker, device)
 
 
@@ -136,10 +138,11 @@ def _inside_cpu(func: Any, args: Sequence[Any]) -> int:
     )
 
 
-def _batch(cell: Cell, size: int) -> Batch:
-    """Full sequences with a mask, as a batch has in which one text is shorter."""
+def _batch(cell: Cell, size: int, answers: bool = False) -> Batch:
+    """Full sequences with a mask, as a batch has in which one text is shorter; with answers at their end, if wanted."""
     ids = torch.ones(size, cell.data.max_length, dtype=torch.int64)
-    return Batch(ids, torch.ones_like(ids), torch.zeros(size, dtype=torch.int64), np.arange(size), ids.numel())
+    shape = (size, ANSWER_TOKENS) if answers else (size,)
+    return Batch(ids, torch.ones_like(ids), torch.zeros(shape, dtype=torch.int64), np.arange(size), ids.numel())
 
 
 def _hold_batch(tracker: AllocationTracker, batch: Batch) -> None:

@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import nn
@@ -31,9 +31,9 @@ from bench.plan.depth import DEPTHS_OF_PEAKS, DEPTHS_OF_SUMS, Costs, extrapolate
 from bench.plan.memory import TRAINING_PARTS, predict
 from bench.plan.quiet import silence_libraries
 from bench.plan.row import Ledger, PlanRow
-from bench.quantization import quantize_linear_layers
 from bench.sources import ModelSource
 from bench.study import Study
+from bench.weights import skeleton
 
 #: What a row holds of its shape alone; the rest is names.
 Facts = dict[str, Any]
@@ -56,6 +56,7 @@ class PlanRequest:
         device: ``cpu`` or ``cuda``, whose memory is predicted; absent: the study's, and where that is auto, what this
             machine has.
         with_memory: whether peaks are predicted, which takes most of the time.
+        scale: in place of that of every model.
     """
 
     study: Study
@@ -65,6 +66,7 @@ class PlanRequest:
     only: Mapping[str, frozenset[str]] = field(default_factory=dict)
     device: str | None = None
     with_memory: bool = True
+    scale: Literal["tiny"] | None = None
 
 
 class Plan:
@@ -88,7 +90,7 @@ class Plan:
         for name, plugin in needed.items():
             if plugin.origin == "--plugin" and "error" in self._says[name]:
                 raise PluginError(self._says[name]["error"])
-        cells = expand(request.study, found, self._says, request.data_root, request.base, to_plan=True)
+        cells = expand(request.study, found, self._says, request.data_root, request.base, True, request.scale)
         if not cells:
             raise StudyError(f"study {request.study.name} has no cells: no method fits its models")
         rows = {cell.model_copy(update={"seed": 0}).id: cell for cell in reversed(filtered(cells, request.only))}
@@ -294,14 +296,8 @@ class _Shape:
         Raises:
             UnsupportedError: it cannot; or a sequence of max_length tokens is longer than the model has positions.
         """
-        with torch.device("meta"):
-            # An encoder is trained with fp32 weights; a causal model comes in the precision that it is computed in.
-            model = build(
-                config, self.cell.model.kind, torch.float32 if self.cell.model.kind == "encoder" else self.dtype
-            )
+        model = skeleton(self.cell.model, config, self.dtype)
         self._check_positions(model)
-        if self.cell.model.bits == 4:
-            quantize_linear_layers(model, self.dtype)
         try:
             with torch.device("meta"):
                 return self.method.adapt(model, self.task).to("meta")

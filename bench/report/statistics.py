@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bench.record import Machine, Record
 
 PACKAGES = ("torch", "transformers", "peft", "tunebench")
+BITS = {4: "4-bit (NF4) weights", 8: "8-bit (LLM.int8) weights", 16: "unquantised weights"}
 PEAKS = {
     "host_vmhwm": "VmHWM, the peak resident memory of the worker process with interpreter and libraries",
     "cuda_allocated": "the peak that torch allocated on the GPU, without CUDA context and libraries",
@@ -63,9 +64,15 @@ class Quantity:
         """The frame's column that holds the value."""
         return f"{self.column}_mean" if self.spread else self.column
 
+    @property
+    def generated(self) -> bool:
+        """True where the value is about the answers that a causal model writes."""
+        return "generation" in self.fields
+
     def why_not(self, record: Record) -> str:
         """The reason why a record has no value, in words for a footnote."""
-        if "quality" in self.fields and record.cell.model.weights == "random":
+        predicted = "quality" in self.fields or (self.generated and record.generation is not None)
+        if predicted and record.cell.model.weights == "random":
             return "random weights have no quality worth reading"
         reasons = [record.unknown[field] for field in self.fields if field in record.unknown]
         return one_line(reasons[0], 160) if reasons else f"the record gives no {self.fields[0]} and no reason"
@@ -74,7 +81,7 @@ class Quantity:
         """The value as readers see it: fixed decimals, but three significant digits where it is small."""
         centre, std = centre / self.scale, None if std is None else std / self.scale
         places = self.decimals
-        if self.column != "macro_f1" and 0 < abs(centre) < 10 ** (1 - self.decimals):
+        if not self.column.endswith("macro_f1") and 0 < abs(centre) < 10 ** (1 - self.decimals):
             places = max(places, 2 - math.floor(math.log10(abs(centre))))
         if std is not None:
             return f"{centre:.{places}f} ± {std:.{places}f}"
@@ -109,6 +116,17 @@ def over_seeds(records: Sequence[Record], quantity: Quantity) -> Spread:
 
 def _macro_f1(record: Record) -> float | None:
     return record.quality.macro_f1 if record.quality and record.cell.model.weights != "random" else None
+
+
+def _generated_macro_f1(record: Record) -> float | None:
+    quality = record.generation.quality if record.generation else None
+    return quality.macro_f1 if quality and record.cell.model.weights != "random" else None
+
+
+def _parse_failure_percent(record: Record) -> float | None:
+    if record.generation is None or record.cell.model.weights == "random":
+        return None
+    return 100 * record.generation.parse_failure_fraction
 
 
 def _train_speed(record: Record) -> float | None:
@@ -154,11 +172,30 @@ QUANTITIES = (
     ),
 )  # fmt: skip
 
+#: What the answers that causal models write add to it.
+GENERATED = (
+    Quantity(
+        "generated_macro_f1", "F1 generated\n(macro)", _generated_macro_f1,
+        ("generation.quality.macro_f1", "generation.quality", "generation"), 4, True,
+    ),
+    Quantity(
+        "parse_failure_percent_mean", "Parse failures\n(%)", _parse_failure_percent,
+        ("generation.parse_failure_fraction", "generation"), 1,
+    ),
+)  # fmt: skip
+
+
+def quantities_of(records: Sequence[Record]) -> tuple[Quantity, ...]:
+    """The columns of a table of these records: GENERATED stands beside F1 where any model wrote answers."""
+    wrote = any(record.generation for record in records)
+    return (QUANTITIES[0], *GENERATED, *QUANTITIES[1:]) if wrote else QUANTITIES
+
 
 def conditions(records: Sequence[Record]) -> str:
     """The conditions of measurement in sentences; where rows differ, the set of values."""
     machines = [record.machine for record in records if record.machine]
     trained = [record for record in records if record.training or record.status != "ok"]
+    causal = [BITS[record.cell.model.bits or 16] for record in records if record.cell.model.kind == "causal"]
     days = sorted({record.started_at[:10] for record in records})
     seeds = sorted({record.cell.seed for record in records})
     facts = [
@@ -166,6 +203,7 @@ def conditions(records: Sequence[Record]) -> str:
         _said("cores", (machine.cores for machine in machines)),
         _said("threads", (machine.threads for machine in machines)),
         _said("precision", (record.precision for record in records if record.precision)),
+        *([_said("causal models with", causal)] if causal else ()),
         _said("training batch size", map(_train_batch, trained)) if trained else "nothing trained",
         _said("inference batch size", map(_inference_batch, records)),
         _said("max length in tokens", (record.cell.data.max_length for record in records)),

@@ -6,29 +6,29 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.report.table3 import HEADERS, NAMES, Table3, runs, shown
+from bench.report.table3 import NAMES, Table3, runs, shown
 
 NARROWEST_NAME = 10
-ASCII = str.maketrans({"†": "+", "‡": "++", "±": "+/-", "–": "-", "…": "..."})
+ASCII = str.maketrans({"†": "+", "‡": "++", "§": "#", "±": "+/-", "–": "-", "…": "..."})
 
 
 def show(table: Table3, console: Console) -> None:
     """Print the table, its footnotes and its caption at the console's width."""
     texts = [[_text(text, marks, console) for text, marks in row] for row in shown(table)]
     console.print(Text(_printable(table.title, console), style="bold"))
-    if _width(texts) <= console.width:
+    if _width(table, texts) <= console.width:
         console.print(_grid(table, texts))
     else:
-        _print_blocks(texts, console)
+        _print_blocks(table, texts, console)
     for note in table.footnotes:
         console.print(_text(f"{note.mark} {note.text}".strip(), (), console), overflow="fold")
     console.print(_text(table.caption, (), console), style="dim", overflow="fold")
 
 
-def _width(texts: list[list[Text]]) -> int:
+def _width(table: Table3, texts: list[list[Text]]) -> int:
     """Columns of the terminal that the grid needs, its names folded as far as is readable."""
     widths = []
-    for index, header in enumerate(HEADERS):
+    for index, header in enumerate(table.headers):
         cells = [*header.split("\n"), *(row[index].plain for row in texts)]
         widest = max(map(cell_len, cells))
         widths.append(min(widest, NARROWEST_NAME) if index < len(NAMES) else widest)
@@ -37,7 +37,7 @@ def _width(texts: list[list[Text]]) -> int:
 
 def _grid(table: Table3, texts: list[list[Text]]) -> Table:
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for index, header in enumerate(HEADERS):
+    for index, header in enumerate(table.headers):
         name = index < len(NAMES)
         grid.add_column(Text(header), justify="left" if name else "right", no_wrap=not name, overflow="fold")
     for row, begins in zip(texts, runs(table), strict=True):
@@ -46,9 +46,9 @@ def _grid(table: Table3, texts: list[list[Text]]) -> Table:
     return grid
 
 
-def _print_blocks(texts: list[list[Text]], console: Console) -> None:
+def _print_blocks(table: Table3, texts: list[list[Text]], console: Console) -> None:
     """One block a row: a name and a value on a line, for consoles that the grid does not fit."""
-    headers = [header.replace("\n", " ") for header in HEADERS[len(NAMES) :]]
+    headers = [header.replace("\n", " ") for header in table.headers[len(NAMES) :]]
     widest = max(map(cell_len, headers))
     for row in texts:
         console.print(Text(" / ").join(row[: len(NAMES)]), style="bold", overflow="fold")

@@ -26,10 +26,11 @@ from bench.data.tokens import tokenise
 from bench.dropout import replace_dropout
 from bench.evaluate import predict, quality
 from bench.method import Task
-from bench.model import fetch, load_config, load_model, load_tokenizer
+from bench.model import fetch, load_config, load_tokenizer
 from bench.sources import resolve_dataset, resolve_model
 from bench.study import DataSettings, Grid, Study, TrainSettings
 from bench.train import autocast, epoch_batches, num_steps, train
+from bench.weights import load_model
 from bench.worker import for_inference, prepare_process
 
 BATCH_SIZE = 32
@@ -52,11 +53,12 @@ class Work:
 
     def model(self, seed: int = 0) -> Any:
         torch.manual_seed(seed)
-        return load_model(self.source, self.folder, load_config(self.source, self.folder, len(self.dataset.labels)))
+        config = load_config(self.source, self.folder, len(self.dataset.labels))
+        return load_model(self.source, self.folder, config, torch.float32, CPU)
 
     def macro_f1(self, scores: Any, labels: list[int]) -> float:
         """Of the test split, its labels in the order of the scores."""
-        return quality(scores, labels, self.dataset.labels, "test").macro_f1
+        return quality(scores.argmax(axis=1), labels, self.dataset.labels, "test").macro_f1
 
 
 class Ours:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from bench.data import texts
 from bench.data.texts import Dataset
+from bench.datasheet import profile_dataset
 from bench.errors import DataError
 from bench.sources import DatasetSource, resolve_dataset
 from bench.study import DataSettings, Study
@@ -102,6 +103,15 @@ class TestRead:
         dataset = texts.load(resolve_dataset("synthetic_stars", study, None, Path()), DataSettings())
         assert len(dataset.labels) == 5
         assert set(dataset.splits) == {"train", "validation", "test"}
+
+    def test_filler_of_recorded_lengths(self) -> None:
+        dataset = texts.load(profile_dataset("sst5"), DataSettings())
+        assert {name: len(split) for name, split in dataset.splits.items()} == {
+            "train": 8544, "validation": 1101, "test": 2210,
+        }  # fmt: skip
+        assert not dataset.validation_carved
+        assert Counter(dataset.splits["test"].labels) == {0: 279, 1: 633, 2: 389, 3: 510, 4: 399}
+        assert texts.load(profile_dataset("sst5"), DataSettings()).sha256 == dataset.sha256
 
 
 class TestLabels:
@@ -308,4 +318,10 @@ def test_files_that_changed_after_planning_are_refused(tmp_path: Path) -> None:
     texts.load(planned, DataSettings())
     write(folder, "test.jsonl", as_jsonl(ROWS[:3]))
     with pytest.raises(DataError, match="changed since the run was planned"):
+        texts.load(planned, DataSettings())
+
+
+def test_a_length_profile_that_changed_after_planning_is_refused() -> None:
+    planned = profile_dataset("sst5").model_copy(update={"fingerprint": "profile generator 0, of then"})
+    with pytest.raises(DataError, match="dataset sst5: its length profile has changed since the run was planned"):
         texts.load(planned, DataSettings())

@@ -339,18 +339,3 @@ class TestWrongNames:
         refused(command("plan", "papr", cwd=tmp_path), "unknown study 'papr'", "did you mean 'paper'?")
         refused(command("plan", study, "--model", config(hidden_size=33), cwd=tmp_path), "must divide hidden_size")
         refused(command("plan", study, "--model", "o/n", cwd=tmp_path), "cannot be reached on the hub: tried o/n")
-
-
-@pytest.mark.slow
-class TestRun:
-    """What can be planned and not measured yet is refused before anything is loaded."""
-
-    @pytest.mark.parametrize("entry", [{"kind": "causal"}, {"bits": 4}])
-    def test_of_a_causal_or_4_bit_model(
-        self, content: dict[str, Any], tiny_encoder: Path, tmp_path: Path, entry: dict[str, Any]
-    ) -> None:
-        content["models"]["tiny"] |= entry
-        content["grid"][0]["methods"] = ["lora"]
-        done = command("run", write_study(tmp_path / "small.toml", content), cwd=tmp_path)
-        refused(done, "model tiny: causal and 4-bit models can be planned (tunebench plan), not measured yet")
-        assert not list(tmp_path.glob("runs/*/cells/*"))

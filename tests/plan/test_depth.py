@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from transformers import AutoConfig, PretrainedConfig
 
+from bench.model import at_depth
 from bench.plan import depth
-from bench.plan.depth import DEPTHS_OF_PEAKS, DEPTHS_OF_SUMS, UNIFORM, at_depth, extrapolated
+from bench.plan.depth import DEPTHS_OF_PEAKS, DEPTHS_OF_SUMS, UNIFORM, extrapolated
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
 from bench.study import Study

@@ -17,10 +17,11 @@ from bench.cell import Cell
 from bench.data.batches import Batch
 from bench.dropout import replace_dropout
 from bench.evaluate import predict as class_scores
+from bench.measure.flops.sequence import call_options
 from bench.measure.machine import computes_bf16
 from bench.method import Method, Task
-from bench.model import build, config_from, forward
-from bench.plan.memory import CUBLAS_WORKSPACE_BYTES
+from bench.model import build, config_from
+from bench.plan.memory import ANSWER_TOKENS, CUBLAS_WORKSPACE_BYTES
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
 from bench.quantization import quantization_tensors, quantize_linear_layers
@@ -85,7 +86,8 @@ class Case:
         ids = torch.randint(5, 100, (self.cell.train.batch_size, self.cell.data.max_length), device=device)
         mask = torch.ones_like(ids)
         mask[0, -1] = 0
-        labels = torch.zeros(len(ids), dtype=torch.int64, device=device)
+        shape = (len(ids),) if self.cell.model.kind == "encoder" else (len(ids), ANSWER_TOKENS)
+        labels = torch.zeros(shape, dtype=torch.int64, device=device)
         return Batch(ids, mask, labels, np.arange(len(ids)), int(mask.sum()))
 
 
@@ -177,7 +179,7 @@ def scores_of_encoder(model: nn.Module, batch: Batch) -> None:
 
 @torch.inference_mode()
 def scores(model: nn.Module, batch: Batch) -> None:
-    forward(model.eval(), batch.input_ids, batch.attention_mask, "causal")
+    model.eval()(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **call_options("causal"))
 
 
 def hold_against(case: Case, change: Callable[[nn.Module], None] = lambda model: None) -> None:

@@ -18,11 +18,11 @@ def _cell(settings: dict[str, Any]) -> Cell:
             "study": "s",
             "dataset": {
                 "name": settings.get("dataset_name", dataset), "label": dataset, "fingerprint": "f",
-                "kind": "synthetic" if settings["synthetic"] else "hub", "hub_id": "o/d",
+                "kind": settings["dataset_kind"] or ("synthetic" if settings["synthetic"] else "hub"), "hub_id": "o/d",
             },
             "model": {
-                "name": settings.get("model_name", model), "label": model, "kind": "encoder",
-                "fingerprint": "f", "weights": settings["weights"],
+                "name": settings.get("model_name", model), "label": model, "kind": settings["kind"],
+                "fingerprint": "f", **{key: settings[key] for key in ("weights", "bits", "scale")},
             },
             "method": {
                 "name": settings.get("method_name", method), "label": method, "plugin": "lora",
@@ -32,9 +32,16 @@ def _cell(settings: dict[str, Any]) -> Cell:
             "seed": settings["seed"],
             "data": {"max_length": settings["max_length"]},
             "train": {"batch_size": 16, "inference_batch_size": 64},
+            "prompt": _asked(settings) if settings["kind"] == "causal" else None,
             "limits": {},
         }
     )  # fmt: skip
+
+
+def _asked(settings: dict[str, Any]) -> dict[str, Any]:
+    return {key: settings[key] for key in ("examples_per_class", "length_normalization")} | {
+        "generate": settings["generated_f1"] is not None
+    }
 
 
 def _speed(rate: float, batch_size: int) -> dict[str, Any]:
@@ -51,6 +58,27 @@ def _quality(macro_f1: float) -> dict[str, Any]:
         "macro_precision": 0.7, "macro_recall": 0.7, "f1_by_label": {"n": 0.7, "p": 0.7},
         "label_counts": {"n": 50, "p": 50}, "majority_macro_f1": 1 / 3,
     }  # fmt: skip
+
+
+def _generation(settings: dict[str, Any]) -> dict[str, Any]:
+    """What a worker writes of an encoder, of a causal model, and of one with random weights."""
+    if settings["kind"] == "encoder":
+        return {}
+    prompt = {
+        "sha256": "0", "example": "Text: x Answer:", "constant_tokens": 4, "label_words": ["n", "p"],
+        "examples_per_class": settings["examples_per_class"],
+        "length_normalization": settings["length_normalization"],
+    }  # fmt: skip
+    if settings["generated_f1"] is None:
+        return {"prompt": prompt, "unknown": {"generation": "generation was not asked for"}}
+    random = settings["weights"] == "random"
+    generation = {
+        "quality": None if random else _quality(settings["generated_f1"]),
+        "parse_failure_fraction": settings["parse_failures"], "max_new_tokens": 5, "speed": _speed(7.0, 64),
+    }  # fmt: skip
+    unknown = {field: "the model has random weights" for field in ("quality", "generation.quality") if random}
+    quality = {"quality": None} if random else {}
+    return {"prompt": prompt, "generation": generation, "unknown": unknown} | quality
 
 
 def _machine(device: str) -> dict[str, Any]:
@@ -84,13 +112,15 @@ def _measured(settings: dict[str, Any]) -> dict[str, Any]:
         "peak_train_bytes": 1_512_800_000,
         "peak_inference_bytes": 700_040_000,
         "peak_kind": "cuda_allocated" if cuda else "host_vmhwm",
-    }
+    } | _generation(settings)
 
 
 DEFAULTS: dict[str, Any] = {
     "dataset": "IMDb", "model": "RoBERTa", "method": "LoRA", "synthetic": False, "weights": "pretrained",
     "options": {"rank": 8}, "seed": 0, "max_length": 256, "device": "cpu",
     "macro_f1": 0.93, "train_rate": 100.0, "inference_rate": 300.0,
+    "dataset_kind": None, "kind": "encoder", "bits": None, "scale": None,
+    "generated_f1": None, "parse_failures": 0.0, "examples_per_class": 0, "length_normalization": "none",
 }  # fmt: skip
 
 

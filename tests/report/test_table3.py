@@ -194,6 +194,29 @@ def test_synthetic_and_random_are_marked(make_record: MakeRecord, suffix: str) -
     assert "†" not in shown(table)[0][0][1]
 
 
+def test_filler_texts_are_marked(make_record: MakeRecord) -> None:
+    profile = make_record(dataset="IMDb profile", dataset_kind="profile")
+    table = build("Run", [profile])
+    assert notes(table) == ["† filler texts of this dataset's recorded lengths: resources alone mean something"]
+    assert shown(table)[0][0] == ("IMDb profile", ("†",))
+    assert table.frame["synthetic"][0]
+
+
+def test_one_mark_does_not_stand_for_two_texts(make_record: MakeRecord) -> None:
+    records = [make_record(dataset="Made up", synthetic=True), make_record(dataset="IMDb", dataset_kind="profile")]
+    table = build("Run", [*records, make_record(model="Tiny", weights="random")])
+    assert [note.mark for note in table.footnotes] == ["†", "‡", "§", "a"]
+    assert [shown(table)[row][0][1] for row in (0, 1)] == [("†",), ("§",)]
+    assert r"IMDb\textsuperscript{\textsection{}}" in to_latex(table)
+
+
+def test_a_tiny_model_is_marked(make_record: MakeRecord) -> None:
+    table = build("Run", [make_record(model="Tiny", weights="random", scale="tiny"), make_record()])
+    assert shown(table)[0][1] == ("Tiny", ("‡", "a"))
+    assert notes(table)[1] == "a tiny: layers and widths cut to test the wiring; not the model of this name"
+    assert shown(table)[1][1] == ("RoBERTa", ())
+
+
 def test_missing_cells(make_record: MakeRecord) -> None:
     assert notes(build("Run", [make_record()], missing=1)) == ["1 cell not run yet"]
     assert "\n\n3 cells not run yet\n" in to_markdown(build("Run", [make_record()], missing=3))

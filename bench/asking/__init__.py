@@ -1,0 +1,1 @@
+"""How a causal language model is asked: prompts, batches of them, likelihoods of labels, written answers."""

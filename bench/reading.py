@@ -1,0 +1,163 @@
+"""A cell's texts, read for its kind of model: token ids by split, batches of them, and scores of each class."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bench.asking.batches import collate_answers, collate_prompts
+from bench.asking.generate import Writer
+from bench.asking.parse import parse
+from bench.asking.prompts import Prompt, build
+from bench.asking.score import LabelScorer
+from bench.cell import Cell
+from bench.data.batches import Batch, Collate, collate, prediction_order
+from bench.data.texts import Dataset, Split
+from bench.data.tokens import Tokens, tokenise
+from bench.evaluate import NO_CLASS, predict
+from bench.measure.clock import StepClock
+from bench.record import Prompt as PromptRecord
+from bench.train import StepHook, StepLog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a model is shown.
+
+    Attributes:
+        cell: whose texts they are.
+        dataset: the texts.
+        tokens: of each split that is needed; of a causal model's prompts the texts alone.
+        tokenizer: of the model.
+        prompt: what stands around each text; None for an encoder.
+    """
+
+    cell: Cell
+    dataset: Dataset
+    tokens: dict[str, Tokens]
+    tokenizer: Any
+    prompt: Prompt | None
+
+    @classmethod
+    def of(cls, cell: Cell, dataset: Dataset, tokenizer: Any, splits: Iterable[str]) -> "Reading":
+        """Tokenise splits of a cell's dataset.
+
+        Raises:
+            RequestError: the prompt does not do; the message says how.
+        """
+        prompt = prompt_of(cell, dataset, tokenizer) if cell.model.kind == "causal" else None
+        length = cell.data.max_length if prompt is None else prompt.room(cell.data.max_length)
+        tokens = {
+            split: tokenise(dataset.splits[split].texts, tokenizer, length, alone=prompt is None)
+            for split in sorted(splits)
+        }
+        return cls(cell=cell, dataset=dataset, tokens=tokens, tokenizer=tokenizer, prompt=prompt)
+
+    @property
+    def tokens_per_sample(self) -> float:
+        """Mean tokens of the evaluated split, those of the prompt included and those of the answer not."""
+        mean = float(self.tokens[self.cell.data.evaluate_split].lengths.mean())
+        return mean if self.prompt is None else mean + len(self.prompt.prefix_ids) + len(self.prompt.suffix_ids)
+
+    @property
+    def training_batch(self) -> Collate:
+        """How a batch to train on is made."""
+        return collate if self.prompt is None else partial(collate_answers, self.prompt)
+
+    @property
+    def pad_id(self) -> int:
+        """Token id that stands on padding."""
+        return int(self.tokenizer.pad_token_id)
+
+    def batches(self, split: str) -> list[Batch]:
+        """A split to predict, by length."""
+        make: Collate = collate if self.prompt is None else partial(collate_prompts, self.prompt)
+        tokens, labels = self.tokens[split], self.dataset.splits[split].labels
+        order = prediction_order(tokens.lengths, self.cell.train.inference_batch_size)
+        return [make(tokens, labels, indices, self.pad_id) for indices in order]
+
+    def predict(
+        self, model: nn.Module, split: str, device: torch.device, on_step: StepHook, warmup_batches: int = 0
+    ) -> tuple[NDArray[np.float32], StepLog]:
+        """Class scores of a split, shape (samples, C), and the time of each batch; see ``evaluate.predict``.
+
+        The weights are in the dtype of inference already, so nothing is left for autocast to convert.
+        """
+        score: Callable[[Batch], Tensor] | None = None
+        if self.prompt is not None:
+            score = LabelScorer(model.eval(), self.prompt, self.prompt.settings.length_normalization).scores
+        return predict(
+            model, self.batches(split), len(self.dataset.labels), device, torch.float32, on_step, warmup_batches, score
+        )
+
+    def write(
+        self, model: nn.Module, split: str, device: torch.device, on_step: StepHook
+    ) -> tuple[list[str], NDArray[np.int64], StepLog]:
+        """What a causal model answers to each text of a split, the class that each answer names, and the times."""
+        assert self.prompt is not None, "an encoder writes nothing"
+        writer = Writer(model.eval(), self.prompt, self.tokenizer)
+        batches, log = self.batches(split), StepLog()
+        answers = [""] * len(self.dataset.splits[split])
+        clock = StepClock(device)
+        for done, batch in enumerate(batches, start=1):
+            for index, answer in zip(batch.indices.tolist(), writer.answers(batch.to(device)), strict=True):
+                answers[index] = answer
+            log.count(batch)
+            clock.mark()
+            on_step(done, len(batches))
+        log.seconds = clock.seconds()
+        named = (parse(answer, self.prompt.label_words) for answer in answers)
+        return answers, np.array([NO_CLASS if label is None else label for label in named]), log
+
+    def prompt_record(self) -> PromptRecord | None:
+        """What a record says of the prompt."""
+        if self.prompt is None:
+            return None
+        split = self.cell.data.evaluate_split
+        tokens = self.tokens[split]
+        first = self.tokenizer.decode(tokens.ids[: tokens.offsets[1]])  # as truncated
+        settings = self.prompt.settings
+        return PromptRecord(
+            sha256=self.prompt.sha256,
+            example=self.prompt.text(first),
+            constant_tokens=len(self.prompt.prefix_ids),
+            label_words=self.prompt.label_words,
+            length_normalization=settings.length_normalization,
+            examples_per_class=settings.examples_per_class,
+        )
+
+
+def prompt_of(cell: Cell, dataset: Dataset, tokenizer: Any) -> Prompt:
+    """How the cell's model is asked about a text of the dataset.
+
+    Raises:
+        StudyError: label words, examples or max_length do not do; the message says how.
+        ModelError: no chat template, or one that cannot be used.
+    """
+    assert cell.prompt is not None, f"{cell.model.name} is not asked: it is no causal model"
+    examples = shown_examples(
+        dataset.splits["train"], len(dataset.labels), cell.prompt.examples_per_class, cell.data.split_seed
+    )
+    prompt = build(
+        tokenizer, cell.prompt, dataset.labels, examples, cell.model.chat_template,
+        f"dataset {cell.dataset.name}, model {cell.model.name}",
+    )  # fmt: skip
+    prompt.room(cell.data.max_length)
+    return prompt
+
+
+def shown_examples(train: Split, num_labels: int, per_class: int, seed: int) -> list[tuple[str, int]]:
+    """Texts and classes to show as answered before: so many of each class, in random order, settled by the seed.
+
+    A class that has fewer gives what it has.
+    """
+    rng = np.random.default_rng(seed)
+    labels = np.asarray(train.labels)
+    of_class = [rng.permutation(np.flatnonzero(labels == label))[:per_class] for label in range(num_labels)]
+    chosen = rng.permutation(np.concatenate(of_class).astype(np.int64))
+    return [(train.texts[i], train.labels[i]) for i in chosen]

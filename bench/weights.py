@@ -1,0 +1,155 @@
+"""A model with weights: pretrained or random, whole or in 4 or 8 bits."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import init_empty_weights
+from torch import Tensor, nn
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    BitsAndBytesConfig,
+    PretrainedConfig,
+)
+from transformers.utils import logging as transformers_logging
+
+from bench.errors import ModelError, UnsupportedError
+from bench.model import attention, build
+from bench.quantization import INT8_OUTLIERS, quantize_linear_layers
+from bench.sources import ModelSource
+
+
+def load_model(
+    source: ModelSource, folder: Path | None, config: PretrainedConfig, dtype: torch.dtype, device: torch.device
+) -> nn.Module:
+    """The model as its method finds it.
+
+    Args:
+        source: what it is.
+        folder: with its weights; None where they are random.
+        config: its architecture.
+        dtype: of the matmuls; that of a causal model's weights too. An encoder's are fp32.
+        device: where a causal model is put, since quantised weights are best never moved; an encoder is on the CPU, its
+            head initialised from the global seed where the checkpoint has none.
+
+    Raises:
+        ModelError: the weights do not fit the architecture.
+        UnsupportedError: the device cannot hold them in these bits.
+    """
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    if source.kind == "encoder":
+        return build(config) if source.weights == "random" else _pretrained_encoder(source, folder, config)
+    if source.weights == "random":
+        return random_causal(config, dtype, source.bits, device)
+    return _pretrained_causal(source, folder, config, dtype, device)
+
+
+def skeleton(source: ModelSource, config: PretrainedConfig, dtype: torch.dtype) -> nn.Module:
+    """The same model without weights, on the meta device.
+
+    In 8 bits its layers stay whole: they have as many elements and do as many multiply-adds, and the operators of 8
+    bits do not run without values.
+    """
+    with torch.device("meta"):
+        model = build(config, source.kind, torch.float32 if source.kind == "encoder" else dtype)
+    if source.bits == 4:
+        quantize_linear_layers(model, dtype)
+    return model
+
+
+def _pretrained_encoder(source: ModelSource, folder: Path | None, config: PretrainedConfig) -> nn.Module:
+    model, report = _from_pretrained(AutoModelForSequenceClassification, source, folder, config, dtype=torch.float32)
+    prefix = f"{model.base_model_prefix}."
+    body = [key for key in report["missing_keys"] if key.startswith(prefix) and "pooler" not in key]
+    _require_all(source, folder, body)
+    return model
+
+
+def _pretrained_causal(
+    source: ModelSource, folder: Path | None, config: PretrainedConfig, dtype: torch.dtype, device: torch.device
+) -> nn.Module:
+    by_bits: dict[int, dict[str, Any]] = {
+        4: {
+            "load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True,
+            "bnb_4bit_compute_dtype": dtype,
+        },
+        8: {"load_in_8bit": True, "llm_int8_threshold": INT8_OUTLIERS},
+    }  # fmt: skip
+    settings = by_bits.get(source.bits or 16)
+    quantization = {"quantization_config": BitsAndBytesConfig(**settings)} if settings else {}
+    model, report = _from_pretrained(
+        AutoModelForCausalLM, source, folder, config, dtype=dtype, device_map={"": device}, **quantization
+    )
+    _require_all(source, folder, report["missing_keys"])
+    return model
+
+
+def _from_pretrained(
+    factory: Any, source: ModelSource, folder: Path | None, config: PretrainedConfig, **settings: Any
+) -> tuple[nn.Module, dict[str, Any]]:
+    try:
+        return factory.from_pretrained(  # type: ignore[no-any-return]
+            folder, config=config, use_safetensors=True, trust_remote_code=False,
+            attn_implementation=attention(factory, config), output_loading_info=True, **settings,
+        )  # fmt: skip
+    except (torch.OutOfMemoryError, MemoryError):
+        raise  # a failure of its own kind, and not of the files
+    except Exception as error:  # transformers raises whatever the files make it raise
+        raise ModelError(f"model {source.name}: cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def _require_all(source: ModelSource, folder: Path | None, missing: list[str]) -> None:
+    if missing:
+        raise ModelError(
+            f"model {source.name}: {folder} lacks weights for {len(missing)} tensors, first {sorted(missing)[0]}"
+        )
+
+
+def random_causal(config: PretrainedConfig, dtype: torch.dtype, bits: int | None, device: torch.device) -> nn.Module:
+    """A causal model of true size, its weights drawn from the global seed and quantised layer by layer.
+
+    Matrices are normal with the config's ``initializer_range``, biases 0 and the weights of normalisations 1. Beside
+    the final size no more than one linear layer is held, and what quantising it takes.
+
+    Args:
+        config: the architecture.
+        dtype: of what is not quantised.
+        bits: 4, 8, or 16 or None for whole weights.
+        device: where it is built.
+
+    Raises:
+        UnsupportedError: transformers has no such model.
+    """
+    with init_empty_weights(include_buffers=False):
+        model: Any = build(config, "causal", dtype)
+    model.tie_weights()  # accelerate made a parameter of its own of each place that shares one
+    spread = float(getattr(config, "initializer_range", 0.02))
+    if bits in (4, 8):
+        quantize_linear_layers(model, dtype, int(bits), prepare=lambda layer: _fill(layer, {}, spread, device))
+    shared: dict[nn.Parameter, nn.Parameter] = {}  # a head may share the weights of the embeddings
+    for module in model.modules():
+        _fill(module, shared, spread, device)
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            setattr(module, name, buffer.to(device))
+    left = [name for name, parameter in model.named_parameters() if parameter.is_meta]
+    if left:
+        raise UnsupportedError(f"random weights of {config.model_type}: {left[0]} was given no values")
+    return model
+
+
+def _fill(module: nn.Module, made: dict[nn.Parameter, nn.Parameter], spread: float, device: torch.device) -> None:
+    """Give a module's own parameters values where they have none; ``made`` holds those made before."""
+    for name, parameter in list(module.named_parameters(recurse=False)):
+        if parameter.is_meta:
+            if parameter not in made:
+                made[parameter] = nn.Parameter(_draw(parameter, name, spread, device))
+            setattr(module, name, made[parameter])
+
+
+def _draw(like: nn.Parameter, name: str, spread: float, device: torch.device) -> Tensor:
+    values = torch.empty(like.shape, dtype=like.dtype, device=device)
+    if like.ndim >= 2:
+        return values.normal_(0, spread)
+    return values.zero_() if name.endswith("bias") else values.fill_(1)

@@ -1,0 +1,186 @@
+"""Table 3 with causal models: what their answers add, and nothing where there are none."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench.record import Record
+from bench.report.statistics import GENERATED, QUANTITIES
+from bench.report.table3 import Table3, build, shown, to_csv, to_latex, to_markdown
+from tests.report.conftest import MakeRecord
+
+PUBLISHED = Path(__file__).parents[2] / "reports" / "minilm_real"
+LIKELIHOOD = "F1 by label likelihood (length normalisation: none)"
+NO_QUALITY = "random weights have no quality worth reading"
+LLM = {"model": "LLM", "kind": "causal"}
+COLUMNS = ["generated_macro_f1_mean", "generated_macro_f1_std", "parse_failure_percent_mean"]
+
+
+def cells(table: Table3, row: int = 0) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Text and marks of one row by column."""
+    columns = ("dataset", "model", "method", *(quantity.column for quantity in table.quantities))
+    return dict(zip(columns, shown(table)[row], strict=True))
+
+
+def generated(table: Table3, row: int = 0) -> list[tuple[str, tuple[str, ...]]]:
+    return [cells(table, row)[quantity.column] for quantity in GENERATED]
+
+
+def notes(table: Table3) -> list[str]:
+    return [f"{note.mark} {note.text}".strip() for note in table.footnotes]
+
+
+@pytest.mark.parametrize(("suffix", "render"), [("md", to_markdown), ("csv", to_csv), ("tex", to_latex)])
+def test_a_published_table_of_encoders_is_redrawn_alike(suffix: str, render) -> None:
+    lines = (PUBLISHED / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    run = json.loads((PUBLISHED / "study.json").read_text(encoding="utf-8"))
+    records = [Record.model_validate_json(line) for line in lines]
+    remarks = (run["study"]["notes"], f"Measured by: {run['command']}")
+    table = build(run["study"]["title"], records, len(run["cell_ids"]) - len(records), remarks)
+    assert render(table) == (PUBLISHED / f"table3.{suffix}").read_text(encoding="utf-8")
+
+
+def test_no_columns_where_nothing_was_generated(make_record: MakeRecord) -> None:
+    for records in ([make_record()], [make_record(), make_record(**LLM)]):
+        table = build("Run", records)
+        assert table.quantities == QUANTITIES
+        assert list(table.headers[3:]) == [quantity.header for quantity in QUANTITIES]
+        assert not set(COLUMNS) & set(table.frame.columns)
+        assert "generated" not in to_markdown(table)
+
+
+def test_mean_and_deviation_over_seeds(make_record: MakeRecord) -> None:
+    values = [(0.80, 0.0), (0.82, 0.01), (0.84, 0.05)]
+    records = [
+        make_record(**LLM, seed=seed, generated_f1=f1, parse_failures=share) for seed, (f1, share) in enumerate(values)
+    ]
+    table = build("Run", records)
+    assert generated(table) == [("0.8200 ± 0.0200", ()), ("2.0", ())]
+    assert table.headers[3:7] == (
+        "F1\n(macro)",
+        "F1 generated\n(macro)",
+        "Parse failures\n(%)",
+        "Trainable\nparams (M)",
+    )
+    row = pd.read_csv(io.StringIO(to_csv(table))).iloc[0]
+    assert [row[column] for column in COLUMNS] == pytest.approx([0.82, 0.02, 2.0], abs=1e-12)
+    assert list(table.frame.columns).index(COLUMNS[0]) == list(table.frame.columns).index("macro_f1_std") + 1
+    assert "parse_failure_percent_std" not in table.frame
+
+
+@pytest.mark.parametrize(("share", "written"), [(0.0, "0.0"), (0.0004, "0.04"), (1.0, "100.0")])
+def test_parse_failures_in_percent(make_record: MakeRecord, share: float, written: str) -> None:
+    table = build("Run", [make_record(**LLM, generated_f1=0.8, parse_failures=share)])
+    assert cells(table)["parse_failure_percent_mean"] == (written, ())
+
+
+def test_columns_in_markdown_and_latex(make_record: MakeRecord) -> None:
+    table = build("Run", [make_record(**LLM, generated_f1=0.8, parse_failures=0.125), make_record()])
+    lines = [line for line in to_markdown(table).splitlines() if line.startswith("|")]
+    assert [part.strip() for part in lines[0].split("|")][4:7] == [
+        "F1 (macro)", "F1 generated (macro)", "Parse failures (%)",
+    ]  # fmt: skip
+    assert re.fullmatch(r"(\|:-+){3}(\|-+:){10}\|", lines[1])
+    assert [part.strip() for part in lines[2].split("|")][4:7] == ["0.9300 (n=1)<sup>a</sup>", "0.8000", "12.5"]
+    assert [part.strip() for part in lines[3].split("|")][4:7] == ["0.9300 (n=1)", "–", "–"]
+    text = to_latex(table)
+    assert r"\shortstack{F1 generated \\ (macro)} & \shortstack{Parse failures \\ (\%)} & " in text
+    assert r"\begin{tabular}{lllrrrrrrrrrr}" in text
+
+
+def test_an_encoder_needs_no_reason(make_record: MakeRecord) -> None:
+    llm = make_record(**LLM, generated_f1=0.8)
+    encoders = [make_record(), make_record(method="BitFit", weights="random"), make_record(dataset="D", status="oom")]
+    table = build("Run", [llm, *encoders])
+    assert [generated(table, row) for row in (1, 2, 3)] == [[("–", ())] * 2] * 3
+    assert cells(table, 3)["trainable_params"][1] != ()
+    assert table.frame[COLUMNS].iloc[1:].isna().all(axis=None)
+    assert table.frame["note"][1] == ""
+
+
+def test_a_causal_model_without_answers_says_why(make_record: MakeRecord) -> None:
+    wrote, silent = make_record(**LLM, generated_f1=0.8), make_record(**LLM, method="M")
+    mute = make_record(**LLM, method="N", fields={"unknown": {}})
+    broken = make_record(**LLM, method="O", status="oom", message="wanted 9 GB")
+    table = build("Run", [wrote, silent, mute, broken])
+    assert [mark for mark, *_ in (cell[1] for cell in generated(table, 1))] == ["b", "b"]
+    assert {text for text, _ in generated(table, 1)} == {"–"}
+    assert notes(table) == [
+        f"a {LIKELIHOOD}",
+        "b generation was not asked for",
+        "c the record gives no generation.quality.macro_f1 and no reason",
+        "d the record gives no generation.parse_failure_fraction and no reason",
+        "e oom in train: wanted 9 GB",
+    ]
+    assert generated(table, 3) == [("–", ("e",))] * 2
+
+
+def test_known_for_some_seeds(make_record: MakeRecord) -> None:
+    table = build(
+        "Run",
+        [
+            make_record(**LLM, generated_f1=0.8),
+            make_record(**LLM, seed=1, generated_f1=0.9, fields={"generation": None, "unknown": {"generation": "cut"}}),
+        ],
+    )
+    assert len(table.frame) == 1
+    assert generated(table) == [("0.8000", ("a",)), ("0.0", ("a",))]
+    assert notes(table)[0] == "a known for 1 of 2 seeds: cut"
+
+
+def test_random_weights_have_no_quality(make_record: MakeRecord) -> None:
+    table = build("Run", [make_record(**LLM, weights="random", generated_f1=0.8, parse_failures=0.97)])
+    found = cells(table)
+    assert found["macro_f1"] == ("– (n=1)", ("a",))
+    assert generated(table) == [("–", ("a",))] * 2
+    assert notes(table) == ["‡ random weights: the architecture alone, nothing pretrained", f"a {NO_QUALITY}"]
+    assert table.frame[COLUMNS].isna().all(axis=None)
+    assert "97" not in to_csv(table)
+
+
+def test_random_weights_that_wrote_nothing(make_record: MakeRecord) -> None:
+    records = [make_record(**LLM, generated_f1=0.8), make_record(**LLM, method="M", weights="random")]
+    table = build("Run", records)
+    reasons = dict(note.split(" ", 1) for note in notes(table))
+    assert [reasons[mark] for _, (mark,) in generated(table, 1)] == ["generation was not asked for"] * 2
+
+
+def test_a_generated_f1_may_be_at_its_floor(make_record: MakeRecord) -> None:
+    table = build("Run", [make_record(**LLM, generated_f1=1 / 3)])
+    assert generated(table)[0] == ("0.3333", ("a",))
+    assert notes(table) == [
+        "a generated answers: at or below the floor of always answering the most frequent label",
+        f"b {LIKELIHOOD}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text"),
+    [
+        ({}, LIKELIHOOD),
+        ({"length_normalization": "tokens"}, "F1 by label likelihood (length normalisation: tokens)"),
+        ({"examples_per_class": 1}, f"{LIKELIHOOD}, 1 example per class in the prompt"),
+        ({"examples_per_class": 4}, f"{LIKELIHOOD}, 4 examples per class in the prompt"),
+    ],
+)
+def test_f1_of_a_causal_model_says_how_it_was_scored(make_record: MakeRecord, prompt: dict, text: str) -> None:
+    table = build("Run", [make_record(**LLM, seed=seed, **prompt) for seed in (0, 1)] + [make_record()])
+    assert cells(table)["macro_f1"] == ("0.9300 ± 0.0000 (n=2)", ("a",))
+    assert notes(table) == [f"a {text}"]
+    assert list(table.frame["note"]) == [text, ""]
+
+
+def test_caption_names_bits_of_causal_models(make_record: MakeRecord) -> None:
+    four, eight = make_record(**LLM, bits=4), make_record(**LLM, bits=8, method="M")
+    whole = [make_record(**LLM, bits=bits, method=f"M{bits}") for bits in (16, None)]
+    caption = build("Run", [make_record(), four]).caption
+    assert "; precision fp32; causal models with 4-bit (NF4) weights; training batch size 16; " in caption
+    caption = build("Run", [four, eight, *whole]).caption
+    kinds = "4-bit (NF4) weights, 8-bit (LLM.int8) weights, unquantised weights"
+    assert f"; causal models with {kinds} (differs between rows); " in caption
+    assert "; causal models with unquantised weights; " in build("Run", whole).caption
+    assert "causal" not in build("Run", [make_record()]).caption
