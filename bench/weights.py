@@ -1,7 +1,8 @@
 """A model with weights: pretrained or random, whole or in 4 or 8 bits."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate import init_empty_weights
@@ -16,7 +17,7 @@ from transformers.utils import logging as transformers_logging
 
 from bench.errors import ModelError, UnsupportedError
 from bench.model import attention, build
-from bench.quantization import INT8_OUTLIERS, quantize_linear_layers
+from bench.quantization import INT8_OUTLIERS, is_quantized, quantize_linear_layers
 from bench.sources import ModelSource
 
 
@@ -90,14 +91,33 @@ def _from_pretrained(
     factory: Any, source: ModelSource, folder: Path | None, config: PretrainedConfig, **settings: Any
 ) -> tuple[nn.Module, dict[str, Any]]:
     try:
-        return factory.from_pretrained(  # type: ignore[no-any-return]
+        model, report = factory.from_pretrained(
             folder, config=config, use_safetensors=True, trust_remote_code=False,
-            attn_implementation=attention(factory, config), output_loading_info=True, **settings,
+            attn_implementation=attention(factory, config), output_loading_info=True,
+            ignore_mismatched_sizes=True,  # else transformers logs which they are and raises that it has logged it
+            **settings,
         )  # fmt: skip
     except (torch.OutOfMemoryError, MemoryError):
         raise  # a failure of its own kind, and not of the files
     except Exception as error:  # transformers raises whatever the files make it raise
         raise ModelError(f"model {source.name}: cannot be loaded: {type(error).__name__}: {error}") from error
+    other = sorted([*report["mismatched_keys"], *_mismatched_layers(model)])
+    if other:
+        name, there, wanted = other[0]
+        raise ModelError(
+            f"model {source.name}: cannot be loaded: {folder} has weights of other shapes than its config.json for "
+            f"{len(other)} tensors, first {name} of {tuple(there)} in place of {tuple(wanted)}"
+        )
+    return cast(nn.Module, model), report
+
+
+def _mismatched_layers(model: nn.Module) -> Iterator[tuple[str, torch.Size, tuple[int, int]]]:
+    """Name, shape and wanted shape of quantised weights that do not fit; transformers does not compare these."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear) and is_quantized(cast(nn.Parameter, module.weight)):
+            there = getattr(module.weight, "quant_state", module.weight).shape
+            if there != (module.out_features, module.in_features):
+                yield f"{name}.weight", there, (module.out_features, module.in_features)
 
 
 def _require_all(source: ModelSource, folder: Path | None, missing: list[str]) -> None:
@@ -123,8 +143,8 @@ def random_causal(config: PretrainedConfig, dtype: torch.dtype, bits: int | None
         UnsupportedError: transformers has no such model.
     """
     with init_empty_weights(include_buffers=False):
-        model: Any = build(config, "causal", dtype)
-    model.tie_weights()  # accelerate made a parameter of its own of each place that shares one
+        model = build(config, "causal", dtype)
+    cast(Any, model).tie_weights()  # accelerate made a parameter of its own of each place that shares one
     spread = float(getattr(config, "initializer_range", 0.02))
     if bits in (4, 8):
         quantize_linear_layers(model, dtype, int(bits), prepare=lambda layer: _fill(layer, {}, spread, device))

@@ -281,7 +281,8 @@ class _Measurement:
         """Let a causal model write its answers, and parse them; None where nothing is to be written."""
         prompt, name = reading.prompt, self.cell.data.evaluate_split
         if prompt is None or not prompt.settings.generate:
-            self.unknown["generation"] = "not asked for" if prompt else "an encoder writes no answers"
+            if prompt is not None:
+                self.unknown["generation"] = "prompt.generate is false"
             return None
         with self.timed("generate"):
             answers, named, log = reading.write(model, name, self.device, self.progress)
