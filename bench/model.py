@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-import json
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -21,7 +20,7 @@ from transformers import (
 from bench import access
 from bench.errors import ModelError, UnsupportedError
 from bench.positions import position_ids, takes_position_ids
-from bench.sources import ModelSource, architecture, catalog_model
+from bench.sources import ModelSource, architecture, catalog_model, config_content
 from bench.study import ModelKind
 
 #: What is fetched from the hub: no pickles, no code.
@@ -135,19 +134,8 @@ def load_config(source: ModelSource, folder: Path | None, num_labels: int) -> Pr
     else:
         assert folder is not None, f"{source.name} has neither an architecture nor a folder"
         path = folder / "config.json" if folder.is_dir() else folder
-        where = f"model {source.name}: {path}"
-        config = config_from(_read_content(path, where), num_labels, where)
+        config = config_from(config_content(source.name, path), num_labels, f"model {source.name}: {path}")
     return tiny(config) if source.scale == "tiny" else config
-
-
-def _read_content(path: Path, where: str) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{where}: cannot be read: {type(error).__name__}: {error}") from None
-    if not isinstance(content, dict):
-        raise ModelError(f"{where}: must be a table of settings, got {type(content).__name__}")
-    return content
 
 
 def config_to_plan(source: ModelSource, num_labels: int) -> PretrainedConfig:

@@ -323,14 +323,24 @@ def _own_model(name: str, entry: ModelEntry, base: Path, weights_needed: bool) -
     return ModelSource(**common, kind=kind, folder=str(path), fingerprint=fingerprint)
 
 
-def _kind(name: str, config: Path) -> ModelKind:
-    """What a config.json says that its weights are: a causal language model, or what a classification head goes on."""
+def config_content(name: str, config: Path) -> dict[str, Any]:
+    """What a model's config.json holds.
+
+    Raises:
+        ModelError: it cannot be read, or is no table.
+    """
     try:
         content = json.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"model {name}: {config}: cannot be read: {type(error).__name__}: {error}") from None
     if not isinstance(content, dict):
         raise ModelError(f"model {name}: {config}: must be a table of settings, got {type(content).__name__}")
+    return content
+
+
+def _kind(name: str, config: Path) -> ModelKind:
+    """What a config.json says that its weights are: a causal language model, or what a classification head goes on."""
+    content = config_content(name, config)
     named = content.get("architectures")
     if not isinstance(named, list) or not named:
         raise ModelError(
