@@ -84,18 +84,18 @@ def _check_quantization(cell: Cell) -> None:
         ModelError: it is not, or has none.
     """
     device = "cuda" if cell.device == "cuda" or (cell.device == "auto" and torch.cuda.is_available()) else "cpu"
-    way_out = f"install it (pip install bitsandbytes), or set bits = 16 in [models.{cell.model.name}]"
+    whole = f"set bits = 16 in [models.{cell.model.name}]"
     try:
         import bitsandbytes
     except Exception as error:  # its native library may fail to load in as many ways as there are drivers
         raise ModelError(
             f"model {cell.model.name}: {cell.model.bits} bits need bitsandbytes, which does not import: "
-            f"{type(error).__name__}: {error}; {way_out}"
+            f"{type(error).__name__}: {error}; install it (pip install bitsandbytes), or {whole}"
         ) from error
     if device not in bitsandbytes.supported_torch_devices:
         raise ModelError(
             f"model {cell.model.name}: bitsandbytes {bitsandbytes.__version__} has no operators of "
-            f"{cell.model.bits} bits for {device}; {way_out}"
+            f"{cell.model.bits} bits for {device}; upgrade it, or {whole}"
         )
 
 

@@ -91,6 +91,20 @@ def _output_head(model: nn.Module) -> nn.Module | None:
     return get() if get is not None else None
 
 
+def allow_cpu_layout(model: nn.Module, allowed: bool) -> None:
+    """Let bitsandbytes lay 4-bit weights out anew for the CPU's own kernel when it first predicts, or forbid it.
+
+    That kernel has no backward (bitsandbytes 0.50): a model that predicted and then trained would be trained on
+    gradients that left out its 4-bit layers, without a word. Fake weights have no values to lay out.
+    """
+    layers: list[Any] = [module for module in model.modules() if hasattr(module, "support_avx512bf16_for_cpu")]
+    if layers:
+        from bitsandbytes.functional import has_avx512bf16
+
+        for layer in layers:
+            layer.support_avx512bf16_for_cpu = allowed and has_avx512bf16()
+
+
 def is_quantized(parameter: nn.Parameter) -> bool:
     """Whether a weight is held in 4 or 8 bits."""
     return not parameter.is_floating_point() or hasattr(parameter, "quant_state")

@@ -1,5 +1,7 @@
 """A model with weights: pretrained or random, whole or in 4 or 8 bits."""
 
+import re
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +19,7 @@ from transformers.utils import logging as transformers_logging
 
 from bench.errors import ModelError, UnsupportedError
 from bench.model import attention, build
-from bench.quantization import INT8_OUTLIERS, is_quantized, quantize_linear_layers
+from bench.quantization import INT8_OUTLIERS, allow_cpu_layout, is_quantized, quantize_linear_layers
 from bench.sources import ModelSource
 
 
@@ -43,8 +45,11 @@ def load_model(
     if source.kind == "encoder":
         return build(config) if source.weights == "random" else _pretrained_encoder(source, folder, config)
     if source.weights == "random":
-        return random_causal(config, dtype, source.bits, device)
-    return _pretrained_causal(source, folder, config, dtype, device)
+        model = random_causal(config, dtype, source.bits, device)
+    else:
+        model = _pretrained_causal(source, folder, config, dtype, device)
+    allow_cpu_layout(model, False)
+    return model
 
 
 def skeleton(source: ModelSource, config: PretrainedConfig, dtype: torch.dtype) -> nn.Module:
@@ -100,7 +105,10 @@ def _from_pretrained(
     except (torch.OutOfMemoryError, MemoryError):
         raise  # a failure of its own kind, and not of the files
     except Exception as error:  # transformers raises whatever the files make it raise
-        raise ModelError(f"model {source.name}: cannot be loaded: {type(error).__name__}: {error}") from error
+        kind, said = _quantising_error(error) or (type(error).__name__, str(error))
+        if kind.endswith("OutOfMemoryError"):
+            raise torch.OutOfMemoryError(said) from error
+        raise ModelError(f"model {source.name}: cannot be loaded: {kind}: {said}") from error
     other = sorted([*report["mismatched_keys"], *_mismatched_layers(model)])
     if other:
         name, there, wanted = other[0]
@@ -109,6 +117,20 @@ def _from_pretrained(
             f"{len(other)} tensors, first {name} of {tuple(there)} in place of {tuple(wanted)}"
         )
     return cast(nn.Module, model), report
+
+
+def _quantising_error(error: Exception) -> tuple[str, str] | None:
+    """Class and message of what went wrong when a weight was quantised; None where nothing did.
+
+    transformers then goes on with the next weight, logs why at the end, and raises that it has logged it.
+    """
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        stories = getattr(frame.f_locals.get("loading_info"), "conversion_errors", None)
+        for story in (stories or {}).values():
+            raised = re.findall(r"^([\w.]+(?:Error|Exception)): (.*)$", story, re.MULTILINE)
+            if raised:
+                return cast(tuple[str, str], raised[-1])
+    return None
 
 
 def _mismatched_layers(model: nn.Module) -> Iterator[tuple[str, torch.Size, tuple[int, int]]]:

@@ -29,7 +29,7 @@ from bench.measure.flops import dispatched
 from bench.method import Method, Task
 from bench.model import fetch, load_config, load_tokenizer
 from bench.packing import pack_linear_layers
-from bench.quantization import cast_parameters
+from bench.quantization import allow_cpu_layout, cast_parameters
 from bench.reading import Reading
 from bench.record import Data, Failure, Generation, Phase, PhaseName, Record, Speed, Status, Training
 from bench.store import CellFolder, read_cell, write_json, write_text
@@ -383,6 +383,7 @@ def for_inference(model: nn.Module, dtype: torch.dtype, device: torch.device) ->
     """The model as predictions are made with it: nothing to train, weights in the dtype of the computation."""
     cast_parameters(model.requires_grad_(False), dtype)
     if device.type == "cpu":
+        allow_cpu_layout(model, True)
         pack_linear_layers(model)
     return model
 

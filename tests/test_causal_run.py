@@ -288,7 +288,7 @@ class TestRandomWeights:
         rows = [[field.strip() for field in line.split("|")] for line in table.splitlines() if line.startswith("|")]
         header = rows[0]
         (first,) = (number for number, row in enumerate(rows) if "filler text" in row[1])
-        for row in rows[first : first + 3]:
+        for row in rows[first : first + 2]:  # zero-shot and LoRA
             written = dict(zip(header, row, strict=True))
             assert all(written[name].startswith("–") for name in header if "F1" in name), row
         assert "random weights" in table

@@ -1,8 +1,10 @@
 """Causal models with weights: drawn from the seed or read, whole or quantised, and updated by LoRA."""
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,11 +21,13 @@ from bench.errors import ModelError, UnsupportedError
 from bench.measure.parameters import count
 from bench.method import Method, Task
 from bench.model import load_config
-from bench.quantization import is_quantized, quantization_tensors, quantize_linear_layers
+from bench.preflight import _check_quantization as check_quantization
+from bench.quantization import allow_cpu_layout, is_quantized, quantization_tensors, quantize_linear_layers
 from bench.sources import ModelSource
 from bench.study import TrainSettings
 from bench.train import TrainStep, autocast, make_optimizer, store_frozen_weights_as
 from bench.weights import load_model, random_causal, skeleton
+from bench.worker import for_inference
 from tests.plan.test_memory import allocated_bytes, held_bytes, model_tensors
 
 pytestmark = [
@@ -217,12 +221,32 @@ class TestReadWeights:
         with pytest.raises(ModelError, match=r"model m: cannot be loaded: \w+"):
             load(tmp_path, 4)
 
+    @pytest.mark.parametrize(("bits", "quantiser"), [(4, "quantize_4bit"), (8, "int8_vectorwise_quant")])
+    def test_for_which_memory_runs_out_as_they_are_quantised(
+        self, folder: Path, bits: int, quantiser: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from bitsandbytes import functional
+
+        def raising(error: Exception) -> None:
+            def quantise(*_: Any, **__: Any) -> None:
+                raise error
+
+            monkeypatch.setattr(functional, quantiser, quantise)
+
+        raising(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
+        with pytest.raises(torch.OutOfMemoryError, match=r"Tried to allocate 2\.00 GiB"):
+            load(folder, bits)
+        raising(ValueError("no such kernel"))
+        with pytest.raises(ModelError, match="model m: cannot be loaded: ValueError: no such kernel"):
+            load(folder, bits)
+
     @pytest.mark.parametrize("bits", [4, 8])
     @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
     def test_are_quantised_as_transformers_does(self, folder: Path, bits: int, dtype: torch.dtype) -> None:
         theirs = load(folder, bits, dtype)
         ours = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
         quantize_linear_layers(ours, dtype, bits)
+        allow_cpu_layout(ours, False)  # as in what was loaded
         others = linear_layers(theirs)
         assert linear_layers(ours).keys() == others.keys()
         for name, layer in linear_layers(ours).items():
@@ -245,7 +269,7 @@ def batch() -> Batch:
     return Batch(IDS, mask, IDS[:, -2:].clone(), np.arange(2), int(mask.sum()))
 
 
-def trained(folder: Path, bits: int, method: Method, before: Callable[[nn.Module], None] = lambda _: None) -> Any:
+def trained(folder: Path, bits: int, method: Method, before: Callable[[nn.Module], object] = lambda _: None) -> Any:
     """After three steps at a high learning rate."""
     torch.manual_seed(0)
     model = method.adapt(load(folder, bits), TASK)
@@ -272,6 +296,13 @@ class TestLoRA:
         for name, parameter in model.named_parameters():
             assert torch.equal(parameter, kept[name]) == ("lora_" not in name), name
 
+    def test_trains_alike_after_a_prediction(self, folder: Path, bits: int) -> None:
+        """The layout that bitsandbytes predicts with on a CPU knows no gradients."""
+        method = lora(learning_rate=0.01)
+        plain, asked = trained(folder, bits, method), trained(folder, bits, method, logits)
+        others = dict(asked.named_parameters())
+        assert all(torch.equal(parameter, others[name]) for name, parameter in plain.named_parameters())
+
     def test_merged_says_what_it_said_unmerged_but_for_rounding(self, folder: Path, bits: int) -> None:
         method = lora(learning_rate=0.03)
         plain = logits(load(folder, bits))
@@ -287,6 +318,33 @@ class TestLoRA:
         method.save(model, tmp_path)
         again = PeftModel.from_pretrained(load(folder, bits), str(tmp_path))
         assert torch.equal(logits(again), logits(model))
+
+
+def test_4_bits_are_laid_out_for_the_cpu_s_kernel_once_they_are_trained_no_more(folder: Path) -> None:
+    from bitsandbytes.functional import has_avx512bf16
+
+    def laid_out(model: nn.Module) -> set[bool]:
+        logits(model)
+        states: list[Any] = [p.quant_state for p in model.parameters() if hasattr(p, "quant_state")]
+        return {getattr(state, "packing_format_for_cpu", False) for state in states}
+
+    model = load(folder, 4)
+    before = logits(model)
+    assert laid_out(model) == {False}
+    model = for_inference(model, torch.bfloat16, CPU)
+    assert laid_out(model) == {has_avx512bf16()}
+    assert apart(logits(model), before) < ROUNDING[16]
+
+
+def test_bits_that_the_library_cannot_hold_on_the_device_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = ModuleType("bitsandbytes")
+    vars(library).update(__version__="0.49", supported_torch_devices={"cuda"})
+    monkeypatch.setitem(sys.modules, "bitsandbytes", library)
+    cell: Any = SimpleNamespace(device="cpu", model=source(Path(), 8))
+    with pytest.raises(
+        ModelError, match=r"0\.49 has no operators of 8 bits for cpu; .* set bits = 16 in \[models\.m\]"
+    ):
+        check_quantization(cell)
 
 
 def test_paging_needs_a_gpu_to_page_from() -> None:

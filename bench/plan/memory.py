@@ -18,7 +18,7 @@ from bench.measure.fake import convert_tensors, empty_like
 from bench.measure.flops.sequence import call_options
 from bench.method import Method
 from bench.plan.row import Ledger
-from bench.quantization import expanded_bytes, fake_requantization, quantization_tensors
+from bench.quantization import allow_cpu_layout, expanded_bytes, fake_requantization, quantization_tensors
 from bench.train import TrainStep, autocast, enable_gradient_checkpointing, store_frozen_weights_as
 
 #: What CUDA's allocator hands out: multiples of 512 bytes (c10/cuda/CUDACachingAllocator).
@@ -53,7 +53,7 @@ def predict(model: nn.Module, method: Method, cell: Cell, device: str, dtype: to
     """
     with FakeTensorMode():
         convert_tensors(model, empty_like)
-        _avoid_cpu_packing(model)
+        allow_cpu_layout(model, False)
         training = _training(model, method, cell, device, dtype) if method.trains else {}
         with fake_requantization(model) if cell.model.bits == 4 else nullcontext():
             model = method.prepare_inference(model)
@@ -160,10 +160,3 @@ def _ledger(tracker: AllocationTracker, device: str) -> Ledger:
         activations=peak.get("activations", 0),
         rest=rest,
     )
-
-
-def _avoid_cpu_packing(model: nn.Module) -> None:
-    """bitsandbytes lays 4-bit weights out anew for the CPU's own kernel, from their values; fake ones have none."""
-    for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            vars(module)["support_avx512bf16_for_cpu"] = False

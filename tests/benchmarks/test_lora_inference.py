@@ -30,7 +30,8 @@ QUIET = bool(os.environ.get("TUNEBENCH_QUIET"))
 #: As in test_trainer_comparison: the stated figures on a quiet machine, a part of them elsewhere.
 SHARE = 1.0 if QUIET else 0.8
 ROUNDS = 15 if QUIET else 5
-BATCHES, ROWS, TOKENS = 3, 16, 64
+BATCHES = 3 if QUIET else 1
+ROWS, TOKENS = 16, 64
 #: Of the throughput of the plain model.
 LEAST = {"unmerged": 0.9, "merged": 0.98}
 SIZES = {
@@ -71,7 +72,7 @@ def test_throughput_beside_that_of_the_plain_model(benchmark) -> None:
     }
     scorers = {name: LabelScorer(model, prompt) for name, model in models.items()}
     taken: dict[str, list[float]] = {name: [] for name in scorers}
-    for name, scorer in scorers.items():
+    for scorer in scorers.values():
         seconds(scorer, batches[:1])  # lays weights out, computes the prefix
     for number in range(ROUNDS):
         # By turns and in turning order, so that a drift of the machine hits all alike.
