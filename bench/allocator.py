@@ -3,6 +3,8 @@
 import ctypes
 import sys
 
+import torch
+
 # Parameters of mallopt(3) in glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
@@ -22,7 +24,9 @@ def keep_freed_memory() -> bool:
 
 
 def release_freed_memory() -> None:
-    """Hand free pages back once, so that a peak that is restarted now starts from what is in use."""
+    """Hand free memory back once, so that a peak that is restarted now starts from what is in use."""
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)

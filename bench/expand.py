@@ -101,7 +101,9 @@ def _at_scale(model: ModelSource, scale: Literal["tiny"] | None) -> ModelSource:
 
 def texts_for(model: ModelSource, dataset: DatasetSource) -> DatasetSource:
     """Of random weights the cost alone is measured: texts of the recorded lengths do where the real ones are not."""
-    if model.weights == "random" and dataset.kind == "hub" and dataset.name in catalog("datasets"):
+    known = catalog("datasets").get(dataset.name, {})
+    same = (dataset.hub_id, dataset.hub_config) == (known.get("hub_id"), known.get("hub_config"))
+    if model.weights == "random" and dataset.kind == "hub" and same:
         return profile_dataset(dataset.name)
     return dataset
 

@@ -24,6 +24,7 @@ from bench.sources import ModelSource, architecture, catalog_model, config_conte
 from bench.study import ModelKind
 
 #: What is fetched from the hub: no pickles, no code.
+HUB_COPIES = ("consolidated*", "original/*")  # the same weights once more, in another layout
 HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 #: Sizes that a config.json must give, and what each may be at most: tens of times what any published model has.
 REQUIRED_SIZES = {"hidden_size": 10**6, "num_hidden_layers": 2000, "num_attention_heads": 10**4, "vocab_size": 10**8}
@@ -64,9 +65,10 @@ def fetch(source: ModelSource) -> Path | None:
 def _download(source: ModelSource) -> Path:
     from huggingface_hub import snapshot_download
 
-    patterns = [p for p in HUB_FILES if source.weights == "pretrained" or not p.endswith("safetensors")]
+    wanted = [p for p in HUB_FILES if source.weights == "pretrained" or not p.endswith("safetensors")]
+    patterns: dict[str, Any] = {"allow_patterns": wanted, "ignore_patterns": list(HUB_COPIES)}
     try:
-        return Path(snapshot_download(str(source.hub_id), revision=source.revision, allow_patterns=patterns))
+        return Path(snapshot_download(str(source.hub_id), revision=source.revision, **patterns))
     except Exception as error:  # the hub client raises from a dozen libraries; all mean: not reached
         raise ModelError(
             f"model {source.name}: cannot be reached on the hub: tried {source.hub_id} at revision {source.revision}: "
@@ -115,6 +117,8 @@ def _read_tokenizer(source: ModelSource, folder: Path) -> Any:
         raise ModelError(f"model {source.name}: {folder} has no fast tokenizer (tokenizer.json)")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    if tokenizer.pad_token_id is None:
+        raise ModelError(f"model {source.name}: its tokenizer has neither a padding nor an end token; set pad_token")
     return tokenizer
 
 

@@ -12,6 +12,7 @@ from bench import registry
 from bench.cell import Cell
 from bench.data import texts
 from bench.errors import ModelError, RequestError, StudyError
+from bench.measure.machine import device_for
 from bench.method import usable_positions
 from bench.model import build, fetch, load_config, load_tokenizer
 from bench.reading import prompt_of
@@ -48,7 +49,7 @@ def check_cells(folder: Path, requested_at: float) -> None:
         problems.append('device = "cuda", but torch sees no CUDA device; set device = "auto" or "cpu"')
     for cell in {f"{c.dataset}{c.data}": c for c in cells}.values():
         _attempt(problems, partial(texts.load, cell.dataset, cell.data))
-    for cell in {f"{c.model.fingerprint}{c.data.max_length}": c for c in cells}.values():
+    for cell in {f"{c.model.fingerprint}{c.model.bits}{c.model.kind}{c.data.max_length}": c for c in cells}.values():
         _attempt(problems, partial(_check_model, cell))
     if not problems:
         asked = (cell for cell in cells if cell.model.kind == "causal")
@@ -83,7 +84,7 @@ def _check_quantization(cell: Cell) -> None:
     Raises:
         ModelError: it is not, or has none.
     """
-    device = "cuda" if cell.device == "cuda" or (cell.device == "auto" and torch.cuda.is_available()) else "cpu"
+    device = device_for(cell.device).type
     whole = f"set bits = 16 in [models.{cell.model.name}]"
     try:
         import bitsandbytes

@@ -117,6 +117,19 @@ def cast_parameters(model: nn.Module, dtype: torch.dtype) -> None:
             parameter.data = parameter.data.to(dtype)
 
 
+def settle(model: nn.Module, device: torch.device) -> None:
+    """Put on the device what a method added elsewhere, and keep what is trained in fp32, whatever the model is in."""
+    for parameter in model.parameters():
+        if parameter.device != device and not is_quantized(parameter):
+            parameter.data = parameter.data.to(device)
+        if parameter.requires_grad and parameter.dtype != torch.float32:
+            parameter.data = parameter.data.float()
+    for module in model.modules():
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            if buffer.device != device:
+                setattr(module, name, buffer.to(device))
+
+
 def expanded_bytes(func: Any, args: Sequence[Any]) -> int:
     """Bytes that an operator of bitsandbytes holds while it runs: the weight, expanded for the matmul, and its scales.
 

@@ -53,8 +53,8 @@ class Speed(Frozen):
     timed_steps: int
     timed_seconds: float
     timed_samples: int
-    timed_tokens: int = Field(description="non-padding tokens")
-    timed_padded_tokens: int = Field(description="tokens that the model computed, padding included")
+    timed_tokens: int = Field(description="non-padding tokens of the batches; not the cached start of a prompt")
+    timed_padded_tokens: int = Field(description="the same with padding; not labels scored or tokens written")
     samples_per_second: float
     tokens_per_second: float = Field(description="non-padding tokens per second")
     batch_size: int
@@ -112,7 +112,7 @@ class Data(Frozen):
     synthetic: bool
     validation_carved: bool = Field(description="validation was carved from train")
     labels: tuple[str, ...]
-    tokens_per_sample: float = Field(description="mean non-padding tokens of the evaluated split")
+    tokens_per_sample: float = Field(description="mean non-padding tokens of the evaluated split, prompts included")
     truncated_fraction: float = Field(description="share of the evaluated split's texts that max_length cut")
 
 

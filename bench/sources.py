@@ -132,9 +132,17 @@ def resolve_model(name: str, study: Study, base: Path, weights_needed: bool = Tr
     """
     if name in study.models:
         entry = study.models[name]
-        if entry.base is not None:
-            return _varied(name, entry, catalog_model(entry.base))
-        return _own_model(name, entry, base, weights_needed)
+        source = (
+            _own_model(name, entry, base, weights_needed)
+            if entry.base is None
+            else _varied(name, entry, catalog_model(entry.base))
+        )
+        if source.kind == "encoder" and source.bits is not None:
+            raise ModelError(
+                f"model {name}: bits is for causal models, and this is an encoder; train.precision is what it is "
+                "computed in"
+            )
+        return source
     if name in catalog("models"):
         return catalog_model(name)
     if _is_folder(name, base) or name.endswith(".json"):

@@ -19,6 +19,7 @@ from torch import nn
 
 from bench import registry
 from bench.allocator import keep_freed_memory, release_freed_memory
+from bench.asking.prefix_cache import AskedModel
 from bench.cell import Cell
 from bench.data import texts
 from bench.dropout import replace_dropout
@@ -29,7 +30,7 @@ from bench.measure.flops import dispatched
 from bench.method import Method, Task
 from bench.model import fetch, load_config, load_tokenizer
 from bench.packing import pack_linear_layers
-from bench.quantization import allow_cpu_layout, cast_parameters
+from bench.quantization import allow_cpu_layout, cast_parameters, settle
 from bench.reading import Reading
 from bench.record import Data, Failure, Generation, Phase, PhaseName, Record, Speed, Status, Training
 from bench.store import CellFolder, read_cell, write_json, write_text
@@ -124,13 +125,14 @@ class _Measurement:
         self._host_restarted = False
         self._progress_written = 0.0
         self._logs: dict[str, StepLog] = {}
-        self.device = _device(cell)
-        self.dtype = _dtype(cell, self.device)
+        self.device = machine.device_for(cell.device)
+        self.precision = machine.precision_for(cell.train.precision, self.device)
+        self.dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
 
     def measure(self) -> None:
         """Every phase in turn."""
         cell = self.cell
-        self.facts["precision"] = "bf16" if self.dtype == torch.bfloat16 else "fp32"
+        self.facts["precision"] = self.precision
         self.facts["machine"] = machine.describe(self.device)
         self.facts["peak_kind"] = "cuda_allocated" if self.device.type == "cuda" else "host_vmhwm"
         _seed(cell.seed)
@@ -147,8 +149,12 @@ class _Measurement:
                 enable_gradient_checkpointing(model)
             if self.dtype != torch.float32:
                 store_frozen_weights_as(model, self.dtype)
-            if cell.model.kind == "encoder":  # a causal model was loaded where it is to be
+            if cell.model.kind == "encoder":
                 model = model.to(self.device)
+            else:  # loaded where it is to be, since quantised weights are best never moved
+                settle(model, self.device)
+            if reading.prompt is not None:
+                AskedModel(model, reading.prompt).check_window(cell.data.max_length)  # before a training, not after it
             if self.device.type == "cpu":
                 replace_dropout(model)
             gc.collect()
@@ -326,6 +332,8 @@ class _Measurement:
                 self.unknown[key] = (
                     "this kernel does not restart the peak resident set" if values else "nothing is trained"
                 )
+        if self.cell.train.optimizer == "paged_adamw" and self.facts.pop("peak_train_bytes", None) is not None:
+            self.unknown["peak_train_bytes"] = "the optimizer's paged state is outside of what torch allocates"
 
     @contextmanager
     def timed(self, name: PhaseName) -> Iterator[None]:
@@ -398,19 +406,6 @@ def _write_predictions(
         for line, answer, named in zip(lines, answers[0], answers[1].tolist(), strict=True):
             line |= {"answer": answer, "answer_prediction": None if named == NO_CLASS else named}
     write_text(paths.predictions, "\n".join(map(json.dumps, lines)) + "\n")
-
-
-def _device(cell: Cell) -> torch.device:
-    if cell.device == "cuda" or (cell.device == "auto" and torch.cuda.is_available()):
-        return torch.device("cuda", 0)
-    return torch.device("cpu")
-
-
-def _dtype(cell: Cell, device: torch.device) -> torch.dtype:
-    wanted = cell.train.precision
-    if wanted == "auto":
-        wanted = "bf16" if machine.computes_bf16(device) else "fp32"
-    return torch.bfloat16 if wanted == "bf16" else torch.float32
 
 
 def _seed(seed: int) -> None:

@@ -36,7 +36,11 @@ class Options(BaseOptions):
         description="names of the linear layers that get an update, or all-linear for each but the head; absent: "
         "query and value",
     )
-    merge: bool = Field(True, description="add the update into the weights before inference")
+    merge: bool | None = Field(
+        None,
+        description="add the update into the weights before inference; absent: unless they are quantised, since "
+        "rounding them once more takes most of a small update away",
+    )
 
 
 class LoRA(Method):
@@ -73,7 +77,9 @@ class LoRA(Method):
 
     def prepare_inference(self, model: nn.Module) -> nn.Module:
         """Merge the update into the weights, which makes inference cost what the plain model costs."""
-        return cast(PeftModel, model).merge_and_unload() if self.options.merge else model
+        quantized = any(not parameter.is_floating_point() for parameter in model.parameters())
+        merge = not quantized if self.options.merge is None else self.options.merge
+        return cast(PeftModel, model).merge_and_unload() if merge else model
 
     def save(self, model: nn.Module, folder: Path) -> None:
         """Write the adapter in peft's own format."""

@@ -7,8 +7,9 @@ import pytest
 
 from bench.cell import Cell
 from bench.errors import PluginError, StudyError, UnknownNameError
-from bench.expand import expand, needed_plugins
+from bench.expand import expand, needed_plugins, texts_for
 from bench.registry import Plugin
+from bench.sources import DatasetSource, ModelSource, resolve_dataset
 from bench.study import Study
 
 MODELS = {"enc": {"hub_id": "o/enc"}, "gen": {"hub_id": "o/gen", "kind": "causal"}}
@@ -150,3 +151,30 @@ def test_max_length_of_a_dataset_replaces_the_study_s() -> None:
     datasets = {"short": {"hub_id": "o/d", "max_length": 16}}
     given = study({"datasets": ["short", "synthetic_stars"], "methods": ["alpha"]}, datasets=datasets)
     assert [cell.data.max_length for cell in cells(given)] == [16, 128]
+
+
+class TestOfRandomWeights:
+    """Their cost alone is measured, so texts need not be the real ones."""
+
+    def source(self, **facts: Any) -> ModelSource:
+        common = {"name": "m", "label": "m", "kind": "encoder", "weights": "random", "fingerprint": "f"}
+        return ModelSource.model_validate(common | facts)
+
+    def test_texts_of_the_recorded_lengths_stand_in_for_those_on_the_hub(self) -> None:
+        on_hub = resolve_dataset("imdb", study({}), None, Path())
+        assert texts_for(self.source(), on_hub).kind == "profile"
+        assert texts_for(self.source(weights="pretrained"), on_hub) is on_hub
+
+    def test_a_dataset_of_one_s_own_is_kept_whatever_its_name(self) -> None:
+        own = on_hub_as("imdb", "someone/reviews")
+        assert texts_for(self.source(), own) is own
+
+    def test_tiny_needs_them(self) -> None:
+        said = r'--scale tiny needs models of random weights, got enc .*weights = "random"'
+        with pytest.raises(StudyError, match=said):
+            expand(study({"models": ["enc"]}), FOUND, SAYS, None, Path(), scale="tiny")
+
+
+def on_hub_as(name: str, hub_id: str) -> DatasetSource:
+    entries = {name: {"hub_id": hub_id, "labels": ["a", "b"]}}
+    return resolve_dataset(name, study({}, datasets=entries), None, Path())

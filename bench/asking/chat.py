@@ -82,7 +82,7 @@ def frame(
         )
     before, after = asked.split(TEXT)
     answered = _render(tokenizer, [*messages, _message("assistant", ANSWER)], template, where)
-    lead, tail = _around_answer(asked, answered)
+    lead, tail = _around_answer(asked, answered, where)
     # Words before every answer (Qwen3's empty thoughts, say) belong to the question; a single blank to the answer.
     words = lead.rstrip(" ") if lead.strip() else ""
     after, lead = after + words, lead.removeprefix(words)
@@ -139,10 +139,14 @@ def _on_the_same_day(template: str) -> str:
     return "{%- macro strftime_now(format) -%}{{ format" + parts + " }}{%- endmacro -%}" + template
 
 
-def _around_answer(asked: str, answered: str) -> tuple[str, str]:
-    """What stands between the end of the question and the answer, and what stands behind the answer."""
+def _around_answer(asked: str, answered: str, where: str) -> tuple[str, str]:
+    """What stands between the end of the question and the answer, and what stands behind the answer.
+
+    Raises:
+        ModelError: the template does not show the answer, so nobody knows how a turn ends.
+    """
     if answered.count(ANSWER) != 1:
-        return "", ""
+        raise ModelError(f"{where}the chat template must show the assistant's answer once; give another chat_template")
     until, tail = answered.split(ANSWER)
     return (until.removeprefix(asked) if until.startswith(asked) else ""), tail
 

@@ -14,6 +14,9 @@ from bench.data.batches import Batch
 from bench.errors import UnsupportedError
 from bench.positions import base_of, position_ids, takes_position_ids
 
+#: Architectures that take no positions and work them out from the mask, padding left out; a test scores one.
+FROM_THE_MASK = frozenset({"bloom"})
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -44,6 +47,11 @@ class AskedModel:
         self.model, self.prompt = model, prompt
         self.takes_positions = takes_position_ids(model)
         self.window = _window(model)
+        config = base_of(model).config
+        if (not self.takes_positions or getattr(config, "alibi", False)) and config.model_type not in FROM_THE_MASK:
+            raise UnsupportedError(
+                f"architecture {config.model_type} counts places and not positions, so padding would change its answers"
+            )
         self._prefix: DynamicCache | None = None
 
     @property
@@ -63,7 +71,7 @@ class AskedModel:
         """
         rows, length = batch.input_ids.shape
         past = len(self.prompt.prefix_ids)
-        self._check_window(past + length + following)
+        self.check_window(past + length + following)
         cache = expanded(self._prefix_on(batch.input_ids.device), rows)
         mask = batch.attention_mask
         on_text = torch.ones_like(batch.input_ids) if mask is None else mask
@@ -98,7 +106,12 @@ class AskedModel:
             self._prefix = cache
         return self._prefix
 
-    def _check_window(self, tokens: int) -> None:
+    def check_window(self, tokens: int) -> None:
+        """Refuse a sequence that a layer does not see whole.
+
+        Raises:
+            UnsupportedError: it has more tokens than the narrowest window.
+        """
         if self.window is not None and tokens > self.window:
             # Such a window is counted in places, padding included, and ours stands between prefix and text.
             raise UnsupportedError(

@@ -75,12 +75,15 @@ class Prompt:
         """Tokens left for a text: the text alone is truncated, never the instruction, the examples or a label.
 
         Args:
-            max_length: of the whole sequence in tokens, the answer and its end included.
+            max_length: of the whole sequence in tokens, the answer included: the longest label with its end, or what
+                may be written.
 
         Raises:
             StudyError: none is left.
         """
         answer = self.longest_label + (self.end_id is not None)
+        if self.settings.generate:
+            answer = max(answer, self.max_new_tokens)
         needed = len(self.prefix_ids) + len(self.suffix_ids) + answer
         if needed < max_length:
             return max_length - needed

@@ -74,7 +74,7 @@ class LabelScorer:
         self.prompt, self.normalization = prompt, normalization
         self.tree = LabelTree.of(prompt.label_ids)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def scores(self, batch: Batch) -> Tensor:
         """Log-likelihood of each label after each prompt.
 

@@ -90,7 +90,8 @@ def _label_counts(cells: Sequence[Cell]) -> dict[str, dict[str, int]]:
         source = cell.dataset
         known = known_label_counts(source)
         if source.kind != "hub":
-            dataset = texts.load(source, cell.data)
+            whole = cell.data.model_copy(update={"max_evaluation_samples": None})
+            dataset = texts.load(source, whole)
             known = {dataset.labels[label]: n for label, n in sorted(Counter(dataset.splits["test"].labels).items())}
         if known is not None:
             counts[source.name] = known

@@ -5,11 +5,13 @@ import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Literal
 
 import psutil
 import torch
 
 from bench.record import Machine
+from bench.study import Precision
 
 PACKAGES = (
     "tunebench",
@@ -42,6 +44,20 @@ def describe(device: torch.device) -> Machine:
         commit=commit,
         dirty=dirty,
     )
+
+
+def device_for(wanted: str) -> torch.device:
+    """The device that ``auto``, ``cpu`` or ``cuda`` stands for here."""
+    on_cuda = wanted == "cuda" or (wanted == "auto" and torch.cuda.is_available())
+    return torch.device("cuda", 0) if on_cuda else torch.device("cpu")
+
+
+def precision_for(wanted: Precision, device: torch.device) -> Literal["bf16", "fp32"]:
+    """What ``auto`` stands for on a device: bf16 where it is native; assumed of a GPU that is not here."""
+    if wanted != "auto":
+        return wanted
+    absent = device.type == "cuda" and not torch.cuda.is_available()
+    return "bf16" if absent or computes_bf16(device) else "fp32"
 
 
 def computes_bf16(device: torch.device) -> bool:

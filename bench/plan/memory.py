@@ -9,16 +9,19 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from bench.asking.prompts import Prompt
+from bench.asking.score import LabelScorer
 from bench.cell import Cell
 from bench.data.batches import Batch
 from bench.dropout import replace_dropout
 from bench.measure.allocations import AllocationTracker
 from bench.measure.cuda_kernels import cuda_kernels
 from bench.measure.fake import convert_tensors, empty_like
-from bench.measure.flops.sequence import call_options
 from bench.method import Method
+from bench.model import class_logits
 from bench.plan.row import Ledger
 from bench.quantization import allow_cpu_layout, expanded_bytes, fake_requantization, quantization_tensors
+from bench.study import PromptSettings
 from bench.train import TrainStep, autocast, enable_gradient_checkpointing, store_frozen_weights_as
 
 #: What CUDA's allocator hands out: multiples of 512 bytes (c10/cuda/CUDACachingAllocator).
@@ -70,10 +73,12 @@ def _training(model: nn.Module, method: Method, cell: Cell, device: str, dtype: 
     tracker = _tracker(model, device)
     model.train()
     precision = autocast(torch.device("cpu"), dtype)
-    step = TrainStep(model, method, STEPS, cell.train, precision, cell.model.kind)
+    # A paged state is as large, wherever its pages are.
+    settings = cell.train.model_copy(update={"optimizer": "adamw"})
+    step = TrainStep(model, method, STEPS, settings, precision, cell.model.kind)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     hooks = [p.register_post_accumulate_grad_hook(lambda p: tracker.hold([p.grad], "gradients")) for p in trained]
-    batch = _batch(cell, cell.train.batch_size, answers=cell.model.kind == "causal")
+    batch = _batch(cell.train.batch_size, cell.data.max_length, answers=cell.model.kind == "causal")
     _hold_batch(tracker, batch)
     peaks: Peaks = {}
     for _ in range(STEPS):
@@ -103,11 +108,21 @@ def _inference(model: nn.Module, cell: Cell, device: str, dtype: torch.dtype) ->
     convert_tensors(model, lambda t: t.to(dtype) if t.is_floating_point() else t)
     tracker = _tracker(model, device)
     model.eval()
-    batch = _batch(cell, cell.train.inference_batch_size)
+    batch = _batch(cell.train.inference_batch_size, cell.data.max_length)
     _hold_batch(tracker, batch)
     with torch.no_grad(), tracker, _kernels(device), tracker.making("activations"):
-        model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **call_options(cell.model.kind))
+        if cell.model.kind == "causal":
+            LabelScorer(model, BARE_PROMPT).scores(batch)
+        else:
+            class_logits(model, batch.input_ids, batch.attention_mask)
     return _ledger(tracker, device)
+
+
+#: What a model is asked for memory's sake. Nothing is before the text, so that all tokens of a sequence are computed.
+BARE_PROMPT = Prompt(
+    prefix_ids=(), suffix_ids=(0,), label_ids=((0,), (1,)), end_id=None, label_words=("0", "1"), prefix_text="",
+    suffix_text="", settings=PromptSettings(generate=False),
+)  # fmt: skip
 
 
 def _kernels(device: str) -> AbstractContextManager[None]:
@@ -138,9 +153,9 @@ def _inside_cpu(func: Any, args: Sequence[Any]) -> int:
     )
 
 
-def _batch(cell: Cell, size: int, answers: bool = False) -> Batch:
+def _batch(size: int, length: int, answers: bool = False) -> Batch:
     """Full sequences with a mask, as a batch has in which one text is shorter; with answers at their end, if wanted."""
-    ids = torch.ones(size, cell.data.max_length, dtype=torch.int64)
+    ids = torch.ones(size, length, dtype=torch.int64)
     shape = (size, ANSWER_TOKENS) if answers else (size,)
     return Batch(ids, torch.ones_like(ids), torch.zeros(shape, dtype=torch.int64), np.arange(size), ids.numel())
 

@@ -24,13 +24,14 @@ from bench.expand import expand, filtered, misfit, needed_plugins
 from bench.measure import parameters
 from bench.measure.flops import agreement, dispatched, traced
 from bench.measure.flops.closed_form import Architecture
-from bench.measure.machine import computes_bf16
+from bench.measure.machine import device_for, precision_for
 from bench.method import Method, Task, usable_positions
 from bench.model import build, config_to_plan
 from bench.plan.depth import DEPTHS_OF_PEAKS, DEPTHS_OF_SUMS, Costs, extrapolated
 from bench.plan.memory import TRAINING_PARTS, predict
 from bench.plan.quiet import silence_libraries
 from bench.plan.row import Ledger, PlanRow
+from bench.quantization import settle
 from bench.sources import ModelSource
 from bench.study import Study
 from bench.weights import skeleton
@@ -164,11 +165,7 @@ class Plan:
 
     def flops_at(self, row: PlanRow, tokens: int) -> int | None:
         """Forward FLOPs of a row's model on one sequence of another length; None where there is no closed form."""
-        cell = next(
-            c
-            for c in self.cells
-            if (c.dataset.name, c.model.name, c.method.name) == (row.dataset, row.model, row.method)
-        )
+        cell = next(cell for cell in self.cells if self.row(cell) == row)
         return _Shape(cell, self.request).closed_form(tokens)[0]
 
     def at_batch(self, cell: Cell, batch_size: int) -> PlanRow:
@@ -196,7 +193,7 @@ class Plan:
         if counted is None or not alike:
             counted = shape.counts(shape.config)
         facts = dict(zip((*PARAMETERS, *COUNTED), counted, strict=True))
-        if self.request.with_memory:
+        if self.request.with_memory and shape.cell.model.bits != 8:
             peaks = _from_shallow(shape, shape.peaks, DEPTHS_OF_PEAKS) if alike else None
             facts |= _ledgers(peaks or shape.peaks(shape.config))
         return facts | shape.remarks(facts) | {"download_bytes": _download_bytes(shape.cell.model, len(shape.labels))}
@@ -232,12 +229,9 @@ class _Shape:
         self.cell = cell
         self.request = request
         wanted = request.device or cell.device
-        found = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = found if wanted == "auto" else wanted
-        self.precision = cell.train.precision
-        if self.precision == "auto":
-            native = self.device == "cuda" or computes_bf16(torch.device("cpu"))
-            self.precision = "bf16" if native else "fp32"
+        device = device_for(wanted)
+        self.device = device.type
+        self.precision = precision_for(cell.train.precision, device)
         self.dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         self.labels = cell.dataset.labels or _read_labels(cell)
         self.config = _config(cell.model, len(self.labels))
@@ -252,6 +246,7 @@ class _Shape:
             "model": cell.model.fingerprint,
             "bits": cell.model.bits,
             "kind": cell.model.kind,
+            "names": [cell.model.name, cell.method.name],  # which a reason why something is unsupported may hold
             "labels": len(self.labels) if cell.model.kind == "encoder" else None,
             "method": [cell.method.sha256, cell.method.given],
         }
@@ -300,7 +295,10 @@ class _Shape:
         self._check_positions(model)
         try:
             with torch.device("meta"):
-                return self.method.adapt(model, self.task).to("meta")
+                adapted = self.method.adapt(model, self.task).to("meta")
+                if self.cell.model.kind == "causal":
+                    settle(adapted, torch.device("meta"))
+                return adapted
         except RuntimeError as error:
             if self.cell.model.bits is None or "can require gradients" not in str(error):
                 raise
@@ -361,6 +359,8 @@ class _Shape:
             unknown |= dict.fromkeys(("train_flops", "train_memory"), "nothing is trained")
         if not self.request.with_memory:
             unknown |= dict.fromkeys(("train_memory", "inference_memory"), "memory was not asked for")
+        elif self.cell.model.bits == 8:
+            unknown |= dict.fromkeys(("train_memory", "inference_memory"), "8-bit operators do not run without values")
         return {
             "forward_flops_closed_form": closed,
             "expert_flops": experts,

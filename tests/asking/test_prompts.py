@@ -163,9 +163,14 @@ def test_the_day_changes_no_prompt() -> None:
     assert prompt.prefix_text.startswith("26 Jul 2024, 2024-07-26<s><|start|>")
 
 
+UNWRITTEN = PromptSettings(**(SETTINGS.model_dump() | {"generate": False}))
+
+
 def test_room_is_what_is_left_for_the_text() -> None:
     prompt = build(TOKENIZER, SETTINGS, FIVE)
-    needed = len(prompt.prefix_ids) + len(prompt.suffix_ids) + max(map(len, prompt.label_ids)) + 1
+    around = len(prompt.prefix_ids) + len(prompt.suffix_ids)
+    needed = around + prompt.max_new_tokens
+    assert build(TOKENIZER, UNWRITTEN, FIVE).room(512) == 512 - around - max(map(len, prompt.label_ids)) - 1
     assert prompt.room(needed + 1) == 1
     assert prompt.room(512) == 512 - needed
     with pytest.raises(StudyError, match=rf"^cell: data.max_length .* got {needed}; the prompt needs {needed} tokens"):
@@ -239,7 +244,8 @@ def test_the_same_tokens_are_refused_and_signs_are_fine_where_nothing_is_parsed(
         ("{{ messages[9].content.x }}", "got UndefinedError"),
         ("{{ messages[0].content | lower }}.", "must show each message once and in order"),
         ("{{ messages[-1].content }}{{ messages[-1].content }}.", "must show each message once and in order"),
-        ("{{ messages[0].content }}", "must put something behind a message"),
+        ("{{ messages[0].content }}.", "must show the assistant's answer once"),
+        ("{% for m in messages %}{{ m.content }}{% endfor %}", "must put something behind a message"),
     ],
 )
 def test_templates_that_cannot_be_used(template: str | None, said: str) -> None:

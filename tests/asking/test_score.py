@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from bench.asking.prompts import Prompt
 from bench.asking.score import LabelScorer, LabelTree
@@ -161,6 +162,14 @@ def test_a_model_that_keeps_a_running_state_is_refused() -> None:
     model = causal_model("mamba", len(tokenizer), "eager")
     with pytest.raises(UnsupportedError, match="keep keys and values"):
         LabelScorer(model, prompt_of(tokenizer))
+
+
+def test_a_model_that_counts_places_is_refused() -> None:
+    """With padding before its text, MPT's ALiBi gave a row other scores beside longer rows than alone."""
+    tokenizer = byte_tokenizer()
+    config = AutoConfig.for_model("mpt", vocab_size=len(tokenizer), d_model=32, n_heads=4, n_layers=2)
+    with pytest.raises(UnsupportedError, match="architecture mpt counts places"):
+        LabelScorer(AutoModelForCausalLM.from_config(config), prompt_of(tokenizer))
 
 
 def test_virtual_tokens_are_refused() -> None:

@@ -1,5 +1,6 @@
 """Predicted peaks, held against what the allocator is asked for in real steps."""
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,15 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from bench import registry
+from bench.asking.score import LabelScorer
 from bench.cell import Cell
 from bench.data.batches import Batch
 from bench.dropout import replace_dropout
 from bench.evaluate import predict as class_scores
-from bench.measure.flops.sequence import call_options
 from bench.measure.machine import computes_bf16
 from bench.method import Method, Task
 from bench.model import build, config_from
-from bench.plan.memory import ANSWER_TOKENS, CUBLAS_WORKSPACE_BYTES
+from bench.plan.memory import ANSWER_TOKENS, BARE_PROMPT, CUBLAS_WORKSPACE_BYTES
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
 from bench.quantization import quantization_tensors, quantize_linear_layers
@@ -179,7 +180,12 @@ def scores_of_encoder(model: nn.Module, batch: Batch) -> None:
 
 @torch.inference_mode()
 def scores(model: nn.Module, batch: Batch) -> None:
-    model.eval()(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **call_options("causal"))
+    """As a worker does, with something before the text, and more labels than the plan's."""
+    prefix = 1
+    mask = None if batch.attention_mask is None else batch.attention_mask[:, prefix:].flip(1)
+    asked = dataclasses.replace(BARE_PROMPT, prefix_ids=(7,) * prefix, label_ids=((8,), (9,), (10,)))
+    rows = Batch(batch.input_ids[:, prefix:], mask, batch.labels, batch.indices, batch.tokens)
+    LabelScorer(model.eval(), asked).scores(rows)
 
 
 def hold_against(case: Case, change: Callable[[nn.Module], None] = lambda model: None) -> None:

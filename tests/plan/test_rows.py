@@ -147,14 +147,34 @@ class TestCounts:
             assert four_bits.forward_flops == one.forward_flops
         assert plain.total_params == weights + 2 * words * hidden + (2 * layers + 1) * hidden
 
-    @pytest.mark.parametrize("method", ["full_ft", "bitfit"])
-    def test_of_4_bit_weights_that_a_method_would_train_do_not_exist(
-        self, planner: Planner, tiny_encoder: Path, method: str
-    ) -> None:
-        [row] = planner(methods=[method], models={"tiny": {"path": str(tiny_encoder), "bits": 4}}).rows()
-        assert row.unsupported == f"method {method} would train weights of model tiny that are held in 4 bits"
+    def test_of_4_bit_weights_that_a_method_would_train_do_not_exist(self, planner: Planner, tmp_path: Path) -> None:
+        own = write_plugin(tmp_path, "own", adapt="pass")
+        supports = "    @classmethod\n    def supports(cls, kind):\n        return True\n"
+        own.write_text(own.read_text() + "\n" + supports)
+        (tmp_path / "llm").mkdir()
+        (tmp_path / "llm" / "config.json").write_text(json.dumps(LLAMA))
+        models = {"tiny": {"path": str(tmp_path / "llm"), "bits": 4, "weights": "random"}}
+        [row] = planner({"plugin_files": [own]}, methods=["own"], models=models).rows()
+        assert row.unsupported == "method own would train weights of model tiny that are held in 4 bits"
+
+    def test_of_an_encoder_in_4_bits_are_refused(self, planner: Planner, tiny_encoder: Path) -> None:
+        with pytest.raises(ModelError, match="model tiny: bits is for causal models, and this is an encoder"):
+            planner(models={"tiny": {"path": str(tiny_encoder), "bits": 4}})
+
+    def test_of_memory_in_8_bits_are_unknown_and_say_why(self, planner: Planner, tmp_path: Path) -> None:
+        (tmp_path / "llm").mkdir()
+        (tmp_path / "llm" / "config.json").write_text(json.dumps(LLAMA))
+        models = {"tiny": {"path": str(tmp_path / "llm"), "bits": 8, "weights": "random"}}
+        [row] = planner({"with_memory": True}, methods=["lora"], models=models, data={"max_length": 16}).rows()
+        assert (row.train_memory, row.inference_memory) == (None, None)
+        assert row.unknown["train_memory"] == "8-bit operators do not run without values"
+        assert row.total_params == row.logical_params
 
 
+LLAMA = {
+    "model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": 100, "hidden_size": 64,
+    "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 128,
+}  # fmt: skip
 MINIMAL = {"name": "s", "grid": [{"datasets": ["d"], "models": ["m"]}]}
 
 
