@@ -63,7 +63,9 @@ def _add_plan(verb: argparse.ArgumentParser) -> None:
         "--no-memory", action="store_true", help="leave predicted memory out, which takes most of the time"
     )
     verb.add_argument(
-        "--fits", metavar="SIZE", help="mark what fits a card of this size, e.g. 24GB, or the batch that would"
+        "--fits",
+        metavar="SIZE",
+        help="mark what fits a card of this size, e.g. 24GB, or the batch that would; predicts for cuda",
     )
     verb.add_argument(
         "--format", choices=("table", "csv", "json"), default="table", help="table (default), csv or json"

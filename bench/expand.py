@@ -74,6 +74,10 @@ def expand(
         RequestError: a name, option or path is wrong.
     """
     cells: dict[str, Cell] = {}
+    known = {resolve_dataset(name, study, data_root, base).name for grid in study.grid for name in grid.datasets}
+    for name in study.prompts:
+        if name not in known:
+            raise UnknownNameError("dataset in [prompts]", name, known)
     for grid in study.grid:
         datasets = [resolve_dataset(name, study, data_root, base) for name in grid.datasets]
         models = [_at_scale(resolve_model(name, study, base, not to_plan), scale) for name in grid.models]

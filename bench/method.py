@@ -104,6 +104,10 @@ class Method(ABC):
         tensors = {name: p.detach().contiguous() for name, p in model.named_parameters() if p.requires_grad}
         save_file(tensors, folder / "adapter.safetensors")
 
+    def artifact_elements(self, model: nn.Module) -> int:
+        """Elements of the tensors, in fp32, that ``save`` writes of an adapted model; default: what is trained."""
+        return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
     def load(self, model: nn.Module, folder: Path) -> nn.Module:
         """Put what ``save`` wrote into a freshly adapted model; return the model.
 

@@ -19,6 +19,7 @@ from bench.cell import Cell
 from bench.data.batches import Batch, Collate, collate, prediction_order
 from bench.data.texts import Dataset, Split
 from bench.data.tokens import Tokens, tokenise
+from bench.errors import StudyError
 from bench.evaluate import NO_CLASS, predict
 from bench.measure.clock import StepClock, held_garbage_collection
 from bench.record import Prompt as PromptRecord
@@ -142,6 +143,13 @@ def prompt_of(cell: Cell, dataset: Dataset, tokenizer: Any) -> Prompt:
         ModelError: no chat template, or one that cannot be used.
     """
     assert cell.prompt is not None, f"{cell.model.name} is not asked: it is no causal model"
+    wanted = cell.prompt.examples_per_class
+    held = np.bincount(dataset.splits["train"].labels, minlength=len(dataset.labels))
+    if wanted > held.min():
+        raise StudyError(
+            f"dataset {cell.dataset.name}: prompt.examples_per_class must be at most the train texts of each class, "
+            f"got {wanted} where {dataset.labels[int(held.argmin())]!r} has {held.min()}"
+        )
     examples = shown_examples(
         dataset.splits["train"], len(dataset.labels), cell.prompt.examples_per_class, cell.data.split_seed
     )
@@ -154,10 +162,7 @@ def prompt_of(cell: Cell, dataset: Dataset, tokenizer: Any) -> Prompt:
 
 
 def shown_examples(train: Split, num_labels: int, per_class: int, seed: int) -> list[tuple[str, int]]:
-    """Texts and classes to show as answered before: so many of each class, in random order, settled by the seed.
-
-    A class that has fewer gives what it has.
-    """
+    """Texts and classes to show as answered before: so many of each class, in random order, settled by the seed."""
     rng = np.random.default_rng(seed)
     labels = np.asarray(train.labels)
     of_class = [rng.permutation(np.flatnonzero(labels == label))[:per_class] for label in range(num_labels)]

@@ -306,11 +306,16 @@ def _package_folder(name: str, entry: dict[str, Any]) -> Path:
 
 
 def _own_model(name: str, entry: ModelEntry, base: Path, weights_needed: bool) -> ModelSource:
-    common = {"name": name, "label": name, "weights": entry.weights, "bits": entry.bits}
+    stand_in = None if entry.tokenizer is None else catalog_model(entry.tokenizer).name
+    common = {
+        "name": name, "label": name, "weights": entry.weights, "bits": entry.bits, "scale": entry.scale,
+        "tokenizer": stand_in,
+    }  # fmt: skip
+    varied = [part for part in (stand_in, entry.scale) if part]
     if entry.path is None:
         return ModelSource(
             **common, kind=entry.kind or "encoder", hub_id=entry.hub_id, revision=entry.revision,
-            fingerprint=f"{entry.hub_id}@{entry.revision}:{entry.weights}",
+            fingerprint=":".join((f"{entry.hub_id}@{entry.revision}:{entry.weights}", *varied)),
         )  # fmt: skip
     path = (base / _expand_user(entry.path)).resolve()
     if path.is_file() and weights_needed:
@@ -324,7 +329,7 @@ def _own_model(name: str, entry: ModelEntry, base: Path, weights_needed: bool) -
             f"model {name}: {path} has no *.safetensors (pickled weights are never loaded); convert them, or set "
             'weights = "random" to build the architecture alone'
         )
-    facts = [hashlib.sha256(config.read_bytes()).hexdigest(), entry.weights]
+    facts = [hashlib.sha256(config.read_bytes()).hexdigest(), entry.weights, *varied]
     facts += [f"{path.name}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in weights]
     fingerprint = hashlib.sha256("\n".join(facts).encode()).hexdigest()
     kind = entry.kind or _kind(name, config)
@@ -349,6 +354,8 @@ def config_content(name: str, config: Path) -> dict[str, Any]:
 def _kind(name: str, config: Path) -> ModelKind:
     """What a config.json says that its weights are: a causal language model, or what a classification head goes on."""
     content = config_content(name, config)
+    if "model_type" not in content:
+        raise ModelError(f"model {name}: {config}: model_type is missing")
     named = content.get("architectures")
     if not isinstance(named, list) or not named:
         raise ModelError(

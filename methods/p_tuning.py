@@ -80,6 +80,13 @@ class PTuning(Method):
         """Write the virtual tokens and the head in peft's own format."""
         cast(PeftModel, model).save_pretrained(str(folder), safe_serialization=True)
 
+    def artifact_elements(self, model: nn.Module) -> int:
+        """The virtual tokens as they come out of mlp or lstm, and the head."""
+        encoder = cast(PeftModel, model).prompt_encoder["default"]
+        tokens = cast(nn.Embedding, encoder.embedding).weight.numel()
+        inside = sum(parameter.numel() for parameter in encoder.parameters() if parameter.requires_grad)
+        return super().artifact_elements(model) - inside + tokens
+
     def load(self, model: nn.Module, folder: Path) -> nn.Module:
         """Read them back."""
         wrapped = cast(PeftModel, model)

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.audit import Audit, audit, find, load, read_measured, summary, write
+from bench.audit.measured import comparable
 from bench.cell import Cell
 from bench.data import texts
 from bench.errors import StudyError
@@ -63,6 +64,9 @@ def run_audit(options: AuditOptions, console: Console) -> Audit:
         with_memory=options.with_memory,
     )  # fmt: skip
     planned = Plan(request)
+    left_out: list[str] = []
+    if measured is not None:
+        measured, left_out = comparable(measured, planned.cells)
     found = audit(
         published, show_progress(planned), _label_counts(planned.cells), measured, planned.flops_at,
         study=study.name, causal={cell.model.name for cell in planned.cells if cell.model.kind == "causal"},
@@ -72,7 +76,7 @@ def run_audit(options: AuditOptions, console: Console) -> Audit:
     if options.reports is not None:
         for finding in found.findings:
             _say(console, f"{finding.severity}: {finding.text}")
-        for sentence in found.unmatched:
+        for sentence in (*found.unmatched, *left_out):
             _say(console, f"not compared: {sentence}")
         for path in write(found, options.reports / f"audit_{found.name}"):
             _say(console, f"wrote {path}")

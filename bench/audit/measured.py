@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from bench.cell import Cell
 from bench.errors import RunFolderError
 from bench.record import Record
 from bench.report.statistics import QUANTITIES, conditions, mean_std, over_seeds
@@ -40,6 +41,40 @@ def read_measured(folder: Path) -> list[Record]:
     return records
 
 
+def comparable(records: Sequence[Record], cells: Sequence[Cell]) -> tuple[list[Record], list[str]]:
+    """The records that were measured as the study has it, and a sentence for each row that was not.
+
+    Args:
+        records: of a run.
+        cells: of the study.
+    """
+    planned = {_key(cell): cell for cell in cells}
+    kept, sentences = [], []
+    for record in records:
+        cell = planned.get(_key(record.cell))
+        apart = [] if cell is None else _apart(record.cell, cell)
+        if apart:
+            sentences.append(f"the run's {', '.join(_key(record.cell))} was measured with {'; '.join(apart)}")
+        else:
+            kept.append(record)
+    return kept, list(dict.fromkeys(sentences))
+
+
+def _apart(measured: Cell, planned: Cell) -> list[str]:
+    """What differs in the settings that a number depends on, those of time limits and seeds left out."""
+    found = []
+    for part in ("data", "train"):
+        had, wanted = (getattr(cell, part).model_dump() for cell in (measured, planned))
+        found += [
+            f"{part}.{name} {had[name]} where the study has {wanted[name]}" for name in had if had[name] != wanted[name]
+        ]
+    return found
+
+
+def _key(cell: Cell) -> Key:
+    return (cell.dataset.name, cell.model.name, cell.method.name)
+
+
 def means(records: Sequence[Record]) -> dict[Key, dict[str, float]]:
     """Means over the seeds that succeeded, by row and quantity, in base units; what is unknown is absent.
 
@@ -48,8 +83,7 @@ def means(records: Sequence[Record]) -> dict[Key, dict[str, float]]:
     groups: dict[Key, list[Record]] = {}
     for record in records:
         if record.status == "ok":
-            cell = record.cell
-            groups.setdefault((cell.dataset.name, cell.model.name, cell.method.name), []).append(record)
+            groups.setdefault(_key(record.cell), []).append(record)
     by_column = {quantity.column: quantity for quantity in QUANTITIES}
     result: dict[Key, dict[str, float]] = {}
     for key, group in groups.items():

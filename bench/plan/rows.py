@@ -4,9 +4,11 @@ import gc
 import json
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -125,7 +127,10 @@ class Plan:
         for shape in shapes:
             if shape.key() not in self._facts:
                 groups.setdefault(shape.key(length_matters=False), {})[shape.key()] = shape.cell
-        jobs = [list(group.values()) for group in groups.values()]
+        # The longest first, so that no core waits long for another at the end.
+        layers = {shape.key(length_matters=False): shape.config.num_hidden_layers for shape in shapes}
+        in_order = sorted(groups, key=lambda key: len(groups[key]) * layers[key], reverse=True)
+        jobs = [list(groups[key].values()) for key in in_order]
         total = sum(map(len, jobs))
         done = 0
         # Forked, since what has been imported takes longer to import than most jobs take.
@@ -134,7 +139,7 @@ class Plan:
             context = multiprocessing.get_context("fork")
             gc.freeze()  # what libraries hold stays: no collection need look at it here, in the forks, or at the end
             try:
-                with ProcessPoolExecutor(workers, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                with ProcessPoolExecutor(workers, context, initializer=_one_of_several) as pool:
                     for found in pool.map(self._work_out_all, jobs):
                         self._facts |= found
                         done += len(found)
@@ -149,7 +154,9 @@ class Plan:
 
     def _work_out_all(self, cells: Sequence[Cell]) -> dict[str, Facts]:
         shapes = [_Shape(cell, self.request) for cell in cells]
-        return {shape.key(): self._work_out(shape) for shape in shapes}
+        found = {shape.key(): self._work_out(shape) for shape in shapes}
+        gc.collect()
+        return found
 
     def row(self, cell: Cell) -> PlanRow:
         """One row.
@@ -178,7 +185,8 @@ class Plan:
         if why is not None:
             return {"unsupported": why}
         try:
-            return self._supported(shape)
+            with redirect_stdout(sys.stderr):  # what a plugin prints is no part of a csv
+                return self._supported(shape)
         except RequestError:
             raise
         except UnsupportedError as error:
@@ -204,6 +212,12 @@ class Plan:
         if key not in self._parameters:
             self._parameters[key] = shape.parameters(shape.config)
         return self._parameters[key]
+
+
+def _one_of_several() -> None:
+    """Start a process that works beside others: on one core, and collecting between jobs alone."""
+    torch.set_num_threads(1)
+    gc.disable()
 
 
 def _from_shallow(shape: "_Shape", costs: Callable[[PretrainedConfig], Costs], depths: Sequence[int]) -> Costs | None:
@@ -295,7 +309,11 @@ class _Shape:
         self._check_positions(model)
         try:
             with torch.device("meta"):
-                adapted = self.method.adapt(model, self.task).to("meta")
+                adapted = self.method.adapt(model, self.task)
+                if not isinstance(adapted, nn.Module):
+                    said = f"method {self.cell.method.name}: adapt must return the model to train, got {adapted!r:.60}"
+                    raise UnsupportedError(said)
+                adapted = adapted.to("meta")
                 if self.cell.model.kind == "causal":
                     settle(adapted, torch.device("meta"))
                 return adapted
@@ -326,7 +344,7 @@ class _Shape:
             forward.total,
             train_flops,
             traced.count_forward(model, length, kind),
-            sum(parameter.numel() * parameter.element_size() for parameter in trained),
+            self.method.artifact_elements(model) * torch.float32.itemsize if trained else 0,
         )
 
     def peaks(self, config: PretrainedConfig) -> Costs:
@@ -383,16 +401,25 @@ def _read_labels(cell: Cell) -> tuple[str, ...]:
     return _labels_read[key]
 
 
-@cache
 def _config(model: ModelSource, num_labels: int) -> PretrainedConfig:
-    return config_to_plan(model, num_labels)
+    return _config_of(model.model_dump_json(), num_labels)  # as text, since what a source holds cannot all be hashed
 
 
 @cache
+def _config_of(source_json: str, num_labels: int) -> PretrainedConfig:
+    return config_to_plan(ModelSource.model_validate_json(source_json), num_labels)
+
+
 def _download_bytes(source: ModelSource, num_labels: int) -> int:
     """What the hub holds of the architecture, a classification head left out, in its own precision."""
     if source.hub_id is None or source.weights == "random":
         return 0
+    return _download_bytes_of(source.model_dump_json(), num_labels)
+
+
+@cache
+def _download_bytes_of(source_json: str, num_labels: int) -> int:
+    source = ModelSource.model_validate_json(source_json)
     config = _config(source, num_labels)
     with torch.device("meta"):
         model = build(config, source.kind)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.audit.measured import means, read_measured, said
+from bench.audit.measured import comparable, means, read_measured, said
 from bench.errors import RunFolderError
 from bench.store import RunFolder, write_json
 from tests.report.conftest import MakeRecord
@@ -46,3 +46,13 @@ def test_a_run_folder_is_read(make_record: MakeRecord, tmp_path: Path) -> None:
     assert [record.status for record in read_measured(tmp_path)] == ["ok", "oom"]
     with pytest.raises(RunFolderError, match="is not a run folder"):
         read_measured(tmp_path / "nowhere")
+
+
+def test_a_run_under_other_settings_is_left_out_and_named(make_record: MakeRecord) -> None:
+    record = make_record()
+    shorter = record.cell.model_copy(update={"data": record.cell.data.model_copy(update={"max_length": 5})})
+    kept, said = comparable([record], [record.cell])
+    assert (kept, said) == ([record], [])
+    kept, said = comparable([record], [shorter])
+    assert kept == []
+    assert said[0].endswith(f"was measured with data.max_length {record.cell.data.max_length} where the study has 5")

@@ -339,3 +339,30 @@ class TestWrongNames:
         refused(command("plan", "papr", cwd=tmp_path), "unknown study 'papr'", "did you mean 'paper'?")
         refused(command("plan", study, "--model", config(hidden_size=33), cwd=tmp_path), "must divide hidden_size")
         refused(command("plan", study, "--model", "o/n", cwd=tmp_path), "cannot be reached on the hub: tried o/n")
+
+
+class TestRandomWeights:
+    def test_of_true_size_and_of_a_folder_are_planned(
+        self, content: dict[str, Any], tunebench: Tunebench, tmp_path: Path
+    ) -> None:
+        """Two entries whose sizes the catalog or a folder gives, and one that is cut."""
+        content["models"] = {
+            "large": {"base": "roberta-base", "weights": "random", "tokenizer": "minilm"},
+            "small": {"base": "roberta-base", "weights": "random", "tokenizer": "minilm", "scale": "tiny"},
+            "cut": {"path": content["models"]["tiny"]["path"], "weights": "random", "scale": "tiny"},
+        }
+        content["grid"][0] |= {"models": ["large", "small", "cut"], "methods": ["full_ft"]}
+        study = write_study(tmp_path / "random.toml", content)
+        _, out, err = tunebench("plan", study, "--no-memory", "--format", "csv")
+        large, small, cut = (int(row["total_params"]) for row in read(out))
+        assert err == ""
+        assert large == 124_647_170
+        assert cut < small < 3_000_000
+
+    def test_what_a_plugin_prints_is_no_part_of_a_csv(self, study: Path, tunebench: Tunebench, tmp_path: Path) -> None:
+        own = write_plugin(
+            tmp_path, "own", adapt="print('hello'); model.base_model.requires_grad_(False); return model"
+        )
+        code, out, _ = tunebench("plan", study, "--no-memory", "--format", "csv", "--plugin", own)
+        assert code == 0
+        assert [row["method"] for row in read(out)] == ["full_ft", "lora", "own"]
