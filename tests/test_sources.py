@@ -176,7 +176,7 @@ class TestOwnModel:
 
     def test_pickle_only_is_refused_and_random_weights_need_none(self, tmp_path: Path) -> None:
         (tmp_path / "old").mkdir()
-        (tmp_path / "old" / "config.json").write_text('{"architectures": ["BertModel"]}')
+        (tmp_path / "old" / "config.json").write_text('{"model_type": "bert", "architectures": ["BertModel"]}')
         (tmp_path / "old" / "pytorch_model.bin").write_bytes(b"pickle")
         with pytest.raises(ModelError, match="pickled weights are never loaded"):
             resolve_model("./old", study(), tmp_path)

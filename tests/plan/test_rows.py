@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from bench import registry
@@ -67,7 +68,9 @@ def by_method(plan: Plan) -> dict[str, PlanRow]:
 
 
 class TestCounts:
-    def test_are_those_of_the_model_that_a_run_would_build(self, planner: Planner, tiny_encoder: Path) -> None:
+    def test_are_those_of_the_model_that_a_run_would_build(
+        self, planner: Planner, tiny_encoder: Path, tmp_path: Path
+    ) -> None:
         rows = by_method(planner(methods=ENCODER_METHODS))
         assert list(rows) == ENCODER_METHODS
         found = registry.find()
@@ -77,10 +80,14 @@ class TestCounts:
             method = method_class(method_class.options_class())
             torch.manual_seed(0)
             task = Task(labels=("0", "1"), max_length=12, kind="encoder")
-            real = parameters.count(method.adapt(build(load_config(source, tiny_encoder, 2)), task))
+            model = method.adapt(build(load_config(source, tiny_encoder, 2)), task)
+            real = parameters.count(model)
             assert (row.trainable_params, row.total_params) == (real.trainable_params, real.total_params), name
             assert row.logical_params == row.total_params
-            assert row.artifact_bytes == 4 * real.trainable_params
+            (tmp_path / name).mkdir()
+            method.save(model, tmp_path / name)
+            [saved] = (tmp_path / name).glob("*.safetensors")
+            assert row.artifact_bytes == sum(tensor.nbytes for tensor in load_file(saved).values()), name
 
     def test_agree_three_ways_and_training_spares_frozen_weights(self, planner: Planner) -> None:
         rows = by_method(planner(methods=ENCODER_METHODS))
@@ -257,7 +264,7 @@ class TestPlugin:
             ("raise ValueError('no such layer')", "ValueError: no such layer"),
             ("raise SystemExit('enough')", "SystemExit: enough"),
             ("raise UnsupportedError('it has no gates')", "it has no gates"),
-            ("return None", "AttributeError"),
+            ("return None", "method own: adapt must return the model to train, got None"),
             ("raise RuntimeError('x' * 9999)", "RuntimeError: xxx"),
         ],
     )
