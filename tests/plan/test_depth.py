@@ -21,7 +21,7 @@ CAUSAL = {
     "gpt2": "GPT2", "llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "gemma": "Gemma", "phi": "Phi",
 }  # fmt: skip
 ENCODERS = {"bert": "Bert", "roberta": "Roberta", "electra": "Electra"}
-HEADS = {"num_key_value_heads": 1, "head_dim": 16, "sliding_window": 4}
+HEADS = {"num_key_value_heads": 1, "head_dim": 16, "sliding_window": 16}
 
 
 def config_of(model_type: str, layers: int = LAYERS) -> dict[str, Any]:
