@@ -24,13 +24,13 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[dict[st
 def test_the_static_columns(printed: tuple[str, list[dict[str, str]]]) -> None:
     _, lines = printed
     verdicts = Counter((line["quantity"], line["verdict"]) for line in lines)
-    assert verdicts["Trainable parameters", "exact"] == 33
-    assert verdicts["Total parameters", "exact"] == 24
-    not_exact = [line for line in lines if line["quantity"] == "Total parameters" and line["verdict"] != "exact"]
+    assert verdicts["trainable_params", "exact"] == 33
+    assert verdicts["total_params", "exact"] == 24
+    not_exact = [line for line in lines if line["quantity"] == "total_params" and line["verdict"] != "exact"]
     assert {line["method"] for line in not_exact} == {"Zero-shot"}
     assert len(not_exact) == 9
-    assert verdicts["GFLOPs", "exact"] == 12
-    wrong = [line for line in lines if line["quantity"] == "GFLOPs" and line["verdict"] == "differs"]
+    assert verdicts["flops", "exact"] == 12
+    wrong = [line for line in lines if line["quantity"] == "flops" and line["verdict"] == "differs"]
     assert {line["method"] for line in wrong} == {"MoE"}
     assert {f"{float(line['computed']):.2f}" for line in wrong} == {"48.32", "48.33"}  # 4 and 6 outputs of the router
 
@@ -51,7 +51,7 @@ def test_the_reasons(printed: tuple[str, list[dict[str, str]]]) -> None:
 def test_one_finding_is_said_in_the_singular(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text(
         "dataset,model,method,gflops,throughput_samples_per_second,sequence_length\n"
-        "imdb,roberta-base,full_ft,45.90,100,256\nimdb,roberta-base,p_tuning,49.69,200,256\n"
+        "imdb,roberta-base,full_ft,45.90,100,256\nimdb,roberta-base,p_tuning,49.69,120,256\n"
     )
     (tmp_path / "mine.toml").write_text(
         '[[grid]]\ndatasets = ["imdb"]\nmodels = ["roberta-base"]\nmethods = ["full_ft", "p_tuning"]\n'
