@@ -99,6 +99,7 @@ class Plan:
         rows = {cell.model_copy(update={"seed": 0}).id: cell for cell in reversed(filtered(cells, request.only))}
         self.cells = list(reversed(rows.values()))
         self._facts: dict[str, Facts] = {}
+        self._worked_out: list[tuple[PlanRow, Cell]] = []
         self._parameters: dict[str, Costs] = {}
 
     def left_out(self) -> list[str]:
@@ -150,7 +151,8 @@ class Plan:
                     "a process that worked out rows ended before it was done: killed for memory, or by a method's own "
                     "code; find the row with --only method=NAME"
                 ) from None
-        return [self.row(cell) for cell in self.cells]
+        self._worked_out = [(self.row(cell), cell) for cell in self.cells]
+        return [row for row, _ in self._worked_out]
 
     def _work_out_all(self, cells: Sequence[Cell]) -> dict[str, Facts]:
         shapes = [_Shape(cell, self.request) for cell in cells]
@@ -171,8 +173,13 @@ class Plan:
         return PlanRow.model_validate(shape.names() | self._facts[key])
 
     def flops_at(self, row: PlanRow, tokens: int) -> int | None:
-        """Forward FLOPs of a row's model on one sequence of another length; None where there is no closed form."""
-        cell = next(cell for cell in self.cells if self.row(cell) == row)
+        """Forward FLOPs of a row's model on one sequence of another length; None where there is no closed form.
+
+        Args:
+            row: one that ``rows`` gave.
+            tokens: of the sequence.
+        """
+        cell = next(cell for known, cell in self._worked_out if known == row)
         return _Shape(cell, self.request).closed_form(tokens)[0]
 
     def at_batch(self, cell: Cell, batch_size: int) -> PlanRow:
