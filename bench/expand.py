@@ -9,7 +9,7 @@ from bench.datasheet import known_prompt, profile_dataset
 from bench.errors import PluginError, StudyError, UnknownNameError
 from bench.registry import Plugin, get
 from bench.sources import DatasetSource, ModelSource, catalog, resolve_dataset, resolve_model
-from bench.study import Grid, Study
+from bench.study import Grid, PromptSettings, Study
 
 EVERY_METHOD = "*"
 ONLY_KEYS = ("dataset", "model", "method", "seed")
@@ -74,12 +74,10 @@ def expand(
         RequestError: a name, option or path is wrong.
     """
     cells: dict[str, Cell] = {}
-    known = {resolve_dataset(name, study, data_root, base).name for grid in study.grid for name in grid.datasets}
-    for name in study.prompts:
-        if name not in known:
-            raise UnknownNameError("dataset in [prompts]", name, known)
+    known: set[str] = set()
     for grid in study.grid:
         datasets = [resolve_dataset(name, study, data_root, base) for name in grid.datasets]
+        known |= {dataset.name for dataset in datasets}
         models = [_at_scale(resolve_model(name, study, base, not to_plan), scale) for name in grid.models]
         for seed in grid.seeds:
             for dataset in datasets:
@@ -89,6 +87,9 @@ def expand(
                         texts = texts_for(model, dataset)
                         cell = _cell(study, grid, texts, model, row, found, descriptions, seed)
                         cells.setdefault(cell.id, cell)
+    for name in study.prompts:
+        if name not in known:
+            raise UnknownNameError("dataset in [prompts]", name, known)
     return sorted(cells.values(), key=lambda cell: cell.seed)
 
 
@@ -110,6 +111,11 @@ def texts_for(model: ModelSource, dataset: DatasetSource) -> DatasetSource:
     if model.weights == "random" and dataset.kind == "hub" and same:
         return profile_dataset(dataset.name)
     return dataset
+
+
+def prompt_for(study: Study, grid: Grid, dataset: DatasetSource, model: ModelSource) -> PromptSettings | None:
+    """How a causal model is asked about a dataset; None for an encoder."""
+    return study.prompt_settings(grid, dataset.name, known_prompt(dataset)) if model.kind == "causal" else None
 
 
 def _plugin_name(study: Study, row: str) -> str:
@@ -188,7 +194,7 @@ def _cell(
         device=study.device,
         data=study.data_settings(grid, dataset.name),
         train=study.train_settings(grid, entry, f"study {study.name}: train of {row}"),
-        prompt=study.prompt_settings(grid, dataset.name, known_prompt(dataset)) if model.kind == "causal" else None,
+        prompt=prompt_for(study, grid, dataset, model),
         limits=study.limits,
     )
 

@@ -9,9 +9,8 @@ from rich.markup import escape
 
 from bench import __version__, registry
 from bench.cell import Cell, MethodSource
-from bench.datasheet import known_prompt
 from bench.errors import PluginError, RequestError, StudyError
-from bench.expand import texts_for
+from bench.expand import prompt_for, texts_for
 from bench.method import Method
 from bench.sources import catalog, resolve_dataset, resolve_model
 from bench.study import Grid, Study, load_study, shipped_studies, study_base
@@ -135,12 +134,11 @@ def cell_to_ask(model: str, dataset: str, reference: str | None, data_root: Path
     grid = next((grid for grid in study.grid if dataset in grid.datasets and model in grid.models), study.grid[0])
     source = resolve_model(model, study, base)
     texts = texts_for(source, resolve_dataset(dataset, study, data_root, base))
-    asked = source.kind == "causal"
     return Cell(
         study=study.name, dataset=texts, model=source, seed=0, limits=study.limits, train=study.train,
         method=MethodSource(name="none", label="none", plugin="none", path="", sha256=""),
         data=study.data_settings(grid, texts.name),
-        prompt=study.prompt_settings(grid, texts.name, known_prompt(texts)) if asked else None,
+        prompt=prompt_for(study, grid, texts, source),
     )  # fmt: skip
 
 
