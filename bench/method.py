@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bench.insight import Chart as Chart
+from bench.insight import Insight as Insight
+from bench.insight import Insights as Insights
+from bench.insight import Step as Step
+from bench.insight import Trace as Trace
 from bench.measure.flops.closed_form import Architecture as Architecture
 from bench.study import ModelKind as ModelKind
 
@@ -45,8 +51,44 @@ class Task:
         return len(self.labels)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """Texts as an encoder reads them, B of them, on the model's device.
+
+    Attributes:
+        input_ids: int64, shape (B, L).
+        attention_mask: int64, shape (B, L), 0 on padding; None where nothing is padded.
+        rows: position of each in ``Examples.texts``.
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor | None
+    rows: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examples:
+    """Evaluated texts, shown to a method that has something to say of what it learnt.
+
+    Attributes:
+        split: its name.
+        texts: N of them.
+        labels: class index of each.
+        batches: together they hold each text once.
+        token: the text of a token id.
+        special_ids: ids of tokens that stand for no text, such as [CLS].
+    """
+
+    split: str
+    texts: Sequence[str]
+    labels: Sequence[int]
+    batches: Sequence[Encoded]
+    token: Callable[[int], str]
+    special_ids: frozenset[int]
+
+
 class Method(ABC):
-    """One way of adapting a pretrained model. The stem of the file is the method's name.
+    """One way of adapting a pretrained model. The stem of the file, or the name of the package, is the method's name.
 
     A method never times, logs, seeds, loads data or moves devices.
     """
@@ -112,12 +154,18 @@ class Method(ABC):
         """Put what ``save`` wrote into a freshly adapted model; return the model.
 
         Raises:
-            KeyError: a saved tensor has no place in the model.
+            KeyError: a saved tensor has no place in the model, or a trainable one was not saved.
+            ValueError: a saved tensor has another shape than its place.
         """
         from safetensors.torch import load_file
 
-        places = dict(model.named_parameters())
-        for name, tensor in load_file(folder / "adapter.safetensors").items():
+        places, saved = dict(model.named_parameters()), load_file(folder / "adapter.safetensors")
+        missing = [name for name, place in places.items() if place.requires_grad and name not in saved]
+        if missing:
+            raise KeyError(f"no tensor {missing[0]}, and {len(missing) - 1} more are missing")
+        for name, tensor in saved.items():
+            if places[name].shape != tensor.shape:  # copy_ would spread one row over many without a word
+                raise ValueError(f"{name} is {list(tensor.shape)} in place of {list(places[name].shape)}")
             places[name].data.copy_(tensor)
         return model
 
@@ -134,10 +182,18 @@ class Method(ABC):
         del architecture, task
         return 0
 
-    def insights(self, model: nn.Module) -> dict[str, Any]:
-        """What the report shows beyond the table, as JSON values."""
-        del model
-        return {}
+    def insights(self, model: nn.Module, task: Task, examples: Examples) -> Insights:
+        """What the report shows beyond the table; called once, on the model as it is deployed.
+
+        A method that trains may have kept notes of its own training in ``self``.
+        """
+        del model, task, examples
+        return Insights()
+
+    def explain(self, model: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Trace | None:
+        """What the method did with each token of one text, ids (1, L); None where it has nothing to tell."""
+        del model, input_ids, attention_mask
+        return None
 
 
 def usable_positions(model: nn.Module) -> int | None:

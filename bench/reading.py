@@ -22,8 +22,12 @@ from bench.data.tokens import Tokens, tokenise
 from bench.errors import StudyError
 from bench.evaluate import NO_CLASS, predict
 from bench.measure.clock import StepClock, held_garbage_collection
+from bench.method import Encoded, Examples
 from bench.record import Prompt as PromptRecord
 from bench.train import StepHook, StepLog
+
+#: Texts that a method is shown to say what it learnt; more would take long and tell little more.
+MAX_EXAMPLES = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +98,25 @@ class Reading:
             score = LabelScorer(model.eval(), self.prompt, self.prompt.settings.length_normalization).scores
         return predict(
             model, self.batches(split), len(self.dataset.labels), device, torch.float32, on_step, warmup_batches, score
+        )
+
+    def examples(self, device: torch.device) -> Examples:
+        """Texts of the evaluated split for a method to look at: all, or a sample that ``data.split_seed`` settles."""
+        name = self.cell.data.evaluate_split
+        split, tokens = self.dataset.splits[name], self.tokens[name]
+        rng = np.random.default_rng(self.cell.data.split_seed)
+        rows = np.sort(rng.permutation(len(split))[:MAX_EXAMPLES])
+        batches = []
+        for order in prediction_order(tokens.lengths[rows], self.cell.train.inference_batch_size):
+            batch = collate(tokens, split.labels, rows[order], self.pad_id).to(device)
+            batches.append(Encoded(input_ids=batch.input_ids, attention_mask=batch.attention_mask, rows=order.tolist()))
+        return Examples(
+            split=name,
+            texts=[split.texts[row] for row in rows],
+            labels=[split.labels[row] for row in rows],
+            batches=batches,
+            token=lambda token_id: str(self.tokenizer.convert_ids_to_tokens(token_id)),
+            special_ids=frozenset(self.tokenizer.all_special_ids),
         )
 
     def write(

@@ -10,7 +10,7 @@ from bench.study import Frozen
 SCHEMA_VERSION = 1
 
 Status = Literal["ok", "oom", "timeout", "error", "killed", "unsupported"]
-PhaseName = Literal["load", "adapt", "warm-up", "train", "evaluate", "inference", "generate", "save"]
+PhaseName = Literal["load", "adapt", "warm-up", "train", "evaluate", "inference", "generate", "insights", "save"]
 
 
 class Failure(Frozen):
@@ -160,5 +160,6 @@ class Record(Frozen):
     peak_train_bytes: int | None = Field(None, description="peak of warm-up and train: CUDA allocated, or host VmHWM")
     peak_inference_bytes: int | None = Field(None, description="peak of inference, measured alike")
     peak_kind: Literal["cuda_allocated", "host_vmhwm"] | None = None
-    insights: dict[str, Any] = Field(default_factory=dict)
+    warnings: tuple[str, ...] = Field((), description="what a reader of the row must know, a sentence each")
+    insights: dict[str, Any] = Field(default_factory=dict, description="a few numbers of what the method learnt")
     unknown: dict[str, str] = Field(default_factory=dict, description="why a field is null, by field")

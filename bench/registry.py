@@ -1,4 +1,4 @@
-"""Which methods there are: files in methods/, files named with --plugin, installed entry points."""
+"""Which methods there are: files and packages in methods/, those named with --plugin, installed entry points."""
 
 import hashlib
 import importlib.util
@@ -22,12 +22,12 @@ ENTRY_POINT_GROUP = "tunebench.methods"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plugin:
-    """A method file that was found; it has not been imported.
+    """A method that was found; it has not been imported.
 
     Attributes:
-        name: the stem of the file, or the entry point's name.
-        path: the file.
-        sha256: of the file's bytes.
+        name: the stem of the file, the name of the package, or the entry point's name.
+        path: the file, or the folder of the package.
+        sha256: of its source.
         origin: where it was found, in words.
         error: why there is no file to import, for an entry point that names none.
     """
@@ -43,7 +43,7 @@ def find(plugin_files: Sequence[Path] = (), methods_folder: Path | None = None) 
     """Every method there is, by name. Nothing is imported, so this costs milliseconds.
 
     Args:
-        plugin_files: files named with ``--plugin``.
+        plugin_files: files and packages named with ``--plugin``.
         methods_folder: in place of the project's own ``methods/``.
 
     Raises:
@@ -51,7 +51,7 @@ def find(plugin_files: Sequence[Path] = (), methods_folder: Path | None = None) 
     """
     found: dict[str, Plugin] = {}
     folder = methods_folder or _methods_folder()
-    for path in sorted(folder.glob("*.py")):
+    for path in sorted([*folder.glob("*.py"), *(file.parent for file in folder.glob("*/__init__.py"))]):
         if not path.name.startswith("_"):
             _add(found, path.stem, path, "methods/")
     for point in entry_points(group=ENTRY_POINT_GROUP):
@@ -63,22 +63,42 @@ def find(plugin_files: Sequence[Path] = (), methods_folder: Path | None = None) 
             error = f"method {point.name}: {origin}: there is no module {point.module}"
             found[point.name] = Plugin(name=point.name, path=Path(), sha256="", origin=origin, error=error)
     for path in plugin_files:
-        if not path.is_file():
-            raise PluginError(f"--plugin {path}: no such file")
+        if not _entry_file(path).is_file():
+            missing = "no such file" if not path.is_dir() else "a folder without __init__.py is no method"
+            raise PluginError(f"--plugin {path}: {missing}")
         _add(found, path.stem, path, "--plugin")
     return found
 
 
 def _module_file(module: str) -> Path | None:
-    """The file of an installed module; only its outermost package is looked up, so that nothing is imported."""
+    """The file or package of an installed module; only the outermost is looked up, so that nothing is imported."""
     outermost, *inner = module.split(".")
     spec = importlib.util.find_spec(outermost)
     if spec is None or spec.origin is None:
         return None
+    origin = Path(spec.origin)
     if not inner:
-        return Path(spec.origin)
-    stem = Path(spec.origin).parent.joinpath(*inner)
-    return next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)
+        return origin.parent if origin.name == "__init__.py" else origin
+    stem = origin.parent.joinpath(*inner)
+    return next((path for path in (stem.with_suffix(".py"), stem) if _entry_file(path).is_file()), None)
+
+
+def _entry_file(path: Path) -> Path:
+    return path / "__init__.py" if path.is_dir() else path
+
+
+def source_sha256(path: Path) -> str:
+    """The sha256 of a method's source: of its file, or of every Python file of its package with its place.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not path.is_dir():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*.py")):
+        digest.update(f"{file.relative_to(path)}:{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def _methods_folder() -> Path:
@@ -94,20 +114,24 @@ def _add(found: dict[str, Plugin], name: str, path: Path, origin: str) -> None:
         raise PluginError(f"two methods are named {name!r}: {found[name].path} and {path}; rename one file")
     if not name.isidentifier():
         raise PluginError(f"{path}: a method's file name must be a Python identifier, got {name!r}")
-    found[name] = Plugin(name=name, path=path, sha256=hashlib.sha256(path.read_bytes()).hexdigest(), origin=origin)
+    found[name] = Plugin(name=name, path=path, sha256=source_sha256(path), origin=origin)
 
 
 def load(name: str, path: Path) -> type[Method]:
-    """Import a method file and return its class.
+    """Import a method's file or package, as ``tunebench_plugin_<name>``, and return its class.
 
     Raises:
         PluginError: it does not import, or does not hold exactly one complete Method.
     """
     module_name = f"tunebench_plugin_{name}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
+    spec = importlib.util.spec_from_file_location(
+        module_name, _entry_file(path), submodule_search_locations=[str(path)] if path.is_dir() else None
+    )
     if spec is None or spec.loader is None:
         raise PluginError(f"method {name}: {path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
+    for known in [key for key in sys.modules if key == module_name or key.startswith(f"{module_name}.")]:
+        del sys.modules[known]  # another file of this name, or parts of what the package was before
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
@@ -115,7 +139,7 @@ def load(name: str, path: Path) -> type[Method]:
         raise PluginError(f"method {name}: {path} does not import: {type(error).__name__}: {error}") from error
     classes = [
         value for value in vars(module).values()
-        if inspect.isclass(value) and issubclass(value, Method) and value.__module__ == module_name
+        if inspect.isclass(value) and issubclass(value, Method) and f"{value.__module__}.".startswith(f"{module_name}.")
     ]  # fmt: skip
     if len(classes) != 1:
         raise PluginError(f"method {name}: {path} must define one subclass of bench.method.Method, got {len(classes)}")

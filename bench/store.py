@@ -24,6 +24,8 @@ class CellFolder:
         self.record = path / "record.json"
         self.predictions = path / "predictions.jsonl"
         self.steps = path / "steps.csv"
+        self.insights = path / "insights.json"
+        self.explanation = path / "explanation.html"
         self.progress = path / "progress.json"
         self.stdout = path / "stdout.txt"
         self.stderr = path / "stderr.txt"
@@ -98,7 +100,21 @@ class RunFolder:
             lock.release()
 
 
-def write_text(path: Path, text: str) -> None:
+def require_writable(folder: Path) -> None:
+    """Make a folder for reports, so that an hour's work does not end with tables that cannot be written.
+
+    Raises:
+        RunFolderError: it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"{folder} cannot be written: {error.strerror}; give --reports another folder") from None
+    if not os.access(folder, os.W_OK):
+        raise RunFolderError(f"{folder} cannot be written; give --reports another folder")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: aside, synced, moved into place.
 
     Raises:
@@ -106,8 +122,8 @@ def write_text(path: Path, text: str) -> None:
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with aside.open("w", encoding="utf-8") as handle:
-            handle.write(text)
+        with aside.open("wb") as handle:
+            handle.write(content)
             handle.flush()
             os.fsync(handle.fileno())
         aside.replace(path)
@@ -115,6 +131,11 @@ def write_text(path: Path, text: str) -> None:
         raise RunFolderError(f"{path} cannot be written: {error.strerror}") from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text in UTF-8 as ``write_bytes`` does."""
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,11 +1,11 @@
 """One cell in a process of its own: cell.json in, record.json out."""
 
 import gc
-import hashlib
 import json
 import random
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from bench.asking.prefix_cache import AskedModel
 from bench.cell import Cell
 from bench.data import texts
 from bench.dropout import replace_dropout
-from bench.errors import DivergedError, ModelError, PluginError, UnsupportedError
+from bench.errors import DivergedError, ModelError, PluginError, RunFolderError, UnsupportedError
 from bench.evaluate import NO_CLASS, quality
 from bench.measure import machine, memory, parameters
 from bench.measure.flops import dispatched
@@ -68,8 +68,6 @@ def run(folder: Path, requested_at: float) -> None:
     try:
         measurement.measure()
     except Exception as error:  # the border: whatever a plugin or a library raises becomes this cell's row
-        import traceback
-
         traceback.print_exc()
         status = _status(error)
         failure = Failure(phase=measurement.phase, type=type(error).__name__, message=str(error)[:4000])
@@ -172,12 +170,12 @@ class _Measurement:
         answers = self._generate(model, reading)
         _write_predictions(self.paths, reading.dataset.splits[cell.data.evaluate_split], scores, answers)
         self._peaks()
-        self._keep_insights(method, model)
+        self._keep_insights(method, model, task, reading)
 
     def _method_class(self) -> type[Method]:
         source = self.cell.method
         path = Path(source.path)
-        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != source.sha256:
+        if not path.exists() or registry.source_sha256(path) != source.sha256:
             raise PluginError(f"method {source.name}: {path} is missing or not as it was when the cell was planned")
         return registry.load(source.plugin, path)
 
@@ -303,11 +301,23 @@ class _Measurement:
         )
         return answers, named
 
-    def _keep_insights(self, method: Method, model: nn.Module) -> None:
-        try:
-            self.facts["insights"] = json.loads(json.dumps(method.insights(model), allow_nan=False))
-        except Exception as error:  # a plugin's slip in an extra must not cost the measurement
-            self.unknown["insights"] = f"{type(error).__name__}: {error}"
+    def _keep_insights(self, method: Method, model: nn.Module, task: Task, reading: Reading) -> None:
+        """Let a method that has something to show look at evaluated texts; its data go beside the record."""
+        if type(method).insights is Method.insights or self._random_weights("insights"):
+            return
+        with self.timed("insights"):
+            try:
+                with torch.inference_mode():
+                    shown = method.insights(model, task, reading.examples(self.device))
+                content = {"parts": [part.model_dump(mode="json") for part in shown.parts]}
+                write_json(self.paths.insights, content)
+                self.facts["insights"] = json.loads(json.dumps(shown.facts, allow_nan=False))
+                self.facts["warnings"] = shown.warnings
+            except RunFolderError:
+                raise
+            except Exception as error:  # a plugin's slip in an extra must not cost the measurement
+                traceback.print_exc()
+                self.unknown["insights"] = f"{type(error).__name__}: {error}"
 
     def _random_weights(self, field: str) -> bool:
         if self.cell.model.weights == "random":

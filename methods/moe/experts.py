@@ -1,0 +1,173 @@
+"""The block that is put in: a router and its experts, their weights stacked.
+
+Shapes: B sequences, L tokens each, T = B * L tokens, D hidden size, I inner size, E experts, K experts a token.
+"""
+
+from collections.abc import Iterator
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from bench.errors import UnsupportedError
+
+from .dispatch import Rows, Weights, one_by_one, path_for
+from .options import Options
+from .router import Pass, Router
+from .surgery import Block
+
+
+class SparseExperts(nn.Module):
+    """A router and its experts: each token is sent to ``top_k`` of them; their outputs are summed by weight.
+
+    No expert has a capacity, so no token is dropped. Padding is sent to none and comes out as zero.
+    """
+
+    def __init__(self, block: Block, options: Options, encoder_pass: Pass, name: str) -> None:
+        """Experts with the sizes, type, device and activation of a block; their matrices are left uninitialised."""
+        super().__init__()
+        like = block.out_weight
+        hidden, inner, count = like.shape[0], options.inter_size or like.shape[1], options.num_experts
+        self.gated = options.expert == "gated"
+        self.name, self.encoder_pass = name, encoder_pass
+        self.activation, self.dropout = block.activation, block.dropout
+        width = 2 * inner if self.gated else inner
+        self.router = Router(
+            like.new_empty(count, hidden), options.top_k, options.renormalize, options.router_jitter_noise
+        )
+        self.in_weight = nn.Parameter(like.new_empty(count, width, hidden))
+        self.out_weight = nn.Parameter(like.new_empty(count, hidden, inner))
+        self.in_bias = nn.Parameter(like.new_zeros(count, width)) if options.expert_bias else None
+        self.out_bias = nn.Parameter(like.new_zeros(count, hidden)) if options.expert_bias else None
+        self.shared_in: nn.Linear | None = None
+        self.shared_out: nn.Linear | None = None
+        if options.shared_expert:
+            self.shared_in = _linear(hidden, width, options.expert_bias, like)
+            self.shared_out = _linear(inner, hidden, options.expert_bias, like)
+
+    @torch.no_grad()
+    def start(self, block: Block, deviation: float, upcycle: bool) -> None:
+        """Draw every matrix with a standard deviation; then, if asked, let the experts compute what the block does.
+
+        The gate of a gated expert of a plain block is held open by its bias. Beside a shared expert each gives half.
+        """
+        for weight in (self.router.weight, self.in_weight, self.out_weight):
+            nn.init.normal_(weight, std=deviation)
+        for linear in self._shared():
+            nn.init.normal_(linear.weight, std=deviation)
+            if linear.bias is not None:
+                nn.init.zeros_(linear.bias)
+        if not upcycle:
+            return
+        part = 1.0 if self.shared_in is None else 0.5
+        _copy(block, part, self.in_weight, self.in_bias, self.out_weight, self.out_bias)
+        if self.shared_in is not None and self.shared_out is not None:
+            _copy(block, part, *_as_stack(self.shared_in), *_as_stack(self.shared_out))
+
+    def biases(self) -> Iterator[nn.Parameter]:
+        """The stacked biases, if there are any."""
+        yield from (bias for bias in (self.in_bias, self.out_bias) if bias is not None)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Map states [B, L, D] to [B, L, D]."""
+        tokens = states.reshape(-1, states.shape[-1])
+        routing = self.router(tokens)
+        if self.training:
+            self.encoder_pass.routings.append(routing)
+        rows = Rows.sort(routing.chosen, self.in_weight.shape[0], self.encoder_pass.kept_tokens())
+        dtype = _compute_dtype(tokens)
+        weights = Weights(*(None if p is None else p.to(dtype) for p in self._stacked()))  # type: ignore[arg-type]
+        outputs = path_for(tokens, weights)(self.inside, rows.gather(tokens.to(dtype)), rows.ends, weights)
+        by_token = rows.scatter(outputs).view(*routing.chosen.shape, -1)
+        mixed: Tensor = (by_token * routing.shares.unsqueeze(-1)).sum(1).to(dtype).view_as(states)
+        if self.shared_in is None or self.shared_out is None:
+            return mixed
+        return mixed + cast(Tensor, self.shared_out(self.inside(self.shared_in(states))))
+
+    def inside(self, values: Tensor) -> Tensor:
+        """What stands between an expert's matrices."""
+        if self.gated:
+            activated, other = values.chunk(2, dim=-1)
+            return cast(Tensor, self.dropout(self.activation(activated) * other))
+        return cast(Tensor, self.dropout(self.activation(values)))
+
+    def every_output(self, tokens: Tensor) -> Tensor:
+        """What each expert computes of each token, [T, D] to [E, T, D]."""
+        count, (rows, hidden) = self.in_weight.shape[0], tokens.shape
+        ends = torch.arange(1, count + 1, dtype=torch.int32, device=tokens.device) * rows
+        repeated = tokens.to(self.in_weight.dtype).repeat(count, 1)
+        return one_by_one(self.inside, repeated, ends, Weights(*self._stacked())).view(count, rows, hidden)  # type: ignore[arg-type]
+
+    def flat_weights(self) -> Tensor:
+        """All weights of each expert as one vector, fp32 [E, W]."""
+        parts = [part.detach().float().flatten(1) for part in self._stacked() if part is not None]
+        return torch.cat(parts, dim=1)
+
+    def _stacked(self) -> tuple[Tensor | None, ...]:
+        return self.in_weight, self.in_bias, self.out_weight, self.out_bias
+
+    def _shared(self) -> Iterator[nn.Linear]:
+        yield from (linear for linear in (self.shared_in, self.shared_out) if linear is not None)
+
+
+def _linear(in_features: int, out_features: int, bias: bool, like: Tensor) -> nn.Linear:
+    return nn.Linear(in_features, out_features, bias, device=like.device, dtype=like.dtype)
+
+
+def _as_stack(linear: nn.Linear) -> tuple[Tensor, Tensor | None]:
+    return linear.weight.unsqueeze(0), None if linear.bias is None else linear.bias.unsqueeze(0)
+
+
+def _copy(
+    block: Block, part: float, in_weight: Tensor, in_bias: Tensor | None, out_weight: Tensor, out_bias: Tensor | None
+) -> None:
+    """Let each of a stack of experts compute ``part`` of what a block computes."""
+    rows = block.in_weight.shape[0]
+    in_weight[:, rows:].zero_()
+    in_weight[:, :rows].copy_(block.in_weight.expand(len(in_weight), -1, -1))
+    out_weight.copy_((block.out_weight * part).expand_as(out_weight))
+    if in_bias is not None:
+        in_bias[:, rows:].fill_(1)
+        if block.in_bias is not None:
+            in_bias[:, :rows].copy_(block.in_bias.expand(len(in_bias), -1))
+    if out_bias is not None and block.out_bias is not None:
+        out_bias.copy_((block.out_bias * part).expand_as(out_bias))
+
+
+def check_upcycling(options: Options, block: Block) -> None:
+    """Return where experts of this form can compute what the block computes.
+
+    Raises:
+        UnsupportedError: they cannot; the message says which option to change.
+    """
+    own, asked = block.out_weight.shape[1], options.inter_size
+    if asked is not None and asked != own:
+        raise UnsupportedError(
+            f"methods.moe.options: inter_size = {asked} cannot be upcycled from a block of {own}; leave it out or set "
+            'init = "random"'
+        )
+    if block.pattern.gated and options.expert == "plain":
+        raise UnsupportedError(
+            'methods.moe.options: expert = "plain" cannot be upcycled from a gated block; set expert = "gated" or '
+            'init = "random"'
+        )
+    if options.expert_bias:
+        return
+    if not block.pattern.gated and options.expert == "gated":
+        raise UnsupportedError(
+            "methods.moe.options: expert_bias = false: a gated expert without biases cannot be upcycled from a plain "
+            'block, as nothing can hold its gate open; set expert_bias = true, expert = "plain" or init = "random"'
+        )
+    if block.in_bias is not None or block.out_bias is not None:
+        raise UnsupportedError(
+            "methods.moe.options: expert_bias = false, but the block has biases that upcycling must copy; set "
+            'expert_bias = true or init = "random"'
+        )
+
+
+def _compute_dtype(values: Tensor) -> torch.dtype:
+    """Grouped matmul is not among the operations that autocast casts for, so the cast is made by hand."""
+    kind = values.device.type
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+        return torch.get_autocast_dtype(kind)
+    return values.dtype

@@ -1,0 +1,219 @@
+"""What routers do with texts that they are shown: the raw material of insights and explanations.
+
+Shapes: N tokens of text in M texts, D hidden size, E experts, K experts a token.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bench.method import Encoded, Examples, Step, Task, Trace
+
+from .experts import SparseExperts
+from .router import Routing
+from .surgery import encoder_of
+
+#: Tokens of each batch whose outputs of all experts are compared.
+COMPARED_TOKENS = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerRouting:
+    """One run of one replaced block.
+
+    Attributes:
+        name: e.g. ``layer 4``.
+        chosen: ids of each token's experts, the one with the largest weight first, [N, K].
+        shares: their weights, [N, K].
+        entropy: of each token's distribution over all experts, in nats, [N].
+        weight_similarity: cosine of each two experts' weights, all matrices and biases in one vector, [E, E].
+        output_similarity: mean over some tokens of the cosine of each two experts' outputs, [E, E].
+        compared_tokens: how many tokens that mean is over.
+    """
+
+    name: str
+    chosen: NDArray[np.int64]
+    shares: NDArray[np.float64]
+    entropy: NDArray[np.float64]
+    weight_similarity: NDArray[np.float64]
+    output_similarity: NDArray[np.float64]
+    compared_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """Every token of text of some examples, and where it went.
+
+    Attributes:
+        layers: in the order in which they are run.
+        num_experts: E.
+        token_ids: [N].
+        text_of_token: position of each token's text among the examples, [N].
+        labels: class index of each text, [M].
+        label_names: class names by index.
+        states: mean over each text's tokens of the encoder's last hidden state, [M, D].
+    """
+
+    layers: tuple[LayerRouting, ...]
+    num_experts: int
+    token_ids: NDArray[np.int64]
+    text_of_token: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    label_names: tuple[str, ...]
+    states: NDArray[np.float64]
+
+
+class _Watch:
+    """Keeps, while texts pass, what the routers decided, what they read and the last hidden states."""
+
+    def __init__(self) -> None:
+        self.routings: list[tuple[SparseExperts, Tensor, Routing]] = []
+        self.states: Tensor | None = None
+
+    def routed(self, experts: SparseExperts, router: nn.Module, args: tuple[Tensor], routing: Routing) -> None:
+        self.routings.append((experts, args[0], routing))
+
+    def encoded(self, module: nn.Module, args: Any, output: Any) -> None:
+        self.states = output[0]
+
+
+@contextmanager
+def _watching(model: nn.Module, experts: Sequence[SparseExperts]) -> Iterator[_Watch]:
+    watch = _Watch()
+    handles = [encoder_of(model).register_forward_hook(watch.encoded)]
+    for module in experts:
+        handles.append(module.router.register_forward_hook(partial(watch.routed, module)))
+    try:
+        yield watch
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@torch.no_grad()
+def observe(model: nn.Module, task: Task, examples: Examples, experts: Sequence[SparseExperts]) -> Observed:
+    """Show the examples to a model and note where each token goes.
+
+    Args:
+        model: in evaluation mode.
+        task: for the names of its classes.
+        examples: M texts.
+        experts: the replaced blocks of the model.
+    """
+    parts: list[_Part] = []
+    states = np.empty((0, 0))
+    with _watching(model, experts) as watch:
+        for batch in examples.batches:
+            watch.routings = []
+            model(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
+            assert watch.states is not None, "the encoder has run"
+            means = _means(watch.states, batch.attention_mask)
+            states = states if states.size else np.empty((len(examples.texts), means.shape[1]))
+            states[list(batch.rows)] = means
+            parts.append(_Part.of(batch, watch))
+    runs = len(parts[0].routings)
+    names = _names([module for module, _, _ in parts[0].routings])
+    return Observed(
+        layers=tuple(_layer(names[run], [part.routings[run] for part in parts]) for run in range(runs)),
+        num_experts=experts[0].in_weight.shape[0],
+        token_ids=np.concatenate([part.token_ids for part in parts]),
+        text_of_token=np.concatenate([part.text_of_token for part in parts]),
+        labels=np.asarray(examples.labels, dtype=np.int64),
+        label_names=task.labels,
+        states=states,
+    )
+
+
+def _names(modules: Sequence[SparseExperts]) -> list[str]:
+    """A block that several layers share is told apart by its runs."""
+    if len({id(module) for module in modules}) == len(modules):
+        return [module.name for module in modules]
+    return [f"{module.name}, run {run}" for run, module in enumerate(modules)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One batch: tokens of text alone."""
+
+    token_ids: NDArray[np.int64]
+    text_of_token: NDArray[np.int64]
+    routings: list[tuple[SparseExperts, Tensor, Routing]]
+
+    @classmethod
+    def of(cls, batch: Encoded, watch: _Watch) -> "_Part":
+        ids, mask = batch.input_ids, batch.attention_mask
+        kept = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask != 0
+        rows = torch.as_tensor(list(batch.rows), device=ids.device).unsqueeze(1).expand_as(ids)
+        flat = kept.reshape(-1)
+        routings = []
+        for module, tokens, routing in watch.routings:
+            of_text = tokens[flat]
+            step = max(1, len(of_text) // COMPARED_TOKENS)
+            routings.append((module, of_text[::step][:COMPARED_TOKENS], Routing(*(part[flat] for part in routing))))
+        return cls(_array(ids[kept]), _array(rows[kept]), routings)
+
+
+def _layer(name: str, routings: Sequence[tuple[SparseExperts, Tensor, Routing]]) -> LayerRouting:
+    module = routings[0][0]
+    tokens = torch.cat([tokens for _, tokens, _ in routings])
+    probabilities = torch.cat([routing.probabilities for _, _, routing in routings])
+    return LayerRouting(
+        name=name,
+        chosen=_array(torch.cat([routing.chosen for _, _, routing in routings])),
+        shares=_array(torch.cat([routing.shares for _, _, routing in routings]).double()),
+        entropy=_array(torch.special.entr(probabilities.double()).sum(-1)),
+        weight_similarity=_array(_cosines(module.flat_weights().unsqueeze(1)).double()),
+        output_similarity=_array(_cosines(module.every_output(tokens).float()).double()),
+        compared_tokens=len(tokens),
+    )
+
+
+def _cosines(vectors: Tensor) -> Tensor:
+    """Mean over T of the cosines of each two of E vectors: [E, T, D] to [E, E]."""
+    directions = F.normalize(vectors.float(), dim=-1)
+    return torch.einsum("atd,btd->ab", directions, directions) / vectors.shape[1]
+
+
+def _means(states: Tensor, mask: Tensor | None) -> NDArray[np.float64]:
+    weights = torch.ones(states.shape[:2], device=states.device) if mask is None else (mask != 0).float()
+    return _array(((states.float() * weights.unsqueeze(-1)).sum(1) / weights.sum(1, keepdim=True)).double())
+
+
+def _array(values: Tensor) -> NDArray[Any]:
+    found: NDArray[Any] = values.cpu().numpy()
+    return found
+
+
+@torch.no_grad()
+def trace(
+    model: nn.Module, input_ids: Tensor, attention_mask: Tensor | None, experts: Sequence[SparseExperts]
+) -> Trace:
+    """One text's way through the experts, ids [1, L]."""
+    with _watching(model, experts) as watch:
+        model(input_ids=input_ids, attention_mask=attention_mask)
+    decided = [routing for _, _, routing in watch.routings]
+    steps = tuple(
+        tuple(_step(routing.chosen[token].tolist(), routing.shares[token].tolist()) for routing in decided)
+        for token in range(input_ids.shape[1])
+    )
+    top_k = decided[0].chosen.shape[1]
+    return Trace(
+        title="Experts by token",
+        legend="expert (its weight)" if top_k == 1 else f"{top_k} experts (their weights), the largest weight first",
+        places=tuple(_names([module for module, _, _ in watch.routings])),
+        categories=tuple(f"expert {expert}" for expert in range(experts[0].in_weight.shape[0])),
+        steps=steps,
+    )
+
+
+def _step(chosen: Sequence[int], shares: Sequence[float]) -> Step:
+    text = ", ".join(f"{expert} ({share:.2f})" for expert, share in zip(chosen, shares, strict=True))
+    return Step(text=text, category=chosen[0], weight=min(1.0, max(0.0, shares[0])))

@@ -1,0 +1,96 @@
+"""Options of the mixture of experts, with the rules that need no model."""
+
+import re
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from bench.method import Options as BaseOptions
+
+LAYER_RULE = re.compile(r"(last|first|every):([1-9][0-9]*)")
+
+
+class BlockNames(BaseModel):
+    """The parts of a feed-forward block that this project does not know, as dotted names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    module: str = Field(min_length=1, description="the block, from the layer that holds it, e.g. mlp")
+    up: str = Field(min_length=1, description="its linear layer to the inner width, from the block, e.g. fc1")
+    down: str = Field(min_length=1, description="its linear layer back, e.g. fc2")
+    activation: str = Field(min_length=1, description="its nonlinearity, e.g. act")
+    gate: str | None = Field(
+        None, description="of a gated block, the linear layer whose output is activated and multiplied with that of up"
+    )
+    dropout: str | None = Field(None, description="what it drops before down, if it drops")
+
+
+class Options(BaseOptions):
+    """Options of the mixture of experts."""
+
+    expert: Literal["gated", "plain"] = Field(
+        "gated", description="gated: act(x W1) * (x W2) before the output matrix; plain: act(x W1)"
+    )
+    expert_bias: bool = Field(True, description="the matrices of an expert have biases; the router never has one")
+    num_experts: int = Field(4, ge=1, description="experts in each replaced block")
+    top_k: int = Field(2, ge=1, validate_default=True, description="experts that each token is sent to")
+    inter_size: int | None = Field(None, ge=1, description="inner width of an expert; absent: the block's own")
+    shared_expert: bool = Field(
+        False, description="one more expert, which every token goes through and no router weighs"
+    )
+    layers: str | tuple[int, ...] = Field(
+        "last:2",
+        description="which blocks are replaced: last:n, first:n, every:n (each n-th one) or a list of ids from 0; a "
+        "block that several layers share counts once",
+    )
+    init: Literal["upcycle", "random"] = Field(
+        "upcycle", description="upcycle: each expert starts as a copy of the block's weights; random: from none of them"
+    )
+    renormalize: bool = Field(
+        True, validate_default=True, description="the weights of the experts that a token is sent to sum to 1"
+    )
+    router_aux_loss_coef: float = Field(
+        0.01, ge=0, description="weight of the load-balancing loss, which is 1 where all experts get equal shares"
+    )
+    router_z_loss_coef: float = Field(0.001, ge=0, description="weight of the router's z-loss")
+    router_jitter_noise: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="in training the router reads its input times a random number within 1 - x and 1 + x",
+    )
+    pooler: bool = Field(
+        False,
+        description="give the encoder a pooler beside its classification head, as the published study kept one; it is "
+        "not used by the head",
+    )
+    block: BlockNames | None = Field(
+        None, description="names of the feed-forward block's parts, for an architecture whose block is not known"
+    )
+
+    @field_validator("top_k")
+    @classmethod
+    def _top_k_has_its_experts(cls, top_k: int, info: ValidationInfo) -> int:
+        experts = info.data.get("num_experts", top_k)
+        if top_k > experts:
+            raise ValueError(f"must be at most num_experts, which is {experts}")
+        return top_k
+
+    @field_validator("layers")
+    @classmethod
+    def _layers_can_be_read(cls, layers: str | tuple[int, ...]) -> str | tuple[int, ...]:
+        if isinstance(layers, str):
+            if LAYER_RULE.fullmatch(layers) is None:
+                raise ValueError("must be last:n, first:n or every:n with n at least 1, or a list of ids")
+        elif not layers or min(layers) < 0 or len(set(layers)) < len(layers):
+            raise ValueError("must be a list of at least one id, each at least 0 and named once")
+        return layers
+
+    @field_validator("renormalize")
+    @classmethod
+    def _router_can_learn(cls, renormalize: bool, info: ValidationInfo) -> bool:
+        if renormalize and info.data.get("top_k") == 1 and info.data.get("num_experts", 1) > 1:
+            raise ValueError(
+                "must be false where top_k is 1: a single weight that is made to be 1 gives the router no gradient"
+            )
+        return renormalize

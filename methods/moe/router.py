@@ -1,0 +1,117 @@
+"""The router: which experts each token is sent to, and the losses that keep it healthy.
+
+Shapes: T tokens, D hidden size, E experts, K experts a token.
+"""
+
+import inspect
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bench.errors import UnsupportedError
+
+
+class Routing(NamedTuple):
+    """What a router decided.
+
+    Attributes:
+        logits: fp32, [T, E].
+        probabilities: their softmax, [T, E].
+        shares: weights of each token's experts, the largest first, fp32 [T, K].
+        chosen: ids of these experts, int64 [T, K].
+    """
+
+    logits: Tensor
+    probabilities: Tensor
+    shares: Tensor
+    chosen: Tensor
+
+
+class Router(nn.Module):
+    """A linear layer without bias, softmax, and the top K (Shazeer et al. 2017, arXiv 1701.06538)."""
+
+    def __init__(self, weight: Tensor, top_k: int, renormalize: bool, jitter_noise: float) -> None:
+        """Route by a weight of shape [E, D]; see ``Options`` for the rest."""
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+        self.top_k, self.renormalize, self.jitter_noise = top_k, renormalize, jitter_noise
+
+    def forward(self, tokens: Tensor) -> Routing:
+        """Route tokens [T, D].
+
+        The router computes in the type of its weights whatever autocast says: a rounded score sends a token elsewhere.
+        """
+        kind = tokens.device.type
+        with torch.autocast(kind if torch.amp.is_autocast_available(kind) else "cpu", enabled=False):
+            values = tokens.to(self.weight.dtype)
+            if self.training and self.jitter_noise:  # Fedus et al. 2021, arXiv 2101.03961, section 2.4
+                values = values * torch.empty_like(values).uniform_(1 - self.jitter_noise, 1 + self.jitter_noise)
+            logits = F.linear(values, self.weight).float()
+            probabilities = logits.softmax(-1)
+            shares, chosen = probabilities.topk(self.top_k, dim=-1)
+            if self.renormalize:
+                shares = shares / shares.sum(-1, keepdim=True)
+        return Routing(logits, probabilities, shares, chosen)
+
+
+class Pass:
+    """One forward pass of the encoder: what it was told of padding, and in training what its routers decided.
+
+    The mask is kept until the next pass, as gradient checkpointing runs the blocks again in the backward pass.
+    """
+
+    def __init__(self, encoder: nn.Module) -> None:
+        """Watch an encoder."""
+        self.mask: Tensor | None = None
+        self.routings: list[Routing] = []
+        self.signature = inspect.signature(encoder.forward)
+        encoder.register_forward_pre_hook(self._begin, with_kwargs=True)
+
+    def _begin(self, encoder: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        mask = self.signature.bind_partial(*args, **kwargs).arguments.get("attention_mask")
+        if mask is not None and (not isinstance(mask, Tensor) or mask.ndim != 2):
+            raise UnsupportedError(
+                "the mixture of experts tells padding by an attention_mask of shape [sequences, tokens], got "
+                f"{list(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__}"
+            )
+        self.mask = mask
+        self.routings = []
+
+    def kept_tokens(self) -> Tensor | None:
+        """Whether each token is text, [T]; None where no mask was given."""
+        return None if self.mask is None else self.mask.reshape(-1) != 0
+
+
+def expert_shares(routing: Routing, kept: Tensor | None) -> Tensor:
+    """Share of the tokens of text that each expert gets, fp32 [E]; together they are K."""
+    sent = F.one_hot(routing.chosen, routing.logits.shape[-1]).sum(1).float()
+    return _mean(sent, kept)
+
+
+def load_balancing_loss(routing: Routing, kept: Tensor | None) -> Tensor:
+    """E times the sum over experts of f P, a scalar that is 1 where all experts get equal shares.
+
+    f is an expert's share of the choices, P the mean probability that it is given (Fedus et al. 2021, arXiv 2101.03961,
+    equations 4 to 6; for K above 1 f is over all K choices, as in Lepikhin et al. 2020, arXiv 2006.16668).
+    """
+    num_experts, top_k = routing.logits.shape[-1], routing.chosen.shape[-1]
+    shares = expert_shares(routing, kept) / top_k
+    return num_experts * (shares * _mean(routing.probabilities, kept)).sum()
+
+
+def z_loss(routing: Routing, kept: Tensor | None) -> Tensor:
+    """Mean over tokens of the squared log of the sum of exponentials of the logits (Zoph et al. 2022, eq. 5).
+
+    arXiv 2202.08906; it keeps logits small, so that rounding them changes little.
+    """
+    return _mean(routing.logits.logsumexp(-1, keepdim=True).square(), kept)[0]
+
+
+def _mean(values: Tensor, kept: Tensor | None) -> Tensor:
+    """Mean of values [T, N] over the tokens of text, [N]; 0 where there is none."""
+    if kept is None:
+        return values.mean(0)
+    weights = kept.to(values.dtype).unsqueeze(-1)
+    return (weights * values).sum(0) / weights.sum().clamp(min=1)

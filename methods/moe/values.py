@@ -1,0 +1,35 @@
+"""Values as insights hold them: plain, finite, short, and text on one line."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+#: What a cell of an insight's columns may be.
+Value = str | int | float | None
+SIGNIFICANT_DIGITS = 6
+
+
+def number(value: float) -> float | None:
+    """A plain number of six significant digits, which keeps files small; None where it is not finite."""
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}") if math.isfinite(value) else None
+
+
+def percent(fraction: float) -> str:
+    """A fraction as readers see it."""
+    return f"{100 * fraction:.1f} %"
+
+
+def columns(names: Sequence[str], rows: Iterable[Sequence[Value]]) -> dict[str, tuple[Value, ...]]:
+    """The columns of rows, by name."""
+    table = list(rows)
+    return {name: tuple(row[place] for row in table) for place, name in enumerate(names)}
+
+
+def one_line(text: str, limit: int) -> str:
+    """Text on one line, without control characters, of at most ``limit`` characters."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def visible(name: str) -> str:
+    """A token or a name with its blanks; what would break a line or cannot be seen is written as its escape."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
