@@ -28,6 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_plan(verbs.add_parser("plan", help="say what a study will cost: parameters, FLOPs, memory; no weights needed"))
     _add_audit(verbs.add_parser("audit", help="put a published table beside a plan: can its numbers be right?"))
     _add_report(verbs.add_parser("report", help="redraw the tables of a run folder"))
+    _add_explain(verbs.add_parser("explain", help="show what a method does with each token of a text"))
     _add_methods(verbs.add_parser("methods", help="list the methods with their options"))
     _add_doctor(verbs.add_parser("doctor", help="say what this machine has and what is missing"))
     return parser
@@ -96,6 +97,14 @@ def _add_report(verb: argparse.ArgumentParser) -> None:
     verb.set_defaults(act=_report)
 
 
+def _add_explain(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("run_folder", type=Path, metavar="RUN_DIR", help="runs/<study>")
+    verb.add_argument("cell", metavar="CELL", help="the cell's id, or any part of it that no other cell's has")
+    verb.add_argument("text", metavar="TEXT", help="to explain")
+    verb.add_argument("--html", type=Path, metavar="FILE", help="where the page goes (the cell's folder)")
+    verb.set_defaults(act=_explain)
+
+
 def _add_methods(verb: argparse.ArgumentParser) -> None:
     _add_plugin(verb)
     verb.set_defaults(act=_methods)
@@ -141,6 +150,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from bench.progress import ProgressDisplay
     from bench.report.draw import draw
     from bench.runner import Request, run
+    from bench.store import require_writable
     from bench.study import load_study, study_base
 
     study = load_study(arguments.study)
@@ -154,7 +164,7 @@ def _run(arguments: argparse.Namespace) -> int:
         only=parse_only(arguments.only),
         scale=arguments.scale,
     )
-    _require_writable(arguments.reports / study.name)
+    require_writable(arguments.reports / study.name)
     console = Console()
     with ProgressDisplay(console) as display:
         records = run(request, LocalExecutor, display)
@@ -202,9 +212,10 @@ def _audit(arguments: argparse.Namespace) -> int:
         from rich.console import Console
 
         from bench.audit.command import AuditOptions, run_audit
+        from bench.store import require_writable
 
     if not arguments.summary:
-        _require_writable(arguments.reports)
+        require_writable(arguments.reports)
     options = AuditOptions(
         tables=arguments.tables,
         study=arguments.study,
@@ -224,9 +235,19 @@ def _report(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from bench.report.draw import draw
+    from bench.store import require_writable
 
-    _require_writable(arguments.reports)
+    require_writable(arguments.reports)
     draw(arguments.run_folder, arguments.reports, Console())
+    return OK
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from bench.explain.command import run_explain
+
+    run_explain(arguments.run_folder, arguments.cell, arguments.text, arguments.html, Console())
     return OK
 
 
@@ -248,20 +269,6 @@ def _doctor(arguments: argparse.Namespace) -> int:
         show_prompt(model, dataset, arguments.study, arguments.data_root, Console())
         return OK
     return OK if show_doctor(arguments.plugin, arguments.data_root, Console()) else CELLS_FAILED
-
-
-def _require_writable(folder: Path) -> None:
-    """Find out before an hour's work that the tables cannot be written after it."""
-    import os
-
-    from bench.errors import RunFolderError
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunFolderError(f"{folder} cannot be written: {error.strerror}; give --reports another folder") from None
-    if not os.access(folder, os.W_OK):
-        raise RunFolderError(f"{folder} cannot be written; give --reports another folder")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -52,13 +52,13 @@ def fetch(source: ModelSource) -> Path | None:
     if source.architecture is not None:
         return None
     folder = Path(source.folder) if source.folder is not None else _download(source)
+    if not folder.exists():
+        raise ModelError(f"model {source.name}: there is no {folder} any more; put its files back")
     if source.sha256 is not None:
         _verify(source, folder / "model.safetensors")
     if source.weights == "pretrained" and not list(folder.glob("*.safetensors")):
-        raise ModelError(
-            f"model {source.name}: {source.hub_id} has no *.safetensors at revision {source.revision}; pickled weights "
-            "are never loaded"
-        )
+        where, at = (folder, "") if source.hub_id is None else (source.hub_id, f" at revision {source.revision}")
+        raise ModelError(f"model {source.name}: {where} has no *.safetensors{at}; pickled weights are never loaded")
     return folder
 
 

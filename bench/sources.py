@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -329,11 +329,36 @@ def _own_model(name: str, entry: ModelEntry, base: Path, weights_needed: bool) -
             f"model {name}: {path} has no *.safetensors (pickled weights are never loaded); convert them, or set "
             'weights = "random" to build the architecture alone'
         )
-    facts = [hashlib.sha256(config.read_bytes()).hexdigest(), entry.weights, *varied]
-    facts += [f"{path.name}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in weights]
-    fingerprint = hashlib.sha256("\n".join(facts).encode()).hexdigest()
+    fingerprint = _model_fingerprint(path, entry.weights, varied)
     kind = entry.kind or _kind(name, config)
     return ModelSource(**common, kind=kind, folder=str(path), fingerprint=fingerprint)
+
+
+def _model_fingerprint(path: Path, weights: str, varied: Sequence[str]) -> str:
+    """The fingerprint of a model in a folder, or of the config.json that is all there is of it.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    config = path if path.is_file() else path / "config.json"
+    facts = [hashlib.sha256(config.read_bytes()).hexdigest(), weights, *varied]
+    for file in sorted(path.glob("*.safetensors")) if path.is_dir() else []:
+        facts.append(f"{file.name}:{file.stat().st_size}:{file.stat().st_mtime_ns}")
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+
+def has_changed(source: ModelSource) -> bool:
+    """Whether a model's folder is another than when it was located, as far as a look at it can tell.
+
+    False for what comes from the hub, and for weights that a checksum guards.
+    """
+    if source.folder is None or source.sha256 is not None:
+        return False
+    varied = [part for part in (source.tokenizer, source.scale) if part]
+    try:
+        return _model_fingerprint(Path(source.folder), source.weights, varied) != source.fingerprint
+    except OSError:
+        return True
 
 
 def config_content(name: str, config: Path) -> dict[str, Any]:

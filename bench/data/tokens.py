@@ -75,9 +75,22 @@ def tokenise(texts: list[str], tokenizer: Any, max_length: int, *, alone: bool =
     return tokens
 
 
-def _tokenise(texts: list[str], tokenizer: Any, max_length: int, alone: bool) -> Tokens:
+def spans(text: str, tokenizer: Any, max_length: int, *, alone: bool = True) -> list[tuple[int, int]]:
+    """Where each token that ``tokenise`` makes of a text stands in it: start and end in characters.
+
+    The two are equal for a special token. Tokens that are bytes of one character all stand where it does.
+    """
+    encoded = tokenizer(text, max_length=max_length, return_offsets_mapping=True, **_how(alone))
+    return [(int(start), int(end)) for start, end in encoded["offset_mapping"]]
+
+
+def _how(alone: bool) -> dict[str, bool]:
     how = {"truncation": True, "return_attention_mask": False}
-    how |= {} if alone else {"add_special_tokens": False, "split_special_tokens": True}
+    return how | ({} if alone else {"add_special_tokens": False, "split_special_tokens": True})
+
+
+def _tokenise(texts: list[str], tokenizer: Any, max_length: int, alone: bool) -> Tokens:
+    how = _how(alone)
     # One token more than allowed tells which texts are cut, without a second full pass over the long ones.
     longer = tokenizer(texts, max_length=max_length + 1, **how)["input_ids"]
     truncated = sum(len(ids) > max_length for ids in longer)

@@ -1,0 +1,143 @@
+"""What experts cost beside the dense model, over the ratio of their FLOPs."""
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from transformers import AutoConfig
+
+from bench import registry
+from bench.data.batches import Batch
+from bench.dropout import replace_dropout
+from bench.measure.clock import held_garbage_collection
+from bench.measure.flops import dispatched
+from bench.measure.machine import computes_bf16
+from bench.method import Method, Task
+from bench.model import build, class_logits
+from bench.study import TrainSettings
+from bench.train import TrainStep, autocast
+from bench.worker import for_inference, prepare_process
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not computes_bf16(DEVICE), reason="this machine computes no bf16"),
+]
+QUIET = bool(os.environ.get("TUNEBENCH_QUIET"))
+#: Time over the dense model's, over the ratio of FLOPs: the stated figure on a quiet machine, more elsewhere.
+LIMIT = 1.10 if QUIET else 1.35
+ROUNDS = 15 if QUIET else 5
+SEQUENCES, TOKENS = (64, 256) if DEVICE.type == "cuda" else (32, 64)
+#: MiniLM-L6 on a CPU, RoBERTa-base on a GPU.
+SIZES: dict[str, Any] = {
+    "cpu": {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536},
+    "cuda": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072},
+}[DEVICE.type]
+FORMS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "plain, top 1, every layer": {"expert": "plain", "top_k": 1, "renormalize": False, "layers": "every:1"},
+    "8 experts, top 2, every layer": {"num_experts": 8, "layers": "every:1"},
+}
+TASK = Task(labels=("bad", "good"), max_length=TOKENS, kind="encoder")
+
+
+def method_of(plugin: str, **options: object) -> Method:
+    method_class = registry.load(plugin, registry.find()[plugin].path)
+    return method_class(registry.options(plugin, method_class, options))
+
+
+def config() -> Any:
+    return AutoConfig.for_model("bert", vocab_size=30522, num_labels=2, **SIZES)
+
+
+def model_of(method: Method) -> nn.Module:
+    torch.manual_seed(0)
+    model = method.adapt(build(config()), TASK).to(DEVICE)
+    if DEVICE.type == "cpu":
+        replace_dropout(model)
+    return model
+
+
+def batch() -> Batch:
+    ids = torch.randint(1000, 30000, (SEQUENCES, TOKENS), generator=torch.Generator().manual_seed(1))
+    labels = torch.arange(SEQUENCES) % 2
+    return Batch(ids, None, labels, np.arange(SEQUENCES), ids.numel()).to(DEVICE)
+
+
+def training(method: Method) -> Callable[[], object]:
+    """One step of the harness's own loop."""
+    step = TrainStep(
+        model_of(method).train(), method, 10_000, TrainSettings(batch_size=SEQUENCES), autocast(DEVICE, torch.bfloat16)
+    )
+    given = batch()
+    return lambda: step(given)
+
+
+def inference(method: Method) -> Callable[[], object]:
+    """One batch of the harness's own predictions."""
+    model = for_inference(model_of(method), torch.bfloat16, DEVICE).eval()
+    given = batch()
+
+    def predict() -> object:
+        with torch.inference_mode():
+            return class_logits(model, given.input_ids, given.attention_mask)
+
+    return predict
+
+
+def flops(method: Method, work: str) -> int:
+    with torch.device("meta"):
+        twin = method.adapt(build(config()), TASK)
+    if work == "training":
+        return dispatched.count_training(twin, TOKENS)
+    return dispatched.count_forward(twin, TOKENS).forward_flops
+
+
+def seconds(run: Callable[[], object], times: int) -> float:
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
+    begun = time.perf_counter()
+    for _ in range(times):
+        run()
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - begun
+
+
+@pytest.mark.parametrize("work", ["training", "inference"])
+def test_time_over_the_dense_model_follows_the_flops(work: str, benchmark: Any) -> None:
+    prepare_process()
+    make = {"training": training, "inference": inference}[work]
+    dense = method_of("full_ft")
+    contenders = {"dense": dense} | {name: method_of("moe", **options) for name, options in FORMS.items()}
+    runs = {name: make(method) for name, method in contenders.items()}
+    counted = {name: flops(method, work) for name, method in contenders.items()}
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    times = 3 if work == "training" else 8
+    with held_garbage_collection():
+        for run in runs.values():
+            seconds(run, 3)
+        for number in range(ROUNDS):
+            # By turns and in turning order, so that a drift of the machine hits all alike.
+            turn = number % len(runs)
+            for name in [*list(runs)[turn:], *list(runs)[:turn]]:
+                taken[name].append(seconds(runs[name], times))
+    rate = counted["dense"] * SEQUENCES * times / statistics.median(taken["dense"]) / 1e9
+    print(f"\n{work}, {SEQUENCES} x {TOKENS} tokens, dense: {rate:.0f} GFLOPS (medians of {ROUNDS} rounds)")
+    costs = {}
+    for name in FORMS:
+        slower = statistics.median(
+            more / less for more, less in zip(taken[name], taken["dense"], strict=True)
+        )
+        ratio = counted[name] / counted["dense"]
+        costs[name] = slower / ratio
+        print(f"{name}: {slower:.3f}x the time at {ratio:.3f}x the FLOPs: {costs[name]:.3f} (limit {LIMIT})")
+    benchmark.extra_info |= costs
+    benchmark.pedantic(runs["default"], rounds=1)
+    assert max(costs.values()) <= LIMIT
