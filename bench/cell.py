@@ -72,9 +72,9 @@ class Cell(Frozen):
         text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
         names = (self.dataset.name, self.model.name, self.method.name, f"s{self.seed}")
-        return "__".join(_slug(name) for name in names) + f"-{digest}"
+        return "__".join(slug(name) for name in names) + f"-{digest}"
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
     """A part of a folder name: no separators, no leading dot or dash, at most 40 characters."""
     return re.sub(r"[^A-Za-z0-9.-]+", "_", name)[-40:].strip("._-") or "x"

@@ -23,11 +23,13 @@ def needed_plugins(study: Study, found: Mapping[str, Plugin]) -> dict[str, Plugi
 
     Raises:
         UnknownNameError: the study names a method that was not found.
+        StudyError: it compares a method that it does not measure.
     """
     named = [row for grid in study.grid for row in (*grid.methods, *grid.options) if row != EVERY_METHOD]
     for row in [*study.methods, *named]:
         get(dict(found), _plugin_name(study, row))  # a misspelt row would be left out without a word
     needed = {name: plugin for name, plugin in found.items() if plugin.origin == "--plugin"}
+    _check_comparisons(study, found)
     for grid in study.grid:
         if EVERY_METHOD in grid.methods:
             return dict(found)
@@ -35,6 +37,22 @@ def needed_plugins(study: Study, found: Mapping[str, Plugin]) -> dict[str, Plugi
             plugin = get(dict(found), _plugin_name(study, name))
             needed[plugin.name] = plugin
     return needed
+
+
+def _check_comparisons(study: Study, found: Mapping[str, Plugin]) -> None:
+    """Whether every method that is compared is a row of some grid, be it that it fits none of the grid's models."""
+    if not study.comparisons:
+        return
+    files = {name for name, plugin in found.items() if plugin.origin == "--plugin"}
+    known: set[str] = set()
+    for grid in study.grid:
+        rows = set(grid.methods) - {EVERY_METHOD}
+        if EVERY_METHOD in grid.methods:
+            rows |= {*found, *study.methods}
+        known |= rows | (files - {_plugin_name(study, row) for row in rows})
+    for row in (row for pair in study.comparisons for row in pair):
+        if row not in known:
+            raise StudyError(f"study {study.name}: comparisons: {UnknownNameError('method', row, known)}")
 
 
 def check_sources(study: Study, data_root: Path | None, base: Path) -> None:

@@ -26,6 +26,17 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def _distinct(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    seen: set[frozenset[str]] = set()
+    for first, second in pairs:
+        if first == second:
+            raise ValueError(f"a method is compared with another one, not {first!r} with itself")
+        if frozenset((first, second)) in seen:
+            raise ValueError(f"{first!r} and {second!r} are compared twice")
+        seen.add(frozenset((first, second)))
+    return pairs
+
+
 #: Settings that are validated later, by whoever defines them.
 Settings = Annotated[dict[str, Any], AfterValidator(_plain)]
 Precision = Literal["auto", "bf16", "fp32"]
@@ -229,6 +240,9 @@ class Study(Frozen):
     datasets: dict[Slug, DatasetEntry] = Field(default_factory=dict)
     models: dict[Slug, ModelEntry] = Field(default_factory=dict)
     methods: dict[Slug, MethodEntry] = Field(default_factory=dict)
+    comparisons: Annotated[tuple[tuple[str, str], ...], AfterValidator(_distinct)] = Field(
+        (), description="pairs of methods, paired on data and seed in the report: the first minus the second"
+    )
 
     def data_settings(self, grid: Grid, dataset: str) -> DataSettings:
         """Merge the data settings that hold for one dataset in one grid; the most particular wins.

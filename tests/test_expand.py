@@ -153,6 +153,60 @@ def test_max_length_of_a_dataset_replaces_the_study_s() -> None:
     assert [cell.data.max_length for cell in cells(given)] == [16, 128]
 
 
+class TestComparisons:
+    """A comparison is of methods that the study measures; it asks for no cells and is part of none."""
+
+    @pytest.mark.parametrize(
+        ("grid", "tables"),
+        [
+            ({"methods": ["alpha", "beta"]}, {}),
+            ({"methods": ["*"]}, {}),
+            ({"methods": ["beta", "big"]}, {"methods": {"big": {"plugin": "alpha"}}}),
+            ({}, {"methods": {"big": {"plugin": "alpha"}}}),
+        ],
+    )
+    def test_of_methods_that_are_there(self, grid: dict[str, Any], tables: dict[str, Any]) -> None:
+        first = "big" if "methods" in tables else "alpha"
+        plain, compared = study(grid, **tables), study(grid, comparisons=[(first, "beta")], **tables)
+        assert [cell.id for cell in cells(compared)] == [cell.id for cell in cells(plain)]
+        assert cells(compared) == cells(plain)
+
+    def test_over_several_grids(self) -> None:
+        given = study([{"methods": ["alpha"]}, {"methods": ["beta"]}], comparisons=[("alpha", "beta")])
+        assert rows(given) == ["alpha", "beta"]
+
+    def test_of_a_method_that_fits_no_model(self) -> None:
+        assert rows(study({}, comparisons=[("omega", "beta")])) == ["alpha", "beta"]
+
+    def test_of_a_plugin_file(self) -> None:
+        found = FOUND | plugins(mine="--plugin")
+        given = study({"methods": ["alpha"]}, comparisons=[("mine", "alpha")])
+        assert rows(given, found) == ["alpha", "mine"]
+        with pytest.raises(StudyError, match="unknown method 'mine'"):
+            needed_plugins(given, FOUND)
+
+    def test_of_a_plugin_file_that_has_no_row_of_its_own(self) -> None:
+        found = FOUND | plugins(mine="--plugin")
+        variants = {"mine_big": {"plugin": "mine"}}
+        given = study({"methods": ["mine_big", "beta"]}, methods=variants, comparisons=[("mine", "beta")])
+        with pytest.raises(StudyError, match="unknown method 'mine'; did you mean 'mine_big'"):
+            needed_plugins(given, found)
+
+    @pytest.mark.parametrize(
+        ("grid", "pair", "message"),
+        [
+            ({"methods": ["alpha", "beta"]}, ("alpha", "betta"), "'betta'; did you mean 'beta'?; known: alpha, beta"),
+            ({"methods": ["alpha"]}, ("alpha", "beta"), "'beta'; known: alpha"),
+            ({}, ("alfa", "beta"), "'alfa'; did you mean 'alpha'?; known: alpha, beta, omega"),
+            ({}, ("*", "beta"), "'*'; known: alpha, beta, omega"),
+        ],
+    )
+    def test_of_a_method_that_is_not(self, grid: dict[str, Any], pair: tuple[str, str], message: str) -> None:
+        with pytest.raises(StudyError) as caught:
+            needed_plugins(study(grid, comparisons=[pair]), FOUND)
+        assert str(caught.value) == f"study s: comparisons: unknown method {message}"
+
+
 class TestOfRandomWeights:
     """Their cost alone is measured, so texts need not be the real ones."""
 

@@ -1,5 +1,7 @@
 """Whole studies over a tiny encoder: what is measured, what is kept, and what happens when it goes wrong."""
 
+import csv
+import io
 import json
 import os
 import re
@@ -14,12 +16,14 @@ from typing import Any, NoReturn
 
 import psutil
 import pytest
+from rich.console import Console
 
 from bench.cell import Cell
 from bench.errors import RunFolderError, UnknownNameError
 from bench.executor import Executor, InlineExecutor
 from bench.expand import parse_only
 from bench.record import Record
+from bench.report.draw import draw
 from bench.runner import Request, run
 from bench.store import RunFolder
 from bench.study import Study
@@ -181,6 +185,25 @@ class TestFinishedStudy:
         assert again == found
         assert heard.measured == []
         assert {path: path.stat().st_mtime_ns for path in bench.runs.glob("cells/*/*")} == times
+
+    def test_comparisons_may_be_asked_for_afterwards(self, finished, tmp_path):
+        bench, found = finished
+        folder = shutil.copytree(bench.runs, tmp_path / "small")
+        pairs = [["full_ft", "bitfit"]]
+        again, _ = bench.run(executor=no_executor, folder=folder, comparisons=pairs, **FOUR_CELLS)
+        assert again == found
+        draw(folder, tmp_path / "reports", Console(file=io.StringIO()))
+        (row,) = csv.DictReader((tmp_path / "reports/small/comparisons.csv").read_text().splitlines())
+        f1 = {
+            method: [r.quality.macro_f1 for r in found if r.cell.method.name == method]
+            for method in ("full_ft", "bitfit")
+        }
+        expected = [first - second for first, second in zip(f1["full_ft"], f1["bitfit"], strict=True)]
+        assert (row["seeds"], row["texts"]) == ("2", str(len(TEST_ROWS)))
+        assert float(row["macro_f1_difference"]) == pytest.approx(sum(expected) / 2, abs=1e-12)
+        assert float(row["lowest_seed_difference"]) == pytest.approx(min(expected), abs=1e-12)
+        assert float(row["interval_low"]) <= float(row["interval_high"])
+        assert float(row["trainable_params_ratio_median"]) > 1
 
     def test_the_parts_agree_with_each_other(self, finished):
         bench, found = finished

@@ -52,6 +52,7 @@ def test_name_is_the_stem_where_none_is_given(tmp_path: Path) -> None:
         (GRID + "seed = [1]", ["grid.0.seed: unknown key 'seed'", "did you mean 'seeds'?"]),
         (GRID + "[datasets.own]\npth = 'x'", ["datasets.own.pth: unknown key", "did you mean 'path'?"]),
         (GRID + "[models.own]\nweigths = 'random'\nhub_id='a/b'", ["models.own.weigths", "did you mean 'weights'?"]),
+        ("comparison = [['a', 'b']]\n" + GRID, ["comparison: unknown key", "did you mean 'comparisons'?"]),
         (GRID + "[methods.big]\noption = {}", ["methods.big.option: unknown key", "did you mean 'options'?"]),
     ],
 )
@@ -79,6 +80,21 @@ def test_unknown_key_names_its_place_and_the_nearest(tmp_path: Path, content: st
         ("grid = []", "grid must have at least 1 item, got []"),
         ("name = 'a/b'\n" + GRID, "name must match pattern '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$', got 'a/b'"),
         ("schema_version = 2\n" + GRID, "schema_version must be 1, got 2"),
+        ("comparisons = ['ab']\n" + GRID, "comparisons.0 must be a valid array, got 'ab'"),
+        ("comparisons = [['a']]\n" + GRID, "comparisons.0.1 is required"),
+        ("comparisons = [['a', 3]]\n" + GRID, "comparisons.0.1 must be a valid string, got 3"),
+        (
+            "comparisons = [['a', 'b', 'c']]\n" + GRID,
+            "comparisons.0 must have at most 2 items, got ['a', 'b', 'c']",
+        ),
+        (
+            "comparisons = [['a', 'a']]\n" + GRID,
+            "comparisons: a method is compared with another one, not 'a' with itself, got [['a', 'a']]",
+        ),
+        (
+            "comparisons = [['a', 'b'], ['b', 'a']]\n" + GRID,
+            "comparisons: 'b' and 'a' are compared twice, got [['a', 'b'], ['b', 'a']]",
+        ),
         (GRID + "[datasets.own]\npath = 'x'\nhub_id = 'a/b'", "datasets.own: give exactly one of path and hub_id"),
         (GRID + "[datasets.own]\n", "datasets.own: give exactly one of path and hub_id"),
         (GRID + "[models.own]\nbase = 'x'\nhub_id = 'a/b'", "models.own: give exactly one of path, hub_id and base"),

@@ -5,35 +5,44 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.errors import NewerSchemaError, RunFolderError
-from bench.report import archive, table3, terminal
+from bench.report import archive, comparison_table, comparisons, table3, terminal
+from bench.report.pairing import Measured
 from bench.store import RunFolder, read_record
 
 
 def draw(folder: Path, reports: Path, console: Console) -> None:
-    """Print Table 3 of a run folder and write its files to ``reports/<study>``.
+    """Print Table 3 of a run folder, and its comparisons if any, and write the files to ``reports/<study>``.
 
     Raises:
         RunFolderError: not a run folder, no finished cell, or files that a newer tunebench wrote.
     """
     run_folder = RunFolder(folder)
     run = run_folder.read_run()
-    records = []
+    measured: list[Measured] = []
     for cell_id in run_folder.cell_ids():
         try:
-            record = read_record(run_folder.cell(cell_id).record)
+            cell_folder = run_folder.cell(cell_id)
+            record = read_record(cell_folder.record)
         except NewerSchemaError:
             raise
         except RunFolderError as error:
             console.print(f"warning: left out: {error}", highlight=False, markup=False, soft_wrap=True)
             continue
         if record is not None:
-            records.append(record)
+            measured.append((record, cell_folder))
+    records = [record for record, _ in measured]
     missing = len(run["cell_ids"]) - len(records)
     study = run["study"]
     remarks = (study["notes"], f"Measured by: {run['command']}")
     table = table3.build(study["title"] or study["name"], records, missing, remarks)
     terminal.show(table, console)
+    compared = comparison_table.build(study, measured)
+    if compared is not None:
+        comparisons.show(compared, console)
     target = reports / study["name"]
     target.mkdir(parents=True, exist_ok=True)
-    for path in (*table3.write(table, target), *archive.write(run, records, target)):
+    paths = [*table3.write(table, target), *archive.write(run, records, target)]
+    if compared is not None:
+        paths += comparisons.write(compared, target)
+    for path in paths:
         console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)

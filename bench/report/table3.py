@@ -11,6 +11,7 @@ import pandas as pd
 from bench.cell import Cell
 from bench.errors import RunFolderError
 from bench.record import Record
+from bench.report import csv_text
 from bench.report.footnotes import (
     COLLAPSED,
     DAGGER,
@@ -22,11 +23,11 @@ from bench.report.footnotes import (
     likelihood,
     mark_sources,
 )
+from bench.report.names import NAMES, apart, flat, labels
 from bench.report.statistics import Quantity, conditions, mean_std, one_line, over_seeds, quantities_of
 from bench.store import write_text
 
 DASH = "–"
-NAMES = ("dataset", "model", "method")
 NOT_A_SETTING: Any = {"seed": True, "study": True, "limits": True, "method": {"given"}}
 LATEX = str.maketrans(
     {char: f"\\{char}" for char in "{}&%$#_"} | {char: f"{{{char}}}" for char in "[]*"} | {
@@ -101,19 +102,10 @@ def build(run_title: str, records: Sequence[Record], missing: int = 0, remarks: 
 
 def _names(at: int, cells: Sequence[Cell], notes: Notes) -> dict[str, str]:
     """Labels of one row, told apart where two names share one; where all names agree, by their settings."""
-    labels = {}
-    for part in NAMES:
-        source = getattr(cells[at], part)
-        names = {other.name for cell in cells if (other := getattr(cell, part)).label == source.label}
-        label = f"{source.label} ({source.name})" if len(names) > 1 else source.label
-        labels[part] = one_line(label) or source.name
     keys = [tuple(getattr(cell, part).name for part in NAMES) for cell in cells]
-    facts = [_flat(cell.model_dump(exclude=NOT_A_SETTING)) for cell in cells]
-    others = [other for key, other in zip(keys, facts, strict=True) if key == keys[at]]
-    apart = [f"{k} = {v}" for k, v in facts[at].items() if any(other.get(k) != v for other in others)]
-    if apart:
-        notes.add(at, "method", f"apart from the row of the same name: {one_line(', '.join(apart), 160)}")
-    return labels
+    if own := apart(at, keys, [flat(cell.model_dump(exclude=NOT_A_SETTING)) for cell in cells]):
+        notes.add(at, "method", f"apart from the row of the same name: {own}")
+    return labels(cells[at], cells)
 
 
 def _row(at: int, records: Sequence[Record], quantities: Sequence[Quantity], notes: Notes) -> dict[str, Any]:
@@ -187,13 +179,6 @@ def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return frame.astype({column: kinds.get(column, "Float64") for column in frame.columns})
 
 
-def _flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in facts.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
-
-
 def shown(table: Table3) -> list[list[tuple[str, tuple[str, ...]]]]:
     """Every row as readers see it: text and marks of each cell, in the order of the headers, nothing escaped."""
     rows = []
@@ -242,7 +227,7 @@ def to_csv(table: Table3) -> str:
     """Raw numbers, empty where unknown; text that a spreadsheet would compute gets a leading apostrophe."""
     frame = table.frame.copy()
     for column in (*NAMES, "status", "weights", "note"):
-        frame[column] = [f"'{text}" if text.startswith(tuple("=+-@\t\r")) else text for text in frame[column]]
+        frame[column] = [csv_text.safe(text) for text in frame[column]]
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 

@@ -1,4 +1,6 @@
-"""Table 3 in a terminal: one grid where it fits, else one block a row; numbers are never cut."""
+"""Tables in a terminal: one grid where it fits, else one block a row; numbers are never cut."""
+
+from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.cells import cell_len
@@ -6,55 +8,81 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.report.table3 import NAMES, Table3, runs, shown
+from bench.report.names import NAMES
+from bench.report.table3 import Table3, runs, shown
 
 NARROWEST_NAME = 10
-ASCII = str.maketrans({"†": "+", "‡": "++", "§": "#", "±": "+/-", "–": "-", "…": "..."})
+ASCII = str.maketrans({"†": "+", "‡": "++", "§": "#", "±": "+/-", "–": "-", "−": "-", "×": "x", "…": "..."})
+
+Shown = Sequence[tuple[str, tuple[str, ...]]]
+"""A row: text and marks of each cell, the first as many as NAMES folded where space is short."""
 
 
 def show(table: Table3, console: Console) -> None:
-    """Print the table, its footnotes and its caption at the console's width."""
-    texts = [[_text(text, marks, console) for text, marks in row] for row in shown(table)]
-    console.print(Text(_printable(table.title, console), style="bold"))
-    if _width(table, texts) <= console.width:
-        console.print(_grid(table, texts))
+    """Print Table 3, its footnotes and its caption at the console's width."""
+    show_title(table.title, console)
+    show_rows(table.headers, shown(table), runs(table), console)
+    show_notes([f"{note.mark} {note.text}".strip() for note in table.footnotes], table.caption, console)
+
+
+def show_title(title: str, console: Console) -> None:
+    """Print what stands above a table."""
+    console.print(Text(_printable(title, console), style="bold"))
+
+
+def show_rows(headers: Sequence[str], rows: Sequence[Shown], begins: Sequence[Sequence[int]], console: Console) -> None:
+    """Print a table.
+
+    Args:
+        headers: above the columns, in up to two lines.
+        rows: what to print.
+        begins: by row and column, from the left: 0 where the grid leaves a name out that the row above has.
+        console: where to.
+    """
+    texts = [[_text(text, marks, console) for text, marks in row] for row in rows]
+    if _width(headers, texts) <= console.width:
+        console.print(_grid(headers, texts, begins))
     else:
-        _print_blocks(table, texts, console)
-    for note in table.footnotes:
-        console.print(_text(f"{note.mark} {note.text}".strip(), (), console), overflow="fold")
-    console.print(_text(table.caption, (), console), style="dim", overflow="fold")
+        _print_blocks(headers, texts, console)
 
 
-def _width(table: Table3, texts: list[list[Text]]) -> int:
+def show_notes(footnotes: Iterable[str], caption: str, console: Console) -> None:
+    """Print what stands below a table."""
+    for note in footnotes:
+        console.print(_text(note, (), console), overflow="fold")
+    console.print(_text(caption, (), console), style="dim", overflow="fold")
+
+
+def _width(headers: Sequence[str], texts: Sequence[Sequence[Text]]) -> int:
     """Columns of the terminal that the grid needs, its names folded as far as is readable."""
     widths = []
-    for index, header in enumerate(table.headers):
+    for index, header in enumerate(headers):
         cells = [*header.split("\n"), *(row[index].plain for row in texts)]
         widest = max(map(cell_len, cells))
         widths.append(min(widest, NARROWEST_NAME) if index < len(NAMES) else widest)
     return sum(widths) + 2 * len(widths)
 
 
-def _grid(table: Table3, texts: list[list[Text]]) -> Table:
+def _grid(headers: Sequence[str], texts: Sequence[Sequence[Text]], begins: Sequence[Sequence[int]]) -> Table:
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for index, header in enumerate(table.headers):
+    for index, header in enumerate(headers):
         name = index < len(NAMES)
         grid.add_column(Text(header), justify="left" if name else "right", no_wrap=not name, overflow="fold")
-    for row, begins in zip(texts, runs(table), strict=True):
-        names = [text if begin else Text() for text, begin in zip(row, begins, strict=False)]
+    for row, begin in zip(texts, begins, strict=True):
+        names = [text if begins_here else Text() for text, begins_here in zip(row, begin, strict=False)]
         grid.add_row(*names, *row[len(names) :])
     return grid
 
 
-def _print_blocks(table: Table3, texts: list[list[Text]], console: Console) -> None:
+def _print_blocks(headers: Sequence[str], texts: Sequence[Sequence[Text]], console: Console) -> None:
     """One block a row: a name and a value on a line, for consoles that the grid does not fit."""
-    headers = [header.replace("\n", " ") for header in table.headers[len(NAMES) :]]
-    widest = max(map(cell_len, headers))
+    lines = [header.replace("\n", " ") for header in headers[len(NAMES) :]]
+    widest = max(map(cell_len, lines))
     for row in texts:
         console.print(Text(" / ").join(row[: len(NAMES)]), style="bold", overflow="fold")
-        for header, text in zip(headers, row[len(NAMES) :], strict=True):
+        for line, text in zip(lines, row[len(NAMES) :], strict=True):
             beside = widest + 4 + cell_len(text.plain) <= console.width
-            lead = f"  {header.ljust(widest)}  " if beside else f"  {header}\n    "
+            lead = f"  {line.ljust(widest)}  " if beside else f"  {line}\n    "
             console.print(Text(lead) + text, overflow="fold")
         console.print()
 

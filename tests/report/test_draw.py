@@ -1,0 +1,81 @@
+"""A run folder drawn: what is written, and what is not."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench.report.draw import draw
+from bench.report.pairing import Measured
+from bench.store import write_text
+from tests.report.conftest import MakeRecord
+from tests.report.predicted import TRUTH, Cells, flipped, study
+
+ALWAYS = {"table3.md", "table3.csv", "table3.tex", "records.jsonl", "study.json"}
+COMPARED = {"comparisons.md", "comparisons.csv"}
+
+
+@pytest.fixture
+def run_folder(make_record: MakeRecord, tmp_path: Path) -> Path:
+    """A run of two methods; its study asks for no comparison and knows no such key."""
+    folder = tmp_path / "run"
+    cells = Cells(make_record, folder / "cells")
+    measured: list[Measured] = [
+        cells.measured(list(TRUTH), method="LoRA"), cells.measured(flipped(0), method="BitFit"),
+    ]  # fmt: skip
+    for record, paths in measured:
+        write_text(paths.record, record.model_dump_json())
+    old = study()
+    del old["comparisons"]
+    facts = {"schema_version": 1, "study": old, "command": "tunebench run s", "written_at": "2026-01-02"}
+    write_text(folder / "run.json", json.dumps(facts | {"cell_ids": [record.cell_id for record, _ in measured]}))
+    return folder
+
+
+def ask_for(run_folder: Path, *pairs: list[str]) -> None:
+    run = json.loads((run_folder / "run.json").read_text())
+    run["study"]["comparisons"] = pairs
+    write_text(run_folder / "run.json", json.dumps(run))
+
+
+def drawn(run_folder: Path, reports: Path) -> tuple[dict[str, str], str]:
+    """The files by name, and what was printed."""
+    console = Console(file=io.StringIO(), width=200)
+    draw(run_folder, reports, console)
+    assert isinstance(console.file, io.StringIO)
+    return {path.name: path.read_text() for path in (reports / "s").iterdir()}, console.file.getvalue()
+
+
+def test_a_run_of_before_there_were_comparisons(run_folder: Path, tmp_path: Path) -> None:
+    files, said = drawn(run_folder, tmp_path / "reports")
+    assert set(files) >= ALWAYS
+    assert not COMPARED & set(files)
+    assert "paired comparisons" not in said
+
+
+def test_a_study_that_compares_nothing(run_folder: Path, tmp_path: Path) -> None:
+    ask_for(run_folder)
+    assert not COMPARED & set(drawn(run_folder, tmp_path / "reports")[0])
+
+
+def test_a_study_that_compares(run_folder: Path, tmp_path: Path) -> None:
+    ask_for(run_folder, ["LoRA", "BitFit"])
+    files, said = drawn(run_folder, tmp_path / "reports")
+    assert set(files) >= ALWAYS | COMPARED
+    assert said.index("GFLOPs") < said.index("paired comparisons") < said.index("wrote")
+    assert "comparisons.csv" in said
+    assert "IMDb,RoBERTa,LoRA,BitFit,1,12,0.08391608391608396," in files["comparisons.csv"]
+    again, _ = drawn(run_folder, tmp_path / "again")
+    assert again == files
+
+
+def test_predictions_that_are_gone_cost_the_comparison_alone(run_folder: Path, tmp_path: Path) -> None:
+    ask_for(run_folder, ["LoRA", "BitFit"])
+    for path in run_folder.glob("cells/*/predictions.jsonl"):
+        path.unlink()
+    files, said = drawn(run_folder, tmp_path / "reports")
+    assert "predictions.jsonl is missing" in said
+    assert ",not available," in files["comparisons.csv"]
+    assert str(tmp_path) not in files["comparisons.csv"] + files["comparisons.md"]
