@@ -13,7 +13,7 @@ from bench.report import predictions
 from bench.report.compared import RATIOS, ROUNDING, Compared, compare
 from bench.report.footnotes import COLLAPSED, Footnote, Notes, likelihood, mark_sources
 from bench.report.names import apart, flat, labels
-from bench.report.paired import LEVEL, RESAMPLES, SEEDS_MISLEAD_PERCENT
+from bench.report.paired import LEVEL, RESAMPLES
 from bench.report.pairing import Measured, Pairing, Row, find
 from bench.report.statistics import one_line
 from bench.report.table3 import DASH, NOT_A_SETTING
@@ -82,6 +82,8 @@ def _numbers(compared: Compared) -> dict[str, Any]:
         "macro_f1_difference": found and found.mean,
         "interval_low": found and found.low,
         "interval_high": found and found.high,
+        "seeds_interval_low": found and found.seeds_low,
+        "seeds_interval_high": found and found.seeds_high,
         "lowest_seed_difference": found and min(found.by_seed),
         "highest_seed_difference": found and max(found.by_seed),
         "verdict": found.verdict if found else NOT_AVAILABLE,
@@ -149,19 +151,14 @@ def _own_settings(pairing: Pairing) -> str:
 def _caption(rows: Sequence[Mapping[str, Any]]) -> str:
     found = [row for row in rows if row["macro_f1_difference"] is not None]
     parts = [
-        "Macro F1 of the first method minus that of the second, on the same texts with the same seeds: mean over "
-        f"seeds. {LEVEL:.0%} percentile bootstrap interval over {RESAMPLES:,} resamples of the texts, alike for both "
-        "methods and all seeds, and of the seeds where there are several.",
-        "First or second higher: the interval does not contain 0.",
-        f"{len(found)} of {len(rows)} comparisons have an interval; intervals are not corrected for their number.",
+        "Macro F1 of the first method minus that of the second, on the same texts with the same seeds: mean over seeds.",
+        f"{LEVEL:.0%} interval: percentile bootstrap over {RESAMPLES:,} resamples of the texts, alike for both methods "
+        "and all seeds, and of the seeds where there are several.",
+        f"{LEVEL:.0%} interval over seeds: Student's t interval of the seeds' differences, which it takes to be "
+        "normally distributed; with a single seed there is none, and the verdict is about those runs alone.",
+        "First or second higher: each of the row's intervals lies on that side of 0.",
+        f"{len(found)} of {len(rows)} comparisons have a verdict; intervals are not corrected for their number.",
     ]
-    few = sorted({row["seeds"] for row in found} & SEEDS_MISLEAD_PERCENT.keys())
-    if few:
-        misled = ", ".join(f"{SEEDS_MISLEAD_PERCENT[seeds]}% with {seeds} seeds" for seeds in few)
-        parts.append(
-            "Few seeds say little of how much seeds matter: were they all that differs, one of two equal methods would "
-            f"be called higher more often than the {1 - LEVEL:.0%} that the interval promises: {misled}."
-        )
     if any(row["mcnemar_p_value"] is not None for row in rows):
         parts.append("McNemar p: exact, two-sided, of equal accuracy; given for a single seed.")
     parts.append("Texts that only one got right: mean over seeds.")

@@ -17,11 +17,11 @@ from bench.store import write_text
 #: Name in the frame and what readers see; ``difference`` also stands for the columns that come from it.
 HEADERS = {
     "dataset": "Dataset", "model": "Model", "first": "First", "second": "Second",
-    "difference": "F1 difference (macro)", "interval": f"{LEVEL:.0%} interval", "by_seed": "By seed, lowest to highest",
-    "texts": "Texts", "seeds": "Seeds", "verdict": "Verdict", "right": "Texts that only the first / second got right",
-    "p_value": "McNemar p", "train_samples_per_second": "Train throughput ratio",
-    "inference_samples_per_second": "Inference throughput ratio", "forward_gflops": "FLOPs ratio",
-    "trainable_params": "Trainable params ratio",
+    "difference": "F1 difference (macro)", "interval": f"{LEVEL:.0%} interval",
+    "seeds_interval": f"{LEVEL:.0%} interval over seeds", "texts": "Texts", "seeds": "Seeds", "verdict": "Verdict",
+    "right": "Texts that only the first / second got right", "p_value": "McNemar p",
+    "train_samples_per_second": "Train throughput ratio", "inference_samples_per_second": "Inference throughput ratio",
+    "forward_gflops": "FLOPs ratio", "trainable_params": "Trainable params ratio",
 }  # fmt: skip
 Shown = Mapping[str, tuple[str, tuple[str, ...]]]
 """Text and marks by column, see HEADERS."""
@@ -37,13 +37,13 @@ def shown(table: Comparisons) -> list[Shown]:
         if not pd.isna(row["macro_f1_difference"]):
             texts["texts"] = str(row["texts"])
             texts["difference"] = f"{row['macro_f1_difference']:+.4f}"
-            texts["interval"] = f"{row['interval_low']:+.4f} to {row['interval_high']:+.4f}"
             texts["right"] = " / ".join(f"{row[f'only_{one}_right_texts_mean']:.1f}" for one in ("first", "second"))
-            if row["seeds"] > 1:
-                ends = (row[f"{end}_seed_difference"] for end in ("lowest", "highest"))
-                texts["by_seed"] = " to ".join(f"{end:+.4f}" for end in ends)
             if not pd.isna(row["mcnemar_p_value"]):
                 texts["p_value"] = "<0.0001" if row["mcnemar_p_value"] < 1e-4 else f"{row['mcnemar_p_value']:.4f}"
+        for column in ("interval", "seeds_interval"):
+            ends = [row[f"{column}_{end}"] for end in ("low", "high")]
+            if not pd.isna(ends[0]):
+                texts[column] = " to ".join(f"{end:+.4f}" for end in ends)
         for column in RATIOS:
             values = [row[f"{column}_ratio_{part}"] for part in ("median", "lowest", "highest")]
             if not pd.isna(values[0]):
@@ -87,7 +87,7 @@ def to_csv(table: Comparisons) -> str:
 
 
 def show(table: Comparisons, console: Console) -> None:
-    """Print what is found, without what it costs: that is in the files."""
+    """Print what is found, without what it costs and the interval over seeds: those are in the files."""
     rows = []
     for row in shown(table):
         (first, first_marks), (second, second_marks) = row["first"], row["second"]

@@ -40,11 +40,11 @@ from bench.report.figure_text import DOTS_PER_INCH, FAMILY, fit, plain, width, w
 from bench.store import write_bytes, write_text
 
 STYLE: dict[Any, Any] = {
-    "font.family": ["sans-serif"], "font.sans-serif": [FAMILY], "font.size": 8, "axes.labelsize": 8, "axes.titlesize": 8, "legend.fontsize": 8,
-    "xtick.labelsize": 7.5, "ytick.labelsize": 7.5, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6, "axes.edgecolor": "#444444",
-    "axes.axisbelow": True, "grid.color": "#e4e4e4", "grid.linewidth": 0.6, "hatch.linewidth": 0.6,
-    "svg.fonttype": "none", "svg.hashsalt": "tunebench",
+    "font.family": ["sans-serif"], "font.sans-serif": [FAMILY], "font.size": TEXT, "axes.labelsize": TEXT,
+    "axes.titlesize": TEXT, "legend.fontsize": TEXT, "xtick.labelsize": TICK, "ytick.labelsize": TICK,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#444444", "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6, "ytick.major.width": 0.6, "axes.axisbelow": True, "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6, "hatch.linewidth": 0.6, "svg.fonttype": "none", "svg.hashsalt": "tunebench",
 }  # fmt: skip
 
 

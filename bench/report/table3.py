@@ -128,6 +128,10 @@ def _row(at: int, records: Sequence[Record], quantities: Sequence[Quantity], not
         if reason and quantity.column not in silent:
             notes.add(at, quantity.column, reason)
     _mark_f1(at, good, numbers, notes)
+    for record in good:
+        for warning in record.warnings:
+            of_seed = f"seed {record.cell.seed}: " if len(records) > 1 else ""
+            notes.add(at, "method", one_line(f"{of_seed}{warning}", 200))
     status = ("partial" if good else "; ".join(dict.fromkeys(map(_stopped, failed)))) if failed else "ok"
     counts = {"status": status, "seeds": len(good), "seeds_failed": len(failed)}
     marked = {"synthetic": synthetic, "weights": cell.model.weights, "note": notes.of_row(at)}

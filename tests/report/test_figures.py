@@ -4,7 +4,8 @@ import hashlib
 import math
 import subprocess
 import sys
-from itertools import product
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from bench.errors import RunFolderError
 from bench.insight import Insight
@@ -28,7 +30,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-def insight(kind: str, columns: dict[str, list[Any]], **chart: Any) -> Insight:
+def insight(kind: str, columns: Mapping[str, Sequence[Any]], **chart: Any) -> Insight:
     """An insight whose chart has x, y, and of a heatmap value in columns of these names."""
     title, caption = chart.pop("title", "A title"), chart.pop("caption", "n = 12 texts; p < 0.001.")
     whole = {"kind": kind, "x": "x", "y": "y", "x_label": "across", "y_label": "upwards", "value_label": "lift"}
@@ -42,14 +44,14 @@ def heatmap(width: int = 4, height: int = 3, **chart: Any) -> Insight:
     places = list(product((5, 11), range(height), range(width)))
     values = [layer / 10 + y - x / 4 for layer, y, x in places]
     columns = {"x": [f"class {x}" for _, _, x in places], "y": [y for _, y, _ in places], "value": values}
-    return insight("heatmap", columns | {"layer": [layer for layer, _, _ in places]}, **{"panel": "layer"} | chart)
+    return insight("heatmap", {**columns, "layer": [layer for layer, _, _ in places]}, **{"panel": "layer"} | chart)
 
 
 def lines(steps: int = 12, **chart: Any) -> Insight:
     places = list(product((5, 11), range(4), range(steps)))
     columns = {"x": [x for _, _, x in places], "y": [0.2 + e / 10 + x / 100 for _, e, x in places]}
     names = {"layer": [layer for layer, _, _ in places], "expert": [e for _, e, _ in places]}
-    return insight("lines", columns | names, **{"colour": "expert", "panel": "layer", "reference": 0.25} | chart)
+    return insight("lines", {**columns, **names}, **{"colour": "expert", "panel": "layer", "reference": 0.25} | chart)
 
 
 def bars(**chart: Any) -> Insight:
@@ -61,10 +63,10 @@ def scatter(count: int = 60, **chart: Any) -> Insight:
     angles = [i * 2.4 for i in range(count)]
     columns = {"x": [a**0.5 * math.cos(a) for a in angles], "y": [a**0.5 * math.sin(a) for a in angles]}
     names = {"class": [f"class {i % 4}" for i in range(count)], "when": [f"layer {i % 3}" for i in range(count)]}
-    return insight("scatter", columns | names, **{"colour": "class", "panel": "when"} | chart)
+    return insight("scatter", {**columns, **names}, **{"colour": "class", "panel": "when"} | chart)
 
 
-KINDS = {"heatmap": heatmap, "lines": lines, "bars": bars, "scatter": scatter}
+KINDS: dict[str, Callable[..., Insight]] = {"heatmap": heatmap, "lines": lines, "bars": bars, "scatter": scatter}
 
 
 def texts(page: Figure) -> list[str]:
@@ -76,6 +78,10 @@ def texts(page: Figure) -> list[str]:
         found += [axes.get_title(loc="left"), axes.get_ylabel(), *(text.get_text() for text in axes.texts)]
         found += [label.get_text() for label in (*axes.get_xticklabels(), *axes.get_yticklabels())]
     return found
+
+
+def points(line: Line2D) -> list[list[float]]:
+    return np.asarray(line.get_xydata()).tolist()
 
 
 def words(svg: Path) -> str:
@@ -108,11 +114,12 @@ def test_nothing_leaves_the_page_or_lies_on_another(kind: str, long: bool) -> No
     title, caption, *others = [text.get_window_extent() for text in page.texts]
     drawn = [axes.get_tightbbox() for axes in page.axes] + [legend.get_window_extent() for legend in page.legends]
     for box in (title, caption, *others, *drawn):
+        assert box is not None
         assert box.x0 >= 0
         assert box.y0 >= 0
         assert box.x1 <= page.bbox.x1
         assert box.y1 <= page.bbox.y1
-    for box in drawn:
+    for box in filter(None, drawn):
         assert not [other for other in (title, caption, *others) if box.overlaps(other)]
 
 
@@ -136,7 +143,7 @@ class TestHeatmap:
         assert page.axes[0].patch.get_hatch()
 
     def test_many_cells_have_no_text(self) -> None:
-        assert figure(heatmap(11, 10)).axes[0].texts == []
+        assert list(figure(heatmap(11, 10)).axes[0].texts) == []
 
     def test_panels_share_one_scale(self) -> None:
         first, second, _ = figure(heatmap()).axes
@@ -146,7 +153,7 @@ class TestHeatmap:
         mesh = figure(heatmap(centre=1.0)).axes[0].collections[0]
         assert isinstance(mesh.norm, CenteredNorm)
         assert mesh.get_clim() == pytest.approx((-1.1, 3.1))
-        red, green, blue, _ = mesh.to_rgba(1.0)
+        red, green, blue, _ = mesh.to_rgba(np.array([1.0]))[0]
         assert min(red, green, blue) > 0.95
 
     def test_first_category_is_on_top(self) -> None:
@@ -183,7 +190,7 @@ class TestBars:
         assert len(page.axes[0].collections[0].get_paths()) == 150
         assert page.get_figwidth() <= 12
         boxes = [label.get_window_extent().x1 for label in labels if label.get_rotation() == 45]
-        assert min(later - former for former, later in zip(boxes, boxes[1:], strict=False)) > 12
+        assert min(later - former for former, later in pairwise(boxes)) > 12
 
 
 class TestLines:
@@ -191,9 +198,8 @@ class TestLines:
         columns = {"x": [3, 1, None, 2, 1], "y": [0.3, 0.1, 0.9, None, 7], "c": ["a", "a", "a", "a", "b"]}
         page = figure(insight("lines", columns, colour="c"))
         first, second = page.axes[0].lines
-        assert first.get_xydata()[:, 0].tolist() == [1, 2, 3]  # type: ignore[call-overload, index]
-        assert np.isnan(first.get_xydata()[:, 1]).tolist() == [False, True, False]  # type: ignore[call-overload, index]
-        assert second.get_xydata().tolist() == [[1, 7]]  # type: ignore[union-attr]
+        assert points(first) == [[1, 0.1], [2, pytest.approx(math.nan, nan_ok=True)], [3, 0.3]]
+        assert points(second) == [[1, 7]]
         assert "1 of 5 points have no place" in " ".join(texts(page))
 
     def test_a_reference_is_drawn_and_named(self) -> None:
@@ -210,7 +216,7 @@ class TestLines:
         assert len(drawn) == len(looks) == 24
         assert len({line.get_color() for line in drawn}) == len(PALETTE)
         series = figure(insight("bars", columns, colour="c")).axes[0].collections
-        assert len({(one.get_facecolor().tobytes(), one.get_hatch()) for one in series}) == 24  # type: ignore[attr-defined]
+        assert len({(np.asarray(one.get_facecolor()).tobytes(), one.get_hatch()) for one in series}) == 24
         assert len(set(MARKERS)) == len(MARKERS)
         assert len(set(HATCHES)) == len(HATCHES)
 
@@ -284,8 +290,9 @@ def test_extreme_numbers(kind: str, numbers: list[float]) -> None:
 def test_nothing_to_draw_says_so(kind: str, cells: list[None], tmp_path: Path) -> None:
     content = insight(kind, {"x": cells, "y": cells, "value": cells})
     page = figure(content)
-    assert page.axes == []
-    assert texts(page) == ["A title", "n = 12 texts; p < 0.001.", "no data"] or "no data" in texts(page)
+    assert list(page.axes) == []
+    assert texts(page)[0] == "A title"
+    assert texts(page)[-1] == "no data"
     assert len(save(content, tmp_path)) == 3
 
 
@@ -336,7 +343,13 @@ def test_alike_to_the_byte(tmp_path: Path) -> None:
         cwd=ROOT,
         timeout=60,
     )
-    theirs = {"font.size": 30, "axes.grid": True, "font.family": "serif", "svg.fonttype": "path", "text.usetex": True}
+    theirs: dict[Any, Any] = {
+        "font.size": 30,
+        "axes.grid": True,
+        "font.family": "serif",
+        "svg.fonttype": "path",
+        "text.usetex": True,
+    }
     with matplotlib.rc_context(theirs):
         here = digest(tmp_path / "b")
         assert matplotlib.rcParams["font.size"] == 30
