@@ -151,13 +151,14 @@ def _own_settings(pairing: Pairing) -> str:
 def _caption(rows: Sequence[Mapping[str, Any]]) -> str:
     found = [row for row in rows if row["macro_f1_difference"] is not None]
     parts = [
-        "Macro F1 of the first method minus that of the second, on the same texts with the same seeds: mean over seeds.",
+        "Macro F1 of the first method minus that of the second, on the same texts with the same seeds: mean over "
+        "seeds.",
         f"{LEVEL:.0%} interval: percentile bootstrap over {RESAMPLES:,} resamples of the texts, alike for both methods "
         "and all seeds, and of the seeds where there are several.",
         f"{LEVEL:.0%} interval over seeds: Student's t interval of the seeds' differences, which it takes to be "
-        "normally distributed; with a single seed there is none, and the verdict is about those runs alone.",
-        "First or second higher: each of the row's intervals lies on that side of 0.",
-        f"{len(found)} of {len(rows)} comparisons have a verdict; intervals are not corrected for their number.",
+        "normally distributed; a single seed has no such interval, and its verdict is about those runs alone.",
+        "First higher: all intervals of the row lie above 0; second higher: all lie below.",
+        f"{len(found)} of {len(rows)} comparisons have an interval; intervals are not corrected for their number.",
     ]
     if any(row["mcnemar_p_value"] is not None for row in rows):
         parts.append("McNemar p: exact, two-sided, of equal accuracy; given for a single seed.")

@@ -88,7 +88,7 @@ def to_csv(table: Comparisons) -> str:
 
 def show(table: Comparisons, console: Console) -> None:
     """Print what is found, without what it costs and the interval over seeds: those are in the files."""
-    rows = []
+    rows, caption = [], table.caption
     for row in shown(table):
         (first, first_marks), (second, second_marks) = row["first"], row["second"]
         pair = (f"{first} − {second}", tuple(dict.fromkeys((*first_marks, *second_marks))))
@@ -101,7 +101,9 @@ def show(table: Comparisons, console: Console) -> None:
     notes = [f"{note.mark} {note.text}" for note in table.footnotes if note.mark in marks_shown]
     terminal.show_title(table.title, console)
     terminal.show_rows(headers, rows, [[1, 1]] * len(rows), console)
-    terminal.show_notes(notes, table.caption, console)
+    if not table.frame["seeds_interval_low"].isna().all():
+        caption += " The interval over seeds is in the files."
+    terminal.show_notes(notes, caption, console)
 
 
 def write(table: Comparisons, folder: Path) -> list[Path]:

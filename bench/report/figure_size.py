@@ -82,7 +82,7 @@ def _panel(picture: Picture, width_x: float) -> tuple[float, float]:
 
 
 def _longest(categories: Sequence[Value]) -> float:
-    return max((min(width(plain(category), TICK), LONGEST_LABEL) for category in categories), default=0.0)
+    return max((min(width(plain(category)[:80], TICK), LONGEST_LABEL) for category in categories), default=0.0)
 
 
 def _step(categories: int, room: float) -> int:

@@ -36,7 +36,7 @@ def width(text: str, points: float, bold: bool = False) -> float:
 @lru_cache(4096, typed=True)
 def fit(value: Value, inches: float, points: float) -> str:
     """Plain text for matplotlib, cut where it is wider than it may be."""
-    text = plain(value)
+    text = one_line(plain(value), _most(inches, points))
     for _ in range(20):
         if (wide := width(text, points)) <= inches or len(text) <= 2:
             break
@@ -46,17 +46,19 @@ def fit(value: Value, inches: float, points: float) -> str:
 
 def wrap(text: str, inches: float, points: float, bold: bool = False) -> list[str]:
     """Lines of plain text for matplotlib, each at most as wide; a word that is wider is broken."""
-    lines = [""]
+    lines, most = [""], _most(inches, points)
     for word in BREAK.split(plain(text)):
         rest = word
         while rest:
             longer = f"{lines[-1]} {rest}".lstrip()
-            if (wide := width(longer, points, bold)) <= inches:
+            if len(longer) <= most and width(longer, points, bold) <= inches:
                 lines[-1], rest = longer, ""
             elif lines[-1]:
                 lines.append("")
             else:
-                kept = max(1, min(len(rest) - 1, int(len(rest) * inches / wide)))
+                begin = rest[:most]
+                share = inches / max(inches / most, width(begin, points, bold))
+                kept = max(1, min(len(begin), int(len(begin) * share)))
                 lines[-1], rest = rest[:kept], rest[kept:]
     return [escaped(line) for line in lines]
 
@@ -64,6 +66,11 @@ def wrap(text: str, inches: float, points: float, bold: bool = False) -> list[st
 def escaped(text: str) -> str:
     """Text that matplotlib draws as it is."""
     return text.replace("$", r"\$")
+
+
+def _most(inches: float, points: float) -> int:
+    """Characters that fit at most, so that no longer text need be measured: the narrow ones take a quarter."""
+    return max(2, int(inches * 72 / points * 4))
 
 
 @cache

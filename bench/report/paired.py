@@ -183,9 +183,9 @@ class _Counted:
         for Machine Translation Evaluation, 2004, W04-3250) and for all seeds, since all of them predicted one test set.
 
         Where there are several seeds, pairs of runs of one seed are drawn with replacement as well: another seed would
-        have given other predictions, and texts alone cannot tell how much. Where seeds matter most, few of them make the
-        interval too narrow: with 2 or 3 it then leaves 0 out whenever all seeds agree. Hence Student's interval beside
-        it, which in turn is too narrow where texts matter most: a verdict needs both.
+        have given other predictions, and texts alone cannot tell how much. Where seeds matter most, few of them make
+        the interval too narrow: with 2 or 3 it then leaves 0 out whenever all seeds agree. Hence Student's interval
+        beside it, which in turn is too narrow where texts matter most: a verdict needs both.
         """
         seeds = rng.integers(0, self.num_seeds, (resamples, self.num_seeds))
         shares = _occurrences(seeds, self.num_seeds) / self.num_seeds

@@ -68,7 +68,7 @@ def test_several_seeds(cells: Cells) -> None:
     found = table(two_seeds(cells))
     assert texts(found) == {
         "dataset": "IMDb", "model": "RoBERTa", "first": "LoRA", "second": "BitFit", "difference": "+0.5420",
-        "interval": "+0.0000 to +1.0000", "by_seed": "+0.0839 to +1.0000", "texts": "12", "seeds": "2",
+        "interval": "+0.0000 to +1.0000", "seeds_interval": "-5.2780 to +6.3619", "texts": "12", "seeds": "2",
         "verdict": "not told apart", "right": "6.5 / 0.0", "p_value": "–",
         "train_samples_per_second": "0.505 (0.500 to 0.510)", "inference_samples_per_second": "1.00",
         "forward_gflops": "1.00", "trainable_params": "1.00",
@@ -79,20 +79,23 @@ def test_several_seeds(cells: Cells) -> None:
 def test_one_seed(cells: Cells) -> None:
     found = table([cells.measured(PERFECT, method="LoRA"), cells.measured(MIRRORED, method="BitFit")])
     row = texts(found)
-    assert (row["difference"], row["interval"], row["by_seed"]) == ("+1.0000", "+1.0000 to +1.0000", "–")
+    assert (row["difference"], row["interval"], row["seeds_interval"]) == ("+1.0000", "+1.0000 to +1.0000", "–")
     assert (row["verdict"], row["right"], row["p_value"]) == ("first higher", "12.0 / 0.0", "0.0005")
     assert notes(found) == [f"a {COLLAPSED}"]
     assert shown(found)[0]["second"] == ("BitFit", ("a",))
     assert f" {HEADERS['p_value']} " in to_markdown(found)
     assert "McNemar p: exact" in found.caption
-    assert "Few seeds" not in found.caption
+    assert "a single seed has no such interval, and its verdict is about those runs alone" in found.caption
+    assert "over seeds is in the files" not in " ".join(printed(found, 100).split())
 
 
 def test_caption(cells: Cells) -> None:
     found = table(two_seeds(cells), BOTH, ("LoRA", "other"))
-    assert "95% percentile bootstrap interval over 10,000 resamples of the texts" in found.caption
+    assert " 95% interval: percentile bootstrap over 10,000 resamples of the texts" in found.caption
+    assert " 95% interval over seeds: Student's t interval of the seeds' differences" in found.caption
+    assert "which it takes to be normally distributed" in found.caption
+    assert " First higher: all intervals of the row lie above 0; second higher: all lie below. " in found.caption
     assert " 1 of 2 comparisons have an interval; intervals are not corrected for their number. " in found.caption
-    assert "more often than the 5% that the interval promises: 50% with 2 seeds." in found.caption
     assert "McNemar" not in found.caption + to_markdown(found)
 
 
@@ -201,11 +204,12 @@ def test_csv_reads_back_as_the_frame(cells: Cells) -> None:
         io.StringIO(text), dtype=kinds, keep_default_na=False, na_values={column: [""] for column in numbers}
     )
     pd.testing.assert_frame_equal(back, found.frame, check_exact=True)
-    assert list(found.frame.columns[:9]) == [
+    assert list(found.frame.columns[:14]) == [
         "dataset", "model", "first", "second", "seeds", "texts", "macro_f1_difference", "interval_low",
-        "interval_high",
+        "interval_high", "seeds_interval_low", "seeds_interval_high", "lowest_seed_difference",
+        "highest_seed_difference", "verdict",
     ]  # fmt: skip
-    assert text.splitlines()[2].startswith("D,RoBERTa,LoRA,BitFit,0,,,,,,,not available,,,,,")
+    assert text.splitlines()[2].startswith("D,RoBERTa,LoRA,BitFit,0,,,,,,,,,not available,,,,,")
 
 
 def test_nan_never_appears(cells: Cells) -> None:
@@ -221,6 +225,12 @@ def test_on_a_terminal(cells: Cells) -> None:
     assert " ".join(row.split()) == "IMDb RoBERTa LoRA − BitFit +0.5420 (+0.0000 to +1.0000) 12 2 not told apart"
     assert "throughput" not in text
     assert "percentile bootstrap" in text
+    assert "The interval over seeds is in the files." in " ".join(text.split())
+
+
+def test_a_grid_at_100_columns(cells: Cells) -> None:
+    lines = printed(table(two_seeds(cells)), 100).splitlines()
+    assert sum("RoBERTa" in line and "not told apart" in line for line in lines) == 1
 
 
 @pytest.mark.parametrize("width", [30, 60, 80, 100, 160])

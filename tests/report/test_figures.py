@@ -4,7 +4,7 @@ import hashlib
 import math
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.errors import RunFolderError
-from bench.insight import Insight
+from bench.insight import Insight, Value
 from bench.report import csv_text
 from bench.report.charts import HATCHES, MARKERS, PALETTE
 from bench.report.figures import figure, save, to_csv
@@ -26,11 +26,11 @@ from bench.report.figures import figure, save, to_csv
 ROOT = Path(__file__).parents[2]
 HOSTILE = [
     "$x_1$ is \\frac{", "costs $5", "\x00\x1b[31m\u202e\u2028", "x" * 10_000, "word " * 2_000, "مرحبا بالعالم", "שלום",
-    "😀👩‍👩‍👧 漢字 नमस्ते", "e\u0301\u0302", "a\nb\r\tc", "", '<b>&"\'', "\\textbf{x} 100% #1 ^_~",
+    "😀👩‍👩‍👧 漢字 नमस्ते", "e\u0301\u0302", "\u0301" * 2_000, "a\nb\r\tc", "", '<b>&"\'', "\\textbf{x} 100% #1 ^_~",
 ]  # fmt: skip
 
 
-def insight(kind: str, columns: Mapping[str, Sequence[Any]], **chart: Any) -> Insight:
+def insight(kind: str, columns: dict[str, Any], **chart: Any) -> Insight:
     """An insight whose chart has x, y, and of a heatmap value in columns of these names."""
     title, caption = chart.pop("title", "A title"), chart.pop("caption", "n = 12 texts; p < 0.001.")
     whole = {"kind": kind, "x": "x", "y": "y", "x_label": "across", "y_label": "upwards", "value_label": "lift"}
@@ -43,27 +43,34 @@ def insight(kind: str, columns: Mapping[str, Sequence[Any]], **chart: Any) -> In
 def heatmap(width: int = 4, height: int = 3, **chart: Any) -> Insight:
     places = list(product((5, 11), range(height), range(width)))
     values = [layer / 10 + y - x / 4 for layer, y, x in places]
-    columns = {"x": [f"class {x}" for _, _, x in places], "y": [y for _, y, _ in places], "value": values}
-    return insight("heatmap", {**columns, "layer": [layer for layer, _, _ in places]}, **{"panel": "layer"} | chart)
+    columns: dict[str, Any] = {
+        "x": [f"class {x}" for _, _, x in places],
+        "y": [y for _, y, _ in places],
+        "value": values,
+    }
+    return insight("heatmap", columns | {"layer": [layer for layer, _, _ in places]}, **{"panel": "layer"} | chart)
 
 
 def lines(steps: int = 12, **chart: Any) -> Insight:
     places = list(product((5, 11), range(4), range(steps)))
-    columns = {"x": [x for _, _, x in places], "y": [0.2 + e / 10 + x / 100 for _, e, x in places]}
-    names = {"layer": [layer for layer, _, _ in places], "expert": [e for _, e, _ in places]}
-    return insight("lines", {**columns, **names}, **{"colour": "expert", "panel": "layer", "reference": 0.25} | chart)
+    columns: dict[str, Any] = {"x": [x for _, _, x in places], "y": [0.2 + e / 10 + x / 100 for _, e, x in places]}
+    names: dict[str, Any] = {"layer": [layer for layer, _, _ in places], "expert": [e for _, e, _ in places]}
+    return insight("lines", columns | names, **{"colour": "expert", "panel": "layer", "reference": 0.25} | chart)
 
 
 def bars(**chart: Any) -> Insight:
-    columns = {"x": ["a", "a", "b", "b"], "y": [3, 4.5, None, 1], "layer": ["5", "11", "5", "11"]}
+    columns: dict[str, Any] = {"x": ["a", "a", "b", "b"], "y": [3, 4.5, None, 1], "layer": ["5", "11", "5", "11"]}
     return insight("bars", columns, **{"colour": "layer"} | chart)
 
 
 def scatter(count: int = 60, **chart: Any) -> Insight:
     angles = [i * 2.4 for i in range(count)]
-    columns = {"x": [a**0.5 * math.cos(a) for a in angles], "y": [a**0.5 * math.sin(a) for a in angles]}
-    names = {"class": [f"class {i % 4}" for i in range(count)], "when": [f"layer {i % 3}" for i in range(count)]}
-    return insight("scatter", {**columns, **names}, **{"colour": "class", "panel": "when"} | chart)
+    columns: dict[str, Any] = {"x": [a**0.5 * math.cos(a) for a in angles], "y": [a**0.5 * math.sin(a) for a in angles]}
+    names: dict[str, Any] = {
+        "class": [f"class {i % 4}" for i in range(count)],
+        "when": [f"layer {i % 3}" for i in range(count)],
+    }
+    return insight("scatter", columns | names, **{"colour": "class", "panel": "when"} | chart)
 
 
 KINDS: dict[str, Callable[..., Insight]] = {"heatmap": heatmap, "lines": lines, "bars": bars, "scatter": scatter}
@@ -80,7 +87,11 @@ def texts(page: Figure) -> list[str]:
     return found
 
 
-def points(line: Line2D) -> list[list[float]]:
+def longer(value: Value) -> Value:
+    return f"{value} quite a long name" if isinstance(value, str) else value
+
+
+def points(line: Line2D) -> Any:
     return np.asarray(line.get_xydata()).tolist()
 
 
@@ -106,8 +117,7 @@ def test_every_kind_is_three_files(kind: str, tmp_path: Path) -> None:
 def test_nothing_leaves_the_page_or_lies_on_another(kind: str, long: bool) -> None:
     content = KINDS[kind]()
     if long:
-        columns = {name: tuple(f"{value} quite a long name" if isinstance(value, str) else value for value in values)
-                   for name, values in content.columns.items()}  # fmt: skip
+        columns = {name: tuple(map(longer, values)) for name, values in content.columns.items()}
         content = content.model_copy(update={"columns": columns, "title": "T " * 90, "caption": "word " * 200})
     page = figure(content)
     page.canvas.draw()
@@ -178,12 +188,12 @@ class TestBars:
         assert page.axes[0].get_ylim()[1] > 4.5
 
     def test_negative_and_zero(self) -> None:
-        columns = {"x": ["a", "b"], "y": [-3, -1]}
+        columns: dict[str, Any] = {"x": ["a", "b"], "y": [-3, -1]}
         assert figure(insight("bars", columns)).axes[0].get_ylim() == pytest.approx((-3.15, 0))
         assert figure(insight("bars", columns | {"y": [0, 0]})).axes[0].get_ylim() == (0, 1)
 
     def test_many_categories_are_thinned_not_lost(self) -> None:
-        columns: dict[str, list[Any]] = {"x": [f"a word {i}" for i in range(150)], "y": list(range(150))}
+        columns: dict[str, Any] = {"x": [f"a word {i}" for i in range(150)], "y": list(range(150))}
         page = figure(insight("bars", columns))
         labels = page.axes[0].get_xticklabels()
         assert len(labels) <= 60
@@ -195,7 +205,11 @@ class TestBars:
 
 class TestLines:
     def test_a_line_a_colour_from_left_to_right(self) -> None:
-        columns = {"x": [3, 1, None, 2, 1], "y": [0.3, 0.1, 0.9, None, 7], "c": ["a", "a", "a", "a", "b"]}
+        columns: dict[str, Any] = {
+            "x": [3, 1, None, 2, 1],
+            "y": [0.3, 0.1, 0.9, None, 7],
+            "c": ["a", "a", "a", "a", "b"],
+        }
         page = figure(insight("lines", columns, colour="c"))
         first, second = page.axes[0].lines
         assert points(first) == [[1, 0.1], [2, pytest.approx(math.nan, nan_ok=True)], [3, 0.3]]
@@ -210,7 +224,7 @@ class TestLines:
         assert "reference 0.9" in texts(page)
 
     def test_series_beyond_the_palette_differ(self) -> None:
-        columns = {"x": [0] * 24, "y": [1] * 24, "c": list(range(24))}
+        columns: dict[str, Any] = {"x": [0] * 24, "y": [1] * 24, "c": list(range(24))}
         drawn = figure(insight("lines", columns, colour="c")).axes[0].lines
         looks = {(line.get_color(), line.get_marker(), str(line.get_linestyle())) for line in drawn}
         assert len(drawn) == len(looks) == 24
@@ -221,7 +235,7 @@ class TestLines:
         assert len(set(HATCHES)) == len(HATCHES)
 
     def test_panels_of_other_sizes_have_scales_of_their_own(self) -> None:
-        columns: dict[str, list[Any]] = {"x": [0, 1, 0, 1], "y": [0, 1, 0, 1000], "p": ["a", "a", "b", "b"]}
+        columns: dict[str, Any] = {"x": [0, 1, 0, 1], "y": [0, 1, 0, 1000], "p": ["a", "a", "b", "b"]}
         small, large = figure(insight("lines", columns, panel="p")).axes
         assert small.get_ylim()[1] < 2
         assert large.get_ylim()[1] >= 1000
@@ -250,7 +264,12 @@ class TestScatter:
 
 
 def test_too_many_panels_and_colours_are_named() -> None:
-    columns = {"x": [1] * 90, "y": list(range(90)), "p": list(range(30)) * 3, "c": [i // 30 for i in range(90)]}
+    columns: dict[str, Any] = {
+        "x": [1] * 90,
+        "y": list(range(90)),
+        "p": list(range(30)) * 3,
+        "c": [i // 30 for i in range(90)],
+    }
     page = figure(insight("lines", columns, panel="p"))
     assert len(page.axes) == 24
     assert "Drawn are the first 24 of 30 categories of panel." in " ".join(" ".join(texts(page)).split())
@@ -262,8 +281,12 @@ def test_hostile_text(kind: str, tmp_path: Path) -> None:
     """Every text of an insight comes from elsewhere; warnings are errors here."""
     count = len(HOSTILE)
     places: list[Any] = HOSTILE if kind in ("heatmap", "bars") else list(range(count))
-    columns = {"x": places, "y": HOSTILE if kind == "heatmap" else list(range(count)), "value": list(range(count))}
-    columns |= {"c $x$\n": HOSTILE, "p😀": HOSTILE[:2] * (count // 2) + HOSTILE[:1]}
+    columns: dict[str, Any] = {
+        "x": places,
+        "y": HOSTILE if kind == "heatmap" else list(range(count)),
+        "value": list(range(count)),
+    }
+    columns |= {"c $x$\n": HOSTILE, "p😀": (HOSTILE[:2] * count)[:count]}
     chart: dict[str, Any] = {"colour": "c $x$\n", "panel": "p😀", "x_label": "".join(HOSTILE), "y_label": HOSTILE[0]}
     content = insight(kind, columns, **chart, value_label=HOSTILE[6], title=HOSTILE[1], caption=" ".join(HOSTILE))
     _, svg, _ = save(content, tmp_path)
@@ -274,26 +297,19 @@ def test_hostile_text(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    "numbers",
-    [[0, 0.0, -0.0], [5e-324, 1e-320, 0], [1e300, -1e300, 1], [1e99, -1e99, 1], [10**400, 1, 2], [7], [1e16, 1e16 + 2]],
-    ids=str,
-)
+@pytest.mark.parametrize("numbers", [[5e-324, 1e-320, -0.0], [1e300, 10**400, 1], [-1e99, 1e16, 1e16 + 2]], ids=str)
 def test_extreme_numbers(kind: str, numbers: list[float]) -> None:
-    columns: dict[str, list[Any]] = {"x": list(numbers), "y": list(numbers), "value": list(numbers)}
-    for marks in ({}, {"centre": -1e99, "reference": 1e300}):
-        figure(insight(kind, columns, **marks)).canvas.draw()
+    columns: dict[str, Any] = {"x": numbers, "y": numbers, "value": numbers}
+    figure(insight(kind, columns, centre=numbers[0], reference=1e300)).canvas.draw()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("cells", [[], [None, None]], ids=["no rows", "no numbers"])
-def test_nothing_to_draw_says_so(kind: str, cells: list[None], tmp_path: Path) -> None:
-    content = insight(kind, {"x": cells, "y": cells, "value": cells})
-    page = figure(content)
+def test_nothing_to_draw_says_so(kind: str, cells: list[None]) -> None:
+    page = figure(insight(kind, {"x": cells, "y": cells, "value": cells}))
     assert list(page.axes) == []
     assert texts(page)[0] == "A title"
     assert texts(page)[-1] == "no data"
-    assert len(save(content, tmp_path)) == 3
 
 
 def test_without_a_chart_only_the_numbers(tmp_path: Path) -> None:
@@ -304,7 +320,7 @@ def test_without_a_chart_only_the_numbers(tmp_path: Path) -> None:
 
 
 def test_csv() -> None:
-    columns = {"=word": ["-1", "a,b\n", None], "count": [-1, 0.1, 10**20], "+": [None, "@x", "x"]}
+    columns: dict[str, Any] = {"=word": ["-1", "a,b\n", None], "count": [-1, 0.1, 10**20], "+": [None, "@x", "x"]}
     assert to_csv(insight("bars", columns, x="=word", y="count")) == (
         "'=word,count,'+\n'-1,-1,\n\"a,b\n\",0.1,'@x\n,100000000000000000000,x\n"
     )

@@ -1,0 +1,223 @@
+"""The figures of a report: which cells are drawn, where to, and an index that no text from elsewhere can break."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.insight import Insight
+from bench.record import Record
+from bench.report.insights import INDEX, write
+from tests.report.conftest import MakeRecord
+
+ROOT = Path(__file__).parents[2]
+CHART = {"kind": "bars", "x": "expert", "y": "tokens", "x_label": "expert", "y_label": "tokens"}
+Pair = tuple[Record, Path]
+
+
+def part(name: str = "tokens", **changes: Any) -> dict[str, Any]:
+    """An insight as a worker writes it."""
+    content = {"name": name, "title": "Tokens by expert", "caption": "n = 30 tokens.", "chart": CHART}
+    content |= {"columns": {"expert": ["expert 0", "expert 1"], "tokens": [10, 20]}} | changes
+    return Insight.model_validate(content).model_dump(mode="json")
+
+
+def cell(folder: Path, record: Record, *parts: dict[str, Any], text: str | None = None) -> Pair:
+    """A cell's folder with these insights, or with this text in their file; without either there is no file."""
+    path = folder / "cells" / record.cell_id
+    path.mkdir(parents=True)
+    if parts or text is not None:
+        content = json.dumps({"parts": parts}) if text is None else text
+        (path / "insights.json").write_text(content, encoding="utf-8")
+    return record, path
+
+
+def index(folder: Path) -> str:
+    return (folder / INDEX).read_text(encoding="utf-8")
+
+
+def links(text: str) -> list[str]:
+    return re.findall(r"\]\(([^)]*)\)", text)
+
+
+def test_one_row(tmp_path: Path, make_record: MakeRecord) -> None:
+    report = tmp_path / "reports" / "s"
+    record = make_record(fields={"warnings": ["Expert 1 is hardly used.", "Few texts."]})
+    paths = write([cell(tmp_path, record, part(), part("share"))], report)
+    place = report / "insights" / "IMDb__RoBERTa__LoRA"
+    files = [place / f"{name}.{suffix}" for name in ("tokens", "share") for suffix in ("png", "svg", "csv")]
+    assert paths == [*files, report / INDEX]
+    assert all(path.stat().st_size > 0 for path in paths)
+    assert index(report).split("\n\n")[2:] == [
+        "## IMDb / RoBERTa / LoRA",
+        "Seed 0.",
+        "Warning: Expert 1 is hardly used.",
+        "Warning: Few texts.",
+        "![Tokens by expert](insights/IMDb__RoBERTa__LoRA/tokens.svg)",
+        "Figure 1: Tokens by expert. n = 30 tokens. ([csv](insights/IMDb__RoBERTa__LoRA/tokens.csv), "
+        "[png](insights/IMDb__RoBERTa__LoRA/tokens.png))",
+        "![Tokens by expert](insights/IMDb__RoBERTa__LoRA/share.svg)",
+        "Figure 2: Tokens by expert. n = 30 tokens. ([csv](insights/IMDb__RoBERTa__LoRA/share.csv), "
+        "[png](insights/IMDb__RoBERTa__LoRA/share.png))\n",
+    ]
+    assert (place / "tokens.csv").read_text(encoding="utf-8") == "expert,tokens\nexpert 0,10\nexpert 1,20\n"
+
+
+def test_a_row_is_drawn_once_from_its_first_measured_seed(tmp_path: Path, make_record: MakeRecord) -> None:
+    pairs = [
+        cell(tmp_path, make_record(seed=0, status="oom"), part("from_failed")),
+        cell(tmp_path, make_record(seed=1)),
+        cell(tmp_path, make_record(method="BitFit", seed=1), part("from_other_row")),
+        cell(tmp_path, make_record(seed=2), part("from_two")),
+        cell(tmp_path, make_record(seed=3), part("from_three")),
+    ]
+    names = [path.stem for path in write(pairs, tmp_path) if path.suffix == ".svg"]
+    assert names == ["from_two", "from_other_row"]
+    headings = [line for line in index(tmp_path).splitlines() if line.startswith(("## ", "Seed"))]
+    assert headings == ["## IMDb / RoBERTa / LoRA", "Seed 2.", "## IMDb / RoBERTa / BitFit", "Seed 1."]
+
+
+def test_rows_that_share_names_do_not_share_files(tmp_path: Path, make_record: MakeRecord) -> None:
+    records = [make_record(options={"rank": rank}) for rank in (8, 16)] + [make_record(method="lora")]
+    pairs = [cell(tmp_path, record, part(caption=f"n = {at}.")) for at, record in enumerate(records)]
+    paths = write(pairs, tmp_path)
+    folders = list(dict.fromkeys(path.parent.name for path in paths[:-1]))
+    assert [re.sub(r"-[0-9a-f]{10}$", "-hash", folder) for folder in folders] == [
+        "IMDb__RoBERTa__LoRA-hash",
+        "IMDb__RoBERTa__LoRA-hash",
+        "IMDb__RoBERTa__lora-hash",  # the same folder where capitals do not count
+    ]
+    assert len({folder.casefold() for folder in folders}) == 3
+    text = index(tmp_path)
+    assert "Seed 0; apart from the row of the same name: method.options.rank = 8." in text
+    assert "method.options.rank = 16." in text
+    assert all((tmp_path / link).is_file() for link in links(text))
+    assert len(set(links(text))) == 9
+
+
+def test_nothing_to_show(tmp_path: Path, make_record: MakeRecord) -> None:
+    report = tmp_path / "report"
+    pairs = [cell(tmp_path, make_record()), cell(tmp_path, make_record(seed=1), text='{"parts": []}')]
+    assert write(pairs, report) == []
+    assert write([], report) == []
+    assert not report.exists()
+
+
+def test_an_index_of_an_earlier_draw_goes(tmp_path: Path, make_record: MakeRecord) -> None:
+    pair = cell(tmp_path, make_record(), part())
+    write([pair], tmp_path)
+    (pair[1] / "insights.json").unlink()
+    (tmp_path / "insights" / "mine.txt").write_text("mine", encoding="utf-8")
+    assert write([pair], tmp_path) == []
+    assert not (tmp_path / INDEX).exists()
+    assert (tmp_path / "insights" / "mine.txt").is_file()
+
+
+BAD = {
+    "empty": ("", "cannot be read: JSONDecodeError"),
+    "half": ('{"parts": [', "cannot be read: JSONDecodeError"),
+    "deep": ("[" * 100_000, "cannot be read: RecursionError"),
+    "list": ("[]", "holds no list of parts"),
+    "no parts": ('{"part": []}', "holds no list of parts"),
+    "no list": ('{"parts": {"a": 1}}', "holds no list of parts"),
+    "no object": ('{"parts": [3]}', "is not valid at part 1: Input should be a valid dictionary"),
+    "way out": (json.dumps({"parts": [part() | {"name": "../x"}]}), "is not valid at part 1.name: String should match"),
+    "not finite": (
+        json.dumps({"parts": [part() | {"columns": {"expert": [1.0], "tokens": [float("nan")]}}]}),
+        "part 1.columns.tokens.0",
+    ),
+    "surrogate": (json.dumps({"parts": [part() | {"title": "\ud800"}]}), "is not valid at part 1.title"),
+    "ragged": (json.dumps({"parts": [part() | {"columns": {"a": [1], "b": []}}]}), "must be of one length"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), BAD.values(), ids=BAD)
+def test_a_file_that_cannot_be_read_is_named(text: str, said: str, tmp_path: Path, make_record: MakeRecord) -> None:
+    paths = write([cell(tmp_path, make_record(), text=text)], tmp_path)
+    assert paths == [tmp_path / INDEX]
+    found = index(tmp_path)
+    assert "## IMDb / RoBERTa / LoRA\n\nNothing could be read.\n\nNot shown: seed 0: insights.json " in found
+    assert said in found.replace("\\_", "_")
+    assert str(tmp_path) not in found
+
+
+def test_bytes_and_folders_are_no_insights(tmp_path: Path, make_record: MakeRecord) -> None:
+    pairs = [cell(tmp_path, make_record(seed=seed)) for seed in (0, 1)]
+    (pairs[0][1] / "insights.json").write_bytes(b"\xff\xfe")
+    (pairs[1][1] / "insights.json").mkdir()
+    write(pairs, tmp_path)
+    reasons = re.findall(r"seed \d: insights.json cannot be read: (.*)", index(tmp_path))
+    assert len(reasons) == 2
+    assert reasons[0].startswith("UnicodeDecodeError")
+    assert reasons[1] == "Is a directory."
+
+
+def test_what_can_be_read_is_drawn(tmp_path: Path, make_record: MakeRecord) -> None:
+    twice = {"parts": [part("good"), {"name": "bad"}, part("good", title="Another"), part("last")]}
+    pairs = [cell(tmp_path, make_record(seed=0), text="{"), cell(tmp_path, make_record(seed=1), text=json.dumps(twice))]
+    assert [path.stem for path in write(pairs, tmp_path) if path.suffix == ".svg"] == ["good", "last"]
+    found = index(tmp_path)
+    assert "Seed 1." in found
+    assert "Not shown: seed 0: insights.json cannot be read: JSONDecodeError" in found
+    assert "Not shown: seed 1: insights.json is not valid at part 2.title: Field required." in found
+    assert "Not shown: seed 1: insights.json has two parts of the name good; the first is shown." in found
+    assert "Another" not in found
+
+
+def test_text_from_elsewhere_is_escaped(tmp_path: Path, make_record: MakeRecord) -> None:
+    text = "# <script> [a](b) | $x$ `c` *d* _e_ ~f~\n\n## not a heading \x1b[31m"
+    columns = {text: ["1. no list", text], "b": [None, 0.123456789]}
+    record = make_record(
+        method=text, dataset="- no list", dataset_name="a", method_name="../b", fields={"warnings": [text]}
+    )
+    parts = [part(title=text, caption=text), part("table", title=text, caption=text, columns=columns, chart=None)]
+    write([cell(tmp_path, record, *parts)], tmp_path)
+    found = index(tmp_path)
+    lines = found.splitlines()
+    assert not re.search(r"(?<!\\)[`*~]|<|\$|\x1b", found)
+    assert [line for line in lines if line.startswith("#")] == [lines[0], lines[4]]
+    assert [line.split(":")[0] for line in lines if line and line[0] not in "#!|"] == [
+        lines[2].split(":")[0], "Seed 0.", "Warning", "Figure 1", "Table 2",
+    ]  # fmt: skip
+    table = [line for line in lines if line.startswith("|")]
+    assert [len(re.findall(r"\|", line)) for line in table] == [3] * 4
+    assert table[1:3] == ["| --- | --- |", "| 1. no list |  |"]
+    assert table[3].endswith(" | 0.123457 |")
+    assert all((tmp_path / link).is_file() for link in links(re.sub(r"\\.", "", found)) if link != "b")
+    assert (tmp_path / "insights" / "a__RoBERTa__b" / "table.csv").is_file()
+    assert not (tmp_path / "insights" / "a__RoBERTa__b" / "table.svg").exists()
+
+
+def test_a_long_table_is_cut(tmp_path: Path, make_record: MakeRecord) -> None:
+    columns = {f"c{at}": list(range(500)) for at in range(20)}
+    write([cell(tmp_path, make_record(), part(columns=columns, chart=None))], tmp_path)
+    table = [line for line in index(tmp_path).splitlines() if line.startswith("|")]
+    assert len(table) == 22
+    assert table[0].endswith("| c11 |")
+    assert "Shown is the beginning of 500 rows and 20 columns." in index(tmp_path)
+
+
+def test_columns_may_be_absent(tmp_path: Path, make_record: MakeRecord) -> None:
+    write([cell(tmp_path, make_record(), part(columns={}, chart=None))], tmp_path)
+    assert "Table 1: Tokens by expert." in index(tmp_path)
+
+
+def test_alike_each_time(tmp_path: Path, make_record: MakeRecord) -> None:
+    pair = cell(tmp_path, make_record(), part())
+    first, second = ([path.read_bytes() for path in write([pair], tmp_path / name)] for name in "ab")
+    assert first == second
+
+
+def test_a_run_without_insights_loads_no_plotting() -> None:
+    code = (
+        "import sys; from pathlib import Path; from bench.report.insights import write; "
+        "print(write([], Path('nowhere')), 'matplotlib' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, timeout=60
+    )
+    assert done.stdout.split() == ["[]", "False"]
