@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 
 from bench.insight import Chart, Insight, Value
 
-#: Told apart by readers with any colour vision; the lightness of the first four, so also in grey.
+#: Told apart with any colour vision, and the first three, which differ in lightness, also in grey.
 PALETTE = ("#004488", "#D55E00", "#88CCEE", "#222222", "#117733", "#E69F00", "#CC79A7", "#888888")
 MARKERS = "os^Dv<P*X>p"
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
@@ -116,7 +116,8 @@ def select(insight: Insight, chart: Chart) -> Picture:
 
 def _rows(insight: Insight, chart: Chart) -> list[Row]:
     columns, absent = insight.columns, (None,) * len(insight.columns[chart.x])
-    panels, colours = (columns[name] if name is not None else absent for name in (chart.panel, chart.colour))
+    colour = None if chart.kind == "heatmap" else chart.colour  # there the value is the colour
+    panels, colours = (columns[name] if name is not None else absent for name in (chart.panel, colour))
     values = columns[chart.value] if chart.kind == "heatmap" and chart.value is not None else columns[chart.y]
     entries = zip(panels, colours, columns[chart.x], columns[chart.y], values, strict=True)
     return [Row(panel, colour, x, y, number(x), number(value)) for panel, colour, x, y, value in entries]

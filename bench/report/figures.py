@@ -19,6 +19,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from bench.errors import RunFolderError
 from bench.insight import Insight
 from bench.report import charts, csv_text
 from bench.report.charts import Picture
@@ -165,13 +166,11 @@ def _number(value: float, _: int | None = None) -> str:
 
 
 def _alike(picture: Picture) -> bool:
-    """True where no panel would be drawn into a corner of a scale that all share."""
+    """True where the numbers of all panels are large enough to be seen on one scale."""
     for part in ("at", "value"):
-        numbers = [[getattr(row, part) for row in rows] for rows in picture.panels.values()]
-        finite = [[number for number in column if math.isfinite(number)] for column in numbers]
-        spans = [(min(column), max(column)) for column in finite if column]
-        whole = max(high for _, high in spans) - min(low for low, _ in spans)
-        if any(high - low < whole / 4 for low, high in spans):
+        numbers = [[abs(getattr(row, part)) for row in rows] for rows in picture.panels.values()]
+        largest = [max(filter(math.isfinite, column), default=0.0) for column in numbers]
+        if any(0 < size < max(largest) / 10 for size in largest):
             return False
     return True
 
@@ -242,7 +241,10 @@ def save(insight: Insight, folder: Path) -> list[Path]:
     Raises:
         RunFolderError: a file cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"{folder} cannot be written: {error.strerror}") from None
     paths = []
     if insight.chart is not None:
         with _style():
