@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # Every check there is; CI runs this file and nothing else.
 #
-#   ./run_tests.sh                 lint, format, types, the ordinary tests, then the slow ones
-#   ./run_tests.sh fast            the same without the slow tests
-#   ./run_tests.sh [fast] ARG...   ARG... goes to pytest; paths are relative to this folder
+#   ./run_tests.sh                 lint, format, types, the ordinary tests, the slow ones, then those that time something
+#   ./run_tests.sh fast            lint, format, types and the ordinary tests
+#   ./run_tests.sh [fast] ARG...   ARG... goes to pytest; paths are relative to this folder; -n 0 is one process
 set -euo pipefail
 unset CDPATH
 cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")"
 
 ./run_all.sh --setup-only dev,demo
 
-parts=("not slow" "slow")
+parts=("not slow and not timed" "slow and not timed" "timed")
 if [[ ${1:-} == fast ]]; then
-    parts=("not slow")
+    parts=("not slow and not timed")
     shift
 fi
 
@@ -29,7 +29,12 @@ nothing_selected=5 # pytest's exit code; fine in one part when ARG... chose test
 ran=0
 for part in "${parts[@]}"; do
     code=0
-    check pytest -m "$part" "$@" || code=$?
+    if [[ $part == timed ]]; then
+        check pytest -m "$part" "$@" || code=$?
+    else
+        # Two processes of one thread each; a file's tests stay together, so that what they share is made once.
+        OMP_NUM_THREADS=1 check pytest -m "$part" -n 2 --dist loadfile "$@" || code=$?
+    fi
     if [[ $code -eq 0 ]]; then
         ran=1
     elif [[ $code -ne $nothing_selected ]]; then

@@ -6,8 +6,9 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -58,11 +59,35 @@ def run_study(folder: Path, content: dict[str, Any], *arguments: object) -> subp
     return command("run", write_study(folder / "small.toml", content), *arguments, cwd=folder)
 
 
+Done = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture
+def run_at_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., Done]:
+    """``run_study`` in ``tmp_path``, but in this process, and asking for a worker is an error."""
+
+    def no_worker() -> NoReturn:
+        raise AssertionError("a worker was asked for")
+
+    monkeypatch.setattr("bench.executor.LocalExecutor", no_worker)
+    monkeypatch.chdir(tmp_path)
+
+    def run(content: dict[str, Any], *arguments: str) -> Done:
+        code = main(["run", str(write_study(tmp_path / "small.toml", content)), *arguments])
+        said = capsys.readouterr()
+        return Done(arguments, code, said.out, said.err)
+
+    return run
+
+
 def nothing_ran(folder: Path) -> bool:
     return not list(folder.glob("runs/*/cells/*")) and not list(folder.glob("reports/*/*"))
 
 
 class TestQuickAnswers:
+    @pytest.mark.timed
     def test_help_is_quick(self, tmp_path):
         def seconds() -> float:
             start = time.perf_counter()
@@ -125,12 +150,12 @@ class TestWrongRequestsKnownAtOnce:
             ("models", {"tiny": {"path": "a", "hub_id": "a/b"}}, "exactly one of path, hub_id and base"),
         ],
     )
-    def test_a_study_that_breaks_a_rule(self, study, tmp_path, section, value, said):
+    def test_a_study_that_breaks_a_rule(self, study, run_at_once, tmp_path, section, value, said):
         if section in ("seeds", "methods"):
             study["grid"][0][section] = value
         else:
             study[section] = value
-        refused(run_study(tmp_path, study), said)
+        refused(run_at_once(study), said)
         assert nothing_ran(tmp_path)
 
     @pytest.mark.parametrize(
@@ -144,10 +169,10 @@ class TestWrongRequestsKnownAtOnce:
             (["--reports", "a_file/reports"], "a_file/reports/small cannot be written"),
         ],
     )
-    def test_a_wrong_option(self, study, tmp_path, arguments, said):
+    def test_a_wrong_option(self, study, run_at_once, tmp_path, arguments, said):
         (tmp_path / "a_file").touch()
         (tmp_path / "my-method.py").touch()
-        refused(run_study(tmp_path, study, *arguments), said)
+        refused(run_at_once(study, *arguments), said)
         assert nothing_ran(tmp_path)
 
     def test_two_methods_of_one_name(self, study, tmp_path):
@@ -176,33 +201,33 @@ class TestWrongNamesInAFolderThatKnowsItsMethods:
             ("models", "./nowhere", "nowhere has no config.json"),
         ],
     )
-    def test_an_unknown_name(self, study, tmp_path, key, value, said):
+    def test_an_unknown_name(self, study, run_at_once, tmp_path, key, value, said):
         study["grid"][0][key] = [value]
-        refused(run_study(tmp_path, study), said)
+        refused(run_at_once(study), said)
         assert nothing_ran(tmp_path)
 
-    def test_a_split_that_is_missing(self, study, tmp_path):
+    def test_a_split_that_is_missing(self, study, run_at_once, tmp_path):
         (tmp_path / "reviews" / "test.jsonl").unlink()
-        refused(run_study(tmp_path, study), "reviews has no test split; wanted one of test.jsonl.gz")
+        refused(run_at_once(study), "reviews has no test split; wanted one of test.jsonl.gz")
 
-    def test_a_model_without_safetensors(self, study, tmp_path):
+    def test_a_model_without_safetensors(self, study, run_at_once, tmp_path):
         (tmp_path / "pickled").mkdir()
         (tmp_path / "pickled" / "config.json").write_text("{}")
         study["models"] = {"tiny": {"path": "pickled"}}
-        refused(run_study(tmp_path, study), "no *.safetensors (pickled weights are never loaded)", 'weights = "random"')
+        refused(run_at_once(study), "no *.safetensors (pickled weights are never loaded)", 'weights = "random"')
 
-    def test_a_data_root_without_the_dataset(self, study, tmp_path):
+    def test_a_data_root_without_the_dataset(self, study, run_at_once, tmp_path):
         study["grid"][0]["datasets"] = ["imdb"]
         (tmp_path / "data" / "sst5").mkdir(parents=True)
         refused(
-            run_study(tmp_path, study, "--data-root", "data"),
+            run_at_once(study, "--data-root", "data"),
             "--data-root data has no folder imdb (it has: sst5)",
             "put imdb/train.jsonl.gz and imdb/test.jsonl.gz there",
         )
         assert nothing_ran(tmp_path)
 
-    def test_only_with_an_unknown_value(self, study, tmp_path):
-        done = run_study(tmp_path, study, "--only", "method=full_tf")
+    def test_only_with_an_unknown_value(self, study, run_at_once, tmp_path):
+        done = run_at_once(study, "--only", "method=full_tf")
         refused(done, "method in --only 'full_tf'; did you mean 'full_ft'?")
         assert nothing_ran(tmp_path)
 

@@ -81,6 +81,13 @@ class MixtureOfExperts(Method):
         ]
         return torch.stack(losses).sum()
 
+    def prepare_inference(self, model: nn.Module) -> nn.Module:
+        """On a CPU, experts with linear layers of their own; a GPU is best handed all of them at once."""
+        for experts in _experts_in(model):
+            if experts.in_weight.device.type == "cpu":
+                experts.unstack()
+        return model
+
     def insights(self, model: nn.Module, task: Task, examples: Examples) -> Insights:
         """Who is sent where, in training and on the evaluated texts, and what the experts have in common."""
         shares = torch.stack(self._shares).cpu().numpy() if self._shares else None

@@ -13,6 +13,8 @@ from torch._subclasses.fake_tensor import FakeTensor
 
 #: Grouped matmul wants rows whose length in bytes is a multiple of this.
 GROUPED_ROW_BYTES = 16
+#: See ``chunks_of``: the square root of some 4096 rows, which leaves the fewest numbers of rows.
+CHUNK_ROWS = 64
 
 
 class Weights(NamedTuple):
@@ -87,46 +89,115 @@ class Rows(NamedTuple):
 
 #: What stands between an expert's matrices, [R, I or 2 I] to [R, I].
 Inside = Callable[[Tensor], Tensor]
-Path = Callable[[Inside, Tensor, Tensor, Weights], Tensor]
+Path = Callable[[Inside, Tensor, Tensor, Weights, torch.dtype], Tensor]
 
 
-def path_for(values: Tensor, weights: Weights) -> Path:
-    """The fastest way for these values, [T, D], and weights."""
-    rows_in_bytes = [w.shape[-1] * w.element_size() for w in (weights.in_weight, weights.out_weight)]
+def path_for(values: Tensor, weights: Weights, dtype: torch.dtype) -> Path:
+    """The fastest way for these values, [T, D], and weights, computed in a type."""
+    rows_in_bytes = [w.shape[-1] * dtype.itemsize for w in (weights.in_weight, weights.out_weight)]
     aligned = all(size % GROUPED_ROW_BYTES == 0 for size in rows_in_bytes)
     # In other types, and on a CPU, grouped matmul is itself a loop, with more passes over memory than ours.
-    return grouped if values.is_cuda and weights.in_weight.dtype == torch.bfloat16 and aligned else one_by_one
+    return grouped if values.is_cuda and dtype == torch.bfloat16 and aligned else one_by_one
 
 
-def one_by_one(inside: Inside, rows: Tensor, ends: Tensor, weights: Weights) -> Tensor:
-    """One expert after the other, each on its rows."""
-    sizes = _sizes(ends, rows)
-    # unbind, and not an index: its backward pass puts the gradients together once for all experts
-    each = zip(*([None] * ends.shape[0] if w is None else w.unbind() for w in weights), strict=True)
-    *parts, padding = rows.split(sizes)
-    outputs = [
-        F.linear(inside(F.linear(part, in_weight, in_bias)), out_weight, out_bias)
-        for size, part, (in_weight, in_bias, out_weight, out_bias) in zip(sizes, parts, each, strict=False)
-        if size
-    ]
-    return torch.cat([*outputs, torch.zeros_like(padding)])
+def one_by_one(inside: Inside, rows: Tensor, ends: Tensor, weights: Weights, dtype: torch.dtype) -> Tensor:
+    """One expert after the other, each on its rows, for one matrix and then for the other."""
+    chunks = chunks_of(ends, rows)
+    values = _each_linear(rows, weights.in_weight, weights.in_bias, chunks, dtype)
+    return _each_linear(inside(values), weights.out_weight, weights.out_bias, chunks, dtype)
 
 
-def _sizes(ends: Tensor, rows: Tensor) -> list[int]:
-    """How many rows each expert has, and last how many are padding.
+#: An expert, and some of its rows.
+Chunk = tuple[int, slice]
 
-    On a meta or fake tensor nobody knows; there the experts share all rows evenly, which costs what any way of sharing
-    them out costs.
+
+def chunks_of(ends: Tensor, rows: Tensor) -> list[Chunk]:
+    """The rows of each expert that has any, in one or two parts, in order.
+
+    oneDNN builds a kernel for each number of rows that it has not seen, which took a quarter of the time of the matmuls
+    of MiniLM's experts: so one part has a multiple of CHUNK_ROWS, and the other fewer. There are few such numbers.
+
+    On a meta or fake tensor nobody knows the ends; there the experts share all rows evenly, which costs what any way of
+    sharing them out costs.
     """
     count, total = ends.shape[0], rows.shape[0]
-    if rows.is_meta or isinstance(rows, FakeTensor):
-        stops = [total * (expert + 1) // count for expert in range(count)]
-    else:
-        stops = ends.tolist()
-    return [stop - start for start, stop in zip([0, *stops], [*stops, total], strict=True)]
+    unknown = rows.is_meta or isinstance(rows, FakeTensor)
+    stops = [total * (expert + 1) // count for expert in range(count)] if unknown else ends.tolist()
+    chunks: list[Chunk] = []
+    for expert, (start, stop) in enumerate(zip([0, *stops], stops, strict=False)):
+        middle = stop - (stop - start) % CHUNK_ROWS
+        chunks += [(expert, part) for part in (slice(start, middle), slice(middle, stop)) if part.start < part.stop]
+    return chunks
 
 
-def grouped(inside: Inside, rows: Tensor, ends: Tensor, weights: Weights) -> Tensor:
+class _EachLinear(torch.autograd.Function):
+    """A linear layer of each expert on its own rows; what is behind the last expert's rows comes out as zero.
+
+    Autograd would put the results of the experts together in one pass over memory, take their gradients apart in
+    another, and put the gradients of the weights together in a third; here each is written where it belongs.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor | None, chunks: list[Chunk], dtype: torch.dtype
+    ) -> Tensor:
+        rows, weight_there = rows.to(dtype), weight.to(dtype)
+        ctx.save_for_backward(rows, weight_there)
+        ctx.chunks, ctx.dtypes = chunks, (weight.dtype, None if bias is None else bias.dtype)
+        return _multiply_each(rows, weight_there, bias, chunks)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None, None]:
+        rows, weight = ctx.saved_tensors
+        dtype, bias_dtype = ctx.dtypes
+        of_output = grads[0].to(rows.dtype)
+        of_rows, of_weight = torch.empty_like(rows), torch.empty_like(weight, dtype=dtype)
+        of_bias = None if bias_dtype is None else weight.new_zeros(weight.shape[:2], dtype=bias_dtype)
+        begun: set[int] = set()
+        for expert, part in ctx.chunks:
+            torch.mm(of_output[part], weight[expert], out=of_rows[part])
+            product = of_output[part].t() @ rows[part]
+            if expert in begun:
+                of_weight[expert].add_(product)
+            else:
+                of_weight[expert].copy_(product)
+            if of_bias is not None:
+                of_bias[expert] += of_output[part].sum(0, dtype=bias_dtype)
+            begun.add(expert)
+        for idle in set(range(len(weight))) - begun:
+            of_weight[idle].zero_()
+        of_rows[_end(ctx.chunks) :].zero_()
+        return of_rows, of_weight, of_bias, None, None
+
+
+_apply_each_linear: Callable[[Tensor, Tensor, Tensor | None, list[Chunk], torch.dtype], Tensor] = _EachLinear.apply
+
+
+def _each_linear(
+    rows: Tensor, weight: Tensor, bias: Tensor | None, chunks: list[Chunk], dtype: torch.dtype
+) -> Tensor:  # fmt: skip
+    if torch.is_grad_enabled():
+        return _apply_each_linear(rows, weight, bias, chunks, dtype)
+    return _multiply_each(rows.to(dtype), weight.to(dtype), bias, chunks)
+
+
+def _multiply_each(rows: Tensor, weight: Tensor, bias: Tensor | None, chunks: list[Chunk]) -> Tensor:
+    """Rows [R, in] through weights [E, out, in] of their type."""
+    output = rows.new_empty(rows.shape[0], weight.shape[1])
+    for expert, part in chunks:
+        if bias is None:
+            torch.mm(rows[part], weight[expert].t(), out=output[part])
+        else:
+            torch.addmm(bias[expert].to(rows.dtype), rows[part], weight[expert].t(), out=output[part])
+    output[_end(chunks) :].zero_()
+    return output
+
+
+def _end(chunks: list[Chunk]) -> int:
+    return chunks[-1][1].stop if chunks else 0
+
+
+def grouped(inside: Inside, rows: Tensor, ends: Tensor, weights: Weights, dtype: torch.dtype) -> Tensor:
     """All experts in one grouped matmul a matrix, which never waits for the device.
 
     It leaves the rows behind the last expert's, and their gradients, unset: they are masked on the way in, for the
@@ -137,10 +208,10 @@ def grouped(inside: Inside, rows: Tensor, ends: Tensor, weights: Weights) -> Ten
     expert_of_row = torch.searchsorted(ends, ids, right=True).clamp(max=ends.shape[0] - 1)
 
     def linear(values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        product = F.grouped_mm(values, weight.transpose(-2, -1), offs=ends)
-        return product if bias is None else _add_bias(product, bias, expert_of_row, ends)
+        product = F.grouped_mm(values, weight.to(dtype).transpose(-2, -1), offs=ends)
+        return product if bias is None else _add_bias(product, bias.to(dtype), expert_of_row, ends)
 
-    values = linear(torch.where(kept, rows, 0), weights.in_weight, weights.in_bias)
+    values = linear(torch.where(kept, rows.to(dtype), 0), weights.in_weight, weights.in_bias)
     return torch.where(kept, linear(inside(values), weights.out_weight, weights.out_bias), 0)
 
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.errors import UnsupportedError
 
-from .dispatch import Rows, Weights, one_by_one, path_for
+from .dispatch import Rows, Weights, chunks_of, path_for
 from .options import Options
 from .router import Pass, Router
 from .surgery import Block
@@ -28,7 +29,7 @@ class SparseExperts(nn.Module):
         super().__init__()
         like = block.out_weight
         hidden, inner, count = like.shape[0], options.inter_size or like.shape[1], options.num_experts
-        self.gated = options.expert == "gated"
+        self.gated, self.num_experts = options.expert == "gated", count
         self.name, self.encoder_pass = name, encoder_pass
         self.activation, self.dropout = block.activation, block.dropout
         width = 2 * inner if self.gated else inner
@@ -39,6 +40,8 @@ class SparseExperts(nn.Module):
         self.out_weight = nn.Parameter(like.new_empty(count, hidden, inner))
         self.in_bias = nn.Parameter(like.new_zeros(count, width)) if options.expert_bias else None
         self.out_bias = nn.Parameter(like.new_zeros(count, hidden)) if options.expert_bias else None
+        self.each: nn.ModuleList | None = None
+        self.similarity: Tensor | None = None
         self.shared_in: nn.Linear | None = None
         self.shared_out: nn.Linear | None = None
         if options.shared_expert:
@@ -74,15 +77,40 @@ class SparseExperts(nn.Module):
         routing = self.router(tokens)
         if self.training:
             self.encoder_pass.routings.append(routing)
-        rows = Rows.sort(routing.chosen, self.in_weight.shape[0], self.encoder_pass.kept_tokens())
+        sorted_rows = Rows.sort(routing.chosen, self.num_experts, self.encoder_pass.kept_tokens())
         dtype = _compute_dtype(tokens)
-        weights = Weights(*(None if p is None else p.to(dtype) for p in self._stacked()))  # type: ignore[arg-type]
-        outputs = path_for(tokens, weights)(self.inside, rows.gather(tokens.to(dtype)), rows.ends, weights)
-        by_token = rows.scatter(outputs).view(*routing.chosen.shape, -1)
-        mixed: Tensor = (by_token * routing.shares.unsqueeze(-1)).sum(1).to(dtype).view_as(states)
+        outputs = self._compute(sorted_rows.gather(tokens.to(dtype)), sorted_rows.ends, dtype)
+        by_token = sorted_rows.scatter(outputs).view(*routing.chosen.shape, -1) * routing.shares.unsqueeze(-1)
+        mixed: Tensor = (by_token[:, 0] if by_token.shape[1] == 1 else by_token.sum(1)).to(dtype).view_as(states)
         if self.shared_in is None or self.shared_out is None:
             return mixed
         return mixed + cast(Tensor, self.shared_out(self.inside(self.shared_in(states))))
+
+    def _compute(self, rows: Tensor, ends: Tensor, dtype: torch.dtype) -> Tensor:
+        """Send rows [R, D], sorted by expert, through their experts."""
+        if self.each is None:
+            weights = Weights(self.in_weight, self.in_bias, self.out_weight, self.out_bias)
+            return path_for(rows, weights, dtype)(self.inside, rows, ends, weights, dtype)
+        chunks = chunks_of(ends, rows)
+        outputs = [self._expert(expert, rows[part]) for expert, part in chunks]
+        return torch.cat([*outputs, torch.zeros_like(rows[chunks[-1][1].stop if chunks else 0 :])])
+
+    def _expert(self, expert: int, rows: Tensor) -> Tensor:
+        first, last = cast(nn.ModuleList, cast(nn.ModuleList, self.each)[expert])
+        return cast(Tensor, last(self.inside(first(rows))))
+
+    @torch.no_grad()
+    def unstack(self) -> None:
+        """Give each expert linear layers of its own, for inference: the harness may lay their weights out."""
+        self.similarity = self.weight_similarity()
+        self.each = nn.ModuleList(
+            nn.ModuleList(
+                _linear_of(weight[expert], None if bias is None else bias[expert])
+                for weight, bias in ((self.in_weight, self.in_bias), (self.out_weight, self.out_bias))
+            )
+            for expert in range(self.num_experts)
+        )
+        del self.in_weight, self.in_bias, self.out_weight, self.out_bias
 
     def inside(self, values: Tensor) -> Tensor:
         """What stands between an expert's matrices."""
@@ -91,23 +119,38 @@ class SparseExperts(nn.Module):
             return cast(Tensor, self.dropout(self.activation(activated) * other))
         return cast(Tensor, self.dropout(self.activation(values)))
 
+    def weight_similarity(self) -> Tensor:
+        """Cosine of each two experts' weights, all matrices and biases in one vector, [E, E]."""
+        if self.similarity is not None:
+            return self.similarity
+        return cosines(torch.cat([p.flatten(1).float() for p in self._stacked() if p is not None], dim=1).unsqueeze(1))
+
     def every_output(self, tokens: Tensor) -> Tensor:
         """What each expert computes of each token, [T, D] to [E, T, D]."""
-        count, (rows, hidden) = self.in_weight.shape[0], tokens.shape
+        count, (rows, hidden) = self.num_experts, tokens.shape
         ends = torch.arange(1, count + 1, dtype=torch.int32, device=tokens.device) * rows
-        repeated = tokens.to(self.in_weight.dtype).repeat(count, 1)
-        return one_by_one(self.inside, repeated, ends, Weights(*self._stacked())).view(count, rows, hidden)  # type: ignore[arg-type]
-
-    def flat_weights(self) -> Tensor:
-        """All weights of each expert as one vector, fp32 [E, W]."""
-        parts = [part.detach().float().flatten(1) for part in self._stacked() if part is not None]
-        return torch.cat(parts, dim=1)
+        dtype = self.router.weight.dtype
+        return self._compute(tokens.to(dtype).repeat(count, 1), ends, dtype).view(count, rows, hidden)
 
     def _stacked(self) -> tuple[Tensor | None, ...]:
         return self.in_weight, self.in_bias, self.out_weight, self.out_bias
 
     def _shared(self) -> Iterator[nn.Linear]:
         yield from (linear for linear in (self.shared_in, self.shared_out) if linear is not None)
+
+
+def cosines(vectors: Tensor) -> Tensor:
+    """Mean over T of the cosines of each two of E vectors: [E, T, D] to [E, E]."""
+    directions = F.normalize(vectors.float(), dim=-1)
+    return torch.einsum("atd,btd->ab", directions, directions) / vectors.shape[1]
+
+
+def _linear_of(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+    linear = _linear(weight.shape[1], weight.shape[0], bias is not None, weight)
+    linear.weight.copy_(weight)
+    if bias is not None:
+        linear.bias.copy_(bias)
+    return linear.requires_grad_(False)
 
 
 def _linear(in_features: int, out_features: int, bias: bool, like: Tensor) -> nn.Linear:

@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.method import Encoded, Examples, Step, Task, Trace
 
-from .experts import SparseExperts
+from .experts import SparseExperts, cosines
 from .router import Routing
 from .surgery import encoder_of
 
@@ -123,7 +122,7 @@ def observe(model: nn.Module, task: Task, examples: Examples, experts: Sequence[
     names = _names([module for module, _, _ in parts[0].routings])
     return Observed(
         layers=tuple(_layer(names[run], [part.routings[run] for part in parts]) for run in range(runs)),
-        num_experts=experts[0].in_weight.shape[0],
+        num_experts=experts[0].num_experts,
         token_ids=np.concatenate([part.token_ids for part in parts]),
         text_of_token=np.concatenate([part.text_of_token for part in parts]),
         labels=np.asarray(examples.labels, dtype=np.int64),
@@ -170,16 +169,10 @@ def _layer(name: str, routings: Sequence[tuple[SparseExperts, Tensor, Routing]])
         chosen=_array(torch.cat([routing.chosen for _, _, routing in routings])),
         shares=_array(torch.cat([routing.shares for _, _, routing in routings]).double()),
         entropy=_array(torch.special.entr(probabilities.double()).sum(-1)),
-        weight_similarity=_array(_cosines(module.flat_weights().unsqueeze(1)).double()),
-        output_similarity=_array(_cosines(module.every_output(tokens).float()).double()),
+        weight_similarity=_array(module.weight_similarity().double()),
+        output_similarity=_array(cosines(module.every_output(tokens)).double()),
         compared_tokens=len(tokens),
     )
-
-
-def _cosines(vectors: Tensor) -> Tensor:
-    """Mean over T of the cosines of each two of E vectors: [E, T, D] to [E, E]."""
-    directions = F.normalize(vectors.float(), dim=-1)
-    return torch.einsum("atd,btd->ab", directions, directions) / vectors.shape[1]
 
 
 def _means(states: Tensor, mask: Tensor | None) -> NDArray[np.float64]:
@@ -209,7 +202,7 @@ def trace(
         title="Experts by token",
         legend="expert (its weight)" if top_k == 1 else f"{top_k} experts (their weights), the largest weight first",
         places=tuple(_names([module for module, _, _ in watch.routings])),
-        categories=tuple(f"expert {expert}" for expert in range(experts[0].in_weight.shape[0])),
+        categories=tuple(f"expert {expert}" for expert in range(experts[0].num_experts)),
         steps=steps,
     )
 

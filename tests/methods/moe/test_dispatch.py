@@ -66,7 +66,7 @@ class TestDispatch:
             lambda states: module(states).reshape(24, 16),
         ):
             module.encoder_pass.mask = mask
-            monkeypatch.setattr("methods.moe.experts.path_for", lambda values, weights: path)
+            monkeypatch.setattr("methods.moe.experts.path_for", lambda values, weights, dtype: path)
             module.zero_grad(set_to_none=True)
             states = start.clone().requires_grad_(True)
             output = compute(states)
@@ -82,7 +82,7 @@ class TestDispatch:
         assert isinstance(module.activation, nn.Module)
         module.activation.register_forward_hook(lambda m, args, output: seen.add(args[0].dtype))
         for path in (dispatch.one_by_one, dispatch.grouped):
-            monkeypatch.setattr("methods.moe.experts.path_for", lambda values, weights, path=path: path)
+            monkeypatch.setattr("methods.moe.experts.path_for", lambda values, weights, dtype, path=path: path)
             module.zero_grad(set_to_none=True)
             states = start.clone().requires_grad_(True)
             with torch.autocast("cpu", torch.bfloat16):
