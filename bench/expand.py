@@ -177,7 +177,14 @@ def misfit(row: str, kinds: Sequence[str], model: ModelSource) -> str | None:
     """Why a method that supports these kinds cannot adapt a model, as far as the kinds tell; None if it can."""
     if model.kind in kinds:
         return None
-    return f"method {row} supports {' and '.join(kinds) or 'no'} models; {model.name} is of kind {model.kind}"
+    why = f"method {row} supports {' and '.join(kinds) or 'no'} models; {model.name} is of kind {model.kind}"
+    if model.kind != "causal" or "encoder" not in kinds:
+        return why
+    quantised = f", its weights in {model.bits} bits" if model.bits in (4, 8) else ""
+    return (
+        f'{why}{quantised}: an entry of [models] with kind = "encoder" and without bits gives it a classification head '
+        "and whole weights"
+    )
 
 
 def _fits(description: Mapping[str, Any], model: ModelSource) -> bool:

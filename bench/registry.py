@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from bench.cell import MethodSource
 from bench.errors import PluginError, UnknownNameError
 from bench.method import Method, Options
 from bench.study import ModelKind, explain
@@ -152,6 +153,21 @@ def load(name: str, path: Path) -> type[Method]:
     if not (inspect.isclass(method.options_class) and issubclass(method.options_class, Options)):
         raise PluginError(f"method {name}: {path}: options_class must be a subclass of bench.method.Options")
     return method
+
+
+def load_planned(source: MethodSource) -> type[Method]:
+    """Import the method of a cell and return its class.
+
+    Raises:
+        PluginError: it is gone or another than the one that was planned, or does not import.
+    """
+    path = Path(source.path)
+    if not path.exists() or source_sha256(path) != source.sha256:
+        raise PluginError(
+            f"method {source.name}: {path} is missing or not as it was when the cell was planned; put it back as it "
+            "was, or run the study again"
+        )
+    return load(source.plugin, path)
 
 
 def describe(plugin: Plugin) -> dict[str, Any]:

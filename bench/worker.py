@@ -23,7 +23,7 @@ from bench.asking.prefix_cache import AskedModel
 from bench.cell import Cell
 from bench.data import texts
 from bench.dropout import replace_dropout
-from bench.errors import DivergedError, ModelError, PluginError, RunFolderError, UnsupportedError
+from bench.errors import DivergedError, ModelError, RunFolderError, UnsupportedError
 from bench.evaluate import NO_CLASS, quality
 from bench.measure import machine, memory, parameters
 from bench.measure.flops import dispatched
@@ -133,9 +133,9 @@ class _Measurement:
         self.facts["precision"] = self.precision
         self.facts["machine"] = machine.describe(self.device)
         self.facts["peak_kind"] = "cuda_allocated" if self.device.type == "cuda" else "host_vmhwm"
-        _seed(cell.seed)
+        seed_generators(cell.seed)
         with self.timed("load"):
-            method_class = self._method_class()
+            method_class = registry.load_planned(cell.method)
             reading, model = self._load(method_class)
         method = method_class(registry.options(cell.method.name, method_class, cell.method.options))
         task = Task(labels=reading.dataset.labels, max_length=cell.data.max_length, kind=cell.model.kind)
@@ -171,13 +171,6 @@ class _Measurement:
         _write_predictions(self.paths, reading.dataset.splits[cell.data.evaluate_split], scores, answers)
         self._peaks()
         self._keep_insights(method, model, task, reading)
-
-    def _method_class(self) -> type[Method]:
-        source = self.cell.method
-        path = Path(source.path)
-        if not path.exists() or registry.source_sha256(path) != source.sha256:
-            raise PluginError(f"method {source.name}: {path} is missing or not as it was when the cell was planned")
-        return registry.load(source.plugin, path)
 
     def _load(self, method_class: type[Method]) -> tuple[Reading, nn.Module]:
         cell = self.cell
@@ -418,7 +411,8 @@ def _write_predictions(
     write_text(paths.predictions, "\n".join(map(json.dumps, lines)) + "\n")
 
 
-def _seed(seed: int) -> None:
+def seed_generators(seed: int) -> None:
+    """Start every generator of random numbers that a cell may draw from."""
     random.seed(seed)
     np.random.seed(seed)  # libraries and plugins may draw from the global generator
     torch.manual_seed(seed)

@@ -1,6 +1,5 @@
 """A cell's adapted model, rebuilt in fp32 on the CPU from what the cell kept, and what its method says of a text."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from bench.record import Record
 from bench.sources import has_changed
 from bench.store import CellFolder, read_cell
 from bench.weights import load_model
+from bench.worker import seed_generators
 
 CPU = torch.device("cpu")
 #: Name of the split that holds the one text.
@@ -70,9 +70,7 @@ def rebuild(folder: CellFolder, record: Record) -> Rebuilt:
             "explain a cell of pretrained weights"
         )
     # As the worker does: what the artifact does not hold of random weights, the seed settles.
-    random.seed(cell.seed)
-    np.random.seed(cell.seed)
-    torch.manual_seed(cell.seed)
+    seed_generators(cell.seed)
     source = fetch(cell.model)
     tokenizer = load_tokenizer(cell.model, source)
     config = load_config(cell.model, source, len(labels))
@@ -91,13 +89,7 @@ def rebuild(folder: CellFolder, record: Record) -> Rebuilt:
 
 def _method(cell: Cell) -> Method:
     source = cell.method
-    path = Path(source.path)
-    if not path.exists() or registry.source_sha256(path) != source.sha256:
-        raise PluginError(
-            f"method {source.name}: {path} is missing or not as it was when the cell was measured; put it back as it "
-            "was, or run the study again"
-        )
-    method_class = registry.load(source.plugin, path)
+    method_class = registry.load_planned(source)
     if method_class.explain is Method.explain:
         raise _explains_nothing(cell)
     return method_class(registry.options(source.name, method_class, source.options))

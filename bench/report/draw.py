@@ -5,13 +5,13 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.errors import NewerSchemaError, RunFolderError
-from bench.report import archive, comparison_table, comparisons, table3, terminal
+from bench.report import archive, comparison_table, comparisons, insights, table3, terminal
 from bench.report.pairing import Measured
 from bench.store import RunFolder, read_record
 
 
 def draw(folder: Path, reports: Path, console: Console) -> None:
-    """Print Table 3 of a run folder, and its comparisons if any, and write the files to ``reports/<study>``.
+    """Print Table 3 of a run folder, and its comparisons if any; write them and all insights to ``reports/<study>``.
 
     Raises:
         RunFolderError: not a run folder, no finished cell, or files that a newer tunebench wrote.
@@ -44,5 +44,9 @@ def draw(folder: Path, reports: Path, console: Console) -> None:
     paths = [*table3.write(table, target), *archive.write(run, records, target)]
     if compared is not None:
         paths += comparisons.write(compared, target)
-    for path in paths:
-        console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
+    shown = insights.write([(record, cell_folder.path) for record, cell_folder in measured], target)
+    written = [str(path) for path in (*paths, *shown[-1:])]
+    if shown:
+        written[-1] += f" and {len(shown) - 1} files of what it lists"
+    for text in written:
+        console.print(f"wrote {text}", highlight=False, markup=False, soft_wrap=True)

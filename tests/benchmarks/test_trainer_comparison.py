@@ -35,9 +35,8 @@ class Contender:
             [sys.executable, str(HERE / "contender.py"), name, str(data_root)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
-        assert self._answer() == {"ready": name}
 
-    def _answer(self) -> dict[str, Any]:
+    def answer(self) -> dict[str, Any]:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, f"contender ended with code {self.process.wait()}"
@@ -46,7 +45,7 @@ class Contender:
     def ask(self, command: str) -> dict[str, Any]:
         assert self.process.stdin is not None
         print(command, file=self.process.stdin, flush=True)
-        return self._answer()
+        return self.answer()
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,8 @@ def contenders() -> Iterator[dict[str, Contender]]:
     if not (data_root / "tweet_eval_emotion").is_dir():
         pytest.skip(f"no tweet_eval_emotion in {data_root}; set TUNEBENCH_DATA_ROOT")
     names = ("ours", "bare", "trainer_default", "trainer_best")
-    running = {name: Contender(name, data_root) for name in names}
+    running = {name: Contender(name, data_root) for name in names}  # they get ready side by side
+    assert [contender.answer() for contender in running.values()] == [{"ready": name} for name in names]
     yield running
     for contender in running.values():
         contender.process.kill()

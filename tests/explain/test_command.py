@@ -285,7 +285,7 @@ class TestRefused:
         edit(copied.path("tiny__moe") / "cell.json", method__sha256="0" * 64)
         said = says(capsys, copied.runs, "tiny__moe", "good")
         assert "method moe: " in said
-        assert "is missing or not as it was when the cell was measured; put it back as it was" in said
+        assert "is missing or not as it was when the cell was planned; put it back as it was" in said
 
     def test_weights_that_are_gone(self, copied, capsys):
         edit(copied.path("tiny__moe") / "cell.json", model__folder=str(copied.folder / "gone"))
