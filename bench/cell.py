@@ -28,9 +28,9 @@ class MethodSource(Frozen):
 
     name: str = Field(description="the row: the study's entry")
     label: str
-    plugin: str = Field(description="the plugin's own name: the stem of its file")
-    path: str = Field(description="the plugin's file")
-    sha256: str = Field(description="of that file: changed code is another cell")
+    plugin: str = Field(description="the plugin's own name: the stem of its file, or the name of its package")
+    path: str = Field(description="the plugin's file, or the folder of its package")
+    sha256: str = Field(description="of the plugin's source: changed code is another cell")
     given: dict[str, Any] = Field(default_factory=dict, description="options as the study gives them")
     options: dict[str, Any] = Field(default_factory=dict, description="every option, defaults filled in")
 
@@ -73,6 +73,11 @@ class Cell(Frozen):
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
         names = (self.dataset.name, self.model.name, self.method.name, f"s{self.seed}")
         return "__".join(slug(name) for name in names) + f"-{digest}"
+
+    @property
+    def row_id(self) -> str:
+        """The id with seed 0 in place of the cell's own: cells that share it are one row of a table, a seed each."""
+        return self.model_copy(update={"seed": 0}).id
 
 
 def slug(name: str) -> str:

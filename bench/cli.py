@@ -101,6 +101,7 @@ def _add_explain(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("run_folder", type=Path, metavar="RUN_DIR", help="runs/<study>")
     verb.add_argument("cell", metavar="CELL", help="the cell's id, or any part of it that no other cell's has")
     verb.add_argument("text", metavar="TEXT", help="to explain")
+    _add_plugin(verb)
     verb.add_argument("--html", type=Path, metavar="FILE", help="where the page goes (the cell's folder)")
     verb.set_defaults(act=_explain)
 
@@ -247,7 +248,8 @@ def _explain(arguments: argparse.Namespace) -> int:
 
     from bench.explain.command import run_explain
 
-    run_explain(arguments.run_folder, arguments.cell, arguments.text, arguments.html, Console())
+    page, plugin_files = arguments.html, arguments.plugin
+    run_explain(arguments.run_folder, arguments.cell, arguments.text, page, Console(), plugin_files)
     return OK
 
 

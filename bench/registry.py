@@ -5,7 +5,7 @@ import importlib.util
 import inspect
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -89,7 +89,9 @@ def _entry_file(path: Path) -> Path:
 
 
 def source_sha256(path: Path) -> str:
-    """The sha256 of a method's source: of its file, or of every Python file of its package with its place.
+    """The sha256 of a method's source: of its file, or of every file of its package with its place.
+
+    What Python itself writes into the package, ``__pycache__``, is no source.
 
     Raises:
         OSError: it cannot be read.
@@ -97,8 +99,10 @@ def source_sha256(path: Path) -> str:
     if not path.is_dir():
         return hashlib.sha256(path.read_bytes()).hexdigest()
     digest = hashlib.sha256()
-    for file in sorted(path.rglob("*.py")):
-        digest.update(f"{file.relative_to(path)}:{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    for file in sorted(path.rglob("*")):
+        place = file.relative_to(path)
+        if file.is_file() and "__pycache__" not in place.parts:
+            digest.update(f"{place}:{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
 
 
@@ -155,19 +159,39 @@ def load(name: str, path: Path) -> type[Method]:
     return method
 
 
-def load_planned(source: MethodSource) -> type[Method]:
+def load_planned(source: MethodSource, found: Mapping[str, Plugin] | None = None) -> type[Method]:
     """Import the method of a cell and return its class.
 
+    Args:
+        source: of the cell.
+        found: methods that may be imported. A cell that comes from elsewhere names both a file and the hash that would
+            vouch for it, so its own file is not to be run. None: the file that the cell names, as the user's own
+            runner wrote it there.
+
     Raises:
-        PluginError: it is gone or another than the one that was planned, or does not import.
+        PluginError: it is not there, or another than the one that was planned, or does not import.
     """
-    path = Path(source.path)
-    if not path.exists() or source_sha256(path) != source.sha256:
+    path = Path(source.path) if found is None else _found_path(source, found)
+    if not path.exists():
+        raise PluginError(f"method {source.name}: {path} is missing; put it back, or run the study again")
+    if source_sha256(path) != source.sha256:
         raise PluginError(
-            f"method {source.name}: {path} is missing or not as it was when the cell was planned; put it back as it "
-            "was, or run the study again"
+            f"method {source.name}: {path} is not as it was when the cell was planned; put it back as it was, or run "
+            "the study again"
         )
     return load(source.plugin, path)
+
+
+def _found_path(source: MethodSource, found: Mapping[str, Plugin]) -> Path:
+    plugin = found.get(source.plugin)
+    if plugin is None:
+        raise PluginError(
+            f"method {source.name}: there is no method {source.plugin!r} here; install it, or name its file with "
+            "--plugin"
+        )
+    if plugin.error is not None:
+        raise PluginError(plugin.error)
+    return plugin.path
 
 
 def describe(plugin: Plugin) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,9 @@ from filelock import FileLock, Timeout
 from bench.cell import Cell
 from bench.errors import NewerSchemaError, RunFolderError
 from bench.record import SCHEMA_VERSION, Record
+
+#: An id names a folder, and a run.json that comes from elsewhere must not lead out of the run folder.
+CELL_ID = re.compile(r"[A-Za-z0-9._-]+")
 
 
 class CellFolder:
@@ -52,12 +56,15 @@ class RunFolder:
         """The cells of the study as it was last run, in the study's order.
 
         Raises:
-            RunFolderError: not a run folder, or one of a newer schema.
+            RunFolderError: not a run folder, one of a newer schema, or one that lists what is no id of a cell.
         """
         run = self.read_run()
         if not isinstance(run.get("cell_ids"), list):
             raise RunFolderError(f"{self.run} cannot be read: it lists no cells")
-        return [str(cell_id) for cell_id in run["cell_ids"]]
+        for cell_id in run["cell_ids"]:
+            if not isinstance(cell_id, str) or not CELL_ID.fullmatch(cell_id) or cell_id in (".", ".."):
+                raise RunFolderError(f"{self.run} cannot be read: {cell_id!r:.80} is no id of a cell")
+        return list(run["cell_ids"])
 
     def read_run(self) -> dict[str, Any]:
         """The content of run.json.

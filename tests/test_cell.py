@@ -92,6 +92,11 @@ def test_id_does_not_change_with_places_labels_and_limits(change: dict[str, Any]
     assert cell(**change).id == cell().id
 
 
+def test_cells_of_one_row_differ_in_their_seed_alone() -> None:
+    assert cell(seed=3).row_id == cell(seed=4).row_id == cell().row_id == PINNED
+    assert cell(seed=3, method__given={"r": 8}).row_id != PINNED
+
+
 HOSTILE = ["../../etc", "/etc/passwd", "..", ".", "", "a b\n", "x" * 400, "<script>", "$(rm -rf ~)", "é" * 300, "-rf"]
 
 

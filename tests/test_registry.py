@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.cell import MethodSource
 from bench.errors import PluginError, UnknownNameError
 from bench.method import Method
-from bench.registry import find, get, load, options
+from bench.registry import Plugin, find, get, load, load_planned, options, source_sha256
 
 GOOD = """
 from bench.method import Method, Options as Base
@@ -176,6 +177,80 @@ class TestLoad:
     def test_a_file_that_is_missing_or_no_python(self, name: str, tmp_path: Path) -> None:
         with pytest.raises(PluginError, match="method mine"):
             load("mine", tmp_path / name)
+
+
+class TestSourceOfAPackage:
+    """The hash covers all that the package may read, and nothing that only running it leaves."""
+
+    @pytest.fixture
+    def package(self, tmp_path: Path) -> Path:
+        write(tmp_path / "mine", "__init__")
+        return tmp_path / "mine"
+
+    @pytest.mark.parametrize("name", ["part.py", "sizes.json", "page.html.jinja", "inner/deep.toml"])
+    def test_a_file_that_is_added_changed_or_moved(self, name: str, package: Path) -> None:
+        seen = [source_sha256(package)]
+        path = package / name
+        path.parent.mkdir(exist_ok=True)
+        for content in ("", "1"):
+            path.write_text(content)
+            seen.append(source_sha256(package))
+        path.rename(path.with_name("elsewhere"))
+        seen.append(source_sha256(package))
+        assert len(set(seen)) == 4
+        path.with_name("elsewhere").unlink()
+        assert source_sha256(package) == seen[0]
+
+    def test_what_python_writes_there(self, package: Path) -> None:
+        before = source_sha256(package)
+        for folder in (package, package / "inner"):
+            (folder / "__pycache__").mkdir(parents=True)
+            (folder / "__pycache__" / "part.cpython-311.pyc").write_bytes(b"\0")
+        assert source_sha256(package) == before
+
+
+class TestLoadPlanned:
+    """A worker runs the file that its cell names; whoever reads a cell from elsewhere runs only what was found here."""
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        return write(tmp_path / "here", "mine")
+
+    def source(self, file: Path, **changes: str) -> MethodSource:
+        facts = {"name": "row", "label": "Row", "plugin": "mine", "path": str(file), "sha256": source_sha256(file)}
+        return MethodSource.model_validate(facts | changes)
+
+    def found(self, path: Path) -> dict[str, Plugin]:
+        return find([path], methods_folder=path.parent / "none")
+
+    def test_the_file_that_the_cell_names(self, path: Path) -> None:
+        source = self.source(path)
+        assert load_planned(source).label == "Good"
+        path.write_text(GOOD + "# changed")
+        with pytest.raises(PluginError, match=r"^method row: .*mine\.py is not as it was when the cell was planned"):
+            load_planned(source)
+        path.unlink()
+        with pytest.raises(PluginError, match=r"^method row: .*mine\.py is missing; put it back, or run the study"):
+            load_planned(source)
+
+    def test_the_same_source_wherever_the_cell_had_it(self, path: Path) -> None:
+        assert load_planned(self.source(path, path="/gone/mine.py"), self.found(path)).label == "Good"
+
+    def test_a_method_that_is_not_here_is_not_run(self, path: Path, tmp_path: Path) -> None:
+        source = self.source(write(tmp_path / "theirs", "bomb", "raise SystemExit(3)"), plugin="bomb")
+        with pytest.raises(PluginError, match="method row: there is no method 'bomb' here; install it, or name its"):
+            load_planned(source, self.found(path))
+
+    def test_another_source_of_the_same_name_is_not_run(self, path: Path, tmp_path: Path) -> None:
+        """Its hash is the one of the cell, but that too comes from elsewhere."""
+        source = self.source(write(tmp_path / "theirs", "mine", "raise SystemExit(3)"))
+        with pytest.raises(PluginError, match=f"{path} is not as it was when the cell was planned; put it back"):
+            load_planned(source, self.found(path))
+
+    def test_an_entry_point_without_its_module(self, path: Path) -> None:
+        gone = Plugin(name="mine", path=Path(), sha256="", origin="entry point of x", error="there is no module mine")
+        with pytest.raises(PluginError, match="there is no module mine"):
+            load_planned(self.source(path), {"mine": gone})
 
 
 class TestOptions:

@@ -142,6 +142,20 @@ class TestRunFolder:
         with pytest.raises(RunFolderError):
             folder.cell_ids()
 
+    @pytest.mark.parametrize(
+        "cell_id", ["", ".", "..", "../x", "../../x", "/etc", "a/b", "a\\b", "a\n", "a\0", "é", "a b", 3, None, ["a"]]
+    )
+    def test_that_lists_what_leads_out_of_it(self, cell_id: Any, tmp_path: Path) -> None:
+        folder = RunFolder(tmp_path)
+        write_json(folder.run, {"schema_version": 1, "cell_ids": ["a", cell_id]})
+        with pytest.raises(RunFolderError, match=r"run\.json cannot be read: .* is no id of a cell"):
+            folder.cell_ids()
+
+    def test_every_id_of_a_cell_is_one(self, tmp_path: Path) -> None:
+        folder, ids = RunFolder(tmp_path), [_record(dataset_name=name).cell_id for name in ("../x", "a.b", "é", "-")]
+        write_json(folder.run, {"schema_version": 1, "cell_ids": [*ids, "...", "-"]})
+        assert folder.cell_ids() == [*ids, "...", "-"]
+
 
 class TestLock:
     def try_in_another_process(self, folder: Path) -> str:

@@ -11,6 +11,7 @@ from bench.audit.findings import KINDS
 from bench.audit.quantities import TITLES
 from bench.audit.result import Audit, summary
 from bench.errors import RunFolderError
+from bench.report import csv_text
 from bench.report.statistics import one_line
 from bench.report.table3 import DASH, MARKDOWN
 from bench.store import write_text
@@ -93,7 +94,7 @@ def to_csv(audit: Audit) -> str:
     )
     frame["relative_difference"] = [check.relative_difference for check in audit.checks]
     for column in ("table", "dataset", "model", "method", "explanation"):
-        frame[column] = [f"'{text}" if text.startswith(tuple("=+-@\t\r")) else text for text in frame[column]]
+        frame[column] = [csv_text.safe(text) for text in frame[column]]
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 

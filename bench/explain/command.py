@@ -15,7 +15,9 @@ from bench.store import CellFolder, RunFolder, read_record, write_text
 CANDIDATES_SHOWN = 10
 
 
-def run_explain(run_folder: Path, cell: str, text: str, html: Path | None, console: Console) -> None:
+def run_explain(
+    run_folder: Path, cell: str, text: str, html: Path | None, console: Console, plugin_files: Sequence[Path] = ()
+) -> None:
     """Explain a text, print the explanation and write it as a page.
 
     Args:
@@ -24,6 +26,7 @@ def run_explain(run_folder: Path, cell: str, text: str, html: Path | None, conso
         text: to explain.
         html: where the page goes; None: into the cell's folder.
         console: to print on.
+        plugin_files: files named with ``--plugin``.
 
     Raises:
         RequestError: as ``find`` and ``explain``, or the page cannot be written.
@@ -31,23 +34,24 @@ def run_explain(run_folder: Path, cell: str, text: str, html: Path | None, conso
     folder, record = find(RunFolder(run_folder), cell)
     page = html or folder.explanation
     _require_place(page)
-    explanation = explain(folder, record, text)
+    explanation = explain(folder, record, text, plugin_files)
     render.show(explanation, console)
     write_text(page, render.to_html(explanation))
     console.print(f"wrote {page}", highlight=False, markup=False, soft_wrap=True)
 
 
-def explain(folder: CellFolder, record: Record, text: str) -> Explanation:
+def explain(folder: CellFolder, record: Record, text: str, plugin_files: Sequence[Path] = ()) -> Explanation:
     """What a cell's model makes of a text, computed in fp32 on the CPU.
 
     Args:
         folder: of a cell that was measured.
         record: of the cell.
         text: any; what is longer than the cell's max_length is cut.
+        plugin_files: files named with ``--plugin``: the run folder may be another's, and no code that it names is run.
 
     Raises:
-        RequestError: there is no text, the cell failed, kept no artifact or one that is damaged, its method has changed
-            or explains nothing, or its weights are not at hand.
+        RequestError: there is no text, the cell failed, kept no artifact or one that is damaged, its method is not
+            here, has changed or explains nothing, or its weights are not at hand.
     """
     if not text.strip():
         raise RequestError("there is no text to explain: it is empty")
@@ -57,9 +61,9 @@ def explain(folder: CellFolder, record: Record, text: str) -> Explanation:
     from bench.explain.rebuild import explain_with, rebuild
 
     try:
-        return explain_with(rebuild(folder, record), record, text)
+        return explain_with(rebuild(folder, record, plugin_files), record, text)
     except CellError as error:  # what the cell could do when it was measured, it no longer can
-        raise RequestError(f"cell {record.cell_id}: {error}") from error
+        raise RequestError(f"cell {folder.path.name}: {error}") from error
 
 
 def find(run_folder: RunFolder, part: str) -> tuple[CellFolder, Record]:
@@ -80,10 +84,11 @@ def find(run_folder: RunFolder, part: str) -> tuple[CellFolder, Record]:
         raise RunFolderError(f"cell {matching[0]} has not been measured yet; run its study again")
     if record.status != "ok":
         failure = record.failure
-        said = f" in {failure.phase}: {failure.type}: {render.visible(failure.message)[:300]}" if failure else ""
+        said = f" in {failure.phase}: {failure.type}: {failure.message}" if failure else ""
+        log = folder.path / render.visible(failure.log if failure else "")
         raise RunFolderError(
-            f"cell {record.cell_id} has no model to ask, it ended as {record.status}{said}; see "
-            f"{folder.path / (failure.log if failure else '')}, mend it and run its study again"
+            f"cell {matching[0]} has no model to ask, it ended as {record.status}{render.visible(said)[:400]}; see "
+            f"{log}, mend it and run its study again"
         )
     return folder, record
 

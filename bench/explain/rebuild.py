@@ -52,21 +52,26 @@ class Rebuilt:
     artifact: Path | None
 
 
-def rebuild(folder: CellFolder, record: Record) -> Rebuilt:
+def rebuild(folder: CellFolder, record: Record, plugin_files: Sequence[Path] = ()) -> Rebuilt:
     """The model of a finished cell, in fp32 on the CPU.
+
+    Args:
+        folder: of the cell.
+        record: of the cell.
+        plugin_files: files named with ``--plugin``.
 
     Raises:
         RequestError: as ``bench.explain.command.explain``.
     """
     cell = read_cell(folder.cell)
-    method = _method(cell)
+    method = _method(cell, plugin_files)
     if record.data is None:
         raise RunFolderError(f"{folder.record} does not name the classes; run the study again")
     labels = record.data.labels
     artifact = _artifact(cell, folder) if method.trains else None
     if cell.model.kind == "causal" and cell.model.weights == "random" and _elsewhere(record):
         raise RunFolderError(
-            f"cell {record.cell_id} drew its random weights {_elsewhere(record)}, and no other machine draws the same; "
+            f"cell {cell.id} drew its random weights {_elsewhere(record)}, and no other machine draws the same; "
             "explain a cell of pretrained weights"
         )
     # As the worker does: what the artifact does not hold of random weights, the seed settles.
@@ -87,9 +92,9 @@ def rebuild(folder: CellFolder, record: Record) -> Rebuilt:
     )  # fmt: skip
 
 
-def _method(cell: Cell) -> Method:
+def _method(cell: Cell, plugin_files: Sequence[Path]) -> Method:
     source = cell.method
-    method_class = registry.load_planned(source)
+    method_class = registry.load_planned(source, registry.find(plugin_files))
     if method_class.explain is Method.explain:
         raise _explains_nothing(cell)
     return method_class(registry.options(source.name, method_class, source.options))
@@ -151,7 +156,7 @@ def explain_with(rebuilt: Rebuilt, record: Record, text: str) -> Explanation:
     scores, _ = reading.predict(rebuilt.model, ASKED, CPU, lambda *_: None)
     if not np.isfinite(scores).all():
         raise RunFolderError(
-            f"cell {record.cell_id}: the model's class scores are not finite numbers"
+            f"cell {cell.id}: the model's class scores are not finite numbers"
             + (f"; {rebuilt.artifact} may be damaged: run the study again" if rebuilt.artifact else "")
         )
     weights = np.exp(scores[0].astype(np.float64) - scores[0].max())

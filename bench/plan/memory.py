@@ -30,6 +30,8 @@ CUDA_BLOCK_BYTES = 512
 CUBLAS_WORKSPACE_BYTES = 8 * 4096 * 1024
 #: Matmuls that oneDNN computes on a CPU.
 MATMULS = (torch.ops.aten.mm, torch.ops.aten.addmm, torch.ops.aten.bmm, torch.ops.aten.baddbmm)
+#: A CPU first converts whole operands of these to the type that they are computed in; CUDA converts value by value.
+ARITHMETIC = tuple(getattr(torch.ops.aten, name + end) for name in ("add", "sub", "mul", "div") for end in ("", "_"))
 #: Of the answer that a causal model is trained on: a label of one token, and the end of the turn.
 ANSWER_TOKENS = 2
 #: The optimizer's state is made in the first step; the second finds everything in place.
@@ -58,7 +60,8 @@ def predict(model: nn.Module, method: Method, cell: Cell, device: str, dtype: to
         convert_tensors(model, empty_like)
         allow_cpu_layout(model, False)
         training = _training(model, method, cell, device, dtype) if method.trains else {}
-        with fake_requantization(model) if cell.model.bits == 4 else nullcontext():
+        requantization = fake_requantization(model) if cell.model.bits == 4 else nullcontext()
+        with requantization, _kernels(device):
             model = method.prepare_inference(model)
         return training | {"inference": _inference(model, cell, device, dtype)}
 
@@ -131,19 +134,24 @@ def _kernels(device: str) -> AbstractContextManager[None]:
 
 def _tracker(model: nn.Module, device: str) -> AllocationTracker:
     on_cuda = device == "cuda"
-    tracker = AllocationTracker(CUDA_BLOCK_BYTES if on_cuda else 1, expanded_bytes if on_cuda else _inside_cpu)
+    tracker = AllocationTracker(CUDA_BLOCK_BYTES if on_cuda else 1, expanded_bytes if on_cuda else inside_cpu)
     tracker.hold([*model.parameters(), *model.buffers()], "weights")
     tracker.hold([tensor for p in model.parameters() for tensor in quantization_tensors(p)], "weights")
     return tracker
 
 
-def _inside_cpu(func: Any, args: Sequence[Any]) -> int:
-    """Bytes that an operator holds on a CPU while it runs: expanded 4-bit weights, and copies that oneDNN makes.
+def inside_cpu(func: Any, args: Sequence[Any]) -> int:
+    """Bytes that an operator holds on a CPU while it runs: expanded 4-bit weights, and copies of operands.
 
     For bf16, oneDNN copies an operand that is neither contiguous nor the transpose of one that is. Where a few rows of
     a batch are multiplied by one weight, PyTorch hands it that weight repeated for each sequence, so the copy is large.
     """
-    if getattr(func, "overloadpacket", None) not in MATMULS:
+    operator = getattr(func, "overloadpacket", None)
+    if operator in ARITHMETIC:
+        dtype = torch.result_type(*args[:2])
+        converted = [a for a in args[:2] if isinstance(a, Tensor) and a.dtype != dtype]
+        return sum(operand.numel() * dtype.itemsize for operand in converted)
+    if operator not in MATMULS:
         return expanded_bytes(func, args)
     operands = [a for a in args if isinstance(a, Tensor) and a.dtype == torch.bfloat16 and a.ndim >= 2]
     return sum(

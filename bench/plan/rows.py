@@ -340,15 +340,14 @@ class _Shape:
         model = self.adapted(config)
         kind, length = self.cell.model.kind, self.cell.data.max_length
         if self.method.trains:
-            forward, both = dispatched.tally_training(model, length, kind)
-            train_flops: int | None = both.total
+            forward, train_flops = dispatched.count_passes(model, length, kind)
         else:
-            forward, train_flops = dispatched.tally_forward(model, length, kind), None
+            forward, train_flops = dispatched.count_forward(model, length, kind).forward_flops, None
         trained = [p for p in model.parameters() if p.requires_grad] if self.method.trains else []
         counts = parameters.count(model)
         return (
             *(getattr(counts, name) for name in PARAMETERS),
-            forward.total,
+            forward,
             train_flops,
             traced.count_forward(model, length, kind),
             self.method.artifact_elements(model) * torch.float32.itemsize if trained else 0,

@@ -8,11 +8,14 @@ from typing import Any
 from bench.record import Record
 from bench.store import write_text
 
+QUOTES_DATA = "left out, for it quotes the data; the record in the run folder has it"
+
 
 def write(run: Mapping[str, Any], records: Sequence[Record], folder: Path) -> list[Path]:
     """Write records.jsonl, a record a line, and study.json: the study as it was read, the command and the cells.
 
-    Paths of the machine say nothing to a reader elsewhere; only the names of files are kept.
+    Paths of the machine say nothing to a reader elsewhere; only the names of files are kept. A prompt quotes the data,
+    whose licence is not ours to give; its sha256 is kept.
     """
     lines = [json.dumps(_portable(record), sort_keys=True, allow_nan=False) for record in records]
     study = {key: run[key] for key in ("schema_version", "study", "command", "written_at", "cell_ids")}
@@ -24,6 +27,8 @@ def write(run: Mapping[str, Any], records: Sequence[Record], folder: Path) -> li
 
 def _portable(record: Record) -> dict[str, Any]:
     content = record.model_dump(mode="json")
+    if content["prompt"] is not None:
+        content["prompt"]["example"] = QUOTES_DATA
     cell = content["cell"]
     cell["dataset"]["files"] = {split: PurePath(path).name for split, path in cell["dataset"]["files"].items()}
     for place, key in (("model", "folder"), ("method", "path")):

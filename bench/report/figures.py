@@ -21,7 +21,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bench.errors import RunFolderError
 from bench.insight import Insight
-from bench.report import charts, csv_text
+from bench.report import charts, csv_text, quotes
 from bench.report.charts import Picture
 from bench.report.figure_size import (
     AXIS_NAME,
@@ -226,7 +226,11 @@ def _legend(picture: Picture, inside: float) -> _Legend | None:
 
 
 def to_csv(insight: Insight) -> str:
-    """The columns, empty where unknown; text that a spreadsheet would compute gets a leading apostrophe."""
+    """The columns that do not quote the data, empty where unknown.
+
+    Text that a spreadsheet would compute gets a leading apostrophe.
+    """
+    insight = quotes.without(insight, quotes.quoting(insight))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([csv_text.safe(name) for name in insight.columns])

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bench.cell import Cell, slug
+from bench.cell import slug
 from bench.insight import Insight, Value
 from bench.record import Record
+from bench.report import quotes
 from bench.report.names import NAMES, apart, flat, labels
 from bench.report.statistics import one_line
 from bench.report.table3 import MARKDOWN, NOT_A_SETTING
@@ -29,13 +30,13 @@ class Row:
     """What one row of the table has to show.
 
     Attributes:
-        cell_id: of the row, with seed 0.
+        row_id: of its cells.
         record: the one that is drawn; the last that was tried where none can be.
         parts: in the order of the method; none where nothing could be read.
         troubles: what could not be read, a sentence each.
     """
 
-    cell_id: str
+    row_id: str
     record: Record
     parts: tuple[Insight, ...]
     troubles: tuple[str, ...]
@@ -46,6 +47,7 @@ def write(pairs: Sequence[tuple[Record, Path]], folder: Path) -> list[Path]:
 
     A file of insights that cannot be read is named in the index and stops nothing. Where no cell has any, nothing is
     written, and an index of an earlier draw is removed, for it tells of other records; figures are never deleted.
+    Columns that quote the data are left out.
 
     Args:
         pairs: records in the study's order, each with the folder of its cell.
@@ -69,8 +71,11 @@ def write(pairs: Sequence[tuple[Record, Path]], folder: Path) -> list[Path]:
     for row, place, head in zip(rows, _places(rows), _heads(rows), strict=True):
         lines += head
         for part in row.parts:
-            written += figures.save(part, folder / FOLDER / place)
-            lines += _shown(part, f"{FOLDER}/{place}/{part.name}", next(numbers))
+            left_out = quotes.quoting(part)
+            shown = quotes.without(part, left_out)
+            written += figures.save(shown, folder / FOLDER / place)
+            lines += _shown(shown, f"{FOLDER}/{place}/{part.name}", next(numbers))
+            lines += _left_out(left_out, part.chart is not None and shown.chart is None)
     write_text(index, "\n\n".join(lines) + "\n")
     return [*written, index]
 
@@ -79,10 +84,9 @@ def read(pairs: Sequence[tuple[Record, Path]]) -> list[Row]:
     """The rows of the table that have something to show, or whose files cannot be read."""
     groups: dict[str, list[tuple[Record, Path]]] = {}
     for record, path in pairs:
-        # As in the table: only the seed may differ within a row.
-        groups.setdefault(Cell.model_validate(record.cell.model_dump() | {"seed": 0}).id, []).append((record, path))
-    found = ((cell_id, _first([pair for pair in group if pair[0].status == "ok"])) for cell_id, group in groups.items())
-    return [Row(cell_id, *first) for cell_id, first in found if first is not None]
+        groups.setdefault(record.cell.row_id, []).append((record, path))
+    found = ((row_id, _first([pair for pair in group if pair[0].status == "ok"])) for row_id, group in groups.items())
+    return [Row(row_id, *first) for row_id, first in found if first is not None]
 
 
 def _first(pairs: Sequence[tuple[Record, Path]]) -> tuple[Record, tuple[Insight, ...], tuple[str, ...]] | None:
@@ -133,7 +137,7 @@ def _places(rows: Sequence[Row]) -> list[str]:
     names = ["__".join(slug(getattr(row.record.cell, part).name) for part in NAMES) for row in rows]
     folded = [name.casefold() for name in names]
     return [
-        name if folded.count(name.casefold()) == 1 else f"{name}-{row.cell_id.rsplit('-', 1)[1]}"
+        name if folded.count(name.casefold()) == 1 else f"{name}-{row.row_id.rsplit('-', 1)[1]}"
         for name, row in zip(names, rows, strict=True)
     ]
 
@@ -163,6 +167,17 @@ def _shown(part: Insight, path: str, number: int) -> list[str]:
         return [f"![{title}]({path}.svg)", f"Figure {number}: {title}. {caption} ({files})"]
     lines = [f"Table {number}: {title}. {caption} ([csv]({path}.csv))"]
     return [*_table(part), *lines]
+
+
+def _left_out(names: Sequence[str], chart_too: bool) -> list[str]:
+    """What the index says of columns that it must not show."""
+    if not names:
+        return []
+    figure = " There is no figure, for its chart needs what is left out." if chart_too else ""
+    return [
+        f"Left out, for texts of more than {quotes.QUOTE_CHARACTERS} characters quote the data: "
+        f"{', '.join(map(_markdown, names))}. The run folder keeps them in the cell's insights.json.{figure}"
+    ]
 
 
 def _table(part: Insight) -> list[str]:

@@ -77,7 +77,7 @@ def _of_methods(names: tuple[str, str], own: Collection[str], measured: Sequence
     rows: dict[str, list[Measured]] = {}
     for record, folder in measured:
         if record.cell.method.name in names:
-            rows.setdefault(record.cell.model_copy(update={"seed": 0}).id, []).append((record, folder))
+            rows.setdefault(record.cell.row_id, []).append((record, folder))
     sides: dict[str, tuple[list[Row], list[Row]]] = {}
     for row in rows.values():
         cell = row[0][0].cell
@@ -97,7 +97,7 @@ def _settings(cell: Cell, own: Collection[str]) -> str:
     """What two rows must share: all that makes a cell's id but seed, method and the methods' own train settings."""
     defaults = TrainSettings()
     train = cell.train.model_copy(update={key: getattr(defaults, key) for key in own})
-    return cell.model_copy(update={"seed": 0, "method": NOBODY, "train": train}).id
+    return cell.model_copy(update={"method": NOBODY, "train": train}).row_id
 
 
 def _no_partner(row: Row, other: str, elsewhere: Sequence[Row], own: Collection[str]) -> str:

@@ -89,7 +89,7 @@ def build(run_title: str, records: Sequence[Record], missing: int = 0, remarks: 
             raise RunFolderError(f"{title}: cell {record.cell_id} has more than one record")
         seen.add(record.cell_id)
         # Only the seed may differ within a row: the same names under other settings are another row.
-        rows.setdefault(Cell.model_validate(record.cell.model_dump() | {"seed": 0}).id, []).append(record)
+        rows.setdefault(record.cell.row_id, []).append(record)
     notes, quantities = Notes(), quantities_of(records)
     cells = [row[0].cell for row in rows.values()]
     content = [_names(at, cells, notes) | _row(at, row, quantities, notes) for at, row in enumerate(rows.values())]

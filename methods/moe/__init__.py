@@ -18,8 +18,9 @@ from .analysis import describe
 from .experts import SparseExperts, check_upcycling
 from .observe import observe, trace
 from .options import Options
+from .pooler import add_pooler
 from .router import Pass, expert_shares, load_balancing_loss, z_loss
-from .surgery import Block, Pattern, add_pooler, choose, encoder_of, find_blocks, known_patterns, not_found
+from .surgery import Block, Pattern, choose, encoder_of, find_blocks, known_patterns, not_found
 
 
 class MixtureOfExperts(Method):
@@ -72,19 +73,19 @@ class MixtureOfExperts(Method):
         routings, kept = encoder_pass.routings, encoder_pass.kept_tokens()
         if not routings:
             return None
-        with torch.no_grad():
-            self._shares.append(torch.stack([expert_shares(routing, kept) for routing in routings]))
+        shares = [expert_shares(routing, kept) for routing in routings]
+        self._shares.append(torch.stack(shares))
         losses = [
-            self.options.router_aux_loss_coef * load_balancing_loss(routing, kept)
+            self.options.router_aux_loss_coef * load_balancing_loss(routing, share, kept)
             + self.options.router_z_loss_coef * z_loss(routing, kept)
-            for routing in routings
+            for routing, share in zip(routings, shares, strict=True)
         ]
         return torch.stack(losses).sum()
 
     def prepare_inference(self, model: nn.Module) -> nn.Module:
         """On a CPU, experts with linear layers of their own; a GPU is best handed all of them at once."""
         for experts in _experts_in(model):
-            if experts.in_weight.device.type == "cpu":
+            if not experts.in_weight.is_cuda:
                 experts.unstack()
         return model
 

@@ -93,7 +93,7 @@ Path = Callable[[Inside, Tensor, Tensor, Weights, torch.dtype], Tensor]
 
 
 def path_for(values: Tensor, weights: Weights, dtype: torch.dtype) -> Path:
-    """The fastest way for these values, [T, D], and weights, computed in a type."""
+    """The faster way for these rows, [R, D], and weights, computed in a type."""
     rows_in_bytes = [w.shape[-1] * dtype.itemsize for w in (weights.in_weight, weights.out_weight)]
     aligned = all(size % GROUPED_ROW_BYTES == 0 for size in rows_in_bytes)
     # In other types, and on a CPU, grouped matmul is itself a loop, with more passes over memory than ours.
@@ -115,7 +115,8 @@ def chunks_of(ends: Tensor, rows: Tensor) -> list[Chunk]:
     """The rows of each expert that has any, in one or two parts, in order.
 
     oneDNN builds a kernel for each number of rows that it has not seen, which took a quarter of the time of the matmuls
-    of MiniLM's experts: so one part has a multiple of CHUNK_ROWS, and the other fewer. There are few such numbers.
+    of MiniLM's experts: so on a CPU one part has a multiple of CHUNK_ROWS, and the other fewer. There are few such
+    numbers.
 
     On a meta or fake tensor nobody knows the ends; there the experts share all rows evenly, which costs what any way of
     sharing them out costs.
@@ -125,7 +126,7 @@ def chunks_of(ends: Tensor, rows: Tensor) -> list[Chunk]:
     stops = [total * (expert + 1) // count for expert in range(count)] if unknown else ends.tolist()
     chunks: list[Chunk] = []
     for expert, (start, stop) in enumerate(zip([0, *stops], stops, strict=False)):
-        middle = stop - (stop - start) % CHUNK_ROWS
+        middle = stop if rows.is_cuda else stop - (stop - start) % CHUNK_ROWS
         chunks += [(expert, part) for part in (slice(start, middle), slice(middle, stop)) if part.start < part.stop]
     return chunks
 
@@ -208,7 +209,7 @@ def grouped(inside: Inside, rows: Tensor, ends: Tensor, weights: Weights, dtype:
     expert_of_row = torch.searchsorted(ends, ids, right=True).clamp(max=ends.shape[0] - 1)
 
     def linear(values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        product = F.grouped_mm(values, weight.to(dtype).transpose(-2, -1), offs=ends)
+        product = F.grouped_mm(values.to(dtype), weight.to(dtype).transpose(-2, -1), offs=ends)
         return product if bias is None else _add_bias(product, bias.to(dtype), expert_of_row, ends)
 
     values = linear(torch.where(kept, rows.to(dtype), 0), weights.in_weight, weights.in_bias)

@@ -21,7 +21,8 @@ from .surgery import Block
 class SparseExperts(nn.Module):
     """A router and its experts: each token is sent to ``top_k`` of them; their outputs are summed by weight.
 
-    No expert has a capacity, so no token is dropped. Padding is sent to none and comes out as zero.
+    No expert has a capacity, so no token is dropped. Padding is sent to none and comes out as zero; a shared expert,
+    which nobody is sent to, computes it like any feed-forward block does.
     """
 
     def __init__(self, block: Block, options: Options, encoder_pass: Pass, name: str) -> None:
@@ -76,7 +77,7 @@ class SparseExperts(nn.Module):
         tokens = states.reshape(-1, states.shape[-1])
         routing = self.router(tokens)
         if self.training:
-            self.encoder_pass.routings.append(routing)
+            self.encoder_pass.note(routing)
         sorted_rows = Rows.sort(routing.chosen, self.num_experts, self.encoder_pass.kept_tokens())
         dtype = _compute_dtype(tokens)
         outputs = self._compute(sorted_rows.gather(tokens.to(dtype)), sorted_rows.ends, dtype)
@@ -123,7 +124,10 @@ class SparseExperts(nn.Module):
         """Cosine of each two experts' weights, all matrices and biases in one vector, [E, E]."""
         if self.similarity is not None:
             return self.similarity
-        return cosines(torch.cat([p.flatten(1).float() for p in self._stacked() if p is not None], dim=1).unsqueeze(1))
+        flat = [part.detach().float().flatten(1) for part in self._stacked() if part is not None]
+        products = torch.stack([part @ part.t() for part in flat]).sum(0)
+        lengths = products.diagonal().sqrt()
+        return products / torch.outer(lengths, lengths)
 
     def every_output(self, tokens: Tensor) -> Tensor:
         """What each expert computes of each token, [T, D] to [E, T, D]."""
@@ -146,10 +150,10 @@ def cosines(vectors: Tensor) -> Tensor:
 
 
 def _linear_of(weight: Tensor, bias: Tensor | None) -> nn.Linear:
-    linear = _linear(weight.shape[1], weight.shape[0], bias is not None, weight)
-    linear.weight.copy_(weight)
+    linear = nn.Linear(weight.shape[1], weight.shape[0], bias is not None, device="meta")  # which draws no weights
+    linear.weight = nn.Parameter(weight)
     if bias is not None:
-        linear.bias.copy_(bias)
+        linear.bias = nn.Parameter(bias)
     return linear.requires_grad_(False)
 
 

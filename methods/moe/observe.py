@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,8 +20,8 @@ from .experts import SparseExperts, cosines
 from .router import Routing
 from .surgery import encoder_of
 
-#: Tokens of each batch whose outputs of all experts are compared.
-COMPARED_TOKENS = 32
+#: Tokens, of all batches alike, whose outputs of all experts are compared.
+COMPARED_TOKENS = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,11 +117,10 @@ def observe(model: nn.Module, task: Task, examples: Examples, experts: Sequence[
             means = _means(watch.states, batch.attention_mask)
             states = states if states.size else np.empty((len(examples.texts), means.shape[1]))
             states[list(batch.rows)] = means
-            parts.append(_Part.of(batch, watch))
-    runs = len(parts[0].routings)
-    names = _names([module for module, _, _ in parts[0].routings])
+            parts.append(_Part.of(batch, watch, max(1, COMPARED_TOKENS // len(examples.batches))))
+    names = _names([run.experts for run in parts[0].runs])
     return Observed(
-        layers=tuple(_layer(names[run], [part.routings[run] for part in parts]) for run in range(runs)),
+        layers=tuple(_layer(name, [part.runs[at] for part in parts]) for at, name in enumerate(names)),
         num_experts=experts[0].num_experts,
         token_ids=np.concatenate([part.token_ids for part in parts]),
         text_of_token=np.concatenate([part.text_of_token for part in parts]),
@@ -138,37 +137,47 @@ def _names(modules: Sequence[SparseExperts]) -> list[str]:
     return [f"{module.name}, run {run}" for run, module in enumerate(modules)]
 
 
+class _Run(NamedTuple):
+    """One run of one replaced block over a batch's tokens of text: what ``LayerRouting`` keeps, and some tokens."""
+
+    experts: SparseExperts
+    chosen: NDArray[np.int64]
+    shares: NDArray[np.float64]
+    entropy: NDArray[np.float64]
+    compared: Tensor
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     """One batch: tokens of text alone."""
 
     token_ids: NDArray[np.int64]
     text_of_token: NDArray[np.int64]
-    routings: list[tuple[SparseExperts, Tensor, Routing]]
+    runs: list[_Run]
 
     @classmethod
-    def of(cls, batch: Encoded, watch: _Watch) -> "_Part":
+    def of(cls, batch: Encoded, watch: _Watch, compared: int) -> "_Part":
         ids, mask = batch.input_ids, batch.attention_mask
         kept = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask != 0
         rows = torch.as_tensor(list(batch.rows), device=ids.device).unsqueeze(1).expand_as(ids)
         flat = kept.reshape(-1)
-        routings = []
+        runs = []
         for module, tokens, routing in watch.routings:
             of_text = tokens[flat]
-            step = max(1, len(of_text) // COMPARED_TOKENS)
-            routings.append((module, of_text[::step][:COMPARED_TOKENS], Routing(*(part[flat] for part in routing))))
-        return cls(_array(ids[kept]), _array(rows[kept]), routings)
+            step = max(1, len(of_text) // compared)
+            entropy = torch.special.entr(routing.probabilities[flat]).sum(-1)
+            chosen, shares = _array(routing.chosen[flat]), _array(routing.shares[flat].double())
+            runs.append(_Run(module, chosen, shares, _array(entropy.double()), of_text[::step][:compared]))
+        return cls(_array(ids[kept]), _array(rows[kept]), runs)
 
 
-def _layer(name: str, routings: Sequence[tuple[SparseExperts, Tensor, Routing]]) -> LayerRouting:
-    module = routings[0][0]
-    tokens = torch.cat([tokens for _, tokens, _ in routings])
-    probabilities = torch.cat([routing.probabilities for _, _, routing in routings])
+def _layer(name: str, runs: Sequence[_Run]) -> LayerRouting:
+    module, tokens = runs[0].experts, torch.cat([run.compared for run in runs])
     return LayerRouting(
         name=name,
-        chosen=_array(torch.cat([routing.chosen for _, _, routing in routings])),
-        shares=_array(torch.cat([routing.shares for _, _, routing in routings]).double()),
-        entropy=_array(torch.special.entr(probabilities.double()).sum(-1)),
+        chosen=np.concatenate([run.chosen for run in runs]),
+        shares=np.concatenate([run.shares for run in runs]),
+        entropy=np.concatenate([run.entropy for run in runs]),
         weight_similarity=_array(module.weight_similarity().double()),
         output_similarity=_array(cosines(module.every_output(tokens)).double()),
         compared_tokens=len(tokens),

@@ -41,14 +41,15 @@ class Router(nn.Module):
     def forward(self, tokens: Tensor) -> Routing:
         """Route tokens [T, D].
 
-        The router computes in the type of its weights whatever autocast says: a rounded score sends a token elsewhere.
+        Scores are fp32 whatever the types of tokens and weights and whatever autocast says: a rounded score sends a
+        token elsewhere.
         """
         kind = tokens.device.type
         with torch.autocast(kind if torch.amp.is_autocast_available(kind) else "cpu", enabled=False):
-            values = tokens.to(self.weight.dtype)
-            if self.training and self.jitter_noise:  # Fedus et al. 2021, arXiv 2101.03961, section 2.4
+            values = tokens.float()
+            if self.training and self.jitter_noise:  # Fedus et al. 2021, arXiv 2101.03961, on exploring other experts
                 values = values * torch.empty_like(values).uniform_(1 - self.jitter_noise, 1 + self.jitter_noise)
-            logits = F.linear(values, self.weight).float()
+            logits = F.linear(values, self.weight.float())
             probabilities = logits.softmax(-1)
             shares, chosen = probabilities.topk(self.top_k, dim=-1)
             if self.renormalize:
@@ -59,15 +60,18 @@ class Router(nn.Module):
 class Pass:
     """One forward pass of the encoder: what it was told of padding, and in training what its routers decided.
 
-    The mask is kept until the next pass, as gradient checkpointing runs the blocks again in the backward pass.
+    The mask is kept until the next pass, as gradient checkpointing runs the blocks again in the backward pass; what
+    routers decide a second time is not noted.
     """
 
     def __init__(self, encoder: nn.Module) -> None:
         """Watch an encoder."""
         self.mask: Tensor | None = None
         self.routings: list[Routing] = []
+        self.is_under_way = False
         self.signature = inspect.signature(encoder.forward)
         encoder.register_forward_pre_hook(self._begin, with_kwargs=True)
+        encoder.register_forward_hook(self._end)
 
     def _begin(self, encoder: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         mask = self.signature.bind_partial(*args, **kwargs).arguments.get("attention_mask")
@@ -78,6 +82,15 @@ class Pass:
             )
         self.mask = mask
         self.routings = []
+        self.is_under_way = True
+
+    def _end(self, encoder: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        self.is_under_way = False
+
+    def note(self, routing: Routing) -> None:
+        """Keep what a router decided, if the pass is under way."""
+        if self.is_under_way:
+            self.routings.append(routing)
 
     def kept_tokens(self) -> Tensor | None:
         """Whether each token is text, [T]; None where no mask was given."""
@@ -86,19 +99,23 @@ class Pass:
 
 def expert_shares(routing: Routing, kept: Tensor | None) -> Tensor:
     """Share of the tokens of text that each expert gets, fp32 [E]; together they are K."""
-    sent = F.one_hot(routing.chosen, routing.logits.shape[-1]).sum(1).float()
-    return _mean(sent, kept)
+    return _mean(torch.zeros_like(routing.probabilities).scatter_(1, routing.chosen, 1.0), kept)
 
 
-def load_balancing_loss(routing: Routing, kept: Tensor | None) -> Tensor:
+def load_balancing_loss(routing: Routing, shares: Tensor, kept: Tensor | None) -> Tensor:
     """E times the sum over experts of f P, a scalar that is 1 where all experts get equal shares.
 
     f is an expert's share of the choices, P the mean probability that it is given (Fedus et al. 2021, arXiv 2101.03961,
-    equations 4 to 6; for K above 1 f is over all K choices, as in Lepikhin et al. 2020, arXiv 2006.16668).
+    equations 4 to 6; for K above 1 f is over all K choices, as in Dai et al. 2024, arXiv 2401.06066, equations 12 to
+    14).
+
+    Args:
+        routing: of a pass.
+        shares: what ``expert_shares`` says of it.
+        kept: whether each token is text, [T]; None where all are.
     """
     num_experts, top_k = routing.logits.shape[-1], routing.chosen.shape[-1]
-    shares = expert_shares(routing, kept) / top_k
-    return num_experts * (shares * _mean(routing.probabilities, kept)).sum()
+    return num_experts / top_k * (shares * _mean(routing.probabilities, kept)).sum()
 
 
 def z_loss(routing: Routing, kept: Tensor | None) -> Tensor:

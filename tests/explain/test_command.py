@@ -19,6 +19,7 @@ from bench.explain.explanation import Explanation
 from bench.explain.rebuild import Rebuilt, explain_with, rebuild
 from bench.method import Method, Options, Step, Trace
 from bench.record import Record
+from bench.registry import source_sha256
 from bench.store import CellFolder, RunFolder
 from tests.asking.support import byte_tokenizer, causal_model
 from tests.support import (
@@ -62,6 +63,7 @@ class Ran:
 
     folder: Path
     runs: Path
+    plugins: list[Path]
 
     def cell(self, part: str) -> tuple[CellFolder, Record]:
         return find(RunFolder(self.runs), part)
@@ -71,11 +73,11 @@ class Ran:
         return path
 
     def explain(self, part: str, text: str) -> Explanation:
-        return explain(*self.cell(part), text)
+        return explain(*self.cell(part), text, self.plugins)
 
     def rebuilt(self, part: str) -> tuple[Rebuilt, Record]:
         folder, record = self.cell(part)
-        return rebuild(folder, record), record
+        return rebuild(folder, record, self.plugins), record
 
     def predicted(self, part: str) -> list[list[float]]:
         """The scores that the cell's worker wrote of each test text."""
@@ -88,7 +90,7 @@ def run_study(folder: Path, content: dict[str, Any], plugins: list[Path]) -> Ran
     named = [part for plugin in plugins for part in ("--plugin", plugin)]
     done = command("run", study, *named, cwd=folder, TUNEBENCH_CACHE=str(folder / "cache"))
     assert done.returncode in (0, 1), done.stdout + done.stderr
-    return Ran(folder, folder / "runs" / "small")
+    return Ran(folder, folder / "runs" / "small", plugins)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +119,7 @@ def measured(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ra
 def copied(measured: Ran, tmp_path: Path) -> Ran:
     """The same run folder, to be spoilt."""
     shutil.copytree(measured.runs, tmp_path / "small")
-    return Ran(tmp_path, tmp_path / "small")
+    return Ran(tmp_path, tmp_path / "small", measured.plugins)
 
 
 def softmax(scores: list[float]) -> np.ndarray:
@@ -214,6 +216,12 @@ class TestCommand:
         assert capsys.readouterr().out.endswith(f"wrote {page}\n")
         assert not (copied.path("tiny__moe") / "explanation.html").exists()
 
+    def test_a_method_of_the_user_s_own_is_named_again(self, copied, capsys):
+        said = says(capsys, copied.runs, "tiny__head", "good")
+        assert "method head: there is no method 'head' here; install it, or name its file with --plugin" in said
+        assert main(["explain", str(copied.runs), "tiny__head", "good", "--plugin", str(copied.plugins[0])]) == 0
+        assert "Ids" in capsys.readouterr().out
+
 
 class TestWhichCell:
     def test_an_id_or_any_part_of_it_that_is_unique(self, measured):
@@ -240,6 +248,14 @@ class TestWhichCell:
         assert str(refused.value).count("d__m__x") == 10
         with pytest.raises(RunFolderError, match="s1-0 has not been measured yet; run its study again"):
             find(RunFolder(tmp_path), "s1-0")
+
+    @pytest.mark.parametrize("absolute", [True, False])
+    def test_an_id_that_leads_out_of_the_run_folder(self, copied, capsys, absolute):
+        outside = copied.folder / "outside"
+        shutil.copytree(copied.path("tiny__moe"), outside)
+        edit(copied.runs / "run.json", cell_ids=[str(outside) if absolute else "../../outside"])
+        assert "is no id of a cell" in says(capsys, copied.runs, "outside", "good")
+        assert not (outside / "explanation.html").exists()
 
     def test_a_run_without_cells(self, tmp_path):
         (tmp_path / "run.json").write_text('{"schema_version": 1, "cell_ids": []}')
@@ -269,6 +285,13 @@ class TestRefused:
         edit(copied.path("tiny__failing") / "record.json", failure__message="a\x1b[31m\nb")
         assert r"UnsupportedError: a\x1b[31m b; see " in says(capsys, copied.runs, "tiny__failing", "good")
 
+    def test_nothing_that_a_failure_says_reaches_the_terminal_as_it_is(self, copied, capsys):
+        fields = {f"failure__{name}": f"{name}\x1b]0;\x07" for name in ("phase", "type", "message", "log")}
+        edit(copied.path("tiny__failing") / "record.json", cell_id="\x1b[2J", **fields)
+        said = says(capsys, copied.runs, "tiny__failing", "good")
+        assert "\x1b" not in said
+        assert r" in phase\x1b]0;\x07: type\x1b]0;\x07: message\x1b]0;\x07; see " in said
+
     def test_a_cell_without_its_artifact(self, measured, capsys):
         said = says(capsys, measured.runs, "tiny__unkept", "good")
         assert "set keep_artifact = true in [train], or for this method alone in [methods.unkept.train]" in said
@@ -285,7 +308,20 @@ class TestRefused:
         edit(copied.path("tiny__moe") / "cell.json", method__sha256="0" * 64)
         said = says(capsys, copied.runs, "tiny__moe", "good")
         assert "method moe: " in said
-        assert "is missing or not as it was when the cell was planned; put it back as it was" in said
+        assert "is not as it was when the cell was planned; put it back as it was, or run the study again" in said
+
+    @pytest.mark.parametrize(
+        ("name", "reason"), [("theirs", "there is no method 'theirs' here"), ("moe", "is not as it was when")]
+    )
+    def test_code_that_the_run_folder_brings_is_not_run(self, copied, capsys, name, reason):
+        """Whoever wrote the cell wrote the hash of the file too."""
+        ran = copied.folder / "ran"
+        path = copied.path("tiny__moe") / "theirs.py"
+        path.write_text(f"open({str(ran)!r}, 'w')", encoding="utf-8")
+        method = {"method__plugin": name, "method__path": str(path), "method__sha256": source_sha256(path)}
+        edit(copied.path("tiny__moe") / "cell.json", **method)
+        assert reason in says(capsys, copied.runs, "tiny__moe", "good")
+        assert not ran.exists()
 
     def test_weights_that_are_gone(self, copied, capsys):
         edit(copied.path("tiny__moe") / "cell.json", model__folder=str(copied.folder / "gone"))
@@ -424,7 +460,9 @@ class TestCausal:
 
     def test_random_weights_that_were_drawn_elsewhere(self, asked, tmp_path, capsys):
         shutil.copytree(asked.runs, tmp_path / "small")
-        copy = Ran(tmp_path, tmp_path / "small")
+        copy = Ran(tmp_path, tmp_path / "small", asked.plugins)
         edit(copy.path("__asks__") / "cell.json", model__weights="random")
         edit(copy.path("__asks__") / "record.json", precision="bf16", machine__device="cuda")
-        assert "drew its random weights in bf16 on cuda" in says(capsys, copy.runs, "__asks__", "good")
+        assert "drew its random weights in bf16 on cuda" in says(
+            capsys, copy.runs, "__asks__", "good", "--plugin", *copy.plugins
+        )

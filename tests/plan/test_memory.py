@@ -19,10 +19,11 @@ from bench.cell import Cell
 from bench.data.batches import Batch
 from bench.dropout import replace_dropout
 from bench.evaluate import predict as class_scores
+from bench.measure.allocations import AllocationTracker
 from bench.measure.machine import computes_bf16
 from bench.method import Method, Task
 from bench.model import build, config_from
-from bench.plan.memory import ANSWER_TOKENS, BARE_PROMPT, CUBLAS_WORKSPACE_BYTES
+from bench.plan.memory import ANSWER_TOKENS, BARE_PROMPT, CUBLAS_WORKSPACE_BYTES, inside_cpu
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
 from bench.quantization import quantization_tensors, quantize_linear_layers
@@ -223,8 +224,12 @@ class TestAgainstRealSteps:
     ) -> None:  # fmt: skip
         hold_against(planned(tmp_path, config, plugin, precision, options=options, checkpointing=checkpointing))
 
-    def test_of_experts_with_even_shares(self, tmp_path: Path, precision: str, checkpointing: bool) -> None:
-        hold_against(planned(tmp_path, BERT, "moe", precision, checkpointing=checkpointing), send_evenly)
+    @pytest.mark.parametrize("options", [{}, {"num_experts": 3, "layers": "every:1"}], ids=["default", "in parts"])
+    def test_of_experts_with_even_shares(
+        self, tmp_path: Path, options: dict[str, Any], precision: str, checkpointing: bool
+    ) -> None:
+        case = planned(tmp_path, BERT, "moe", precision, options=options, checkpointing=checkpointing)
+        hold_against(case, send_evenly)
 
     # peft: a merged weight is rounded to 4 bits once more.
     @pytest.mark.filterwarnings("ignore:Merge lora module to 4-bit:UserWarning")
@@ -241,14 +246,25 @@ def send_evenly(model: nn.Module) -> None:
     layers: list[Any] = [module for module in model.modules() if type(module).__name__ == "SparseExperts"]
     assert layers
     for layer in layers:
+        layer.router.register_forward_hook(by_turns)
 
-        def route(
-            tokens: Tensor, layer: Any = layer, learned: Callable[..., Any] = layer.route
-        ) -> tuple[Tensor, Tensor]:
-            shares, chosen = learned(tokens)
-            return shares, torch.arange(chosen.numel()).view_as(chosen) % layer.in_weight.shape[0]
 
-        layer.route = route
+def by_turns(router: nn.Module, tokens: tuple[Tensor], routing: Any) -> Any:
+    chosen = torch.arange(routing.chosen.numel()).view_as(routing.chosen) % routing.logits.shape[-1]
+    return routing._replace(chosen=chosen)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [torch.add, torch.sub, torch.mul, torch.div, Tensor.add_, Tensor.mul_, lambda wide, narrow: wide[:, :1] * narrow],
+)
+def test_what_arithmetic_converts_within_itself(work: Callable[[Tensor, Tensor], object]) -> None:
+    wide, narrow = torch.ones(100, 64), torch.ones(100, 64, dtype=torch.bfloat16)
+    tracker = AllocationTracker(inside=inside_cpu)
+    tracker.hold([wide, narrow], "weights")
+    with tracker:
+        work(wide, narrow)
+    assert tracker.peak["rest"] == allocated_bytes(lambda: work(wide, narrow)) > 0
 
 
 class TestLedger:

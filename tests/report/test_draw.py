@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bench.errors import RunFolderError
 from bench.report.draw import draw
 from bench.report.pairing import Measured
 from bench.store import write_text
@@ -69,6 +70,14 @@ def test_a_study_that_compares(run_folder: Path, tmp_path: Path) -> None:
     assert "IMDb,RoBERTa,LoRA,BitFit,1,12,0.08391608391608396," in files["comparisons.csv"]
     again, _ = drawn(run_folder, tmp_path / "again")
     assert again == files
+
+
+@pytest.mark.parametrize("cell_id", ["../cells", "/etc", ".."])
+def test_a_run_that_lists_what_lies_elsewhere(run_folder: Path, tmp_path: Path, cell_id: str) -> None:
+    run = json.loads((run_folder / "run.json").read_text())
+    write_text(run_folder / "run.json", json.dumps(run | {"cell_ids": [*run["cell_ids"], cell_id]}))
+    with pytest.raises(RunFolderError, match="is no id of a cell"):
+        drawn(run_folder, tmp_path / "reports")
 
 
 def test_predictions_that_are_gone_cost_the_comparison_alone(run_folder: Path, tmp_path: Path) -> None:

@@ -328,6 +328,11 @@ def test_csv() -> None:
     )
 
 
+def test_csv_quotes_no_data() -> None:
+    columns: dict[str, Any] = {"x": ["a", "b" * 60], "y": [1, 2], "text": ["short", "b" * 61]}
+    assert to_csv(insight("bars", columns)) == f"x,y\na,1\n{'b' * 60},2\n"
+
+
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\tx", "\rx"])
 def test_a_spreadsheet_computes_nothing(text: str) -> None:
     assert csv_text.safe(text) == f"'{text}"

@@ -169,7 +169,7 @@ def test_what_can_be_read_is_drawn(tmp_path: Path, make_record: MakeRecord) -> N
 
 
 def test_text_from_elsewhere_is_escaped(tmp_path: Path, make_record: MakeRecord) -> None:
-    text = "# <script> [a](b) | $x$ `c` *d* _e_ ~f~\n\n## not a heading \x1b[31m"
+    text = "# <script> [a](b) | $x$ `c` *d* _e_ ~f~\n\n## no heading \x1b[31m"
     columns = {text: ["1. no list", text], "b": [None, 0.123456789]}
     record = make_record(
         method=text, dataset="- no list", dataset_name="a", method_name="../b", fields={"warnings": [text]}
@@ -190,6 +190,47 @@ def test_text_from_elsewhere_is_escaped(tmp_path: Path, make_record: MakeRecord)
     assert all((tmp_path / link).is_file() for link in links(re.sub(r"\\.", "", found)) if link != "b")
     assert (tmp_path / "insights" / "a__RoBERTa__b" / "table.csv").is_file()
     assert not (tmp_path / "insights" / "a__RoBERTa__b" / "table.svg").exists()
+
+
+QUOTE = "A text of the data, of more characters than any token or name of a class has."
+LEFT_OUT = (
+    "Left out, for texts of more than 60 characters quote the data: a\\*text. The run folder keeps them in the cell's "
+    "insights.json."
+)
+
+
+def test_a_column_that_quotes_the_data_stays_in_the_run_folder(tmp_path: Path, make_record: MakeRecord) -> None:
+    columns = {"expert": ["expert 0", "expert 1"], "tokens": [10, 20], "row": [3, 0], "a*text": ["Short.", QUOTE]}
+    parts = [part(columns=columns), part("table", columns=columns, chart=None)]
+    pair = cell(tmp_path, make_record(), *parts)
+    report = tmp_path / "report"
+    write([pair], report)
+    for path in report.rglob("*.*"):
+        assert QUOTE[:30].encode() not in path.read_bytes()
+    for path in report.rglob("*.csv"):
+        assert path.read_text(encoding="utf-8") == "expert,tokens,row\nexpert 0,10,3\nexpert 1,20,0\n"
+    assert index(report).count(LEFT_OUT) == 2
+    assert "| expert | tokens | row |" in index(report)
+    assert len(list(report.rglob("tokens.svg"))) == 1
+    assert QUOTE in (pair[1] / "insights.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("place", ["x", "y", "colour", "panel", "value"])
+def test_no_figure_of_a_column_that_quotes_the_data(place: str, tmp_path: Path, make_record: MakeRecord) -> None:
+    columns = {"expert": ["expert 0"], "tokens": [10], "a*text": [QUOTE]}
+    chart = CHART | {"kind": "heatmap", "value": "tokens", place: "a*text"}
+    paths = write([cell(tmp_path, make_record(), part(columns=columns, chart=chart))], tmp_path)
+    assert [path.name for path in paths] == ["tokens.csv", INDEX]
+    found = index(tmp_path)
+    assert "| expert | tokens |\n| --- | --- |\n| expert 0 | 10 |" in found
+    assert f"{LEFT_OUT} There is no figure, for its chart needs what is left out." in found
+    assert QUOTE not in found
+
+
+def test_a_part_that_only_quotes_the_data(tmp_path: Path, make_record: MakeRecord) -> None:
+    write([cell(tmp_path, make_record(), part(columns={"a*text": [QUOTE]}, chart=None))], tmp_path)
+    assert "\n\nTable 1: Tokens by expert." in index(tmp_path)
+    assert LEFT_OUT in index(tmp_path)
 
 
 def test_a_long_table_is_cut(tmp_path: Path, make_record: MakeRecord) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 from unittest.mock import patch
@@ -20,14 +19,6 @@ from bench.record import Flops
 from bench.study import ModelKind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """FLOPs of a pass over one sequence, and the share of grouped matmuls, which is what experts compute."""
-
-    total: int
-    grouped: int
-
-
 def count_forward(model: nn.Module, sequence_length: int, kind: ModelKind = "encoder") -> Flops:
     """FLOPs of one forward pass over one sequence, batch 1, in evaluation mode; a multiply-add is 2.
 
@@ -36,24 +27,18 @@ def count_forward(model: nn.Module, sequence_length: int, kind: ModelKind = "enc
         sequence_length: tokens of the sequence; virtual tokens of a prompt method come on top.
         kind: a causal model computes the logits of the last position alone, as the harness asks of it.
     """
-    total = tally_forward(model, sequence_length, kind).total
-    return Flops(forward_flops=total, sequence_length=sequence_length)
-
-
-def tally_forward(model: nn.Module, sequence_length: int, kind: ModelKind = "encoder") -> Tally:
-    """What ``count_forward`` counts, with the share of grouped matmuls."""
     # With gradients: without them torch's counter refuses a module that is given a trainable table (DeBERTa).
     with in_mode(model, training=False), _counting() as counter, torch.enable_grad():
         model(input_ids=token_ids(model, sequence_length), **call_options(kind))
-    return _tally(counter)
+    return Flops(forward_flops=counter.get_total_flops(), sequence_length=sequence_length)
 
 
 def count_training(model: nn.Module, sequence_length: int, kind: ModelKind = "encoder") -> int:
-    """FLOPs of one forward and one backward pass, see ``tally_training``."""
-    return tally_training(model, sequence_length, kind)[1].total
+    """FLOPs of one forward and one backward pass, see ``count_passes``."""
+    return count_passes(model, sequence_length, kind)[1]
 
 
-def tally_training(model: nn.Module, sequence_length: int, kind: ModelKind = "encoder") -> tuple[Tally, Tally]:
+def count_passes(model: nn.Module, sequence_length: int, kind: ModelKind = "encoder") -> tuple[int, int]:
     """FLOPs of one forward pass, and of it with its backward pass: one sequence, batch 1, in training mode.
 
     A real backward pass is run, so the weight gradients that frozen weights spare, and the input gradients below the
@@ -73,11 +58,11 @@ def tally_training(model: nn.Module, sequence_length: int, kind: ModelKind = "en
         raise ValueError("no parameter of the model requires a gradient, so there is no training to count")
     with in_mode(model, training=True), _counting() as counter, torch.enable_grad():
         logits = model(input_ids=token_ids(model, sequence_length), **call_options(kind)).logits
-        forward = _tally(counter)
+        forward: int = counter.get_total_flops()
         rows = logits.flatten(0, -2)
         F.cross_entropy(rows, rows.new_zeros(rows.shape[0], dtype=torch.int64)).backward()
     model.zero_grad(set_to_none=True)
-    return forward, _tally(counter)
+    return forward, counter.get_total_flops()
 
 
 @contextmanager
@@ -92,11 +77,6 @@ def _counting() -> Iterator[FlopCounterMode]:
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(GroupedMatmulShapes())
         yield stack.enter_context(FlopCounterMode(display=False, custom_mapping=_formulas()))
-
-
-def _tally(counter: FlopCounterMode) -> Tally:
-    counts = counter.get_flop_counts().get("Global", {})
-    return Tally(total=counter.get_total_flops(), grouped=counts.get(torch.ops.aten._grouped_mm, 0))
 
 
 def _formulas() -> dict[Any, Any]:

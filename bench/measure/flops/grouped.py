@@ -1,4 +1,4 @@
-"""Grouped matmuls of experts on the meta device, in any precision."""
+"""Grouped matmuls on the meta device, in any precision."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,8 +10,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 class GroupedMatmulShapes(TorchDispatchMode):
     """While active, a grouped matmul gives an empty tensor of the right shape and computes nothing.
 
-    For meta and fake tensors only. PyTorch 2.13 gives them a shape in bfloat16 alone and raises in every other dtype,
-    though its CPU kernel takes fp32; this mode may go when the meta kernel of ``aten::_grouped_mm`` accepts fp32.
+    For meta and fake tensors only, and there for plugins: the experts that ship are plain matmuls then. PyTorch 2.13
+    gives such tensors a shape in bfloat16 alone and raises in every other dtype, though its CPU kernel takes fp32; this
+    mode may go when the meta kernel of ``aten::_grouped_mm`` accepts fp32.
     """
 
     def __init__(self) -> None:

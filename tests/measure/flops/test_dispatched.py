@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, RobertaConfig
 
-from bench.measure.flops.dispatched import count_forward, count_training, tally_training
+from bench.measure.flops.dispatched import count_forward, count_passes, count_training
 from bench.method import Method, Task
 from bench.train import enable_gradient_checkpointing
 from tests.measure.flops.architectures import CONFIGS, TOKENS, on_meta
@@ -125,9 +125,9 @@ def test_checkpointing_computes_the_forward_pass_twice() -> None:
 
 
 def test_the_forward_pass_of_training_is_told_apart() -> None:
-    forward, both = tally_training(adapted("bitfit", {}), TOKENS)
-    assert forward.total == MATRICES + ATTENTION + HEAD
-    assert both.total == 3 * (MATRICES + ATTENTION + HEAD) - MATRICES
+    forward, both = count_passes(adapted("bitfit", {}), TOKENS)
+    assert forward == MATRICES + ATTENTION + HEAD
+    assert both == 3 * (MATRICES + ATTENTION + HEAD) - MATRICES
 
 
 def test_training_leaves_no_trace() -> None:

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.measure.flops.dispatched import tally_forward
+from bench.measure.flops import dispatched
 from bench.measure.flops.traced import count_forward
 from bench.quantization import quantize_linear_layers
+from bench.study import ModelKind
 from tests.measure.flops.architectures import CONFIGS, TOKENS, on_meta
 
 
@@ -27,7 +28,11 @@ class Through(nn.Module):
         return SimpleNamespace(logits=out[0] if isinstance(out, tuple) else out)
 
 
-@pytest.mark.parametrize("count", [count_forward, lambda model, length: tally_forward(model, length).total])
+def at_dispatch(model: nn.Module, length: int, kind: ModelKind = "encoder") -> int:
+    return dispatched.count_forward(model, length, kind).forward_flops
+
+
+@pytest.mark.parametrize("count", [count_forward, at_dispatch])
 @pytest.mark.parametrize("device", ["meta", "cpu"])
 def test_an_lstm(count: object, device: str) -> None:
     """Four gates of input and state, in both directions, in two layers, the second fed by both directions."""
@@ -41,7 +46,7 @@ def test_an_lstm(count: object, device: str) -> None:
 def test_a_convolution(groups: int) -> None:
     with torch.device("meta"):
         model = Through(nn.Sequential(nn.Conv1d(8, 6, 3, padding=1, groups=groups), nn.GELU()), channels_first=True)
-    assert count_forward(model, 5) == tally_forward(model, 5).total == 2 * 5 * 6 * 3 * 8 // groups
+    assert count_forward(model, 5) == at_dispatch(model, 5) == 2 * 5 * 6 * 3 * 8 // groups
 
 
 def test_a_transposed_convolution() -> None:
@@ -61,7 +66,7 @@ def test_four_bits_cost_what_the_weights_cost_that_they_stand_for() -> None:
     model = on_meta(CONFIGS["llama"], "causal")
     plain = count_forward(model, TOKENS, "causal")
     quantize_linear_layers(model, torch.bfloat16)
-    assert count_forward(model, TOKENS, "causal") == tally_forward(model, TOKENS, "causal").total == plain
+    assert count_forward(model, TOKENS, "causal") == at_dispatch(model, TOKENS, "causal") == plain
 
 
 def test_says_nothing(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:

@@ -137,7 +137,7 @@ class TestEveryArchitecture:
             ids = torch.zeros(2, 7, dtype=torch.int64)
             # Given no mask, some look for padding among the ids; given one, the others look into it.
             mask = torch.ones_like(ids) if kind == "deberta-v2" else None
-            twin.config.pad_token_id = None
+            twin.config.pad_token_id = None  # type: ignore[union-attr]
             encoder_of(twin)(ids, attention_mask=mask)[0].sum().backward()
         assert parameters.count(twin) == counted
         with torch.device("meta"):
@@ -184,5 +184,6 @@ class TestEveryArchitecture:
             extra = method.extra_loss(model)
             assert extra is not None
             (loss + 100 * extra).backward()
+            assert len(experts_in(model)[0].encoder_pass.routings) == 2  # none again from the backward pass
             gradients.append([p.grad for p in model.parameters() if p.grad is not None])
         torch.testing.assert_close(gradients[1], gradients[0], atol=1e-6, rtol=1e-5)

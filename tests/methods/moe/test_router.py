@@ -41,6 +41,11 @@ class TestPadding:
         alone = logits(model, IDS[3:, :3], None)
         torch.testing.assert_close(alone, wanted[3:], atol=1e-5, rtol=0)
 
+    def test_a_shared_expert_leaves_it_so(self) -> None:
+        model = adapted("bert", init="random", shared_expert=True)
+        wanted = logits(model)
+        torch.testing.assert_close(logits(model, torch.where(MASK.bool(), IDS, 25)), wanted, atol=1e-5, rtol=0)
+
     @pytest.mark.parametrize(("expert", "matrices"), [("gated", 3), ("plain", 2)])
     def test_the_experts_are_handed_the_rows_of_text_alone(self, expert: str, matrices: int) -> None:
         module = experts_in(adapted("bert", expert=expert, init="random"))[0]
@@ -93,9 +98,9 @@ class TestLosses:
     def test_load_balancing_is_one_where_all_get_equal_shares_and_the_number_of_experts_at_worst(self) -> None:
         # Each of four tokens prefers another expert, all by the same margin.
         even = routing_of(torch.eye(4) * 8, top_k=1)
-        assert load_balancing_loss(even, None) == pytest.approx(1.0)
+        assert load_balancing_loss(even, expert_shares(even, None), None) == pytest.approx(1.0)
         one = routing_of(torch.eye(4)[:1].repeat(4, 1) * 80, top_k=1)
-        assert load_balancing_loss(one, None) == pytest.approx(4.0)
+        assert load_balancing_loss(one, expert_shares(one, None), None) == pytest.approx(4.0)
 
     @pytest.mark.parametrize("top_k", [1, 2, 3])
     def test_load_balancing_is_what_the_definition_says(self, top_k: int) -> None:
@@ -106,7 +111,7 @@ class TestLosses:
         for expert in range(3):
             sent = sum(int(expert in chosen) for chosen in routing.chosen[kept].tolist())
             total += sent / (5 * top_k) * float(routing.probabilities[kept, expert].mean())
-        assert load_balancing_loss(routing, kept) == pytest.approx(3 * total)
+        assert load_balancing_loss(routing, expert_shares(routing, kept), kept) == pytest.approx(3 * total)
         assert expert_shares(routing, kept).sum() == pytest.approx(top_k)
 
     def test_z_loss_is_what_the_definition_says(self) -> None:
@@ -117,7 +122,7 @@ class TestLosses:
 
     def test_without_any_text_they_are_finite(self) -> None:
         routing, nothing = routing_of(torch.randn(3, 4)), torch.zeros(3).bool()
-        assert load_balancing_loss(routing, nothing) == z_loss(routing, nothing) == 0
+        assert load_balancing_loss(routing, expert_shares(routing, nothing), nothing) == z_loss(routing, nothing) == 0
 
     def test_their_gradient_evens_the_shares_out(self) -> None:
         method = method_of(router_aux_loss_coef=1.0, router_z_loss_coef=0.0, num_experts=4, top_k=1, renormalize=False)
@@ -160,7 +165,10 @@ class TestExtraLoss:
         kept = encoder_pass.kept_tokens()
         runs = 3 if kind == "albert" else 2  # three layers share one block
         assert len(encoder_pass.routings) == runs
-        wanted = sum(0.5 * load_balancing_loss(r, kept) + 0.25 * z_loss(r, kept) for r in encoder_pass.routings)
+        wanted = sum(
+            0.5 * load_balancing_loss(r, expert_shares(r, kept), kept) + 0.25 * z_loss(r, kept)
+            for r in encoder_pass.routings
+        )
         loss = method.extra_loss(model)
         assert loss is not None
         torch.testing.assert_close(loss, wanted)
@@ -198,3 +206,12 @@ class TestJitter:
         ratio = router(tokens).logits / tokens[:, :4]
         assert 0.5 <= ratio.min() < 0.6
         assert 1.4 < ratio.max() <= 1.5
+
+
+class TestPrecision:
+    def test_a_model_stored_in_bf16_is_routed_by_the_same_scores(self) -> None:
+        router = experts_in(adapted("bert", init="random").to(torch.bfloat16))[0].router
+        tokens = torch.randn(50, 16).to(torch.bfloat16)
+        wanted = tokens.float() @ router.weight.float().t()
+        with torch.autocast("cpu", torch.bfloat16):
+            torch.testing.assert_close(router(tokens).logits, wanted)

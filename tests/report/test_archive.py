@@ -1,0 +1,19 @@
+"""The records beside a report's tables: readable as records, without paths and without texts of the data."""
+
+from pathlib import Path
+
+from bench.record import Record
+from bench.report.archive import QUOTES_DATA, write
+from tests.report.conftest import MakeRecord
+
+RUN = {"schema_version": 1, "study": {"name": "s"}, "command": "tunebench run s", "written_at": "", "cell_ids": []}
+
+
+def test_records_hold_no_text_of_the_data(make_record: MakeRecord, tmp_path: Path) -> None:
+    records = [make_record(), make_record(kind="causal", model="Qwen", generated_f1=0.5)]
+    assert records[1].prompt is not None
+    write(RUN, records, tmp_path)
+    lines = (tmp_path / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    encoder, causal = (Record.model_validate_json(line) for line in lines)
+    assert encoder.prompt is None
+    assert causal.prompt == records[1].prompt.model_copy(update={"example": QUOTES_DATA})
