@@ -73,6 +73,7 @@ class Examples:
     Attributes:
         split: its name.
         texts: N of them.
+        rows: position of each in the split, from 0.
         labels: class index of each.
         batches: together they hold each text once.
         token: the text of a token id.
@@ -81,6 +82,7 @@ class Examples:
 
     split: str
     texts: Sequence[str]
+    rows: Sequence[int]
     labels: Sequence[int]
     batches: Sequence[Encoded]
     token: Callable[[int], str]

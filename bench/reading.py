@@ -113,6 +113,7 @@ class Reading:
         return Examples(
             split=name,
             texts=[split.texts[row] for row in rows],
+            rows=rows.tolist(),
             labels=[split.labels[row] for row in rows],
             batches=batches,
             token=lambda token_id: str(self.tokenizer.convert_ids_to_tokens(token_id)),

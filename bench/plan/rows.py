@@ -96,7 +96,7 @@ class Plan:
         cells = expand(request.study, found, self._says, request.data_root, request.base, True, request.scale)
         if not cells:
             raise StudyError(f"study {request.study.name} has no cells: no method fits its models")
-        rows = {cell.model_copy(update={"seed": 0}).id: cell for cell in reversed(filtered(cells, request.only))}
+        rows = {cell.row_id: cell for cell in reversed(filtered(cells, request.only))}
         self.cells = list(reversed(rows.values()))
         self._facts: dict[str, Facts] = {}
         self._worked_out: list[tuple[PlanRow, Cell]] = []

@@ -1,6 +1,7 @@
 """What a report keeps beside its tables: the records and the study, without predictions and without paths."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
@@ -19,10 +20,20 @@ def write(run: Mapping[str, Any], records: Sequence[Record], folder: Path) -> li
     """
     lines = [json.dumps(_portable(record), sort_keys=True, allow_nan=False) for record in records]
     study = {key: run[key] for key in ("schema_version", "study", "command", "written_at", "cell_ids")}
+    study["command"] = portable_command(run["command"])
     content = {"records.jsonl": "\n".join(lines) + "\n", "study.json": json.dumps(study, indent=1) + "\n"}
     for name, text in content.items():
         write_text(folder / name, text)
     return [folder / name for name in content]
+
+
+def portable_command(command: str) -> str:
+    """A command whose absolute paths are cut to their last names."""
+    try:
+        words = shlex.split(command)
+    except ValueError:  # written by hand; what cannot be read stays
+        return command
+    return shlex.join(PurePath(word).name or word if word.startswith("/") else word for word in words)
 
 
 def _portable(record: Record) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def draw(folder: Path, reports: Path, console: Console) -> None:
     records = [record for record, _ in measured]
     missing = len(run["cell_ids"]) - len(records)
     study = run["study"]
-    remarks = (study["notes"], f"Measured by: {run['command']}")
+    remarks = (study["notes"], f"Measured by: {archive.portable_command(run['command'])}")
     table = table3.build(study["title"] or study["name"], records, missing, remarks)
     terminal.show(table, console)
     compared = comparison_table.build(study, measured)

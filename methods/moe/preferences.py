@@ -64,9 +64,10 @@ def preferred_examples(observed: Observed, examples: Examples, counts: NDArray[n
         for place, layer in enumerate(observed.layers):
             for expert, rank, text, share, lift in _ranked(counts[:, place], seen, allowed, MAX_TEXTS_LISTED):
                 label = visible(observed.label_names[observed.labels[text]])
-                yield layer.name, expert, rank, one_line(examples.texts[text], MAX_CHARACTERS), label, share, lift
+                shown = one_line(examples.texts[text], MAX_CHARACTERS)
+                yield layer.name, expert, rank, examples.rows[text], shown, label, share, lift
 
-    table = columns(("layer", "expert", "rank", "text", "class", "share", "lift"), rows())
+    table = columns(("layer", "expert", "rank", "row", "text", "class", "share", "lift"), rows())
     if not table["layer"]:
         return None
     return Insight(
@@ -75,8 +76,8 @@ def preferred_examples(observed: Observed, examples: Examples, counts: NDArray[n
         caption=f"For each expert, up to {MAX_TEXTS_LISTED} texts with the highest lift, if above 1: the share of the "
         "text's choices that go to the expert, over the share of all choices that go to it. Listed are texts of at "
         f"least {MIN_TOKENS} tokens, special ones counted: {int(allowed.sum()):,} of n = {len(examples.texts):,} texts "
-        f"of the {examples.split} split, cut at {MAX_CHARACTERS} characters. Of equal lifts the longer text comes "
-        "first. Nothing is tested.",
+        f"of the {examples.split} split, cut at {MAX_CHARACTERS} characters; row counts the split's texts from 0. Of "
+        "equal lifts the longer text comes first. Nothing is tested.",
         columns=table,
     )
 

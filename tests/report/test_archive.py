@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from bench.record import Record
-from bench.report.archive import QUOTES_DATA, write
+from bench.report.archive import QUOTES_DATA, portable_command, write
 from tests.report.conftest import MakeRecord
 
 RUN = {"schema_version": 1, "study": {"name": "s"}, "command": "tunebench run s", "written_at": "", "cell_ids": []}
@@ -17,3 +19,16 @@ def test_records_hold_no_text_of_the_data(make_record: MakeRecord, tmp_path: Pat
     encoder, causal = (Record.model_validate_json(line) for line in lines)
     assert encoder.prompt is None
     assert causal.prompt == records[1].prompt.model_copy(update={"example": QUOTES_DATA})
+
+
+@pytest.mark.parametrize(
+    ("command", "wanted"),
+    [
+        ("tunebench run s --data-root /home/me/my\\ data", "tunebench run s --data-root 'my data'"),
+        ("tunebench run '/a b/c.toml' --runs ../runs", "tunebench run c.toml --runs ../runs"),
+        ("tunebench run / x", "tunebench run / x"),
+        ("not 'closed /home/me", "not 'closed /home/me"),
+    ],
+)  # fmt: skip
+def test_a_command_holds_no_absolute_path(command: str, wanted: str) -> None:
+    assert portable_command(command) == wanted

@@ -55,6 +55,7 @@ def seen(
 def shown(observed: Observed, shares: NDArray[np.float32] | None = None, **changes: Any) -> Insights:
     texts = [f"text {row}" for row in range(len(observed.labels))]
     rest = {"split": "validation", "texts": texts, "labels": observed.labels.tolist(), "batches": []}
+    rest["rows"] = [10 * row for row in range(len(texts))]  # a sample of the split
     rest |= {"token": "token{}".format, "special_ids": frozenset()}
     return describe(observed, Examples(**{**rest, **changes}), shares)
 
@@ -220,8 +221,8 @@ class TestPreferredExamples:
         chosen = np.repeat(experts, lengths)[None, :, None]
         observed = seen(chosen, np.repeat(np.arange(5), lengths).tolist(), [0, 1, 2, 1, 0], 2)
         assert rows(shown(observed), "preferred_examples") == [
-            ("layer 4", 0, 1, "text 2", "fear", 1.0, 1.5), ("layer 4", 0, 2, "text 0", "anger", 1.0, 1.5),
-            ("layer 4", 0, 3, "text 3", "joy", 1.0, 1.5), ("layer 4", 1, 1, "text 4", "anger", 1.0, 3.0),
+            ("layer 4", 0, 1, 20, "text 2", "fear", 1.0, 1.5), ("layer 4", 0, 2, 0, "text 0", "anger", 1.0, 1.5),
+            ("layer 4", 0, 3, 30, "text 3", "joy", 1.0, 1.5), ("layer 4", 1, 1, 40, "text 4", "anger", 1.0, 3.0),
         ]  # fmt: skip
 
     def test_at_most_five(self) -> None:
@@ -348,7 +349,8 @@ def test_a_real_model_from_training_to_insights() -> None:
     batches = [Encoded(input_ids=ids[half], attention_mask=mask[half], rows=half.tolist())
                for half in torch.arange(24).flip(0).view(2, 12)]  # fmt: skip
     examples = Examples(
-        split="test", texts=[f"text {row}" for row in range(24)], labels=labels.tolist(), batches=batches,
+        split="test", texts=[f"text {row}" for row in range(24)], rows=range(24), labels=labels.tolist(),
+        batches=batches,
         token="token{}".format, special_ids=frozenset({2, 3}),
     )  # fmt: skip
     with torch.inference_mode():
