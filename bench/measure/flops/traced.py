@@ -124,6 +124,11 @@ def _named(name: str, count: Callable[[list[Any], list[Any]], int]) -> Handle:
     return lambda inputs, outputs: Counter({name: count(inputs, outputs)})
 
 
+def _matmul(inputs: list[Any], outputs: list[Any]) -> Any:
+    """``mm``, which a third input tells where to write."""
+    return matmul_flop_jit(inputs[:2], outputs)
+
+
 def _attention(inputs: list[Any], outputs: list[Any]) -> int:
     """Queries [..., L, D], keys [..., S, D], values [..., S, V]: scores LSD, then their product with the values LSV."""
     del outputs
@@ -161,7 +166,7 @@ def _lstm(inputs: list[Any], outputs: list[Any]) -> int:
 HANDLES: dict[str, Handle | None] = {
     "aten::linear": linear_flop_jit,
     "aten::matmul": matmul_flop_jit,
-    "aten::mm": matmul_flop_jit,
+    "aten::mm": _matmul,
     "aten::bmm": bmm_flop_jit,
     "aten::addmm": addmm_flop_jit,
     "aten::einsum": einsum_flop_jit,

@@ -160,7 +160,7 @@ class TestEveryArchitecture:
         "options",
         [{}, {"shared_expert": True},
          {"layers": "first:1", "num_experts": 3, "top_k": 1, "renormalize": False, "inter_size": 24},
-         {"expert": "plain", "num_experts": 5, "top_k": 3}],
+         {"expert": "plain", "num_experts": 5, "top_k": 3, "expert_bias": False}],
     )  # fmt: skip
     def test_flops_are_counted_for_the_experts_in_use(self, kind: str, options: dict[str, Any]) -> None:
         method = method_of(kind, init="random", **options)
