@@ -4,17 +4,11 @@ Exit codes: 0 all cells ok, 1 some cells failed (their rows say how), 2 the requ
 """
 
 import argparse
-import gc
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from bench import __version__
-
-# Imports of each verb stand inside its function: --help must answer without loading a table library, or worse, torch.
-
-OK, CELLS_FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
+from bench import __version__, verbs
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,7 +36,7 @@ def _add_run(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run folders are (runs)")
     verb.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where tables go (reports)")
     _add_scale(verb)
-    verb.set_defaults(act=_run)
+    verb.set_defaults(act=verbs.run)
 
 
 def _add_plan(verb: argparse.ArgumentParser) -> None:
@@ -72,7 +66,7 @@ def _add_plan(verb: argparse.ArgumentParser) -> None:
         "--format", choices=("table", "csv", "json"), default="table", help="table (default), csv or json"
     )
     _add_scale(verb)
-    verb.set_defaults(act=_plan)
+    verb.set_defaults(act=verbs.plan)
 
 
 def _add_audit(verb: argparse.ArgumentParser) -> None:
@@ -88,13 +82,13 @@ def _add_audit(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--summary", action="store_true", help="print one paragraph and write no files")
     verb.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where files go (reports)")
-    verb.set_defaults(act=_audit)
+    verb.set_defaults(act=verbs.audit)
 
 
 def _add_report(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("run_folder", type=Path, help="runs/<study>")
     verb.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where tables go (reports)")
-    verb.set_defaults(act=_report)
+    verb.set_defaults(act=verbs.report)
 
 
 def _add_explain(verb: argparse.ArgumentParser) -> None:
@@ -103,12 +97,12 @@ def _add_explain(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("text", metavar="TEXT", help="to explain")
     _add_plugin(verb)
     verb.add_argument("--html", type=Path, metavar="FILE", help="where the page goes (the cell's folder)")
-    verb.set_defaults(act=_explain)
+    verb.set_defaults(act=verbs.explain)
 
 
 def _add_methods(verb: argparse.ArgumentParser) -> None:
     _add_plugin(verb)
-    verb.set_defaults(act=_methods)
+    verb.set_defaults(act=verbs.methods)
 
 
 def _add_doctor(verb: argparse.ArgumentParser) -> None:
@@ -118,7 +112,7 @@ def _add_doctor(verb: argparse.ArgumentParser) -> None:
         "--prompt", nargs=2, metavar=("MODEL", "DATASET"), help="print the whole prompt of one text, and nothing else"
     )
     verb.add_argument("--study", metavar="STUDY", help="whose models, datasets and prompt settings --prompt takes")
-    verb.set_defaults(act=_doctor)
+    verb.set_defaults(act=verbs.doctor)
 
 
 def _add_plugin(verb: argparse.ArgumentParser) -> None:
@@ -143,136 +137,6 @@ def _add_scale(verb: argparse.ArgumentParser) -> None:
     )
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
-    from bench.executor import LocalExecutor
-    from bench.expand import parse_only
-    from bench.progress import ProgressDisplay
-    from bench.report.draw import draw
-    from bench.runner import Request, run
-    from bench.store import require_writable
-    from bench.study import load_study, study_base
-
-    study = load_study(arguments.study)
-    folder = arguments.runs / study.name
-    request = Request(
-        study=study,
-        base=study_base(arguments.study),
-        folder=folder,
-        data_root=arguments.data_root,
-        plugin_files=arguments.plugin,
-        only=parse_only(arguments.only),
-        scale=arguments.scale,
-    )
-    require_writable(arguments.reports / study.name)
-    console = Console()
-    with ProgressDisplay(console) as display:
-        records = run(request, LocalExecutor, display)
-    draw(folder, arguments.reports, console)
-    return OK if all(record.status == "ok" for record in records) else CELLS_FAILED
-
-
-@contextmanager
-def _importing() -> Iterator[None]:
-    """Keep the collector from looking, a quarter of the time, for garbage that torch and its like do not leave."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def _plan(arguments: argparse.Namespace) -> int:
-    with _importing():
-        from rich.console import Console
-
-        from bench.expand import parse_only
-        from bench.plan.command import PlanOptions, plan
-        from bench.study import load_study, study_base
-
-    study = load_study(arguments.study)
-    options = PlanOptions(
-        study=study,
-        base=study_base(arguments.study),
-        models=arguments.model,
-        data_root=arguments.data_root,
-        plugin_files=arguments.plugin,
-        only=parse_only(arguments.only),
-        device=arguments.device,
-        with_memory=not arguments.no_memory,
-        fits=arguments.fits,
-        layout=arguments.format,
-        scale=arguments.scale,
-    )
-    return OK if plan(options, Console()) else CELLS_FAILED
-
-
-def _audit(arguments: argparse.Namespace) -> int:
-    with _importing():
-        from rich.console import Console
-
-        from bench.audit.command import AuditOptions, run_audit
-        from bench.store import require_writable
-
-    if not arguments.summary:
-        require_writable(arguments.reports)
-    options = AuditOptions(
-        tables=arguments.tables,
-        study=arguments.study,
-        names=arguments.names,
-        run_folder=arguments.run,
-        data_root=arguments.data_root,
-        plugin_files=arguments.plugin,
-        with_memory=not arguments.no_memory,
-        threshold_percent=arguments.within,
-        reports=None if arguments.summary else arguments.reports,
-    )
-    run_audit(options, Console())
-    return OK
-
-
-def _report(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
-    from bench.report.draw import draw
-    from bench.store import require_writable
-
-    require_writable(arguments.reports)
-    draw(arguments.run_folder, arguments.reports, Console())
-    return OK
-
-
-def _explain(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
-    from bench.explain.command import run_explain
-
-    page, plugin_files = arguments.html, arguments.plugin
-    run_explain(arguments.run_folder, arguments.cell, arguments.text, page, Console(), plugin_files)
-    return OK
-
-
-def _methods(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
-    from bench.inspection import show_methods
-
-    return OK if show_methods(arguments.plugin, Console()) else CELLS_FAILED
-
-
-def _doctor(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
-    from bench.inspection import show_doctor, show_prompt
-
-    if arguments.prompt is not None:
-        model, dataset = arguments.prompt
-        show_prompt(model, dataset, arguments.study, arguments.data_root, Console())
-        return OK
-    return OK if show_doctor(arguments.plugin, arguments.data_root, Console()) else CELLS_FAILED
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     from bench.errors import RequestError
@@ -283,13 +147,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RequestError as error:
         for line in str(error).splitlines():
             print(f"tunebench: {line}", file=sys.stderr)
-        return WRONG_REQUEST
+        return verbs.WRONG_REQUEST
     except OSError as error:
         print(f"tunebench: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
-        return WRONG_REQUEST
+        return verbs.WRONG_REQUEST
     except KeyboardInterrupt:
         print("tunebench: interrupted; finished cells are kept, the same command goes on from here", file=sys.stderr)
-        return INTERRUPTED
+        return verbs.INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -10,7 +10,11 @@ from bench.study import Frozen
 SCHEMA_VERSION = 1
 
 Status = Literal["ok", "oom", "timeout", "error", "killed", "unsupported"]
-PhaseName = Literal["load", "adapt", "warm-up", "train", "evaluate", "inference", "generate", "insights", "save"]
+PhaseName = Literal[
+    "load", "adapt", "warm-up", "train", "save", "evaluate", "inference", "latency", "generate", "insights", "memory",
+    "calibrate",
+]  # fmt: skip
+Verdict = Literal["valid", "suspect", "unknown"]
 
 
 class Failure(Frozen):
@@ -20,6 +24,9 @@ class Failure(Frozen):
     type: str = Field(description="exception class, signal or limit")
     message: str
     log: str = Field("stderr.txt", description="file in the cell's folder with the whole story")
+    fitting_batch_size: int | None = Field(
+        None, description="out of memory: the largest batch that the plan says would fit; 0 where none does"
+    )
 
 
 class Phase(Frozen):
@@ -27,6 +34,7 @@ class Phase(Frozen):
 
     name: PhaseName
     seconds: float
+    energy_joules: float | None = Field(None, description="of the GPU, or of the CPU's package; null where unread")
     peak_host_bytes: int | None = Field(description="VmHWM of the worker, restarted at the phase's start")
     peak_cuda_allocated_bytes: int | None
     peak_cuda_reserved_bytes: int | None
@@ -47,6 +55,26 @@ class Flops(Frozen):
     sequence_length: int
 
 
+class Estimate(Frozen):
+    """A rate from windows of consecutive steps: their median, which a few disturbed steps do not move."""
+
+    median: float
+    low: float | None = Field(description="end of the 95 % interval of the median, by order statistics; null below 6")
+    high: float | None
+    windows: int
+    window_steps: int
+
+
+class Latency(Frozen):
+    """Time from a batch handed over to its scores at hand, one batch after another."""
+
+    batch_size: int
+    timed_batches: int
+    p50_seconds: float
+    p90_seconds: float
+    p99_seconds: float | None = Field(description="null below 100 batches")
+
+
 class Speed(Frozen):
     """A timed pass; throughput is over the timed steps, warm-up excluded, device synchronised."""
 
@@ -58,6 +86,11 @@ class Speed(Frozen):
     samples_per_second: float
     tokens_per_second: float = Field(description="non-padding tokens per second")
     batch_size: int
+    windowed_samples_per_second: Estimate | None = None
+    windowed_tokens_per_second: Estimate | None = None
+    energy_joules_per_sample: float | None = None
+    model_flops_per_second: float | None = Field(None, description="those of the non-padding tokens; a padding is none")
+    mfu_fraction: float | None = Field(None, description="of matmul_flops_per_second")
 
 
 class Training(Frozen):
@@ -82,6 +115,31 @@ class Quality(Frozen):
     f1_by_label: dict[str, float]
     label_counts: dict[str, int]
     majority_macro_f1: float = Field(description="macro F1 of always answering the most frequent label of this split")
+    random_macro_f1: float | None = Field(None, description="macro F1 expected of answering each label equally often")
+
+
+class MemoryLedger(Frozen):
+    """What a peak is made of, in bytes; the parts add up to peak_bytes."""
+
+    of: Literal["load", "train", "inference"]
+    weights_bytes: int
+    gradients_bytes: int
+    optimizer_state_bytes: int
+    activations_bytes: int
+    workspace_bytes: int = Field(description="what operators hold while they run, and other temporary tensors")
+    allocator_slack_bytes: int | None = Field(description="CUDA: reserved minus allocated; null on a CPU")
+    cuda_context_bytes: int | None = Field(description="CUDA: on the device for this process minus reserved")
+    process_bytes: int | None = Field(description="CPU: resident before the weights: interpreter and libraries")
+    unattributed_bytes: int = Field(description="the rest; on a CPU gaps of the heap and what libraries hold")
+    peak_bytes: int = Field(description="CUDA: of the device where it is known, else reserved; CPU: VmHWM")
+
+
+class Check(Frozen):
+    """One condition of a trustworthy number."""
+
+    name: str
+    verdict: Verdict
+    found: str = Field(description="what was measured, and the limit; of an unknown: why")
 
 
 class Generation(Frozen):
@@ -152,6 +210,10 @@ class Record(Frozen):
     flops: Flops | None = None
     training: Training | None = None
     inference: Speed | None = None
+    latency: tuple[Latency, ...] = Field((), description="of inference: at batch 1, then at the study's batch")
+    matmul_flops_per_second: float | None = Field(None, description="of a large matmul here, at this precision")
+    memory: tuple[MemoryLedger, ...] = Field((), description="what the peaks are made of, from a pass of its own")
+    checks: tuple[Check, ...] = Field((), description="the audit stamp: suspect where one is; no checks: unstamped")
     quality: Quality | None = Field(None, description="of a causal model: by label likelihood")
     generation: Generation | None = Field(None, description="of a causal model: by what it writes")
     prompt: Prompt | None = Field(None, description="of a causal model")
@@ -160,6 +222,17 @@ class Record(Frozen):
     peak_train_bytes: int | None = Field(None, description="peak of warm-up and train: CUDA allocated, or host VmHWM")
     peak_inference_bytes: int | None = Field(None, description="peak of inference, measured alike")
     peak_kind: Literal["cuda_allocated", "host_vmhwm"] | None = None
+    study_batch_size: int | None = Field(
+        None, description="train.batch_size of the study, which ran out of memory; the cell holds what was run instead"
+    )
     warnings: tuple[str, ...] = Field((), description="what a reader of the row must know, a sentence each")
     insights: dict[str, Any] = Field(default_factory=dict, description="a few numbers of what the method learnt")
     unknown: dict[str, str] = Field(default_factory=dict, description="why a field is null, by field")
+
+    @property
+    def stamp(self) -> Literal["valid", "suspect", "unstamped"]:
+        """What the checks say together: unknown ones are not held against a row, but no checks at all are no stamp."""
+        verdicts = {check.verdict for check in self.checks}
+        if "suspect" in verdicts:
+            return "suspect"
+        return "valid" if "valid" in verdicts else "unstamped"

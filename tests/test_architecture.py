@@ -39,6 +39,7 @@ LAYERS = (
     {"bench.runner", "bench.progress", "bench.report"},
     {"bench.audit"},
     {"bench.inspection"},
+    {"bench.verbs"},
     {"bench.cli"},
     {"bench.__main__"},
 )
@@ -120,7 +121,7 @@ def test_a_method_knows_the_contract_and_the_model_libraries(name: str) -> None:
     "modules",
     [
         ["bench.runner", "bench.executor", "bench.progress"],
-        ["bench.cli", "bench.inspection", "bench.explain.command"],
+        ["bench.cli", "bench.verbs", "bench.inspection", "bench.explain.command"],
         [name for name in BENCH if name.startswith("bench.report")],
     ],
     ids=["runner", "cli", "report"],

@@ -1,0 +1,150 @@
+"""What each verb of the command does with its arguments; returns an exit code."""
+
+import argparse
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Imports of each verb stand inside its function: --help must answer without loading a table library, or worse, torch.
+
+#: All cells ok; some cells failed, their rows say how; the request was wrong; interrupted.
+OK, CELLS_FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """``tunebench run``."""
+    from rich.console import Console
+
+    from bench.executor import LocalExecutor
+    from bench.expand import parse_only
+    from bench.progress import ProgressDisplay
+    from bench.report.draw import draw
+    from bench.runner import Request
+    from bench.runner import run as run_study
+    from bench.store import require_writable
+    from bench.study import load_study, study_base
+
+    study = load_study(arguments.study)
+    folder = arguments.runs / study.name
+    request = Request(
+        study=study,
+        base=study_base(arguments.study),
+        folder=folder,
+        data_root=arguments.data_root,
+        plugin_files=arguments.plugin,
+        only=parse_only(arguments.only),
+        scale=arguments.scale,
+    )
+    require_writable(arguments.reports / study.name)
+    console = Console()
+    with ProgressDisplay(console) as display:
+        records = run_study(request, LocalExecutor, display)
+    draw(folder, arguments.reports, console)
+    return OK if all(record.status == "ok" for record in records) else CELLS_FAILED
+
+
+@contextmanager
+def _importing() -> Iterator[None]:
+    """Keep the collector from looking, a quarter of the time, for garbage that torch and its like do not leave."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def plan(arguments: argparse.Namespace) -> int:
+    """``tunebench plan``."""
+    with _importing():
+        from rich.console import Console
+
+        from bench.expand import parse_only
+        from bench.plan.command import PlanOptions
+        from bench.plan.command import plan as show_plan
+        from bench.study import load_study, study_base
+
+    study = load_study(arguments.study)
+    options = PlanOptions(
+        study=study,
+        base=study_base(arguments.study),
+        models=arguments.model,
+        data_root=arguments.data_root,
+        plugin_files=arguments.plugin,
+        only=parse_only(arguments.only),
+        device=arguments.device,
+        with_memory=not arguments.no_memory,
+        fits=arguments.fits,
+        layout=arguments.format,
+        scale=arguments.scale,
+    )
+    return OK if show_plan(options, Console()) else CELLS_FAILED
+
+
+def audit(arguments: argparse.Namespace) -> int:
+    """``tunebench audit``."""
+    with _importing():
+        from rich.console import Console
+
+        from bench.audit.command import AuditOptions, run_audit
+        from bench.store import require_writable
+
+    if not arguments.summary:
+        require_writable(arguments.reports)
+    options = AuditOptions(
+        tables=arguments.tables,
+        study=arguments.study,
+        names=arguments.names,
+        run_folder=arguments.run,
+        data_root=arguments.data_root,
+        plugin_files=arguments.plugin,
+        with_memory=not arguments.no_memory,
+        threshold_percent=arguments.within,
+        reports=None if arguments.summary else arguments.reports,
+    )
+    run_audit(options, Console())
+    return OK
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """``tunebench report``."""
+    from rich.console import Console
+
+    from bench.report.draw import draw
+    from bench.store import require_writable
+
+    require_writable(arguments.reports)
+    draw(arguments.run_folder, arguments.reports, Console())
+    return OK
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """``tunebench explain``."""
+    from rich.console import Console
+
+    from bench.explain.command import run_explain
+
+    page, plugin_files = arguments.html, arguments.plugin
+    run_explain(arguments.run_folder, arguments.cell, arguments.text, page, Console(), plugin_files)
+    return OK
+
+
+def methods(arguments: argparse.Namespace) -> int:
+    """``tunebench methods``."""
+    from rich.console import Console
+
+    from bench.inspection import show_methods
+
+    return OK if show_methods(arguments.plugin, Console()) else CELLS_FAILED
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """``tunebench doctor``."""
+    from rich.console import Console
+
+    from bench.inspection import show_doctor, show_prompt
+
+    if arguments.prompt is not None:
+        model, dataset = arguments.prompt
+        show_prompt(model, dataset, arguments.study, arguments.data_root, Console())
+        return OK
+    return OK if show_doctor(arguments.plugin, arguments.data_root, Console()) else CELLS_FAILED
