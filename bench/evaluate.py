@@ -42,7 +42,7 @@ def predict(
         Scores, float32, shape (samples, C), in the split's order; and the log.
     """
     log, outputs = StepLog(), []
-    score = score or partial(_logits_of, model)
+    score = score or partial(logits_of, model)
     model.eval()
     with torch.inference_mode(), autocast(device, dtype), held_garbage_collection():
         for batch in batches[:warmup_batches]:
@@ -60,7 +60,8 @@ def predict(
     return scores, log
 
 
-def _logits_of(model: nn.Module, batch: Batch) -> Tensor:
+def logits_of(model: nn.Module, batch: Batch) -> Tensor:
+    """Class logits of a batch, shape (B, C), by an encoder."""
     return class_logits(model, batch.input_ids, batch.attention_mask)
 
 

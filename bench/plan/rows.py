@@ -23,6 +23,7 @@ from bench.cell import Cell
 from bench.data import texts
 from bench.errors import PluginError, RequestError, StudyError, UnsupportedError
 from bench.expand import expand, filtered, misfit, needed_plugins
+from bench.ledger import TRAINING_PARTS
 from bench.measure import parameters
 from bench.measure.flops import agreement, dispatched, traced
 from bench.measure.flops.closed_form import Architecture
@@ -30,7 +31,7 @@ from bench.measure.machine import device_for, precision_for
 from bench.method import Method, Task, usable_positions
 from bench.model import build, config_to_plan
 from bench.plan.depth import DEPTHS_OF_PEAKS, DEPTHS_OF_SUMS, Costs, extrapolated
-from bench.plan.memory import TRAINING_PARTS, predict
+from bench.plan.memory import predict
 from bench.plan.quiet import silence_libraries
 from bench.plan.row import Ledger, PlanRow
 from bench.quantization import settle

@@ -19,11 +19,12 @@ from bench.cell import Cell
 from bench.data.batches import Batch
 from bench.dropout import replace_dropout
 from bench.evaluate import predict as class_scores
+from bench.ledger import inside_cpu
 from bench.measure.allocations import AllocationTracker
 from bench.measure.machine import computes_bf16
 from bench.method import Method, Task
 from bench.model import build, config_from
-from bench.plan.memory import ANSWER_TOKENS, BARE_PROMPT, CUBLAS_WORKSPACE_BYTES, inside_cpu
+from bench.plan.memory import ANSWER_TOKENS, BARE_PROMPT, CUBLAS_WORKSPACE_BYTES
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
 from bench.quantization import quantization_tensors, quantize_linear_layers

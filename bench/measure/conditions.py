@@ -1,0 +1,125 @@
+"""What else went on while something was measured: other load, stolen time, swapping, heat, retries of the allocator."""
+
+import os
+import resource
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import psutil
+import torch
+
+from bench.measure.nvml import NvmlDevice
+
+CPU_FOLDER = Path("/sys/devices/system/cpu")
+THROTTLE_COUNTS = "cpu[0-9]*/thermal_throttle/core_throttle_count"
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Counters that only grow, as they stand now, or how much they grew; None where this machine does not tell.
+
+    Attributes:
+        seconds: of the clock.
+        own_cpu_seconds: that this process computed.
+        cpu_seconds: that anybody computed on the cores that this process may use.
+        stolen_cpu_seconds: that the host gave to other machines while this one wanted to compute.
+        swapped_bytes: read from swap by this machine.
+        major_faults: pages that this process waited for a disk for.
+        cpu_throttled: times that heat lowered a core's clock.
+        gpu_throttled_seconds: for which heat lowered the GPU's clocks.
+        allocator_retries: times that torch's CUDA allocator had to free its cache to go on.
+    """
+
+    seconds: float
+    own_cpu_seconds: float
+    cpu_seconds: float | None
+    stolen_cpu_seconds: float | None
+    swapped_bytes: int | None
+    major_faults: int
+    cpu_throttled: int | None
+    gpu_throttled_seconds: float | None
+    allocator_retries: int | None
+
+    @classmethod
+    def now(cls, device: torch.device, nvml: NvmlDevice | None) -> "Conditions":
+        """As the counters stand."""
+        busy, stolen = _cores()
+        return cls(
+            seconds=time.perf_counter(),
+            own_cpu_seconds=time.process_time(),
+            cpu_seconds=busy,
+            stolen_cpu_seconds=stolen,
+            swapped_bytes=_swapped_bytes(),
+            major_faults=resource.getrusage(resource.RUSAGE_SELF).ru_majflt,
+            cpu_throttled=_cpu_throttled(CPU_FOLDER),
+            gpu_throttled_seconds=None if nvml is None else nvml.throttled_seconds(),
+            allocator_retries=_allocator_retries(device),
+        )
+
+    def since(self, before: "Conditions") -> "Conditions":
+        """How much each counter grew."""
+        grown = {}
+        for field in fields(self):
+            early, late = getattr(before, field.name), getattr(self, field.name)
+            grown[field.name] = None if early is None or late is None else late - early
+        return Conditions(**grown)
+
+    def __add__(self, other: "Conditions") -> "Conditions":
+        """Growth over two stretches together."""
+        pairs = {field.name: (getattr(self, field.name), getattr(other, field.name)) for field in fields(self)}
+        return Conditions(**{name: None if None in pair else sum(pair) for name, pair in pairs.items()})
+
+    @property
+    def others_fraction(self) -> float | None:
+        """Share of this process's cores that others computed on, from 0 to 1."""
+        if self.cpu_seconds is None or self.seconds <= 0:
+            return None
+        return max(0.0, (self.cpu_seconds - self.own_cpu_seconds) / (self.seconds * len(_own_cores())))
+
+    @property
+    def stolen_fraction(self) -> float | None:
+        """Share of this process's cores that the host kept for other machines, from 0 to 1."""
+        if self.stolen_cpu_seconds is None or self.seconds <= 0:
+            return None
+        return self.stolen_cpu_seconds / (self.seconds * len(_own_cores()))
+
+
+def _own_cores() -> set[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
+def _cores() -> tuple[float | None, float | None]:
+    """Busy and stolen seconds of the cores that this process may use."""
+    times = psutil.cpu_times(percpu=True)
+    own = _own_cores()
+    if not own or max(own) >= len(times):
+        return None, None
+    of_own: list[Mapping[str, float]] = [times[core]._asdict() for core in own]
+    busy = sum(core.get(name, 0.0) for core in of_own for name in ("user", "nice", "system", "irq", "softirq"))
+    stolen = [core["steal"] for core in of_own if "steal" in core]
+    return busy, sum(stolen) if stolen else None
+
+
+def _swapped_bytes() -> int | None:
+    try:
+        return int(psutil.swap_memory().sin)
+    except (OSError, RuntimeError, AttributeError):  # no /proc/vmstat
+        return None
+
+
+def _cpu_throttled(folder: Path) -> int | None:
+    counts = []
+    for path in folder.glob(THROTTLE_COUNTS):
+        try:
+            counts.append(int(path.read_text(encoding="ascii")))
+        except (OSError, ValueError):
+            return None
+    return sum(counts) if counts else None
+
+
+def _allocator_retries(device: torch.device) -> int | None:
+    return int(torch.cuda.memory_stats(device)["num_alloc_retries"]) if device.type == "cuda" else None

@@ -1,0 +1,105 @@
+"""Whether step times are stationary: when warm-up is over, and whether a timed stretch drifted or was disturbed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import mannwhitneyu
+
+Floats = NDArray[np.float64]
+
+#: Steps of each of the two windows that the end of warm-up is judged by.
+WARMUP_WINDOW_STEPS = 8
+#: Warm-up is over where the earlier window is not slower than the later one at this level.
+WARMUP_LEVEL = 0.05
+#: Below this many steps no drift is called.
+DRIFT_STEPS = 12
+DRIFT_LEVEL = 0.01
+#: A step is disturbed where it takes this much more than its size explains.
+DISTURBED_RATIO = 1.5
+#: Passes of fitting without the outliers of the pass before, and how far off an outlier is, in deviations.
+FIT_PASSES, OUTLIER_DEVIATIONS = 3, 4.0
+#: Of a normal distribution: standard deviations in one median absolute deviation.
+DEVIATIONS_PER_MAD = 1.4826
+
+
+def warmed_up(seconds: Sequence[float], padded_tokens: Sequence[int]) -> bool:
+    """Whether the steps so far say that warm-up is over.
+
+    Of the last 16 steps, the first 8 must not be slower than the last 8: the one-sided test of Mann and Whitney (On a
+    Test of Whether one of Two Random Variables is Stochastically Larger than the Other, Annals of Mathematical
+    Statistics 18, 1947) on the seconds per padded token, at the 5 % level.
+
+    Args:
+        seconds: of each step, in order.
+        padded_tokens: of each step.
+    """
+    count = 2 * WARMUP_WINDOW_STEPS
+    if len(seconds) < count:
+        return False
+    start = len(seconds) - count
+    per_token = np.asarray(seconds[start:]) / np.maximum(padded_tokens[start : start + count], 1)
+    before, after = per_token[:WARMUP_WINDOW_STEPS], per_token[WARMUP_WINDOW_STEPS:]
+    return bool(mannwhitneyu(before, after, alternative="greater").pvalue > WARMUP_LEVEL)
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How steady a timed stretch was, sizes of batches allowed for.
+
+    Attributes:
+        fraction: the later half's median time over the earlier half's, less 1.
+        p_value: two-sided Mann-Whitney test that both halves are alike.
+        disturbed_fraction: share of steps that took over 1.5 times what their size explains.
+    """
+
+    fraction: float
+    p_value: float
+    disturbed_fraction: float
+
+    @property
+    def significant(self) -> bool:
+        """The halves differ at the 1 % level."""
+        return self.p_value < DRIFT_LEVEL
+
+
+def drift(seconds: Sequence[float], samples: Sequence[int], padded_tokens: Sequence[int]) -> Drift | None:
+    """How steady the steps of a pass were; None below 12 steps.
+
+    Args:
+        seconds: of each step, in order.
+        samples: sequences of each step.
+        padded_tokens: of each step.
+    """
+    if len(seconds) < DRIFT_STEPS:
+        return None
+    times = np.asarray(seconds, dtype=np.float64)
+    ratios = times / _explained(times, np.asarray(samples), np.asarray(padded_tokens))
+    earlier, later = np.array_split(ratios, 2)
+    return Drift(
+        fraction=float(np.median(later) / np.median(earlier) - 1),
+        p_value=float(mannwhitneyu(earlier, later).pvalue),
+        disturbed_fraction=float((ratios > DISTURBED_RATIO * np.median(ratios)).mean()),
+    )
+
+
+def _explained(times: Floats, samples: NDArray[np.int64], padded_tokens: NDArray[np.int64]) -> Floats:
+    """Seconds that a step's size explains: a constant, a share a token, and one a token and token attended to.
+
+    Least squares, fitted anew without outliers; where the fit is not positive, the median stands in.
+    """
+    attended = padded_tokens * (padded_tokens / np.maximum(samples, 1))
+    terms = np.stack([np.ones(len(times)), padded_tokens, attended], axis=1)
+    terms = terms / np.maximum(np.abs(terms).max(axis=0), 1)
+    kept = np.ones(len(times), dtype=bool)
+    fitted = np.full(len(times), np.median(times))
+    for _ in range(FIT_PASSES):
+        weights = np.linalg.lstsq(terms[kept], times[kept], rcond=None)[0]
+        fitted = terms @ weights
+        residuals = times - fitted
+        deviation = DEVIATIONS_PER_MAD * np.median(np.abs(residuals[kept] - np.median(residuals[kept])))
+        kept = np.abs(residuals) <= OUTLIER_DEVIATIONS * deviation + np.finfo(np.float64).eps
+        if kept.sum() < DRIFT_STEPS // 2:
+            break
+    return np.where(fitted > 0, fitted, np.median(times))
