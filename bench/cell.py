@@ -44,6 +44,7 @@ class Cell(Frozen):
     model: ModelSource
     method: MethodSource
     seed: int = Field(ge=0)
+    repeat: int = Field(0, ge=0, description="which of several measurements of one cell, from 0")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     data: DataSettings
     train: TrainSettings
@@ -66,18 +67,21 @@ class Cell(Frozen):
                 facts[place].pop(key)
         if facts["prompt"] is None:
             facts.pop("prompt")
+        if not facts["repeat"]:
+            facts.pop("repeat")
         for place, key, before in ADDED:
             if facts[place][key] == before:
                 facts[place].pop(key)
         text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
-        names = (self.dataset.name, self.model.name, self.method.name, f"s{self.seed}")
+        run = f"s{self.seed}" + (f"r{self.repeat}" if self.repeat else "")
+        names = (self.dataset.name, self.model.name, self.method.name, run)
         return "__".join(slug(name) for name in names) + f"-{digest}"
 
     @property
     def row_id(self) -> str:
-        """The id with seed 0 in place of the cell's own: cells that share it are one row of a table, a seed each."""
-        return self.model_copy(update={"seed": 0}).id
+        """The id without the cell's seed and repeat: cells that share it are one row of a table."""
+        return self.model_copy(update={"seed": 0, "repeat": 0}).id
 
 
 def slug(name: str) -> str:

@@ -1,6 +1,7 @@
 """The ``tunebench`` command: parsing and exit codes only.
 
-Exit codes: 0 all cells ok, 1 some cells failed (their rows say how), 2 the request was wrong, 130 interrupted.
+Exit codes: 0 all cells ok, 1 some cells failed (their rows say how) or the disk is full, 2 the request was wrong, 3
+``compare`` found a regression, 130 interrupted.
 """
 
 import argparse
@@ -21,6 +22,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(verbs.add_parser("run", help="measure a study and print its comparison table"))
     _add_plan(verbs.add_parser("plan", help="say what a study will cost: parameters, FLOPs, memory; no weights needed"))
     _add_audit(verbs.add_parser("audit", help="put a published table beside a plan: can its numbers be right?"))
+    _add_compare(verbs.add_parser("compare", help="two runs or reports side by side: what changed, and what got worse"))
+    _add_check(verbs.add_parser("check", help="hold a method to the plugin contract, with a verdict a line"))
     _add_report(verbs.add_parser("report", help="redraw the tables of a run folder"))
     _add_explain(verbs.add_parser("explain", help="show what a method does with each token of a text"))
     _add_methods(verbs.add_parser("methods", help="list the methods with their options"))
@@ -36,6 +39,9 @@ def _add_run(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run folders are (runs)")
     verb.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where tables go (reports)")
     _add_scale(verb)
+    verb.add_argument(
+        "--retry", choices=("oom",), help="oom: run cells that ran out of memory at the batch that the plan says fits"
+    )
     verb.set_defaults(act=verbs.run)
 
 
@@ -83,6 +89,43 @@ def _add_audit(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--summary", action="store_true", help="print one paragraph and write no files")
     verb.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where files go (reports)")
     verb.set_defaults(act=verbs.audit)
+
+
+def _add_compare(verb: argparse.ArgumentParser) -> None:
+    verb.description = "Exit code 3 if B is worse than A, 0 if not, 2 if they cannot be compared."
+    verb.add_argument("a", type=Path, metavar="A", help="the baseline: runs/<study>, or a report with records.jsonl")
+    verb.add_argument("b", type=Path, metavar="B", help="the candidate: one of either")
+    verb.add_argument(
+        "--threshold",
+        type=float,
+        default=5.0,
+        metavar="PERCENT",
+        help="speed or memory that is worse by more, beyond its noise, is a regression (5)",
+    )
+    verb.add_argument(
+        "--f1-threshold", type=float, default=0.01, metavar="F1", help="the same for F1, as a difference (0.01)"
+    )
+    verb.add_argument(
+        "--strict", action="store_true", help="suspect rows, and cells that were measured in A alone, count too"
+    )
+    verb.add_argument("--all", dest="every", action="store_true", help="also show metrics that did not move")
+    verb.add_argument(
+        "--format", choices=("table", "csv", "json"), default="table", help="table (default), csv or json"
+    )
+    verb.set_defaults(act=verbs.compare)
+
+
+def _add_check(verb: argparse.ArgumentParser) -> None:
+    verb.description = "Exit code 0 if every check passes, 1 if some fail, 2 if the request was wrong."
+    verb.add_argument(
+        "methods", nargs="+", metavar="METHOD_OR_FILE", help="name of a method, or path of a .py file or a package"
+    )
+    verb.add_argument(
+        "--timeout", type=float, default=300.0, metavar="SECONDS", help="that the checks of a method may take (300)"
+    )
+    verb.add_argument("--traceback", action="store_true", help="show where a method raised")
+    verb.add_argument("--format", choices=("table", "json"), default="table", help="table (default) or json")
+    verb.set_defaults(act=verbs.check)
 
 
 def _add_report(verb: argparse.ArgumentParser) -> None:
@@ -139,17 +182,17 @@ def _add_scale(verb: argparse.ArgumentParser) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    from bench.errors import RequestError
+    from bench.errors import RequestError, StoppedError, printable
 
     parsed = _parser().parse_args(arguments)
     try:
         return int(parsed.act(parsed))
-    except RequestError as error:
-        for line in str(error).splitlines():
-            print(f"tunebench: {line}", file=sys.stderr)
-        return verbs.WRONG_REQUEST
+    except (RequestError, StoppedError) as error:
+        for line in str(error).split("\n"):  # which may quote a file that comes from elsewhere
+            print(f"tunebench: {printable(line)}", file=sys.stderr)
+        return verbs.CELLS_FAILED if isinstance(error, StoppedError) else verbs.WRONG_REQUEST
     except OSError as error:
-        print(f"tunebench: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
+        print(f"tunebench: {printable(str(error.filename or 'a file'))}: {error.strerror}", file=sys.stderr)
         return verbs.WRONG_REQUEST
     except KeyboardInterrupt:
         print("tunebench: interrupted; finished cells are kept, the same command goes on from here", file=sys.stderr)

@@ -9,6 +9,7 @@ TunebenchError
 │   ├── PluginError       a method file that does not import or breaks the contract
 │   └── RunFolderError    an output folder that is locked, unwritable, full or damaged
 │       └── NewerSchemaError  a file that a newer tunebench wrote
+├── StoppedError          a study cannot go on, e.g. on a full disk; finished cells are kept (exit code 1)
 └── CellError             one cell cannot go on; it becomes a row, the study continues
     ├── UnsupportedError  this method cannot adapt this model
     └── DivergedError     the loss is no longer a finite number
@@ -16,6 +17,21 @@ TunebenchError
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+
+#: Names that a message lists, and characters of one; there may be thousands, and each as long as a book.
+MOST_NAMES, LONGEST_NAME = 50, 100
+
+
+def printable(text: str, limit: int | None = None) -> str:
+    r"""Text from elsewhere, fit for a line of a message: what a terminal would obey is spelled out, e.g. ``\x1b``.
+
+    Args:
+        text: any.
+        limit: characters; a longer text is cut.
+    """
+    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[:limit])
+    return shown if limit is None or len(text) <= limit else f"{shown}…"
 
 
 class TunebenchError(Exception):
@@ -44,11 +60,13 @@ class UnknownNameError(RequestError):
         """
         self.name = name
         names = sorted(set(known))
-        near = get_close_matches(name, names, n=1, cutoff=0.5)
-        parts = [f"unknown {what} {name!r}"]
+        near = get_close_matches(name[:LONGEST_NAME], names, n=1, cutoff=0.5)
+        parts = [f"unknown {what} {name!r:.{LONGEST_NAME}}"]
         if near:
-            parts.append(f"did you mean {near[0]!r}?")
-        parts.append(f"known: {', '.join(names) or 'none'}")
+            parts.append(f"did you mean {near[0]!r:.{LONGEST_NAME}}?")
+        listed = [printable(each, LONGEST_NAME) for each in names[:MOST_NAMES]]
+        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        parts.append(f"known: {', '.join(listed) or 'none'}{more}")
         if hint:
             parts.append(hint)
         super().__init__("; ".join(parts))
@@ -72,6 +90,10 @@ class RunFolderError(RequestError):
 
 class NewerSchemaError(RunFolderError):
     """A file that a newer tunebench wrote: it is neither read nor replaced."""
+
+
+class StoppedError(TunebenchError):
+    """A study cannot go on; what was measured is kept."""
 
 
 class CellError(TunebenchError):

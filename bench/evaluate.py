@@ -10,8 +10,11 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from torch import Tensor, nn
 
 from bench.data.batches import Batch
+from bench.floors import majority_macro_f1
 from bench.measure.clock import StepClock, held_garbage_collection
 from bench.model import class_logits
+from bench.packing import pack_linear_layers
+from bench.quantization import allow_cpu_layout, cast_parameters
 from bench.record import Quality
 from bench.train import StepHook, StepLog, autocast
 
@@ -60,6 +63,15 @@ def predict(
     return scores, log
 
 
+def for_inference(model: nn.Module, dtype: torch.dtype, device: torch.device) -> nn.Module:
+    """The model as predictions are made with it: nothing to train, weights in the dtype of the computation."""
+    cast_parameters(model.requires_grad_(False), dtype)
+    if device.type == "cpu":
+        allow_cpu_layout(model, True)
+        pack_linear_layers(model)
+    return model
+
+
 def logits_of(model: nn.Module, batch: Batch) -> Tensor:
     """Class logits of a batch, shape (B, C), by an encoder."""
     return class_logits(model, batch.input_ids, batch.attention_mask)
@@ -81,7 +93,6 @@ def quality(predicted: NDArray[np.int64], truth: Sequence[int], labels: Sequence
     target = np.asarray(truth)
     f1_by_label, summary = _scores(target, predicted, len(labels))
     counts = np.bincount(target, minlength=len(labels))
-    _, majority = _scores(target, np.full_like(target, counts.argmax()), len(labels))
     return Quality.model_validate(
         {
             "split": split,
@@ -89,7 +100,7 @@ def quality(predicted: NDArray[np.int64], truth: Sequence[int], labels: Sequence
             **summary,
             "f1_by_label": dict(zip(labels, f1_by_label, strict=True)),
             "label_counts": dict(zip(labels, counts.tolist(), strict=True)),
-            "majority_macro_f1": majority["macro_f1"],
+            "majority_macro_f1": majority_macro_f1(counts.tolist()),
         }
     )
 

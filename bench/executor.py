@@ -12,6 +12,9 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Protocol
 
+from bench.guard import Guard, end_group
+from bench.host_memory import limit_data
+
 #: Imported once in the fork server; every worker starts with them in place.
 PRELOAD = ["bench.worker", "bench.preflight", "peft", "transformers.models.auto.modeling_auto"]
 
@@ -33,8 +36,8 @@ class Job(Protocol):
 class Executor(Protocol):
     """Runs ``module:function(folder, requested_at)`` somewhere; request and answer are files in the folder."""
 
-    def start(self, entry: str, folder: Path) -> Job:
-        """Begin a job."""
+    def start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> Job:
+        """Begin a job, which may allocate so much on its host where a limit is given."""
 
     def close(self) -> None:
         """Give back what is held."""
@@ -50,20 +53,36 @@ class LocalExecutor:
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(PRELOAD)
+        self._guard = Guard()
+        self._server_id: int | None = None
 
-    def start(self, entry: str, folder: Path) -> "LocalJob":
+    def start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> "LocalJob":
         """Fork a worker; its output goes to stdout.txt and stderr.txt in the folder."""
-        process = self._context.Process(target=enter, args=(entry, str(folder), time.time()), daemon=True)
-        _start_server()
+        arguments = (entry, str(folder), time.time(), memory_bytes)
+        process = self._context.Process(target=enter, args=arguments, daemon=True)
+        self._start_server()
         process.start()
-        return LocalJob(process)
+        return LocalJob(process, self._guard)
+
+    def _start_server(self) -> None:
+        _start_server()
+        server_id = _server()._forkserver_pid
+        if server_id != self._server_id:  # the first, or one in place of one that was killed
+            if self._server_id is not None:
+                self._guard.forget(self._server_id)
+            self._server_id = server_id
+            self._guard.watch(server_id)
 
     def close(self) -> None:
         """End the fork server, even amid its imports; the library offers no public way."""
-        server: Any = forkserver._forkserver
-        if server._forkserver_pid is not None:
-            os.kill(server._forkserver_pid, signal.SIGKILL)
-        server._stop()
+        if _server()._forkserver_pid is not None:
+            os.kill(_server()._forkserver_pid, signal.SIGKILL)
+        _server()._stop()
+        self._guard.close()
+
+
+def _server() -> Any:
+    return forkserver._forkserver
 
 
 def _start_server() -> None:
@@ -81,18 +100,34 @@ def _start_server() -> None:
 class LocalJob:
     """A process of this machine."""
 
-    def __init__(self, process: multiprocessing.process.BaseProcess) -> None:
+    def __init__(self, process: multiprocessing.process.BaseProcess, guard: Guard) -> None:
         """Take over a started process."""
         self._process = process
+        self._guard = guard
+        self._swept = False
+        assert process.pid is not None, "a started process has a number"
+        self._id = process.pid
+        guard.watch(self._id)
 
     def wait(self, seconds: float) -> bool:
-        """Sleep until the process has ended, ``seconds`` at most; True if it has ended."""
-        return bool(wait([self._process.sentinel], timeout=seconds))
+        """Sleep until the process has ended, ``seconds`` at most; True if it has ended, and all that it started."""
+        ended = bool(wait([self._process.sentinel], timeout=seconds))
+        if ended:
+            self._sweep()
+        return ended
 
     def kill(self) -> None:
-        """SIGKILL, then wait for the end."""
+        """SIGKILL to it and to all that it started, then wait for the end."""
         self._process.kill()
         self._process.join()
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """End what a plugin left running: a worker leads a group of its own, which its children are born into."""
+        if not self._swept:
+            self._swept = True
+            end_group(self._id)
+            self._guard.forget(self._id)
 
     @property
     def exit_code(self) -> int | None:
@@ -104,8 +139,9 @@ class LocalJob:
 class InlineExecutor:
     """Runs each job in this process, at once: for a debugger and for tests."""
 
-    def start(self, entry: str, folder: Path) -> "InlineJob":
-        """Do the whole job."""
+    def start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> "InlineJob":
+        """Do the whole job; this process is not the job's to limit."""
+        del memory_bytes
         call(entry, folder, time.time())
         return InlineJob()
 
@@ -133,21 +169,24 @@ def call(entry: str, folder: Path, requested_at: float) -> None:
     getattr(importlib.import_module(module), function)(folder, requested_at)
 
 
-def enter(entry: str, folder: str, requested_at: float) -> None:
-    """First lines of a worker process: output to files, no orphan, then the job."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the runner decides what ends
+def enter(entry: str, folder: str, requested_at: float, memory_bytes: int | None = None) -> None:
+    """First lines of a worker process: a group of its own, output to files, no orphan, its limit, then the job."""
+    os.setsid()  # what the job starts is found by its group, and Ctrl-C does not reach it: the runner decides what ends
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name, descriptor in (("stdout.txt", 1), ("stderr.txt", 2)):
         target = os.open(Path(folder) / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         os.dup2(target, descriptor)
         os.close(target)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    if memory_bytes is not None:
+        limit_data(memory_bytes)
     call(entry, Path(folder), requested_at)
     sys.stdout.flush()
     sys.stderr.flush()
 
 
 def _end_with_parent() -> None:
-    """A worker whose runner is gone has nobody to report to."""
+    """A worker whose runner is gone before the guard knew the worker has nobody to report to."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])

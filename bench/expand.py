@@ -12,6 +12,8 @@ from bench.sources import DatasetSource, ModelSource, catalog, resolve_dataset, 
 from bench.study import Grid, PromptSettings, Study
 
 EVERY_METHOD = "*"
+#: Of a study; more is a slip, and spelling them out would take minutes.
+MOST_CELLS = 50_000
 ONLY_KEYS = ("dataset", "model", "method", "seed")
 
 Descriptions = Mapping[str, Mapping[str, Any]]
@@ -77,7 +79,7 @@ def expand(
     to_plan: bool = False,
     scale: Literal["tiny"] | None = None,
 ) -> list[Cell]:
-    """Every cell, seeds outermost, so that a drift of the machine hits all methods alike.
+    """Every cell, repeats outermost and then seeds, so that a drift of the machine hits all methods alike.
 
     Args:
         study: what to measure.
@@ -91,6 +93,7 @@ def expand(
     Raises:
         RequestError: a name, option or path is wrong.
     """
+    _check_size(study, found)
     cells: dict[str, Cell] = {}
     known: set[str] = set()
     for grid in study.grid:
@@ -104,11 +107,21 @@ def expand(
                         _require_fit(study, row, descriptions, model, to_plan)
                         texts = texts_for(model, dataset)
                         cell = _cell(study, grid, texts, model, row, found, descriptions, seed)
-                        cells.setdefault(cell.id, cell)
+                        again = [cell.model_copy(update={"repeat": repeat}) for repeat in range(grid.repeats)]
+                        cells |= {one.id: one for one in again if one.id not in cells}
     for name in study.prompts:
         if name not in known:
             raise UnknownNameError("dataset in [prompts]", name, known)
-    return sorted(cells.values(), key=lambda cell: cell.seed)
+    return sorted(cells.values(), key=lambda cell: (cell.repeat, cell.seed))
+
+
+def _check_size(study: Study, found: Mapping[str, Plugin]) -> None:
+    most = 0
+    for grid in study.grid:
+        rows = len(grid.methods) + (len(found) + len(study.methods) if EVERY_METHOD in grid.methods else 0)
+        most += len(grid.datasets) * len(grid.models) * rows * len(grid.seeds) * grid.repeats
+    if most > MOST_CELLS:
+        raise StudyError(f"study {study.name}: grid must have at most {MOST_CELLS} cells, got up to {most}; split it")
 
 
 def _at_scale(model: ModelSource, scale: Literal["tiny"] | None) -> ModelSource:

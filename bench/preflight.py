@@ -1,6 +1,7 @@
 """Questions that need torch, asked before any work: do the methods import, are data and weights there."""
 
 import json
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -47,6 +48,8 @@ def check_cells(folder: Path, requested_at: float) -> None:
     problems: list[str] = []
     if any(cell.device == "cuda" for cell in cells) and not torch.cuda.is_available():
         problems.append('device = "cuda", but torch sees no CUDA device; set device = "auto" or "cpu"')
+    if any(cell.limits.cell_memory_bytes for cell in cells) and sys.platform != "linux":
+        problems.append("limits.cell_memory_bytes needs Linux; take it out of the study")
     for cell in {f"{c.dataset}{c.data}": c for c in cells}.values():
         _attempt(problems, partial(texts.load, cell.dataset, cell.data))
     for cell in {f"{c.model.fingerprint}{c.model.bits}{c.model.kind}{c.data.max_length}": c for c in cells}.values():

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,11 @@ from bench.data.batches import Batch, Collate, collate, prediction_order
 from bench.data.texts import Dataset, Split
 from bench.data.tokens import Tokens, tokenise
 from bench.errors import StudyError
-from bench.evaluate import NO_CLASS, predict
+from bench.evaluate import NO_CLASS, logits_of, predict
 from bench.measure.clock import StepClock, held_garbage_collection
 from bench.method import Encoded, Examples
 from bench.record import Prompt as PromptRecord
-from bench.train import StepHook, StepLog
+from bench.train import StepHook, StepLog, schedule
 
 #: Texts that a method is shown to say what it learnt; more would take long and tell little more.
 MAX_EXAMPLES = 2000
@@ -86,6 +87,12 @@ class Reading:
         order = prediction_order(tokens.lengths, self.cell.train.inference_batch_size)
         return [make(tokens, labels, indices, self.pad_id) for indices in order]
 
+    def scorer(self, model: nn.Module) -> Callable[[Batch], Tensor]:
+        """What gives the class scores of a batch on the model's device, shape (B, C); the model may not change."""
+        if self.prompt is None:
+            return partial(logits_of, model.eval())
+        return LabelScorer(model.eval(), self.prompt, self.prompt.settings.length_normalization).scores
+
     def predict(
         self, model: nn.Module, split: str, device: torch.device, on_step: StepHook, warmup_batches: int = 0
     ) -> tuple[NDArray[np.float32], StepLog]:
@@ -93,12 +100,23 @@ class Reading:
 
         The weights are in the dtype of inference already, so nothing is left for autocast to convert.
         """
-        score: Callable[[Batch], Tensor] | None = None
-        if self.prompt is not None:
-            score = LabelScorer(model.eval(), self.prompt, self.prompt.settings.length_normalization).scores
-        return predict(
-            model, self.batches(split), len(self.dataset.labels), device, torch.float32, on_step, warmup_batches, score
-        )
+        batches, classes = self.batches(split), len(self.dataset.labels)
+        score = self.scorer(model)
+        return predict(model, batches, classes, device, torch.float32, on_step, warmup_batches, score)
+
+    def largest_training_batch(self, steps: int) -> Batch:
+        """The batch of the first so many that has the most tokens with padding."""
+        tokens, labels = self.tokens["train"], self.dataset.splits["train"].labels
+        planned = islice(schedule(tokens.lengths, self.cell.train, self.cell.seed), steps)
+        indices = max(planned, key=lambda rows: len(rows) * int(tokens.lengths[rows].max()))
+        return self.training_batch(tokens, labels, indices, self.pad_id)
+
+    def single_batches(self, split: str, most: int) -> list[Batch]:
+        """Texts of a split alone, at random as ``data.split_seed`` settles: all, or so many."""
+        make: Collate = collate if self.prompt is None else partial(collate_prompts, self.prompt)
+        tokens, labels = self.tokens[split], self.dataset.splits[split].labels
+        rows = np.random.default_rng(self.cell.data.split_seed).permutation(len(labels))[:most]
+        return [make(tokens, labels, rows[i : i + 1], self.pad_id) for i in range(len(rows))]
 
     def examples(self, device: torch.device) -> Examples:
         """Texts of the evaluated split for a method to look at: all, or a sample that ``data.split_seed`` settles."""

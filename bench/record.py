@@ -115,7 +115,6 @@ class Quality(Frozen):
     f1_by_label: dict[str, float]
     label_counts: dict[str, int]
     majority_macro_f1: float = Field(description="macro F1 of always answering the most frequent label of this split")
-    random_macro_f1: float | None = Field(None, description="macro F1 expected of answering each label equally often")
 
 
 class MemoryLedger(Frozen):

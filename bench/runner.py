@@ -2,48 +2,29 @@
 
 import json
 import shlex
-import shutil
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from bench import registry
+from bench.attempt import Attempts
 from bench.cell import Cell
-from bench.errors import NewerSchemaError, PluginError, RequestError, RunFolderError, StudyError
+from bench.errors import NewerSchemaError, PluginError, RequestError, RunFolderError, StoppedError, StudyError
 from bench.executor import Executor, Job
 from bench.expand import EVERY_METHOD, check_sources, expand, filtered, needed_plugins
-from bench.record import SCHEMA_VERSION, Failure, Record, Status
-from bench.store import CellFolder, RunFolder, read_record, write_json, write_text
+from bench.record import SCHEMA_VERSION, Record
+from bench.recovery import Reserve, recover
+from bench.retry import as_of_study, is_of, with_fitting
+from bench.smaller import Smaller
+from bench.store import RunFolder, read_record, valid_record, write_json, write_text
 from bench.study import Study
+from bench.watcher import Watcher
 
 PREFLIGHT_SECONDS = 3600.0  # a first download of large weights happens here
-POLL_SECONDS = 0.5
-
-
-class Watcher(Protocol):
-    """Is told how a run goes; the terminal's progress display is one."""
-
-    def started(self, pending: Sequence[Cell], finished: int) -> None:
-        """The run begins: these cells are to be measured, so many are there already."""
-
-    def checking(self, what: str) -> None:
-        """Something is checked before any work."""
-
-    def warned(self, message: str) -> None:
-        """Something the user should know."""
-
-    def cell_started(self, cell: Cell) -> None:
-        """A worker takes this cell."""
-
-    def cell_progress(self, cell: Cell, phase: str, done: int, of: int) -> None:
-        """Where the worker is."""
-
-    def cell_ended(self, cell: Cell, record: Record) -> None:
-        """The cell has its record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +39,7 @@ class Request:
         plugin_files: files named with ``--plugin``.
         only: allowed values by key, see ``parse_only``; cells that do not match are left for another time.
         scale: in place of that of every model.
+        retry_oom: cells that ran out of memory are run at the batch that the plan says would fit.
     """
 
     study: Study
@@ -67,6 +49,7 @@ class Request:
     plugin_files: Sequence[Path] = ()
     only: Mapping[str, frozenset[str]] = field(default_factory=dict)
     scale: Literal["tiny"] | None = None
+    retry_oom: bool = False
 
 
 def run(request: Request, make_executor: Callable[[], Executor], watcher: Watcher) -> list[Record]:
@@ -82,6 +65,7 @@ def run(request: Request, make_executor: Callable[[], Executor], watcher: Watche
 
     Raises:
         RequestError: the request is wrong; nothing was run.
+        StoppedError: the run folder cannot be written any more; what was measured until then is kept.
         KeyboardInterrupt: interrupted; finished cells are kept and the next run goes on.
     """
     found = registry.find(request.plugin_files)
@@ -89,6 +73,7 @@ def run(request: Request, make_executor: Callable[[], Executor], watcher: Watche
     check_sources(request.study, request.data_root, request.base)
     run_folder = RunFolder(request.folder)
     with run_folder.locked():
+        recover(run_folder)
         return _Run(request, run_folder, found, needed, make_executor, watcher).go()
 
 
@@ -112,7 +97,7 @@ class _Run:
         self._jobs = 0
 
     def go(self) -> list[Record]:
-        earlier = self.folder.read_run() if self.folder.run.exists() else {}
+        earlier = self._earlier_run()
         try:
             descriptions = self._descriptions(earlier.get("methods", {}))
             request = self.request
@@ -122,27 +107,38 @@ class _Run:
             if not cells:
                 raise StudyError(f"study {self.request.study.name} has no cells: no method fits its models")
             chosen = filtered(cells, self.request.only)
-            done = {cell.id: record for cell in cells if (record := self._finished(cell)) is not None}
-            pending = [cell for cell in chosen if cell.id not in done]
+            latest = {cell.id: self._latest(cell) for cell in cells}
+            pending = [cell for cell in chosen if not _finished(latest[cell.id])]
             if pending:
                 pending = self._preflight(pending)
             command = shlex.join(["tunebench", *sys.argv[1:]]) if pending else earlier.get("command", "")
             self._write_run(cells, descriptions, command)
             self.watcher.started(pending, len(chosen) - len(pending))
-            for cell in pending:
-                self._measure(cell)
+            if pending:
+                self._measure(pending, latest)
         finally:
             if self._executor is not None:
                 self._executor.close()
-            shutil.rmtree(self.folder.jobs, ignore_errors=True)
-        return [record for cell in cells if (record := _record_or_none(self.folder.cell(cell.id))) is not None]
+            with suppress(RunFolderError):  # the next run does it, and something else may be on its way up
+                recover(self.folder)
+        return [record for cell in cells if (record := valid_record(self.folder.cell(cell.id).record)) is not None]
+
+    def _earlier_run(self) -> dict[str, Any]:
+        """The run.json of the run before; it holds nothing that cannot be worked out again."""
+        try:
+            return self.folder.read_run() if self.folder.run.exists() else {}
+        except NewerSchemaError:
+            raise
+        except RunFolderError as error:
+            self.watcher.warned(f"written again: {error}")
+            return {}
 
     def _descriptions(self, known: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         """What each needed plugin says of itself; plugins are only imported where their file is new or changed."""
         fresh = {
             name: dict(known[name]["says"])
             for name, plugin in self.needed.items()
-            if name in known and known[name]["sha256"] == plugin.sha256 and "error" not in known[name]["says"]
+            if _describes(known, name, plugin) and "error" not in known[name]["says"]
         }
         unknown = [plugin for name, plugin in self.needed.items() if name not in fresh]
         if unknown:
@@ -157,16 +153,25 @@ class _Run:
                 self.watcher.warned(f"skipped: {says['error']}")
         return fresh
 
-    def _finished(self, cell: Cell) -> Record | None:
-        """The cell's record if it needs no other run: measured, or known to be impossible."""
+    def _latest(self, cell: Cell) -> Record | None:
+        """The cell's record as one of this study, if it has one that can be read."""
+        path = self.folder.cell(cell.id).record
         try:
-            record = read_record(self.folder.cell(cell.id).record)
+            record = read_record(path)
         except NewerSchemaError:
             raise
         except RunFolderError as error:
             self.watcher.warned(f"measured again: {error}")
             return None
-        return record if record is not None and record.status in ("ok", "unsupported") else None
+        if record is None:
+            return None
+        if not is_of(record, cell):
+            self.watcher.warned(f"measured again: {path} is of another cell, {record.cell.id}")
+            return None
+        marked = as_of_study(record, cell)
+        if marked != record:  # the run was killed before it could say so
+            write_text(path, marked.model_dump_json(indent=1) + "\n")
+        return marked
 
     def _preflight(self, pending: list[Cell]) -> list[Cell]:
         """Everything that can be wrong before any work; the cells with all options filled in.
@@ -204,10 +209,10 @@ class _Run:
             said = log.read_text(encoding="utf-8", errors="replace").strip() if log.exists() else ""
             raise RequestError(f"{entry} ended with code {job.exit_code} and no answer:\n{said[-2000:]}") from None
 
-    def _start(self, entry: str, folder: Path) -> Job:
+    def _start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> Job:
         if self._executor is None:
             self._executor = self._make_executor()
-        return self._executor.start(entry, folder)
+        return self._executor.start(entry, folder, memory_bytes)
 
     def _write_run(self, cells: Sequence[Cell], descriptions: Mapping[str, Any], command: str) -> None:
         content = {
@@ -222,88 +227,56 @@ class _Run:
         }
         write_json(self.folder.run, content)
 
-    def _measure(self, cell: Cell) -> None:
-        paths = self.folder.cell(cell.id)
-        # What an earlier attempt left must not be taken for this one's; the folder holds nothing but such files.
-        shutil.rmtree(paths.path, ignore_errors=True)
-        paths.path.mkdir(parents=True)
-        write_json(paths.cell, cell.model_dump(mode="json"))
-        write_text(paths.replay, _replay_command(paths))
-        self.watcher.cell_started(cell)
-        started = time.time()
-        job = self._start("bench.worker:run", paths.path)
-        try:
-            timed_out = not self._watch(job, cell, paths)
-        except BaseException:
-            job.kill()
-            raise
-        record = _record_or_none(paths)
-        if record is None:
-            record = self._failed(cell, paths, started, job, timed_out)
-            write_text(paths.record, record.model_dump_json(indent=1) + "\n")
-        paths.progress.unlink(missing_ok=True)
-        self.watcher.cell_ended(cell, record)
+    def _measure(self, pending: Sequence[Cell], latest: Mapping[str, Record | None]) -> None:
+        """Every cell in turn.
 
-    def _watch(self, job: Job, cell: Cell, paths: CellFolder) -> bool:
-        """Sleep until the job ends; False if it ran past its limit and was killed."""
-        deadline = time.monotonic() + cell.limits.cell_timeout_seconds
-        while not job.wait(min(POLL_SECONDS, max(0.0, deadline - time.monotonic()))):
-            if time.monotonic() >= deadline:
-                job.kill()
-                return False
-            phase, done, of = _progress(paths)
-            self.watcher.cell_progress(cell, phase, done, of)
-        return True
+        Raises:
+            RunFolderError: the disk is full before any.
+            StoppedError: the run folder cannot be written any more.
+        """
+        smaller = self._smaller()
+        left = len(pending)
+        with Reserve(self.folder.reserve) as reserve:
+            attempts = Attempts(self.folder, reserve, self._start, self.watcher)
+            try:
+                for cell in pending:
+                    as_run = smaller.of(cell, latest[cell.id]) if self.request.retry_oom else cell
+                    self.watcher.cell_started(as_run)
+                    record = attempts.measure(cell, as_run)
+                    if record.status == "oom":
+                        record = with_fitting(record, smaller.fitting(record))
+                        attempts.keep(record)
+                    self.watcher.cell_ended(as_run, record)
+                    left -= 1
+            except RunFolderError as error:
+                raise StoppedError(
+                    f"{error}\nstopped with {left} cells left to measure; finished cells are kept: make room, then run "
+                    "the same command again"
+                ) from error
 
-    def _failed(self, cell: Cell, paths: CellFolder, started: float, job: Job, timed_out: bool) -> Record:
-        """The record of a worker that could not write its own."""
-        code = job.exit_code
-        status: Status
-        if timed_out:
-            status, kind = "timeout", "TimeLimit"
-            message = f"ran past limits.cell_timeout_seconds = {cell.limits.cell_timeout_seconds:g}"
-        elif code is not None and code < 0:
-            status, kind = "killed", f"signal {-code}"
-            message = "the worker was killed" + ("; out of host memory is the usual reason" if code == -9 else "")
-        else:
-            status, kind = "error", f"exit code {code}"
-            message = "the worker ended without a record"
-        tail = (
-            paths.stderr.read_text(encoding="utf-8", errors="replace").strip()[-1000:] if paths.stderr.exists() else ""
-        )
-        return Record(
-            cell_id=cell.id,
-            cell=cell,
-            status=status,
-            failure=Failure(phase=_progress(paths)[0], type=kind, message=f"{message}\n{tail}".strip()),
-            started_at=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
-            wall_seconds=time.time() - started,
-        )
+    def _smaller(self) -> Smaller:
+        request = self.request
+        facts = {
+            "study": request.study.model_dump(mode="json"),
+            "base": str(request.base),
+            "data_root": None if request.data_root is None else str(request.data_root),
+            "plugin_files": [str(path) for path in request.plugin_files],
+            "scale": request.scale,
+        }
+        return Smaller(facts, self._ask, self.watcher)
+
+
+def _finished(record: Record | None) -> bool:
+    """Whether a cell needs no other run: it is measured, or known to be impossible."""
+    return record is not None and record.status in ("ok", "unsupported")
+
+
+def _describes(known: Any, name: str, plugin: registry.Plugin) -> bool:
+    """Whether what a run.json knows of a method is of the very same source, and not of some damaged file."""
+    entry = known.get(name) if isinstance(known, dict) else None
+    return isinstance(entry, dict) and entry.get("sha256") == plugin.sha256 and isinstance(entry.get("says"), dict)
 
 
 def _with_options(cell: Cell, answers: Mapping[str, Mapping[str, Any]]) -> Cell:
     options = answers[json.dumps([cell.method.name, cell.method.given], sort_keys=True)]["options"]
     return cell.model_copy(update={"method": cell.method.model_copy(update={"options": options})})
-
-
-def _progress(paths: CellFolder) -> tuple[str, int, int]:
-    try:
-        content = json.loads(paths.progress.read_text(encoding="utf-8"))
-        return str(content["phase"]), int(content["done"]), int(content["of"])
-    except (OSError, ValueError, KeyError):
-        return "start", 0, 0
-
-
-def _record_or_none(paths: CellFolder) -> Record | None:
-    try:
-        return read_record(paths.record)
-    except RunFolderError:
-        return None
-
-
-def _replay_command(paths: CellFolder) -> str:
-    python = shlex.quote(str(Path(sys.executable).absolute()))
-    return (
-        "#!/bin/sh\n# Measures this cell alone, again; the result goes to the folder replay beside this file.\n"
-        f'exec {python} -m bench.worker "$(dirname "$0")/{paths.cell.name}"\n'
-    )

@@ -6,7 +6,8 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from bench.errors import DataError, ModelError, UnknownNameError
-from bench.study import DatasetEntry, Frozen, ModelEntry, ModelKind, Study
+from bench.study import HUB_ID, DatasetEntry, Frozen, ModelEntry, ModelKind, Study
 
 CATALOG_FOLDER = Path(__file__).parent / "catalog"
 SPLITS = ("train", "validation", "test")
@@ -93,14 +94,15 @@ def resolve_dataset(name: str, study: Study, data_root: Path | None, base: Path)
         UnknownNameError: nobody defines the name.
         DataError: the folder or a split is missing.
     """
-    if name in study.datasets:
-        return _own_dataset(name, study.datasets[name], base)
-    if name in catalog("datasets"):
-        return _catalog_dataset(name, data_root)
-    if _is_folder(name, base):
-        return _own_dataset(Path(name).name, DatasetEntry(path=name), base)
-    if _is_hub_id(name):
-        return _own_dataset(name, DatasetEntry(hub_id=name), base)
+    with _looking(f"dataset {name}", DataError):
+        if name in study.datasets:
+            return _own_dataset(name, study.datasets[name], base)
+        if name in catalog("datasets"):
+            return _catalog_dataset(name, data_root)
+        if _is_folder(name, base):
+            return _own_dataset(Path(name).name or "dataset", DatasetEntry(path=name), base)
+        if _is_hub_id(name):
+            return _own_dataset(name, DatasetEntry(hub_id=name), base)
     raise UnknownNameError(
         "dataset", name, [*catalog("datasets"), *study.datasets],
         f'or define it: [datasets.{name}] path = "FOLDER", or give a hub id owner/name',
@@ -130,31 +132,44 @@ def resolve_model(name: str, study: Study, base: Path, weights_needed: bool = Tr
         UnknownNameError: nobody defines the name.
         ModelError: the folder or the package is missing.
     """
-    if name in study.models:
-        entry = study.models[name]
-        source = (
-            _own_model(name, entry, base, weights_needed)
-            if entry.base is None
-            else _varied(name, entry, catalog_model(entry.base))
-        )
-        if source.kind == "encoder" and source.bits is not None:
-            raise ModelError(
-                f"model {name}: bits is for causal models, and this is an encoder; train.precision is what it is "
-                "computed in"
-            )
-        return source
-    if name in catalog("models"):
-        return catalog_model(name)
-    if _is_folder(name, base) or name.endswith(".json"):
-        path = Path(name).parent if Path(name).name == "config.json" else Path(name)
-        own_name = re.sub(r"[^A-Za-z0-9_.-]", "_", path.name.removesuffix(".json")) or "model"
-        return _own_model(own_name, ModelEntry(path=name), base, weights_needed)
-    if _is_hub_id(name):
-        return _own_model(name, ModelEntry(hub_id=name), base, weights_needed)
+    with _looking(f"model {name}", ModelError):
+        if name in study.models:
+            return _defined_model(name, study.models[name], base, weights_needed)
+        if name in catalog("models"):
+            return catalog_model(name)
+        if _is_folder(name, base) or name.endswith(".json"):
+            path = Path(name).parent if Path(name).name == "config.json" else Path(name)
+            own_name = re.sub(r"[^A-Za-z0-9_.-]", "_", path.name.removesuffix(".json")) or "model"
+            return _own_model(own_name, ModelEntry(path=name), base, weights_needed)
+        if _is_hub_id(name):
+            return _own_model(name, ModelEntry(hub_id=name), base, weights_needed)
     raise UnknownNameError(
         "model", name, [*catalog("models"), *study.models],
         "or give a hub id owner/name or a folder with config.json",
     )  # fmt: skip
+
+
+@contextmanager
+def _looking(what: str, kind: type[DataError | ModelError]) -> Iterator[None]:
+    """Say of what the file system refuses which dataset or model it was wanted for."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{what}: {error.filename} cannot be read: {error.strerror}") from None
+    except RuntimeError as error:  # of links that lead to themselves
+        raise kind(f"{what}: {error}") from None
+
+
+def _defined_model(name: str, entry: ModelEntry, base: Path, weights_needed: bool) -> ModelSource:
+    if entry.base is None:
+        source = _own_model(name, entry, base, weights_needed)
+    else:
+        source = _varied(name, entry, catalog_model(entry.base))
+    if source.kind == "encoder" and source.bits is not None:
+        raise ModelError(
+            f"model {name}: bits is for causal models, and this is an encoder; train.precision is what it is computed in"
+        )
+    return source
 
 
 def _is_folder(name: str, base: Path) -> bool:
@@ -162,8 +177,7 @@ def _is_folder(name: str, base: Path) -> bool:
 
 
 def _is_hub_id(name: str) -> bool:
-    owner, slash, rest = name.partition("/")
-    return bool(owner and slash and rest) and "/" not in rest and ".." not in name and not name.startswith(".")
+    return "/" in name and re.fullmatch(HUB_ID, name) is not None
 
 
 def _catalog_dataset(name: str, data_root: Path | None) -> DatasetSource:

@@ -1,21 +1,27 @@
 """The run folder: its layout, and how files get into it whole."""
 
+import errno
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 
 from bench.cell import Cell
 from bench.errors import NewerSchemaError, RunFolderError
 from bench.record import SCHEMA_VERSION, Record
+from bench.study import Study, explain
 
 #: An id names a folder, and a run.json that comes from elsewhere must not lead out of the run folder.
 CELL_ID = re.compile(r"[A-Za-z0-9._-]+")
+
+#: Of a record; FLOPs of years on the fastest machines are fewer, and it fits into 64 bits.
+LARGEST_NUMBER = 9e18
 
 
 class CellFolder:
@@ -45,7 +51,9 @@ class RunFolder:
         self.path = path
         self.run = path / "run.json"
         self.cells = path / "cells"
+        self.earlier = path / "earlier"
         self.jobs = path / "jobs"
+        self.reserve = path / ".reserve"
         self.lock = path / ".lock"
 
     def cell(self, cell_id: str) -> CellFolder:
@@ -56,7 +64,8 @@ class RunFolder:
         """The cells of the study as it was last run, in the study's order.
 
         Raises:
-            RunFolderError: not a run folder, one of a newer schema, or one that lists what is no id of a cell.
+            RunFolderError: not a run folder, one of a newer schema, one that lists what is no id of a cell, or one that
+                leads elsewhere.
         """
         run = self.read_run()
         if not isinstance(run.get("cell_ids"), list):
@@ -64,6 +73,7 @@ class RunFolder:
         for cell_id in run["cell_ids"]:
             if not isinstance(cell_id, str) or not CELL_ID.fullmatch(cell_id) or cell_id in (".", ".."):
                 raise RunFolderError(f"{self.run} cannot be read: {cell_id!r:.80} is no id of a cell")
+        self._refuse_links(run["cell_ids"])
         return list(run["cell_ids"])
 
     def read_run(self) -> dict[str, Any]:
@@ -79,8 +89,20 @@ class RunFolder:
             raise RunFolderError(f"{self.path} is not a run folder: it has no {self.run.name}") from None
         except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
             raise RunFolderError(f"{self.run} cannot be read: {error}") from None
-        _refuse_newer(version, self.run)
+        refuse_newer(version, self.run)
         return dict(run)
+
+    def _refuse_links(self, cell_ids: Iterable[str]) -> None:
+        """Whether all that is written into lies in the folder: one that comes from elsewhere may link to what does not.
+
+        Raises:
+            RunFolderError: a part of it is a link.
+        """
+        for path in (
+            self.cells, self.jobs, self.earlier, self.reserve, self.lock, *(self.cells / each for each in cell_ids)
+        ):  # fmt: skip
+            if path.is_symlink():
+                raise RunFolderError(f"{path} is a link, which a run does not follow; put what it leads to in its place")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -90,7 +112,10 @@ class RunFolder:
             RunFolderError: another run holds it, or the folder cannot be written.
         """
         try:
+            self._refuse_links(())
             self.cells.mkdir(parents=True, exist_ok=True)
+            self._refuse_links(path.name for path in self.cells.iterdir())
+            sync_folder(self.path)
             lock = FileLock(self.lock, timeout=0)
             lock.acquire()
         except Timeout:
@@ -122,22 +147,53 @@ def require_writable(folder: Path) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: aside, synced, moved into place.
+    """Write a file whole or not at all, be it that the power fails: aside, synced, moved into place, the folder synced.
 
     Raises:
         RunFolderError: it cannot be written, e.g. on a full disk; what stood there before still does.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with aside.open("wb") as handle:
+        aside.unlink(missing_ok=True)  # it may be a link
+        with aside.open("xb") as handle:
             handle.write(content)
             handle.flush()
             os.fsync(handle.fileno())
         aside.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         raise RunFolderError(f"{path} cannot be written: {error.strerror}") from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder outlast a power cut: a file's own sync does not see to them, see fsync(2).
+
+    Raises:
+        OSError: the disk failed.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that has no such thing as a folder's sync
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder whose name outlasts a power cut; its parent is there.
+
+    Raises:
+        RunFolderError: it cannot be made, e.g. on a full disk.
+    """
+    try:
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise RunFolderError(f"{path} cannot be made: {error.strerror}") from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -158,12 +214,21 @@ def read_cell(path: Path) -> Cell:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        _refuse_newer(content.get("schema_version"), path)
+        refuse_newer(content.get("schema_version"), path)
         return Cell.model_validate(content)
     except FileNotFoundError:
         raise RunFolderError(f"no such file: {path}") from None
     except (ValueError, AttributeError, RecursionError, OSError) as error:
         raise RunFolderError(f"{path} is not a cell: {error}") from None
+
+
+def read_progress(paths: CellFolder) -> tuple[str, int, int] | None:
+    """Phase, step and number of steps of a worker; None before its first word, and amid one."""
+    try:
+        content = json.loads(paths.progress.read_text(encoding="utf-8"))
+        return str(content["phase"]), int(content["done"]), int(content["of"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def read_record(path: Path) -> Record | None:
@@ -173,17 +238,79 @@ def read_record(path: Path) -> Record | None:
         RunFolderError: not valid, or of a newer schema.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        _refuse_newer(content.get("schema_version"), path)
-        return Record.model_validate(content)
+        return parse_record(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:
         return None
-    except (ValueError, AttributeError, RecursionError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise RunFolderError(f"{path} is not a record: {error}") from None
 
 
-def _refuse_newer(version: Any, path: Path) -> None:
+def valid_record(path: Path) -> Record | None:
+    """Read a record.json; None where there is none that can be read."""
+    try:
+        return read_record(path)
+    except RunFolderError:
+        return None
+
+
+def parse_record(text: str, where: str) -> Record:
+    """A record from its JSON.
+
+    Args:
+        text: the JSON.
+        where: it stands, for messages.
+
+    Raises:
+        RunFolderError: not valid, or of a newer schema.
+    """
+    try:
+        content = json.loads(text)
+        refuse_newer(content.get("schema_version"), where)
+        _require_countable(content)
+        return Record.model_validate(content)
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise RunFolderError(f"{where} is not a record: {error}") from None
+
+
+def _require_countable(content: Any) -> None:
+    """Whether means, spreads and ratios of all numbers can be computed; a file that comes from elsewhere may hold any.
+
+    Raises:
+        ValueError: one is beyond what anything measures.
+    """
+    level = [content]
+    while level:
+        inner: list[Any] = []
+        for value in level:
+            if isinstance(value, dict | list):
+                inner += value.values() if isinstance(value, dict) else value
+            elif isinstance(value, int | float) and not -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
+                raise ValueError(f"no number may be beyond ±{LARGEST_NUMBER:.0e}")
+        level = inner
+
+
+def study_of(run: Mapping[str, Any], where: object) -> dict[str, Any]:
+    """The study that a run.json keeps, defaults filled in: its name names a folder of reports, and may be anyone's.
+
+    Raises:
+        RunFolderError: it is none, or the file lacks what it must say.
+    """
+    for key in ("command", "written_at"):
+        if not isinstance(run.get(key), str):
+            raise RunFolderError(f"{where} cannot be read: {key} must be text")
+    try:
+        return Study.model_validate(run.get("study")).model_dump(mode="json")
+    except ValidationError as error:
+        raise RunFolderError(explain(error, f"{where}: study", Study)) from None
+
+
+def refuse_newer(version: Any, where: object) -> None:
+    """Stop at a file that a newer tunebench wrote.
+
+    Raises:
+        NewerSchemaError: it did.
+    """
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise NewerSchemaError(
-            f"{path} has schema {version}; this tunebench reads up to {SCHEMA_VERSION}: upgrade tunebench"
+            f"{where} has schema {version}; this tunebench reads up to {SCHEMA_VERSION}: upgrade tunebench"
         )

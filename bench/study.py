@@ -2,26 +2,44 @@
 
 import json
 import re
-import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from bench.errors import StudyError, UnknownNameError
+from bench.errors import StudyError, UnknownNameError, printable
+from bench.toml_file import read_toml
 
 STUDIES_FOLDER = Path(__file__).parent / "studies"
 
 #: Names become folder names: no separators, no dots at the start, nothing to escape.
 Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+#: A repository of the hub, with or without its owner: never the path of a folder, which the hub's clients would read.
+HUB_ID = r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,95}/)?[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}$"
+HubId = Annotated[str, StringConstraints(pattern=HUB_ID)]
+#: A branch, tag or commit; the hub's clients make a path of it.
+Revision = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}){0,5}$")]
+
+#: Problems of a file that are told; a generated one may have thousands.
+MOST_PROBLEMS = 20
+
+
+def _readable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must hold no control characters")
+    return text
+
+
 #: A catalog name, a name defined in the study, a hub id or a local folder.
-Reference = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=400), AfterValidator(_readable)]
+Place = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_readable)]
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
     try:
         json.dumps(values, allow_nan=False)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         raise ValueError("values must be text, finite numbers, booleans, lists or tables") from None
     return values
 
@@ -30,9 +48,9 @@ def _distinct(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]
     seen: set[frozenset[str]] = set()
     for first, second in pairs:
         if first == second:
-            raise ValueError(f"a method is compared with another one, not {first!r} with itself")
+            raise ValueError(f"a method is compared with another one, not {first!r:.80} with itself")
         if frozenset((first, second)) in seen:
-            raise ValueError(f"{first!r} and {second!r} are compared twice")
+            raise ValueError(f"{first!r:.80} and {second!r:.80} are compared twice")
         seen.add(frozenset((first, second)))
     return pairs
 
@@ -124,17 +142,20 @@ class Limits(Frozen):
     cell_timeout_seconds: float = Field(
         3600, gt=0, description="wall-clock limit of one cell; then its row is a timeout"
     )
+    cell_memory_bytes: int | None = Field(
+        None, ge=1, description="host memory that one cell may allocate, libraries included; then its row is oom; Linux"
+    )
 
 
 class DatasetEntry(Frozen):
     """A dataset of the user's own: a folder or a hub id."""
 
-    path: str | None = Field(
+    path: Place | None = Field(
         None, description="folder with train, test and perhaps validation as jsonl, csv or parquet"
     )
-    hub_id: str | None = Field(None, description="dataset on the hub")
-    hub_config: str | None = Field(None, description="configuration of the hub dataset")
-    revision: str = Field("main", description="hub revision, best a commit hash")
+    hub_id: HubId | None = Field(None, description="dataset on the hub")
+    hub_config: Reference | None = Field(None, description="configuration of the hub dataset")
+    revision: Revision = Field("main", description="hub revision, best a commit hash")
     text: str = Field("text", description="column that holds the text")
     label: str = Field("label", description="column that holds the label: an index, or one of labels")
     labels: tuple[str, ...] | None = Field(None, min_length=2, description="class names by index; absent: from train")
@@ -150,11 +171,11 @@ class DatasetEntry(Frozen):
 class ModelEntry(Frozen):
     """A model of the user's own: a folder or a hub id."""
 
-    path: str | None = Field(
+    path: Place | None = Field(
         None, description="folder with config.json, tokenizer and model.safetensors; to plan, a config.json is enough"
     )
-    hub_id: str | None = Field(None, description="model on the hub")
-    revision: str = Field("main", description="hub revision, best a commit hash")
+    hub_id: HubId | None = Field(None, description="model on the hub")
+    revision: Revision = Field("main", description="hub revision, best a commit hash")
     kind: ModelKind | None = Field(
         None,
         description="encoder with a classification head, or causal language model; absent: what config.json names, "
@@ -205,6 +226,9 @@ class Grid(Frozen):
     models: tuple[Reference, ...] = Field(min_length=1)
     methods: tuple[str, ...] = Field(("*",), min_length=1, description="names; * is every method found that fits")
     seeds: tuple[int, ...] = Field((0,), min_length=1)
+    repeats: int = Field(
+        1, ge=1, le=100, description="times that each cell is measured; nothing differs but what the machine makes of it"
+    )
     data: Settings = Field(default_factory=dict, description="data settings for this grid alone")
     train: Settings = Field(default_factory=dict, description="train settings for this grid alone")
     prompt: Settings = Field(default_factory=dict, description="prompt settings for this grid alone")
@@ -309,14 +333,7 @@ def load_study(reference: str) -> Study:
     path = shipped.get(reference, Path(reference))
     if not path.is_file():
         raise UnknownNameError("study", reference, shipped, "or give the path of a .toml file")
-    try:
-        content = tomllib.loads(path.read_bytes().decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise StudyError(f"{path}: not UTF-8 text (byte {error.start})") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise StudyError(f"{path}: not valid TOML: {error}") from None
-    except OSError as error:
-        raise StudyError(f"{path}: cannot be read: {error.strerror}") from None
+    content = read_toml(path)
     content.setdefault("name", path.stem)
     try:
         # By way of JSON, strictness still lets a list be a tuple, yet a text is no number and true is no 1.
@@ -326,15 +343,17 @@ def load_study(reference: str) -> Study:
 
 
 def explain(error: ValidationError, where: str, schema: type[BaseModel]) -> str:
-    """One line a broken rule: file, key, rule and what was got."""
+    """One line a broken rule: file, key, rule and what was got; of very many the first ones."""
     problems = error.errors(include_url=False)
     lines = []
     for problem in problems:
-        inner = [other for other in problems if len(other["loc"]) > len(problem["loc"])]
-        if problem["type"] == "too_short" and any(o["loc"][: len(problem["loc"])] == problem["loc"] for o in inner):
-            continue  # pydantic does not count items that are wrong themselves
+        if len(lines) == MOST_PROBLEMS:
+            lines.append(f"{where}: and more; {len(problems)} problems in all")
+            break
         keys = [str(part) for part in problem["loc"]]
-        place = f"{where}: {'.'.join(keys)}" if keys else where
+        place = f"{where}: {'.'.join(printable(key, 80) for key in keys)}" if keys else where
+        if problem["type"] == "too_short" and _has_wrong_items(problem["loc"], problems):
+            continue  # pydantic does not count items that are wrong themselves
         if problem["type"] == "extra_forbidden":
             known = _keys_beside(schema, keys)
             lines.append(f"{place}: {UnknownNameError('key', keys[-1], known)}")
@@ -344,6 +363,10 @@ def explain(error: ValidationError, where: str, schema: type[BaseModel]) -> str:
             got = "" if isinstance(problem["input"], dict) else f", got {problem['input']!r:.80}"
             lines.append(f"{place}{_rule(problem['msg'])}{got}")
     return "\n".join(lines)
+
+
+def _has_wrong_items(place: tuple[int | str, ...], problems: Sequence[Mapping[str, Any]]) -> bool:
+    return any(len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in problems)
 
 
 def _rule(message: str) -> str:

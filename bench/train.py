@@ -1,12 +1,14 @@
 """The training loop: a method, its batches, and a mark per step."""
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.data.batches import Batch, Collate, collate, training_order
@@ -16,6 +18,7 @@ from bench.measure.clock import StepClock, held_garbage_collection
 from bench.method import Method
 from bench.model import answer_logits, class_logits
 from bench.study import ModelKind, TrainSettings
+from bench.warmup import WarmUp
 
 StepHook = Callable[[int, int], None]
 """Called with (steps done, steps in all) after each step."""
@@ -32,6 +35,7 @@ class StepLog:
         padded_tokens: tokens with padding.
         losses: task loss in nats, empty when predicting.
         learning_rates: of the first parameter group, empty when predicting.
+        harness_seconds: that the harness took between steps for itself, of the host's time.
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -40,6 +44,7 @@ class StepLog:
     padded_tokens: list[int] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     learning_rates: list[float] = field(default_factory=list)
+    harness_seconds: float = 0.0
 
     def count(self, batch: Batch) -> None:
         """Add the sizes of one step's batch."""
@@ -48,14 +53,18 @@ class StepLog:
         self.padded_tokens.append(batch.padded_tokens)
 
 
+def schedule(lengths: NDArray[np.int64], settings: TrainSettings, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Indices of each batch of all epochs, in the order that the seed gives."""
+    rng = np.random.default_rng(seed)
+    for _ in range(settings.epochs):
+        yield from training_order(lengths, settings.batch_size, rng)
+
+
 def epoch_batches(
     tokens: Tokens, labels: list[int], settings: TrainSettings, pad_id: int, seed: int, make: Collate = collate
 ) -> Iterator[Batch]:
     """Batches of all epochs, in the order that the seed gives, each made by ``make``."""
-    rng = np.random.default_rng(seed)
-    for _ in range(settings.epochs):
-        for indices in training_order(tokens.lengths, settings.batch_size, rng):
-            yield make(tokens, labels, indices, pad_id)
+    return (make(tokens, labels, indices, pad_id) for indices in schedule(tokens.lengths, settings, seed))
 
 
 def num_steps(samples: int, settings: TrainSettings) -> int:
@@ -202,6 +211,7 @@ def train(
     dtype: torch.dtype,
     on_step: StepHook,
     kind: ModelKind = "encoder",
+    warmup: WarmUp | None = None,
 ) -> StepLog:
     """Train the adapted model in place.
 
@@ -215,6 +225,7 @@ def train(
         dtype: of the matmuls.
         on_step: told after each step.
         kind: of the model; a causal one is given batches that end with answers.
+        warmup: is shown every step.
 
     Raises:
         DivergedError: a loss was not a finite number.
@@ -232,7 +243,11 @@ def train(
             method.after_step(model, step)
             log.count(batch)
             clock.mark()
+            marked = time.perf_counter()
+            if warmup is not None:
+                warmup.step(clock, log.padded_tokens)
             on_step(step + 1, total_steps)
+            log.harness_seconds += time.perf_counter() - marked
         log.seconds = clock.seconds()
     log.losses = torch.stack(losses).float().tolist()  # read once: each earlier look would make the device wait
     _check_finite(log.losses)
@@ -243,20 +258,3 @@ def _check_finite(losses: list[float]) -> None:
     for step, loss in enumerate(losses):
         if not math.isfinite(loss):
             raise DivergedError(f"the loss is {loss} at step {step + 1} of {len(losses)}; try a lower learning_rate")
-
-
-def speed_facts(log: StepLog, skip: int) -> dict[str, Any] | None:
-    """Totals and throughput of the steps after the first ``skip``; None where no step is left."""
-    seconds = sum(log.seconds[skip:])
-    if not log.seconds[skip:] or seconds <= 0:
-        return None
-    samples, tokens = sum(log.samples[skip:]), sum(log.tokens[skip:])
-    return {
-        "timed_steps": len(log.seconds) - skip,
-        "timed_seconds": seconds,
-        "timed_samples": samples,
-        "timed_tokens": tokens,
-        "timed_padded_tokens": sum(log.padded_tokens[skip:]),
-        "samples_per_second": samples / seconds,
-        "tokens_per_second": tokens / seconds,
-    }

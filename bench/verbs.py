@@ -4,17 +4,24 @@ import argparse
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # Imports of each verb stand inside its function: --help must answer without loading a table library, or worse, torch.
 
-#: All cells ok; some cells failed, their rows say how; the request was wrong; interrupted.
-OK, CELLS_FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
+#: All cells ok; some cells failed, their rows say how; the request was wrong; a comparison found a regression;
+#: interrupted.
+OK, CELLS_FAILED, WRONG_REQUEST, REGRESSED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def run(arguments: argparse.Namespace) -> int:
     """``tunebench run``."""
     from rich.console import Console
 
+    from bench.errors import StoppedError
     from bench.executor import LocalExecutor
     from bench.expand import parse_only
     from bench.progress import ProgressDisplay
@@ -34,13 +41,29 @@ def run(arguments: argparse.Namespace) -> int:
         plugin_files=arguments.plugin,
         only=parse_only(arguments.only),
         scale=arguments.scale,
+        retry_oom=arguments.retry == "oom",
     )
     require_writable(arguments.reports / study.name)
     console = Console()
-    with ProgressDisplay(console) as display:
-        records = run_study(request, LocalExecutor, display)
+    try:
+        with ProgressDisplay(console) as display:
+            records = run_study(request, LocalExecutor, display)
+    except StoppedError as stopped:
+        _draw_rest(stopped, folder, arguments.reports, console)
+        raise
     draw(folder, arguments.reports, console)
     return OK if all(record.status == "ok" for record in records) else CELLS_FAILED
+
+
+def _draw_rest(stopped: Exception, folder: Path, reports: Path, console: "Console") -> None:
+    """Show the cells that a study finished before it stopped, as far as that can be done."""
+    from bench.errors import RunFolderError
+    from bench.report.draw import draw
+
+    try:
+        draw(folder, reports, console)
+    except (RunFolderError, OSError) as error:
+        stopped.args = (f"{stopped}\n{error}",)
 
 
 @contextmanager
@@ -103,6 +126,41 @@ def audit(arguments: argparse.Namespace) -> int:
     )
     run_audit(options, Console())
     return OK
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    """``tunebench compare``."""
+    with _importing():
+        from rich.console import Console
+
+        from bench.compare.command import CompareOptions, run_compare
+
+    options = CompareOptions(
+        a=arguments.a,
+        b=arguments.b,
+        threshold_percent=arguments.threshold,
+        f1_threshold=arguments.f1_threshold,
+        strict=arguments.strict,
+        every=arguments.every,
+        layout=arguments.format,
+    )
+    return OK if run_compare(options, Console()) else REGRESSED
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """``tunebench check``."""
+    from rich.console import Console
+
+    from bench.check.command import CheckOptions, run_check
+    from bench.executor import LocalExecutor
+
+    options = CheckOptions(
+        methods=arguments.methods,
+        timeout_seconds=arguments.timeout,
+        layout=arguments.format,
+        with_traceback=arguments.traceback,
+    )
+    return OK if run_check(options, LocalExecutor, Console()) else CELLS_FAILED
 
 
 def report(arguments: argparse.Namespace) -> int:

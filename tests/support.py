@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -73,16 +74,28 @@ def small_study(encoder: Path, texts: Path, **changes: Any) -> dict[str, Any]:
 
 def write_study(path: Path, content: dict[str, Any]) -> Path:
     """The content as a TOML file."""
-    path.write_text("".join(f"{key} = {_toml(value)}\n" for key, value in content.items()), encoding="utf-8")
+    path.write_text(toml(content), encoding="utf-8")
     return path
+
+
+def toml(content: Mapping[str, Any]) -> str:
+    """The content in TOML, whatever its texts hold: a line a key, tables and lists inside it."""
+    return "".join(f"{_toml(key)} = {_toml(value)}\n" for key, value in content.items())
 
 
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
+        return "{" + ", ".join(f"{_toml(key)} = {_toml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        shown = (char if char.isascii() and char.isalnum() else f"\\U{ord(char):08x}" for char in value)
+        return '"' + "".join(shown) + '"'
+    if isinstance(value, int) and abs(value) >= 10**4000:  # more digits than Python writes
+        return hex(value) if value > 0 else "-" + "9" * 5000
+    return value.isoformat() if isinstance(value, date | time) else repr(value)
 
 
 def environment(**changes: str) -> dict[str, str]:

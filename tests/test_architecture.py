@@ -12,15 +12,17 @@ import pytest
 ROOT = Path(__file__).parents[1]
 #: Low to high; a module imports its own row and those above it in this list. A new module is given its row here.
 LAYERS = (
-    {"bench", "bench.errors"},
+    {"bench", "bench.errors", "bench.toml_file", "bench.printable", "bench.guard", "bench.host_memory"},
     {"bench.study"},
     {"bench.insight"},
     {"bench.data.synthetic", "bench.data.profile"},  # the catalog asks them for their versions and labels
     {"bench.sources"},
     {"bench.access", "bench.datasheet"},
     {"bench.cell"},
-    {"bench.record"},
+    {"bench.record", "bench.floors"},
+    {"bench.retry", "bench.watcher"},
     {"bench.store"},
+    {"bench.failures", "bench.recovery"},
     {"bench.measure.flops.closed_form"},  # a method says in closed form what it adds
     {"bench.method"},
     {"bench.registry"},
@@ -30,20 +32,28 @@ LAYERS = (
     {"bench.asking"},
     {"bench.model"},
     {"bench.weights"},
+    {"bench.warmup", "bench.seeding"},
     {"bench.train"},
     {"bench.evaluate"},
-    {"bench.reading"},
+    {"bench.reading", "bench.ledger", "bench.speed", "bench.latency", "bench.phases"},
+    {"bench.stamp", "bench.steps_again", "bench.memory_record", "bench.samples"},
+    {"bench.counting"},
+    {"bench.work"},
+    {"bench.prepare"},
+    {"bench.measurement"},
     {"bench.plan"},
     {"bench.preflight", "bench.worker"},
     {"bench.explain"},
+    {"bench.attempt", "bench.smaller"},
     {"bench.runner", "bench.progress", "bench.report"},
-    {"bench.audit"},
+    {"bench.audit", "bench.compare"},
+    {"bench.check"},
     {"bench.inspection"},
     {"bench.verbs"},
     {"bench.cli"},
     {"bench.__main__"},
 )
-REPORT_MAY_IMPORT = {"errors", "cell", "study", "sources", "insight", "record", "store", "report"}
+REPORT_MAY_IMPORT = {"errors", "cell", "study", "sources", "insight", "record", "floors", "store", "report"}
 METHODS_MAY_IMPORT = {"torch", "transformers", "peft", "pydantic", "numpy", "sklearn"} | sys.stdlib_module_names
 METHOD_NAMES = re.compile(r"\b(full_ft|bitfit|lora|p_tuning|moe|zero_shot)\b")
 
@@ -121,7 +131,14 @@ def test_a_method_knows_the_contract_and_the_model_libraries(name: str) -> None:
     "modules",
     [
         ["bench.runner", "bench.executor", "bench.progress"],
-        ["bench.cli", "bench.verbs", "bench.inspection", "bench.explain.command"],
+        [
+            "bench.cli",
+            "bench.verbs",
+            "bench.inspection",
+            "bench.explain.command",
+            "bench.compare.command",
+            "bench.check.command",
+        ],
         [name for name in BENCH if name.startswith("bench.report")],
     ],
     ids=["runner", "cli", "report"],

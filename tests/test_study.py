@@ -1,5 +1,6 @@
 """A study file: what is accepted, what is refused, and in which words."""
 
+import datetime
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from bench.errors import StudyError, UnknownNameError
 from bench.study import Study, TrainSettings, load_study, shipped_studies
+from tests.support import toml
 
 GRID = '[[grid]]\ndatasets = ["d"]\nmodels = ["m"]\n'
 
@@ -192,22 +194,9 @@ GRIDS = st.lists(
 )
 
 
-def toml(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{toml(key)} = {toml(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(toml(inner) for inner in value) + "]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        shown = (char if char.isascii() and char.isalnum() else f"\\U{ord(char):08x}" for char in value)
-        return '"' + "".join(shown) + '"'
-    return repr(value)
-
-
-def test_the_toml_writer_of_this_module_writes_what_toml_reads() -> None:
-    value = {"a": [1, {"é\n": True}], "b": 1.5}
-    assert tomllib.loads("\n".join(f"{toml(key)} = {toml(inner)}" for key, inner in value.items())) == value
+def test_the_toml_writer_of_the_tests_writes_what_toml_reads() -> None:
+    value = {"a": [1, {"é\n": True}], "b": 1.5, "c": {"d": float("-inf"), "": 2**70}, "e": datetime.date(2026, 1, 2)}
+    assert tomllib.loads(toml(value)) == value
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -215,7 +204,7 @@ def test_the_toml_writer_of_this_module_writes_what_toml_reads() -> None:
 def test_any_content_is_a_study_or_a_study_error(tmp_path: Path, content: dict[str, Any], grid: Any) -> None:
     path = tmp_path / "any.toml"
     whole = content if grid is None else content | {"grid": grid}
-    path.write_text("\n".join(f"{toml(key)} = {toml(value)}" for key, value in whole.items()), encoding="utf-8")
+    path.write_text(toml(whole), encoding="utf-8")
     message = ""
     try:
         assert isinstance(load_study(str(path)), Study)

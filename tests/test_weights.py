@@ -18,6 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 from bench import registry
 from bench.data.batches import Batch
 from bench.errors import ModelError, UnsupportedError
+from bench.evaluate import for_inference
 from bench.measure.parameters import count
 from bench.method import Method, Task
 from bench.model import load_config
@@ -27,7 +28,6 @@ from bench.sources import ModelSource
 from bench.study import TrainSettings
 from bench.train import TrainStep, autocast, make_optimizer, store_frozen_weights_as
 from bench.weights import load_model, random_causal, skeleton
-from bench.worker import for_inference
 from tests.plan.test_memory import allocated_bytes, held_bytes, model_tensors
 
 pytestmark = [

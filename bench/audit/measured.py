@@ -6,7 +6,9 @@ from pathlib import Path
 from bench.cell import Cell
 from bench.errors import RunFolderError
 from bench.record import Record
-from bench.report.statistics import QUANTITIES, conditions, mean_std, over_seeds
+from bench.report.conditions import conditions
+from bench.report.quantities import QUANTITIES
+from bench.report.statistics import mean_std, over_seeds
 from bench.store import RunFolder, read_record
 
 #: Dataset, model and method by their study names.

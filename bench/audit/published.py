@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,6 +15,7 @@ from bench.audit.quantities import COLUMNS, CONDITIONS, FRACTIONS, Column, why_u
 from bench.errors import DataError, StudyError, UnknownNameError
 from bench.report.statistics import one_line
 from bench.study import Frozen, Slug, explain
+from bench.toml_file import read_toml
 
 PUBLISHED_FOLDER = Path(__file__).parents[2] / "reports" / "published"
 MANIFEST = "published.toml"
@@ -51,7 +51,7 @@ class TableEntry(Frozen):
     @field_validator("file")
     @classmethod
     def _beside(cls, file: str) -> str:
-        if Path(file).name != file or not file.endswith(".csv"):
+        if Path(file).name != file or not file.endswith(".csv") or not file.isprintable():
             raise ValueError("must be the name of a .csv file in the same folder")
         return file
 
@@ -227,7 +227,7 @@ def load(path: Path, mapping: Path | None = None) -> Published:
     else:
         content: dict[str, Any] = {"title": path.stem, "study": "-", "tables": {"table": {"file": "table.csv"}}}
         if mapping is not None:
-            given = _read_toml(mapping)
+            given = read_toml(mapping)
             wrong = [key for key in given if key not in ("datasets", "models", "methods", "stated")]
             if wrong:
                 raise StudyError(f"{mapping}: {wrong[0]}: unknown key; known: datasets, models, methods, stated")
@@ -244,19 +244,8 @@ def load(path: Path, mapping: Path | None = None) -> Published:
     return Published(name, one_line(manifest.title), one_line(manifest.source), manifest.study, tables)
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
-    except OSError as error:
-        raise StudyError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise StudyError(f"{path}: not UTF-8 text (byte {error.start})") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise StudyError(f"{path}: not valid TOML: {error}") from None
-
-
 def _read_manifest(path: Path) -> Manifest:
-    return _validated(_read_toml(path), path)
+    return _validated(read_toml(path), path)
 
 
 def _validated(content: dict[str, Any], path: Path) -> Manifest:

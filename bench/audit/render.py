@@ -12,8 +12,9 @@ from bench.audit.quantities import TITLES
 from bench.audit.result import Audit, summary
 from bench.errors import RunFolderError
 from bench.report import csv_text
+from bench.report.render import MARKDOWN
 from bench.report.statistics import one_line
-from bench.report.table3 import DASH, MARKDOWN
+from bench.report.table import DASH
 from bench.store import write_text
 
 HEADERS = (

@@ -12,6 +12,8 @@ from bench.data.tokens import Tokens
 
 #: Batches in a bucket: sorting more at once saves little padding and makes the order of lengths less random.
 BUCKET_BATCHES = 50
+#: Settles the order of batches to predict, alike for all cells.
+PREDICTION_SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,14 @@ def training_order(lengths: NDArray[np.int64], batch_size: int, rng: np.random.G
 
 
 def prediction_order(lengths: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
-    """Indices of each batch for prediction: all texts by length, long first."""
+    """Indices of each batch for prediction: all texts grouped by length, the batch of the longest first.
+
+    The other batches are in random order, always the same: the times of batches one after another then tell whether the
+    machine changed, and not that the texts grow shorter.
+    """
     order = np.argsort(-lengths, kind="stable")
-    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    first, *others = (order[i : i + batch_size] for i in range(0, len(order), batch_size))
+    return [first, *(others[i] for i in np.random.default_rng(PREDICTION_SEED).permutation(len(others)))]
 
 
 def collate(tokens: Tokens, labels: Sequence[int], indices: NDArray[np.int64], pad_id: int) -> Batch:

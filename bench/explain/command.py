@@ -9,6 +9,7 @@ from rich.console import Console
 from bench.errors import CellError, RequestError, RunFolderError
 from bench.explain import render
 from bench.explain.explanation import Explanation
+from bench.printable import visible
 from bench.record import Record
 from bench.store import CellFolder, RunFolder, read_record, write_text
 
@@ -85,9 +86,9 @@ def find(run_folder: RunFolder, part: str) -> tuple[CellFolder, Record]:
     if record.status != "ok":
         failure = record.failure
         said = f" in {failure.phase}: {failure.type}: {failure.message}" if failure else ""
-        log = folder.path / render.visible(failure.log if failure else "")
+        log = folder.path / visible(failure.log if failure else "")
         raise RunFolderError(
-            f"cell {matching[0]} has no model to ask, it ended as {record.status}{render.visible(said)[:400]}; see "
+            f"cell {matching[0]} has no model to ask, it ended as {record.status}{visible(said)[:400]}; see "
             f"{log}, mend it and run its study again"
         )
     return folder, record

@@ -16,15 +16,16 @@ from bench.data import texts
 from bench.data.tokens import spans
 from bench.errors import PluginError, RequestError, RunFolderError
 from bench.explain.explanation import Explanation, Token
+from bench.explain.trace import asked_trace
 from bench.method import Method, Task, Trace
 from bench.model import fetch, load_config, load_tokenizer
 from bench.quantization import cast_parameters, settle
 from bench.reading import Reading
 from bench.record import Record
+from bench.seeding import seed_generators
 from bench.sources import has_changed
 from bench.store import CellFolder, read_cell
 from bench.weights import load_model
-from bench.worker import seed_generators
 
 CPU = torch.device("cpu")
 #: Name of the split that holds the one text.
@@ -180,26 +181,10 @@ def _reading(rebuilt: Rebuilt, text: str) -> Reading:
 
 
 def _trace(rebuilt: Rebuilt, ids: Sequence[int]) -> Trace:
-    name = rebuilt.cell.method.name
-    try:
-        trace = rebuilt.method.explain(rebuilt.model, torch.tensor([ids], dtype=torch.int64), None)
-    except Exception as error:  # a plugin may raise anything
-        raise PluginError(f"method {name}: explain failed: {type(error).__name__}: {error}") from error
-    if trace is None:
+    found = asked_trace(rebuilt.cell.method.name, rebuilt.method, rebuilt.model, ids)
+    if found is None:
         raise _explains_nothing(rebuilt.cell)
-    if not isinstance(trace, Trace):
-        raise PluginError(f"method {name}: explain must return a Trace or None, got {type(trace).__name__}")
-    steps = [step for row in trace.steps for step in row]
-    if len(trace.steps) != len(ids) or any(len(row) != len(trace.places) for row in trace.steps):
-        raise PluginError(
-            f"method {name}: explain must give one step for each of {len(ids)} tokens and {len(trace.places)} places, "
-            f"got {len(steps)} steps for {len(trace.steps)} tokens"
-        )
-    if beyond := [step.category for step in steps if step.category >= len(trace.categories)]:
-        raise PluginError(
-            f"method {name}: explain names {len(trace.categories)} categories, and a step is of number {beyond[0]}"
-        )
-    return trace
+    return found
 
 
 def _tokens(reading: Reading, text: str) -> list[Token]:

@@ -1,6 +1,5 @@
 """An explanation in a terminal and as a page; texts, names and what plugins say are escaped in both."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from rich.text import Text
 from bench.cell import Cell
 from bench.explain.explanation import Explanation
 from bench.insight import Step
+from bench.printable import printable, visible
 
 #: Okabe and Ito 2008, told apart with any colour vision, without black and with grey; neighbours differ the most.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#d55e00", "#56b4e9", "#999999")
@@ -30,21 +30,6 @@ ANSWERS_SHOWN = 10
 WIDEST_TOKEN = 24
 #: Columns of the terminal between two columns of a table.
 GAP = 3
-#: Not printable by Python's rules, yet part of words (Persian, Hindi) and of emoji.
-JOINERS = "\u200c\u200d"
-
-
-def visible(text: str) -> str:
-    r"""The text with every control character spelled out, e.g. ``\x1b``, and blanks of any kind as one."""
-    text = re.sub(r"\s+", " ", text)
-    return "".join(
-        char if char.isprintable() or char in JOINERS else char.encode("unicode_escape").decode() for char in text
-    )
-
-
-def _printable(text: str, console: Console) -> Text:
-    """The text for a terminal: never read as markup, and as far as the console's encoding can say it."""
-    return Text(visible(text).encode(console.encoding, "backslashreplace").decode(console.encoding))
 
 
 def tint(category: int, weight: float) -> str:
@@ -58,14 +43,14 @@ def tint(category: int, weight: float) -> str:
 def show(explanation: Explanation, console: Console) -> None:
     """Print the answer, the legend, and a table of tokens by places, in parts where the console is too narrow."""
     trace = explanation.trace
-    console.print(_printable(trace.title, console), style="bold")
-    console.print(_printable(_subject(explanation.cell), console), style="dim")
+    console.print(printable(trace.title, console), style="bold")
+    console.print(printable(_subject(explanation.cell), console), style="dim")
     for label, probability in explanation.answer[:ANSWERS_SHOWN]:
-        console.print(Text(f"  {probability:.4f}  ") + _printable(label, console), overflow="fold")
+        console.print(Text(f"  {probability:.4f}  ") + printable(label, console), overflow="fold")
     if left := explanation.answer[ANSWERS_SHOWN:]:
         console.print(f"  {sum(probability for _, probability in left):.4f}  {len(left)} more classes", style="dim")
     console.print()
-    console.print(_printable(trace.legend, console), overflow="fold")
+    console.print(printable(trace.legend, console), overflow="fold")
     chips = [_coloured(name, number, 1.0, console) for number, name in enumerate(trace.categories)]
     console.print(Columns(chips, padding=(0, 2)))
     for table in _tables(explanation, console):
@@ -73,7 +58,7 @@ def show(explanation: Explanation, console: Console) -> None:
         console.print(table)
     console.print()
     for note in explanation.notes:
-        console.print(_printable(note, console), style="dim", overflow="fold")
+        console.print(printable(note, console), style="dim", overflow="fold")
 
 
 def _subject(cell: Cell) -> str:
@@ -81,7 +66,7 @@ def _subject(cell: Cell) -> str:
 
 
 def _coloured(text: str, category: int, weight: float, console: Console) -> Text:
-    shown = _printable(text, console)
+    shown = printable(text, console)
     shown.stylize(Style(color=INK, bgcolor=tint(category, weight)))
     return shown
 
@@ -89,8 +74,8 @@ def _coloured(text: str, category: int, weight: float, console: Console) -> Text
 def _tables(explanation: Explanation, console: Console) -> list[Table]:
     """The places side by side as far as the console is wide, then the rest below, the tokens beside each part."""
     trace = explanation.trace
-    tokens = [_printable(token.label, console) for token in explanation.tokens]
-    heads = [_printable(place, console) for place in trace.places]
+    tokens = [printable(token.label, console) for token in explanation.tokens]
+    heads = [printable(place, console) for place in trace.places]
     columns = [[_step(row[place], console) for row in trace.steps] for place in range(len(heads))]
     first = min(WIDEST_TOKEN, max(cell_len(text.plain) for text in [Text("token"), *tokens]))
     widths = [

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+OPAQUE = torch._mkldnn  # type: ignore[attr-defined]
 Kind = Literal["weights", "gradients", "optimizer_state", "activations", "rest"]
 
 
@@ -69,7 +71,7 @@ class AllocationTracker(TorchDispatchMode):
     def hold(self, tensors: Iterable[Tensor], kind: Kind) -> None:
         """Count tensors that exist already, or say of counted ones what they are."""
         for tensor in tensors:
-            key = id(tensor.untyped_storage())
+            key = id(tensor if tensor.layout is OPAQUE else tensor.untyped_storage())
             if key in self._sizes:
                 reference, size, before = self._sizes[key]
                 self._sizes[key] = (reference, size, kind)
@@ -88,11 +90,13 @@ class AllocationTracker(TorchDispatchMode):
             self._kind = before
 
     def _add(self, tensor: Tensor, kind: Kind) -> None:
-        storage = tensor.untyped_storage()
+        opaque = tensor.layout is OPAQUE  # oneDNN's own layout shows no storage
+        storage = tensor if opaque else tensor.untyped_storage()
         key = id(storage)
         if key in self._sizes:
             return
-        size = -(-storage.nbytes() // self._block_bytes) * self._block_bytes
+        held = tensor.numel() * tensor.element_size() if opaque else tensor.untyped_storage().nbytes()
+        size = -(-held // self._block_bytes) * self._block_bytes
         self._sizes[key] = (weakref.ref(storage, partial(self._remove, key)), size, kind)
         self.live[kind] += size
         self._live_bytes += size

@@ -4,6 +4,7 @@ import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise, takewhile
 
 import torch
 
@@ -35,7 +36,17 @@ class StepClock:
         if not self._cuda:
             return [after - before for before, after in zip(self._marks, self._marks[1:], strict=False)]
         torch.cuda.synchronize()
-        pairs = zip(self._events, self._events[1:], strict=False)
+        return self._between(self._events)
+
+    def ended_seconds(self) -> list[float]:
+        """Seconds of the steps that the device has ended; the host does not wait for those that it has not."""
+        if not self._cuda:
+            return self.seconds()
+        return self._between(list(takewhile(lambda event: event.query(), self._events)))
+
+    @staticmethod
+    def _between(events: list[torch.cuda.Event]) -> list[float]:
+        pairs = pairwise(events)
         return [before.elapsed_time(after) / 1000 for before, after in pairs]  # elapsed_time is in milliseconds
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
@@ -60,7 +61,7 @@ class Conditions:
 
     def since(self, before: "Conditions") -> "Conditions":
         """How much each counter grew."""
-        grown = {}
+        grown: dict[str, Any] = {}
         for field in fields(self):
             early, late = getattr(before, field.name), getattr(self, field.name)
             grown[field.name] = None if early is None or late is None else late - early
@@ -69,7 +70,8 @@ class Conditions:
     def __add__(self, other: "Conditions") -> "Conditions":
         """Growth over two stretches together."""
         pairs = {field.name: (getattr(self, field.name), getattr(other, field.name)) for field in fields(self)}
-        return Conditions(**{name: None if None in pair else sum(pair) for name, pair in pairs.items()})
+        summed: dict[str, Any] = {name: None if None in pair else sum(pair) for name, pair in pairs.items()}
+        return Conditions(**summed)
 
     @property
     def others_fraction(self) -> float | None:

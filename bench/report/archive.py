@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
+from bench.errors import RunFolderError
 from bench.record import Record
-from bench.store import write_text
+from bench.store import parse_record, refuse_newer, write_text
 
+RECORDS, STUDY = "records.jsonl", "study.json"
 QUOTES_DATA = "left out, for it quotes the data; the record in the run folder has it"
 
 
@@ -21,10 +23,42 @@ def write(run: Mapping[str, Any], records: Sequence[Record], folder: Path) -> li
     lines = [json.dumps(_portable(record), sort_keys=True, allow_nan=False) for record in records]
     study = {key: run[key] for key in ("schema_version", "study", "command", "written_at", "cell_ids")}
     study["command"] = portable_command(run["command"])
-    content = {"records.jsonl": "\n".join(lines) + "\n", "study.json": json.dumps(study, indent=1) + "\n"}
+    content = {RECORDS: "\n".join(lines) + "\n", STUDY: json.dumps(study, indent=1) + "\n"}
     for name, text in content.items():
         write_text(folder / name, text)
     return [folder / name for name in content]
+
+
+def read(folder: Path) -> tuple[dict[str, Any], list[Record]]:
+    """What ``write`` wrote: the content of study.json, and the records in their order.
+
+    Raises:
+        RunFolderError: a file is missing, damaged or of a newer schema.
+    """
+    study, text = _study(folder / STUDY), _text(folder / RECORDS)
+    lines = enumerate(text.split("\n"), start=1)
+    return study, [parse_record(line, f"{folder / RECORDS}, line {number}") for number, line in lines if line.strip()]
+
+
+def _study(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(_text(path))
+        refuse_newer(content["schema_version"], path)
+        cell_ids = content["cell_ids"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RunFolderError(f"{path} cannot be read: {type(error).__name__}: {error}") from None
+    if not isinstance(cell_ids, list) or not all(isinstance(cell_id, str) for cell_id in cell_ids):
+        raise RunFolderError(f"{path} cannot be read: it lists no cells")
+    return dict(content)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RunFolderError(f"{path.parent} is not a whole report: it has no {path.name}") from None
+    except (ValueError, OSError) as error:
+        raise RunFolderError(f"{path} cannot be read: {error}") from None
 
 
 def portable_command(command: str) -> str:

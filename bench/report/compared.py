@@ -7,16 +7,16 @@ from statistics import median
 
 import numpy as np
 
-from bench.errors import RunFolderError
 from bench.record import Record
-from bench.report.paired import Difference, difference, macro_f1
+from bench.report.paired import Difference, difference
 from bench.report.pairing import Measured, Pairing
 from bench.report.predictions import Predictions
-from bench.report.statistics import QUANTITIES, Quantity
+from bench.report.quantities import QUANTITIES
+from bench.report.stacked import reader, stack
+from bench.report.statistics import Quantity
 
 Pair = tuple[Measured, Measured]
 Read = Callable[[Path, int], Predictions]
-ROUNDING = 1e-9
 
 #: What is divided, by column of the table.
 RATIOS = {
@@ -77,55 +77,25 @@ def compare(pairing: Pairing, read: Read) -> Compared:
 
 
 def _difference(pairs: Sequence[Pair], read: Read) -> Difference | str:
-    """The difference, or why there is none."""
+    """The difference in macro F1, the first of each pair minus the second, or why there is none."""
     runs = [*(first for first, _ in pairs), *(second for _, second in pairs)]
-    if reason := _unlike([record for record, _ in runs]):
-        return reason
-    data = runs[0][0].data
-    assert data is not None, "_unlike has seen to it"
-    num_labels = len(data.labels)
-    predicted = []
-    try:
-        base = read(runs[0][1].predictions, num_labels)
-        for record, folder in runs:
-            one = read(folder.predictions, num_labels).in_order_of(base.ids)
-            if one is None or not np.array_equal(one.labels, base.labels):
-                return f"{record.cell_id} predicted other texts, or texts of other labels"
-            stated = record.quality.macro_f1 if record.quality else None
-            if stated is None or abs(macro_f1(one.labels, one.predicted, num_labels) - stated) > ROUNDING:
-                return f"the predictions of {record.cell_id} do not give the macro F1 of its record"
-            predicted.append(one.predicted)
-    except RunFolderError as error:
-        return str(error)
-    first, second = np.split(np.stack(predicted), 2)
-    return difference(base.labels, first, second, num_labels)
-
-
-def _unlike(records: Sequence[Record]) -> str:
-    """Why the predictions of these records cannot be compared, as far as the records tell; empty if they can."""
-    if any(record.cell.model.weights == "random" for record in records):
-        return "random weights have no quality worth reading"
-    for record in records:
-        if record.data is None or record.quality is None:
-            missing = "data" if record.data is None else "quality"
-            return record.unknown.get(missing, f"the record of {record.cell_id} gives no {missing} and no reason")
-    read = {(record.data.sha256, record.data.labels) for record in records if record.data}
-    if len(read) > 1:
-        return "the texts or labels that they read differ"
-    if len({record.quality.split for record in records if record.quality}) > 1:
-        return "the evaluated splits differ"
-    return ""
+    folders = {record.cell_id: folder for record, folder in runs}
+    found = stack([record for record, _ in runs], reader(folders, read))
+    if isinstance(found, str):
+        return found
+    first, second = np.split(found.predicted, 2)
+    return difference(found.truth, first, second, found.num_labels)
 
 
 def _ratio(quantity: Quantity, names: tuple[str, str], pairs: Sequence[Pair]) -> Ratio | str:
     """First over second, or why it is unknown."""
     ratios = []
     for (first, _), (second, _) in pairs:
-        values = [quantity.read(record) for record in (first, second)]
+        values = quantity.values((first, second))
         for name, record, value in zip(names, (first, second), values, strict=True):
             if value is None:
                 return f"{name}: {quantity.why_not(record)}"
-        if quantity.column.endswith("per_second") and _speed_conditions(first) != _speed_conditions(second):
+        if quantity.column.endswith("per_second") and speed_conditions(first) != speed_conditions(second):
             return "measured on different machines or in different precision"
         above, below = (value or 0 for value in values)
         if not below:
@@ -134,7 +104,7 @@ def _ratio(quantity: Quantity, names: tuple[str, str], pairs: Sequence[Pair]) ->
     return Ratio(median(ratios), min(ratios), max(ratios))
 
 
-def _speed_conditions(record: Record) -> tuple[object, ...]:
+def speed_conditions(record: Record) -> tuple[object, ...]:
     """What a speed depends on beside the cell."""
     machine = record.machine
     if machine is None:

@@ -10,13 +10,14 @@ import pandas as pd
 
 from bench.cell import Cell
 from bench.report import predictions
-from bench.report.compared import RATIOS, ROUNDING, Compared, compare
+from bench.report.bootstrap import RESAMPLES
+from bench.report.compared import RATIOS, Compared, compare
 from bench.report.footnotes import COLLAPSED, Footnote, Notes, likelihood, mark_sources
-from bench.report.names import apart, flat, labels
-from bench.report.paired import LEVEL, RESAMPLES
+from bench.report.names import NOT_A_SETTING, apart, flat, labels
 from bench.report.pairing import Measured, Pairing, Row, find
-from bench.report.statistics import one_line
-from bench.report.table3 import DASH, NOT_A_SETTING
+from bench.report.stacked import ROUNDING
+from bench.report.statistics import LEVEL, one_line
+from bench.report.table import DASH
 
 NAMED = ("dataset", "model", "first", "second")
 TEXTS = (*NAMED, "verdict", "note")
@@ -49,7 +50,8 @@ def build(study: Mapping[str, Any], measured: Sequence[Measured]) -> Comparisons
         study: as a run folder keeps it.
         measured: the study's records, failed ones too, each with its cell's folder.
     """
-    pairings = find(study, measured)
+    # Repeats of a seed are not independent of it: the first speaks for them.
+    pairings = find(study, [found for found in measured if not found[0].cell.repeat])
     if not pairings:
         return None
     read = cache(predictions.read)  # a cell that several comparisons share is read once

@@ -10,8 +10,9 @@ from rich.console import Console
 from bench.report import csv_text, terminal
 from bench.report.compared import RATIOS
 from bench.report.comparison_table import NAMED, TEXTS, Comparisons
-from bench.report.paired import LEVEL
-from bench.report.table3 import DASH, MARKDOWN
+from bench.report.render import MARKDOWN
+from bench.report.statistics import LEVEL
+from bench.report.table import DASH
 from bench.store import write_text
 
 #: Name in the frame and what readers see; ``difference`` also stands for the columns that come from it.

@@ -44,6 +44,10 @@ class Notes:
             self.mark_by_text[text] = SECTION if mark in marks else mark or letter
         self.texts.setdefault((row, column), []).append(text)
 
+    def repeat(self, row: int, column: str, beside: str) -> None:
+        """Mark another column of a row as one is marked."""
+        self.texts.setdefault((row, beside), []).extend(self.texts.get((row, column), []))
+
     def of_row(self, row: int) -> str:
         """All texts of one row, each once."""
         return "; ".join(dict.fromkeys(text for (at, _), texts in self.texts.items() if at == row for text in texts))

@@ -12,9 +12,9 @@ from bench.cell import slug
 from bench.insight import Insight, Value
 from bench.record import Record
 from bench.report import quotes
-from bench.report.names import NAMES, apart, flat, labels
+from bench.report.names import NAMES, NOT_A_SETTING, apart, flat, labels
+from bench.report.render import MARKDOWN
 from bench.report.statistics import one_line
-from bench.report.table3 import MARKDOWN, NOT_A_SETTING
 from bench.store import CellFolder, write_text
 
 FOLDER, INDEX = "insights", "insights.md"

@@ -7,6 +7,8 @@ from bench.cell import Cell
 from bench.report.statistics import one_line
 
 NAMES = ("dataset", "model", "method")
+#: What does not tell rows apart.
+NOT_A_SETTING: Any = {"seed": True, "repeat": True, "study": True, "limits": True, "method": {"given"}}
 
 
 def labels(cell: Cell, cells: Sequence[Cell]) -> dict[str, str]:

@@ -15,7 +15,7 @@ Measured = tuple[Record, CellFolder]
 Row = tuple[Measured, ...]
 """Records of one cell, a seed each."""
 
-NOT_SHARED = {"study", "limits", "seed", "method"}
+NOT_SHARED = {"study", "limits", "seed", "repeat", "method"}
 NOBODY = MethodSource(name="", label="", plugin="", path="", sha256="")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import RunFolderError
-from bench.report.paired import Classes
+from bench.report.bootstrap import Classes
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,15 @@
-"""What several records say together: centre and spread over seeds, and the conditions of measurement."""
+"""What several records say together: a quantity's centre, spread and interval over the seeds of a row."""
 
 import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.record import Machine, Record
+from scipy.special import stdtrit
 
-PACKAGES = ("torch", "transformers", "peft", "tunebench")
-BITS = {4: "4-bit (NF4) weights", 8: "8-bit (LLM.int8) weights", 16: "unquantised weights"}
-PEAKS = {
-    "host_vmhwm": "VmHWM, the peak resident memory of the worker process with interpreter and libraries",
-    "cuda_allocated": "the peak that torch allocated on the GPU, without CUDA context and libraries",
-}
+from bench.record import Estimate, Record
+
+LEVEL = 0.95
 
 
 def mean_std(values: Sequence[float]) -> tuple[float, float | None]:
@@ -37,18 +34,47 @@ def one_line(text: str, limit: int | None = None) -> str:
     return line if limit is None or len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
+def student_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Interval of the mean of several values: mean ± t(0.975, S - 1) s / sqrt(S) of S of them.
+
+    Student (The Probable Error of a Mean, Biometrika 6, 1908, pages 1 to 25): exact at any number of values where they
+    are independent and normally distributed. Without spread it has no width.
+
+    Args:
+        values: one for each seed, two or more; paired differences among them.
+    """
+    mean, count = statistics.fmean(values), len(values)
+    margin = float(stdtrit(count - 1, (1 + LEVEL) / 2)) * statistics.stdev(values) / math.sqrt(count)
+    return mean - margin, mean + margin
+
+
+def by_row(records: Iterable[Record]) -> list[list[Record]]:
+    """Records of one row together, rows and seeds in the order in which they come.
+
+    Only the seed may differ within a row: the same names under other settings are another row.
+    """
+    rows: dict[str, list[Record]] = {}
+    for record in records:
+        rows.setdefault(record.cell.row_id, []).append(record)
+    return list(rows.values())
+
+
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """One column of numbers.
 
     Attributes:
-        column: name in a frame, its unit at the end; with a spread it is followed by _mean and _std.
+        column: name in a frame, its unit at the end; with a spread it is followed by _mean, _std, _low and _high.
         header: what readers see, in two lines.
         read: from the record, in the frame's unit; None where unknown.
         fields: of the record; ``unknown`` says under one of them why there is no value.
         decimals: shown at least.
-        spread: the standard deviation is shown.
+        spread: the standard deviation is shown, and the frame has it and an interval.
         scale: units of the frame in one unit of the header.
+        largest: that it can be, in the frame's unit; no quantity is below 0.
+        windowed: the same from windows of consecutive steps, read instead where all seeds of a row have it.
+        applies: False where there is nothing to know, and a dash needs no reason; None: there always is.
+        explain: why there is no value, where the record shows it otherwise than by ``unknown``; else None.
     """
 
     column: str
@@ -58,22 +84,39 @@ class Quantity:
     decimals: int
     spread: bool = False
     scale: float = 1
+    largest: float = math.inf
+    windowed: Callable[[Record], Estimate | None] | None = None
+    applies: Callable[[Record], bool] | None = None
+    explain: Callable[[Record], str | None] | None = None
 
     @property
     def centre(self) -> str:
         """The frame's column that holds the value."""
         return f"{self.column}_mean" if self.spread else self.column
 
-    @property
-    def generated(self) -> bool:
-        """True where the value is about the answers that a causal model writes."""
-        return "generation" in self.fields
+    def estimates(self, records: Sequence[Record]) -> list[Estimate | None] | None:
+        """By record, from windows where the quantity is known; None where a record that knows it has no windows."""
+        if self.windowed is None:
+            return None
+        known = [record for record in records if self.read(record) is not None]
+        if not known or any(self.windowed(record) is None for record in known):
+            return None
+        return [None if self.read(record) is None else self.windowed(record) for record in records]
+
+    def values(self, records: Sequence[Record]) -> list[float | None]:
+        """By record, all read alike; None where unknown."""
+        estimates = self.estimates(records)
+        if estimates is None:
+            return [self.read(record) for record in records]
+        return [estimate.median if estimate else None for estimate in estimates]
 
     def why_not(self, record: Record) -> str:
         """The reason why a record has no value, in words for a footnote."""
-        predicted = "quality" in self.fields or (self.generated and record.generation is not None)
+        predicted = "quality" in self.fields or ("generation" in self.fields and record.generation is not None)
         if predicted and record.cell.model.weights == "random":
             return "random weights have no quality worth reading"
+        if self.explain is not None and (reason := self.explain(record)):
+            return reason
         reasons = [record.unknown[field] for field in self.fields if field in record.unknown]
         return one_line(reasons[0], 160) if reasons else f"the record gives no {self.fields[0]} and no reason"
 
@@ -96,157 +139,40 @@ class Spread:
     Attributes:
         mean: over the seeds that know it; None where none does.
         std: sample standard deviation; None below two values.
+        low: end of the interval of the mean: Student's over seeds; of one seed that of its windows; None where neither.
+        high: its other end.
         known: number of seeds that know it.
         reasons: why the others do not, each once.
     """
 
     mean: float | None
     std: float | None
+    low: float | None
+    high: float | None
     known: int
     reasons: tuple[str, ...]
 
 
 def over_seeds(records: Sequence[Record], quantity: Quantity) -> Spread:
     """Summarise one quantity over the measured cells of one row."""
-    values = [value for record in records if (value := quantity.read(record)) is not None]
-    unknown = [record for record in records if quantity.read(record) is None]
-    mean, std = mean_std(values) if values else (None, None)
-    return Spread(mean, std, len(values), tuple(dict.fromkeys(quantity.why_not(record) for record in unknown)))
+    values = quantity.values(records)
+    known = [value for value in values if value is not None]
+    unknown = [record for record, value in zip(records, values, strict=True) if value is None]
+    mean, std = mean_std(known) if known else (None, None)
+    low, high = _interval(records, quantity, known) or (None, None)
+    return Spread(mean, std, low, high, len(known), tuple(dict.fromkeys(map(quantity.why_not, unknown))))
 
 
-def _macro_f1(record: Record) -> float | None:
-    return record.quality.macro_f1 if record.quality and record.cell.model.weights != "random" else None
+def _interval(records: Sequence[Record], quantity: Quantity, known: Sequence[float]) -> tuple[float, float] | None:
+    """Ends of the interval of the mean, cut to what the quantity can be."""
+    if len(known) > 1:
+        return possible(student_interval(known), quantity.largest)
+    for estimate in quantity.estimates(records) or ():
+        if estimate is not None and estimate.low is not None and estimate.high is not None:
+            return estimate.low, estimate.high
+    return None
 
 
-def _generated_macro_f1(record: Record) -> float | None:
-    quality = record.generation.quality if record.generation else None
-    return quality.macro_f1 if quality and record.cell.model.weights != "random" else None
-
-
-def _parse_failure_percent(record: Record) -> float | None:
-    if record.generation is None or record.cell.model.weights == "random":
-        return None
-    return 100 * record.generation.parse_failure_fraction
-
-
-def _train_speed(record: Record) -> float | None:
-    return record.training.speed.samples_per_second if record.training and record.training.speed else None
-
-
-def _mb(peak_bytes: int | None) -> float | None:
-    return None if peak_bytes is None else peak_bytes / 1e6
-
-
-#: The columns of the published Table 3, training and inference told apart.
-QUANTITIES = (
-    Quantity("macro_f1", "F1\n(macro)", _macro_f1, ("quality.macro_f1", "quality"), 4, True),
-    Quantity(
-        "trainable_params", "Trainable\nparams (M)",
-        lambda r: r.parameters.trainable_params if r.parameters else None,
-        ("parameters.trainable_params", "parameters"), 2, scale=1e6,
-    ),
-    Quantity(
-        "total_params", "Total\nparams (M)", lambda r: r.parameters.total_params if r.parameters else None,
-        ("parameters.total_params", "parameters"), 2, scale=1e6,
-    ),
-    Quantity(
-        "train_samples_per_second", "Train throughput\n(samples/s)", _train_speed,
-        ("training.speed.samples_per_second", "training.speed", "training"), 1, True,
-    ),
-    Quantity(
-        "inference_samples_per_second", "Inference throughput\n(samples/s)",
-        lambda r: r.inference.samples_per_second if r.inference else None,
-        ("inference.samples_per_second", "inference"), 1, True,
-    ),
-    Quantity(
-        "forward_gflops", "GFLOPs\n(forward)", lambda r: r.flops.forward_flops / 1e9 if r.flops else None,
-        ("flops.forward_flops", "flops"), 2,
-    ),
-    Quantity(
-        "peak_train_mb", "Peak memory\ntrain (MB)", lambda r: _mb(r.peak_train_bytes),
-        ("peak_train_bytes",), 1,
-    ),
-    Quantity(
-        "peak_inference_mb", "Peak memory\ninference (MB)", lambda r: _mb(r.peak_inference_bytes),
-        ("peak_inference_bytes",), 1,
-    ),
-)  # fmt: skip
-
-#: What the answers that causal models write add to it.
-GENERATED = (
-    Quantity(
-        "generated_macro_f1", "F1 generated\n(macro)", _generated_macro_f1,
-        ("generation.quality.macro_f1", "generation.quality", "generation"), 4, True,
-    ),
-    Quantity(
-        "parse_failure_percent_mean", "Parse failures\n(%)", _parse_failure_percent,
-        ("generation.parse_failure_fraction", "generation"), 1,
-    ),
-)  # fmt: skip
-
-
-def quantities_of(records: Sequence[Record]) -> tuple[Quantity, ...]:
-    """The columns of a table of these records: GENERATED stands beside F1 where any model wrote answers."""
-    wrote = any(record.generation for record in records)
-    return (QUANTITIES[0], *GENERATED, *QUANTITIES[1:]) if wrote else QUANTITIES
-
-
-def conditions(records: Sequence[Record]) -> str:
-    """The conditions of measurement in sentences; where rows differ, the set of values."""
-    machines = [record.machine for record in records if record.machine]
-    trained = [record for record in records if record.training or record.status != "ok"]
-    causal = [BITS[record.cell.model.bits or 16] for record in records if record.cell.model.kind == "causal"]
-    days = sorted({record.started_at[:10] for record in records})
-    seeds = sorted({record.cell.seed for record in records})
-    facts = [
-        _said("device", map(_device, machines)),
-        _said("cores", (machine.cores for machine in machines)),
-        _said("threads", (machine.threads for machine in machines)),
-        _said("precision", (record.precision for record in records if record.precision)),
-        *([_said("causal models with", causal)] if causal else ()),
-        _said("training batch size", map(_train_batch, trained)) if trained else "nothing trained",
-        _said("inference batch size", map(_inference_batch, records)),
-        _said("max length in tokens", (record.cell.data.max_length for record in records)),
-        f"seeds {', '.join(map(str, seeds))}",
-        _said("evaluated split", (record.cell.data.evaluate_split for record in records)),
-        *(_said(name, (m.packages.get(name, "of unrecorded version") for m in machines)) for name in PACKAGES),
-        _said("commit", map(_commit, machines)),
-        days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}",
-    ]
-    lengths = sorted({record.flops.sequence_length for record in records if record.flops})
-    tokens = f"{', '.join(map(str, lengths)) or 'unrecorded number of'} tokens"
-    kinds = dict.fromkeys(PEAKS[record.peak_kind] for record in records if record.peak_kind)
-    return one_line(
-        f"Measured with {'; '.join(facts)}. "
-        "Means over the n seeds that succeeded, ± their sample standard deviation. "
-        f"Peak memory is {'; or '.join(kinds) or 'unknown'}; 1 MB is 1e6 bytes. "
-        f"GFLOPs is one sequence of {tokens}, 2 per multiply-add."
-    )
-
-
-def _said(name: str, values: Iterable[int | str]) -> str:
-    """A condition: its values, numbers in order, names as they come."""
-    distinct = sorted(dict.fromkeys(values), key=lambda value: value if isinstance(value, int) else 0)
-    differs = " (differs between rows)" if len(distinct) > 1 else ""
-    return f"{name} {', '.join(map(str, distinct)) or 'not recorded'}{differs}"
-
-
-def _device(machine: Machine) -> str:
-    if machine.device == "cpu":
-        return f"CPU {machine.cpu}"
-    return f"GPU {machine.gpu or 'of unrecorded name'}" + (f", driver {machine.driver}" if machine.driver else "")
-
-
-def _train_batch(record: Record) -> int:
-    speed = record.training.speed if record.training else None
-    return speed.batch_size if speed else record.cell.train.batch_size
-
-
-def _inference_batch(record: Record) -> int:
-    return record.inference.batch_size if record.inference else record.cell.train.inference_batch_size
-
-
-def _commit(machine: Machine) -> str:
-    if machine.commit is None:
-        return "none (not run from a checkout)"
-    return machine.commit[:12] + (" with uncommitted changes" if machine.dirty else "")
+def possible(ends: tuple[float, float], largest: float = math.inf) -> tuple[float, float]:
+    """An interval without what is below 0 or above the largest: it holds the true value as often as before."""
+    return max(0.0, ends[0]), min(largest, ends[1])

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as Grid
 from rich.text import Text
 
 from bench.report.names import NAMES
-from bench.report.table3 import Table3, runs, shown
+from bench.report.table import Table
 
 NARROWEST_NAME = 10
 ASCII = str.maketrans({"†": "+", "‡": "++", "§": "#", "±": "+/-", "–": "-", "−": "-", "×": "x", "…": "..."})
@@ -18,10 +18,10 @@ Shown = Sequence[tuple[str, tuple[str, ...]]]
 """A row: text and marks of each cell, the first as many as NAMES folded where space is short."""
 
 
-def show(table: Table3, console: Console) -> None:
-    """Print Table 3, its footnotes and its caption at the console's width."""
+def show(table: Table, console: Console) -> None:
+    """Print a table, its footnotes and its caption at the console's width."""
     show_title(table.title, console)
-    show_rows(table.headers, shown(table), runs(table), console)
+    show_rows(table.headers, table.shown(), table.runs(), console)
     show_notes([f"{note.mark} {note.text}".strip() for note in table.footnotes], table.caption, console)
 
 
@@ -60,11 +60,12 @@ def _width(headers: Sequence[str], texts: Sequence[Sequence[Text]]) -> int:
         cells = [*header.split("\n"), *(row[index].plain for row in texts)]
         widest = max(map(cell_len, cells))
         widths.append(min(widest, NARROWEST_NAME) if index < len(NAMES) else widest)
-    return sum(widths) + 2 * len(widths)
+    # A blank on both sides of each column and a divider between two, itself a blank; at the edges one blank each.
+    return sum(widths) + 3 * (len(widths) - 1) + 2
 
 
-def _grid(headers: Sequence[str], texts: Sequence[Sequence[Text]], begins: Sequence[Sequence[int]]) -> Table:
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+def _grid(headers: Sequence[str], texts: Sequence[Sequence[Text]], begins: Sequence[Sequence[int]]) -> Grid:
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for index, header in enumerate(headers):
         name = index < len(NAMES)
         grid.add_column(Text(header), justify="left" if name else "right", no_wrap=not name, overflow="fold")

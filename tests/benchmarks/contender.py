@@ -24,14 +24,14 @@ from bench.data import texts
 from bench.data.batches import collate, prediction_order
 from bench.data.tokens import tokenise
 from bench.dropout import replace_dropout
-from bench.evaluate import predict, quality
+from bench.evaluate import for_inference, predict, quality
 from bench.method import Task
 from bench.model import fetch, load_config, load_tokenizer
 from bench.sources import resolve_dataset, resolve_model
 from bench.study import DataSettings, Grid, Study, TrainSettings
 from bench.train import autocast, epoch_batches, num_steps, train
 from bench.weights import load_model
-from bench.worker import for_inference, prepare_process
+from bench.worker import prepare_process
 
 BATCH_SIZE = 32
 LEARNING_RATE = 1e-4

@@ -15,6 +15,7 @@ from transformers import AutoConfig
 from bench import registry
 from bench.data.batches import Batch
 from bench.dropout import replace_dropout
+from bench.evaluate import for_inference
 from bench.measure.clock import held_garbage_collection
 from bench.measure.flops import dispatched
 from bench.measure.machine import computes_bf16
@@ -22,7 +23,7 @@ from bench.method import Method, Task
 from bench.model import build, class_logits
 from bench.study import TrainSettings
 from bench.train import TrainStep, autocast
-from bench.worker import for_inference, prepare_process
+from bench.worker import prepare_process
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 pytestmark = [

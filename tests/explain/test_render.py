@@ -12,7 +12,7 @@ from rich.console import Console
 
 from bench.cell import Cell
 from bench.explain.explanation import Explanation, Token
-from bench.explain.render import INK, PALETTE, show, tint, to_html, visible
+from bench.explain.render import INK, PALETTE, show, tint, to_html
 from bench.insight import Step, Trace
 
 EVIL = "<img src=x onerror=alert(1)> & \"quoted\" 'x' [bold]x[/bold]"
@@ -224,18 +224,3 @@ def test_ink_is_legible_on_every_tint(category: int) -> None:
     for weight in (0.0, 0.5, 1.0):
         assert (luminance(tint(category, weight)) + 0.05) / (luminance(INK) + 0.05) >= 4.5
     assert luminance(tint(category, 0)) > luminance(tint(category, 0.5)) > luminance(tint(category, 1))
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("plain é 好 😀", "plain é 好 😀"),
-        ("a\n\t b\u00a0c\u2028d", "a b c d"),
-        ("\x00\x1b\x7f\x9b", r"\x00\x1b\x7f\x9b"),
-        ("\u202eabc\u2066", r"\u202eabc\u2066"),
-        ("\ue000", r"\ue000"),
-        ("\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e"),
-    ],
-)
-def test_visible(text: str, wanted: str) -> None:
-    assert visible(text) == wanted

@@ -112,6 +112,16 @@ def _measured(settings: dict[str, Any]) -> dict[str, Any]:
         "peak_train_bytes": 1_512_800_000,
         "peak_inference_bytes": 700_040_000,
         "peak_kind": "cuda_allocated" if cuda else "host_vmhwm",
+        "data": {
+            "sha256": "d",
+            "rows": {"test": 100},
+            "synthetic": settings["synthetic"],
+            "validation_carved": False,
+            "labels": ["n", "p"],
+            "tokens_per_sample": 20.0,
+            "truncated_fraction": 0.0,
+        },
+        "checks": [{"name": "warm-up", "verdict": "valid", "found": "ended when step times had become stationary"}],
     } | _generation(settings)
 
 

@@ -64,4 +64,12 @@ class Cells:
 
 def study(*pairs: tuple[str, str], **tables: Any) -> dict[str, Any]:
     """A study as a run folder keeps it."""
-    return {"name": "s", "title": "Run", "notes": "", "methods": {}, "comparisons": [list(p) for p in pairs], **tables}
+    grid = {"datasets": ["d"], "models": ["m"]}
+    return {
+        "name": "s",
+        "title": "Run",
+        "notes": "",
+        "grid": [grid],
+        "methods": {},
+        "comparisons": [*map(list, pairs)],
+    } | tables

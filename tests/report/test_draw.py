@@ -1,5 +1,6 @@
 """A run folder drawn: what is written, and what is not."""
 
+import csv
 import io
 import json
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped, study
 
 ALWAYS = {"table3.md", "table3.csv", "table3.tex", "records.jsonl", "study.json"}
+EFFICIENCY = {"efficiency.md", "efficiency.csv"}
 COMPARED = {"comparisons.md", "comparisons.csv"}
 
 
@@ -70,6 +72,27 @@ def test_a_study_that_compares(run_folder: Path, tmp_path: Path) -> None:
     assert "IMDb,RoBERTa,LoRA,BitFit,1,12,0.08391608391608396," in files["comparisons.csv"]
     again, _ = drawn(run_folder, tmp_path / "again")
     assert again == files
+
+
+def test_intervals_are_over_the_predicted_texts(run_folder: Path, tmp_path: Path) -> None:
+    files, said = drawn(run_folder, tmp_path / "reports")
+    rows = list(csv.DictReader(files["table3.csv"].splitlines()))
+    assert [row["macro_f1_interval_over"] for row in rows] == ["texts"] * 2
+    assert [row["against_best"] for row in rows] == ["best", "not told apart"]
+    assert "not told apart from the best of its model and dataset, LoRA" in said
+
+
+def test_an_efficiency_table_where_records_hold_one(run_folder: Path, tmp_path: Path) -> None:
+    assert not EFFICIENCY & set(drawn(run_folder, tmp_path / "before")[0])
+    for path in run_folder.glob("cells/*/record.json"):
+        record = json.loads(path.read_text())
+        record["latency"] = [{"batch_size": 1, "timed_batches": 9, "p50_seconds": 0.125, "p90_seconds": 0.25,
+                              "p99_seconds": None}]  # fmt: skip
+        write_text(path, json.dumps(record))
+    files, said = drawn(run_folder, tmp_path / "after")
+    assert set(files) >= ALWAYS | EFFICIENCY
+    assert "| 125.00 |" in " ".join(files["efficiency.md"].split())
+    assert "efficiency.csv" in said
 
 
 @pytest.mark.parametrize("cell_id", ["../cells", "/etc", ".."])

@@ -7,8 +7,10 @@ import pytest
 from scipy.stats import binomtest, ttest_rel
 from sklearn.metrics import f1_score
 
-from bench.report import paired
-from bench.report.paired import Classes, Difference, difference, macro_f1, mcnemar, student_interval
+from bench.report import bootstrap
+from bench.report.bootstrap import Classes, macro_f1
+from bench.report.paired import Difference, difference, mcnemar
+from bench.report.statistics import student_interval
 
 #: Of 500 simulations of equal methods, the share told apart: 5% and two standard errors of such a share.
 AT_MOST = 0.05 + 2 * (0.05 * 0.95 / 500) ** 0.5
@@ -29,7 +31,7 @@ def drawn(num_texts: int, num_labels: int, num_seeds: int, random: int = 0) -> t
 
 def reference(truth: Classes, first: Classes, second: Classes, num_labels: int, resamples: int) -> list[float]:
     """The same draws one resample after another, each scored by scikit-learn."""
-    rng = np.random.default_rng(paired.RNG_SEED)
+    rng = np.random.default_rng(bootstrap.RNG_SEED)
     num_seeds, num_texts = first.shape
     seeds = rng.integers(0, num_seeds, (resamples, num_seeds))
     means = []
@@ -48,7 +50,7 @@ def reference(truth: Classes, first: Classes, second: Classes, num_labels: int, 
 def test_interval_is_that_of_a_slow_bootstrap_with_the_same_draws(
     monkeypatch: pytest.MonkeyPatch, num_labels: int, num_seeds: int, num_texts: int, at_once: int
 ) -> None:
-    monkeypatch.setattr(paired, "DRAWS_AT_ONCE", at_once)
+    monkeypatch.setattr(bootstrap, "DRAWS_AT_ONCE", at_once)
     given = drawn(num_texts, num_labels, num_seeds)
     found = difference(*given, num_labels, resamples=30)
     low, high = np.quantile(reference(*given, num_labels, resamples=30), [0.025, 0.975])
@@ -209,6 +211,15 @@ def test_mcnemar_worked_example() -> None:
     assert mcnemar(1, 7) == 18 / 256
 
 
+def test_mcnemar_published_example() -> None:
+    """Two media for culturing sputum, 12 specimens growing on the first alone and 2 on the second alone: P = 0.0129.
+
+    Armitage and Berry, Statistical Methods in Medical Research, 1994, page 127, as StatsDirect's manual works it out,
+    "Matched pairs (McNemar, Liddell)".
+    """
+    assert mcnemar(12, 2) == pytest.approx(0.0129, abs=5e-5)
+
+
 def test_p_value_of_one_seed() -> None:
     truth = np.zeros(20, dtype=np.int64)
     first, second = truth.copy(), truth.copy()
@@ -292,5 +303,5 @@ def test_a_large_difference_is_found_with_three_seeds(accuracies: tuple[float, f
     ],
 )
 def test_what_does_not_fit_is_refused(given: tuple[Classes, Classes, Classes]) -> None:
-    with pytest.raises(ValueError, match=r"predictions of shapes|classes must be"):
+    with pytest.raises(ValueError, match=r"predictions of shape|classes must be"):
         difference(*given, 2)

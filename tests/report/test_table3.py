@@ -10,20 +10,34 @@ import pandas as pd
 import pytest
 
 from bench.errors import RunFolderError
-from bench.report.statistics import QUANTITIES, mean_std
-from bench.report.table3 import Table3, build, runs, shown, to_csv, to_latex, to_markdown, write
+from bench.record import Record
+from bench.report.quantities import QUANTITIES
+from bench.report.render import to_csv, to_latex, to_markdown
+from bench.report.stacked import ReadRecord, reader
+from bench.report.statistics import mean_std
+from bench.report.table import Table
+from bench.report.table3 import build, write
 from tests.report.conftest import MakeRecord
+from tests.report.predicted import TRUTH, Cells, flipped
 
 HOSTILE = ["a|b", "<script>", "$x_1$ & \\input", "=cmd()", "[red]"]
 RENDERERS = {"md": to_markdown, "csv": to_csv, "tex": to_latex}
 
 
-def texts(table: Table3, row: int = 0) -> list[str]:
-    return [text for text, _ in shown(table)[row]]
+def texts(table: Table, row: int = 0) -> list[str]:
+    return [text for text, _ in table.shown()[row]]
 
 
-def notes(table: Table3) -> list[str]:
-    return [f"{note.mark} {note.text}".strip() for note in table.footnotes]
+def notes(table: Table) -> list[str]:
+    """All but the floors."""
+    texts = [f"{note.mark} {note.text}".strip() for note in table.footnotes]
+    return [text for text in texts if not text.startswith("Floors on ")]
+
+
+def cells(table: Table, row: int = 0) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Text and marks of one row by column."""
+    names = ("dataset", "model", "method", *(column.name for column in table.columns))
+    return dict(zip(names, table.shown()[row], strict=True))
 
 
 def body(markdown: str) -> list[list[str]]:
@@ -59,8 +73,8 @@ def test_a_cell_counts_once(make_record: MakeRecord) -> None:
 def test_one_seed(make_record: MakeRecord) -> None:
     table = build("Run", [make_record()])
     assert texts(table)[:4] == ["IMDb", "RoBERTa", "LoRA", "0.9300 (n=1)"]
-    assert texts(table)[4:] == ["0.89", "125.53", "100.0", "300.0", "46.05", "1512.8", "700.0"]
-    assert table.footnotes == ()
+    assert texts(table)[4:] == ["–", "0.89", "125.53", "100.0", "300.0", "46.05", "1512.8", "700.0", "valid"]
+    assert notes(table) == []
     row = table.frame.iloc[0]
     assert (row["trainable_params"], row["total_params"]) == (887_042, 125_534_212)
     assert row["macro_f1_std"] is pd.NA
@@ -75,16 +89,23 @@ def test_three_seeds(make_record: MakeRecord) -> None:
     table = build("Run", records)
     assert len(table.frame) == 1
     assert texts(table)[3] == "0.9200 ± 0.0200 (n=3)"
-    assert texts(table)[6:8] == ["100.0 ± 10.0", "300.0 ± 0.0"]
+    # Student's t for 2 degrees of freedom: 4.3027 deviations over the root of 3.
+    assert texts(table)[4] == "0.8703 to 0.9697"
+    assert texts(table)[7:9] == ["100.0 ± 10.0", "300.0 ± 0.0"]
+    row = table.frame.iloc[0]
+    ends = [row[f"train_samples_per_second_{end}"] for end in ("low", "high")]
+    assert ends == pytest.approx([75.1586, 124.8414], abs=1e-4)
+    assert "train throughput" not in table.caption
     assert "seeds 0, 1, 2;" in table.caption
 
 
 def test_markdown_exactly(make_record: MakeRecord) -> None:
     records = [make_record(seed=s, macro_f1=0.9 + s / 50) for s in range(2)]
     records += [make_record(method="BitFit"), make_record(dataset="SST-5")]
-    shares = "100.0 ± 0.0 300.0 ± 0.0 46.05 1512.8 700.0"
-    once = "100.0 300.0 46.05 1512.8 700.0"
-    lines = to_markdown(build("My run", records)).splitlines()
+    shares = "100.0 ± 0.0 300.0 ± 0.0 46.05 1512.8 700.0 valid"
+    once = "100.0 300.0 46.05 1512.8 700.0 valid"
+    text = to_markdown(build("My run", records))
+    lines = text.splitlines()
     assert lines[:4] == [
         "# My run",
         "",
@@ -92,18 +113,36 @@ def test_markdown_exactly(make_record: MakeRecord) -> None:
         "inference batch size 64; max length in tokens 256; seeds 0, 1; evaluated split test; torch 2.9.0; "
         "transformers 4.57.0; peft 0.18.0; tunebench 0.1.0; commit 0123456789ab; 2026-01-02. "
         "Means over the n seeds that succeeded, ± their sample standard deviation. "
+        "Throughput is the total over the timed steps. "
         "Peak memory is VmHWM, the peak resident memory of the worker process with interpreter and "
-        "libraries; 1 MB is 1e6 bytes. GFLOPs is one sequence of 256 tokens, 2 per multiply-add.",
+        "libraries; 1 MB is 1e6 bytes. GFLOPs is one sequence of 256 tokens, 2 per multiply-add. "
+        "F1 interval: Student's t 95% interval over seeds, which takes the texts as given, for no predictions are "
+        "beside these records; not given for a single seed. "
+        "Every row is marked that cannot be told apart from the best of its model and dataset, judged over the seeds "
+        "alone, which takes too many for different; intervals are not corrected for the number of rows. "
+        "The csv has intervals of throughput: Student's t 95% interval over seeds; of a single seed by order "
+        "statistics of windows. Stamp: suspect where a check of the measurement failed with any seed.",
         "",
     ]
-    assert [" ".join(line.replace("|", " ").split()) for line in (lines[4], *lines[6:])] == [
-        "Dataset Model Method F1 (macro) Trainable params (M) Total params (M) Train throughput (samples/s) "
-        "Inference throughput (samples/s) GFLOPs (forward) Peak memory train (MB) Peak memory inference (MB)",
-        f"IMDb RoBERTa LoRA 0.9100 ± 0.0141 (n=2) 0.89 125.53 {shares}",
-        f"BitFit 0.9300 (n=1) 0.89 125.53 {once}",
-        f"SST-5 RoBERTa LoRA 0.9300 (n=1) 0.89 125.53 {once}",
+    assert [" ".join(line.replace("|", " ").split()) for line in (lines[4], *lines[6:9])] == [
+        "Dataset Model Method F1 (macro) F1 95% interval Trainable params (M) Total params (M) "
+        "Train throughput (samples/s) Inference throughput (samples/s) GFLOPs (forward) Peak memory train (MB) "
+        "Peak memory inference (MB) Stamp",
+        f"IMDb RoBERTa LoRA 0.9100 ± 0.0141 (n=2)<sup>a</sup> 0.7829 to 1.0000 0.89 125.53 {shares}",
+        f"BitFit 0.9300 (n=1) – 0.89 125.53 {once}",
+        f"SST-5 RoBERTa LoRA 0.9300 (n=1) – 0.89 125.53 {once}",
     ]
-    assert re.fullmatch(r"(\|:-+){3}(\|-+:){8}\|", lines[5])
+    assert lines[10:] == [
+        "<sup>a</sup> not known whether it can be told apart from the best of its model and dataset, BitFit: "
+        "one seed, and no predictions beside the records",
+        "",
+        "Floors on IMDb (test, 100 texts): macro F1 0.3333 by always answering the most frequent label, "
+        "0.5000 by answering each label equally often",
+        "",
+        "Floors on SST-5 (test, 100 texts): macro F1 0.3333 by always answering the most frequent label, "
+        "0.5000 by answering each label equally often",
+    ]
+    assert re.fullmatch(r"(\|:-+){3}(\|-+:){10}\|", lines[5])
     assert body("\n".join(lines))[1][:3] == ["", "", "BitFit"]
 
 
@@ -112,14 +151,14 @@ def test_interleaved_seeds_keep_the_order_of_rows(make_record: MakeRecord) -> No
     table = build("Run", [make_record(method=name, seed=seed) for seed in (1, 0) for name in names])
     assert list(table.frame["method"]) == names
     assert list(table.frame["seeds"]) == [2, 2, 2]
-    assert runs(table) == [(3, 3), (0, 0), (0, 0)]
+    assert table.runs() == [(3, 3), (0, 0), (0, 0)]
 
 
 def test_only_failed(make_record: MakeRecord) -> None:
     table = build("Run", [make_record(seed=s, status="oom", message=f"wanted {s} GB") for s in range(2)])
-    assert texts(table) == ["IMDb", "RoBERTa", "LoRA", "oom in train", *["–"] * 7]
+    assert texts(table) == ["IMDb", "RoBERTa", "LoRA", "oom in train", *["–"] * 9]
     assert notes(table) == ["a 2 of 2 seeds failed: oom in train: wanted 0 GB; oom in train: wanted 1 GB"]
-    assert all(marks == ("a",) for _, marks in shown(table)[0][3:])
+    assert all(marks == ("a",) for _, marks in table.shown()[0][3:])
     assert table.frame.iloc[0]["status"] == "oom in train"
     assert table.frame[[quantity.centre for quantity in QUANTITIES]].isna().all(axis=None)
 
@@ -144,9 +183,9 @@ def test_unknown_is_a_dash_with_its_reason(make_record: MakeRecord) -> None:
         "unknown": {"training": reason, "peak_train_bytes": reason},
     }
     table = build("Run", [make_record(fields=fields | {"flops": None})])
-    cells = dict(zip([quantity.column for quantity in QUANTITIES], shown(table)[0][3:], strict=True))
-    assert cells["train_samples_per_second"] == cells["peak_train_mb"] == ("–", ("a",))
-    assert cells["forward_gflops"] == ("–", ("b",))
+    found = cells(table)
+    assert found["train_samples_per_second"] == found["peak_train_mb"] == ("–", ("a",))
+    assert found["forward_gflops"] == ("–", ("b",))
     assert notes(table) == [f"a {reason}", "b the record gives no flops.forward_flops and no reason"]
     assert "nothing trained" in table.caption
     assert "one sequence of unrecorded number of tokens" in table.caption
@@ -155,7 +194,7 @@ def test_unknown_is_a_dash_with_its_reason(make_record: MakeRecord) -> None:
 def test_known_for_some_seeds(make_record: MakeRecord) -> None:
     fields = {"peak_inference_bytes": None, "unknown": {"peak_inference_bytes": "clear_refs was refused"}}
     table = build("Run", [make_record(seed=0), make_record(seed=1, fields=fields)])
-    assert shown(table)[0][-1] == ("700.0", ("a",))
+    assert cells(table)["peak_inference_mb"] == ("700.0", ("a",))
     assert notes(table) == ["a known for 1 of 2 seeds: clear_refs was refused"]
 
 
@@ -191,30 +230,30 @@ def test_synthetic_and_random_are_marked(make_record: MakeRecord, suffix: str) -
     ):
         assert text.count(explained) == 1
     assert "0.9300" not in line
-    assert "†" not in shown(table)[0][0][1]
+    assert "†" not in table.shown()[0][0][1]
 
 
 def test_filler_texts_are_marked(make_record: MakeRecord) -> None:
     profile = make_record(dataset="IMDb profile", dataset_kind="profile")
     table = build("Run", [profile])
     assert notes(table) == ["† filler texts of this dataset's recorded lengths: resources alone mean something"]
-    assert shown(table)[0][0] == ("IMDb profile", ("†",))
+    assert table.shown()[0][0] == ("IMDb profile", ("†",))
     assert table.frame["synthetic"][0]
 
 
 def test_one_mark_does_not_stand_for_two_texts(make_record: MakeRecord) -> None:
     records = [make_record(dataset="Made up", synthetic=True), make_record(dataset="IMDb", dataset_kind="profile")]
     table = build("Run", [*records, make_record(model="Tiny", weights="random")])
-    assert [note.mark for note in table.footnotes] == ["†", "‡", "§", "a"]
-    assert [shown(table)[row][0][1] for row in (0, 1)] == [("†",), ("§",)]
+    assert [note.mark for note in table.footnotes if note.mark] == ["†", "‡", "§", "a"]
+    assert [table.shown()[row][0][1] for row in (0, 1)] == [("†",), ("§",)]
     assert r"IMDb\textsuperscript{\textsection{}}" in to_latex(table)
 
 
 def test_a_tiny_model_is_marked(make_record: MakeRecord) -> None:
     table = build("Run", [make_record(model="Tiny", weights="random", scale="tiny"), make_record()])
-    assert shown(table)[0][1] == ("Tiny", ("‡", "a"))
+    assert table.shown()[0][1] == ("Tiny", ("‡", "a"))
     assert notes(table)[1] == "a tiny: layers and widths cut to test the wiring; not the model of this name"
-    assert shown(table)[1][1] == ("RoBERTa", ())
+    assert table.shown()[1][1] == ("RoBERTa", ())
 
 
 def test_missing_cells(make_record: MakeRecord) -> None:
@@ -241,8 +280,8 @@ def test_millions(params: int, written: str) -> None:
 def test_small_numbers_are_not_shown_as_zero(make_record: MakeRecord) -> None:
     flops = {"forward_flops": 12_340, "sequence_length": 8}
     table = build("Run", [make_record(seed=s, train_rate=0.02 + s / 100, fields={"flops": flops}) for s in range(2)])
-    assert texts(table)[6] == "0.0250 ± 0.0071"
-    assert texts(table)[8] == "0.0000123"
+    assert texts(table)[7] == "0.0250 ± 0.0071"
+    assert texts(table)[9] == "0.0000123"
 
 
 def test_other_settings_are_another_row(make_record: MakeRecord) -> None:
@@ -250,8 +289,12 @@ def test_other_settings_are_another_row(make_record: MakeRecord) -> None:
     table = build("Run", records)
     assert list(table.frame["seeds"]) == [2, 2]
     apart = "apart from the row of the same name: method.options.rank ="
-    assert notes(table) == [f"a {apart} 8", f"b {apart} 16"]
-    assert [marks for row in shown(table) for _, marks in row[2:3]] == [("a",), ("b",)]
+    same = (
+        "c not told apart from the best of its model and dataset, LoRA (95% interval of its lead +0.0000 to +0.0000, "
+        "over seeds alone)"
+    )
+    assert notes(table) == [f"a {apart} 8", f"b {apart} 16", same]
+    assert [marks for row in table.shown() for _, marks in row[2:3]] == [("a",), ("b",)]
 
 
 def test_names_that_share_a_label_are_told_apart(make_record: MakeRecord) -> None:
@@ -282,7 +325,7 @@ def test_caption_of_a_dirty_checkout(make_record: MakeRecord) -> None:
     assert "peft of unrecorded version;" in caption
 
 
-def hostile(make_record: MakeRecord) -> Table3:
+def hostile(make_record: MakeRecord) -> Table:
     records = [make_record(dataset=name, model=name, method=name) for name in HOSTILE]
     broken = make_record(status="error", message="a|b </td>\n\n\x1b[31m & 50% --flag --- \u202e#1", method="x\ny")
     return build("T_1 | <b>", [*records, broken])
@@ -291,11 +334,11 @@ def hostile(make_record: MakeRecord) -> Table3:
 def test_hostile_names_in_markdown(make_record: MakeRecord) -> None:
     text = to_markdown(hostile(make_record))
     rows = body(text)
-    assert [len(row) for row in rows] == [11] * 6
+    assert [len(row) for row in rows] == [13] * 6
     assert [row[2] for row in rows] == [
         "a&#124;b", "&lt;script&gt;", "&#36;x\\_1&#36; &amp; \\\\input", "=cmd()", "\\[red\\]", "x y",
     ]  # fmt: skip
-    assert re.findall(r"<[^>]*>", text) == ["<sup>", "</sup>"] * 9
+    assert re.findall(r"<[^>]*>", text) == ["<sup>", "</sup>"] * 11
     assert "a&#124;b &lt;/td&gt; \\[31m &amp; 50% --flag --- #1" in text
     assert text.startswith("# T\\_1 &#124; &lt;b&gt;\n")
 
@@ -336,13 +379,15 @@ def test_latex_is_whole(make_record: MakeRecord) -> None:
     assert bare.count("{") == bare.count("}")
     assert [text.count(rf"\{rule}rule") for rule in ("top", "mid", "bottom")] == [1, 1, 1]
     tabular = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
-    assert {len(re.findall(r"(?<!\\)&", line)) for line in tabular.splitlines()[1:]} == {10}
+    assert {len(re.findall(r"(?<!\\)&", line)) for line in tabular.splitlines()[1:]} == {12}
     assert text.count(r"\caption[{T\_1 \textbar{} \textless{}b\textgreater{}}]{T\_1") == 1
 
 
 def test_latex_merges_dataset_and_model(make_record: MakeRecord) -> None:
     text = to_latex(build("Run", [make_record(method=name) for name in ("LoRA", "BitFit")]))
-    assert r"\multirow[t]{2}{*}{IMDb} & \multirow[t]{2}{*}{RoBERTa} & LoRA & 0.9300 (n=1) & 0.89" in text
+    assert (
+        r"\multirow[t]{2}{*}{IMDb} & \multirow[t]{2}{*}{RoBERTa} & LoRA & 0.9300 (n=1) & \textendash{} & 0.89" in text
+    )
     assert "\n &  & BitFit & " in text
 
 
@@ -359,7 +404,7 @@ def test_csv_reads_back_as_the_frame(make_record: MakeRecord) -> None:
         dtype=frame.dtypes.to_dict(), keep_default_na=False, na_values={column: [""] for column in numbers},
     )  # fmt: skip
     pd.testing.assert_frame_equal(back, frame, check_exact=True)
-    assert list(frame.columns[-3:]) == ["synthetic", "weights", "note"]
+    assert list(frame.columns[-6:]) == ["synthetic", "weights", "stamp", "suspect_seeds", "stamp_reasons", "note"]
 
 
 def test_nan_never_appears(make_record: MakeRecord) -> None:
@@ -381,6 +426,120 @@ def test_write(make_record: MakeRecord, tmp_path: Path) -> None:
     assert [path.name for path in paths] == ["table3.md", "table3.csv", "table3.tex"]
     assert [path.read_text(encoding="utf-8") for path in paths] == [render(table) for render in RENDERERS.values()]
     assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == sorted(path.name for path in paths)
+
+
+def timed(record: Record, rate: float) -> Record:
+    """The record with windows in both its passes."""
+    content = record.model_dump()
+    for speed in (content["training"]["speed"], content["inference"]):
+        speed["windowed_samples_per_second"] = {
+            "median": rate, "low": rate - 2, "high": rate + 3, "windows": 9, "window_steps": 4,
+        }  # fmt: skip
+    return Record.model_validate(content)
+
+
+def test_throughput_is_the_median_of_windows(make_record: MakeRecord) -> None:
+    table = build("Run", [timed(make_record(), 98.0)])
+    assert [cells(table)[f"{phase}_samples_per_second"][0] for phase in ("train", "inference")] == ["98.0", "98.0"]
+    assert "Throughput is the median of windows of consecutive steps. " in table.caption
+    row = table.frame.iloc[0]
+    assert (row["train_samples_per_second_low"], row["inference_samples_per_second_high"]) == (96.0, 101.0)
+
+
+def test_a_row_with_a_seed_without_windows_is_read_from_totals(make_record: MakeRecord) -> None:
+    mixed = [timed(make_record(), 98.0), make_record(seed=1)]
+    table = build("Run", [*mixed, timed(make_record(method="BitFit"), 97.0)])
+    text, (mark,) = cells(table)["train_samples_per_second"]
+    assert text == "100.0 ± 0.0"
+    assert f"{mark} total over the timed steps: not all seeds have windows" in notes(table)
+    assert cells(table, 1)["train_samples_per_second"] == ("97.0", ())
+    assert (
+        "Throughput is the median of windows of consecutive steps where all seeds of a row have them, else the total "
+        "over the timed steps (differs between rows). "
+    ) in table.caption
+    assert "Throughput" not in build("Run", [make_record("oom")]).caption
+
+
+def test_floors(make_record: MakeRecord) -> None:
+    skewed = make_record().quality
+    assert skewed is not None
+    other = skewed.model_dump() | {"label_counts": {"n": 90, "p": 10}, "majority_macro_f1": 90 / 190}
+    records = [make_record(), make_record(method="M"), make_record(dataset="D", fields={"quality": other}),
+               make_record(dataset="R", weights="random")]  # fmt: skip
+    table = build("Run", records)
+    assert [note.text for note in table.footnotes if note.text.startswith("Floors on ")] == [
+        "Floors on IMDb (test, 100 texts): macro F1 0.3333 by always answering the most frequent label, 0.5000 by "
+        "answering each label equally often",
+        "Floors on D (test, 100 texts): macro F1 0.4737 by always answering the most frequent label, 0.4048 by "
+        "answering each label equally often",
+    ]
+    rows = table.frame[["majority_macro_f1", "random_macro_f1"]]
+    assert list(rows.iloc[2]) == pytest.approx([90 / 190, (180 / 280 + 20 / 120) / 2])
+    assert rows.iloc[3].isna().all()
+
+
+def test_a_smaller_batch_than_the_study_asked_for(make_record: MakeRecord) -> None:
+    table = build("Run", [make_record(fields={"study_batch_size": 32}), make_record(seed=1)])
+    assert cells(table)["method"] == ("LoRA", ("a",))
+    assert notes(table) == ["a seed 0: the study's batch size of 32 ran out of memory; measured with 16"]
+
+
+@pytest.fixture
+def predicted(make_record: MakeRecord, tmp_path: Path) -> tuple[list[Record], ReadRecord]:
+    """Two methods that differ by one text of twelve, and one that is always wrong; two seeds each."""
+    made = Cells(make_record, tmp_path)
+    rows = (("A", list(TRUTH)), ("B", flipped(0)), ("C", flipped(*range(12))))
+    measured = [made.measured(one, method=name, seed=seed) for seed in (0, 1) for name, one in rows]
+    return [record for record, _ in measured], reader({record.cell_id: folder for record, folder in measured})
+
+
+def test_rows_that_cannot_be_told_apart_are_marked(predicted: tuple[list[Record], ReadRecord]) -> None:
+    records, read = predicted
+    table = build("Run", records, read=read)
+    assert cells(table)["macro_f1"] == ("1.0000 ± 0.0000 (n=2)", ())
+    assert cells(table, 1)["macro_f1"] == ("0.9161 ± 0.0000 (n=2)", ("a",))
+    assert cells(table, 2)["macro_f1"][1] == ("b",)  # for its floor alone
+    low, high = table.frame["best_lead_low"][1], table.frame["best_lead_high"][1]
+    lead = f"{low:+.4f} to {high:+.4f}"
+    assert notes(table) == [
+        f"a not told apart from the best of its model and dataset, A (95% interval of its lead {lead})",
+        "b collapsed: at the floor of always answering the most frequent label",
+    ]
+    assert low <= 0 < high
+    assert list(table.frame["against_best"]) == ["best", "not told apart", "lower"]
+    assert table.frame["best_lead_low"].isna().tolist() == [True, False, False]
+
+
+def test_interval_with_predictions(predicted: tuple[list[Record], ReadRecord]) -> None:
+    records, read = predicted
+    table = build("Run", records, read=read)
+    row = table.frame.iloc[1]
+    assert cells(table, 1)["macro_f1_interval"] == (f"{row['macro_f1_low']:.4f} to {row['macro_f1_high']:.4f}", ())
+    assert 0.6 < row["macro_f1_low"] < 0.9161 < row["macro_f1_high"] == 1
+    assert row["macro_f1_interval_over"] == "texts and seeds"
+    assert "F1 interval: 95% percentile bootstrap over 10,000 resamples of the texts; with several" in table.caption
+    assert "is marked that cannot be told apart from the best of its model and dataset; intervals" in table.caption
+    alone = build("Run", records)
+    assert alone.frame["macro_f1_interval_over"][1] == "seeds"
+    assert cells(alone, 1)["macro_f1_interval"] == ("0.9161 to 0.9161", ())
+    assert "judged over the seeds alone" in alone.caption
+
+
+def test_predictions_that_are_gone(predicted: tuple[list[Record], ReadRecord], tmp_path: Path) -> None:
+    records, read = predicted
+    (tmp_path / records[1].cell_id / "predictions.jsonl").unlink()
+    table = build("Run", records, read=read)
+    text, (mark,) = cells(table, 1)["macro_f1_interval"]
+    assert text == "0.9161 to 0.9161"
+    reason = f"{records[1].cell_id}/predictions.jsonl is missing"
+    assert f"{mark} without the texts' share: {reason}" in notes(table)
+
+
+def test_an_f1_that_is_unknown_has_no_interval(make_record: MakeRecord) -> None:
+    table = build("Run", [make_record(weights="random"), make_record("oom", method="M")])
+    for row in (0, 1):
+        assert cells(table, row)["macro_f1_interval"] == ("–", cells(table, row)["macro_f1"][1])
+        assert cells(table, row)["macro_f1_interval"][1]
 
 
 def test_torch_is_not_imported() -> None:

@@ -5,12 +5,13 @@ import io
 import pytest
 from rich.console import Console
 
-from bench.report.table3 import Table3, build, shown
-from bench.report.terminal import show
+from bench.report.table import Table
+from bench.report.table3 import build
+from bench.report.terminal import show, show_rows
 from tests.report.conftest import MakeRecord
 
 
-def printed(table: Table3, width: int, terminal: bool = False) -> str:
+def printed(table: Table, width: int, terminal: bool = False) -> str:
     console = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None)
     show(table, console)
     assert isinstance(console.file, io.StringIO)
@@ -18,7 +19,7 @@ def printed(table: Table3, width: int, terminal: bool = False) -> str:
 
 
 @pytest.fixture
-def table(make_record: MakeRecord) -> Table3:
+def table(make_record: MakeRecord) -> Table:
     """Two rows of two seeds, a marked one and a failed one."""
     records = [make_record(method=name, seed=seed) for name in ("LoRA", "BitFit") for seed in (0, 1)]
     records += [make_record(dataset="Made up", synthetic=True, model="[red]", weights="random")]
@@ -26,18 +27,18 @@ def table(make_record: MakeRecord) -> Table3:
     return build("Run [green]", records, missing=2)
 
 
-def test_wide(table: Table3) -> None:
-    lines = printed(table, 180).splitlines()
+def test_wide(table: Table) -> None:
+    lines = printed(table, 220).splitlines()
     assert lines[0] == "Run [green]"
     row = next(line for line in lines if "LoRA" in line)
-    numbers = "0.9300 ± 0.0000 (n=2) 0.89 125.53 100.0 ± 0.0 300.0 ± 0.0 46.05 1512.8 700.0"
-    assert " ".join(row.split()) == f"IMDb RoBERTa LoRA {numbers}"
+    numbers = "0.89 125.53 100.0 ± 0.0 300.0 ± 0.0 46.05 1512.8 700.0 valid"
+    assert " ".join(row.split()) == f"IMDb RoBERTa LoRA 0.9300 ± 0.0000 (n=2) 0.9300 to 0.9300 {numbers}"
     assert next(line for line in lines if "BitFit" in line).split()[0] == "BitFit"
     assert any(line.split()[:5] == ["Made", "up", "[†]", "[red]", "[‡]"] for line in lines)
     assert any(line.split()[2:6] == ["a:smile:b", "oom", "in", "train"] for line in lines)
 
 
-def test_footnotes_then_caption(table: Table3) -> None:
+def test_footnotes_then_caption(table: Table) -> None:
     text = printed(table, 400)
     ends = [
         "\n† synthetic dataset",
@@ -52,11 +53,11 @@ def test_footnotes_then_caption(table: Table3) -> None:
 
 @pytest.mark.parametrize("terminal", [True, False])
 @pytest.mark.parametrize("width", [24, 40, 60, 80, 120, 140, 150, 160, 165, 170, 175, 180, 200])
-def test_numbers_are_never_cut(table: Table3, width: int, terminal: bool) -> None:
+def test_numbers_are_never_cut(table: Table, width: int, terminal: bool) -> None:
     text = printed(table, width, terminal)
     lines = text.splitlines()
     assert max(len(line) for line in lines) <= width
-    for row in shown(table):
+    for row in table.shown():
         for value, _ in row[3:]:
             # Below 40 columns a value may break at a space, never within a number.
             for part in [value] if width >= 40 else value.split():
@@ -64,22 +65,40 @@ def test_numbers_are_never_cut(table: Table3, width: int, terminal: bool) -> Non
     assert "…" not in text
 
 
-def test_narrow_is_one_block_a_row(table: Table3) -> None:
+def test_narrow_is_one_block_a_row(table: Table) -> None:
     text = printed(table, 60)
     assert "\nIMDb / RoBERTa / LoRA\n" in text
     assert "\n  Peak memory train (MB)            1512.8\n" in text
     assert "\nMade up [†] / [red] [‡] / LoRA\n" in text
 
 
+@pytest.mark.parametrize("columns", [4, 7, 13])
+def test_the_grid_is_shown_where_it_fits_and_nowhere_else(columns: int) -> None:
+    headers = ["Dataset", "Model", "Method", *(f"number\n{at:09d}" for at in range(3, columns))]
+    rows = [[(f"{at:06d}", ("a",)[: at % 2]) for at in range(columns)]]
+
+    def lines(width: int) -> list[str]:
+        console = Console(file=io.StringIO(), width=width)
+        show_rows(headers, rows, [[1, 1]], console)
+        assert isinstance(console.file, io.StringIO)
+        return console.file.getvalue().splitlines()
+
+    needed = max(map(len, lines(400)))
+    assert max(map(len, lines(needed))) == needed
+    assert "─" in "".join(lines(needed))
+    assert "000000 / 000001 [a] / 000002" in lines(needed - 1)
+
+
 def test_long_names_fold(make_record: MakeRecord) -> None:
     name = "".join(chr(ord("a") + i % 26) for i in range(60))
-    text = printed(build("Run", [make_record(dataset=name)]), 150)
-    assert name not in text
-    folded = "".join(line.split()[0] for line in text.splitlines() if line.startswith(" ") and line.split())
+    text = printed(build("Run", [make_record(dataset=name)]), 190)
+    grid = text[: text.index("Floors on")]
+    assert name not in grid
+    folded = "".join(line.split()[0] for line in grid.splitlines() if line.startswith(" ") and line.split())
     assert name in folded.replace("─", "")
 
 
-def test_an_encoding_without_daggers(table: Table3) -> None:
+def test_an_encoding_without_daggers(table: Table) -> None:
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding="ascii", write_through=True)
     show(table, Console(file=file, width=180))
@@ -93,9 +112,9 @@ def test_generated_answers_have_columns(make_record: MakeRecord) -> None:
     llm = make_record(model="LLM", kind="causal", generated_f1=0.8, parse_failures=0.125, bits=4)
     both = build("Run", [make_record(), llm])
     header = " ".join(printed(both, 400).splitlines()[2].split())
-    assert header.startswith("F1 F1 generated Parse failures Trainable")
+    assert header.startswith("F1 F1 95% F1 generated Parse failures Trainable")
     row = next(line for line in printed(both, 400).splitlines() if "LLM" in line)
-    assert row.split()[2:9] == ["0.9300", "(n=1)", "[a]", "0.8000", "12.5", "0.89", "125.53"]
+    assert row.split()[2:10] == ["0.9300", "(n=1)", "[a]", "–", "0.8000", "12.5", "0.89", "125.53"]
     block = printed(both, 60)
     assert "\n  F1 generated (macro)              0.8000\n" in block
     assert "\n  Parse failures (%)                12.5\n" in block

@@ -1,11 +1,8 @@
 """FLOPs at any length from counts at three."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-
-from bench.measure.flops.agreement import agree
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +16,17 @@ class FlopsByLength:
     coefficients: tuple[float, float, float]
 
     @classmethod
-    def through(cls, count: Callable[[int], int], longest: int) -> "FlopsByLength | None":
-        """The polynomial through three counts; None where a fourth does not lie on it.
+    def through(cls, counts: dict[int, int]) -> "FlopsByLength":
+        """The polynomial through three counts, by length in tokens.
 
-        Args:
-            count: FLOPs at a length.
-            longest: length in tokens, 4 or more.
+        Raises:
+            ValueError: fewer or more than three counts.
         """
-        lengths = sorted({longest, max(3, longest * 3 // 4), max(2, longest // 2)})
-        if len(lengths) < 3:
-            return None
-        counts = [count(length) for length in lengths]
-        table = np.array([[1, length, length**2] for length in lengths], dtype=np.float64)
-        found = cls(tuple(np.linalg.solve(table, np.array(counts, dtype=np.float64)).tolist()))
-        check = max(1, longest // 4)
-        return found if agree(round(found.at(check)), count(check)) else None
+        if len(counts) != 3:
+            raise ValueError(f"a polynomial of second degree goes through three counts, got {len(counts)}")
+        table = np.array([[1, length, length**2] for length in counts], dtype=np.float64)
+        constant, linear, squared = np.linalg.solve(table, np.array(list(counts.values()), dtype=np.float64)).tolist()
+        return cls((constant, linear, squared))
 
     def at(self, tokens: float) -> float:
         """FLOPs of one sequence of so many tokens."""

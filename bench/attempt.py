@@ -1,0 +1,102 @@
+"""One cell measured: a folder, a worker, and the record that it comes to whatever happens."""
+
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.cell import Cell
+from bench.executor import Job
+from bench.failures import Ending, record_of
+from bench.host_memory import oom_kills
+from bench.record import Record
+from bench.recovery import Reserve, begin_attempt, end_attempt, is_full, remove_asides
+from bench.retry import as_of_study
+from bench.store import CellFolder, RunFolder, read_progress, valid_record, write_json, write_text
+from bench.watcher import Watcher
+
+POLL_SECONDS = 0.5
+
+Start = Callable[[str, Path, int | None], Job]
+"""Begins a job: its entry, its folder, and the bytes of memory that it may have."""
+
+
+class Attempts:
+    """Measures the cells of a run folder."""
+
+    def __init__(self, folder: RunFolder, reserve: Reserve, start: Start, watcher: Watcher) -> None:
+        """Name what an attempt needs; nothing is done."""
+        self._folder = folder
+        self._reserve = reserve
+        self._start = start
+        self._watcher = watcher
+
+    def measure(self, cell: Cell, as_run: Cell) -> Record:
+        """Run a cell's worker to its end.
+
+        Args:
+            cell: the study's, which names the folder.
+            as_run: what is measured: the cell, or the same with smaller batches.
+
+        Raises:
+            RunFolderError: the folder cannot be written at all, e.g. on a full disk.
+        """
+        paths = begin_attempt(self._folder, cell.id)
+        write_json(paths.cell, as_run.model_dump(mode="json"))
+        write_text(paths.replay, _replay_command(paths))
+        ending = self._work(as_run, paths)
+        found = valid_record(paths.record)
+        record = as_of_study(found or record_of(as_run, paths, ending), cell)
+        if found is None:
+            # Of no use, and perhaps what has filled the disk.
+            shutil.rmtree(paths.artifact, ignore_errors=True)
+            remove_asides(paths.path)
+        if record != found:
+            self.keep(record)
+        paths.progress.unlink(missing_ok=True)
+        end_attempt(self._folder, cell.id)
+        return record
+
+    def keep(self, record: Record) -> None:
+        """Write a record into its cell's folder, be it into the space that is held for that.
+
+        Raises:
+            RunFolderError: there is not even that.
+        """
+        self._reserve.write(self._folder.cell(record.cell_id).record, record.model_dump_json(indent=1) + "\n")
+
+    def _work(self, cell: Cell, paths: CellFolder) -> Ending:
+        """Start a worker and sleep until it has ended; one that runs past its limit is killed."""
+        started, kills = time.time(), oom_kills()
+        deadline = time.monotonic() + cell.limits.cell_timeout_seconds
+        phase, timed_out = "start", False
+        job = self._start("bench.worker:run", paths.path, cell.limits.cell_memory_bytes)
+        try:
+            while not timed_out and not job.wait(min(POLL_SECONDS, max(0.0, deadline - time.monotonic()))):
+                if where := read_progress(paths):
+                    phase = where[0]
+                    self._watcher.cell_progress(cell, *where)
+                timed_out = time.monotonic() >= deadline
+        finally:
+            if job.exit_code is None:
+                job.kill()
+        killed_since = oom_kills()
+        where = read_progress(paths)
+        return Ending(
+            exit_code=job.exit_code,
+            timed_out=timed_out,
+            oom_killed=kills is not None and killed_since is not None and killed_since > kills,
+            disk_full=is_full(paths.path),
+            phase=where[0] if where else phase,
+            started=started,
+        )
+
+
+def _replay_command(paths: CellFolder) -> str:
+    python = shlex.quote(str(Path(sys.executable).absolute()))
+    return (
+        "#!/bin/sh\n# Measures this cell alone, again; the result goes to the folder replay beside this file.\n"
+        f'exec {python} -m bench.worker "$(dirname "$0")/{paths.cell.name}"\n'
+    )

@@ -1,0 +1,100 @@
+"""One side of a comparison: what a run folder or a published report holds."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from bench.errors import RunFolderError
+from bench.record import Record
+from bench.report import archive
+from bench.report.statistics import one_line
+from bench.store import CellFolder, RunFolder, read_record
+from bench.study import Study
+
+LONGEST_MESSAGE = 400
+
+Found = tuple[Record, CellFolder | None]
+"""A record, and the folder of its cell: only a run folder has it, and the predictions in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of two sides.
+
+    Attributes:
+        path: as the user gave it.
+        kind: what it is.
+        study: every setting, defaults filled in.
+        cells: in the study's order, failed ones too.
+        not_run: ids of cells that the study has and that no record is of.
+    """
+
+    path: Path
+    kind: Literal["run folder", "report"]
+    study: dict[str, Any]
+    cells: tuple[Found, ...]
+    not_run: tuple[str, ...]
+
+    @property
+    def records(self) -> list[Record]:
+        """The records alone."""
+        return [record for record, _ in self.cells]
+
+
+def load(path: Path) -> Side:
+    """Read a run folder or a published report; of a report, no path that it holds is opened.
+
+    Raises:
+        RunFolderError: neither of both, a file that is damaged or of a newer schema, or no record at all.
+    """
+    try:
+        side = _load(path)
+        _require_shallow(side)
+    except RunFolderError as error:  # what is damaged is quoted, and may be anything
+        raise type(error)(one_line(str(error), LONGEST_MESSAGE)) from None
+    if not side.cells:
+        raise RunFolderError(f"{path}: no cell has been measured yet; run the study first")
+    return side
+
+
+def _load(path: Path) -> Side:
+    run = RunFolder(path)
+    if run.run.exists():
+        content, cell_ids = run.read_run(), list(dict.fromkeys(run.cell_ids()))
+        folders = {cell_id: run.cell(cell_id) for cell_id in cell_ids}
+        read = {cell_id: read_record(folder.record) for cell_id, folder in folders.items()}
+        measured = tuple((record, folders[cell_id]) for cell_id, record in read.items() if record is not None)
+        not_run = tuple(cell_id for cell_id, record in read.items() if record is None)
+        return Side(path, "run folder", _study(content, run.run), measured, not_run)
+    if (path / archive.RECORDS).exists():
+        content, records = archive.read(path)
+        known = {record.cell_id for record in records}
+        not_run = tuple(cell_id for cell_id in content["cell_ids"] if cell_id not in known)
+        return Side(
+            path, "report", _study(content, path / archive.STUDY), tuple((one, None) for one in records), not_run
+        )
+    raise RunFolderError(
+        f"{path} is neither a run folder nor a published report: it has no {run.run.name} and no {archive.RECORDS}"
+    )
+
+
+def _require_shallow(side: Side) -> None:
+    """Stop at options of a method that are nested beyond what can be written again: no method wrote them.
+
+    Raises:
+        RunFolderError: a cell has such.
+    """
+    for record in side.records:
+        try:
+            record.cell.model_dump_json()
+        except ValueError as error:
+            raise RunFolderError(f"{side.path}: the settings of {record.cell_id} cannot be read: {error}") from None
+
+
+def _study(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    try:
+        return Study.model_validate(content.get("study")).model_dump(mode="json")
+    except (ValidationError, ValueError, RecursionError) as error:
+        raise RunFolderError(f"{path} cannot be read: its study is not valid: {error}") from None

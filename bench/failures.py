@@ -1,0 +1,87 @@
+"""The record of a cell whose worker could not write its own."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bench.cell import Cell
+from bench.record import Failure, Record, Status
+from bench.store import CellFolder
+
+#: What an allocator says last that has nothing left: PyTorch's, the kernel's refusals, C++'s, Python's.
+NO_MEMORY = ("DefaultCPUAllocator", "not enough memory", "Cannot allocate memory", "std::bad_alloc", "MemoryError")
+LOG_CHARACTERS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a worker came to its end.
+
+    Attributes:
+        exit_code: minus the signal that ended it; None where it is not known.
+        timed_out: it ran past its limit and was killed for it.
+        oom_killed: the kernel killed a process for want of memory meanwhile.
+        disk_full: the run folder's disk has no room left.
+        phase: that was running, as far as the worker said.
+        started: ``time.time()`` when the worker was asked for.
+    """
+
+    exit_code: int | None
+    timed_out: bool
+    oom_killed: bool
+    disk_full: bool
+    phase: str
+    started: float
+
+
+def record_of(cell: Cell, paths: CellFolder, ending: Ending) -> Record:
+    """What is known of a worker that ended without a record.
+
+    Args:
+        cell: that it was to measure.
+        paths: where its log is.
+        ending: of the worker.
+    """
+    log = _log(paths)
+    status, kind, message = _verdict(cell, ending, log)
+    return Record(
+        cell_id=cell.id,
+        cell=cell,
+        status=status,
+        failure=Failure(phase=ending.phase, type=kind, message=f"{message}\n{log}".strip()),
+        started_at=datetime.fromtimestamp(ending.started, UTC).isoformat(timespec="seconds"),
+        wall_seconds=time.time() - ending.started,
+    )
+
+
+def _verdict(cell: Cell, ending: Ending, log: str) -> tuple[Status, str, str]:
+    """Status, type and message; the disk and the memory explain an end better than its code does."""
+    code = ending.exit_code
+    killed = code is not None and code < 0
+    kind = f"signal {-code}" if killed and code is not None else f"exit code {code}"
+    if ending.timed_out:
+        limit = cell.limits.cell_timeout_seconds
+        return "timeout", "TimeLimit", f"ran past limits.cell_timeout_seconds = {limit:g}"
+    if code == -9 and ending.oom_killed:
+        return "oom", kind, "the kernel killed the worker, for the memory that processes may have was used up"
+    if says_no_memory(log):
+        return "oom", kind, "the worker ended for want of memory"
+    if ending.disk_full:
+        return "error", "DiskFull", "the disk of the run folder is full, so the worker could not write what it measured"
+    if killed:
+        hint = "; out of host memory is the usual reason" if code == -9 else ""
+        return "killed", kind, f"the worker was killed{hint}"
+    return "error", kind, "the worker ended without a record"
+
+
+def says_no_memory(text: str) -> bool:
+    """Whether the words of an error are those of an allocator that has nothing left."""
+    return any(words in text for words in NO_MEMORY)
+
+
+def _log(paths: CellFolder) -> str:
+    """The end of what the worker said."""
+    try:
+        return paths.stderr.read_text(encoding="utf-8", errors="replace").strip()[-LOG_CHARACTERS:]
+    except OSError:
+        return ""

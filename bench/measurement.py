@@ -1,0 +1,218 @@
+"""The work on one cell, phase by phase."""
+
+import json
+import traceback
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from bench import samples, stamp
+from bench.errors import DivergedError, RunFolderError
+from bench.evaluate import NO_CLASS, for_inference, quality
+from bench.latency import MOST_BATCHES, time_batches
+from bench.measure import machine
+from bench.method import Method
+from bench.prepare import Subject, prepare
+from bench.reading import Reading
+from bench.record import Generation, Training
+from bench.samples import Answers
+from bench.seeding import seed_generators
+from bench.steps_again import infer_again, train_again
+from bench.store import write_json
+from bench.train import epoch_batches, num_steps, train
+from bench.warmup import WarmUp
+from bench.work import Work
+
+INFERENCE_WARMUP_BATCHES = 2
+
+
+def measure(work: Work) -> None:
+    """Every phase in turn.
+
+    Raises:
+        Exception: whatever a plugin or a library raises; ``work`` keeps what was known.
+    """
+    cell, timed = work.cell, work.phases.timed
+    work.facts["precision"] = work.precision
+    work.facts["machine"] = machine.describe(work.device)
+    work.facts["peak_kind"] = "cuda_allocated" if work.on_cuda else "host_vmhwm"
+    seed_generators(cell.seed)
+    subject = prepare(work)
+    method, reading = subject.method, subject.reading
+    if method.trains:
+        _train(work, subject)
+        with timed("memory"):
+            _train_again(work, subject)
+    else:
+        work.unknown["training"] = "nothing is trained"
+    with timed("save"):
+        _save(work, subject.model, method)
+    with timed("evaluate"):
+        model = for_inference(method.prepare_inference(subject.model), work.dtype, work.device)
+        _evaluate(work, model, reading)
+    with timed("inference"):
+        scores = _infer(work, model, reading)
+    _time_inference(work, subject)
+    with timed("latency"):
+        _latency(work, model, reading)
+    answers = _generate(work, model, reading)
+    samples.write_predictions(work.paths, reading.dataset.splits[cell.data.evaluate_split], scores, answers)
+    with timed("memory"):
+        _infer_again(work, model, reading)
+    _keep_insights(work, model, subject)
+
+
+def _train(work: Work, subject: Subject) -> None:
+    reading = subject.reading
+    tokens, labels = reading.tokens["train"], reading.dataset.splits["train"].labels
+    settings = work.cell.train
+    total = num_steps(len(labels), settings)
+
+    def train_begins() -> None:
+        work.phases.finish()
+        work.phases.start("train", release=False)  # inside the loop: what was freed is needed again at once
+
+    warmup = WarmUp(settings.timing_warmup_steps, total, train_begins)
+    batches = epoch_batches(tokens, labels, settings, reading.pad_id, work.cell.seed, reading.training_batch)
+    work.phases.start("warm-up" if settings.timing_warmup_steps else "train")
+    kind, tell = work.cell.model.kind, work.phases.tell
+    log = train(subject.model, subject.method, batches, total, settings, work.device, work.dtype, tell, kind, warmup)
+    work.phases.finish()
+    work.logs["train"] = log
+    tail = log.losses[-max(1, total // 10) :]
+    flops = subject.counted.training
+    found = work.speed("training.speed", log, settings.batch_size, "train", flops, warmup.steps)
+    if found is None:
+        work.unknown["training.speed"] = f"all {total} steps were warm-up"
+    work.facts["training"] = Training(
+        steps=total, samples=sum(log.samples), final_loss=sum(tail) / len(tail), speed=found
+    )
+    work.checks += stamp.of_training(log, warmup, found)
+
+
+def _train_again(work: Work, subject: Subject) -> None:
+    cell = work.cell
+    try:
+        batch = subject.reading.largest_training_batch(work.facts["training"].steps)
+        again = train_again(subject.model, subject.method, cell, batch, work.device, work.dtype)
+    except Exception as error:  # an extra, on copies: a plugin that cannot be copied is still measured
+        traceback.print_exc()
+        work.unknown["memory"] = f"training steps could not be taken again: {type(error).__name__}: {error}"
+        return
+    work.memory.held("train", again.held)
+    work.checks.append(stamp.deterministic(again.losses, again.gradient_norms))
+
+
+def _save(work: Work, model: nn.Module, method: Method) -> None:
+    if not method.trains:
+        work.facts["artifact_bytes"] = 0
+        return
+    work.paths.artifact.mkdir(exist_ok=True)
+    method.save(model, work.paths.artifact)
+    files = [path for path in work.paths.artifact.rglob("*") if path.is_file()]
+    work.facts["artifact_bytes"] = sum(path.stat().st_size for path in files)
+    if not work.cell.train.keep_artifact:
+        for path in files:
+            path.unlink()
+
+
+def _evaluate(work: Work, model: nn.Module, reading: Reading) -> None:
+    if "validation" not in reading.tokens or work.cell.data.evaluate_split == "validation":
+        work.unknown["validation_macro_f1"] = (
+            "nothing is trained" if "validation" not in reading.tokens else "the validation split is the one evaluated"
+        )
+        return
+    if work.random_weights("validation_macro_f1"):
+        return
+    labels = reading.dataset.splits["validation"].labels
+    scores, _ = reading.predict(model, "validation", work.device, work.phases.tell)
+    found = quality(scores.argmax(axis=1), labels, reading.dataset.labels, "validation")
+    work.facts["validation_macro_f1"] = found.macro_f1
+
+
+def _infer(work: Work, model: nn.Module, reading: Reading) -> NDArray[np.float32]:
+    name = work.cell.data.evaluate_split
+    scores, log = reading.predict(model, name, work.device, work.phases.tell, INFERENCE_WARMUP_BATCHES)
+    work.logs["inference"] = log
+    if not np.isfinite(scores).all():
+        raise DivergedError("the model's class scores are not finite numbers")
+    if not work.random_weights("quality"):
+        labels = reading.dataset.splits[name].labels
+        work.facts["quality"] = quality(scores.argmax(axis=1), labels, reading.dataset.labels, name)
+    return scores
+
+
+def _time_inference(work: Work, subject: Subject) -> None:
+    """What the log of inference says; its phase is over, and its energy known."""
+    log = work.logs["inference"]
+    # A causal model's cached start, and the labels that it scores, are no tokens of the log.
+    flops = subject.counted.forward if work.cell.model.kind == "encoder" else None
+    found = work.speed("inference", log, work.cell.train.inference_batch_size, "inference", flops)
+    work.facts["inference"] = found
+    work.checks += stamp.of_inference(log, found)
+
+
+def _latency(work: Work, model: nn.Module, reading: Reading) -> None:
+    name, size = work.cell.data.evaluate_split, work.cell.train.inference_batch_size
+    score = reading.scorer(model)
+    singles = reading.single_batches(name, MOST_BATCHES)
+    found = [time_batches(score, singles, work.device, 1)]
+    full = [batch for batch in reading.batches(name) if len(batch.indices) == size]
+    if full and size > 1:
+        found.append(time_batches(score, full, work.device, size))
+    elif size > 1:
+        work.unknown["latency.batch"] = f"the {name} split has fewer texts than a batch of {size}"
+    work.facts["latency"] = tuple(found)
+
+
+def _generate(work: Work, model: nn.Module, reading: Reading) -> Answers | None:
+    """Let a causal model write its answers, and parse them; None where nothing is to be written."""
+    prompt, name = reading.prompt, work.cell.data.evaluate_split
+    if prompt is None or not prompt.settings.generate:
+        if prompt is not None:
+            work.unknown["generation"] = "prompt.generate is false"
+        return None
+    with work.phases.timed("generate"):
+        answers, named, log = reading.write(model, name, work.device, work.phases.tell)
+    work.logs["generation"] = log
+    random = work.random_weights("generation.quality")
+    labels = reading.dataset.splits[name].labels
+    size = work.cell.train.inference_batch_size
+    work.facts["generation"] = Generation(
+        quality=None if random else quality(named, labels, reading.dataset.labels, name),
+        parse_failure_fraction=float((named == NO_CLASS).mean()),
+        max_new_tokens=prompt.max_new_tokens,
+        speed=work.speed("generation.speed", log, size, "generate", None),
+    )
+    return answers, named
+
+
+def _infer_again(work: Work, model: nn.Module, reading: Reading) -> None:
+    try:
+        batch = reading.batches(work.cell.data.evaluate_split)[0]  # of the longest texts
+        work.memory.held("inference", infer_again(model, reading.scorer(model), batch, work.device))
+    except Exception as error:  # an extra: what cannot be watched is still measured
+        traceback.print_exc()
+        work.unknown["memory"] = f"a batch could not be watched: {type(error).__name__}: {error}"
+
+
+def _keep_insights(work: Work, model: nn.Module, subject: Subject) -> None:
+    """Let a method that has something to show look at evaluated texts; its data go beside the record."""
+    method, reading = subject.method, subject.reading
+    if type(method).insights is Method.insights or work.random_weights("insights"):
+        return
+    with work.phases.timed("insights"):
+        try:
+            with torch.inference_mode():
+                shown = method.insights(model, subject.task, reading.examples(work.device))
+            content = {"parts": [part.model_dump(mode="json") for part in shown.parts]}
+            write_json(work.paths.insights, content)
+            work.facts["insights"] = json.loads(json.dumps(shown.facts, allow_nan=False))
+            work.facts["warnings"] = shown.warnings
+        except RunFolderError:
+            raise
+        except Exception as error:  # a plugin's slip in an extra must not cost the measurement
+            traceback.print_exc()
+            work.unknown["insights"] = f"{type(error).__name__}: {error}"

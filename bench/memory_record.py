@@ -1,0 +1,92 @@
+"""What a record says of memory: the peaks of training and inference, and what each peak is made of."""
+
+import gc
+from typing import Any, Literal
+
+import psutil
+import torch
+from torch import nn
+
+from bench.allocator import release_freed_memory
+from bench.ledger import Held, tracker_of
+from bench.phases import Phases
+from bench.record import MemoryLedger, Phase, PhaseName
+
+Moment = Literal["load", "train", "inference"]
+PHASES: dict[Moment, tuple[PhaseName, ...]] = {
+    "load": ("load",), "train": ("warm-up", "train"), "inference": ("inference",),
+}  # fmt: skip
+
+
+class MemoryRecord:
+    """Puts peaks and what was held at them together."""
+
+    def __init__(self, device: torch.device, phases: Phases) -> None:
+        """Start with nothing held."""
+        self._on_cuda, self._phases = device.type == "cuda", phases
+        self._device = device
+        self._process_bytes = 0
+        self._context_bytes: int | None = None
+        self._held: dict[Moment, Held] = {}
+
+    def start(self) -> None:
+        """The weights are about to come: what the process holds now is interpreter, libraries and texts."""
+        gc.collect()
+        release_freed_memory()
+        self._process_bytes = psutil.Process().memory_info().rss
+
+    def loaded(self, model: nn.Module) -> None:
+        """The model is on the device, and nothing else."""
+        self._held["load"] = dict(tracker_of(model, self._device.type).live)
+        used = None if self._phases.nvml is None else self._phases.nvml.used_bytes()
+        alone = self._phases.nvml is not None and self._phases.nvml.other_processes() == 0
+        if used is not None and alone:
+            self._context_bytes = used - torch.cuda.memory_reserved(self._device)
+
+    def held(self, moment: Moment, held: Held) -> None:
+        """What tensors held at the peak of a moment."""
+        self._held[moment] = held
+
+    def facts(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """Fields of the record, and why others are null."""
+        facts: dict[str, Any] = {}
+        unknown: dict[str, str] = {}
+        for key, moment in (("peak_train_bytes", "train"), ("peak_inference_bytes", "inference")):
+            peak = self.peak_bytes(moment)  # type: ignore[arg-type]
+            if peak is not None:
+                facts[key] = peak
+            else:
+                ran = self._phases.named(*PHASES[moment])  # type: ignore[index]
+                unknown[key] = "this kernel does not restart the peak resident set" if ran else "nothing is trained"
+        facts["memory"] = tuple(ledger for moment in PHASES if (ledger := self._ledger(moment)) is not None)
+        return facts, unknown
+
+    def peak_bytes(self, moment: Moment) -> int | None:
+        """The reported peak: what CUDA's allocator gave out, or VmHWM of the process."""
+        return self._highest(moment, "peak_cuda_allocated_bytes" if self._on_cuda else "peak_host_bytes")
+
+    def _highest(self, moment: Moment, field: str) -> int | None:
+        phases: list[Phase] = self._phases.named(*PHASES[moment])
+        values = [getattr(phase, field) for phase in phases]
+        return None if not values or None in values else max(values)
+
+    def _ledger(self, moment: Moment) -> MemoryLedger | None:
+        held, peak = self._held.get(moment), self.peak_bytes(moment)
+        if held is None or peak is None:
+            return None
+        reserved = self._highest(moment, "peak_cuda_reserved_bytes")
+        slack = None if reserved is None else reserved - peak
+        process = None if self._on_cuda else self._process_bytes
+        return MemoryLedger(
+            of=moment,
+            weights_bytes=held.get("weights", 0),
+            gradients_bytes=held.get("gradients", 0),
+            optimizer_state_bytes=held.get("optimizer_state", 0),
+            activations_bytes=held.get("activations", 0),
+            workspace_bytes=held.get("rest", 0),
+            allocator_slack_bytes=slack,
+            cuda_context_bytes=self._context_bytes,
+            process_bytes=process,
+            unattributed_bytes=peak - (process or 0) - sum(held.values()),
+            peak_bytes=peak + (slack or 0) + (self._context_bytes or 0),
+        )

@@ -1,0 +1,108 @@
+"""The phases of a cell's work: each with its own clock, peaks, energy and conditions."""
+
+import gc
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from bench.allocator import release_freed_memory
+from bench.measure import memory
+from bench.measure.conditions import Conditions
+from bench.measure.energy import EnergyMeter
+from bench.measure.nvml import NvmlDevice
+from bench.record import Phase, PhaseName
+
+PROGRESS_SECONDS = 0.5
+
+
+class Phases:
+    """Opens and closes phases, one at a time, and tells the runner which is open.
+
+    Attributes:
+        current: the one that is open, or was last.
+        done: those that are closed, in order.
+        conditions: what else went on in each of them.
+        energy: the meter of the device.
+    """
+
+    def __init__(self, device: torch.device, progress: Path) -> None:
+        """Start with none.
+
+        Args:
+            device: that computes.
+            progress: file that the runner reads.
+        """
+        self.current: PhaseName = "load"
+        self.done: list[Phase] = []
+        self.conditions: list[Conditions] = []
+        self.nvml = NvmlDevice.of(device)
+        self.energy = EnergyMeter.of(device, self.nvml)
+        self._device = device
+        self._progress = progress
+        self._progress_written = 0.0
+        self._open = False
+        self._host_restarted = False
+        self._started = 0.0
+        self._energy_before: list[float] = []
+        self._conditions_before: Conditions | None = None
+
+    @contextmanager
+    def timed(self, name: PhaseName) -> Iterator[None]:
+        """One phase; an error leaves it open, so that ``finish`` can still close it."""
+        self.start(name)
+        yield
+        self.finish()
+
+    def start(self, name: PhaseName, release: bool = True) -> None:
+        """Begin a phase: free memory is released, peaks are restarted, counters read, then the clock."""
+        self.current = name
+        self.tell(0, 0, force=True)
+        if release:
+            gc.collect()
+            release_freed_memory()
+        self._host_restarted = memory.restart_peaks(self._device)
+        self._open = True
+        self._energy_before = self.energy.now()
+        self._conditions_before = Conditions.now(self._device, self.nvml)
+        self._started = time.perf_counter()
+
+    def finish(self) -> None:
+        """End the phase that is open, if one is."""
+        if not self._open:
+            return
+        self._open = False
+        peaks = memory.read_peaks(self._device, self._host_restarted)
+        seconds = time.perf_counter() - self._started
+        assert self._conditions_before is not None, "start has read them"
+        self.conditions.append(Conditions.now(self._device, self.nvml).since(self._conditions_before))
+        self.done.append(
+            Phase(
+                name=self.current,
+                seconds=seconds,
+                energy_joules=self.energy.since(self._energy_before),
+                peak_host_bytes=peaks.host_bytes,
+                peak_cuda_allocated_bytes=peaks.cuda_allocated_bytes,
+                peak_cuda_reserved_bytes=peaks.cuda_reserved_bytes,
+            )
+        )
+
+    def named(self, *names: PhaseName) -> list[Phase]:
+        """The closed phases of these names."""
+        return [phase for phase in self.done if phase.name in names]
+
+    def conditions_of(self, *names: PhaseName) -> Conditions | None:
+        """What else went on in the phases of these names together; None where there was none."""
+        found = [grown for phase, grown in zip(self.done, self.conditions, strict=True) if phase.name in names]
+        return sum(found[1:], found[0]) if found else None
+
+    def tell(self, done: int, of: int, force: bool = False) -> None:
+        """Tell the runner where this worker is, at most every half second."""
+        now = time.monotonic()
+        if force or now - self._progress_written >= PROGRESS_SECONDS:
+            self._progress_written = now
+            # Not synced and not moved: a reader that meets half a line keeps what it knew.
+            self._progress.write_text(json.dumps({"phase": self.current, "done": done, "of": of}), encoding="utf-8")

@@ -1,0 +1,119 @@
+"""The first phases of a cell: texts and weights are read, the method adapts the model, and what it costs is counted."""
+
+import gc
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from transformers import PretrainedConfig
+
+from bench import counting, registry
+from bench.asking.prefix_cache import AskedModel
+from bench.data import texts
+from bench.dropout import replace_dropout
+from bench.errors import ModelError
+from bench.measure import parameters
+from bench.measure.matmul import matmul_flops_per_second
+from bench.method import Method, Task
+from bench.model import fetch, load_config, load_tokenizer
+from bench.quantization import settle
+from bench.reading import Reading
+from bench.record import Data
+from bench.train import enable_gradient_checkpointing, store_frozen_weights_as
+from bench.weights import load_model, skeleton
+from bench.work import Work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is measured.
+
+    Attributes:
+        model: adapted, on the device.
+        method: that adapted it.
+        task: that it was adapted to.
+        reading: the texts.
+        counted: FLOPs.
+    """
+
+    model: nn.Module
+    method: Method
+    task: Task
+    reading: Reading
+    counted: counting.Counted
+
+
+def prepare(work: Work) -> Subject:
+    """Go through the phases load, adapt and calibrate."""
+    cell = work.cell
+    with work.phases.timed("load"):
+        method_class = registry.load_planned(cell.method)
+        reading, config, model = _load(work, method_class)
+    method = method_class(registry.options(cell.method.name, method_class, cell.method.options))
+    task = Task(labels=reading.dataset.labels, max_length=cell.data.max_length, kind=cell.model.kind)
+    with work.phases.timed("adapt"):
+        model = _adapt(work, model, method, task, reading)
+    with work.phases.timed("calibrate"):
+        counted = _count(work, config, method, task)
+        work.facts["flops"] = counted.flops
+        work.checks.append(counted.check)
+        work.facts["matmul_flops_per_second"] = matmul_flops_per_second(work.device, work.dtype)
+    return Subject(model=model, method=method, task=task, reading=reading, counted=counted)
+
+
+def _load(work: Work, method_class: type[Method]) -> tuple[Reading, PretrainedConfig, nn.Module]:
+    cell = work.cell
+    dataset = texts.load(cell.dataset, cell.data)
+    folder = fetch(cell.model)
+    tokenizer = load_tokenizer(cell.model, folder)
+    split = cell.data.evaluate_split
+    reading = Reading.of(cell, dataset, tokenizer, {"train", "validation", split} if method_class.trains else {split})
+    config = load_config(cell.model, folder, len(dataset.labels))
+    work.memory.start()
+    model = load_model(cell.model, folder, config, work.dtype, work.device)
+    work.facts["prompt"] = reading.prompt_record()
+    evaluated = reading.tokens[split]
+    work.facts["data"] = Data(
+        sha256=dataset.sha256,
+        rows={name: len(split) for name, split in dataset.splits.items()},
+        synthetic=cell.dataset.synthetic,
+        validation_carved=dataset.validation_carved,
+        labels=dataset.labels,
+        tokens_per_sample=reading.tokens_per_sample,
+        truncated_fraction=evaluated.truncated / len(evaluated.lengths),
+    )
+    work.memory.loaded(model)
+    return reading, config, model
+
+
+def _adapt(work: Work, model: nn.Module, method: Method, task: Task, reading: Reading) -> nn.Module:
+    model = method.adapt(model, task)
+    work.facts["parameters"] = parameters.count(model)
+    if work.cell.train.gradient_checkpointing:
+        enable_gradient_checkpointing(model)
+    if work.dtype != torch.float32:
+        store_frozen_weights_as(model, work.dtype)
+    if work.cell.model.kind == "encoder":
+        model = model.to(work.device)
+    else:  # loaded where it is to be, since quantised weights are best never moved
+        settle(model, work.device)
+    if reading.prompt is not None:
+        AskedModel(model, reading.prompt).check_window(task.max_length)  # before a training, not after it
+    if work.device.type == "cpu":
+        replace_dropout(model)
+    gc.collect()
+    return model
+
+
+def _count(work: Work, config: PretrainedConfig, method: Method, task: Task) -> counting.Counted:
+    """Build the adapted model once more on meta, where counting costs nothing."""
+    twin = skeleton(work.cell.model, config, work.dtype)
+    with torch.device("meta"):
+        twin = type(method)(method.options).adapt(twin, task)
+    twin_counts = parameters.count(twin)
+    if twin_counts != work.facts["parameters"]:
+        raise ModelError(
+            f"method {work.cell.method.name} adapts a meta build differently: {twin_counts} against "
+            f"{work.facts['parameters']}; adapt must not depend on the values of weights"
+        )
+    return counting.count(twin.to("meta"), method, config, task)

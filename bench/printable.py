@@ -1,0 +1,22 @@
+"""Text of others, made fit for a terminal: never markup, never a control character."""
+
+import re
+
+from rich.console import Console
+from rich.text import Text
+
+#: Not printable by Python's rules, yet part of words (Persian, Hindi) and of emoji.
+JOINERS = "\u200c\u200d"
+
+
+def visible(text: str) -> str:
+    r"""The text with every control character spelled out, e.g. ``\x1b``, and blanks of any kind as one."""
+    text = re.sub(r"\s+", " ", text)
+    return "".join(
+        char if char.isprintable() or char in JOINERS else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def printable(text: str, console: Console) -> Text:
+    """The text for a terminal: never read as markup, and as far as the console's encoding can say it."""
+    return Text(visible(text).encode(console.encoding, "backslashreplace").decode(console.encoding))

@@ -1,0 +1,72 @@
+"""A cell that ran out of memory: at which batch, what the plan says of smaller ones, and what is run instead."""
+
+from dataclasses import dataclass
+
+from bench.cell import Cell
+from bench.record import Failure, Record
+
+#: The batch that a phase holds; of one that is in neither row, no batch settles what it takes.
+TRAINING = {"warm-up", "train", "memory"}
+PREDICTING = {"evaluate", "inference", "latency", "generate", "insights", "calibrate"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitting:
+    """What the plan says of smaller batches.
+
+    Attributes:
+        batch_size: the largest that fits, below the one that failed; 0 where none does, None where it cannot tell.
+        said: the same in words, or why it cannot tell.
+    """
+
+    batch_size: int | None
+    said: str
+
+
+def failed_batch(cell: Cell, phase: str) -> int | None:
+    """The batch size that a phase works with; None where its memory hangs on none."""
+    if phase in TRAINING:
+        return cell.train.batch_size
+    return cell.train.inference_batch_size if phase in PREDICTING else None
+
+
+def reduced(cell: Cell, batch_size: int) -> Cell:
+    """The cell with no batch larger than this, in training as in inference."""
+    sizes = {key: min(batch_size, getattr(cell.train, key)) for key in ("batch_size", "inference_batch_size")}
+    return cell.model_copy(update={"train": cell.train.model_copy(update=sizes)})
+
+
+def is_of(record: Record, cell: Cell) -> bool:
+    """Whether a record is of this cell, be it run with smaller batches."""
+    return record.cell.model_copy(update={"train": cell.train}).id == cell.id
+
+
+def as_of_study(record: Record, cell: Cell) -> Record:
+    """The record under the id of the study's cell, marked where it was run with smaller batches than the study's.
+
+    Args:
+        record: of ``cell`` or of what ``reduced`` made of it.
+        cell: the study's.
+    """
+    ran, wanted = record.cell.train, cell.train
+    changes: dict[str, object] = {"cell_id": cell.id}
+    if ran.batch_size != wanted.batch_size:
+        changes["study_batch_size"] = wanted.batch_size
+    if ran.inference_batch_size != wanted.inference_batch_size:
+        told = f"inference ran at batch {ran.inference_batch_size} in place of {wanted.inference_batch_size}, to fit"
+        changes["warnings"] = tuple(dict.fromkeys((*record.warnings, told)))
+    return record.model_copy(update=changes)
+
+
+def with_fitting(record: Record, fitting: Fitting) -> Record:
+    """A record of status oom whose failure says first what could be run instead."""
+    failure = record.failure
+    assert failure is not None, "a cell that ran out of memory has a failure"
+    batch = failed_batch(record.cell, failure.phase)
+    where = f"out of memory in {failure.phase}" + (f" at batch {batch}" if batch is not None else "")
+    way = f"; --retry oom runs it at batch {fitting.batch_size}" if fitting.batch_size else ""
+    told = failure.model_dump() | {
+        "message": f"{where}; {fitting.said}{way}\n{failure.message}",
+        "fitting_batch_size": fitting.batch_size,
+    }
+    return record.model_copy(update={"failure": Failure.model_validate(told)})

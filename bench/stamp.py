@@ -1,0 +1,172 @@
+"""The audit stamp: what must hold for a row's numbers to be trusted, each thing checked against a stated limit."""
+
+from bench.measure.conditions import Conditions
+from bench.measure.stationarity import DISTURBED_RATIO, Drift, drift
+from bench.record import Check, MemoryLedger, Speed, Verdict
+from bench.train import StepLog
+from bench.warmup import WarmUp
+
+#: Later steps may be this much slower or faster than earlier ones, if they are at all (see ``Drift.significant``).
+DRIFT_FRACTION = 0.05
+DISTURBED_FRACTION = 0.05
+#: Of the cores that the worker may use.
+OTHERS_FRACTION = 0.10
+STOLEN_FRACTION = 0.02
+HARNESS_FRACTION = 0.02
+PHASES_FRACTION, PHASES_SECONDS = 0.02, 0.25
+#: Measured peak against what tensors were seen to hold: CUDA's allocator hands out nothing else; a process does.
+CUDA_MEMORY_FRACTION = 0.05
+HOST_MEMORY_FRACTION = 0.03
+
+
+def _check(name: str, suspect: bool | None, found: str) -> Check:
+    verdict: Verdict = "unknown" if suspect is None else "suspect" if suspect else "valid"
+    return Check(name=name, verdict=verdict, found=found)
+
+
+def steady(of: str, found: Drift | None) -> list[Check]:
+    """Whether the step times of a pass were stationary, and whether single steps were disturbed.
+
+    Args:
+        of: the pass, e.g. ``training``.
+        found: see ``drift``; None where the pass was too short.
+    """
+    if found is None:
+        return [_check(f"stationary {of}", None, "fewer than 12 timed steps")]
+    moved = found.significant and abs(found.fraction) > DRIFT_FRACTION
+    later = (
+        f"the later half of the steps took {100 * found.fraction:+.1f} % of the time of the earlier half, batch sizes "
+        f"allowed for (p {found.p_value:.2g}; suspect beyond ±{100 * DRIFT_FRACTION:g} % at p < 0.01)"
+    )
+    disturbed = (
+        f"{100 * found.disturbed_fraction:.1f} % of the steps took over {DISTURBED_RATIO:g} times what their size "
+        f"explains (suspect above {100 * DISTURBED_FRACTION:g} %)"
+    )
+    return [
+        _check(f"stationary {of}", moved, later),
+        _check(f"undisturbed {of}", found.disturbed_fraction > DISTURBED_FRACTION, disturbed),
+    ]
+
+
+def of_training(log: StepLog, warmup: WarmUp, speed: Speed | None) -> list[Check]:
+    """Checks of the training pass; ``speed`` is None where every step was warm-up."""
+    timed = slice(warmup.steps, None)
+    return [
+        warmed_up(warmup.stationary, warmup.steps),
+        *steady("training", drift(log.seconds[timed], log.samples[timed], log.padded_tokens[timed])),
+        overhead(log.harness_seconds, sum(log.seconds)),
+        *plausible("training", speed),
+    ]
+
+
+def of_inference(log: StepLog, speed: Speed | None) -> list[Check]:
+    """Checks of the inference pass."""
+    return [*steady("inference", drift(log.seconds, log.samples, log.padded_tokens)), *plausible("inference", speed)]
+
+
+def warmed_up(stationary: bool | None, steps: int) -> Check:
+    """Whether warm-up ended because the step times had become stationary."""
+    if stationary is None:
+        return _check("warm-up", None, f"too few steps to test; {steps} were left out")
+    how = "ended when step times had become" if stationary else "was cut short before step times had become"
+    return _check("warm-up", not stationary, f"{how} stationary, after {steps} steps")
+
+
+def undisturbed(grown: Conditions, other_gpu_processes: int | None, on_cuda: bool) -> list[Check]:
+    """What else went on during the timed phases.
+
+    Args:
+        grown: growth of the counters over these phases.
+        other_gpu_processes: beside this one, at their end; None where unknown.
+        on_cuda: the device is a GPU.
+    """
+    others, stolen = grown.others_fraction, grown.stolen_fraction
+    load = "this machine does not tell" if others is None else (
+        f"others computed on {100 * others:.1f} % of this process's cores (suspect above {100 * OTHERS_FRACTION:g} %)"
+    )  # fmt: skip
+    checks = [_check("other load", None if others is None else others > OTHERS_FRACTION, load)]
+    if stolen is not None:
+        found = f"the host gave {100 * stolen:.1f} % of the cores to others (suspect above {100 * STOLEN_FRACTION:g} %)"
+        checks.append(_check("stolen time", stolen > STOLEN_FRACTION, found))
+    swapped = grown.swapped_bytes
+    found = "this machine does not tell" if swapped is None else f"{swapped} bytes came from swap (suspect above 0)"
+    checks.append(_check("swap", None if swapped is None else swapped > 0, found))
+    checks.append(_throttling(grown))
+    if on_cuda:
+        unknown = other_gpu_processes is None
+        found = "the driver does not tell" if unknown else f"{other_gpu_processes} other processes on the GPU"
+        checks.append(_check("other processes on the GPU", None if unknown else other_gpu_processes != 0, found))
+        retries = grown.allocator_retries or 0
+        checks.append(_check("allocator retries", retries > 0, f"{retries} (suspect above 0)"))
+    return checks
+
+
+def _throttling(grown: Conditions) -> Check:
+    if grown.gpu_throttled_seconds is not None:
+        found = f"heat lowered the GPU's clocks for {grown.gpu_throttled_seconds:.3g} s (suspect above 0)"
+        return _check("throttling", grown.gpu_throttled_seconds > 0, found)
+    if grown.cpu_throttled is None:
+        return _check("throttling", None, "this machine does not tell")
+    return _check("throttling", grown.cpu_throttled > 0, f"heat lowered a clock {grown.cpu_throttled} times")
+
+
+def overhead(harness_seconds: float, step_seconds: float) -> Check:
+    """How much of a training's steps was the harness's own work."""
+    share = harness_seconds / step_seconds if step_seconds > 0 else 0.0
+    found = f"{100 * share:.2f} % of the time of the steps (suspect above {100 * HARNESS_FRACTION:g} %)"
+    return _check("harness overhead", share > HARNESS_FRACTION, found)
+
+
+def deterministic(losses: tuple[float, float], gradient_norms: tuple[float, float]) -> Check:
+    """Whether one step from one seed gives one loss.
+
+    Fused kernels may add a gradient up in any order, so a gradient that differs is told and not held against the row.
+    """
+    same = losses[0] == losses[1]
+    found = f"losses {losses[0]!r} and {losses[1]!r} from one seed" if not same else "one loss from one seed"
+    if gradient_norms[0] != gradient_norms[1]:
+        found += f"; gradient norms {gradient_norms[0]!r} and {gradient_norms[1]!r}"
+    return _check("same seed, same loss", not same, found)
+
+
+def counted_alike(problem: str | None, ways: int | None) -> Check:
+    """Whether the ways of counting FLOPs agree.
+
+    Args:
+        problem: how they do not, or why they cannot be told to.
+        ways: that there are; None where they cannot be compared.
+    """
+    suspect = None if ways is None else problem is not None
+    return _check("FLOP counters agree", suspect, problem or f"{ways} ways within 0.1 %")
+
+
+def plausible(of: str, speed: Speed | None) -> list[Check]:
+    """Whether a pass ran no faster than the device can compute; nothing where that is unknown."""
+    if speed is None or speed.mfu_fraction is None:
+        return []
+    found = f"{100 * speed.mfu_fraction:.1f} % of what a large matmul reached here (suspect above 100 %)"
+    return [_check(f"plausible {of}", speed.mfu_fraction > 1, found)]
+
+
+def accounted(ledger: MemoryLedger) -> Check:
+    """Whether a peak is what tensors were seen to hold: no less, and on CUDA no more."""
+    parts = ledger.weights_bytes + ledger.gradients_bytes + ledger.optimizer_state_bytes
+    parts += ledger.activations_bytes + ledger.workspace_bytes
+    on_cuda = ledger.process_bytes is None
+    measured = parts + ledger.unattributed_bytes
+    off = ledger.unattributed_bytes / max(parts, 1)
+    limit = CUDA_MEMORY_FRACTION if on_cuda else HOST_MEMORY_FRACTION
+    suspect = off < -limit or (on_cuda and off > limit)
+    sides = "within ±" if on_cuda else "no less than -"
+    found = (
+        f"{measured / 1e6:.1f} MB measured{'' if on_cuda else ' beyond the process'}, {parts / 1e6:.1f} MB seen in "
+        f"tensors: {100 * off:+.1f} % (valid {sides}{100 * limit:g} %)"
+    )
+    return _check(f"{ledger.of} memory accounted for", suspect, found)
+
+
+def adds_up(phase_seconds: float, wall_seconds: float) -> Check:
+    """Whether the phases together are the whole of the cell's time."""
+    rest = wall_seconds - phase_seconds
+    found = f"{rest:.2f} s of {wall_seconds:.2f} s lie outside of every phase (suspect above 2 %, and above 0.25 s)"
+    return _check("phases add up", rest > max(PHASES_SECONDS, PHASES_FRACTION * wall_seconds), found)

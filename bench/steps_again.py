@@ -1,0 +1,102 @@
+"""Steps taken once more, after the timed ones and on copies: what fills the memory, and is the loss settled by a seed.
+
+Watching every operator costs time and would disturb a timing pass, so this is a pass of its own.
+"""
+
+import copy
+import gc
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from bench.cell import Cell
+from bench.data.batches import Batch
+from bench.ledger import Held, hold_batch, inference_peak, tracker_of, training_peaks
+from bench.method import Method
+from bench.seeding import seed_generators
+from bench.train import TrainStep, autocast
+
+#: The optimizer's state is made in the first step; the second finds everything in place.
+STEPS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class StepsAgain:
+    """What the steps showed.
+
+    Attributes:
+        held: bytes by kind at the highest peak of a training step.
+        losses: of the same step from the same seed, twice.
+        gradient_norms: likewise.
+    """
+
+    held: Held
+    losses: tuple[float, float]
+    gradient_norms: tuple[float, float]
+
+
+def train_again(
+    model: nn.Module, method: Method, cell: Cell, batch: Batch, device: torch.device, dtype: torch.dtype
+) -> StepsAgain:
+    """Take steps on copies of a trained model and its method, which stay as they are.
+
+    Args:
+        model: on the device.
+        method: that adapted it.
+        cell: for its settings and its seed.
+        batch: that needs the most memory.
+        device: where the model lies.
+        dtype: of the matmuls.
+    """
+    model, method = _copied(model, method)
+    model.train()
+    precision = autocast(device, dtype)
+    step = TrainStep(model, method, STEPS, cell.train, precision, cell.model.kind)
+    batch = batch.to(device)
+    found = [_loss_and_gradient(step, batch, cell.seed) for _ in range(2)]
+    tracker = tracker_of(model, device.type)
+    hold_batch(tracker, batch)
+    for number in range(STEPS):
+        peaks = training_peaks(step, batch, tracker, nullcontext)
+        method.after_step(model, number)
+    held = max(peaks.values(), key=lambda part: sum(part.values()))
+    (loss, norm), (loss_again, norm_again) = found
+    return StepsAgain(held=held, losses=(loss, loss_again), gradient_norms=(norm, norm_again))
+
+
+def _copied(model: nn.Module, method: Method) -> tuple[nn.Module, Method]:
+    """Copies of both, made at once so that what they share stays shared.
+
+    A tensor with a history, which a method may keep for its extra loss, refuses to be copied; its values stand in.
+    """
+    kept = [o for o in gc.get_objects() if isinstance(o, Tensor) and not o.is_leaf]
+    copied: tuple[nn.Module, Method] = copy.deepcopy((model, method), {id(t): t.detach().clone() for t in kept})
+    return copied
+
+
+def _loss_and_gradient(step: TrainStep, batch: Batch, seed: int) -> tuple[float, float]:
+    """The loss from a seed and the norm of its gradient; no weight changes."""
+    seed_generators(seed)
+    loss, total = step.loss(batch)
+    total.backward()
+    gradients = [p.grad for p in step.model.parameters() if p.grad is not None]
+    norm = float(nn.utils.get_total_norm(gradients)) if gradients else 0.0
+    step.optimizer.zero_grad(set_to_none=True)
+    return float(loss), norm
+
+
+def infer_again(
+    model: nn.Module,
+    score: Callable[[Batch], Tensor],
+    batch: Batch,
+    device: torch.device,
+    around: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Held:
+    """Bytes by kind at the peak of scoring the batch that needs the most memory."""
+    batch = batch.to(device)
+    tracker = tracker_of(model, device.type)
+    hold_batch(tracker, batch)
+    return inference_peak(score, batch, tracker, around)

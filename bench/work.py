@@ -1,0 +1,96 @@
+"""The state of the work on one cell: what is known so far, and what it is measured with."""
+
+from typing import Any, Literal
+
+import torch
+
+from bench import stamp
+from bench.cell import Cell
+from bench.measure import machine
+from bench.measure.flops.lengths import FlopsByLength
+from bench.memory_record import MemoryRecord
+from bench.phases import Phases
+from bench.record import Check, PhaseName, Speed
+from bench.speed import Cost, speed
+from bench.store import CellFolder
+from bench.train import StepLog
+
+
+class Work:
+    """One cell; ``facts`` fills as the work goes, so that a failure keeps what was known.
+
+    Attributes:
+        cell: to be measured.
+        paths: of its folder.
+        facts: fields of the record.
+        unknown: why fields of the record are null.
+        logs: of each timed pass, by its name.
+        checks: of the stamp.
+        device: that computes.
+        precision: of matmuls.
+        dtype: the same for torch.
+        phases: with their clocks.
+        memory: what the peaks are made of.
+    """
+
+    def __init__(self, cell: Cell, paths: CellFolder) -> None:
+        """Settle on a device and a precision; nothing is loaded."""
+        self.cell, self.paths = cell, paths
+        self.facts: dict[str, Any] = {}
+        self.unknown: dict[str, str] = {}
+        self.logs: dict[str, StepLog] = {}
+        self.checks: list[Check] = []
+        self.device = machine.device_for(cell.device)
+        self.precision: Literal["bf16", "fp32"] = machine.precision_for(cell.train.precision, self.device)
+        self.dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        self.phases = Phases(self.device, paths.progress)
+        self.memory = MemoryRecord(self.device, self.phases)
+
+    @property
+    def on_cuda(self) -> bool:
+        """The device is a GPU."""
+        return self.device.type == "cuda"
+
+    def random_weights(self, field: str) -> bool:
+        """Whether the model has random weights, which is then the reason why a field is null."""
+        if self.cell.model.weights == "random":
+            self.unknown[field] = "the model has random weights"
+            return True
+        return False
+
+    def speed(
+        self, field: str, log: StepLog, batch_size: int, phase: PhaseName, flops: FlopsByLength | None, skip: int = 0
+    ) -> Speed | None:
+        """The speed of a pass that is over, and why parts of it are null.
+
+        Args:
+            field: of the record.
+            log: of the pass.
+            batch_size: sequences in a full batch.
+            phase: that held its timed steps.
+            flops: of one sequence by its tokens; None where unknown.
+            skip: first steps that are warm-up.
+        """
+        ran = self.phases.named(phase)
+        energy = ran[-1].energy_joules if ran else None
+        found = speed(log, skip, batch_size, Cost(energy, flops, self.facts["matmul_flops_per_second"]))
+        if found is not None and found.energy_joules_per_sample is None:
+            self.unknown[f"{field}.energy_joules_per_sample"] = self.phases.energy.why_not or "the counter failed"
+        if found is not None and found.mfu_fraction is None:
+            self.unknown[f"{field}.mfu_fraction"] = "FLOPs by length are not known for this pass"
+        return found
+
+    def close(self) -> None:
+        """End the phase that is open, and put peaks, ledgers and conditions into facts and stamp."""
+        self.phases.finish()
+        facts, unknown = self.memory.facts()
+        if self.cell.train.optimizer == "paged_adamw" and facts.pop("peak_train_bytes", None) is not None:
+            unknown["peak_train_bytes"] = "the optimizer's paged state is outside of what torch allocates"
+            facts["memory"] = tuple(ledger for ledger in facts["memory"] if ledger.of != "train")
+        self.facts |= facts
+        self.unknown |= unknown
+        self.checks += [stamp.accounted(ledger) for ledger in facts["memory"] if ledger.of != "load"]
+        grown = self.phases.conditions_of("warm-up", "train", "inference")
+        if grown is not None:
+            others = None if self.phases.nvml is None else self.phases.nvml.other_processes()
+            self.checks += stamp.undisturbed(grown, others, self.on_cuda)

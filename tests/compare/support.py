@@ -1,0 +1,65 @@
+"""Sides of a comparison: in memory, as a report and as a run folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.compare.couples import Couple
+from bench.compare.side import Found, Side
+from bench.record import Record
+from bench.report import archive
+from bench.report.pairing import Measured
+from bench.store import RunFolder, write_json
+from bench.study import Study
+
+STUDY = {"name": "s", "grid": [{"datasets": ["IMDb"], "models": ["RoBERTa"], "methods": ["LoRA"]}]}
+
+
+def run_json(records: Sequence[Record], more_ids: Sequence[str] = (), **study: Any) -> dict[str, Any]:
+    """The content of a run.json."""
+    return {
+        "schema_version": 1, "study": STUDY | study, "command": "tunebench run s", "written_at": "",
+        "cell_ids": [*(record.cell_id for record in records), *more_ids],
+    }  # fmt: skip
+
+
+def side(*cells: Record | Found, not_run: Sequence[str] = (), **study: Any) -> Side:
+    """A side of these records or cells."""
+    found = tuple((cell, None) if isinstance(cell, Record) else cell for cell in cells)
+    settings = Study.model_validate(STUDY | study).model_dump(mode="json")
+    return Side(Path("here"), "report", settings, found, tuple(not_run))
+
+
+def report(folder: Path, *records: Record, more_ids: Sequence[str] = (), **study: Any) -> Path:
+    """A published report of these records."""
+    folder.mkdir()
+    archive.write(run_json(records, more_ids, **study), records, folder)
+    return folder
+
+
+def run_folder(folder: Path, *cells: Measured, more_ids: Sequence[str] = ()) -> Path:
+    """A run folder whose cells have been written below it, but for their records."""
+    run = RunFolder(folder)
+    folder.mkdir(exist_ok=True)
+    for record, cell_folder in cells:
+        cell_folder.path.mkdir(parents=True, exist_ok=True)
+        write_json(cell_folder.record, record.model_dump(mode="json"))
+    write_json(run.run, run_json([record for record, _ in cells], more_ids))
+    return folder
+
+
+def couples(a: Sequence[Record], b: Sequence[Record]) -> tuple[Couple, ...]:
+    """A row: records of A and of B in the same order of seeds."""
+    return tuple(Couple((one, None), (other, None)) for one, other in zip(a, b, strict=True))
+
+
+def changed(record: Record, **fields: Any) -> Record:
+    """The record with these fields replaced."""
+    return Record.model_validate(record.model_dump() | fields)
+
+
+def changed_code(record: Record, sha256: str = "1") -> Record:
+    """The record of the same cell, measured with another version of the method's code."""
+    method = record.cell.method.model_copy(update={"sha256": sha256})
+    cell = record.cell.model_copy(update={"method": method})
+    return record.model_copy(update={"cell": cell, "cell_id": cell.id})

@@ -1,0 +1,285 @@
+"""Run folders, reports and published tables from elsewhere: each verb ends in an answer or a clear error."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from bench import audit as audits
+from bench.audit.render import to_csv, to_html, to_markdown
+from bench.cli import main
+from bench.errors import RequestError
+from bench.insight import Insight
+from bench.report import archive, figures
+from bench.store import RunFolder
+from tests.audit.conftest import plan_row
+from tests.report.conftest import make_record as make_record
+from tests.report.predicted import TRUTH, Cells, flipped, study
+from tests.security.hostile import NASTY, TEXTS, VALUES, examples, spoiled
+from tests.support import toml
+
+Said = Callable[[], tuple[str, str]]
+CHART = {"kind": "bars", "x": "expert", "y": "tokens", "x_label": "expert", "y_label": "tokens"}
+PART = {"name": "tokens", "title": "Tokens", "caption": "n = 3.", "columns": {"expert": ["a", "b"], "tokens": [1, 2]}}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A run folder of two methods and two seeds by file; of ``cells`` the first has figures too."""
+    folder = RunFolder(tmp_path_factory.mktemp("whole") / "run")
+    cells = Cells(make_record.__wrapped__(), folder.cells)  # type: ignore[attr-defined]
+    measured = [
+        cells.measured(predicted, method=method, seed=seed)
+        for seed, predicted in enumerate((list(TRUTH), flipped(3)))
+        for method in ("LoRA", "BitFit")
+    ]
+    run = {
+        "schema_version": 1, "study": study(("LoRA", "BitFit")), "command": "tunebench run s", "written_at": "2026-01-02",
+        "cell_ids": [record.cell_id for record, _ in measured],
+        "methods": {"LoRA": {"sha256": "0", "says": {"label": "LoRA", "kinds": ["encoder"], "trains": True}}},
+    }  # fmt: skip
+    archive.write(run, [record for record, _ in measured], folder.path)
+    files: dict[str, Any] = {
+        "run.json": run,
+        "study.json": json.loads((folder.path / "study.json").read_text()),
+        "records.jsonl": (folder.path / "records.jsonl").read_bytes(),
+    }
+    for record, paths in measured:
+        files[f"cells/{record.cell_id}/record.json"] = record.model_dump(mode="json")
+        files[f"cells/{record.cell_id}/cell.json"] = record.cell.model_dump(mode="json")
+        files[f"cells/{record.cell_id}/predictions.jsonl"] = paths.predictions.read_bytes()
+    files[f"cells/{measured[0][0].cell_id}/insights.json"] = {"parts": [PART]}
+    return files
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Said:
+    """What was printed since the last call; commands run in ``tmp_path / "here"``, which nothing may leave."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "canary").write_text("sings")
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def read() -> tuple[str, str]:
+        out, err = capsys.readouterr()
+        return out, err
+
+    return read
+
+
+def laid(files: dict[str, Any], name: str, content: Any) -> None:
+    """The files of a run folder, one of them with another content, in ``run`` here; reports of before are gone."""
+    shutil.rmtree("reports", ignore_errors=True)
+    for place, whole in files.items():
+        path = Path("run") / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        value = content if place == name else whole
+        path.write_bytes(value if isinstance(value, bytes) else json.dumps(value).encode("utf-8", "surrogatepass"))
+
+
+def ends_well(arguments: list[str], said: Said) -> int:
+    """The exit code of a command, which ended in an answer or a clear error and wrote in ``here/reports`` alone."""
+    code = main(arguments)
+    out, err = said()
+    assert code in (0, 1, 2, 3)
+    assert (code == 2) == err.startswith("tunebench: "), err
+    for text in (out, err):
+        assert [char for char in text if not char.isprintable()].count("\n") == sum(
+            not char.isprintable() for char in text
+        )
+    assert len(err) < 20_000
+    assert len(err.splitlines()) < 60
+    here = Path.cwd()
+    assert {path.name for path in here.iterdir()} <= {"run", "reports"}
+    assert {path.name for path in here.parent.iterdir()} == {"here", "canary"}
+    assert (here.parent / "canary").read_text() == "sings"
+    for path in here.glob("reports/*"):
+        assert path.is_dir()
+    return code
+
+
+@st.composite
+def damaged(draw: st.DrawFn, files: dict[str, Any], name: str) -> Any:
+    """Another content of one of the files: spoiled values, or bytes that were cut, changed or put in."""
+    whole = files[name]
+    if isinstance(whole, bytes) and draw(st.booleans()):
+        lines = [json.loads(line) for line in whole.splitlines()]
+        spoilt = draw(spoiled(lines))
+        return (
+            b"\n".join(json.dumps(line).encode("utf-8", "surrogatepass") for line in spoilt)
+            if isinstance(spoilt, list)
+            else b""
+        )
+    if isinstance(whole, bytes) or draw(st.integers(0, 9)) == 0:
+        raw = whole if isinstance(whole, bytes) else json.dumps(whole).encode()
+        at = draw(st.integers(0, len(raw)))
+        return (
+            raw[:at]
+            + draw(st.binary(max_size=3) | st.sampled_from([b"[" * 50_000, b"9" * 5000, b'"\\ud800"']))
+            + raw[at + 1 :]
+        )
+    return draw(spoiled(whole, VALUES | st.just("\ud800")))
+
+
+def of_run(files: dict[str, Any], last: str) -> str:
+    """The name of a file of the first cell."""
+    return next(name for name in files if name.endswith(last))
+
+
+@pytest.mark.parametrize("file", ["run.json", "record.json", "insights.json", "predictions.jsonl"])
+@examples(40)
+@given(data=st.data())
+def test_report(whole: dict[str, Any], said: Said, file: str, data: st.DataObject) -> None:
+    name = of_run(whole, file)
+    # Without what takes most of the time, where it is not what is looked at.
+    files = {place: content for place, content in whole.items() if file == "insights.json" or "insights" not in place}
+    if file != "predictions.jsonl":
+        files["run.json"] = files["run.json"] | {"study": study()}
+    shutil.rmtree("run", ignore_errors=True)
+    laid(files, name, data.draw(damaged(files, name)))
+    event(f"exit code {ends_well(['report', 'run'], said)}")
+
+
+NUMBERS = (0, -1, 2**62, 2**64, 10**400, 0.0, -1.5, 5e-324, 1e18, 1e308)
+
+
+@examples(40)
+@given(data=st.data(), values=st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=3))
+def test_report_of_numbers_that_cannot_be(
+    whole: dict[str, Any], said: Said, data: st.DataObject, values: list[float]
+) -> None:
+    name = of_run(whole, "record.json")
+    record = json.loads(json.dumps(whole[name]))
+    for value in values:
+        inside, key = data.draw(st.sampled_from([*numbers(record)]))
+        inside[key] = int(value) if type(inside[key]) is int and abs(value) < 1e300 else value
+    laid(whole, name, record)
+    assert ends_well(["report", "run"], said) == 0
+
+
+def numbers(content: Any) -> Iterator[tuple[Any, Any]]:
+    """Every number inside, as the table or list that holds it and its place there."""
+    pairs = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for key, value in pairs:
+        if type(value) in (int, float):
+            yield content, key
+        yield from numbers(value)
+
+
+@pytest.mark.parametrize("file", ["run.json", "record.json", "cell.json"])
+@examples(20)
+@given(data=st.data(), part=st.sampled_from(["s0", "LoRA", "../", "", "/etc"]) | TEXTS)
+def test_explain(whole: dict[str, Any], said: Said, file: str, data: st.DataObject, part: str) -> None:
+    """It never comes to a model here: the method of the cell is not one that is installed."""
+    name = of_run(whole, file)
+    laid(whole, name, data.draw(damaged(whole, name)))
+    assert ends_well(["explain", "run", "--", part, "a text"], said) == 2
+
+
+@pytest.mark.parametrize("file", ["study.json", "records.jsonl", "run.json", "record.json"])
+@examples(20)
+@given(data=st.data())
+def test_compare(whole: dict[str, Any], said: Said, file: str, data: st.DataObject) -> None:
+    name = of_run(whole, file)
+    files = {
+        place: content
+        for place, content in whole.items()
+        if file not in ("study.json", "records.jsonl") or "/" not in place
+    }
+    if file in ("study.json", "records.jsonl"):
+        del files["run.json"]
+    shutil.rmtree("run", ignore_errors=True)
+    laid(files, name, data.draw(damaged(whole, name)))
+    event(f"exit code {ends_well(['compare', 'run', 'run', '--all'], said)}")
+
+
+KINDS = st.sampled_from(["heatmap", "bars", "lines", "scatter"])
+COLUMN = st.lists(
+    TEXTS
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.none()
+    | st.sampled_from([10**300, -(2**70)]),
+    max_size=6,
+)
+
+
+@examples(25)
+@given(kind=KINDS, columns=st.fixed_dictionaries(dict.fromkeys("xyvcp", COLUMN)), text=TEXTS, extra=st.booleans())
+def test_figures(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, columns: dict[str, Any], text: str, extra: bool
+) -> None:
+    """Any insight that is valid is drawn, with whatever its columns hold."""
+    length = min(map(len, columns.values()))
+    chart = {"kind": kind, "x": "x", "y": "y", "value": "v", "x_label": text, "y_label": text, "value_label": text}
+    more = {"colour": "c", "panel": "p"} if extra else {}
+    columns = {name: values[:length] for name, values in columns.items()}
+    part = Insight.model_validate(
+        PART | {"title": text[:200], "caption": text, "columns": columns, "chart": chart | more}
+    )
+    folder = tmp_path_factory.mktemp("figures")
+    for path in figures.save(part, folder):
+        assert path.parent == folder
+
+
+PUBLISHED: dict[str, Any] = {
+    "title": "Tables", "source": "A journal.", "study": "demo", "stated": {"sequence_length": 128, "batch_size": 8},
+    "tables": {"one": {"file": "one.csv", "title": "One"}, "two": {"file": "two.csv", "row_column": "Row",
+                       "rows": {"Mine": {"model": "m", "method": "x"}}}},
+    "datasets": {"D": "d"}, "models": {"M": "m"}, "methods": {"X": "x"},
+}  # fmt: skip
+ROWS = [["dataset", "model", "method", "f1", "total_params_million", "gflops"], ["D", "M", "X", "0.91", "4582.54", "1.5"],
+        ["d", "m", "y", "0.90", "4540.60", "1.25"]]  # fmt: skip
+OF_ROWS = [["dataset", "row", "f1"], ["D", "Mine", "0.5"]]
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tables")
+
+
+def lines(rows: Any) -> bytes:
+    """Rows as csv, badly quoted where a cell holds what must be quoted."""
+    if not isinstance(rows, list):
+        return str(rows).encode("utf-8", "surrogatepass")
+    return "\n".join(",".join(map(_cell, row)) if isinstance(row, list) else _cell(row) for row in rows).encode()
+
+
+def _cell(value: Any) -> str:
+    return str(value) if not isinstance(value, int) or abs(value) < 10**4000 else "9" * 5000
+
+
+@examples(120)
+@given(
+    manifest=spoiled(PUBLISHED) | st.just(PUBLISHED),
+    rows=spoiled(ROWS, TEXTS | st.integers() | st.floats()) | st.just(ROWS),
+    of_rows=spoiled(OF_ROWS, TEXTS) | st.just(OF_ROWS),
+    alone=st.booleans(),
+)
+def test_audit(tables: Path, manifest: Any, rows: Any, of_rows: Any, alone: bool) -> None:
+    (tables / "one.csv").write_bytes(lines(rows))
+    (tables / "two.csv").write_bytes(lines(of_rows))
+    names = {key: manifest[key] for key in ("datasets", "models", "methods", "stated") if key in manifest}
+    (tables / "names.toml").write_text(toml(names if alone else manifest), encoding="utf-8")
+    (tables / "published.toml").write_text(toml(manifest), encoding="utf-8")
+    plan = [plan_row("d", "m", method, total_params=4_540_600_320, trainable_params=0, trains=False) for method in "xy"]
+    try:
+        if alone:
+            published = audits.load(audits.find(str(tables / "one.csv")), tables / "names.toml")
+        else:
+            published = audits.load(audits.find(str(tables)))
+        found = audits.audit(published, plan, {}, study="s", causal=())
+    except RequestError as error:
+        event(type(error).__name__)
+        assert len(str(error)) < 10_000
+        assert all(line.isprintable() for line in str(error).splitlines()), str(error)
+        return
+    event("audited")
+    assert to_html(found)
+    assert to_markdown(found)
+    assert to_csv(found)

@@ -1,0 +1,28 @@
+"""Text of others on a terminal."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from bench.printable import printable, visible
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("plain é 好 😀", "plain é 好 😀"),
+        ("a\n\t b\u00a0c\u2028d", "a b c d"),
+        ("\x00\x1b\x7f\x9b", r"\x00\x1b\x7f\x9b"),
+        ("\u202eabc\u2066", r"\u202eabc\u2066"),
+        ("\ue000", r"\ue000"),
+        ("\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e"),
+    ],
+)
+def test_visible(text: str, wanted: str) -> None:
+    assert visible(text) == wanted
+
+
+def test_printable_is_no_markup_and_fits_the_encoding() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    assert printable("[red]é\x1b[/]", Console(file=stream)).plain == r"[red]\xe9\x1b[/]"
