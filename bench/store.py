@@ -267,7 +267,9 @@ def parse_record(text: str, where: str) -> Record:
         content = json.loads(text)
         refuse_newer(content.get("schema_version"), where)
         _require_countable(content)
-        return Record.model_validate(content)
+        record = Record.model_validate(content)
+        _require_texts(record)
+        return record
     except (ValueError, AttributeError, RecursionError) as error:
         raise RunFolderError(f"{where} is not a record: {error}") from None
 
@@ -287,6 +289,18 @@ def _require_countable(content: Any) -> None:
             elif isinstance(value, int | float) and not -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
                 raise ValueError(f"no number may be beyond ±{LARGEST_NUMBER:.0e}")
         level = inner
+
+
+def _require_texts(record: Record) -> None:
+    """Whether quality was measured on texts.
+
+    Raises:
+        ValueError: a label has fewer than none, or all have none.
+    """
+    for quality in (record.quality, record.generation and record.generation.quality):
+        counts = quality.label_counts.values() if quality else (1,)
+        if min(counts, default=0) < 0 or not any(counts):
+            raise ValueError("quality.label_counts must count texts")
 
 
 def study_of(run: Mapping[str, Any], where: object) -> dict[str, Any]:

@@ -166,7 +166,7 @@ def numbers(content: Any) -> Iterator[tuple[Any, Any]]:
     """Every number inside, as the table or list that holds it and its place there."""
     pairs = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
     for key, value in pairs:
-        if type(value) in (int, float):
+        if type(value) in (int, float) and key != "schema_version":
             yield content, key
         yield from numbers(value)
 

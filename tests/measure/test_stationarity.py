@@ -1,0 +1,139 @@
+"""Step times that settle, drift, are disturbed, or only follow the sizes of their batches."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bench.measure.stationarity import WARMUP_WINDOW_STEPS, drift, warmed_up
+
+STEPS = 40
+SAMPLES = [8] * STEPS
+PADDED = [8 * length for length in np.random.default_rng(0).integers(8, 60, STEPS).tolist()]
+
+
+def window_pair(u: int) -> list[float]:
+    """Sixteen times, of which the first eight exceed the last eight in 64 - u of the 64 pairs: Mann-Whitney's U is u.
+
+    All later ones are 1 to 8, and each earlier one is put above as many of them as it needs.
+    """
+    below, each = divmod(u, WARMUP_WINDOW_STEPS)
+    lost = [WARMUP_WINDOW_STEPS] * below + [each] + [0] * (WARMUP_WINDOW_STEPS - below - 1)
+    earlier = [WARMUP_WINDOW_STEPS - lost_to + 0.5 + number / 100 for number, lost_to in enumerate(lost)]
+    return [*earlier, *map(float, range(1, WARMUP_WINDOW_STEPS + 1))]
+
+
+def explained(padded: Sequence[int], samples: Sequence[int]) -> NDArray[np.float64]:
+    """Seconds by size: a constant, so much a token, and so much a pair of tokens of one sequence."""
+    tokens = np.array(padded, dtype=np.float64)
+    return 2e-3 + 1e-5 * tokens + 3e-8 * tokens**2 / np.array(samples)
+
+
+class TestWarmedUp:
+    @pytest.mark.parametrize(("u", "over"), [(0, False), (15, False), (16, True), (32, True), (64, True)])
+    def test_published_critical_value(self, u: int, over: bool) -> None:
+        """Of 8 against 8, one-sided at 5 %: 15, as in Mann and Whitney's table and every one since."""
+        assert warmed_up(window_pair(u), [1] * 16) is over
+
+    def test_slow_steps_at_the_start_are_seen_and_then_forgotten(self) -> None:
+        rng = np.random.default_rng(1)
+        seconds = (np.concatenate([np.full(8, 0.2), np.full(32, 0.1)]) * rng.uniform(0.97, 1.03, 40)).tolist()
+        assert not warmed_up(seconds[:16], [64] * 16)
+        assert warmed_up(seconds[:24], [64] * 24)
+
+    def test_longer_batches_at_the_start_are_no_warm_up(self) -> None:
+        padded = [640] * 8 + [64] * 8
+        seconds = [tokens * 1e-4 * wobble for tokens, wobble in zip(padded, [1.0, 1.01] * 8, strict=True)]
+        assert warmed_up(seconds, padded)
+        assert not warmed_up(seconds, [64] * 16)
+
+    def test_equal_times_are_settled(self) -> None:
+        assert warmed_up([0.1] * 16, [64] * 16)
+
+    def test_fewer_than_two_windows_settle_nothing(self) -> None:
+        assert not warmed_up([0.1] * 15, [64] * 15)
+        assert not warmed_up([], [])
+
+    def test_settled_steps_are_called_unsettled_once_in_twenty_times(self) -> None:
+        rng = np.random.default_rng(2)
+        trials = [rng.lognormal(-3, 0.1, 16).tolist() for _ in range(400)]
+        called = sum(not warmed_up(seconds, [64] * 16) for seconds in trials)
+        assert 0.02 * 400 < called < 0.08 * 400
+
+
+class TestDrift:
+    def test_times_that_follow_the_sizes_do_not_drift(self) -> None:
+        """Batches from the longest to the shortest: the times halve, and nothing drifts."""
+        padded = sorted(PADDED, reverse=True)
+        seconds = explained(padded, SAMPLES)
+        assert seconds[: STEPS // 2].mean() > 1.5 * seconds[STEPS // 2 :].mean()
+        found = drift(seconds.tolist(), SAMPLES, padded)
+        assert found is not None
+        assert found.fraction == pytest.approx(0, abs=1e-6)
+        assert found.disturbed_fraction == 0
+
+    def test_known_step_in_the_middle_is_found(self) -> None:
+        later = np.where(np.arange(STEPS) < STEPS // 2, 1.0, 1.2)
+        found = drift((explained(PADDED, SAMPLES) * later).tolist(), SAMPLES, PADDED)
+        assert found is not None
+        assert found.fraction == pytest.approx(0.2, abs=0.03)
+        assert found.significant
+        assert found.disturbed_fraction == 0
+
+    def test_growth_by_a_hundredth_a_step_is_found(self) -> None:
+        growing = 1 + 0.01 * np.arange(STEPS)
+        found = drift((0.1 * growing).tolist(), SAMPLES, [64] * STEPS)
+        assert found is not None
+        assert found.fraction == pytest.approx(np.median(growing[20:]) / np.median(growing[:20]) - 1)
+        assert found.significant
+
+    def test_noise_alone_is_rarely_called_drift(self) -> None:
+        rng = np.random.default_rng(3)
+        trials = [drift(rng.lognormal(-3, 0.05, 24).tolist(), [8] * 24, [64] * 24) for _ in range(300)]
+        called = sum(found.significant for found in trials if found is not None)
+        assert called < 0.04 * 300  # the level is 1 %
+
+    def test_published_critical_value(self) -> None:
+        """Of 6 against 6, two-sided at 1 %: U of 2 or less."""
+        later = [7.0, 8.0, 9.0, 10.0, 11.0, 12.0]
+        two = drift([1, 2, 3, 4, 7.1, 8.1 - 1e-3, *later], [1] * 12, [1] * 12)
+        three = drift([1, 2, 3, 4, 7.1, 8.1, *later], [1] * 12, [1] * 12)
+        assert two is not None
+        assert three is not None
+        assert two.p_value == pytest.approx(2 * 7 / 924)  # U of 3: 1 + 1 + 2 + 3 of 924 orders are as extreme
+        assert three.p_value == pytest.approx(two.p_value)
+        assert not two.significant
+        fewer = drift([1, 2, 3, 4, 5, 8.1, *later], [1] * 12, [1] * 12)
+        assert fewer is not None
+        assert fewer.p_value == pytest.approx(2 * 4 / 924)  # U of 2
+        assert fewer.significant
+
+    def test_single_disturbed_steps_are_counted_and_move_nothing_else(self) -> None:
+        seconds = explained(PADDED, SAMPLES)
+        seconds[[5, 11, 30]] *= 3
+        found = drift(seconds.tolist(), SAMPLES, PADDED)
+        assert found is not None
+        assert found.disturbed_fraction == 3 / STEPS
+        assert abs(found.fraction) < 0.01
+        assert not found.significant
+
+    def test_a_step_is_disturbed_beyond_one_and_a_half_times_its_size(self) -> None:
+        def with_one(ratio: float) -> float:
+            seconds = explained(PADDED, SAMPLES)
+            seconds[7] *= ratio
+            found = drift(seconds.tolist(), SAMPLES, PADDED)
+            assert found is not None
+            return found.disturbed_fraction
+
+        assert with_one(1.45) == 0
+        assert with_one(1.55) == 1 / STEPS
+
+    def test_is_unknown_below_twelve_steps(self) -> None:
+        assert drift([0.1] * 11, [8] * 11, [64] * 11) is None
+        assert drift([0.1] * 12, [8] * 12, [64] * 12) is not None
+
+    def test_equal_steps(self) -> None:
+        found = drift([0.1] * 12, [8] * 12, [64] * 12)
+        assert found is not None
+        assert (found.fraction, found.disturbed_fraction, found.significant) == (0, 0, False)
