@@ -18,7 +18,6 @@ TunebenchError
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-
 #: Names that a message lists, and characters of one; there may be thousands, and each as long as a book.
 MOST_NAMES, LONGEST_NAME = 50, 100
 

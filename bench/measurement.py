@@ -90,6 +90,7 @@ def _train(work: Work, subject: Subject) -> None:
         steps=total, samples=sum(log.samples), final_loss=sum(tail) / len(tail), speed=found
     )
     work.checks += stamp.of_training(log, warmup, found)
+    work.checks.append(stamp.tokens_counted("training", log, reading.tokens_trained_on(total)))
 
 
 def _train_again(work: Work, subject: Subject) -> None:
@@ -146,12 +147,13 @@ def _infer(work: Work, model: nn.Module, reading: Reading) -> NDArray[np.float32
 
 def _time_inference(work: Work, subject: Subject) -> None:
     """What the log of inference says; its phase is over, and its energy known."""
-    log = work.logs["inference"]
+    log, name = work.logs["inference"], work.cell.data.evaluate_split
     # A causal model's cached start, and the labels that it scores, are no tokens of the log.
     flops = subject.counted.forward if work.cell.model.kind == "encoder" else None
     found = work.speed("inference", log, work.cell.train.inference_batch_size, "inference", flops)
     work.facts["inference"] = found
     work.checks += stamp.of_inference(log, found)
+    work.checks.append(stamp.tokens_counted("inference", log, subject.reading.tokens_predicted(name)))
 
 
 def _latency(work: Work, model: nn.Module, reading: Reading) -> None:

@@ -57,7 +57,8 @@ class MemoryRecord:
                 facts[key] = peak
             else:
                 ran = self._phases.named(*PHASES[moment])  # type: ignore[index]
-                unknown[key] = "this kernel does not restart the peak resident set" if ran else "nothing is trained"
+                absent = "nothing is trained" if moment == "train" else "inference did not take place"
+                unknown[key] = "this kernel does not restart the peak resident set" if ran else absent
         facts["memory"] = tuple(ledger for moment in PHASES if (ledger := self._ledger(moment)) is not None)
         return facts, unknown
 

@@ -59,7 +59,30 @@ def fetch(source: ModelSource) -> Path | None:
     if source.weights == "pretrained" and not list(folder.glob("*.safetensors")):
         where, at = (folder, "") if source.hub_id is None else (source.hub_id, f" at revision {source.revision}")
         raise ModelError(f"model {source.name}: {where} has no *.safetensors{at}; pickled weights are never loaded")
+    if source.weights == "pretrained":
+        _require_own_weights(source.name, folder)
     return folder
+
+
+def _require_own_weights(name: str, folder: Path) -> None:
+    """Whether transformers would load the folder's own safetensors: an index may name pickles and files elsewhere.
+
+    Raises:
+        ModelError: it would load something else.
+    """
+    if (folder / "adapter_config.json").exists():
+        raise ModelError(
+            f"model {name}: {folder} has an adapter_config.json, so that transformers would load the model that it "
+            "names; give the folder of a whole model, into which its adapter is merged"
+        )
+    for index in sorted(folder.glob("*.index.json")):
+        shards = config_content(name, index).get("weight_map")
+        for shard in set(map(str, shards.values())) if isinstance(shards, dict) else ():
+            if Path(shard).name != shard or not shard.endswith(".safetensors"):
+                raise ModelError(
+                    f"model {name}: {index}: weight_map must name *.safetensors files beside it, got {shard!r:.80}; no "
+                    "other weights are loaded"
+                )
 
 
 def _download(source: ModelSource) -> Path:

@@ -26,6 +26,7 @@ class Phases:
         current: the one that is open, or was last.
         done: those that are closed, in order.
         conditions: what else went on in each of them.
+        carried_bytes: how far the peak of each stood above what was in use when it began; None where unknown.
         energy: the meter of the device.
     """
 
@@ -39,6 +40,7 @@ class Phases:
         self.current: PhaseName = "load"
         self.done: list[Phase] = []
         self.conditions: list[Conditions] = []
+        self.carried_bytes: list[int | None] = []
         self.nvml = NvmlDevice.of(device)
         self.energy = EnergyMeter.of(device, self.nvml)
         self._device = device
@@ -46,6 +48,7 @@ class Phases:
         self._progress_written = 0.0
         self._open = False
         self._host_restarted = False
+        self._carried_bytes: int | None = None
         self._started = 0.0
         self._energy_before: list[float] = []
         self._conditions_before: Conditions | None = None
@@ -65,6 +68,7 @@ class Phases:
             gc.collect()
             release_freed_memory()
         self._host_restarted = memory.restart_peaks(self._device)
+        self._carried_bytes = memory.carried_bytes(self._device, self._host_restarted)
         self._open = True
         self._energy_before = self.energy.now()
         self._conditions_before = Conditions.now(self._device, self.nvml)
@@ -78,6 +82,7 @@ class Phases:
         peaks = memory.read_peaks(self._device, self._host_restarted)
         seconds = time.perf_counter() - self._started
         assert self._conditions_before is not None, "start has read them"
+        self.carried_bytes.append(self._carried_bytes)
         self.conditions.append(Conditions.now(self._device, self.nvml).since(self._conditions_before))
         self.done.append(
             Phase(
@@ -99,10 +104,17 @@ class Phases:
         found = [grown for phase, grown in zip(self.done, self.conditions, strict=True) if phase.name in names]
         return sum(found[1:], found[0]) if found else None
 
+    def carried_of(self, *names: PhaseName) -> int | None:
+        """The most that the peak of a phase of these names began with; None where there was none, or one is unknown."""
+        found = [carried for phase, carried in zip(self.done, self.carried_bytes, strict=True) if phase.name in names]
+        known = [carried for carried in found if carried is not None]
+        return max(known) if known and len(known) == len(found) else None
+
     def tell(self, done: int, of: int, force: bool = False) -> None:
         """Tell the runner where this worker is, at most every half second."""
         now = time.monotonic()
         if force or now - self._progress_written >= PROGRESS_SECONDS:
             self._progress_written = now
+            self.energy.look()
             # Not synced and not moved: a reader that meets half a line keeps what it knew.
             self._progress.write_text(json.dumps({"phase": self.current, "done": done, "of": of}), encoding="utf-8")

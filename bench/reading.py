@@ -107,9 +107,27 @@ class Reading:
     def largest_training_batch(self, steps: int) -> Batch:
         """The batch of the first so many that has the most tokens with padding."""
         tokens, labels = self.tokens["train"], self.dataset.splits["train"].labels
-        planned = islice(schedule(tokens.lengths, self.cell.train, self.cell.seed), steps)
-        indices = max(planned, key=lambda rows: len(rows) * int(tokens.lengths[rows].max()))
+        indices = max(self._planned(steps), key=lambda rows: len(rows) * int(tokens.lengths[rows].max()))
         return self.training_batch(tokens, labels, indices, self.pad_id)
+
+    def _planned(self, steps: int) -> Iterable[NDArray[np.int64]]:
+        return islice(schedule(self.tokens["train"].lengths, self.cell.train, self.cell.seed), steps)
+
+    def tokens_trained_on(self, steps: int) -> int:
+        """Tokens of the texts of the first so many batches, prompts and answers included, padding not."""
+        labels = self.dataset.splits["train"].labels
+        rows = np.concatenate(list(self._planned(steps)))
+        total = int(self.tokens["train"].lengths[rows].sum())
+        if self.prompt is None:
+            return total
+        around = len(self.prompt.prefix_ids) + len(self.prompt.suffix_ids)
+        return total + sum(around + len(self.prompt.answer_ids(labels[row])) for row in rows)
+
+    def tokens_predicted(self, split: str) -> int:
+        """Tokens of the texts of a split and of what follows them in a prompt; not of its cached start."""
+        lengths = self.tokens[split].lengths
+        after = 0 if self.prompt is None else len(self.prompt.suffix_ids)
+        return int(lengths.sum()) + after * len(lengths)
 
     def single_batches(self, split: str, most: int) -> list[Batch]:
         """Texts of a split alone, at random as ``data.split_seed`` settles: all, or so many."""

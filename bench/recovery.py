@@ -26,7 +26,7 @@ def recover(folder: RunFolder) -> None:
     """
     try:
         for place in (folder.path, *folder.cells.iterdir()):
-            if place.is_dir():
+            if place.is_dir() and not place.is_symlink():
                 remove_asides(place)
         shutil.rmtree(folder.jobs, ignore_errors=True)
         for earlier in folder.earlier.iterdir() if folder.earlier.is_dir() else ():

@@ -167,7 +167,8 @@ def _defined_model(name: str, entry: ModelEntry, base: Path, weights_needed: boo
         source = _varied(name, entry, catalog_model(entry.base))
     if source.kind == "encoder" and source.bits is not None:
         raise ModelError(
-            f"model {name}: bits is for causal models, and this is an encoder; train.precision is what it is computed in"
+            f"model {name}: bits is for causal models, and this is an encoder; train.precision is what it is "
+            "computed in"
         )
     return source
 

@@ -16,6 +16,8 @@ HARNESS_FRACTION = 0.02
 PHASES_FRACTION, PHASES_SECONDS = 0.02, 0.25
 #: Measured peak against what tensors were seen to hold: CUDA's allocator hands out nothing else; a process does.
 CUDA_MEMORY_FRACTION = 0.05
+#: A peak that was restarted begins at what is in use.
+CARRIED_BYTES = 8_000_000
 HOST_MEMORY_FRACTION = 0.03
 
 
@@ -67,7 +69,8 @@ def of_inference(log: StepLog, speed: Speed | None) -> list[Check]:
 def warmed_up(stationary: bool | None, steps: int) -> Check:
     """Whether warm-up ended because the step times had become stationary."""
     if stationary is None:
-        return _check("warm-up", None, f"too few steps to test; {steps} were left out")
+        why = f"too few steps to test; {steps} were left out" if steps else "none was asked for"
+        return _check("warm-up", None, why)
     how = "ended when step times had become" if stationary else "was cut short before step times had become"
     return _check("warm-up", not stationary, f"{how} stationary, after {steps} steps")
 
@@ -163,6 +166,35 @@ def accounted(ledger: MemoryLedger) -> Check:
         f"tensors: {100 * off:+.1f} % (valid {sides}{100 * limit:g} %)"
     )
     return _check(f"{ledger.of} memory accounted for", suspect, found)
+
+
+def restarted(carried_bytes: int | None) -> Check:
+    """Whether the peaks began at what was in use, and so hold nothing of the phases before, such as loading.
+
+    Args:
+        carried_bytes: by which a peak stood above that when its phase began; None where there is no peak.
+    """
+    if carried_bytes is None:
+        return _check("peaks restarted", None, "this kernel does not restart the peak resident set")
+    found = (
+        f"when its phase began, a peak stood {carried_bytes / 1e6:.1f} MB above what was in use (suspect above "
+        f"{CARRIED_BYTES / 1e6:g} MB)"
+    )
+    return _check("peaks restarted", carried_bytes > CARRIED_BYTES, found)
+
+
+def tokens_counted(of: str, log: StepLog, tokens: int) -> Check:
+    """Whether a pass counted each token of its texts once, and no padding.
+
+    Args:
+        of: the pass.
+        log: of the pass, warm-up included.
+        tokens: of its texts, counted apart from the batches.
+    """
+    counted, padded = sum(log.tokens), sum(log.padded_tokens)
+    above = any(real > all_ for real, all_ in zip(log.tokens, log.padded_tokens, strict=True))
+    found = f"{counted} tokens in the batches of {of}, {padded} with padding, and {tokens} in its texts"
+    return _check(f"tokens of {of}", counted != tokens or above, found)
 
 
 def adds_up(phase_seconds: float, wall_seconds: float) -> Check:

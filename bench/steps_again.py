@@ -16,7 +16,7 @@ from bench.cell import Cell
 from bench.data.batches import Batch
 from bench.ledger import Held, hold_batch, inference_peak, tracker_of, training_peaks
 from bench.method import Method
-from bench.seeding import seed_generators
+from bench.seeding import kept_generators, seed_generators
 from bench.train import TrainStep, autocast
 
 #: The optimizer's state is made in the first step; the second finds everything in place.
@@ -38,6 +38,7 @@ class StepsAgain:
     gradient_norms: tuple[float, float]
 
 
+@kept_generators()
 def train_again(
     model: nn.Module, method: Method, cell: Cell, batch: Batch, device: torch.device, dtype: torch.dtype
 ) -> StepsAgain:
@@ -72,7 +73,8 @@ def _copied(model: nn.Module, method: Method) -> tuple[nn.Module, Method]:
 
     A tensor with a history, which a method may keep for its extra loss, refuses to be copied; its values stand in.
     """
-    kept = [o for o in gc.get_objects() if isinstance(o, Tensor) and not o.is_leaf]
+    # By type, since isinstance asks an object for its class, and one of torch's answers with a warning.
+    kept = [o for o in gc.get_objects() if issubclass(type(o), Tensor) and not o.is_leaf]
     copied: tuple[nn.Module, Method] = copy.deepcopy((model, method), {id(t): t.detach().clone() for t in kept})
     return copied
 

@@ -18,7 +18,7 @@ from bench.record import SCHEMA_VERSION, Record
 from bench.study import Study, explain
 
 #: An id names a folder, and a run.json that comes from elsewhere must not lead out of the run folder.
-CELL_ID = re.compile(r"[A-Za-z0-9._-]+")
+CELL_ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 #: Of a record; FLOPs of years on the fastest machines are fewer, and it fits into 64 bits.
 LARGEST_NUMBER = 9e18
@@ -102,7 +102,9 @@ class RunFolder:
             self.cells, self.jobs, self.earlier, self.reserve, self.lock, *(self.cells / each for each in cell_ids)
         ):  # fmt: skip
             if path.is_symlink():
-                raise RunFolderError(f"{path} is a link, which a run does not follow; put what it leads to in its place")
+                raise RunFolderError(
+                    f"{path} is a link, which a run does not follow; put what it leads to in its place"
+                )
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -19,7 +19,9 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,6
 HUB_ID = r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,95}/)?[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}$"
 HubId = Annotated[str, StringConstraints(pattern=HUB_ID)]
 #: A branch, tag or commit; the hub's clients make a path of it.
-Revision = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}){0,5}$")]
+Revision = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}){0,5}$")
+]
 
 #: Problems of a file that are told; a generated one may have thousands.
 MOST_PROBLEMS = 20
@@ -227,7 +229,10 @@ class Grid(Frozen):
     methods: tuple[str, ...] = Field(("*",), min_length=1, description="names; * is every method found that fits")
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     repeats: int = Field(
-        1, ge=1, le=100, description="times that each cell is measured; nothing differs but what the machine makes of it"
+        1,
+        ge=1,
+        le=100,
+        description="times that each cell is measured; nothing differs but what the machine makes of it",
     )
     data: Settings = Field(default_factory=dict, description="data settings for this grid alone")
     train: Settings = Field(default_factory=dict, description="train settings for this grid alone")

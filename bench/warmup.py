@@ -21,7 +21,7 @@ class WarmUp:
         """Start.
 
         Args:
-            least: steps of warm-up, whatever their times are.
+            least: steps of warm-up, whatever their times are; 0: there is no warm-up.
             total: steps of the training.
             on_end: called once, after the last step of warm-up, unless that is the last of the training.
         """
@@ -30,7 +30,7 @@ class WarmUp:
         self._least, self._total, self._on_end = min(least, total), total, on_end
         self._most = max(self._least, int(total * MOST_FRACTION))
         self._testable = self._most >= 2 * WARMUP_WINDOW_STEPS
-        self._over = False
+        self._over = not least
 
     def step(self, clock: StepClock, padded_tokens: list[int]) -> None:
         """Look at the step that ended.

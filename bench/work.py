@@ -92,5 +92,6 @@ class Work:
         self.checks += [stamp.accounted(ledger) for ledger in facts["memory"] if ledger.of != "load"]
         grown = self.phases.conditions_of("warm-up", "train", "inference")
         if grown is not None:
+            self.checks.append(stamp.restarted(self.phases.carried_of("warm-up", "train", "inference")))
             others = None if self.phases.nvml is None else self.phases.nvml.other_processes()
             self.checks += stamp.undisturbed(grown, others, self.on_cuda)

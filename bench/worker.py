@@ -1,6 +1,7 @@
 """One cell in a process of its own: cell.json in, record.json out."""
 
 import gc
+import shutil
 import sys
 import time
 import traceback
@@ -13,6 +14,8 @@ import torch
 from bench import stamp
 from bench.allocator import keep_freed_memory
 from bench.errors import UnsupportedError
+from bench.failures import says_no_memory
+from bench.host_memory import limit_data
 from bench.measurement import measure
 from bench.record import Failure, Record, Status
 from bench.samples import write_steps
@@ -37,6 +40,7 @@ def run(folder: Path, requested_at: float) -> None:
         measure(work)
     except Exception as error:  # the border: whatever a plugin or a library raises becomes this cell's row
         traceback.print_exc()
+        shutil.rmtree(paths.artifact, ignore_errors=True)  # of no use, and perhaps what has filled the disk
         status = _status(error)
         failure = Failure(phase=work.phases.current, type=type(error).__name__, message=str(error)[:4000])
     # A device that has failed may answer nothing more; what is known so far still makes a record.
@@ -75,17 +79,19 @@ def prepare_process() -> None:
 def _status(error: Exception) -> Status:
     if isinstance(error, UnsupportedError):
         return "unsupported"
-    text = str(error)
     # PyTorch's CPU allocator and the kernel's refusals come as plain RuntimeErrors that only their text tells apart.
-    no_memory = "DefaultCPUAllocator" in text or "not enough memory" in text or "Cannot allocate memory" in text
-    return "oom" if isinstance(error, torch.OutOfMemoryError | MemoryError) or no_memory else "error"
+    no_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or says_no_memory(str(error))
+    return "oom" if no_memory else "error"
 
 
 def replay(cell_path: Path) -> int:
     """Measure one cell again from its cell.json, into a folder ``replay`` beside it; returns an exit code."""
     folder = cell_path.resolve().parent / "replay"
     folder.mkdir(exist_ok=True)
-    write_json(CellFolder(folder).cell, read_cell(cell_path).model_dump(mode="json"))
+    cell = read_cell(cell_path)
+    write_json(CellFolder(folder).cell, cell.model_dump(mode="json"))
+    if cell.limits.cell_memory_bytes is not None:
+        limit_data(cell.limits.cell_memory_bytes)
     run(folder, time.time())
     print(CellFolder(folder).record)
     return 0 if '"status": "ok"' in CellFolder(folder).record.read_text(encoding="utf-8") else 1

@@ -14,6 +14,7 @@ import pytest
 
 from bench import __version__, registry
 from bench.cli import main
+from bench.errors import RequestError, StoppedError
 from tests.support import (
     ROOT,
     TEST_ROWS,
@@ -114,6 +115,17 @@ class TestQuickAnswers:
             main(arguments)
         assert ended.value.code == 2
         assert "usage: tunebench" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [RequestError, StoppedError])
+def test_what_a_terminal_would_obey_is_spelled_out(error, capsys, monkeypatch):
+    def refuse(arguments: object) -> NoReturn:
+        raise error("first \x1b[2Jline\nsecond \r\u202eline")
+
+    monkeypatch.setattr("bench.verbs.report", refuse)
+    code = main(["report", "runs/small"])
+    assert code == (2 if error is RequestError else 1)
+    assert capsys.readouterr().err == "tunebench: first \\x1b[2Jline\ntunebench: second \\r\\u202eline\n"
 
 
 class TestWrongRequestsKnownAtOnce:

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,21 +35,27 @@ def family() -> Iterator[tuple[subprocess.Popen[str], int]]:
     leader.communicate()
 
 
-def ended(process_id: int) -> bool:
-    """Whether a process is gone, or a zombie that nobody has asked about."""
-    try:
-        return Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
+def ends(process_id: int, seconds: float = 10.0) -> bool:
+    """Whether a process is soon gone, or a zombie that nobody has asked about."""
+    stat = Path(f"/proc/{process_id}/stat")
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] in "ZX":
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def test_a_group_ends_with_its_leader(family: tuple[subprocess.Popen[str], int]) -> None:
     leader, child = family
-    assert not ended(child)
+    assert not ends(child, 0.1)
     end_group(leader.pid)
-    leader.communicate(timeout=10)  # the pipe ends once the child, which holds it too, has ended
+    leader.communicate(timeout=10)
     assert leader.returncode == -signal.SIGKILL
-    assert ended(child)
+    assert ends(child)
     end_group(leader.pid)  # of what is gone, nothing is said
 
 
@@ -67,7 +74,7 @@ def test_what_was_forgotten_lives_on(family: tuple[subprocess.Popen[str], int]) 
     guard.forget(leader.pid)
     guard.close()
     assert leader.poll() is None
-    assert not ended(child)
+    assert not ends(child, 0.1)
 
 
 def test_a_guard_that_was_killed_costs_nothing() -> None:
@@ -89,4 +96,4 @@ def test_a_runner_that_is_killed_takes_its_workers_along(family: tuple[subproces
     runner.communicate()
     leader.communicate(timeout=10)
     assert leader.returncode == -signal.SIGKILL
-    assert ended(child)
+    assert ends(child)

@@ -100,6 +100,15 @@ def test_what_was_written_aside_and_never_moved_goes(folder: RunFolder) -> None:
     assert not folder.jobs.exists()
 
 
+def test_nothing_outside_of_the_folder_is_removed(folder: RunFolder, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / ".notes.2024").write_text("mine")
+    (folder.cells / "link").symlink_to(outside)
+    recover(folder)
+    assert (outside / ".notes.2024").read_text() == "mine"
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MB."""

@@ -1,6 +1,7 @@
 """The run folder: files that are whole, and one run at a time."""
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -49,6 +50,18 @@ class TestWrite:
             write_text(path, "x" * 100_000)
         assert path.read_text() == "old"
         assert names(tmp_path) == ["record.json"]
+
+    def test_file_and_name_are_synced_in_this_order(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path, synced, sync = tmp_path / "record.json", [], os.fsync
+
+        def note(descriptor: int) -> None:
+            place = Path(f"/proc/self/fd/{descriptor}").resolve()
+            synced.append((place.name, path.exists()))
+            sync(descriptor)
+
+        monkeypatch.setattr(os, "fsync", note)
+        write_text(path, "text")
+        assert synced == [(f".record.json.{os.getpid()}", False), (tmp_path.name, True)]
 
     def test_text_that_cannot_be_encoded_leaves_the_old_file(self, tmp_path: Path) -> None:
         path = tmp_path / "record.json"

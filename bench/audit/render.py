@@ -12,7 +12,7 @@ from bench.audit.quantities import TITLES
 from bench.audit.result import Audit, summary
 from bench.errors import RunFolderError
 from bench.report import csv_text
-from bench.report.render import MARKDOWN
+from bench.report.render import MARKDOWN, paragraph
 from bench.report.statistics import one_line
 from bench.report.table import DASH
 from bench.store import write_text
@@ -29,7 +29,7 @@ TEMPLATE = "audit.html.jinja"
 
 def to_markdown(audit: Audit) -> str:
     """GitHub Markdown: verdict counts, findings, rows left out, then every number."""
-    parts = [f"# Audit: {_markdown(audit.title)}", _markdown(audit.source), _markdown(summary(audit))]
+    parts = [f"# Audit: {_markdown(audit.title)}", paragraph(_markdown(audit.source)), _markdown(summary(audit))]
     parts.append(f"## Verdicts\n\n{_grid(_counts(audit), ('Quantity', *_verdict_names(audit)))}")
     parts.append("## Findings" if audit.findings else "## Findings\n\nNone.")
     for kind, findings in audit.kinds().items():

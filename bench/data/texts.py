@@ -21,6 +21,11 @@ from bench.errors import DataError
 from bench.sources import SPLITS, DatasetSource, folder_fingerprint
 from bench.study import DataSettings
 
+#: A line holds one text; a longer one is no text but a file that unpacks to whatever fills the memory.
+LONGEST_LINE_BYTES = 16 * 1024**2
+#: Texts unpack to some five times their packed size, zeros to a thousand times; below so many bytes it is no matter.
+MOST_UNPACKED, UNPACKED_BYTES = 200, 256 * 1024**2
+
 Row = tuple[str, Any, str]
 """A text, its label as found, and where it was found."""
 
@@ -130,7 +135,7 @@ def _read_file(source: DatasetSource, path: Path) -> Iterator[Row]:
             return
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as handle:
             reader = _read_jsonl if ".jsonl" in path.suffixes else _read_csv
-            yield from reader(source, path, cast(IO[bytes], handle))
+            yield from reader(source, path, _lines(source, path, cast(IO[bytes], handle)))
     except UnicodeDecodeError as error:
         raise DataError(f"dataset {source.name}: {path}: not UTF-8 text (byte {error.start} of a line)") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -139,8 +144,24 @@ def _read_file(source: DatasetSource, path: Path) -> Iterator[Row]:
         raise DataError(f"dataset {source.name}: {path} cannot be read: {error}") from None
 
 
-def _read_jsonl(source: DatasetSource, path: Path, handle: IO[bytes]) -> Iterator[Row]:
-    for number, line in enumerate(handle, start=1):
+def _lines(source: DatasetSource, path: Path, handle: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a file; a packed one may unpack to more than any machine holds."""
+    packed, read = path.stat().st_size, 0
+    while line := handle.readline(LONGEST_LINE_BYTES + 1):
+        read += len(line)
+        if len(line) > LONGEST_LINE_BYTES:
+            raise DataError(
+                f"dataset {source.name}: {path}: a line must have at most {LONGEST_LINE_BYTES} bytes; this one has more"
+            )
+        if read > max(UNPACKED_BYTES, MOST_UNPACKED * packed):
+            raise DataError(
+                f"dataset {source.name}: {path}: unpacks to more than {MOST_UNPACKED} times its size, as no texts do"
+            )
+        yield line
+
+
+def _read_jsonl(source: DatasetSource, path: Path, lines: Iterator[bytes]) -> Iterator[Row]:
+    for number, line in enumerate(lines, start=1):
         place = f"{path}: line {number}"
         if not line.strip():
             continue
@@ -155,11 +176,11 @@ def _read_jsonl(source: DatasetSource, path: Path, handle: IO[bytes]) -> Iterato
         yield _columns(source, row, place)
 
 
-def _read_csv(source: DatasetSource, path: Path, handle: IO[bytes]) -> Iterator[Row]:
+def _read_csv(source: DatasetSource, path: Path, lines: Iterator[bytes]) -> Iterator[Row]:
     # Spreadsheets put a byte order mark at the start, which would become part of the first column's name.
-    lines = (line.removeprefix(codecs.BOM_UTF8).decode("utf-8") for line in handle)
+    decoded = (line.removeprefix(codecs.BOM_UTF8).decode("utf-8") for line in lines)
     try:
-        rows = csv.DictReader(lines, strict=True)
+        rows = csv.DictReader(decoded, strict=True)
         for row in rows:
             yield _columns(source, row, f"{path}: line {rows.line_num}")
     except csv.Error as error:
@@ -192,6 +213,12 @@ def _read_hub(source: DatasetSource) -> dict[str, list[Row]]:
     import datasets
 
     name = f"{source.hub_id}" + (f" ({source.hub_config})" if source.hub_config else "")
+    if Path(str(source.hub_id)).exists():
+        raise DataError(
+            f"dataset {source.name}: {source.hub_id} is also a path from here, which the hub's client would read in "
+            f"place of the hub; run from another folder, or name it: [datasets.{source.name}] path = "
+            f'"{source.hub_id}"'
+        )
     datasets.disable_progress_bars()
     try:
         found = datasets.load_dataset(source.hub_id, source.hub_config, revision=source.revision)

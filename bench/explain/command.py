@@ -78,7 +78,7 @@ def find(run_folder: RunFolder, part: str) -> tuple[CellFolder, Record]:
     matching = [part] if part in ids else [cell_id for cell_id in ids if part in cell_id]
     if len(matching) != 1:
         problem = "several cells match" if matching else "no cell matches"
-        raise RequestError(f"{problem} {part!r}; {_listed(matching or ids)}")
+        raise RequestError(f"{problem} {part!r:.100}; {_listed(matching or ids)}")
     folder = run_folder.cell(matching[0])
     record = read_record(folder.record)
     if record is None:

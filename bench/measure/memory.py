@@ -41,21 +41,29 @@ def restart_peaks(device: torch.device) -> bool:
     return True
 
 
+def carried_bytes(device: torch.device, host_restarted: bool) -> int | None:
+    """How far the peak that is reported of a device stands above what is in use: next to nothing after a restart."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) - torch.cuda.memory_allocated(device)
+    peak, now = (_host_bytes(field) if host_restarted else None for field in ("VmHWM", "VmRSS"))
+    return None if peak is None or now is None else peak - now
+
+
 def read_peaks(device: torch.device, host_restarted: bool) -> Peaks:
     """Read the peaks since ``restart_peaks``, whose answer is ``host_restarted``."""
-    host = _host_peak_bytes() if host_restarted else None
+    host = _host_bytes("VmHWM") if host_restarted else None
     if device.type != "cuda":
         return Peaks(host, None, None)
     torch.cuda.synchronize(device)
     return Peaks(host, torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device))
 
 
-def _host_peak_bytes() -> int | None:
+def _host_bytes(field: str) -> int | None:
     try:
         lines = STATUS.read_text().splitlines()
     except OSError:
         return None
     for line in lines:
-        if line.startswith("VmHWM:"):
+        if line.startswith(f"{field}:"):
             return int(line.split()[1]) * 1024  # the kernel says kB and means KiB
     return None

@@ -31,7 +31,8 @@ FIRST_COLUMNS = (
     "dataset", "model", "method", "trainable_params", "total_params", "logical_params",
     "forward_gflops", "train_gflops", "predicted_train_peak_bytes", "predicted_inference_peak_bytes",
 )  # fmt: skip
-FORMULA_SIGNS = tuple("=+-@")
+#: The full-width signs are those of East Asian keyboards.
+FORMULA_SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 
 
 def record(row: PlanRow, fit: Fit | None = None) -> dict[str, Any]:

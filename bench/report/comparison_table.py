@@ -61,7 +61,7 @@ def build(study: Mapping[str, Any], measured: Sequence[Measured]) -> Comparisons
         compared = compare(pairing, read)
         _note(notes, at, pairings, compared)
         rows.append(_names(pairing, cells) | _numbers(compared) | {"note": notes.of_row(at)})
-    title = f"{one_line(study['title'] or study['name'])}: paired comparisons"
+    title = f"{one_line(study['title']) or study['name']}: paired comparisons"
     return Comparisons(title, _caption(rows), _frame(rows), tuple(notes.footnotes()), notes.marks())
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from bench.report import csv_text, terminal
 from bench.report.compared import RATIOS
 from bench.report.comparison_table import NAMED, TEXTS, Comparisons
-from bench.report.render import MARKDOWN
+from bench.report.render import MARKDOWN, paragraph
 from bench.report.statistics import LEVEL
 from bench.report.table import DASH
 from bench.store import write_text
@@ -71,7 +71,7 @@ def to_markdown(table: Comparisons) -> str:
     frame = pd.DataFrame(cells, columns=[HEADERS[column] for column in columns], dtype="string")
     align = ["left" if column in (*NAMED, "verdict") else "right" for column in columns]
     grid = frame.to_markdown(index=False, disable_numparse=True, colalign=align)
-    notes = [f"{_markdown(note.mark)} {_markdown(note.text)}".strip() for note in table.footnotes]
+    notes = [paragraph(f"{_markdown(note.mark)} {_markdown(note.text)}".strip()) for note in table.footnotes]
     return "\n\n".join([f"# {_markdown(table.title)}", _markdown(table.caption), grid, *notes]) + "\n"
 
 

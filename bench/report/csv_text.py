@@ -1,6 +1,10 @@
 """Text from data in a csv file."""
 
+#: What a spreadsheet takes for the beginning of a formula, the full-width signs of East Asian keyboards among them.
+SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+
 
 def safe(text: str) -> str:
-    """The text, with a leading apostrophe where a spreadsheet would compute it."""
-    return f"'{text}" if text.startswith(tuple("=+-@\t\r")) else text
+    """The text without control characters, with a leading apostrophe where a spreadsheet would compute it."""
+    plain = "".join(char if char.isprintable() else " " for char in text)
+    return f"'{plain}" if plain.lstrip().startswith(SIGNS) else plain

@@ -41,7 +41,7 @@ def draw(folder: Path, reports: Path, console: Console) -> None:
     records = [record for record, _ in measured]
     missing = len(run["cell_ids"]) - len(records)
     remarks = (study["notes"], f"Measured by: {archive.portable_command(run['command'])}")
-    title = study["title"] or study["name"]
+    title = one_line(study["title"]) or study["name"]
     folders = {record.cell_id: cell_folder for record, cell_folder in measured}
     table = table3.build(title, records, missing, remarks, reader(folders))
     terminal.show(table, console)

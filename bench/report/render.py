@@ -1,5 +1,6 @@
 """A table as Markdown, csv and LaTeX."""
 
+import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -20,6 +21,14 @@ MARKDOWN = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "$": "&#36;"} | {c: f"\\{c}" for c in "\\`*_[]~"}
 )
 
+#: What makes a paragraph something else, where it begins with it: a heading, a list, a line.
+BEGINNING = re.compile(r"(\d{0,9})([#=+.)-])")
+
+
+def paragraph(text: str) -> str:
+    """Text on one line as a paragraph of Markdown, whatever it begins with."""
+    return BEGINNING.sub(r"\1\\\2", text[:10], count=1) + text[10:] if BEGINNING.match(text) else text
+
 
 def to_markdown(table: Table, parts: Sequence[tuple[str, Sequence[Column]]] = ()) -> str:
     """GitHub Markdown: a heading, the caption, the table and its footnotes.
@@ -29,7 +38,7 @@ def to_markdown(table: Table, parts: Sequence[tuple[str, Sequence[Column]]] = ()
         parts: headings and columns of several grids, where one would be too wide; none: one grid of all columns.
     """
     grids = [text for title, columns in parts for text in (f"## {_markdown(title)}", _grid(table, columns))]
-    notes = [f"{_markdown('', note.mark)} {_markdown(note.text)}".strip() for note in table.footnotes]
+    notes = [paragraph(f"{_markdown('', note.mark)} {_markdown(note.text)}".strip()) for note in table.footnotes]
     body = grids or [_grid(table, table.columns)]
     return "\n\n".join([f"# {_markdown(table.title)}", _markdown(table.caption), *body, *notes]) + "\n"
 

@@ -23,6 +23,17 @@ from tests.report.predicted import TRUTH, Cells, flipped, study
 from tests.security.hostile import NASTY, TEXTS, VALUES, examples, spoiled
 from tests.support import toml
 
+#: Whole files are drawn from.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
+
+class Files(dict[str, Any]):
+    """Content of files by path; hypothesis would write all of them down where a test fails."""
+
+    def __repr__(self) -> str:
+        return f"{len(self)} files"
+
+
 Said = Callable[[], tuple[str, str]]
 CHART = {"kind": "bars", "x": "expert", "y": "tokens", "x_label": "expert", "y_label": "tokens"}
 PART = {"name": "tokens", "title": "Tokens", "caption": "n = 3.", "columns": {"expert": ["a", "b"], "tokens": [1, 2]}}
@@ -44,11 +55,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "methods": {"LoRA": {"sha256": "0", "says": {"label": "LoRA", "kinds": ["encoder"], "trains": True}}},
     }  # fmt: skip
     archive.write(run, [record for record, _ in measured], folder.path)
-    files: dict[str, Any] = {
-        "run.json": run,
-        "study.json": json.loads((folder.path / "study.json").read_text()),
-        "records.jsonl": (folder.path / "records.jsonl").read_bytes(),
-    }
+    files = Files(
+        {
+            "run.json": run,
+            "study.json": json.loads((folder.path / "study.json").read_text()),
+            "records.jsonl": (folder.path / "records.jsonl").read_bytes(),
+        }
+    )
     for record, paths in measured:
         files[f"cells/{record.cell_id}/record.json"] = record.model_dump(mode="json")
         files[f"cells/{record.cell_id}/cell.json"] = record.cell.model_dump(mode="json")
@@ -137,7 +150,7 @@ def of_run(files: dict[str, Any], last: str) -> str:
 def test_report(whole: dict[str, Any], said: Said, file: str, data: st.DataObject) -> None:
     name = of_run(whole, file)
     # Without what takes most of the time, where it is not what is looked at.
-    files = {place: content for place, content in whole.items() if file == "insights.json" or "insights" not in place}
+    files = Files(pair for pair in whole.items() if file == "insights.json" or "insights" not in pair[0])
     if file != "predictions.jsonl":
         files["run.json"] = files["run.json"] | {"study": study()}
     shutil.rmtree("run", ignore_errors=True)
@@ -186,11 +199,7 @@ def test_explain(whole: dict[str, Any], said: Said, file: str, data: st.DataObje
 @given(data=st.data())
 def test_compare(whole: dict[str, Any], said: Said, file: str, data: st.DataObject) -> None:
     name = of_run(whole, file)
-    files = {
-        place: content
-        for place, content in whole.items()
-        if file not in ("study.json", "records.jsonl") or "/" not in place
-    }
+    files = Files(pair for pair in whole.items() if file not in ("study.json", "records.jsonl") or "/" not in pair[0])
     if file in ("study.json", "records.jsonl"):
         del files["run.json"]
     shutil.rmtree("run", ignore_errors=True)

@@ -1,0 +1,131 @@
+"""What else went on: growth of counters by hand, and a neighbour that computes."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench.measure.conditions import Conditions, _cpu_throttled, _own_cores
+from bench.measure.nvml import NvmlDevice
+from tests.measure.test_nvml import Driver
+
+CPU = torch.device("cpu")
+NOTHING = Conditions(
+    seconds=0.0, own_cpu_seconds=0.0, cpu_seconds=0.0, stolen_cpu_seconds=0.0, swapped_bytes=0, major_faults=0,
+    cpu_throttled=0, gpu_throttled_seconds=0.0, allocator_retries=0,
+)  # fmt: skip
+CORES = len(_own_cores())
+
+
+def test_growth_is_what_came_on_top() -> None:
+    early = replace(NOTHING, seconds=10.0, own_cpu_seconds=4.0, cpu_seconds=100.0, swapped_bytes=4096, cpu_throttled=7)
+    late = replace(early, seconds=12.5, own_cpu_seconds=5.0, cpu_seconds=103.0, swapped_bytes=8192, major_faults=3)
+    assert late.since(early) == replace(
+        NOTHING, seconds=2.5, own_cpu_seconds=1.0, cpu_seconds=3.0, swapped_bytes=4096, major_faults=3
+    )
+
+
+def test_stretches_are_added_up() -> None:
+    one = replace(NOTHING, seconds=1.0, cpu_seconds=1.0, allocator_retries=2, gpu_throttled_seconds=0.5)
+    other = replace(NOTHING, seconds=3.0, cpu_seconds=0.5, allocator_retries=1)
+    assert one + other == replace(NOTHING, seconds=4.0, cpu_seconds=1.5, allocator_retries=3, gpu_throttled_seconds=0.5)
+
+
+def test_what_is_unknown_once_stays_unknown() -> None:
+    unknown = replace(NOTHING, swapped_bytes=None, cpu_seconds=None)
+    for grown in (NOTHING.since(unknown), unknown.since(NOTHING), NOTHING + unknown, unknown + NOTHING):
+        assert grown == unknown
+    assert unknown.others_fraction is None
+
+
+def test_shares_by_hand() -> None:
+    """In 10 s: computed 6 s for each core, of which this process 4 s; 0.5 s for each core stolen."""
+    grown = replace(
+        NOTHING, seconds=10.0, own_cpu_seconds=4.0 * CORES, cpu_seconds=6.0 * CORES, stolen_cpu_seconds=0.5 * CORES
+    )
+    assert grown.others_fraction == pytest.approx(0.2)
+    assert grown.stolen_fraction == pytest.approx(0.05)
+
+
+def test_shares_of_no_time_are_unknown() -> None:
+    assert (NOTHING.others_fraction, NOTHING.stolen_fraction) == (None, None)
+    assert replace(NOTHING, seconds=1.0, stolen_cpu_seconds=None).stolen_fraction is None
+
+
+def test_counters_that_tick_may_lag_behind_this_process() -> None:
+    assert replace(NOTHING, seconds=1.0, own_cpu_seconds=1.0, cpu_seconds=0.99).others_fraction == 0
+
+
+def test_counters_only_grow() -> None:
+    first = Conditions.now(CPU, None)
+    grown = Conditions.now(CPU, None).since(first)
+    assert grown.seconds > 0
+    assert grown.own_cpu_seconds >= 0
+    assert grown.major_faults >= 0
+    assert (grown.gpu_throttled_seconds, grown.allocator_retries) == (None, None)
+
+
+def test_a_gpu_s_heat_is_the_driver_s() -> None:
+    driver = Driver(violation_nanoseconds=1_000_000_000)
+    nvml = NvmlDevice(driver, "handle")
+    before = Conditions.now(CPU, nvml)
+    driver.violation_nanoseconds = 1_500_000_000
+    assert Conditions.now(CPU, nvml).since(before).gpu_throttled_seconds == 0.5
+
+
+class TestThrottling:
+    @staticmethod
+    def core(folder: Path, number: int, text: str) -> None:
+        path = folder / f"cpu{number}" / "thermal_throttle" / "core_throttle_count"
+        path.parent.mkdir(parents=True)
+        path.write_text(text, encoding="ascii")
+
+    def test_cores_are_added_up(self, tmp_path: Path) -> None:
+        for number, text in enumerate(("3\n", "4\n")):
+            self.core(tmp_path, number, text)
+        (tmp_path / "cpufreq").mkdir()
+        assert _cpu_throttled(tmp_path) == 7
+
+    def test_is_unknown_where_the_kernel_does_not_tell(self, tmp_path: Path) -> None:
+        assert _cpu_throttled(tmp_path) is None
+        self.core(tmp_path, 0, "3\n")
+        self.core(tmp_path, 1, "")
+        assert _cpu_throttled(tmp_path) is None
+
+
+@pytest.fixture
+def neighbour() -> Iterator[None]:
+    """A process that computes as fast as it can."""
+    process = subprocess.Popen([sys.executable, "-c", "print(flush=True)\nwhile True: pass"], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()  # it computes from here on
+    yield
+    process.kill()
+    process.communicate()
+
+
+def fraction_of_others(seconds: float, compute: bool) -> float:
+    before = Conditions.now(CPU, None)
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        if not compute:
+            time.sleep(0.05)
+    found = Conditions.now(CPU, None).since(before).others_fraction
+    assert found is not None
+    return found
+
+
+@pytest.mark.timed
+class TestOtherLoad:
+    def test_a_neighbour_is_seen(self, neighbour: None) -> None:
+        assert fraction_of_others(1.0, compute=False) > 0.7 / CORES
+
+    def test_this_process_is_no_neighbour(self) -> None:
+        """It computes all the time, on one core; what others do meanwhile is what they do while it sleeps."""
+        resting, computing = fraction_of_others(1.0, compute=False), fraction_of_others(1.0, compute=True)
+        assert computing < resting + 0.5 / CORES

@@ -1,0 +1,178 @@
+"""Phases: a sleep and an allocation of known size are found, they add up, and an error leaves the open one open."""
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from bench import stamp
+from bench.measure.energy import EnergyMeter
+from bench.measure.memory import CLEAR_REFS, STATUS, restart_peaks
+from bench.measure.nvml import NvmlDevice
+from bench.phases import PROGRESS_SECONDS, Phases
+from tests.measure.test_conditions import NOTHING
+from tests.measure.test_nvml import Driver
+
+CPU = torch.device("cpu")
+MIB = 2**20
+
+
+@pytest.fixture
+def phases(tmp_path: Path) -> Phases:
+    return Phases(CPU, tmp_path / "progress.json")
+
+
+def progress(phases: Phases) -> dict[str, object]:
+    found: dict[str, object] = json.loads(phases._progress.read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.mark.timed
+class TestClock:
+    def test_a_sleep_of_known_length_is_found(self, phases: Phases) -> None:
+        with phases.timed("load"):
+            time.sleep(0.3)
+        with phases.timed("adapt"):
+            pass
+        load, adapt = phases.done
+        assert (load.name, adapt.name) == ("load", "adapt")
+        assert 0.3 <= load.seconds < 0.3 * 1.05
+        assert adapt.seconds < 0.05
+
+    def test_they_add_up_to_the_whole(self, phases: Phases) -> None:
+        started = time.perf_counter()
+        with phases.timed("load"):
+            time.sleep(0.4)
+        phases.start("warm-up")
+        time.sleep(0.3)
+        phases.finish()
+        phases.start("train", release=False)
+        time.sleep(0.5)
+        phases.finish()
+        with phases.timed("inference"):
+            time.sleep(0.3)
+        wall, sum_of_phases = time.perf_counter() - started, sum(phase.seconds for phase in phases.done)
+        assert 0.98 * wall <= sum_of_phases <= wall
+        assert stamp.adds_up(sum_of_phases, wall).verdict == "valid"
+
+    def test_what_goes_on_meanwhile_is_theirs(self, phases: Phases) -> None:
+        """A second of computing is half a second each of two phases, and no other one's."""
+        for name in ("warm-up", "train", "inference"):
+            with phases.timed(name):  # type: ignore[arg-type]
+                end = time.process_time() + (0.5 if name != "inference" else 0.0)
+                while time.process_time() < end:
+                    pass
+        both, last = phases.conditions_of("warm-up", "train"), phases.conditions_of("inference")
+        assert both is not None
+        assert last is not None
+        assert both.own_cpu_seconds == pytest.approx(1.0, rel=0.05)
+        assert last.own_cpu_seconds < 0.05
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="no /proc: the host's peak is unknown here")
+class TestPeaks:
+    def test_an_allocation_of_known_size_is_found_in_its_phase_alone(self, phases: Phases) -> None:
+        if not restart_peaks(CPU):
+            pytest.skip(f"this kernel refuses {CLEAR_REFS}")
+        process = psutil.Process()
+        with phases.timed("load"):
+            before = process.memory_info().rss
+            block = torch.ones(256 * MIB // 4)
+            del block
+        with phases.timed("train"):
+            pass
+        load, train = (phase.peak_host_bytes for phase in phases.done)
+        assert load is not None
+        assert train is not None
+        assert load - before == pytest.approx(256 * MIB, rel=0.01)
+        assert train < before + 0.01 * 256 * MIB
+        assert phases.done[0].peak_cuda_allocated_bytes is None
+
+    def test_a_peak_that_the_kernel_did_not_restart_is_unknown(
+        self, phases: Phases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setattr("bench.measure.memory.CLEAR_REFS", tmp_path / "absent" / "clear_refs")
+        with phases.timed("train"):
+            pass
+        assert phases.done[0].peak_host_bytes is None
+
+
+class TestOpenAndClosed:
+    def test_an_error_leaves_the_phase_open_and_finish_closes_it(self, phases: Phases) -> None:
+        with pytest.raises(KeyError), phases.timed("adapt"):
+            raise KeyError("no layer")
+        assert phases.done == []
+        assert phases.current == "adapt"
+        phases.finish()
+        phases.finish()
+        assert [phase.name for phase in phases.done] == ["adapt"]
+
+    def test_nothing_is_open_at_first(self, phases: Phases) -> None:
+        phases.finish()
+        assert phases.done == []
+
+    def test_phases_are_found_by_name(self, phases: Phases) -> None:
+        for name in ("memory", "train", "memory"):
+            with phases.timed(name):  # type: ignore[arg-type]
+                pass
+        assert [phase.name for phase in phases.named("train", "memory")] == ["memory", "train", "memory"]
+        assert phases.named("load") == []
+        assert phases.conditions_of("load") is None
+
+    def test_conditions_of_several_are_added_up(self, phases: Phases) -> None:
+        with phases.timed("train"):
+            pass
+        with phases.timed("inference"):
+            pass
+        phases.conditions = [replace(NOTHING, swapped_bytes=1), replace(NOTHING, swapped_bytes=2)]
+        assert phases.conditions_of("train", "inference") == replace(NOTHING, swapped_bytes=3)
+
+
+def test_energy_is_that_of_the_phase(phases: Phases) -> None:
+    driver = Driver(energy_millijoules=1000)
+    phases.energy = EnergyMeter.of(torch.device("cuda", 0), NvmlDevice(driver, "handle"))
+    driver.energy_millijoules = 2000
+    with phases.timed("train"):
+        driver.energy_millijoules = 4500
+    driver.energy_millijoules = 9000
+    with phases.timed("inference"):
+        pass
+    assert [phase.energy_joules for phase in phases.done] == [2.5, 0]
+
+
+class TestProgress:
+    def test_tells_where_the_worker_is(self, phases: Phases) -> None:
+        phases.start("train")
+        assert progress(phases) == {"phase": "train", "done": 0, "of": 0}
+        phases.tell(3, 10, force=True)
+        assert progress(phases) == {"phase": "train", "done": 3, "of": 10}
+
+    def test_at_most_every_half_second(self, phases: Phases, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = 100.0
+        monkeypatch.setattr("bench.phases.time.monotonic", lambda: now)
+        phases.tell(1, 10)
+        now += PROGRESS_SECONDS - 0.01
+        phases.tell(2, 10)
+        assert progress(phases)["done"] == 1
+        now += 0.02
+        phases.tell(3, 10)
+        assert progress(phases)["done"] == 3
+
+    def test_a_counter_of_energy_is_looked_at_meanwhile(self, phases: Phases) -> None:
+        looks: list[int] = []
+
+        def read() -> list[float]:
+            looks.append(1)
+            return [60.0 * len(looks) % 100]
+
+        phases.energy = EnergyMeter(read, [100.0])
+        with phases.timed("train"):
+            before = len(looks)
+            for step in range(3):
+                phases.tell(step, 3, force=True)
+            assert len(looks) == before + 3
+        assert phases.done[0].energy_joules == pytest.approx(4 * 60)

@@ -1,0 +1,91 @@
+"""The end of warm-up, by step times that a test makes up."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from bench.measure.clock import StepClock
+from bench.warmup import WarmUp
+
+SLOW, STEADY = 1.0, 0.1
+#: Times of a steady step differ a little, in no order.
+WOBBLE = (1.0, 1.02, 0.99, 1.01, 0.98)
+
+
+class MadeUpClock(StepClock):
+    """Steps that took as long as is said; of the last ones the device has not told yet."""
+
+    def __init__(self, seconds: Callable[[int], float], behind: int = 0) -> None:
+        super().__init__(torch.device("cpu"))
+        self._seconds_of, self._behind = seconds, behind
+        self.steps = 0
+
+    def ended_seconds(self) -> list[float]:
+        return [self._seconds_of(step) for step in range(self.steps - self._behind)]
+
+
+def settles_after(slow: int) -> Callable[[int], float]:
+    """Steps are slow at first, and then steady."""
+    return lambda step: (SLOW if step < slow else STEADY) * WOBBLE[step % len(WOBBLE)]
+
+
+def ever_faster(step: int) -> float:
+    return SLOW * 0.97**step
+
+
+def watched(least: int, total: int, seconds: Callable[[int], float], behind: int = 0) -> tuple[WarmUp, list[int]]:
+    """Warm-up of a training that went to its end, and after which steps it said that it was over."""
+    ends: list[int] = []
+    clock = MadeUpClock(seconds, behind)
+    warmup = WarmUp(least, total, lambda: ends.append(clock.steps))
+    for step in range(1, total + 1):
+        clock.steps = step
+        warmup.step(clock, [64] * step)
+    return warmup, ends
+
+
+class TestByTheTest:
+    @pytest.mark.parametrize(
+        ("slow", "steps"),
+        [
+            (0, 16),  # two windows at least
+            (3, 16),  # too few slow steps to be told from chance
+            (8, 24),
+            (11, 24),
+        ],
+    )
+    def test_ends_when_step_times_are_stationary(self, slow: int, steps: int) -> None:
+        warmup, ends = watched(5, 400, settles_after(slow))
+        assert (warmup.steps, warmup.stationary, ends) == (steps, True, [steps])
+
+    def test_takes_the_least_that_is_asked_for(self) -> None:
+        warmup, ends = watched(50, 400, settles_after(0))
+        assert (warmup.steps, warmup.stationary, ends) == (56, True, [56])
+
+    @pytest.mark.parametrize(("total", "most"), [(64, 16), (100, 25), (400, 100)])
+    def test_is_cut_short_at_a_quarter_of_the_training(self, total: int, most: int) -> None:
+        warmup, ends = watched(5, total, ever_faster)
+        assert (warmup.steps, warmup.stationary, ends) == (most, False, [most])
+
+    def test_waits_for_a_device_that_is_behind(self) -> None:
+        """Of 16 steps 3 have not ended, so 13 are known; of 24 steps 21 are."""
+        warmup, ends = watched(5, 400, settles_after(0), behind=3)
+        assert (warmup.steps, warmup.stationary, ends) == (24, True, [24])
+
+
+class TestWithoutATest:
+    @pytest.mark.parametrize(("least", "total"), [(5, 63), (1, 4), (3, 3)])
+    def test_a_short_training_takes_what_is_asked_for(self, least: int, total: int) -> None:
+        warmup, ends = watched(least, total, settles_after(0))
+        assert (warmup.steps, warmup.stationary) == (least, None)
+        assert ends == ([least] if least < total else [])
+
+    def test_all_of_a_training_may_be_warm_up(self) -> None:
+        warmup, ends = watched(50, 4, settles_after(0))
+        assert (warmup.steps, warmup.stationary, ends) == (4, None, [])
+
+    @pytest.mark.parametrize("total", [1, 40, 400])
+    def test_none_is_none(self, total: int) -> None:
+        warmup, ends = watched(0, total, settles_after(0))
+        assert (warmup.steps, warmup.stationary, ends) == (0, None, [])
