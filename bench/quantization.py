@@ -149,7 +149,8 @@ def quantization_tensors(parameter: nn.Parameter) -> list[Tensor]:
     if state is None:
         return []
     outer = [state.absmax, state.code, state.offset]
-    inner = [] if state.state2 is None else [state.state2.absmax, state.state2.code]
+    scales = getattr(state, "state2", None)  # gone where the weight is laid out for the CPU's own kernel
+    inner = [] if scales is None else [scales.absmax, scales.code]
     return [tensor for tensor in (*outer, *inner) if isinstance(tensor, Tensor)]
 
 

@@ -206,6 +206,15 @@ def describe(plugin: Plugin) -> dict[str, Any]:
     return {"label": method.label, "kinds": kinds, "trains": method.trains}
 
 
+def describes(says: Any) -> bool:
+    """Whether this is what ``describe`` says of a method that imports, and of no file that someone wrote by hand."""
+    if not isinstance(says, dict) or says.keys() != {"label", "kinds", "trains"}:
+        return False
+    label, kinds, trains = says["label"], says["kinds"], says["trains"]
+    known = isinstance(kinds, list) and all(kind in get_args(ModelKind) for kind in kinds)
+    return isinstance(label, str) and known and isinstance(trains, bool)
+
+
 def options(name: str, method: type[Method], given: dict[str, Any]) -> Options:
     """Validate the options that a study gives to a method.
 

@@ -136,9 +136,7 @@ class _Run:
     def _descriptions(self, known: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         """What each needed plugin says of itself; plugins are only imported where their file is new or changed."""
         fresh = {
-            name: dict(known[name]["says"])
-            for name, plugin in self.needed.items()
-            if _describes(known, name, plugin) and "error" not in known[name]["says"]
+            name: dict(known[name]["says"]) for name, plugin in self.needed.items() if _describes(known, name, plugin)
         }
         unknown = [plugin for name, plugin in self.needed.items() if name not in fresh]
         if unknown:
@@ -274,7 +272,7 @@ def _finished(record: Record | None) -> bool:
 def _describes(known: Any, name: str, plugin: registry.Plugin) -> bool:
     """Whether what a run.json knows of a method is of the very same source, and not of some damaged file."""
     entry = known.get(name) if isinstance(known, dict) else None
-    return isinstance(entry, dict) and entry.get("sha256") == plugin.sha256 and isinstance(entry.get("says"), dict)
+    return isinstance(entry, dict) and entry.get("sha256") == plugin.sha256 and registry.describes(entry.get("says"))
 
 
 def _with_options(cell: Cell, answers: Mapping[str, Mapping[str, Any]]) -> Cell:

@@ -350,7 +350,7 @@ def load_study(reference: str) -> Study:
 def explain(error: ValidationError, where: str, schema: type[BaseModel]) -> str:
     """One line a broken rule: file, key, rule and what was got; of very many the first ones."""
     problems = error.errors(include_url=False)
-    lines = []
+    lines: list[str] = []
     for problem in problems:
         if len(lines) == MOST_PROBLEMS:
             lines.append(f"{where}: and more; {len(problems)} problems in all")

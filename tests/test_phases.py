@@ -1,7 +1,9 @@
 """Phases: a sleep and an allocation of known size are found, they add up, and an error leaves the open one open."""
 
+import gc
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,8 +24,11 @@ MIB = 2**20
 
 
 @pytest.fixture
-def phases(tmp_path: Path) -> Phases:
-    return Phases(CPU, tmp_path / "progress.json")
+def phases(tmp_path: Path) -> Iterator[Phases]:
+    gc.collect()
+    gc.freeze()  # as a worker does: a collection before a phase need not walk all that tests have imported
+    yield Phases(CPU, tmp_path / "progress.json")
+    gc.unfreeze()
 
 
 def progress(phases: Phases) -> dict[str, object]:
@@ -62,7 +67,7 @@ class TestClock:
     def test_what_goes_on_meanwhile_is_theirs(self, phases: Phases) -> None:
         """A second of computing is half a second each of two phases, and no other one's."""
         for name in ("warm-up", "train", "inference"):
-            with phases.timed(name):  # type: ignore[arg-type]
+            with phases.timed(name):
                 end = time.process_time() + (0.5 if name != "inference" else 0.0)
                 while time.process_time() < end:
                     pass
@@ -92,13 +97,33 @@ class TestPeaks:
         assert train < before + 0.01 * 256 * MIB
         assert phases.done[0].peak_cuda_allocated_bytes is None
 
+        assert stamp.restarted(phases.carried_of("load", "train")).verdict == "valid"
+
     def test_a_peak_that_the_kernel_did_not_restart_is_unknown(
         self, phases: Phases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
+        with phases.timed("load"):
+            pass
         monkeypatch.setattr("bench.measure.memory.CLEAR_REFS", tmp_path / "absent" / "clear_refs")
         with phases.timed("train"):
             pass
-        assert phases.done[0].peak_host_bytes is None
+        assert phases.done[1].peak_host_bytes is None
+        assert phases.carried_of("load") is not None
+        assert phases.carried_of("load", "train") is None
+        assert phases.carried_of("inference") is None
+
+    def test_a_peak_that_nobody_restarted_is_found(self, phases: Phases, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A harness that forgets to would report the peak of loading as that of training."""
+        with phases.timed("load"):
+            block = torch.ones(64 * MIB // 4)
+            del block
+        monkeypatch.setattr("bench.measure.memory.restart_peaks", lambda device: True)
+        with phases.timed("train"):
+            pass
+        carried = phases.carried_of("train")
+        assert carried is not None
+        assert carried > 60 * MIB
+        assert stamp.restarted(carried).verdict == "suspect"
 
 
 class TestOpenAndClosed:
@@ -117,7 +142,7 @@ class TestOpenAndClosed:
 
     def test_phases_are_found_by_name(self, phases: Phases) -> None:
         for name in ("memory", "train", "memory"):
-            with phases.timed(name):  # type: ignore[arg-type]
+            with phases.timed(name):
                 pass
         assert [phase.name for phase in phases.named("train", "memory")] == ["memory", "train", "memory"]
         assert phases.named("load") == []

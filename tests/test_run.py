@@ -44,6 +44,10 @@ from tests.support import (
 TRAINS_NOTHING = """
     trains = False
 """
+#: Checks that no load of this machine can change.
+SETTLED = {
+    "FLOP counters agree", "same seed, same loss", "tokens of training", "tokens of inference", "peaks restarted"
+}  # fmt: skip
 SPOILED = "import torch; [p.data.fill_(float('nan')) for p in model.parameters() if not p.is_meta]"
 
 
@@ -117,8 +121,13 @@ class Bench:
         return found[0]
 
 
+#: Rows of the matmul that a device is held against; as large as in a real run it would take most of a test's time.
+SMALL_MATMUL = ("bench.measure.matmul.CPU_SIZE", 256)
+
+
 @pytest.fixture
-def bench(tiny_encoder: Path, tmp_path: Path) -> Bench:
+def bench(tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr(*SMALL_MATMUL)
     write_texts(tmp_path / "reviews", train=TRAIN_ROWS, test=TEST_ROWS)
     return Bench(tmp_path, tiny_encoder)
 
@@ -132,6 +141,7 @@ def finished(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
     write_texts(bench.texts, train=TRAIN_ROWS, test=TEST_ROWS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TUNEBENCH_CACHE", str(bench.folder / "cache"))
+        patch.setattr(*SMALL_MATMUL)
         return bench, bench.run(**FOUR_CELLS)[0]
 
 
@@ -229,6 +239,26 @@ class TestFinishedStudy:
             # A machine may show no energy, and so few texts make no batch.
             unknown = {name for name in record.unknown if not name.endswith("energy_joules_per_sample")}
             assert unknown == {"latency.batch"}
+
+    def test_what_makes_the_numbers_trustworthy_is_on_record(self, finished):
+        _, found = finished
+        for record in found:
+            assert record.matmul_flops_per_second is not None
+            for speed in (record.training.speed, record.inference):
+                assert speed.mfu_fraction == speed.model_flops_per_second / record.matmul_flops_per_second > 0
+                assert speed.windowed_samples_per_second.windows == speed.timed_steps
+            assert [(latency.batch_size, latency.timed_batches) for latency in record.latency] == [(1, len(TEST_ROWS))]
+            assert [ledger.of for ledger in record.memory] == ["load", "train", "inference"]
+            for ledger in record.memory:
+                parts = ledger.model_dump(exclude={"of", "peak_bytes"}).values()
+                assert sum(part for part in parts if part is not None) == ledger.peak_bytes
+            train = record.memory[1]
+            assert train.peak_bytes == record.peak_train_bytes
+            assert train.optimizer_state_bytes >= 8 * record.parameters.trainable_params
+            assert {check.name: check.verdict for check in record.checks if check.name in SETTLED} == dict.fromkeys(
+                SETTLED, "valid"
+            )
+            assert record.stamp in ("valid", "suspect")
 
 
 class TestWhatIsMeasuredAgain:

@@ -201,6 +201,31 @@ class TestAccounted:
 
 
 @pytest.mark.parametrize(
+    ("carried", "verdict"), [(0, "valid"), (8 * MB, "valid"), (8 * MB + 1, "suspect"), (None, "unknown")]
+)
+def test_peaks_were_restarted(carried: int | None, verdict: Verdict) -> None:
+    assert stamp.restarted(carried).verdict == verdict
+
+
+class TestTokensCounted:
+    LOG = StepLog(seconds=[1.0, 1.0], samples=[8, 8], tokens=[50, 60], padded_tokens=[64, 60])
+
+    @pytest.mark.parametrize(("in_texts", "verdict"), [(110, "valid"), (109, "suspect"), (111, "suspect")])
+    def test_each_once(self, in_texts: int, verdict: Verdict) -> None:
+        check = stamp.tokens_counted("training", self.LOG, in_texts)
+        assert (check.name, check.verdict) == ("tokens of training", verdict)
+        assert check.found == f"110 tokens in the batches of training, 124 with padding, and {in_texts} in its texts"
+
+    def test_padding_that_is_counted_is_found(self) -> None:
+        padded = replace(self.LOG, tokens=self.LOG.padded_tokens)
+        assert stamp.tokens_counted("training", padded, 110).verdict == "suspect"
+
+    def test_no_step_has_more_tokens_than_places_for_them(self) -> None:
+        mixed_up = replace(self.LOG, tokens=[45, 65])
+        assert stamp.tokens_counted("training", mixed_up, 110).verdict == "suspect"
+
+
+@pytest.mark.parametrize(
     ("phases", "wall", "verdict"),
     [
         (1.76, 2.0, "valid"),  # a short cell: 0.25 s

@@ -1,6 +1,7 @@
 """The training loop."""
 
 import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,10 +27,10 @@ from bench.train import (
     epoch_batches,
     learning_rate_factor,
     num_steps,
-    speed_facts,
     store_frozen_weights_as,
     train,
 )
+from bench.warmup import WarmUp
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
@@ -144,7 +145,9 @@ class TestTrain:
 
     def test_log_has_an_entry_a_step(self, tiny_encoder: Path) -> None:
         log = trained(encoder(tiny_encoder), Everything(Options()))
-        assert {len(getattr(log, name)) for name in StepLog.__slots__} == {16}
+        lists = [value for name in StepLog.__slots__ if isinstance(value := getattr(log, name), list)]
+        assert {len(entries) for entries in lists} == {16}
+        assert len(lists) == len(StepLog.__slots__) - 1
         tokens, _ = toy()
         assert sum(log.tokens) == 4 * len(tokens.ids)
         assert sum(log.samples) == 4 * 32
@@ -165,6 +168,23 @@ class TestTrain:
         train(model, method, batches, 4, settings, CPU, torch.float32, lambda *done: told.append(done))
         assert Watched.steps == [0, 1, 2, 3]
         assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+    def test_the_harness_s_own_time_is_told_from_the_steps(self, tiny_encoder: Path) -> None:
+        """Warm-up and progress are looked after between two steps; a method's hook is a part of its step."""
+
+        class Slow(Everything):
+            def after_step(self, model: nn.Module, step: int) -> None:
+                time.sleep(0.1)
+
+        settings, method = TrainSettings(batch_size=8, epochs=1), Slow(Options())
+        warmup = WarmUp(1, 4, lambda: time.sleep(0.03))
+        log = train(
+            method.adapt(encoder(tiny_encoder), TASK), method, epoch_batches(*toy(), settings, 0, seed=0), 4, settings,
+            CPU, torch.float32, lambda *_: time.sleep(0.01), warmup=warmup,
+        )  # fmt: skip
+        assert warmup.steps == 1
+        assert 0.07 <= log.harness_seconds < 0.4  # of which the method's hook alone takes as much
+        assert min(log.seconds) >= 0.1
 
     def test_extra_loss_is_trained_and_not_reported(self, tiny_encoder: Path) -> None:
         class Pulled(Everything):
@@ -265,20 +285,6 @@ class TestStorage:
     def test_trains_in_bf16(self, tiny_encoder: Path) -> None:
         log = trained(encoder(tiny_encoder), Everything(Options(learning_rate=1e-2)), dtype=torch.bfloat16, epochs=8)
         assert sum(log.losses[-4:]) / 4 < 0.2
-
-
-class TestSpeed:
-    LOG = StepLog(seconds=[9.0, 1.0, 3.0], samples=[8, 8, 4], tokens=[50, 60, 20], padded_tokens=[64, 64, 32])
-
-    def test_leaves_warmup_out(self) -> None:
-        assert speed_facts(self.LOG, 1) == {
-            "timed_steps": 2, "timed_seconds": 4.0, "timed_samples": 12, "timed_tokens": 80, "timed_padded_tokens": 96,
-            "samples_per_second": 3.0, "tokens_per_second": 20.0,
-        }  # fmt: skip
-
-    @pytest.mark.parametrize("log", [LOG, StepLog()])
-    def test_is_unknown_where_all_was_warmup(self, log: StepLog) -> None:
-        assert speed_facts(log, 3) is None
 
 
 def test_batches_that_run_out_are_our_mistake(tiny_encoder: Path) -> None:

@@ -1,5 +1,6 @@
 """Causal models with weights: drawn from the seed or read, whole or quantised, and updated by LoRA."""
 
+import gc
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -340,6 +341,41 @@ def test_4_bits_are_laid_out_for_the_cpu_s_kernel_once_they_are_trained_no_more(
     model = for_inference(model, torch.bfloat16, CPU)
     assert laid_out(model) == {has_avx512bf16()}
     assert apart(logits(model), before) < ROUNDING[16]
+
+
+def test_a_weight_in_that_layout_keeps_no_scales_of_scales() -> None:
+    weight = nn.Parameter(torch.zeros(4))
+    scales, book = torch.ones(2), torch.ones(16)
+    weight.quant_state = SimpleNamespace(absmax=scales, code=book, offset=None)  # type: ignore[attr-defined]
+    found = quantization_tensors(weight)
+    assert [id(tensor) for tensor in found] == [id(scales), id(book)]
+
+
+MAPS = Path("/proc/self/maps")
+
+
+@pytest.mark.skipif(not MAPS.exists(), reason="no /proc")
+@BITS
+def test_weights_are_no_pages_of_their_file(folder: Path, bits: int) -> None:
+    """Such pages would count as resident once they are read, and until the last tensor of the file is gone."""
+    gc.collect()  # what other tests read and let go
+    model = load(folder, bits, torch.float32)  # as in the file, so that nothing is converted
+    assert "model.safetensors" not in MAPS.read_text(encoding="utf-8")
+    assert torch.isfinite(logits(model)).all()
+
+
+@pytest.mark.skipif(not MAPS.exists(), reason="no /proc")
+def test_an_encoder_s_neither(tiny_encoder: Path) -> None:
+    given = ModelSource.model_validate(
+        {"name": "m", "label": "m", "kind": "encoder", "weights": "pretrained", "fingerprint": "f"}
+        | {"folder": str(tiny_encoder)}
+    )
+    gc.collect()
+    read = load_model(given, tiny_encoder, load_config(given, tiny_encoder, 2), torch.float32, CPU)
+    assert "model.safetensors" not in MAPS.read_text(encoding="utf-8")
+    saved = load_file(tiny_encoder / "model.safetensors")
+    body = read.get_submodule("bert").state_dict()
+    assert all(torch.equal(body[name], tensor) for name, tensor in saved.items())
 
 
 def test_bits_that_the_library_cannot_hold_on_the_device_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import torch
 
 STATUS = Path("/proc/self/status")
 CLEAR_REFS = Path("/proc/self/clear_refs")
+RESIDENT = ("VmHWM:", "VmRSS:")
 RESET_PEAK = "5"  # proc(5): writing 5 to clear_refs sets the peak resident set back to the current one
 
 
@@ -45,25 +46,24 @@ def carried_bytes(device: torch.device, host_restarted: bool) -> int | None:
     """How far the peak that is reported of a device stands above what is in use: next to nothing after a restart."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) - torch.cuda.memory_allocated(device)
-    peak, now = (_host_bytes(field) if host_restarted else None for field in ("VmHWM", "VmRSS"))
-    return None if peak is None or now is None else peak - now
+    known = _host_bytes() if host_restarted else {}
+    return known["VmHWM"] - known["VmRSS"] if len(known) == 2 else None
 
 
 def read_peaks(device: torch.device, host_restarted: bool) -> Peaks:
     """Read the peaks since ``restart_peaks``, whose answer is ``host_restarted``."""
-    host = _host_bytes("VmHWM") if host_restarted else None
+    host = _host_bytes().get("VmHWM") if host_restarted else None
     if device.type != "cuda":
         return Peaks(host, None, None)
     torch.cuda.synchronize(device)
     return Peaks(host, torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device))
 
 
-def _host_bytes(field: str) -> int | None:
+def _host_bytes() -> dict[str, int]:
+    """Peak and current resident set of this process, as they stood at one moment; empty where there is no /proc."""
     try:
-        lines = STATUS.read_text().splitlines()
+        lines = [line.split() for line in STATUS.read_text().splitlines()]
     except OSError:
-        return None
-    for line in lines:
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1]) * 1024  # the kernel says kB and means KiB
-    return None
+        return {}
+    # The kernel says kB and means KiB.
+    return {words[0][:-1]: int(words[1]) * 1024 for words in lines if words and words[0] in RESIDENT}

@@ -54,9 +54,23 @@ class TestOrder:
         assert [batch.tolist() for batch in first] == [batch.tolist() for batch in again]
         assert [batch.tolist() for batch in first] != [batch.tolist() for batch in other]
 
-    def test_prediction_is_long_first(self) -> None:
+    def test_prediction_groups_by_length_the_longest_first(self) -> None:
         lengths = np.array([3, 9, 1, 9, 4])
-        assert np.concatenate(prediction_order(lengths, 2)).tolist() == [1, 3, 4, 0, 2]
+        first, *others = (batch.tolist() for batch in prediction_order(lengths, 2))
+        assert first == [1, 3]
+        assert sorted(others) == [[2], [4, 0]]
+
+    def test_times_of_prediction_do_not_fall_with_the_lengths(self) -> None:
+        """Of the batches after the first, the earlier half is not the longer half, and the order is always the same."""
+        lengths = np.arange(4000)
+        order = prediction_order(lengths, 10)
+        means = np.array([lengths[batch].mean() for batch in order[1:]])
+        assert means.max() < lengths[order[0]].mean()
+        earlier, later = np.array_split(means, 2)
+        assert abs(earlier.mean() - later.mean()) < 0.1 * means.mean()
+        assert abs(np.corrcoef(np.arange(len(means)), means)[0, 1]) < 0.1
+        again = prediction_order(lengths, 10)
+        assert all(np.array_equal(one, other) for one, other in zip(order, again, strict=True))
 
 
 class TestCollate:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bench.allocator import release_freed_memory
-from bench.measure.memory import CLEAR_REFS, STATUS, read_peaks, restart_peaks
+from bench.measure.memory import CLEAR_REFS, STATUS, carried_bytes, read_peaks, restart_peaks
 
 MIB = 2**20
 CPU = torch.device("cpu")
@@ -41,6 +41,23 @@ def test_a_peak_that_was_not_restarted_is_unknown() -> None:
 
 
 @needs_linux
+def test_a_restarted_peak_carries_nothing_over() -> None:
+    release_freed_memory()
+    if not restart_peaks(CPU):
+        pytest.skip(f"this kernel refuses {CLEAR_REFS}")
+    carried = carried_bytes(CPU, True)
+    assert carried is not None
+    assert 0 <= carried < MIB
+    block = torch.ones(64 * MIB // 4)
+    del block
+    release_freed_memory()
+    carried = carried_bytes(CPU, True)
+    assert carried is not None
+    assert carried == pytest.approx(64 * MIB, rel=0.03)
+    assert carried_bytes(CPU, host_restarted=False) is None
+
+
+@needs_linux
 def test_peak_is_in_bytes() -> None:
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     peak = read_peaks(CPU, True).host_bytes
@@ -63,3 +80,6 @@ def test_known_allocation_on_cuda() -> None:
     assert peaks.cuda_reserved_bytes is not None
     assert peaks.cuda_allocated_bytes - before == 256 * MIB
     assert peaks.cuda_reserved_bytes >= peaks.cuda_allocated_bytes
+    assert carried_bytes(cuda, False) == 256 * MIB
+    restart_peaks(cuda)
+    assert carried_bytes(cuda, False) == 0

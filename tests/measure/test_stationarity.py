@@ -23,7 +23,8 @@ def windows(u: int) -> list[float]:
 def explained(padded: Sequence[int], samples: Sequence[int]) -> NDArray[np.float64]:
     """Seconds by size: a constant, so much a token, and so much a pair of tokens of one sequence."""
     tokens = np.array(padded, dtype=np.float64)
-    return 2e-3 + 1e-5 * tokens + 3e-8 * tokens**2 / np.array(samples)
+    seconds: NDArray[np.float64] = 2e-3 + 1e-5 * tokens + 3e-8 * tokens**2 / np.array(samples)
+    return seconds
 
 
 class TestWarmedUp:

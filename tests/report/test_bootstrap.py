@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from bench.report import bootstrap
-from bench.report.bootstrap import Classes, Resampled
+from bench.report.bootstrap import Classes, Resampled, macro_f1
 from bench.report.paired import between, difference
 
 
@@ -18,6 +20,14 @@ def drawn(num_texts: int, num_labels: int, num_runs: int, accuracy: float = 0.6)
     truth = rng.integers(0, num_labels, num_texts)
     guesses = rng.integers(0, num_labels, (num_runs, num_texts))
     return truth, np.where(rng.random(guesses.shape) < accuracy, truth, guesses)
+
+
+@given(data=st.data(), num_labels=st.integers(2, 30))
+def test_macro_f1_is_scikit_learn_s_absent_classes_included(data: st.DataObject, num_labels: int) -> None:
+    present = st.sampled_from(data.draw(st.lists(st.integers(0, num_labels - 1), min_size=1, max_size=4)))
+    pairs = data.draw(st.lists(st.tuples(present, present | st.integers(0, num_labels - 1)), min_size=1, max_size=40))
+    truth, predicted = np.array(pairs, dtype=np.int64).T
+    assert macro_f1(truth, predicted, num_labels) == pytest.approx(f1(truth, predicted, num_labels), abs=1e-12)
 
 
 @pytest.mark.parametrize("num_seeds", [1, 3])

@@ -324,7 +324,7 @@ def test_without_a_chart_only_the_numbers(tmp_path: Path) -> None:
 def test_csv() -> None:
     columns: dict[str, Any] = {"=word": ["-1", "a,b\n", None], "count": [-1, 0.1, 10**20], "+": [None, "@x", "x"]}
     assert to_csv(insight("bars", columns, x="=word", y="count")) == (
-        "'=word,count,'+\n'-1,-1,\n\"a,b\n\",0.1,'@x\n,100000000000000000000,x\n"
+        "'=word,count,'+\n'-1,-1,\n\"a,b \",0.1,'@x\n,100000000000000000000,x\n"
     )
 
 
@@ -333,10 +333,18 @@ def test_csv_quotes_no_data() -> None:
     assert to_csv(insight("bars", columns)) == f"x,y\na,1\n{'b' * 60},2\n"
 
 
-@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\tx", "\rx"])
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20x"])
 def test_a_spreadsheet_computes_nothing(text: str) -> None:
     assert csv_text.safe(text) == f"'{text}"
     assert csv_text.safe(f"x{text}") == f"x{text}"
+    assert csv_text.safe(f"\t{text}") == f"' {text}"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"), [("\tx", "' x"), ("\rx", "' x"), ("\nx", "' x"), ("a\x1b\0b\nc", "a  b c")]
+)
+def test_no_control_character_gets_into_a_csv_file(text: str, wanted: str) -> None:
+    assert csv_text.safe(text) == wanted
 
 
 def test_a_figure_that_cannot_be_written(tmp_path: Path) -> None:

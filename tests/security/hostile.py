@@ -24,15 +24,31 @@ def examples(count: int) -> settings:
     )
 
 
+LONGEST_MESSAGE, MOST_LINES = 10_000, 40
+
+
+def assert_clear(message: str) -> None:
+    """An error says something, in a few lines without control characters."""
+    assert message.strip()
+    assert len(message) <= LONGEST_MESSAGE
+    lines = message.splitlines()
+    assert len(lines) <= MOST_LINES
+    assert all(line.isprintable() for line in lines), [line for line in lines if not line.isprintable()]
+
+
 NASTY = (
     "", " ", ".", "..", "...", "/", "~", "~root", "~no-such-user/x", "*", "-", "--help", "-rf", "con", "nul",
     "../../etc/passwd", "../x", "a/../../b", "./..", "/etc/passwd", "/dev/zero", "/proc/self/mem", "\\\\host\\share",
     "C:\\Windows\\system32", "file:///etc/passwd", "https://example.org/x", "owner/name", "owner/..", "../owner",
     "owner/name/more", "a\0b", "\0", "\x1b[31mred\x1b[0m", "\x1b]8;;http://x\x07y", "a\rb", "a\nb", "a\tb", "\x7f\x9b",
-    "\u2028", "\u202eevil", "\u2066", "\ufeff", "\u00a0", "\u200b", "\uff0e\uff0e\uff0f", "\uff1d1+1", "\ue000", "e\u0301",
-    "\u0645\u0631\u062d\u0628\u0627", "\U0001f600", "\ud7ff", "\ufffe", "%s%n%d", "{0.__class__.__mro__}", "{}", "{labels}",
-    "${HOME}", "$(id)", "`id`", "; rm x", "{{ 7 * 7 }}", "{% raw %}", "{# x #}", "[red]x[/red]", "[/]", "[link=http://x]y[/link]",
-    "=1+1", "+1", "-1", "@SUM(A1)", "|cmd", "\t=1", "\r=1", "<script>alert(1)</script>", "\"'><img src=x onerror=alert(1)>",
+    "\u2028", "\u202eevil", "\u2066", "\ufeff", "\u00a0", "\u200b", "\uff0e\uff0e\uff0f", "\uff1d1+1", "\ue000",
+    "e\u0301",
+    "\u0645\u0631\u062d\u0628\u0627", "\U0001f600", "\ud7ff", "\ufffe", "%s%n%d", "{0.__class__.__mro__}", "{}",
+    "{labels}",
+    "${HOME}", "$(id)", "`id`", "; rm x", "{{ 7 * 7 }}", "{% raw %}", "{# x #}", "[red]x[/red]", "[/]",
+    "[link=http://x]y[/link]",
+    "=1+1", "+1", "-1", "@SUM(A1)", "|cmd", "\t=1", "\r=1", "<script>alert(1)</script>",
+    "\"'><img src=x onerror=alert(1)>",
     "</style>", "<!--", "]]>", "&lt;&amp;", "\\input{/etc/passwd}", "\\", "$x_1$", "$", "%", "#", "# x", "- x", "1. x",
     "a_b", "a^b", "a~b", "a & b", "a|b", "[a](b)", "![a](b)", "`x`", "***", "---", "===", "> x", "null", "true", "nan",
 )  # fmt: skip
@@ -125,7 +141,8 @@ def _changed(draw: st.DrawFn, content: Any, place: tuple[Any, ...], values: st.S
         return [*content[: place[0]], inner, *content[place[0] + 1 :]]
 
     def new() -> Any:
-        return draw(alike(content[place[0]]) if place and draw(st.booleans()) else values)
+        same_type = draw(st.booleans())
+        return draw(alike(content[place[0]]) if place and same_type else values)
 
     if isinstance(content, Mapping):
         way = draw(st.sampled_from(["replace", "replace", "remove", "rename", "add"])) if place else "add"

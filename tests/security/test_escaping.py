@@ -18,13 +18,13 @@ from rich.console import Console
 from bench import audit as audits
 from bench.audit.render import to_csv, to_html, to_markdown
 from bench.errors import DataError
+from bench.explain.render import to_html as explained
 from bench.insight import Insight
 from bench.plan.render import to_csv as plan_csv
 from bench.report import figures
 from bench.report.draw import draw
 from tests.audit.conftest import plan_row
 from tests.explain.test_render import hostile, printed
-from tests.explain.test_render import to_html as explained
 from tests.report.conftest import _record
 from tests.report.predicted import TRUTH, study
 from tests.security.hostile import NASTY, examples
@@ -37,7 +37,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "
 def run_folder(folder: Path, said: list[str]) -> Path:
     """A run in which everything that comes from elsewhere says one of these."""
     title, notes, first, second, message, warning, reason, label = said
-    both = {"dataset": label, "model": first, "dataset_name": "d", "model_name": "m"}
+    both: dict[str, Any] = {"dataset": label, "model": first, "dataset_name": "d", "model_name": "m"}
     why = {"unknown": {"latency": reason, "flops": reason}, "flops": None, "warnings": [warning] if warning else []}
     checks = [{"name": label or "x", "verdict": "suspect", "found": reason}]
     cells = [
@@ -228,7 +228,8 @@ def test_a_figure(tmp_path_factory: pytest.TempPathFactory, said: str, kind: str
     part = {"name": "part", "title": said[:200], "caption": said, "columns": columns, "chart": chart}
     _, svg, _ = figures.save(Insight.model_validate(part), tmp_path_factory.mktemp("figure"))
     tags = {element.tag.rpartition("}")[2] for element in ElementTree.parse(svg).iter()}
-    assert tags <= {"svg", "defs", "style", "g", "path", "text", "tspan", "use", "clipPath", "rect", "pattern", "metadata",
+    assert tags <= {"svg", "defs", "style", "g", "path", "text", "tspan", "use", "clipPath", "rect", "pattern",
+                    "metadata",
                     "RDF", "Work", "type", "format", "creator", "Agent", "title", "date"}  # fmt: skip
     assert not [name for element in ElementTree.parse(svg).iter() for name in element.attrib if name.startswith("on")]
 
@@ -236,9 +237,11 @@ def test_a_figure(tmp_path_factory: pytest.TempPathFactory, said: str, kind: str
 @pytest.mark.parametrize(
     ("check", "text"),
     [
-        (assert_markdown, "# x\n\n<b>"), (assert_markdown, "a [x](y)"), (assert_markdown, "1. x"), (assert_markdown, "`x`"),
+        (assert_markdown, "# x\n\n<b>"), (assert_markdown, "a [x](y)"), (assert_markdown, "1. x"),
+        (assert_markdown, "`x`"),
         (assert_markdown, "| a |\n| b | c |"), (assert_markdown, "- x"), (assert_csv, "a,=1"), (assert_csv, "a\nb,c"),
-        (assert_latex, "% packages: x\n{"), (assert_latex, "% packages: x\na & b\n\\input{x}"), (assert_latex, "% packages: x\n$x$"),
+        (assert_latex, "% packages: x\n{"), (assert_latex, "% packages: x\na & b\n\\input{x}"),
+        (assert_latex, "% packages: x\n$x$"),
         (assert_latex, "% packages: x\na & b \\\\ a & b & c \\\\"), (assert_latex, "% packages: x\na % b"),
         (assert_printable, "a\x1b"), (assert_printable, "\u202e"), (Page, "<b>"), (Page, "<!-- x -->"),
     ],

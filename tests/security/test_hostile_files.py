@@ -1,4 +1,4 @@
-"""Run folders, reports and published tables from elsewhere: each verb ends in an answer or a clear error."""
+"""Run folders, reports and studies from elsewhere: each verb ends in an answer or a clear error."""
 
 import json
 import shutil
@@ -10,17 +10,15 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from bench import audit as audits
-from bench.audit.render import to_csv, to_html, to_markdown
+from bench import registry
 from bench.cli import main
 from bench.errors import RequestError
 from bench.insight import Insight
 from bench.report import archive, figures
 from bench.store import RunFolder
-from tests.audit.conftest import plan_row
 from tests.report.conftest import make_record as make_record
 from tests.report.predicted import TRUTH, Cells, flipped, study
-from tests.security.hostile import NASTY, TEXTS, VALUES, examples, spoiled
+from tests.security.hostile import TEXTS, VALUES, examples, spoiled
 from tests.support import toml
 
 #: Whole files are drawn from.
@@ -50,7 +48,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         for method in ("LoRA", "BitFit")
     ]
     run = {
-        "schema_version": 1, "study": study(("LoRA", "BitFit")), "command": "tunebench run s", "written_at": "2026-01-02",
+        "schema_version": 1, "study": study(("LoRA", "BitFit")), "command": "tunebench run s",
+        "written_at": "2026-01-02",
         "cell_ids": [record.cell_id for record, _ in measured],
         "methods": {"LoRA": {"sha256": "0", "says": {"label": "LoRA", "kinds": ["encoder"], "trains": True}}},
     }  # fmt: skip
@@ -236,59 +235,52 @@ def test_figures(
         assert path.parent == folder
 
 
-PUBLISHED: dict[str, Any] = {
-    "title": "Tables", "source": "A journal.", "study": "demo", "stated": {"sequence_length": 128, "batch_size": 8},
-    "tables": {"one": {"file": "one.csv", "title": "One"}, "two": {"file": "two.csv", "row_column": "Row",
-                       "rows": {"Mine": {"model": "m", "method": "x"}}}},
-    "datasets": {"D": "d"}, "models": {"M": "m"}, "methods": {"X": "x"},
-}  # fmt: skip
-ROWS = [["dataset", "model", "method", "f1", "total_params_million", "gflops"], ["D", "M", "X", "0.91", "4582.54", "1.5"],
-        ["d", "m", "y", "0.90", "4540.60", "1.25"]]  # fmt: skip
-OF_ROWS = [["dataset", "row", "f1"], ["D", "Mine", "0.5"]]
+TINY: dict[str, Any] = {
+    "name": "s",
+    "grid": [{"datasets": ["synthetic_polarity"], "models": ["mine"], "methods": ["full_ft", "lora"], "seeds": [0]}],
+    "models": {"mine": {"base": "minilm", "weights": "random", "scale": "tiny"}},
+    "data": {"max_length": 16, "validation_fraction": 0.1},
+    "train": {"epochs": 1, "batch_size": 4, "schedule": "linear", "warmup_fraction": 0.1, "max_grad_norm": 1.0},
+    "methods": {"lora": {"label": "LoRA", "options": {"r": 4}, "train": {"epochs": 2}}},
+}
 
 
-@pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("tables")
-
-
-def lines(rows: Any) -> bytes:
-    """Rows as csv, badly quoted where a cell holds what must be quoted."""
-    if not isinstance(rows, list):
-        return str(rows).encode("utf-8", "surrogatepass")
-    return "\n".join(",".join(map(_cell, row)) if isinstance(row, list) else _cell(row) for row in rows).encode()
-
-
-def _cell(value: Any) -> str:
-    return str(value) if not isinstance(value, int) or abs(value) < 10**4000 else "9" * 5000
-
-
-@examples(120)
-@given(
-    manifest=spoiled(PUBLISHED) | st.just(PUBLISHED),
-    rows=spoiled(ROWS, TEXTS | st.integers() | st.floats()) | st.just(ROWS),
-    of_rows=spoiled(OF_ROWS, TEXTS) | st.just(OF_ROWS),
-    alone=st.booleans(),
-)
-def test_audit(tables: Path, manifest: Any, rows: Any, of_rows: Any, alone: bool) -> None:
-    (tables / "one.csv").write_bytes(lines(rows))
-    (tables / "two.csv").write_bytes(lines(of_rows))
-    names = {key: manifest[key] for key in ("datasets", "models", "methods", "stated") if key in manifest}
-    (tables / "names.toml").write_text(toml(names if alone else manifest), encoding="utf-8")
-    (tables / "published.toml").write_text(toml(manifest), encoding="utf-8")
-    plan = [plan_row("d", "m", method, total_params=4_540_600_320, trainable_params=0, trains=False) for method in "xy"]
+@examples(12)
+@given(content=spoiled(TINY))
+def test_plan(said: Said, content: Any) -> None:
+    path = Path.cwd().parent / "canary"
+    kept = path.read_text()
+    path.write_text(toml(content if isinstance(content, dict) else {"grid": content}), encoding="utf-8")
     try:
-        if alone:
-            published = audits.load(audits.find(str(tables / "one.csv")), tables / "names.toml")
-        else:
-            published = audits.load(audits.find(str(tables)))
-        found = audits.audit(published, plan, {}, study="s", causal=())
-    except RequestError as error:
-        event(type(error).__name__)
-        assert len(str(error)) < 10_000
-        assert all(line.isprintable() for line in str(error).splitlines()), str(error)
-        return
-    event("audited")
-    assert to_html(found)
-    assert to_markdown(found)
-    assert to_csv(found)
+        code = main(["plan", str(path), "--no-memory"])
+    finally:
+        path.write_text(kept)
+    event(f"exit code {code}")
+    out, err = said()
+    assert (code == 2) == err.startswith("tunebench: "), err
+    assert {char for char in out + err if not char.isprintable()} <= {"\n"}
+    assert list(Path.cwd().iterdir()) == []
+
+
+@examples(25)
+@given(data=st.data())
+def test_run(said: Said, monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -> None:
+    """What an earlier run left is believed as far as it can be; then a worker would be asked for."""
+
+    def no_worker() -> None:
+        raise RequestError("no worker here")
+
+    monkeypatch.setattr("bench.executor.LocalExecutor", no_worker)
+    says = {"label": "Full FT", "kinds": ["encoder"], "trains": True}
+    methods = {name: {"sha256": plugin.sha256, "says": says} for name, plugin in registry.find().items()}
+    run = {"schema_version": 1, "study": TINY, "command": "c", "written_at": "", "cell_ids": [], "methods": methods}
+    path = Path.cwd().parent / "s.toml"
+    path.write_text(toml(TINY), encoding="utf-8")
+    shutil.rmtree("run", ignore_errors=True)
+    laid(Files({"s/run.json": run}), "s/run.json", data.draw(spoiled(run)))
+    code = main(["run", str(path), "--runs", "run"])
+    path.unlink()
+    out, err = said()
+    assert code == 2
+    assert err.startswith("tunebench: ")
+    assert {char for char in out + err if not char.isprintable()} <= {"\n"}

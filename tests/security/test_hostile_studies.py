@@ -18,18 +18,17 @@ from hypothesis import strategies as st
 from bench import registry
 from bench.cell import Cell
 from bench.data.synthetic import TASKS
-from bench.errors import RequestError
+from bench.errors import RequestError, StudyError
 from bench.expand import check_sources, expand, needed_plugins
 from bench.store import CELL_ID, RunFolder
 from bench.study import load_study, shipped_studies
-from tests.security.hostile import DATES, NASTY, TEXTS, VALUES, examples, spoiled
+from tests.security.hostile import DATES, NASTY, TEXTS, VALUES, assert_clear, examples, spoiled
 from tests.support import TEST_ROWS, TRAIN_ROWS, toml, write_texts
 
 FOUND = registry.find()
 #: As the methods would describe themselves; they are not imported here.
 SAYS = {name: {"label": name, "kinds": ["encoder", "causal"][: 1 + at % 2], "trains": True}
         for at, name in enumerate(FOUND)} | {"broken": {"error": "method broken: does not import"}}  # fmt: skip
-LONGEST_MESSAGE, MOST_LINES = 10_000, 40
 #: Events of Python's audit that change the file system, but for opening a file to write, which is looked at apart.
 CHANGES = {
     "os.mkdir",
@@ -138,7 +137,7 @@ def studies(draw: st.DrawFn) -> Any:
     return draw(spoiled({**VALID, "grid": [first, second | names]}, SWAPPED))
 
 
-def outcome(folder: Path, content: bytes, to_plan: bool = True) -> str:
+def outcome(folder: Path, content: bytes, to_plan: bool = True, told: bool = True) -> str:
     """``plan`` or the name of the error that a study file ends in; both are held to what they must be."""
     path = folder / "any.toml"
     path.write_bytes(content)
@@ -152,20 +151,14 @@ def outcome(folder: Path, content: bytes, to_plan: bool = True) -> str:
             cells = expand(study, FOUND, SAYS, None, folder, to_plan=to_plan)
         except RequestError as error:
             assert_clear(str(error))
+            if not told:
+                raise
             return type(error).__name__
     assert runs / study.name == (runs / study.name).resolve()
     assert (runs / study.name).parent == runs
     for cell in cells:
         assert_inside(RunFolder(runs / study.name), cell)
     return "plan"
-
-
-def assert_clear(message: str) -> None:
-    assert message.strip()
-    assert len(message) <= LONGEST_MESSAGE
-    lines = message.splitlines()
-    assert len(lines) <= MOST_LINES
-    assert all(line.isprintable() for line in lines), [line for line in lines if not line.isprintable()]
 
 
 def assert_inside(run: RunFolder, cell: Cell) -> None:
@@ -187,11 +180,20 @@ def test_any_content_is_a_plan_or_a_clear_error(place: Path, content: dict[str, 
 
 
 SHIPPED = [path.read_bytes() for path in shipped_studies().values()]
+#: What stopped the reader once: keys of thousands of parts, numbers of thousands of digits, thousands of wrong keys.
+HUGE = (
+    b"a." * 3000 + b"b = 1\n", b"[" + b"a." * 3000 + b"b]\n", b"[train]\n" + b"a." * 400 + b"b = 1\n",
+    b"[methods.big.options]\nr = 0x" + b"f" * 5000 + b"\n", b"x = " + b"9" * 5000 + b"\n",
+    b"x = " + b"[" * 900 + b"]" * 900,
+    b"[methods.big.options]\nr = " + b"{a = " * 200 + b"1" + b"}" * 200 + b"\n", b'"\\u001b[31m" = 1\n',
+    b"".join(b"k%d = 1\n" % at for at in range(3000)), b"x = [" + b'"",' * 5000 + b"]\n",
+    b'"' + b"x" * 100_000 + b'" = 1\n',
+    b"[[grid]]\ndatasets = [" + b'"",' * 5000 + b"]\nmodels = []\n",
+)  # fmt: skip
 PIECES = [
-    *(text.encode("utf-8", "surrogatepass") for text in NASTY), b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\r\n", b'"""', b"'''",
-    b"[[grid]]\n", b"[grid]\n", b"[train]\n", b"{", b"}", b"]", b" = ", b"=", b"#", b".", b",", b"0x" + b"f" * 5000, b"9" * 5000,
-    b"1e999", b"-nan", b"2026-13-45", b"1979-05-27T07:32:00Z", b"a." * 3000 + b"b = 1\n", b"[" + b"a." * 3000 + b"b]\n",
-    b"".join(b"k%d = 1\n" % at for at in range(3000)), b"x = [" + b"0," * 5000 + b"]\n", b"[train]\n" + b"a." * 3000 + b"b = 1\n",
+    *(text.encode() for text in NASTY), *HUGE, b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\r\n", b'"""', b"'''",
+    b"[[grid]]\n", b"[grid]\n", b"[train]\n", b"{", b"}", b"]", b" = ", b"=", b"#", b".", b",", b"0x" + b"f" * 5000,
+    b"9" * 5000, b"1e999", b"-nan", b"2026-13-45", b"1979-05-27T07:32:00Z",
 ]  # fmt: skip
 
 
@@ -217,3 +219,21 @@ def mutated(draw: st.DrawFn) -> bytes:
 @given(content=mutated(), to_plan=st.booleans())
 def test_any_change_of_a_shipped_study_is_a_plan_or_a_clear_error(place: Path, content: bytes, to_plan: bool) -> None:
     event(outcome(place, content, to_plan))
+
+
+@pytest.mark.parametrize("piece", HUGE, ids=range(len(HUGE)))
+def test_what_stopped_the_reader_once(place: Path, piece: bytes) -> None:
+    for content in (SHIPPED[0] + b"\n" + piece, piece + b"\n" + SHIPPED[0]):
+        assert outcome(place, content) == "StudyError"
+
+
+def test_a_file_that_is_too_large_is_not_parsed(place: Path) -> None:
+    with pytest.raises(StudyError, match="must have at most 1000000 bytes, got 1000001"):
+        outcome(place, b"#" * 1_000_001, told=False)
+
+
+def test_a_grid_that_would_take_hours_to_spell_out(place: Path) -> None:
+    seeds = ", ".join(map(str, range(30_000)))
+    grid = f'[[grid]]\ndatasets = ["sst5", "imdb"]\nmodels = ["minilm"]\nmethods = ["lora"]\nseeds = [{seeds}]\n'
+    with pytest.raises(StudyError, match="grid must have at most 50000 cells, got up to 60000; split it"):
+        outcome(place, grid.encode(), told=False)
