@@ -8,6 +8,7 @@ import gc
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -71,11 +72,13 @@ def train_again(
 def _copied(model: nn.Module, method: Method) -> tuple[nn.Module, Method]:
     """Copies of both, made at once so that what they share stays shared.
 
-    A tensor with a history, which a method may keep for its extra loss, refuses to be copied; its values stand in.
+    Frozen weights, which no step changes, are shared. A tensor with a history, which a method may keep for its extra
+    loss, refuses to be copied; its values stand in.
     """
+    shared: dict[int, Any] = {id(p): p for p in model.parameters() if not p.requires_grad}
     # By type, since isinstance asks an object for its class, and one of torch's answers with a warning.
     kept = [o for o in gc.get_objects() if issubclass(type(o), Tensor) and not o.is_leaf]
-    copied: tuple[nn.Module, Method] = copy.deepcopy((model, method), {id(t): t.detach().clone() for t in kept})
+    copied: tuple[nn.Module, Method] = copy.deepcopy((model, method), shared | {id(t): t.detach().clone() for t in kept})
     return copied
 
 
