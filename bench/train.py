@@ -15,10 +15,10 @@ from bench.data.batches import Batch, Collate, collate, training_order
 from bench.data.tokens import Tokens
 from bench.errors import DivergedError, UnsupportedError
 from bench.measure.clock import StepClock, held_garbage_collection
+from bench.measure.warmup import WarmUp
 from bench.method import Method
 from bench.model import answer_logits, class_logits
 from bench.study import ModelKind, TrainSettings
-from bench.warmup import WarmUp
 
 StepHook = Callable[[int, int], None]
 """Called with (steps done, steps in all) after each step."""

@@ -22,12 +22,12 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from bench.errors import StoppedError
-    from bench.executor import LocalExecutor
     from bench.expand import parse_only
-    from bench.progress import ProgressDisplay
     from bench.report.draw import draw
-    from bench.runner import Request
-    from bench.runner import run as run_study
+    from bench.runner.executor import LocalExecutor
+    from bench.runner.progress import ProgressDisplay
+    from bench.runner.run import Request
+    from bench.runner.run import run as run_study
     from bench.store import require_writable
     from bench.study import load_study, study_base
 
@@ -152,7 +152,7 @@ def check(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from bench.check.command import CheckOptions, run_check
-    from bench.executor import LocalExecutor
+    from bench.runner.executor import LocalExecutor
 
     options = CheckOptions(
         methods=arguments.methods,

@@ -36,7 +36,7 @@ OUT_OF_MEMORY = '''
 
 import torch
 
-import bench.prepare
+import bench.worker.prepare
 from methods.zero_shot import ZeroShot
 
 
@@ -44,7 +44,7 @@ def load_model(*arguments):
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 
-bench.prepare.load_model = load_model
+bench.worker.prepare.load_model = load_model
 
 
 class TooLarge(ZeroShot):

@@ -72,7 +72,7 @@ def run_at_once(
     def no_worker() -> NoReturn:
         raise AssertionError("a worker was asked for")
 
-    monkeypatch.setattr("bench.executor.LocalExecutor", no_worker)
+    monkeypatch.setattr("bench.runner.executor.LocalExecutor", no_worker)
     monkeypatch.chdir(tmp_path)
 
     def run(content: dict[str, Any], *arguments: str) -> Done:

@@ -20,6 +20,7 @@ from bench import registry
 from bench.data.batches import Batch
 from bench.data.tokens import Tokens
 from bench.errors import DivergedError
+from bench.measure.warmup import WarmUp
 from bench.method import Method, Options, Task
 from bench.study import TrainSettings
 from bench.train import (
@@ -30,7 +31,6 @@ from bench.train import (
     store_frozen_weights_as,
     train,
 )
-from bench.warmup import WarmUp
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")

@@ -17,7 +17,7 @@ from bench.check import render
 from bench.check.exchange import FINISHED, REQUEST, RESULTS, RUNNING
 from bench.check.finding import Result, failed, not_run
 from bench.errors import PluginError, RequestError, UnknownNameError
-from bench.executor import Executor, Job
+from bench.runner.executor import Executor, Job
 from bench.store import write_json
 
 ENTRY = "bench.check.worker:run"

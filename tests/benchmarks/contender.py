@@ -31,7 +31,7 @@ from bench.sources import resolve_dataset, resolve_model
 from bench.study import DataSettings, Grid, Study, TrainSettings
 from bench.train import autocast, epoch_batches, num_steps, train
 from bench.weights import load_model
-from bench.worker import prepare_process
+from bench.worker.entry import prepare_process
 
 BATCH_SIZE = 32
 LEARNING_RATE = 1e-4
@@ -62,7 +62,7 @@ class Work:
 
 
 class Ours:
-    """tunebench's own loop, set up as bench.worker sets it up; ``bare`` leaves out all but the work itself."""
+    """tunebench's own loop, set up as bench.worker.entry sets it up; ``bare`` leaves out all but the work itself."""
 
     def __init__(self, work: Work, bare: bool) -> None:
         prepare_process()

@@ -23,7 +23,7 @@ from bench.method import Method, Task
 from bench.model import build, class_logits
 from bench.study import TrainSettings
 from bench.train import TrainStep, autocast
-from bench.worker import prepare_process
+from bench.worker.entry import prepare_process
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 pytestmark = [

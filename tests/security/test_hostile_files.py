@@ -270,7 +270,7 @@ def test_run(said: Said, monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -
     def no_worker() -> None:
         raise RequestError("no worker here")
 
-    monkeypatch.setattr("bench.executor.LocalExecutor", no_worker)
+    monkeypatch.setattr("bench.runner.executor.LocalExecutor", no_worker)
     says = {"label": "Full FT", "kinds": ["encoder"], "trains": True}
     methods = {name: {"sha256": plugin.sha256, "says": says} for name, plugin in registry.find().items()}
     run = {"schema_version": 1, "study": TINY, "command": "c", "written_at": "", "cell_ids": [], "methods": methods}

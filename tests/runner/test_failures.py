@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from bench.failures import Ending, record_of
 from bench.record import Record
+from bench.runner.failures import Ending, record_of
 from bench.store import CellFolder
 from tests.report.conftest import _record
 

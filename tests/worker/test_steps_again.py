@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
-from bench import registry, stamp
+from bench import registry
 from bench.cell import Cell
 from bench.data.batches import Batch
 from bench.evaluate import logits_of
 from bench.method import Method, Options, Task
-from bench.steps_again import infer_again, train_again
 from bench.train import store_frozen_weights_as, train
+from bench.worker import stamp
+from bench.worker.steps_again import infer_again, train_again
 from tests.report.conftest import _record
 
 pytestmark = pytest.mark.usefixtures("one_thread")

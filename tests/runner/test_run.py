@@ -20,11 +20,11 @@ from rich.console import Console
 
 from bench.cell import Cell
 from bench.errors import RunFolderError, UnknownNameError
-from bench.executor import Executor, InlineExecutor
 from bench.expand import parse_only
 from bench.record import Record
 from bench.report.draw import draw
-from bench.runner import Request, run
+from bench.runner.executor import Executor, InlineExecutor
+from bench.runner.run import Request, run
 from bench.store import RunFolder
 from bench.study import Study
 from tests.support import (

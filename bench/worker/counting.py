@@ -13,7 +13,7 @@ from bench.measure.flops.closed_form import Architecture
 from bench.measure.flops.lengths import FlopsByLength
 from bench.method import Method, Task
 from bench.record import Check, Flops
-from bench.stamp import counted_alike
+from bench.worker.stamp import counted_alike
 
 
 @dataclass(frozen=True, slots=True)

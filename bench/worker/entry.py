@@ -2,7 +2,6 @@
 
 import gc
 import shutil
-import sys
 import time
 import traceback
 from contextlib import nullcontext, suppress
@@ -11,16 +10,16 @@ from pathlib import Path
 
 import torch
 
-from bench import stamp
 from bench.allocator import keep_freed_memory
 from bench.errors import UnsupportedError
-from bench.failures import says_no_memory
-from bench.host_memory import limit_data
-from bench.measurement import measure
 from bench.record import Failure, Record, Status
-from bench.samples import write_steps
+from bench.runner.failures import says_no_memory
+from bench.runner.host_memory import limit_data
 from bench.store import CellFolder, read_cell, write_json, write_text
-from bench.work import Work
+from bench.worker import stamp
+from bench.worker.measurement import measure
+from bench.worker.samples import write_steps
+from bench.worker.work import Work
 
 
 def run(folder: Path, requested_at: float) -> None:
@@ -95,7 +94,3 @@ def replay(cell_path: Path) -> int:
     run(folder, time.time())
     print(CellFolder(folder).record)
     return 0 if '"status": "ok"' in CellFolder(folder).record.read_text(encoding="utf-8") else 1
-
-
-if __name__ == "__main__":
-    sys.exit(replay(Path(sys.argv[1])))

@@ -78,7 +78,9 @@ def _copied(model: nn.Module, method: Method) -> tuple[nn.Module, Method]:
     shared: dict[int, Any] = {id(p): p for p in model.parameters() if not p.requires_grad}
     # By type, since isinstance asks an object for its class, and one of torch's answers with a warning.
     kept = [o for o in gc.get_objects() if issubclass(type(o), Tensor) and not o.is_leaf]
-    copied: tuple[nn.Module, Method] = copy.deepcopy((model, method), shared | {id(t): t.detach().clone() for t in kept})
+    copied: tuple[nn.Module, Method] = copy.deepcopy(
+        (model, method), shared | {id(t): t.detach().clone() for t in kept}
+    )
     return copied
 
 

@@ -2,9 +2,9 @@
 
 from bench.measure.conditions import Conditions
 from bench.measure.stationarity import DISTURBED_RATIO, Drift, drift
+from bench.measure.warmup import WarmUp
 from bench.record import Check, MemoryLedger, Speed, Verdict
 from bench.train import StepLog
-from bench.warmup import WarmUp
 
 #: Later steps may be this much slower or faster than earlier ones, if they are at all (see ``Drift.significant``).
 DRIFT_FRACTION = 0.05

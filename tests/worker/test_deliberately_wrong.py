@@ -12,10 +12,10 @@ import torch
 
 from bench.cell import Cell
 from bench.data.batches import Batch
-from bench.executor import InlineExecutor
 from bench.measure import memory
 from bench.record import Check, Record
-from bench.runner import Request, run
+from bench.runner.executor import InlineExecutor
+from bench.runner.run import Request, run
 from bench.study import Study
 from bench.train import StepLog
 from tests.support import TEST_ROWS, WORDS, small_study, write_plugin, write_texts

@@ -4,16 +4,16 @@ from typing import Any, Literal
 
 import torch
 
-from bench import stamp
 from bench.cell import Cell
 from bench.measure import machine
 from bench.measure.flops.lengths import FlopsByLength
-from bench.memory_record import MemoryRecord
-from bench.phases import Phases
 from bench.record import Check, PhaseName, Speed
-from bench.speed import Cost, speed
 from bench.store import CellFolder
 from bench.train import StepLog
+from bench.worker import stamp
+from bench.worker.memory_record import MemoryRecord
+from bench.worker.phases import Phases
+from bench.worker.speed import Cost, speed
 
 
 class Work:

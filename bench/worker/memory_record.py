@@ -9,8 +9,8 @@ from torch import nn
 
 from bench.allocator import release_freed_memory
 from bench.ledger import Held, tracker_of
-from bench.phases import Phases
 from bench.record import MemoryLedger, Phase, PhaseName
+from bench.worker.phases import Phases
 
 Moment = Literal["load", "train", "inference"]
 PHASES: dict[Moment, tuple[PhaseName, ...]] = {

@@ -8,22 +8,22 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from bench import samples, stamp
 from bench.errors import DivergedError, RunFolderError
 from bench.evaluate import NO_CLASS, for_inference, quality
-from bench.latency import MOST_BATCHES, time_batches
 from bench.measure import machine
+from bench.measure.warmup import WarmUp
 from bench.method import Method
-from bench.prepare import Subject, prepare
 from bench.reading import Reading
 from bench.record import Generation, Training
-from bench.samples import Answers
 from bench.seeding import seed_generators
-from bench.steps_again import infer_again, train_again
 from bench.store import write_json
 from bench.train import epoch_batches, num_steps, train
-from bench.warmup import WarmUp
-from bench.work import Work
+from bench.worker import samples, stamp
+from bench.worker.latency import MOST_BATCHES, time_batches
+from bench.worker.prepare import Subject, prepare
+from bench.worker.samples import Answers
+from bench.worker.steps_again import infer_again, train_again
+from bench.worker.work import Work
 
 INFERENCE_WARMUP_BATCHES = 2
 

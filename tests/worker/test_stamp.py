@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from bench import stamp
 from bench.measure.flops.lengths import FlopsByLength
 from bench.measure.stationarity import Drift
+from bench.measure.warmup import WarmUp
 from bench.record import Check, MemoryLedger, Verdict
-from bench.speed import Cost, speed
 from bench.train import StepLog
-from bench.warmup import WarmUp
+from bench.worker import stamp
+from bench.worker.speed import Cost, speed
 from tests.measure.test_conditions import CORES, NOTHING
 
 MB = 1_000_000

@@ -13,9 +13,9 @@ from torch import nn
 from bench.measure.allocations import Kind
 from bench.measure.memory import CLEAR_REFS, restart_peaks
 from bench.measure.nvml import NvmlDevice
-from bench.memory_record import MemoryRecord
-from bench.phases import Phases
 from bench.record import MemoryLedger, Phase, PhaseName
+from bench.worker.memory_record import MemoryRecord
+from bench.worker.phases import Phases
 from tests.measure.test_nvml import Driver
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.cell import Cell
-from bench.executor import Job
-from bench.failures import Ending, record_of
-from bench.host_memory import oom_kills
 from bench.record import Record
-from bench.recovery import Reserve, begin_attempt, end_attempt, is_full, remove_asides
-from bench.retry import as_of_study
+from bench.runner.executor import Job
+from bench.runner.failures import Ending, record_of
+from bench.runner.host_memory import oom_kills
+from bench.runner.recovery import Reserve, begin_attempt, end_attempt, is_full, remove_asides
+from bench.runner.retry import as_of_study
+from bench.runner.watcher import Watcher
 from bench.store import CellFolder, RunFolder, read_progress, valid_record, write_json, write_text
-from bench.watcher import Watcher
 
 POLL_SECONDS = 0.5
 
@@ -72,7 +72,7 @@ class Attempts:
         started, kills = time.time(), oom_kills()
         deadline = time.monotonic() + cell.limits.cell_timeout_seconds
         phase, timed_out = "start", False
-        job = self._start("bench.worker:run", paths.path, cell.limits.cell_memory_bytes)
+        job = self._start("bench.worker.entry:run", paths.path, cell.limits.cell_memory_bytes)
         try:
             while not timed_out and not job.wait(min(POLL_SECONDS, max(0.0, deadline - time.monotonic()))):
                 if where := read_progress(paths):

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from transformers import AutoConfig, PretrainedConfig, T5Config
 
 from bench import registry
-from bench.counting import Counted, count
 from bench.measure.flops.closed_form import Architecture
 from bench.measure.flops.dispatched import count_passes
 from bench.method import Method, Options, Task
 from bench.model import build
+from bench.worker.counting import Counted, count
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TASK = Task(labels=("negative", "positive"), max_length=64, kind="encoder")

@@ -11,7 +11,7 @@ import pytest
 
 from bench.errors import NewerSchemaError, RunFolderError
 from bench.record import Record
-from bench.recovery import RESERVE_BYTES, Reserve, begin_attempt, end_attempt, is_full, recover
+from bench.runner.recovery import RESERVE_BYTES, Reserve, begin_attempt, end_attempt, is_full, recover
 from bench.store import CellFolder, RunFolder, write_text
 from tests.report.conftest import _record
 

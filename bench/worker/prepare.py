@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from transformers import PretrainedConfig
 
-from bench import counting, registry
+from bench import registry
 from bench.asking.prefix_cache import AskedModel
 from bench.data import texts
 from bench.dropout import replace_dropout
@@ -21,7 +21,8 @@ from bench.reading import Reading
 from bench.record import Data
 from bench.train import enable_gradient_checkpointing, store_frozen_weights_as
 from bench.weights import load_model, skeleton
-from bench.work import Work
+from bench.worker import counting
+from bench.worker.work import Work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from typing import Any
 from bench.cell import Cell
 from bench.errors import RequestError
 from bench.record import Record
-from bench.retry import Fitting, failed_batch, reduced
-from bench.watcher import Watcher
+from bench.runner.retry import Fitting, failed_batch, reduced
+from bench.runner.watcher import Watcher
 
 
 class Smaller:

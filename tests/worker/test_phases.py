@@ -11,11 +11,11 @@ import psutil
 import pytest
 import torch
 
-from bench import stamp
 from bench.measure.energy import EnergyMeter
 from bench.measure.memory import CLEAR_REFS, STATUS, restart_peaks
 from bench.measure.nvml import NvmlDevice
-from bench.phases import PROGRESS_SECONDS, Phases
+from bench.worker import stamp
+from bench.worker.phases import PROGRESS_SECONDS, Phases
 from tests.measure.test_conditions import NOTHING
 from tests.measure.test_nvml import Driver
 
@@ -178,7 +178,7 @@ class TestProgress:
 
     def test_at_most_every_half_second(self, phases: Phases, monkeypatch: pytest.MonkeyPatch) -> None:
         now = 100.0
-        monkeypatch.setattr("bench.phases.time.monotonic", lambda: now)
+        monkeypatch.setattr("bench.worker.phases.time.monotonic", lambda: now)
         phases.tell(1, 10)
         now += PROGRESS_SECONDS - 0.01
         phases.tell(2, 10)

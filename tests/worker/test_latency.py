@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench import latency
 from bench.data.batches import Batch
-from bench.latency import LEAST_BATCHES, MOST_BATCHES, WARMUP_BATCHES, time_batches
+from bench.worker import latency
+from bench.worker.latency import LEAST_BATCHES, MOST_BATCHES, WARMUP_BATCHES, time_batches
 
 CPU = torch.device("cpu")
 

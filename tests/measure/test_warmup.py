@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bench.measure.clock import StepClock
-from bench.warmup import WarmUp
+from bench.measure.warmup import WarmUp
 
 SLOW, STEADY = 1.0, 0.1
 #: Times of a steady step differ a little, in no order.

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench import registry
-from bench.attempt import Attempts
 from bench.cell import Cell
 from bench.errors import NewerSchemaError, PluginError, RequestError, RunFolderError, StoppedError, StudyError
-from bench.executor import Executor, Job
 from bench.expand import EVERY_METHOD, check_sources, expand, filtered, needed_plugins
 from bench.record import SCHEMA_VERSION, Record
-from bench.recovery import Reserve, recover
-from bench.retry import as_of_study, is_of, with_fitting
-from bench.smaller import Smaller
+from bench.runner.attempt import Attempts
+from bench.runner.executor import Executor, Job
+from bench.runner.recovery import Reserve, recover
+from bench.runner.retry import as_of_study, is_of, with_fitting
+from bench.runner.smaller import Smaller
+from bench.runner.watcher import Watcher
 from bench.store import RunFolder, read_record, valid_record, write_json, write_text
 from bench.study import Study
-from bench.watcher import Watcher
 
 PREFLIGHT_SECONDS = 3600.0  # a first download of large weights happens here
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.guard import Guard, end_group, watched_at_end
+from bench.runner.guard import Guard, end_group, watched_at_end
 
 #: A process in a group of its own with a child; it prints the child's number, then both sleep.
 FAMILY = "import subprocess; print(subprocess.Popen(['sleep', '1000']).pid, flush=True); import time; time.sleep(1000)"
@@ -87,7 +87,7 @@ def test_a_guard_that_was_killed_costs_nothing() -> None:
 
 def test_a_runner_that_is_killed_takes_its_workers_along(family: tuple[subprocess.Popen[str], int]) -> None:
     leader, child = family
-    start = f"from bench.guard import Guard; Guard().watch({leader.pid}); print('up', flush=True)"
+    start = f"from bench.runner.guard import Guard; Guard().watch({leader.pid}); print('up', flush=True)"
     code = f"{start}; import time; time.sleep(1000)"
     runner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert runner.stdout is not None
