@@ -45,6 +45,12 @@ def hold_batch(tracker: AllocationTracker, batch: Batch) -> None:
     tracker.hold([tensor for tensor in tensors if tensor is not None], "activations")
 
 
+def hold_state(tracker: AllocationTracker, optimizer: torch.optim.Optimizer) -> None:
+    """Count an optimizer's state as such."""
+    states = [tensor for state in optimizer.state.values() for tensor in state.values()]
+    tracker.hold([tensor for tensor in states if isinstance(tensor, Tensor)], "optimizer_state")
+
+
 def training_peaks(
     step: TrainStep, batch: Batch, tracker: AllocationTracker, around: Callable[[], AbstractContextManager[None]]
 ) -> dict[Part, Held]:
@@ -70,8 +76,7 @@ def training_peaks(
         step.update()
         peaks["update"] = dict(tracker.peak)
         del loss
-    states = [tensor for state in step.optimizer.state.values() for tensor in state.values()]
-    tracker.hold([tensor for tensor in states if isinstance(tensor, Tensor)], "optimizer_state")
+    hold_state(tracker, step.optimizer)
     return peaks
 
 
