@@ -35,7 +35,7 @@ class StepLog:
         padded_tokens: tokens with padding.
         losses: task loss in nats, empty when predicting.
         learning_rates: of the first parameter group, empty when predicting.
-        harness_seconds: that the harness took between steps for itself, of the host's time.
+        harness_seconds: that the harness took between steps to tell how far it is, of the host's time.
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -243,9 +243,9 @@ def train(
             method.after_step(model, step)
             log.count(batch)
             clock.mark()
-            marked = time.perf_counter()
             if warmup is not None:
                 warmup.step(clock, log.padded_tokens)
+            marked = time.perf_counter()
             on_step(step + 1, total_steps)
             log.harness_seconds += time.perf_counter() - marked
         log.seconds = clock.seconds()

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 #: Low to high; a module imports its own row and those above it in this list. A new module is given its row here.
 LAYERS = (
-    {"bench", "bench.errors", "bench.toml_file", "bench.printable", "bench.runner.guard", "bench.runner.host_memory"},
+    {"bench", "bench.errors", "bench.toml_file", "bench.printable", "bench.runner.guard", "bench.host_memory"},
     {"bench.study"},
     {"bench.insight"},
     {"bench.data.synthetic", "bench.data.profile"},  # the catalog asks them for their versions and labels
@@ -20,7 +20,7 @@ LAYERS = (
     {"bench.access", "bench.datasheet"},
     {"bench.cell"},
     {"bench.record", "bench.floors"},
-    {"bench.runner.retry", "bench.runner.watcher"},
+    {"bench.retry", "bench.runner.watcher"},
     {"bench.store"},
     {"bench.runner.failures", "bench.runner.recovery"},
     {"bench.measure.flops.closed_form"},  # a method says in closed form what it adds

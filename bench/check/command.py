@@ -20,7 +20,7 @@ from bench.errors import PluginError, RequestError, UnknownNameError
 from bench.runner.executor import Executor, Job
 from bench.store import write_json
 
-ENTRY = "bench.check.worker:run"
+ENTRY = "bench.check.entry:run"
 POLL_SECONDS = 0.2
 #: Until the first check: the fork server imports torch.
 START_SECONDS = 600.0

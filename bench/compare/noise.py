@@ -53,11 +53,10 @@ def difference(metric: Metric, a: float, b: float) -> float | None:
 def measure(metric: Metric, row: Sequence[Couple], differences: Sequence[float | None], read: Read) -> Noise:
     """The noise of one metric of a row: what is known of it, each alone able to explain the move.
 
-    - Over seeds: Student's interval of the paired differences, where there are two or more. It holds all that differs
-      from run to run, for each pair of runs draws it anew.
-    - Windows: where both values of every pair are medians of windows with an interval, from the lowest B over the
-      highest A to the highest B over the lowest A, averaged over pairs. Of one pair it leaves 0 out where the two
-      intervals do not meet.
+    - Over runs: Student's interval of the paired differences, where there are two or more. It holds all that differs
+      from run to run, for each pair of runs draws it anew. Repeats of a seed are runs; of a quality they are one.
+    - Windows: of one run on either side, where both values are medians of windows with an interval: from the lowest B
+      over the highest A to the highest B over the lowest A. It leaves 0 out where the two intervals do not meet.
     - Texts: of macro F1, the paired bootstrap of ``bench.report.paired``, where both sides keep their predictions.
 
     Args:
@@ -69,10 +68,10 @@ def measure(metric: Metric, row: Sequence[Couple], differences: Sequence[float |
     if metric.kind == "exact":
         return Noise(None, ("exact",))
     found: dict[str, Interval] = {}
-    known = [one for one in differences if one is not None]
-    if len(known) == len(row) > 1:
-        found[f"{len(row)} paired seeds"] = student_interval(known)
-    if windows := _windows(metric, row):
+    known = _independent(metric, row, differences)
+    if len(known) > 1:
+        found[f"{len(known)} paired runs"] = student_interval(known)
+    elif windows := _windows(metric, row):  # of the seconds beside each other, for want of runs
         found["windows"] = windows
     why = "one seed"
     if metric.quantity.column == "macro_f1":
@@ -85,6 +84,18 @@ def measure(metric: Metric, row: Sequence[Couple], differences: Sequence[float |
         return Noise(None, (why,))
     lows, highs = zip(*found.values(), strict=True)
     return Noise((min(lows), max(highs)), tuple(found))
+
+
+def _independent(metric: Metric, row: Sequence[Couple], differences: Sequence[float | None]) -> list[float]:
+    """The differences that chance draws each anew; none where one of them is unknown."""
+    if None in differences:
+        return []
+    by_run: dict[tuple[int, int], list[float]] = {}
+    for one, change in zip(row, differences, strict=True):
+        cell = one.a[0].cell
+        repeat = 0 if metric.kind == "quality" else cell.repeat
+        by_run.setdefault((cell.seed, repeat), []).append(change or 0.0)
+    return [fmean(changes) for changes in by_run.values()]
 
 
 def _windows(metric: Metric, row: Sequence[Couple]) -> Interval | None:

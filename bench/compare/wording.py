@@ -93,8 +93,8 @@ def caption(comparison: Comparison) -> str:
         "A and B: means over the n seeds that both sides measured. Difference: B minus A seed by seed, relative to A; "
         "of F1 absolute.",
         f"Noise: {LEVEL:.0%} interval of the difference, the widest of what is known: Student's t over two or more "
-        "paired seeds; the intervals of the medians over windows of steps; for F1 a paired bootstrap of the texts, "
-        "where both sides keep predictions. Intervals are not corrected for their number.",
+        "paired runs; of one run the intervals of the medians over windows of steps; for F1 a paired bootstrap of the "
+        "texts, where both sides keep predictions. Intervals are not corrected for their number.",
         "Within noise: the interval holds 0.",
         f"Worse, better: beyond the noise and by more than {percent} (F1: {rules.f1_threshold:g}); moved: by less.",
         "Noise unknown: nothing of it was measured; a move beyond the threshold still counts.",

@@ -4,7 +4,8 @@ import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise, takewhile
+from itertools import takewhile
+from typing import Any
 
 import torch
 
@@ -18,36 +19,43 @@ class StepClock:
     def __init__(self, device: torch.device) -> None:
         """Start the first step now."""
         self._cuda = device.type == "cuda"
-        self._marks: list[float] = []
-        self._events: list[torch.cuda.Event] = []
-        self.mark()
+        self._starts: list[Any] = [self._now()]
+        self._ends: list[Any] = []
 
     def mark(self) -> None:
         """End a step and start the next one."""
-        if self._cuda:
-            event = torch.cuda.Event(enable_timing=True)
-            event.record()
-            self._events.append(event)
-        else:
-            self._marks.append(time.perf_counter())
+        now = self._now()
+        self._ends.append(now)
+        self._starts.append(now)
+
+    def resume(self) -> None:
+        """Start the next step anew: what lies between the last mark and now belongs to no step."""
+        self._starts[-1] = self._now()
 
     def seconds(self) -> list[float]:
         """Seconds of each step."""
-        if not self._cuda:
-            return [after - before for before, after in zip(self._marks, self._marks[1:], strict=False)]
-        torch.cuda.synchronize()
-        return self._between(self._events)
+        if self._cuda:
+            torch.cuda.synchronize()
+        return self._between(self._ends)
 
     def ended_seconds(self) -> list[float]:
         """Seconds of the steps that the device has ended; the host does not wait for those that it has not."""
         if not self._cuda:
             return self.seconds()
-        return self._between(list(takewhile(lambda event: event.query(), self._events)))
+        return self._between(list(takewhile(lambda event: event.query(), self._ends)))
 
-    @staticmethod
-    def _between(events: list[torch.cuda.Event]) -> list[float]:
-        pairs = pairwise(events)
-        return [before.elapsed_time(after) / 1000 for before, after in pairs]  # elapsed_time is in milliseconds
+    def _now(self) -> Any:
+        if not self._cuda:
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def _between(self, ends: list[Any]) -> list[float]:
+        pairs = zip(self._starts, ends, strict=False)
+        if not self._cuda:
+            return [end - start for start, end in pairs]
+        return [start.elapsed_time(end) / 1000 for start, end in pairs]  # elapsed_time is in milliseconds
 
 
 @contextmanager

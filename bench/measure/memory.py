@@ -43,9 +43,12 @@ def restart_peaks(device: torch.device) -> bool:
 
 
 def carried_bytes(device: torch.device, host_restarted: bool) -> int | None:
-    """How far the peak that is reported of a device stands above what is in use: next to nothing after a restart."""
+    """How far the peak that is reported stands above what is in use: next to nothing after a restart.
+
+    None on a GPU, whose allocator sets the one to the other, so that the difference would tell nothing.
+    """
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) - torch.cuda.memory_allocated(device)
+        return None
     known = _host_bytes() if host_restarted else {}
     return known["VmHWM"] - known["VmRSS"] if len(known) == 2 else None
 

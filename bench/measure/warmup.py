@@ -46,6 +46,7 @@ class WarmUp:
             self._over, self.steps = True, done
             if done < self._total:
                 self._on_end()
+                clock.resume()  # what was done at the end of warm-up is part of no step
 
     def _ends(self, clock: StepClock, padded_tokens: list[int]) -> bool:
         done = len(padded_tokens)
@@ -54,6 +55,8 @@ class WarmUp:
         if not self._testable:
             return True
         if done % WARMUP_WINDOW_STEPS == 0 or done == self._most:
-            ended = clock.ended_seconds()
-            self.stationary = warmed_up(ended, padded_tokens[: len(ended)])
+            # At the last look the device is waited for, as the end of the phase will do in any case.
+            ended = clock.seconds() if done == self._most else clock.ended_seconds()
+            if len(ended) >= 2 * WARMUP_WINDOW_STEPS:
+                self.stationary = warmed_up(ended, padded_tokens[: len(ended)])
         return bool(self.stationary) or done >= self._most

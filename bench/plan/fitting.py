@@ -11,11 +11,11 @@ import torch
 
 from bench.cell import Cell
 from bench.errors import RequestError
+from bench.host_memory import host_limit
 from bench.plan.fits import RESERVE_BYTES
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
-from bench.runner.host_memory import host_limit
-from bench.runner.retry import reduced
+from bench.retry import reduced
 from bench.store import write_json
 from bench.study import Study
 

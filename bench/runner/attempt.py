@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.cell import Cell
+from bench.host_memory import oom_kills
 from bench.record import Record
+from bench.retry import as_of_study
 from bench.runner.executor import Job
 from bench.runner.failures import Ending, record_of
-from bench.runner.host_memory import oom_kills
 from bench.runner.recovery import Reserve, begin_attempt, end_attempt, is_full, remove_asides
-from bench.runner.retry import as_of_study
 from bench.runner.watcher import Watcher
 from bench.store import CellFolder, RunFolder, read_progress, valid_record, write_json, write_text
 

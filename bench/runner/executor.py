@@ -12,8 +12,8 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Protocol
 
+from bench.host_memory import limit_data
 from bench.runner.guard import Guard, end_group
-from bench.runner.host_memory import limit_data
 
 #: Imported once in the fork server; every worker starts with them in place.
 PRELOAD = ["bench.worker.entry", "bench.preflight", "peft", "transformers.models.auto.modeling_auto"]

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bench.cell import Cell
+from bench.host_memory import says_no_memory
 from bench.record import Failure, Record, Status
 from bench.store import CellFolder
 
-#: What an allocator says last that has nothing left: PyTorch's, the kernel's refusals, C++'s, Python's.
-NO_MEMORY = ("DefaultCPUAllocator", "not enough memory", "Cannot allocate memory", "std::bad_alloc", "MemoryError")
 LOG_CHARACTERS = 1000
 
 
@@ -72,11 +71,6 @@ def _verdict(cell: Cell, ending: Ending, log: str) -> tuple[Status, str, str]:
         hint = "; out of host memory is the usual reason" if code == -9 else ""
         return "killed", kind, f"the worker was killed{hint}"
     return "error", kind, "the worker ended without a record"
-
-
-def says_no_memory(text: str) -> bool:
-    """Whether the words of an error are those of an allocator that has nothing left."""
-    return any(words in text for words in NO_MEMORY)
 
 
 def _log(paths: CellFolder) -> str:

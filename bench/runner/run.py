@@ -15,10 +15,10 @@ from bench.cell import Cell
 from bench.errors import NewerSchemaError, PluginError, RequestError, RunFolderError, StoppedError, StudyError
 from bench.expand import EVERY_METHOD, check_sources, expand, filtered, needed_plugins
 from bench.record import SCHEMA_VERSION, Record
+from bench.retry import as_of_study, is_of, with_fitting
 from bench.runner.attempt import Attempts
 from bench.runner.executor import Executor, Job
 from bench.runner.recovery import Reserve, recover
-from bench.runner.retry import as_of_study, is_of, with_fitting
 from bench.runner.smaller import Smaller
 from bench.runner.watcher import Watcher
 from bench.store import RunFolder, read_record, valid_record, write_json, write_text

@@ -6,7 +6,7 @@ from typing import Any
 from bench.cell import Cell
 from bench.errors import RequestError
 from bench.record import Record
-from bench.runner.retry import Fitting, failed_batch, reduced
+from bench.retry import Fitting, failed_batch, reduced
 from bench.runner.watcher import Watcher
 
 

@@ -12,10 +12,9 @@ import torch
 
 from bench.allocator import keep_freed_memory
 from bench.errors import UnsupportedError
+from bench.host_memory import limit_data, says_no_memory
 from bench.record import Failure, Record, Status
-from bench.runner.failures import says_no_memory
-from bench.runner.host_memory import limit_data
-from bench.store import CellFolder, read_cell, write_json, write_text
+from bench.store import CellFolder, read_cell, read_record, write_json, write_text
 from bench.worker import stamp
 from bench.worker.measurement import measure
 from bench.worker.samples import write_steps
@@ -29,10 +28,10 @@ def run(folder: Path, requested_at: float) -> None:
         folder: holds cell.json.
         requested_at: ``time.time()`` when the runner asked for this worker.
     """
-    started = time.time()
     prepare_process()
     paths = CellFolder(folder)
-    work = Work(read_cell(paths.cell), paths)
+    work = Work(read_cell(paths.cell), paths)  # on a GPU this starts CUDA, which is no part of the cell's work
+    started = time.time()
     status: Status = "ok"
     failure = None
     try:
@@ -93,4 +92,5 @@ def replay(cell_path: Path) -> int:
         limit_data(cell.limits.cell_memory_bytes)
     run(folder, time.time())
     print(CellFolder(folder).record)
-    return 0 if '"status": "ok"' in CellFolder(folder).record.read_text(encoding="utf-8") else 1
+    record = read_record(CellFolder(folder).record)
+    return 0 if record is not None and record.status == "ok" else 1

@@ -1,6 +1,8 @@
 """What a record says of memory: the peaks of training and inference, and what each peak is made of."""
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import psutil
@@ -27,6 +29,7 @@ class MemoryRecord:
         self._device = device
         self._process_bytes = 0
         self._context_bytes: int | None = None
+        self._library_bytes = 0
         self._held: dict[Moment, Held] = {}
 
     def start(self) -> None:
@@ -42,6 +45,14 @@ class MemoryRecord:
         alone = self._phases.nvml is not None and self._phases.nvml.other_processes() == 0
         if used is not None and alone:
             self._context_bytes = used - torch.cuda.memory_reserved(self._device)
+
+    @contextmanager
+    def library_workspace(self) -> Iterator[None]:
+        """What the first matmul inside leaves allocated on a GPU is cuBLAS's workspace, which no operator shows."""
+        before = torch.cuda.memory_allocated(self._device) if self._on_cuda else 0
+        yield
+        if self._on_cuda:
+            self._library_bytes = max(0, torch.cuda.memory_allocated(self._device) - before)
 
     def held(self, moment: Moment, held: Held) -> None:
         """What tensors held at the peak of a moment."""
@@ -78,16 +89,17 @@ class MemoryRecord:
         reserved = self._highest(moment, "peak_cuda_reserved_bytes")
         slack = None if reserved is None else reserved - peak
         process = None if self._on_cuda else self._process_bytes
+        library = 0 if moment == "load" else self._library_bytes
         return MemoryLedger(
             of=moment,
             weights_bytes=held.get("weights", 0),
             gradients_bytes=held.get("gradients", 0),
             optimizer_state_bytes=held.get("optimizer_state", 0),
             activations_bytes=held.get("activations", 0),
-            workspace_bytes=held.get("rest", 0),
+            workspace_bytes=held.get("rest", 0) + library,
             allocator_slack_bytes=slack,
             cuda_context_bytes=self._context_bytes,
             process_bytes=process,
-            unattributed_bytes=peak - (process or 0) - sum(held.values()),
+            unattributed_bytes=peak - (process or 0) - sum(held.values()) - library,
             peak_bytes=peak + (slack or 0) + (self._context_bytes or 0),
         )

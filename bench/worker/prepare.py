@@ -58,7 +58,8 @@ def prepare(work: Work) -> Subject:
         counted = _count(work, config, method, task)
         work.facts["flops"] = counted.flops
         work.checks.append(counted.check)
-        work.facts["matmul_flops_per_second"] = matmul_flops_per_second(work.device, work.dtype)
+        with work.memory.library_workspace():
+            work.facts["matmul_flops_per_second"] = matmul_flops_per_second(work.device, work.dtype)
     return Subject(model=model, method=method, task=task, reading=reading, counted=counted)
 
 

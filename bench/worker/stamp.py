@@ -14,7 +14,8 @@ OTHERS_FRACTION = 0.10
 STOLEN_FRACTION = 0.02
 HARNESS_FRACTION = 0.02
 PHASES_FRACTION, PHASES_SECONDS = 0.02, 0.25
-#: Measured peak against what tensors were seen to hold: CUDA's allocator hands out nothing else; a process does.
+#: Measured peak against what tensors and the matmul library's workspace hold: CUDA's allocator hands out little else;
+#: a process does.
 CUDA_MEMORY_FRACTION = 0.05
 #: A peak that was restarted begins at what is in use.
 CARRIED_BYTES = 8_000_000
@@ -36,9 +37,10 @@ def steady(of: str, found: Drift | None) -> list[Check]:
     if found is None:
         return [_check(f"stationary {of}", None, "fewer than 12 timed steps")]
     moved = found.significant and abs(found.fraction) > DRIFT_FRACTION
+    way = "more" if found.fraction > 0 else "less"
     later = (
-        f"the later half of the steps took {100 * found.fraction:+.1f} % of the time of the earlier half, batch sizes "
-        f"allowed for (p {found.p_value:.2g}; suspect beyond ±{100 * DRIFT_FRACTION:g} % at p < 0.01)"
+        f"the later half of the steps took {100 * abs(found.fraction):.1f} % {way} time than the earlier half, batch "
+        f"sizes allowed for (p {found.p_value:.2g}; suspect beyond ±{100 * DRIFT_FRACTION:g} % at p < 0.01)"
     )
     disturbed = (
         f"{100 * found.disturbed_fraction:.1f} % of the steps took over {DISTURBED_RATIO:g} times what their size "
@@ -105,12 +107,15 @@ def undisturbed(grown: Conditions, other_gpu_processes: int | None, on_cuda: boo
 
 
 def _throttling(grown: Conditions) -> Check:
-    if grown.gpu_throttled_seconds is not None:
-        found = f"heat lowered the GPU's clocks for {grown.gpu_throttled_seconds:.3g} s (suspect above 0)"
-        return _check("throttling", grown.gpu_throttled_seconds > 0, found)
-    if grown.cpu_throttled is None:
+    gpu_seconds, cpu_times = grown.gpu_throttled_seconds, grown.cpu_throttled
+    found = []
+    if gpu_seconds is not None:
+        found.append(f"heat lowered the GPU's clocks for {gpu_seconds:.3g} s (suspect above 0)")
+    if cpu_times is not None:
+        found.append(f"heat lowered a core's clock {cpu_times} times (suspect above 0)")
+    if not found:
         return _check("throttling", None, "this machine does not tell")
-    return _check("throttling", grown.cpu_throttled > 0, f"heat lowered a clock {grown.cpu_throttled} times")
+    return _check("throttling", bool(gpu_seconds or cpu_times), "; ".join(found))
 
 
 def overhead(harness_seconds: float, step_seconds: float) -> Check:
@@ -175,7 +180,9 @@ def restarted(carried_bytes: int | None) -> Check:
         carried_bytes: by which a peak stood above that when its phase began; None where there is no peak.
     """
     if carried_bytes is None:
-        return _check("peaks restarted", None, "this kernel does not restart the peak resident set")
+        return _check(
+            "peaks restarted", None, "not told: this kernel does not restart the peak, or the device is a GPU"
+        )
     found = (
         f"when its phase began, a peak stood {carried_bytes / 1e6:.1f} MB above what was in use (suspect above "
         f"{CARRIED_BYTES / 1e6:g} MB)"

@@ -28,7 +28,7 @@ class Worker:
         self.killed = self.closed = False
 
     def start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> "Worker":
-        assert entry == "bench.check.worker:run"
+        assert entry == "bench.check.entry:run"
         (folder / RESULTS).write_text("".join(f"{r.model_dump_json()}\n" for r in self.results) + '{"half')
         if self.running is None:
             (folder / FINISHED).touch()

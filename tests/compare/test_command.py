@@ -85,7 +85,7 @@ def test_a_regression(
     line = next(line for line in text.splitlines() if "Train throughput" in line)
     row = "IMDb / RoBERTa / LoRA Train throughput (samples/s) worse 100.0 80.0 -20.00% -20.50% to -19.50% [a] 3"
     assert " ".join(line.split()) == row
-    assert "a noise of 3 paired seeds" in text
+    assert "a noise of 3 paired runs" in text
     assert "Not shown: 7 same; --all shows them." in text
     assert last(text) == (
         "Regression: Train throughput (samples/s) of IMDb / RoBERTa / LoRA. "

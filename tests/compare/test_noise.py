@@ -10,6 +10,7 @@ from bench.compare import metrics
 from bench.compare.couples import Couple
 from bench.compare.metrics import Metric
 from bench.compare.noise import Noise, difference, measure
+from bench.record import Record
 from bench.report import predictions
 from bench.report.paired import difference as paired_difference
 from bench.report.statistics import student_interval
@@ -62,7 +63,7 @@ def test_over_seeds_it_is_students(make_record: MakeRecord) -> None:
     a = [make_record(seed=seed, inference_rate=100.0) for seed in (0, 1, 2)]
     b = [make_record(seed=seed, inference_rate=rate) for seed, rate in ((0, 90.0), (1, 92.0), (2, 88.0))]
     found = of(SPEED, couples(a, b))
-    assert found.sources == ("3 paired seeds",)
+    assert found.sources == ("3 paired runs",)
     assert found.interval == pytest.approx(student_interval([-0.1, -0.08, -0.12]))
     assert found.beyond
 
@@ -80,14 +81,26 @@ def test_of_one_seed_the_windows_tell(make_record: MakeRecord) -> None:
     assert of(SPEED, couples([a], [windowed(make_record, 90.0, -5.0, 92.0)])) == Noise(None, ("one seed",))
 
 
-def test_seeds_and_windows_each_may_explain_a_move(make_record: MakeRecord) -> None:
+def test_where_runs_are_paired_windows_within_them_add_nothing(make_record: MakeRecord) -> None:
     a = [windowed(make_record, 100.0, 90.0, 110.0, seed=seed) for seed in (0, 1)]
     b = [windowed(make_record, 92.0 + seed / 10, 86.0, 98.0, seed=seed) for seed in (0, 1)]
     found = of(SPEED, couples(a, b))
-    assert found.sources == ("2 paired seeds", "windows")
-    assert found.interval == pytest.approx((86 / 110 - 1, 98 / 90 - 1))
-    assert student_interval([-0.08, -0.079])[1] < 0
-    assert not found.beyond
+    assert found.sources == ("2 paired runs",)
+    assert found.interval == pytest.approx(student_interval([-0.08, -0.079]))
+    assert found.beyond
+
+
+def test_repeats_of_a_seed_are_runs_of_a_speed_and_one_of_a_quality(make_record: MakeRecord) -> None:
+    def repeated(rate: float, f1: float) -> list[Record]:
+        found = []
+        for repeat in (0, 1):
+            record = make_record(train_rate=rate + repeat, macro_f1=f1)
+            found.append(record.model_copy(update={"cell": record.cell.model_copy(update={"repeat": repeat})}))
+        return found
+
+    row = couples(repeated(100.0, 0.7), repeated(90.0, 0.6))
+    assert of(SPEED, row).sources == ("2 paired runs",)
+    assert of(F1, row).interval is None
 
 
 class TestPredictions:
@@ -114,7 +127,7 @@ class TestPredictions:
             Couple(a.measured(PERFECT, seed=seed), b.measured(flipped(*range(2 + seed)), seed=seed)) for seed in (0, 1)
         )
         found = of(F1, row)
-        assert found.sources == ("2 paired seeds", "12 texts")
+        assert found.sources == ("2 paired runs", "12 texts")
         assert found.interval is not None
         assert found.interval[0] < -1 / 6 < found.interval[1]
 

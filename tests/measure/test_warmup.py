@@ -21,6 +21,9 @@ class MadeUpClock(StepClock):
         self._seconds_of, self._behind = seconds, behind
         self.steps = 0
 
+    def seconds(self) -> list[float]:
+        return [self._seconds_of(step) for step in range(self.steps)]
+
     def ended_seconds(self) -> list[float]:
         return [self._seconds_of(step) for step in range(self.steps - self._behind)]
 

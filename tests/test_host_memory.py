@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.runner.host_memory import group_limit_bytes, host_limit, oom_kills
+from bench.host_memory import group_limit_bytes, host_limit, oom_kills
 
 STATUS = "Name:\tx\nVmRSS:\t  200 kB\nVmData:\t  300 kB\nThreads:\t1\n"
 
@@ -94,7 +94,7 @@ class TestHostLimit:
 
 def test_a_limit_refuses_what_is_asked_for_before_it_is_touched() -> None:
     code = (
-        "import mmap\nfrom bench.runner.host_memory import limit_data\n"
+        "import mmap\nfrom bench.host_memory import limit_data\n"
         "limit_data(300_000_000)\nbytearray(100_000_000)\n"
         "try:\n    bytearray(400_000_000)\nexcept MemoryError:\n    print('refused')\n"
         "mmap.mmap(-1, 400_000_000, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)\nprint('shared is no data')\n"

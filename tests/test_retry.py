@@ -8,7 +8,7 @@ import pytest
 from bench.cell import Cell
 from bench.errors import RequestError
 from bench.record import Record
-from bench.runner.retry import Fitting, as_of_study, failed_batch, is_of, reduced, with_fitting
+from bench.retry import Fitting, as_of_study, failed_batch, is_of, reduced, with_fitting
 from bench.runner.smaller import Smaller
 from tests.report.conftest import _record
 
