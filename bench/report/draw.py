@@ -29,6 +29,8 @@ def draw(folder: Path, reports: Path, console: Console) -> None:
         try:
             cell_folder = run_folder.cell(cell_id)
             record = read_record(cell_folder.record)
+            if record is not None and record.cell_id != cell_id:
+                raise RunFolderError(f"{cell_folder.record} is not of this cell: it names {record.cell_id}")
         except NewerSchemaError:
             raise
         except RunFolderError as error:

@@ -16,17 +16,19 @@ from rich.progress import (
 )
 
 from bench.cell import Cell
+from bench.errors import printable
 from bench.record import Record
 
 
 def _name(cell: Cell) -> str:
-    return f"{cell.dataset.label} / {cell.model.label} / {cell.method.label} / seed {cell.seed}"
+    run = f"seed {cell.seed}" + (f", repeat {cell.repeat}" if cell.repeat else "")
+    return printable(f"{cell.dataset.label} / {cell.model.label} / {cell.method.label} / {run}", 300)
 
 
 def _result(record: Record) -> str:
     if record.failure is not None:
         first = record.failure.message.splitlines()[0] if record.failure.message else ""
-        return f"{record.status} in {record.failure.phase}: {record.failure.type}: {first}"
+        return printable(f"{record.status} in {record.failure.phase}: {record.failure.type}: {first}", 1000)
     f1 = f"macro F1 {record.quality.macro_f1:.4f}" if record.quality else "no quality (random weights)"
     return f"{f1}, {record.wall_seconds:.1f} s"
 
@@ -69,7 +71,7 @@ class ProgressDisplay:
 
     def warned(self, message: str) -> None:
         """Pass a warning on."""
-        self._console.print(f"warning: {escape(message)}", style="yellow")
+        self._console.print(f"warning: {escape(printable(message, 2000))}", style="yellow")
 
     def cell_started(self, cell: Cell) -> None:
         """Name the cell."""
