@@ -203,6 +203,14 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def write_files(folder: Path, contents: Mapping[str, str]) -> list[Path]:
+    """Write texts by file name into a folder, made where missing; return their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in contents.items():
+        write_text(folder / name, text)
+    return [folder / name for name in contents]
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON as ``write_text`` does; NaN is an error."""
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")

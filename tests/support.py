@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, time
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 COMMAND = (sys.executable, "-m", "bench")
@@ -114,6 +117,16 @@ def command(*arguments: object, cwd: Path, **changes: str) -> subprocess.Complet
         timeout=COMMAND_SECONDS,
         check=False,
     )
+
+
+def mounted(place: Path, megabytes: int) -> Iterator[Path]:
+    """A small file system for a fixture to yield; skips where this process may not mount one."""
+    place.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(mounting, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system needs root and the right to mount")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:

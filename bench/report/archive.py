@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.errors import RunFolderError
 from bench.record import Record
-from bench.store import parse_record, refuse_newer, write_text
+from bench.store import parse_record, refuse_newer, write_files
 
 RECORDS, STUDY = "records.jsonl", "study.json"
 QUOTES_DATA = "left out, for it quotes the data; the record in the run folder has it"
@@ -24,9 +24,7 @@ def write(run: Mapping[str, Any], records: Sequence[Record], folder: Path) -> li
     study = {key: run[key] for key in ("schema_version", "study", "command", "written_at", "cell_ids")}
     study["command"] = portable_command(run["command"])
     content = {RECORDS: "\n".join(lines) + "\n", STUDY: json.dumps(study, indent=1) + "\n"}
-    for name, text in content.items():
-        write_text(folder / name, text)
-    return [folder / name for name in content]
+    return write_files(folder, content)
 
 
 def read(folder: Path) -> tuple[dict[str, Any], list[Record]]:

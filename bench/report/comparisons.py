@@ -13,7 +13,7 @@ from bench.report.comparison_table import NAMED, TEXTS, Comparisons
 from bench.report.render import MARKDOWN, paragraph
 from bench.report.statistics import LEVEL
 from bench.report.table import DASH
-from bench.store import write_text
+from bench.store import write_files
 
 #: Name in the frame and what readers see; ``difference`` also stands for the columns that come from it.
 HEADERS = {
@@ -109,8 +109,5 @@ def show(table: Comparisons, console: Console) -> None:
 
 def write(table: Comparisons, folder: Path) -> list[Path]:
     """Write comparisons.md and comparisons.csv into a folder, made where missing; return their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
     contents = {"comparisons.md": to_markdown(table), "comparisons.csv": to_csv(table)}
-    for name, text in contents.items():
-        write_text(folder / name, text)
-    return [folder / name for name in contents]
+    return write_files(folder, contents)

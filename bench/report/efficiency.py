@@ -14,7 +14,7 @@ from bench.report.quantities import inference_speed, mega, of_speed, train_speed
 from bench.report.render import to_csv, to_markdown
 from bench.report.statistics import LEVEL, Quantity, one_line
 from bench.report.table import TEXTS, Column, Table, Values, column_of, describe, frame_of, rows_of
-from bench.store import write_text
+from bench.store import write_files
 
 Phase = Literal["train", "inference"]
 PHASES: dict[Phase, tuple[Callable[[Record], Speed | None], tuple[str, ...]]] = {
@@ -194,12 +194,9 @@ def _caption(records: Sequence[Record]) -> str:
 
 def write(table: Table, folder: Path) -> list[Path]:
     """Write efficiency.md and efficiency.csv into a folder, made where missing; return their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
     by_name = {column.name: column for column in table.columns}
     grids = [(title, [by_name[quantity.column] for quantity in quantities]) for title, quantities in GRIDS]
     first, *rest = grids
     grids = [(first[0], [SEEDS, *first[1], stamp.COLUMN]), *rest]
     contents = {"efficiency.md": to_markdown(table, grids), "efficiency.csv": to_csv(table)}
-    for name, text in contents.items():
-        write_text(folder / name, text)
-    return [folder / name for name in contents]
+    return write_files(folder, contents)

@@ -14,7 +14,7 @@ from bench.report.footnotes import Notes
 from bench.report.render import to_csv, to_markdown
 from bench.report.statistics import Quantity, mean_std, one_line
 from bench.report.table import DASH, TEXTS, Column, Table, Values, describe, frame_of, rows_of
-from bench.store import write_text
+from bench.store import write_files
 
 SHOWN = (
     "macro_f1", "train_samples_per_second", "inference_samples_per_second", "peak_train_mb", "peak_inference_mb",
@@ -80,8 +80,5 @@ def _column(quantity: Quantity) -> Column:
 
 def write(table: Table, folder: Path) -> list[Path]:
     """Write repeatability.md and repeatability.csv into a folder, made where missing; return their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
     contents = {"repeatability.md": to_markdown(table), "repeatability.csv": to_csv(table)}
-    for name, text in contents.items():
-        write_text(folder / name, text)
-    return [folder / name for name in contents]
+    return write_files(folder, contents)

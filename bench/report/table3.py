@@ -18,7 +18,7 @@ from bench.report.stacked import ReadRecord
 from bench.report.standings import Against, Standing, standings
 from bench.report.statistics import LEVEL, Quantity, mean_std, one_line
 from bench.report.table import DASH, TEXTS, Column, Table, Values, column_of, describe, frame_of, rows_of
-from bench.store import write_text
+from bench.store import write_files
 
 F1, F1_INTERVAL = "macro_f1", "macro_f1_interval"
 
@@ -193,8 +193,5 @@ def _caption(frame: pd.DataFrame, found: Sequence[Standing], predictions: bool) 
 
 def write(table: Table, folder: Path) -> list[Path]:
     """Write table3.md, table3.csv and table3.tex into a folder, made where missing; return their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    contents = {"md": to_markdown(table), "csv": to_csv(table), "tex": to_latex(table)}
-    for suffix, text in contents.items():
-        write_text(folder / f"table3.{suffix}", text)
-    return [folder / f"table3.{suffix}" for suffix in contents]
+    contents = {"table3.md": to_markdown(table), "table3.csv": to_csv(table), "table3.tex": to_latex(table)}
+    return write_files(folder, contents)

@@ -6,7 +6,7 @@ Watching every operator costs time and would disturb a timing pass, so this is a
 import copy
 import gc
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,10 +102,9 @@ def infer_again(
     score: Callable[[Batch], Tensor],
     batch: Batch,
     device: torch.device,
-    around: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Held:
     """Bytes by kind at the peak of scoring the batch that needs the most memory."""
     batch = batch.to(device)
     tracker = tracker_of(model, device.type)
     hold_batch(tracker, batch)
-    return inference_peak(score, batch, tracker, around)
+    return inference_peak(score, batch, tracker, nullcontext)

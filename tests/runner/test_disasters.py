@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -20,6 +19,7 @@ from tests.support import (
     TRAIN_ROWS,
     command,
     environment,
+    mounted,
     records,
     small_study,
     write_plugin,
@@ -184,13 +184,7 @@ def test_a_cell_that_ran_out_of_memory_is_run_at_the_batch_that_fits(bench: Benc
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 2 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(mounting, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small file system needs root and the right to mount")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    yield from mounted(tmp_path / "disk", megabytes=2)
 
 
 WRITES_TOO_MUCH = """

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
@@ -14,6 +13,7 @@ from bench.record import Record
 from bench.runner.recovery import RESERVE_BYTES, Reserve, begin_attempt, end_attempt, is_full, recover
 from bench.store import CellFolder, RunFolder, write_text
 from tests.report.conftest import _record
+from tests.support import mounted
 
 CELL = "a-cell"
 FAILED = _record(status="error")
@@ -112,13 +112,7 @@ def test_nothing_outside_of_the_folder_is_removed(folder: RunFolder, tmp_path: P
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
-    if shutil.which("mount") is None or subprocess.run(mounting, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small file system needs root and the right to mount")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
+    yield from mounted(tmp_path / "disk", megabytes=1)
 
 
 def fill(place: Path) -> None:
