@@ -20,6 +20,7 @@ ADDED: tuple[tuple[str, str, Any], ...] = (
     ("model", "scale", None),
     ("train", "gradient_checkpointing", False),
     ("train", "optimizer", "adamw"),
+    ("train", "validation_points", 0),
 )
 
 

@@ -24,7 +24,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_audit(verbs.add_parser("audit", help="put a published table beside a plan: can its numbers be right?"))
     _add_compare(verbs.add_parser("compare", help="two runs or reports side by side: what changed, and what got worse"))
     _add_check(verbs.add_parser("check", help="hold a method to the plugin contract, with a verdict a line"))
-    _add_report(verbs.add_parser("report", help="redraw the tables of a run folder"))
+    _add_report(verbs.add_parser("report", help="draw tables, figures and a page of run folders"))
     _add_explain(verbs.add_parser("explain", help="show what a method does with each token of a text"))
     _add_methods(verbs.add_parser("methods", help="list the methods with their options"))
     _add_doctor(verbs.add_parser("doctor", help="say what this machine has and what is missing"))
@@ -37,7 +37,7 @@ def _add_run(verb: argparse.ArgumentParser) -> None:
     _add_plugin(verb)
     _add_only(verb)
     verb.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run folders are (runs)")
-    verb.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where tables go (reports)")
+    _add_report_options(verb)
     _add_scale(verb)
     verb.add_argument(
         "--retry", choices=("oom",), help="oom: run cells that ran out of memory at the batch that the plan says fits"
@@ -79,7 +79,7 @@ def _add_audit(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("tables", help="a .csv file, a folder with published.toml, or the name of published tables")
     verb.add_argument("--study", help="the study to compare with: a shipped name or a .toml file")
     verb.add_argument("--names", type=Path, metavar="TOML", help="what the names in a .csv file stand for in the study")
-    verb.add_argument("--run", type=Path, metavar="DIR", help="a run folder whose measured numbers stand beside")
+    verb.add_argument("--run", type=Path, metavar="DIR", help="a run folder or a report, whose numbers stand beside")
     verb.add_argument("--data-root", type=Path, metavar="DIR", help="count labels in DIR/<name>/<split>.jsonl.gz")
     _add_plugin(verb)
     verb.add_argument("--within", type=float, default=5.0, metavar="PERCENT", help="difference that counts as near (5)")
@@ -129,9 +129,32 @@ def _add_check(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_report(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("run_folder", type=Path, help="runs/<study>")
-    verb.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where tables go (reports)")
+    verb.add_argument(
+        "runs", type=Path, nargs="*", metavar="RUN", help="runs/<study> or a report; of several the machine is a column"
+    )
+    _add_report_options(verb)
+    verb.add_argument(
+        "--verify", type=Path, metavar="DIR", help="draw a report again from its own records and compare every byte"
+    )
     verb.set_defaults(act=verbs.report)
+
+
+def _add_report_options(verb: argparse.ArgumentParser) -> None:
+    """What can be said of a report, by whoever draws one."""
+    verb.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where files go (reports)")
+    verb.add_argument(
+        "--format",
+        action="append",
+        choices=("md", "csv", "tex", "html", "all"),
+        help="write these alone; may be given several times (all)",
+    )
+    verb.add_argument(
+        "--log",
+        action="append",
+        default=[],
+        metavar="TARGET",
+        help="log every cell to tensorboard=DIR or mlflow=URI as well; may be given several times",
+    )
 
 
 def _add_explain(verb: argparse.ArgumentParser) -> None:

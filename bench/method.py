@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bench import artifact
 from bench.insight import Chart as Chart
 from bench.insight import Insight as Insight
 from bench.insight import Insights as Insights
@@ -142,11 +143,12 @@ class Method(ABC):
         return model
 
     def save(self, model: nn.Module, folder: Path) -> None:
-        """Write what one must keep to use the adapted model: the trainable tensors, as safetensors."""
-        from safetensors.torch import save_file
+        """Write what one must keep to use the adapted model: the trainable tensors, as safetensors.
 
-        tensors = {name: p.detach().contiguous() for name, p in model.named_parameters() if p.requires_grad}
-        save_file(tensors, folder / "adapter.safetensors")
+        Where these are the whole model, and transformers builds it from its config, they are written as it reads them.
+        A method that changes what a model computes without another tensor overrides this.
+        """
+        artifact.save(model, folder)
 
     def artifact_elements(self, model: nn.Module) -> int:
         """Elements of the tensors, in fp32, that ``save`` writes of an adapted model; default: what is trained."""
@@ -159,9 +161,7 @@ class Method(ABC):
             KeyError: a saved tensor has no place in the model, or a trainable one was not saved.
             ValueError: a saved tensor has another shape than its place.
         """
-        from safetensors.torch import load_file
-
-        places, saved = dict(model.named_parameters()), load_file(folder / "adapter.safetensors")
+        places, saved = dict(model.named_parameters()), artifact.read(folder)
         missing = [name for name, place in places.items() if place.requires_grad and name not in saved]
         if missing:
             raise KeyError(f"no tensor {missing[0]}, and {len(missing) - 1} more are missing")

@@ -1,4 +1,4 @@
-"""Text of others, made fit for a terminal: never markup, never a control character."""
+"""Text of others, made fit to be shown: never a control character, and on a terminal never markup."""
 
 import re
 
@@ -15,6 +15,12 @@ def visible(text: str) -> str:
     return "".join(
         char if char.isprintable() or char in JOINERS else char.encode("unicode_escape").decode() for char in text
     )
+
+
+def one_line(text: str, limit: int | None = None) -> str:
+    """Text on one line, without control characters, shortened to a number of characters."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return line if limit is None or len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def printable(text: str, console: Console) -> Text:

@@ -12,7 +12,7 @@ SCHEMA_VERSION = 1
 Status = Literal["ok", "oom", "timeout", "error", "killed", "unsupported"]
 PhaseName = Literal[
     "load", "adapt", "warm-up", "train", "save", "evaluate", "inference", "latency", "generate", "insights", "memory",
-    "calibrate",
+    "calibrate", "validate",
 ]  # fmt: skip
 Verdict = Literal["valid", "suspect", "unknown"]
 
@@ -30,7 +30,10 @@ class Failure(Frozen):
 
 
 class Phase(Frozen):
-    """One part of the cell's work, with its own clock and its own peaks."""
+    """One part of the cell's work, with its own clock and its own peaks; one that was interrupted is one all the same.
+
+    ``validate`` is what validation points cost: weights kept amid a training, and the predictions after it.
+    """
 
     name: PhaseName
     seconds: float
@@ -93,6 +96,16 @@ class Speed(Frozen):
     mfu_fraction: float | None = Field(None, description="of matmul_flops_per_second")
 
 
+class ValidationPoint(Frozen):
+    """What the adapted model was worth amid its training."""
+
+    step: int = Field(description="steps done")
+    train_seconds: float = Field(description="of these steps, warm-up included, validation points left out")
+    macro_f1: float = Field(
+        description="on the validation split, by the weights and buffers of that step, before anything is merged"
+    )
+
+
 class Training(Frozen):
     """What the training loop did."""
 
@@ -100,6 +113,10 @@ class Training(Frozen):
     samples: int
     final_loss: float = Field(description="mean task loss over the last tenth of the steps, nats")
     speed: Speed | None = Field(description="null where every step was warm-up")
+    train_seconds: float | None = Field(
+        None, description="of all steps, warm-up included; null in a record that is older than this field"
+    )
+    validation: tuple[ValidationPoint, ...] = Field((), description="as train.validation_points asks, in order")
 
 
 class Quality(Frozen):

@@ -109,6 +109,13 @@ class TrainSettings(Frozen):
     )
     keep_artifact: bool = Field(False, description="keep the saved adapter or model; its size is measured in any case")
     timing_warmup_steps: int = Field(5, ge=0, description="first steps, trained but left out of the throughput")
+    validation_points: int = Field(
+        0,
+        ge=0,
+        le=50,
+        description="times that the validation F1 becomes known, evenly over the training, the last at its end; each "
+        "but the last keeps the trained weights on disk until then",
+    )
 
 
 class PromptSettings(Frozen):

@@ -22,6 +22,8 @@ from bench.study import ModelKind, TrainSettings
 
 StepHook = Callable[[int, int], None]
 """Called with (steps done, steps in all) after each step."""
+Aside = Callable[[int], bool]
+"""Called with the steps done, between two steps; returns whether it took time, which then belongs to no step."""
 
 
 @dataclass(slots=True)
@@ -212,6 +214,7 @@ def train(
     on_step: StepHook,
     kind: ModelKind = "encoder",
     warmup: WarmUp | None = None,
+    aside: Aside | None = None,
 ) -> StepLog:
     """Train the adapted model in place.
 
@@ -226,6 +229,7 @@ def train(
         on_step: told after each step.
         kind: of the model; a causal one is given batches that end with answers.
         warmup: is shown every step.
+        aside: what is to be done amid the training and is no part of it.
 
     Raises:
         DivergedError: a loss was not a finite number.
@@ -245,6 +249,8 @@ def train(
             clock.mark()
             if warmup is not None:
                 warmup.step(clock, log.padded_tokens)
+            if aside is not None and aside(step + 1):
+                clock.resume()
             marked = time.perf_counter()
             on_step(step + 1, total_steps)
             log.harness_seconds += time.perf_counter() - marked

@@ -2,13 +2,15 @@
 
 import argparse
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from bench.export import Target
 
 # Imports of each verb stand inside its function: --help must answer without loading a table library, or worse, torch.
 
@@ -23,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from bench.errors import StoppedError
     from bench.expand import parse_only
-    from bench.report.draw import draw
+    from bench.export import parse_target
     from bench.runner.executor import LocalExecutor
     from bench.runner.progress import ProgressDisplay
     from bench.runner.run import Request
@@ -43,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         scale=arguments.scale,
         retry_oom=arguments.retry == "oom",
     )
+    targets = [parse_target(text) for text in arguments.log]
     require_writable(arguments.reports / study.name)
     console = Console()
     try:
@@ -51,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     except StoppedError as stopped:
         _draw_rest(stopped, folder, arguments.reports, console)
         raise
-    draw(folder, arguments.reports, console)
+    _draw([folder], arguments, targets, console)
     return OK if all(record.status == "ok" for record in records) else CELLS_FAILED
 
 
@@ -61,7 +64,7 @@ def _draw_rest(stopped: Exception, folder: Path, reports: Path, console: "Consol
     from bench.report.draw import draw
 
     try:
-        draw(folder, reports, console)
+        draw([folder], reports, console)
     except (RunFolderError, OSError) as error:
         stopped.args = (f"{stopped}\n{error}",)
 
@@ -167,12 +170,46 @@ def report(arguments: argparse.Namespace) -> int:
     """``tunebench report``."""
     from rich.console import Console
 
-    from bench.report.draw import draw
+    from bench.errors import RequestError
+    from bench.export import parse_target
     from bench.store import require_writable
 
+    if arguments.verify is not None:
+        if arguments.runs:
+            raise RequestError("--verify takes a report and no run folder: tunebench report --verify reports/<study>")
+        return _verify(arguments.verify, Console())
+    if not arguments.runs:
+        raise RequestError("name a run folder or a report, e.g. runs/demo, or give --verify DIR")
+    targets = [parse_target(text) for text in arguments.log]
     require_writable(arguments.reports)
-    draw(arguments.run_folder, arguments.reports, Console())
+    console = Console()
+    _draw(arguments.runs, arguments, targets, console)
     return OK
+
+
+def _draw(paths: Sequence[Path], arguments: argparse.Namespace, targets: Sequence["Target"], console: "Console") -> None:
+    """Draw a report, write the cards of kept artifacts, and log the cells where the user wants them too."""
+    from bench.export import cards, export
+    from bench.report.draw import draw
+
+    results = draw(paths, arguments.reports, console, arguments.format or ["all"])
+    for path in paths:
+        cards.write(path, results)
+    for target in targets:
+        export(results, target, console)
+
+
+def _verify(folder: Path, console: "Console") -> int:
+    """Say whether a report is what its own records give."""
+    from bench.report.verify import verify
+
+    compared, wrong = verify(folder)
+    for sentence in wrong:
+        console.print(f"{folder}: {sentence}", highlight=False, markup=False, soft_wrap=True)
+    if not wrong:
+        said = f"{folder}: all {compared} files are what its records give, byte by byte"
+        console.print(said, highlight=False, markup=False, soft_wrap=True)
+    return CELLS_FAILED if wrong else OK
 
 
 def explain(arguments: argparse.Namespace) -> int:

@@ -68,6 +68,7 @@ def test_id_survives_json() -> None:
         {"data": {"evaluate_split": "validation"}},
         {"train": {"epochs": 4}},
         {"train": {"precision": "fp32"}},
+        {"train": {"validation_points": 5}},
     ],
 )
 def test_id_changes_with_all_that_can_change_a_result(change: dict[str, Any]) -> None:

@@ -1,11 +1,11 @@
-"""Text of others on a terminal."""
+"""Text of others, shown."""
 
 import io
 
 import pytest
 from rich.console import Console
 
-from bench.printable import printable, visible
+from bench.printable import one_line, printable, visible
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,20 @@ from bench.printable import printable, visible
 )
 def test_visible(text: str, wanted: str) -> None:
     assert visible(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "wanted"),
+    [
+        (" a\n\t b\u00a0c\u2028d\x1b[31m ", None, "a b c d [31m"),
+        ("12345", 5, "12345"),
+        ("123456", 5, "1234…"),
+        ("123 456", 5, "123…"),
+        ("\r\x00", None, ""),
+    ],
+)
+def test_one_line(text: str, limit: int | None, wanted: str) -> None:
+    assert one_line(text, limit) == wanted
 
 
 def test_printable_is_no_markup_and_fits_the_encoding() -> None:

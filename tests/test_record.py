@@ -36,6 +36,18 @@ def test_round_trip(record: Record) -> None:
     assert Record.model_validate_json(record.model_dump_json(indent=1)) == record
 
 
+def test_a_record_from_before_validation_points_is_read() -> None:
+    content = json.loads(_record().model_dump_json())
+    for key in ("train_seconds", "validation"):
+        del content["training"][key]
+    del content["cell"]["train"]["validation_points"]
+    found = Record.model_validate(content)
+    assert found == _record()
+    assert found.training is not None
+    assert (found.training.train_seconds, found.training.validation) == (None, ())
+    assert found.cell.id == found.cell_id
+
+
 def test_what_is_unknown_is_null_and_never_absent() -> None:
     content = json.loads(Record.model_validate(minimal()).model_dump_json())
     assert set(content) == set(Record.model_fields)

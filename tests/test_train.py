@@ -186,6 +186,36 @@ class TestTrain:
         assert 0.04 <= log.harness_seconds < 0.4  # of which the method's hook alone takes as much
         assert min(log.seconds) >= 0.1
 
+    def test_what_is_done_aside_is_in_no_step(self, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """By a clock that a step puts forward by a second, the end of warm-up by ten and what is aside by a hundred."""
+        now = 0.0
+        monkeypatch.setattr("bench.measure.clock.time.perf_counter", lambda: now)
+
+        def pass_by(seconds: float) -> None:
+            nonlocal now
+            now += seconds
+
+        class Timed(Everything):
+            def after_step(self, model: nn.Module, step: int) -> None:
+                pass_by(1)
+
+        asked: list[int] = []
+
+        def aside(step: int) -> bool:
+            asked.append(step)
+            if step in (1, 2):  # at the end of warm-up and after it
+                pass_by(100)
+            return step in (1, 2)
+
+        settings, method = TrainSettings(batch_size=8, epochs=1), Timed(Options())
+        log = train(
+            method.adapt(encoder(tiny_encoder), TASK), method, epoch_batches(*toy(), settings, 0, seed=0), 4, settings,
+            CPU, torch.float32, lambda *_: None, warmup=WarmUp(1, 4, lambda: pass_by(10)), aside=aside,
+        )  # fmt: skip
+        assert asked == [1, 2, 3, 4]
+        assert log.seconds == [1, 1, 1, 1]
+        assert log.harness_seconds == 0
+
     def test_extra_loss_is_trained_and_not_reported(self, tiny_encoder: Path) -> None:
         class Pulled(Everything):
             def extra_loss(self, model: nn.Module) -> Tensor | None:

@@ -8,9 +8,9 @@ from typing import Literal
 from bench.audit.lengths import FlopsAt, implied_length
 from bench.audit.match import Matched
 from bench.audit.measured import Key, of_row
-from bench.audit.published import Number
-from bench.audit.quantities import Column
 from bench.plan.row import PlanRow
+from bench.published.number import Number
+from bench.published.quantities import Column
 
 Verdict = Literal["exact", "within", "differs", "not checkable"]
 VERDICTS: tuple[Verdict, ...] = ("exact", "within", "differs", "not checkable")

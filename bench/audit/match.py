@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.audit.published import Number, Published, PublishedRow, normalised
 from bench.errors import DataError
 from bench.plan.row import PlanRow
+from bench.published.number import Number
+from bench.published.printed import Published, PublishedRow, normalised
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from bench.cell import Cell
 from bench.errors import RunFolderError
 from bench.record import Record
 from bench.report.conditions import conditions
+from bench.report.load import load
 from bench.report.quantities import QUANTITIES
 from bench.report.statistics import mean_std, over_seeds
-from bench.store import RunFolder, read_record
 
 #: Dataset, model and method by their study names.
 Key = tuple[str, str, str]
@@ -31,13 +31,18 @@ QUALITY: dict[str, Callable[[Record], float | None]] = {
 
 
 def read_measured(folder: Path) -> list[Record]:
-    """The records of a run folder, in its order; cells that have not been run are left out.
+    """The records of a run folder or of a report, in its order; cells that have not been run are left out.
 
     Raises:
-        RunFolderError: not a run folder, a damaged record, or no successful cell.
+        RunFolderError: neither of both, a report of several runs, a damaged record, or no successful cell.
     """
-    run = RunFolder(folder)
-    records = [record for cell_id in run.cell_ids() if (record := read_record(run.cell(cell_id).record)) is not None]
+    unread: list[str] = []
+    runs = load([folder], unread.append).runs
+    if len(runs) > 1:
+        raise RunFolderError(f"{folder} is a report of {len(runs)} runs; give one of the runs themselves")
+    if unread:
+        raise RunFolderError(unread[0].removeprefix("left out: "))
+    records = runs[0].records
     if not any(record.status == "ok" for record in records):
         raise RunFolderError(f"{folder}: no cell has succeeded yet; run the study first")
     return records

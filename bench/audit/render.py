@@ -8,12 +8,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bench.audit.compare import VERDICTS, Check
 from bench.audit.findings import KINDS
-from bench.audit.quantities import TITLES
 from bench.audit.result import Audit, summary
 from bench.errors import RunFolderError
+from bench.printable import one_line
+from bench.published.quantities import TITLES
 from bench.report import csv_text
 from bench.report.render import MARKDOWN, paragraph
-from bench.report.statistics import one_line
 from bench.report.table import DASH
 from bench.store import write_text
 

@@ -9,9 +9,9 @@ from bench.audit.compare import THRESHOLD, Check, compare
 from bench.audit.findings import KINDS, Finding, find_all
 from bench.audit.lengths import FlopsAt
 from bench.audit.match import match
-from bench.audit.published import Published
-from bench.audit.quantities import TITLES
 from bench.plan.row import PlanRow
+from bench.published.printed import Published
+from bench.published.quantities import TITLES
 from bench.record import Record
 from bench.sources import catalog
 

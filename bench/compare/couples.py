@@ -5,8 +5,9 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.compare.side import Found, Side
+from bench.compare.side import Side
 from bench.record import Record
+from bench.report.measured import Measured
 from bench.report.names import NAMES
 
 SideName = Literal["A", "B"]
@@ -16,8 +17,8 @@ SideName = Literal["A", "B"]
 class Couple:
     """The same cell on both sides."""
 
-    a: Found
-    b: Found
+    a: Measured
+    b: Measured
 
     @property
     def records(self) -> tuple[Record, Record]:
@@ -87,12 +88,12 @@ def _place(record: Record) -> tuple[tuple[str, ...], int, int]:
     return _names(record), record.cell.seed, record.cell.repeat
 
 
-def _left(side: Side, couples: Sequence[Couple]) -> list[Found]:
+def _left(side: Side, couples: Sequence[Couple]) -> list[Measured]:
     taken = {id(found) for one in couples for found in (one.a, one.b)}
     return [found for found in side.cells if id(found) not in taken]
 
 
-def _matched(a: Sequence[Found], b: Sequence[Found], key: Callable[[Record], Hashable]) -> list[Couple]:
+def _matched(a: Sequence[Measured], b: Sequence[Measured], key: Callable[[Record], Hashable]) -> list[Couple]:
     """Those whose key either side has once."""
     keys_a, keys_b = ([key(record) for record, _ in side] for side in (a, b))
     counts_a, counts_b = Counter(keys_a), Counter(keys_b)
@@ -102,14 +103,14 @@ def _matched(a: Sequence[Found], b: Sequence[Found], key: Callable[[Record], Has
     ]
 
 
-def _repeated(cells: Sequence[Found]) -> set[tuple[str, ...]]:
+def _repeated(cells: Sequence[Measured]) -> set[tuple[str, ...]]:
     """Names that have a seed twice."""
     counts = Counter(_place(record) for record, _ in cells)
     return {names for (names, *_), count in counts.items() if count > 1}
 
 
 def _singles(
-    side: SideName, left: Sequence[Found], other: SideName, others: Sequence[Found], not_run: Sequence[str]
+    side: SideName, left: Sequence[Measured], other: SideName, others: Sequence[Measured], not_run: Sequence[str]
 ) -> list[Single]:
     candidates = {_place(record) for record, _ in others}
     waiting = {_stem(cell_id) for cell_id in not_run}

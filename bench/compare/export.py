@@ -9,9 +9,9 @@ from typing import Any
 from bench.compare.changes import ABSENT
 from bench.compare.result import Comparison
 from bench.compare.side import Side
+from bench.printable import one_line
 from bench.report import csv_text
 from bench.report.names import NAMES
-from bench.report.statistics import one_line
 
 #: A line is a change, a cell that was not measured on both sides, or a metric; what it has no use for is empty.
 COLUMNS = (

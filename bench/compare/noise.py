@@ -1,27 +1,23 @@
 """How far a metric moves when nothing changes, as far as it was measured."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 
 from bench.compare.couples import Couple
 from bench.compare.metrics import Metric
-from bench.record import Estimate, Record
+from bench.record import Estimate
 from bench.report import paired
 from bench.report.paired import Difference
-from bench.report.predictions import Predictions
-from bench.report.stacked import stack
+from bench.report.stacked import reader, stack
 from bench.report.statistics import student_interval
 
 #: A difference beyond this is no measurement.
 LARGEST = 1e9
 
 Interval = tuple[float, float]
-Read = Callable[[Path, int], Predictions]
-"""Gives the predictions of a file and a number of labels, see ``predictions.read``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,7 @@ def difference(metric: Metric, a: float, b: float) -> float | None:
     return change if abs(change) < LARGEST else None
 
 
-def measure(metric: Metric, row: Sequence[Couple], differences: Sequence[float | None], read: Read) -> Noise:
+def measure(metric: Metric, row: Sequence[Couple], differences: Sequence[float | None]) -> Noise:
     """The noise of one metric of a row: what is known of it, each alone able to explain the move.
 
     - Over runs: Student's interval of the paired differences, where there are two or more. It holds all that differs
@@ -63,7 +59,6 @@ def measure(metric: Metric, row: Sequence[Couple], differences: Sequence[float |
         metric: which.
         row: cells that know it on both sides.
         differences: of each, see ``difference``.
-        read: gives predictions.
     """
     if metric.kind == "exact":
         return Noise(None, ("exact",))
@@ -75,7 +70,7 @@ def measure(metric: Metric, row: Sequence[Couple], differences: Sequence[float |
         found["windows"] = windows
     why = "one seed"
     if metric.quantity.column == "macro_f1":
-        predicted = _predicted(row, read)
+        predicted = _predicted(row)
         if isinstance(predicted, Difference):
             found[f"{predicted.texts} texts"] = predicted.low, predicted.high
         else:
@@ -120,19 +115,10 @@ def _ends(estimate: Estimate | None) -> Interval | None:
     return (estimate.low, estimate.high) if 0 < estimate.low <= estimate.high else None
 
 
-def _predicted(row: Sequence[Couple], read: Read) -> Difference | str:
+def _predicted(row: Sequence[Couple]) -> Difference | str:
     """B minus A on the texts that both predicted, or why there is none."""
-    files: dict[int, Path] = {}
-    for record, folder in (found for one in row for found in (one.a, one.b)):
-        if folder is None:
-            return "a report keeps no predictions"
-        files[id(record)] = folder.predictions  # its id is no key: the cell has one id on both sides
-
-    def of_record(record: Record) -> Predictions:
-        assert record.data is not None, "stack has seen to it"
-        return read(files[id(record)], len(record.data.labels))
-
-    stacked = stack([*(one.b[0] for one in row), *(one.a[0] for one in row)], of_record)
+    cells = [*(one.b for one in row), *(one.a for one in row)]
+    stacked = stack([record for record, _ in cells], reader(cells))
     if isinstance(stacked, str):
         return stacked
     b, a = np.split(stacked.predicted, 2)

@@ -8,10 +8,10 @@ from bench.compare import wording
 from bench.compare.changes import Change
 from bench.compare.result import Comparison, Outcome
 from bench.compare.verdicts import Move
+from bench.printable import one_line
 from bench.report import terminal
 from bench.report.footnotes import DAGGER, Notes
 from bench.report.names import labels
-from bench.report.statistics import one_line
 from bench.report.table import DASH
 
 #: A file or a pipe has no width; it need not be folded.

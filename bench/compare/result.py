@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 
 from bench.compare import changes, metrics
@@ -12,7 +11,6 @@ from bench.compare.couples import Couple, Coupling, Single, couple
 from bench.compare.side import Side
 from bench.compare.verdicts import QUIET, Move, Rules, judge
 from bench.record import Record
-from bench.report import predictions
 from bench.report.names import NOT_A_SETTING, apart, flat, labels
 
 #: Regressions that the last sentence names.
@@ -119,12 +117,11 @@ def counted(count: int, noun: str) -> str:
 def compare(a: Side, b: Side, rules: Rules) -> Comparison:
     """Put two sides beside each other; A is the baseline."""
     coupling = couple(a, b)
-    read = cache(predictions.read)
     moves = []
     for row in coupling.rows():
         measured = tuple(one for one in row if one.measured)
         for metric in metrics.of_row(measured) if measured else ():
-            move = judge(metric, measured, rules, read)
+            move = judge(metric, measured, rules)
             if move is not None:
                 moves.append(move)
     return Comparison(

@@ -4,19 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from bench.errors import RunFolderError
+from bench.printable import one_line
 from bench.record import Record
 from bench.report import archive
-from bench.report.statistics import one_line
-from bench.store import CellFolder, RunFolder, read_record
-from bench.study import Study
+from bench.report.evidence import predictions_of
+from bench.report.measured import Evidence, Measured
+from bench.store import RunFolder, read_record, study_of
 
 LONGEST_MESSAGE = 400
-
-Found = tuple[Record, CellFolder | None]
-"""A record, and the folder of its cell: only a run folder has it, and the predictions in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +30,7 @@ class Side:
     path: Path
     kind: Literal["run folder", "report"]
     study: dict[str, Any]
-    cells: tuple[Found, ...]
+    cells: tuple[Measured, ...]
     not_run: tuple[str, ...]
 
     @property
@@ -65,16 +61,20 @@ def _load(path: Path) -> Side:
         content, cell_ids = run.read_run(), list(dict.fromkeys(run.cell_ids()))
         folders = {cell_id: run.cell(cell_id) for cell_id in cell_ids}
         read = {cell_id: read_record(folder.record) for cell_id, folder in folders.items()}
-        measured = tuple((record, folders[cell_id]) for cell_id, record in read.items() if record is not None)
-        not_run = tuple(cell_id for cell_id, record in read.items() if record is None)
-        return Side(path, "run folder", _study(content, run.run), measured, not_run)
-    if (path / archive.RECORDS).exists():
-        content, records = archive.read(path)
-        known = {record.cell_id for record in records}
-        not_run = tuple(cell_id for cell_id in content["cell_ids"] if cell_id not in known)
-        return Side(
-            path, "report", _study(content, path / archive.STUDY), tuple((one, None) for one in records), not_run
+        measured = tuple(
+            Measured(record, Evidence(predictions_of(record, folders[cell_id])))
+            for cell_id, record in read.items()
+            if record is not None
         )
+        not_run = tuple(cell_id for cell_id, record in read.items() if record is None)
+        return Side(path, "run folder", study_of(content, run.run), measured, not_run)
+    if (path / archive.RECORDS).exists():
+        runs = archive.read(path).runs
+        if len(runs) > 1:
+            raise RunFolderError(f"{path} is a report of {len(runs)} runs; compare the runs themselves")
+        known = {record.cell_id for record in runs[0].records}
+        not_run = tuple(cell_id for cell_id in runs[0].cell_ids if cell_id not in known)
+        return Side(path, "report", dict(runs[0].study), runs[0].cells, not_run)
     raise RunFolderError(
         f"{path} is neither a run folder nor a published report: it has no {run.run.name} and no {archive.RECORDS}"
     )
@@ -91,10 +91,3 @@ def _require_shallow(side: Side) -> None:
             record.cell.model_dump_json()
         except ValueError as error:
             raise RunFolderError(f"{side.path}: the settings of {record.cell_id} cannot be read: {error}") from None
-
-
-def _study(content: dict[str, Any], path: Path) -> dict[str, Any]:
-    try:
-        return Study.model_validate(content.get("study")).model_dump(mode="json")
-    except (ValidationError, ValueError, RecursionError) as error:
-        raise RunFolderError(f"{path} cannot be read: its study is not valid: {error}") from None

@@ -9,7 +9,7 @@ from typing import Literal
 from bench.compare import noise
 from bench.compare.couples import Couple
 from bench.compare.metrics import Metric
-from bench.compare.noise import Noise, Read
+from bench.compare.noise import Noise
 from bench.record import Record
 from bench.report.compared import speed_conditions
 from bench.report.stamp import stamp_of
@@ -68,7 +68,7 @@ class Move:
     suspect: tuple[str, ...] = ()
 
 
-def judge(metric: Metric, row: tuple[Couple, ...], rules: Rules, read: Read) -> Move | None:
+def judge(metric: Metric, row: tuple[Couple, ...], rules: Rules) -> Move | None:
     """Compare one metric of a row; None where neither side knows it.
 
     The first of these that holds is the verdict:
@@ -95,7 +95,7 @@ def judge(metric: Metric, row: tuple[Couple, ...], rules: Rules, read: Read) -> 
     spread: Noise | None = None
     verdict: Verdict = "same"
     if all_a != all_b:
-        spread = noise.measure(metric, cells, differences, read)
+        spread = noise.measure(metric, cells, differences)
         apart = b - a if change is None or metric.kind == "exact" else change
         worsening = -apart if metric.higher_is_better else apart
         if change is None:

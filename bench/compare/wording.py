@@ -8,7 +8,8 @@ from bench.compare.changes import ABSENT, Change
 from bench.compare.result import Comparison, counted
 from bench.compare.side import Side
 from bench.compare.verdicts import Move, Rules
-from bench.report.statistics import LEVEL, one_line
+from bench.printable import one_line
+from bench.report.statistics import LEVEL
 from bench.report.table import DASH
 
 LONGEST_VALUE = 60

@@ -111,7 +111,7 @@ def _artifact(cell: Cell, folder: CellFolder) -> Path:
     Raises:
         RunFolderError: there is none.
     """
-    files = [path for path in folder.artifact.rglob("*") if path.is_file()]
+    files = sorted(folder.artifact.rglob("*.safetensors"))
     if files:
         return files[0] if len(files) == 1 else folder.artifact
     if cell.train.keep_artifact:

@@ -16,15 +16,14 @@ from rich.text import Text
 from bench.cell import Cell
 from bench.explain.explanation import Explanation
 from bench.insight import Step
+from bench.palette import LIGHT
 from bench.printable import printable, visible
 
-#: Okabe and Ito 2008, told apart with any colour vision, without black and with grey; neighbours differ the most.
-PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#d55e00", "#56b4e9", "#999999")
 #: Categories beyond the palette have its colours again, with another line under them.
 LINES = ("solid", "dashed", "dotted", "double")
 INK = "#1b1b1b"
 #: Share of the colour in a tint, for a weight of 0 and of 1; ink stays legible on both.
-WEAKEST, STRONGEST = 0.12, 0.72
+WEAKEST, STRONGEST = 0.12, 0.6
 TEMPLATE = "explanation.html.jinja"
 ANSWERS_SHOWN = 10
 WIDEST_TOKEN = 24
@@ -35,7 +34,7 @@ GAP = 3
 def tint(category: int, weight: float) -> str:
     """The background of a step, as #rrggbb: the category's colour, the paler the less the weight."""
     share = WEAKEST + (STRONGEST - WEAKEST) * weight
-    colour = PALETTE[category % len(PALETTE)]
+    colour = LIGHT[category % len(LIGHT)]
     parts = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
     return "#" + "".join(f"{round(255 + (part - 255) * share):02x}" for part in parts)
 
@@ -132,4 +131,4 @@ def to_html(explanation: Explanation) -> str:
 
 def _line(category: int) -> str:
     """The style of the line under a category's tokens."""
-    return f"{LINES[category // len(PALETTE) % len(LINES)]} {PALETTE[category % len(PALETTE)]}"
+    return f"{LINES[category // len(LIGHT) % len(LINES)]} {LIGHT[category % len(LIGHT)]}"

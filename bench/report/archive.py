@@ -1,53 +1,122 @@
-"""What a report keeps beside its tables: the records and the study, without predictions and without paths."""
+"""What a report keeps beside its tables: all that it is drawn from, without texts of the data and without paths."""
 
+import hashlib
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 from bench.errors import RunFolderError
-from bench.record import Record
-from bench.store import parse_record, refuse_newer, write_files
+from bench.record import SCHEMA_VERSION, Record
+from bench.report import evidence_lines, published_lines
+from bench.report.measured import Evidence, Measured
+from bench.report.published_lines import PUBLISHED
+from bench.report.run import Results, Run
+from bench.store import parse_record, refuse_newer, study_of
 
-RECORDS, STUDY = "records.jsonl", "study.json"
+RECORDS, STUDY, EVIDENCE = "records.jsonl", "study.json", "evidence.jsonl"
 QUOTES_DATA = "left out, for it quotes the data; the record in the run folder has it"
+NO_EVIDENCE = "an earlier report, which keeps no predictions"
 
 
-def write(run: Mapping[str, Any], records: Sequence[Record], folder: Path) -> list[Path]:
-    """Write records.jsonl, a record a line, and study.json: the study as it was read, the command and the cells.
+def texts(results: Results) -> dict[str, str]:
+    """The archive's files by name.
 
-    Paths of the machine say nothing to a reader elsewhere; only the names of files are kept. A prompt quotes the data,
-    whose licence is not ours to give; its sha256 is kept.
+    records.jsonl holds a record a line, study.json the study as it was read, the command and the cells, evidence.jsonl
+    what stands beside the records. Paths of the machine say nothing to a reader elsewhere; only the names of files are
+    kept. A prompt quotes the data, whose licence is not ours to give; its sha256 is kept. Of several runs study.json
+    holds a list, and the records of one run follow those of the other.
     """
-    lines = [json.dumps(_portable(record), sort_keys=True, allow_nan=False) for record in records]
-    study = {key: run[key] for key in ("schema_version", "study", "command", "written_at", "cell_ids")}
-    study["command"] = portable_command(run["command"])
-    content = {RECORDS: "\n".join(lines) + "\n", STUDY: json.dumps(study, indent=1) + "\n"}
-    return write_files(folder, content)
+    runs = [_run(run) for run in results.runs]
+    study = runs[0] if len(runs) == 1 else {"schema_version": SCHEMA_VERSION, "runs": runs}
+    lines = [json.dumps(_portable(record), sort_keys=True, allow_nan=False) for record, _ in results.cells]
+    beside = evidence_lines.write(results.cells)
+    return {
+        RECORDS: "".join(f"{line}\n" for line in lines),
+        STUDY: json.dumps(study, indent=1) + "\n",
+        EVIDENCE: "".join(f"{line}\n" for line in beside),
+    } | ({PUBLISHED: published_lines.dump(results.published)} if results.published else {})
 
 
-def read(folder: Path) -> tuple[dict[str, Any], list[Record]]:
-    """What ``write`` wrote: the content of study.json, and the records in their order.
+def _run(run: Run) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "study": run.study,
+        "command": portable_command(run.command),
+        "written_at": run.written_at,
+        "cell_ids": list(run.cell_ids),
+        "records": len(run.cells),
+    }
+    return content | ({"unread": list(run.unread)} if run.unread else {})
+
+
+def read(folder: Path) -> Results:
+    """The results that a report was drawn from.
 
     Raises:
         RunFolderError: a file is missing, damaged or of a newer schema.
     """
-    study, text = _study(folder / STUDY), _text(folder / RECORDS)
-    lines = enumerate(text.split("\n"), start=1)
-    return study, [parse_record(line, f"{folder / RECORDS}, line {number}") for number, line in lines if line.strip()]
+    contents = {name: _text(folder / name) for name in (RECORDS, STUDY)}
+    # Reports of before there was any have no evidence, and most have no rows that anybody published.
+    contents |= {name: _text(folder / name) for name in (EVIDENCE, PUBLISHED) if (folder / name).exists()}
+    return parse(contents, folder)
 
 
-def _study(path: Path) -> dict[str, Any]:
+def parse(contents: Mapping[str, str], folder: Path) -> Results:
+    """The results of an archive's files.
+
+    Args:
+        contents: of the files by name, see ``texts``.
+        folder: where they stand, for messages.
+
+    Raises:
+        RunFolderError: a file is damaged or of a newer schema.
+    """
+    where = folder / RECORDS
+    lines = enumerate(contents[RECORDS].split("\n"), start=1)
+    records = [parse_record(line, f"{where}, line {number}") for number, line in lines if line.strip()]
+    if EVIDENCE in contents:
+        beside = evidence_lines.read(contents[EVIDENCE], records, folder / EVIDENCE)
+    else:
+        beside = [Evidence(NO_EVIDENCE)] * len(records)
+    cells = [Measured(*pair) for pair in zip(records, beside, strict=True)]
+    runs = tuple(_split(_studies(contents[STUDY], folder / STUDY), cells, folder / STUDY))
+    digest = hashlib.sha256(contents[RECORDS].encode()).hexdigest()
+    if PUBLISHED not in contents:
+        return Results(runs, digest)
+    return Results(runs, digest, published_lines.parse(contents[PUBLISHED], folder / PUBLISHED))
+
+
+def _split(studies: Sequence[Mapping[str, Any]], cells: Sequence[Measured], where: Path) -> Iterator[Run]:
+    """The runs with their cells."""
+    counts = [study.get("records") for study in studies]
+    if len(studies) == 1:
+        counts = [len(cells)]
+    if not all(type(count) is int and count >= 0 for count in counts) or sum(counts) != len(cells):
+        raise RunFolderError(f"{where} cannot be read: it does not tell which records are of which run")
+    begin = 0
+    for study, count in zip(studies, counts, strict=True):
+        own = tuple(cells[begin : begin + count])
+        begin += count
+        yield Run(
+            study_of(study, where), study["command"], study["written_at"], tuple(study["cell_ids"]), own,
+            tuple(study.get("unread", ())),
+        )  # fmt: skip
+
+
+def _studies(text: str, where: Path) -> list[dict[str, Any]]:
+    """Each run as study.json tells of it."""
     try:
-        content = json.loads(_text(path))
-        refuse_newer(content["schema_version"], path)
-        cell_ids = content["cell_ids"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RunFolderError(f"{path} cannot be read: {type(error).__name__}: {error}") from None
-    if not isinstance(cell_ids, list) or not all(isinstance(cell_id, str) for cell_id in cell_ids):
-        raise RunFolderError(f"{path} cannot be read: it lists no cells")
-    return dict(content)
+        content = json.loads(text)
+        refuse_newer(content["schema_version"], where)
+        studies = content.get("runs", [content])
+        listed = [study.get(key, []) for study in studies for key in ("cell_ids", "unread")]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise RunFolderError(f"{where} cannot be read: {type(error).__name__}: {error}") from None
+    if not studies or not all(isinstance(ids, list) and all(isinstance(one, str) for one in ids) for ids in listed):
+        raise RunFolderError(f"{where} cannot be read: it lists no cells")
+    return [dict(study) for study in studies]
 
 
 def _text(path: Path) -> str:

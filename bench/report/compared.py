@@ -1,22 +1,20 @@
 """What one pairing of a study comes to: the difference in quality, and what it costs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 import numpy as np
 
 from bench.record import Record
+from bench.report.measured import Measured
 from bench.report.paired import Difference, difference
-from bench.report.pairing import Measured, Pairing
-from bench.report.predictions import Predictions
+from bench.report.pairing import Pairing
 from bench.report.quantities import QUANTITIES
 from bench.report.stacked import reader, stack
 from bench.report.statistics import Quantity
 
 Pair = tuple[Measured, Measured]
-Read = Callable[[Path, int], Predictions]
 
 #: What is divided, by column of the table.
 RATIOS = {
@@ -53,18 +51,13 @@ class Compared:
     reasons: Mapping[str, str]
 
 
-def compare(pairing: Pairing, read: Read) -> Compared:
-    """Compare the two rows of a pairing.
-
-    Args:
-        pairing: the rows.
-        read: gives the predictions of a file, see ``predictions.read``.
-    """
+def compare(pairing: Pairing) -> Compared:
+    """Compare the two rows of a pairing."""
     pairs, left_out = pairing.seeds() if not pairing.reason else ([], [])
     if not pairs:
         reason = pairing.reason or f"no seed that both measured: {'; '.join(left_out)}"
         return Compared((), (), None, {}, dict.fromkeys(("difference", *RATIOS), reason))
-    found = _difference(pairs, read)
+    found = _difference(pairs)
     divided = {column: _ratio(quantity, pairing.names, pairs) for column, quantity in RATIOS.items()}
     reasons = {"difference": found, **divided}
     return Compared(
@@ -76,11 +69,10 @@ def compare(pairing: Pairing, read: Read) -> Compared:
     )
 
 
-def _difference(pairs: Sequence[Pair], read: Read) -> Difference | str:
+def _difference(pairs: Sequence[Pair]) -> Difference | str:
     """The difference in macro F1, the first of each pair minus the second, or why there is none."""
     runs = [*(first for first, _ in pairs), *(second for _, second in pairs)]
-    folders = {record.cell_id: folder for record, folder in runs}
-    found = stack([record for record, _ in runs], reader(folders, read))
+    found = stack([record for record, _ in runs], reader(runs))
     if isinstance(found, str):
         return found
     first, second = np.split(found.predicted, 2)

@@ -2,21 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from statistics import fmean
 from typing import Any
 
 import pandas as pd
 
 from bench.cell import Cell
-from bench.report import predictions
+from bench.printable import one_line
 from bench.report.bootstrap import RESAMPLES
 from bench.report.compared import RATIOS, Compared, compare
 from bench.report.footnotes import COLLAPSED, Footnote, Notes, likelihood, mark_sources
+from bench.report.measured import Measured
 from bench.report.names import NOT_A_SETTING, apart, flat, labels
-from bench.report.pairing import Measured, Pairing, Row, find
+from bench.report.pairing import Pairing, Row, find
 from bench.report.stacked import ROUNDING
-from bench.report.statistics import LEVEL, one_line
+from bench.report.statistics import LEVEL
 from bench.report.table import DASH
 
 NAMED = ("dataset", "model", "first", "second")
@@ -48,17 +48,16 @@ def build(study: Mapping[str, Any], measured: Sequence[Measured]) -> Comparisons
 
     Args:
         study: as a run folder keeps it.
-        measured: the study's records, failed ones too, each with its cell's folder.
+        measured: the study's cells, failed ones too.
     """
     # Repeats of a seed are not independent of it: the first speaks for them.
     pairings = find(study, [found for found in measured if not found[0].cell.repeat])
     if not pairings:
         return None
-    read = cache(predictions.read)  # a cell that several comparisons share is read once
     cells = [record.cell for record, _ in measured]
     notes, rows = Notes(), []
     for at, pairing in enumerate(pairings):
-        compared = compare(pairing, read)
+        compared = compare(pairing)
         _note(notes, at, pairings, compared)
         rows.append(_names(pairing, cells) | _numbers(compared) | {"note": notes.of_row(at)})
     title = f"{one_line(study['title']) or study['name']}: paired comparisons"

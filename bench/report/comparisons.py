@@ -1,8 +1,7 @@
 """Paired comparisons as readers see them: on the terminal, as Markdown and as csv."""
 
 import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 from rich.console import Console
@@ -13,7 +12,6 @@ from bench.report.comparison_table import NAMED, TEXTS, Comparisons
 from bench.report.render import MARKDOWN, paragraph
 from bench.report.statistics import LEVEL
 from bench.report.table import DASH
-from bench.store import write_files
 
 #: Name in the frame and what readers see; ``difference`` also stands for the columns that come from it.
 HEADERS = {
@@ -107,7 +105,7 @@ def show(table: Comparisons, console: Console) -> None:
     terminal.show_notes(notes, caption, console)
 
 
-def write(table: Comparisons, folder: Path) -> list[Path]:
-    """Write comparisons.md and comparisons.csv into a folder, made where missing; return their paths."""
-    contents = {"comparisons.md": to_markdown(table), "comparisons.csv": to_csv(table)}
-    return write_files(folder, contents)
+def files(table: Comparisons, formats: Collection[str]) -> dict[str, bytes]:
+    """The table by file name, in those of the formats that it has: md and csv."""
+    writers = {"md": to_markdown, "csv": to_csv}
+    return {f"comparisons.{name}": write(table).encode() for name, write in writers.items() if name in formats}

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
+from bench.printable import one_line
 from bench.record import Machine, Record
 from bench.report.quantities import QUANTITIES
-from bench.report.statistics import by_row, one_line
+from bench.report.statistics import by_row
 
 PACKAGES = ("torch", "transformers", "peft", "tunebench")
 BITS = {4: "4-bit (NF4) weights", 8: "8-bit (LLM.int8) weights", 16: "unquantised weights"}
@@ -16,10 +17,21 @@ PEAKS = {
 
 def conditions(records: Sequence[Record]) -> str:
     """The conditions of measurement in sentences; where rows differ, the set of values."""
+    lengths = sorted({record.flops.sequence_length for record in records if record.flops})
+    tokens = f"{', '.join(map(str, lengths)) or 'unrecorded number of'} tokens"
+    kinds = dict.fromkeys(PEAKS[record.peak_kind] for record in records if record.peak_kind)
+    return one_line(
+        f"{settings(records)} {_throughput(records)}"
+        f"Peak memory is {'; or '.join(kinds) or 'unknown'}; 1 MB is 1e6 bytes. "
+        f"GFLOPs is one sequence of {tokens}, 2 per multiply-add."
+    )
+
+
+def settings(records: Sequence[Record]) -> str:
+    """The conditions without those of resources."""
     machines = [record.machine for record in records if record.machine]
     trained = [record for record in records if record.training or record.status != "ok"]
     causal = [BITS[record.cell.model.bits or 16] for record in records if record.cell.model.kind == "causal"]
-    days = sorted({record.started_at[:10] for record in records})
     seeds = sorted({record.cell.seed for record in records})
     facts = [
         _said("device", map(_device, machines)),
@@ -32,19 +44,33 @@ def conditions(records: Sequence[Record]) -> str:
         _said("max length in tokens", (record.cell.data.max_length for record in records)),
         f"seeds {', '.join(map(str, seeds))}",
         _said("evaluated split", (record.cell.data.evaluate_split for record in records)),
+        *_versions(records),
+    ]
+    return one_line(
+        f"Measured with {'; '.join(facts)}. "
+        f"Means over the n {_cells(records)} that succeeded, ± their sample standard deviation."
+    )
+
+
+def reading(records: Sequence[Record]) -> str:
+    """The conditions that texts were read under."""
+    facts = [
+        _said("max length in tokens", (record.cell.data.max_length for record in records)),
+        _said("evaluated split", (record.cell.data.evaluate_split for record in records)),
+        _said("split seed", (record.cell.data.split_seed for record in records)),
+        *_versions(records),
+    ]
+    return one_line(f"Read with {'; '.join(facts)}.")
+
+
+def _versions(records: Sequence[Record]) -> list[str]:
+    machines = [record.machine for record in records if record.machine]
+    days = sorted({record.started_at[:10] for record in records})
+    return [
         *(_said(name, (m.packages.get(name, "of unrecorded version") for m in machines)) for name in PACKAGES),
         _said("commit", map(_commit, machines)),
         days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}",
     ]
-    lengths = sorted({record.flops.sequence_length for record in records if record.flops})
-    tokens = f"{', '.join(map(str, lengths)) or 'unrecorded number of'} tokens"
-    kinds = dict.fromkeys(PEAKS[record.peak_kind] for record in records if record.peak_kind)
-    return one_line(
-        f"Measured with {'; '.join(facts)}. "
-        f"Means over the n {_cells(records)} that succeeded, ± their sample standard deviation. {_throughput(records)}"
-        f"Peak memory is {'; or '.join(kinds) or 'unknown'}; 1 MB is 1e6 bytes. "
-        f"GFLOPs is one sequence of {tokens}, 2 per multiply-add."
-    )
 
 
 def _cells(records: Sequence[Record]) -> str:
@@ -71,7 +97,7 @@ def _said(name: str, values: Iterable[int | str]) -> str:
     """A condition: its values, numbers in order, names as they come."""
     distinct = sorted(dict.fromkeys(values), key=lambda value: value if isinstance(value, int) else 0)
     differs = " (differs between rows)" if len(distinct) > 1 else ""
-    return f"{name} {', '.join(map(str, distinct)) or 'not recorded'}{differs}"
+    return f"{name} {', '.join(one_line(str(value), 100) for value in distinct) or 'not recorded'}{differs}"
 
 
 def _device(machine: Machine) -> str:

@@ -1,21 +1,20 @@
 """What Table 3 has no room for: intervals of throughput, latency, energy, use of the device, the parts of peaks."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
+from bench.printable import one_line
 from bench.record import Latency, MemoryLedger, Record, Speed
-from bench.report import stamp
+from bench.report import ranks, stamp
 from bench.report.conditions import conditions, inference_batch
 from bench.report.footnotes import Notes
 from bench.report.quantities import inference_speed, mega, of_speed, train_speed
-from bench.report.render import to_csv, to_markdown
-from bench.report.statistics import LEVEL, Quantity, one_line
-from bench.report.table import TEXTS, Column, Table, Values, column_of, describe, frame_of, rows_of
-from bench.store import write_files
+from bench.report.statistics import LEVEL, Quantity
+from bench.report.table import SEEDS, TEXTS, Column, Table, Values, column_of, describe, frame_of, rows_of
 
+NAME = "efficiency"
 Phase = Literal["train", "inference"]
 PHASES: dict[Phase, tuple[Callable[[Record], Speed | None], tuple[str, ...]]] = {
     "train": (train_speed, ("training.speed", "training")),
@@ -98,16 +97,13 @@ def _part(phase: Phase, part: str) -> Quantity:
         return mega(getattr(ledger, f"{part}_bytes"))
 
     def explain(record: Record) -> str | None:
+        if part == "allocator_slack" and record.machine is not None and record.machine.device == "cpu":
+            return "an allocator has slack on a GPU alone"
         beside = part == "context_or_process" and _ledger(record, phase) is not None
         return "the driver does not tell, or other processes are on the GPU" if beside else None
 
     fields = (f"memory.{phase}", "memory", *(["training"] if phase == "train" else []))
-    of_cuda_alone = _not_on_cpu if part == "allocator_slack" else None
-    return Quantity(f"memory_{phase}_{part}_mb", PARTS[part], read, fields, 1, applies=of_cuda_alone, explain=explain)
-
-
-def _not_on_cpu(record: Record) -> bool:
-    return record.machine is None or record.machine.device != "cpu"
+    return Quantity(f"memory_{phase}_{part}_mb", PARTS[part], read, fields, 1, explain=explain)
 
 
 #: Heading and columns of each grid.
@@ -119,14 +115,16 @@ GRIDS = (
     ("Peak memory in inference, in MB", tuple(_part("inference", part) for part in PARTS)),
 )
 QUANTITIES = tuple(quantity for _, quantities in GRIDS for quantity in quantities)
+RATES = GRIDS[0][1]
 
 
-def build(run_title: str, records: Sequence[Record]) -> Table | None:
+def build(run_title: str, records: Sequence[Record], *, source: str = "") -> Table | None:
     """Aggregate records over their seeds; None where no record has any of this but totals.
 
     Args:
         run_title: of the study.
         records: in the study's order; failed ones too.
+        source: what the records are.
 
     Raises:
         RunFolderError: there is no record, or a cell has two.
@@ -136,16 +134,23 @@ def build(run_title: str, records: Sequence[Record]) -> Table | None:
     title = one_line(run_title)
     rows, notes = rows_of(title, records), Notes()
     content = describe(rows, QUANTITIES, notes)
+    ranked = ranks.of_rates(rows, content, RATES)
+    names = [quantity.column for quantity in RATES]
     for at, row in enumerate(rows):
-        content[at] |= stamp.mark(at, row, notes) | {"note": notes.of_row(at)}
-    columns = (SEEDS, *map(_column, QUANTITIES), stamp.COLUMN)
+        content[at] |= ranks.as_text(ranked, at, names) | stamp.mark(at, row, notes) | {"note": notes.of_row(at)}
+    first, *rest = [(heading, tuple(map(_column, quantities))) for heading, quantities in GRIDS]
+    grids = ((first[0], (SEEDS, *first[1], stamp.COLUMN)), *rest)
     return Table(
+        name=NAME,
         title=f"{title}: efficiency",
-        caption=f"{conditions(records)} {_caption(records)}",
-        columns=columns,
-        frame=frame_of(content, (*TEXTS, *stamp.TEXTS)),
+        caption=f"{conditions(records)} {_caption(records)} {ranks.OF_RATES}",
+        columns=(SEEDS, *map(_column, QUANTITIES), stamp.COLUMN),
+        frame=frame_of(content, (*TEXTS, *stamp.TEXTS, *(f"{name}_mark" for name in names))),
         footnotes=tuple(notes.footnotes()),
         marks=notes.marks(),
+        ranks=ranked,
+        grids=grids,
+        source=source,
     )
 
 
@@ -157,9 +162,6 @@ def _has_more(record: Record) -> bool:
         or speed.mfu_fraction is not None
         for speed in speeds
     )
-
-
-SEEDS = Column("seeds", "Seeds", lambda row: str(row["seeds"] or row["status"]))
 
 
 def _column(quantity: Quantity) -> Column:
@@ -190,13 +192,3 @@ def _caption(records: Sequence[Record]) -> str:
         "The parts of a peak come from a pass of its own and add up to it; an allocator has slack on a GPU alone.",
     ]
     return " ".join(parts)
-
-
-def write(table: Table, folder: Path) -> list[Path]:
-    """Write efficiency.md and efficiency.csv into a folder, made where missing; return their paths."""
-    by_name = {column.name: column for column in table.columns}
-    grids = [(title, [by_name[quantity.column] for quantity in quantities]) for title, quantities in GRIDS]
-    first, *rest = grids
-    grids = [(first[0], [SEEDS, *first[1], stamp.COLUMN]), *rest]
-    contents = {"efficiency.md": to_markdown(table, grids), "efficiency.csv": to_csv(table)}
-    return write_files(folder, contents)

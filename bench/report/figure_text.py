@@ -1,87 +1,71 @@
-"""Text from data in a figure: only what the font can draw, nothing read as mathematics, cut or wrapped to a width."""
+"""Text from data in a chart: on one line, of a bounded length, told apart, and never read as an expression."""
 
-import re
-from functools import cache, lru_cache
+import textwrap
+from collections.abc import Iterable, Sequence
 
-from matplotlib.backends.backend_agg import RendererAgg
-from matplotlib.font_manager import FontProperties, findfont
-from matplotlib.ft2font import FT2Font
+from rich.cells import cell_len
 
 from bench.insight import Value
-from bench.report.statistics import one_line
+from bench.printable import one_line
+from bench.report import look
+from bench.report.look import CHARACTER
 
-FAMILY = "DejaVu Sans"
-LONGEST = 1500
 UNKNOWN = "–"
-#: A space that a line may end at: not one in "n = 5".
-BREAK = re.compile(r"(?<! [=<>≤≥±]) (?![=<>≤≥±] )")
-NO_GLYPH = "□"
-DOTS_PER_INCH = 150
+#: Characters of a name in a chart's data, of an axis's title, of a picture's and of its caption.
+NAME, LABEL, TITLE, CAPTION = 60, 120, 300, 1500
+#: Vega cuts what is too long between any two units of UTF-16, and cannot measure half a character: those of two units
+#: stay only where nothing is cut. Pixels of the broadest character of one unit, and of two.
+LAST_UNIT, BROADEST, BROADEST_PAIR, NO_GLYPH = 0xFFFF, 11.5, 16, "□"
+#: Vega-Lite writes the titles of a tooltip into an expression with its quotes escaped, but not its backslashes.
+_NO_EXPRESSION = str.maketrans({'"': "'", "\\": "/"})
+#: Keys that the tooltip of a page shows as a heading and as a picture of that address.
+_SPECIAL = ("title", "image")
 
 
-def plain(value: Value) -> str:
-    """A value on one line, with a box for each character that the font lacks; a dash for an unknown or empty one."""
+def plain(value: Value, limit: int = NAME) -> str:
+    """A value on one line, for an axis, a legend or a tooltip; a dash for an unknown or empty one."""
     if isinstance(value, float):
         return f"{value + 0.0:,.6g}".replace("-", "−")
-    text = UNKNOWN if value is None else one_line(str(value), LONGEST)
-    return "".join(char if ord(char) in _glyphs() else NO_GLYPH for char in text) or UNKNOWN
+    text = one_line("" if value is None else str(value), limit) or UNKNOWN
+    if sum(BROADEST_PAIR if ord(char) > LAST_UNIT else BROADEST for char in text) > look.SHORTEST_LIMIT:
+        text = "".join(NO_GLYPH if ord(char) > LAST_UNIT else char for char in text)
+    return text
 
 
-def width(text: str, points: float, bold: bool = False) -> float:
-    """Inches that plain text takes at a size."""
-    font = FontProperties(family=FAMILY, size=points, weight="bold" if bold else "normal")
-    return float(_renderer().get_text_width_height_descent(text, font, ismath=False)[0]) / DOTS_PER_INCH  # type: ignore[no-untyped-call]
+def distinct(values: Iterable[Value]) -> dict[Value, str]:
+    """A name for each value, in their order; values whose text is alike are numbered."""
+    names: dict[Value, str] = {}
+    taken: set[str] = set()
+    for value in dict.fromkeys(values):
+        name = text = plain(value)
+        number = 1
+        while name in taken:
+            number += 1
+            name = f"{text} ({number})"
+        names[value] = name
+        taken.add(name)
+    return names
 
 
-@lru_cache(4096, typed=True)
-def fit(value: Value, inches: float, points: float) -> str:
-    """Plain text for matplotlib, cut where it is wider than it may be."""
-    text = one_line(plain(value), _most(inches, points))
-    for _ in range(20):
-        if (wide := width(text, points)) <= inches or len(text) <= 2:
-            break
-        text = one_line(text, max(2, min(len(text) - 1, int(len(text) * inches / wide))))
-    return escaped(text)
+def tip(field: str, title: str, form: str | None = None) -> dict[str, str]:
+    """One line of a tooltip.
+
+    Args:
+        field: of the chart's data.
+        title: from anywhere.
+        form: how a number is written, as d3-format says it; None for text.
+    """
+    safe = plain(title, NAME).translate(_NO_EXPRESSION)
+    line = {"field": field, "title": f"{safe} (column)" if safe in _SPECIAL else safe}
+    return line | ({"type": "nominal"} if form is None else {"type": "quantitative", "format": form})
 
 
-def wrap(text: str, inches: float, points: float, bold: bool = False) -> list[str]:
-    """Lines of plain text for matplotlib, each at most as wide; a word that is wider is broken."""
-    lines, most = [""], _most(inches, points)
-    for word in BREAK.split(plain(text)):
-        rest = word
-        while rest:
-            longer = f"{lines[-1]} {rest}".lstrip()
-            if len(longer) <= most and width(longer, points, bold) <= inches:
-                lines[-1], rest = longer, ""
-            elif lines[-1]:
-                lines.append("")
-            else:
-                begin = rest[:most]
-                share = inches / max(inches / most, width(begin, points, bold))
-                kept = max(1, min(len(begin), int(len(begin) * share)))
-                lines[-1], rest = rest[:kept], rest[kept:]
-    return [escaped(line) for line in lines]
+def wrapped(text: str, pixels: float, size: float = CHARACTER) -> list[str]:
+    """Lines of about a width, of text on one line; size is that of a character."""
+    wide = max(1.0, cell_len(text) / max(1, len(text)))
+    return textwrap.wrap(text, max(10, int(pixels / size / wide)))
 
 
-def escaped(text: str) -> str:
-    """Text that matplotlib draws as it is."""
-    return text.replace("$", r"\$")
-
-
-def _most(inches: float, points: float) -> int:
-    """Characters that fit at most, so that no longer text need be measured: the narrow ones take a quarter."""
-    return max(2, int(inches * 72 / points * 4))
-
-
-@cache
-def _glyphs() -> frozenset[int]:
-    """Characters that the font has in every weight that is used."""
-    weights = (FontProperties(family=FAMILY, weight=weight) for weight in ("normal", "bold"))
-    normal, bold = (FT2Font(findfont(font)).get_charmap() for font in weights)
-    return frozenset(normal) & frozenset(bold)
-
-
-@cache
-def _renderer() -> RendererAgg:
-    side = 10.0  # nothing is drawn on it
-    return RendererAgg(side, side, DOTS_PER_INCH)  # type: ignore[no-untyped-call]
+def longest(names: Sequence[str]) -> float:
+    """Pixels that the longest of the names takes, about."""
+    return max((cell_len(name) for name in names), default=0) * CHARACTER

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.cell import Cell
-from bench.report.statistics import one_line
+from bench.printable import one_line
 
 NAMES = ("dataset", "model", "method")
+HEADS = {name: name.capitalize() for name in NAMES}
 #: What does not tell rows apart.
 NOT_A_SETTING: Any = {"seed": True, "repeat": True, "study": True, "limits": True, "method": {"given"}}
 

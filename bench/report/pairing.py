@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.cell import Cell, MethodSource
-from bench.record import Record
+from bench.printable import one_line
+from bench.report.measured import Measured
 from bench.report.names import flat
-from bench.report.statistics import one_line
-from bench.store import CellFolder
 from bench.study import TrainSettings
 
-Measured = tuple[Record, CellFolder]
 Row = tuple[Measured, ...]
 """Records of one cell, a seed each."""
 
@@ -63,7 +61,7 @@ def find(study: Mapping[str, Any], measured: Sequence[Measured]) -> list[Pairing
 
     Args:
         study: as a run folder keeps it.
-        measured: records in the study's order, failed ones too.
+        measured: cells in the study's order, failed ones too.
     """
     found: list[Pairing] = []
     for first, second in study.get("comparisons", ()):
@@ -75,9 +73,9 @@ def find(study: Mapping[str, Any], measured: Sequence[Measured]) -> list[Pairing
 
 def _of_methods(names: tuple[str, str], own: Collection[str], measured: Sequence[Measured]) -> list[Pairing]:
     rows: dict[str, list[Measured]] = {}
-    for record, folder in measured:
-        if record.cell.method.name in names:
-            rows.setdefault(record.cell.row_id, []).append((record, folder))
+    for found in measured:
+        if found.record.cell.method.name in names:
+            rows.setdefault(found.record.cell.row_id, []).append(found)
     sides: dict[str, tuple[list[Row], list[Row]]] = {}
     for row in rows.values():
         cell = row[0][0].cell

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from bench.record import Record, Speed
+from bench.record import Quality, Record, Speed
 from bench.report.statistics import Quantity
 
 Value = TypeVar("Value")
@@ -57,8 +57,17 @@ def mega(count: int | None) -> float | None:
     return None if count is None else count / 1e6
 
 
-def _writes(record: Record) -> bool:
-    return record.cell.model.kind != "encoder"
+def _writes_nothing(record: Record) -> str | None:
+    return "an encoder writes no answers" if record.cell.model.kind == "encoder" else None
+
+
+def _of_quality(column: str, header: str, read: Callable[[Quality], float]) -> Quantity:
+    """A share between 0 and 1; None for random weights, whose quality is not worth reading."""
+
+    def found(record: Record) -> float | None:
+        return read(record.quality) if record.quality and record.cell.model.weights != "random" else None
+
+    return Quantity(column, header, found, ("quality", f"quality.{column}"), 4, True, largest=1)
 
 
 #: The columns of the published Table 3, training and inference told apart.
@@ -104,13 +113,22 @@ GENERATED = (
     Quantity(
         "generated_macro_f1", "F1 generated\n(macro)", _generated_macro_f1,
         ("generation.quality.macro_f1", "generation.quality", "generation"), 4, True,
-        largest=1, applies=_writes,
+        largest=1, explain=_writes_nothing,
     ),
     Quantity(
         "parse_failure_percent_mean", "Parse failures\n(%)", _parse_failure_percent,
-        ("generation.parse_failure_fraction", "generation"), 1, applies=_writes,
+        ("generation.parse_failure_fraction", "generation"), 1, explain=_writes_nothing,
     ),
 )  # fmt: skip
+
+#: The columns of the published Table 2, and one that its csv alone has.
+QUALITY = (
+    _of_quality("accuracy", "Accuracy", lambda quality: quality.accuracy),
+    _of_quality("macro_precision", "Precision\n(macro)", lambda quality: quality.macro_precision),
+    _of_quality("macro_recall", "Recall\n(macro)", lambda quality: quality.macro_recall),
+    _of_quality("macro_f1", "F1\n(macro)", lambda quality: quality.macro_f1),
+    _of_quality("weighted_f1", "F1\n(weighted)", lambda quality: quality.weighted_f1),
+)
 
 
 def quantities_of(records: Sequence[Record]) -> tuple[Quantity, ...]:

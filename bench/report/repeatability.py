@@ -2,20 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from bench.printable import one_line
 from bench.record import Record
 from bench.report import efficiency, quantities, stamp
 from bench.report.conditions import conditions
 from bench.report.footnotes import Notes
-from bench.report.render import to_csv, to_markdown
-from bench.report.statistics import Quantity, mean_std, one_line
+from bench.report.statistics import Quantity, mean_std
 from bench.report.table import DASH, TEXTS, Column, Table, Values, describe, frame_of, rows_of
-from bench.store import write_files
 
+NAME = "repeatability"
 SHOWN = (
     "macro_f1", "train_samples_per_second", "inference_samples_per_second", "peak_train_mb", "peak_inference_mb",
     "latency_batch_one_p50_ms",
@@ -25,12 +24,16 @@ QUANTITIES = tuple(replace(KNOWN[column], spread=True) for column in SHOWN)
 REPEATS = Column("seeds", "Measured", lambda row: str(row["seeds"] or row["status"]))
 
 
-def build(run_title: str, records: Sequence[Record]) -> Table | None:
+def build(run_title: str, records: Sequence[Record], *, source: str = "") -> Table | None:
     """Coefficients of variation over the repeats of each row; None where nothing was measured twice.
 
     Args:
         run_title: of the study.
         records: in the study's order; failed ones too.
+        source: what the records are.
+
+    Raises:
+        RunFolderError: there is no record, or a cell has two.
     """
     title = one_line(run_title)
     rows = [row for row in rows_of(title, records) if any(record.cell.repeat for record in row)]
@@ -47,9 +50,16 @@ def build(run_title: str, records: Sequence[Record]) -> Table | None:
         f"{conditions([record for row in rows for record in row])} CV: the coefficient of variation, sample standard "
         "deviation over mean, within a seed; of several seeds the largest."
     )
-    columns = (REPEATS, *map(_column, QUANTITIES), stamp.COLUMN)
-    frame = frame_of(content, (*TEXTS, *stamp.TEXTS))
-    return Table(f"{title}: repeatability", caption, columns, frame, tuple(notes.footnotes()), notes.marks())
+    return Table(
+        name=NAME,
+        title=f"{title}: repeatability",
+        caption=caption,
+        columns=(REPEATS, *map(_column, QUANTITIES), stamp.COLUMN),
+        frame=frame_of(content, (*TEXTS, *stamp.TEXTS)),
+        footnotes=tuple(notes.footnotes()),
+        marks=notes.marks(),
+        source=source,
+    )
 
 
 def _variation(quantity: Quantity, good: Sequence[Record]) -> dict[str, Any]:
@@ -76,9 +86,3 @@ def _column(quantity: Quantity) -> Column:
         return f"{text} ({'identical' if variation == 0 else f'CV {variation:.2f} %'})"
 
     return Column(quantity.column, quantity.header, write)
-
-
-def write(table: Table, folder: Path) -> list[Path]:
-    """Write repeatability.md and repeatability.csv into a folder, made where missing; return their paths."""
-    contents = {"repeatability.md": to_markdown(table), "repeatability.csv": to_csv(table)}
-    return write_files(folder, contents)

@@ -1,20 +1,18 @@
 """Predictions of several records, checked to be of the same texts, one above the other."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 
-from bench.errors import RunFolderError
 from bench.record import Record
-from bench.report import predictions
 from bench.report.bootstrap import Classes, macro_f1
+from bench.report.measured import Measured
 from bench.report.predictions import Predictions
-from bench.store import CellFolder
 
-ReadRecord = Callable[[Record], Predictions]
+ReadRecord = Callable[[Record], Predictions | str]
+"""Gives the predictions of a record, or says why there are none."""
+
 ROUNDING = 1e-9
 
 
@@ -33,23 +31,11 @@ class Stacked:
     num_labels: int
 
 
-def reader(
-    folders: Mapping[str, CellFolder], read: Callable[[Path, int], Predictions] = predictions.read
-) -> ReadRecord:
-    """Reads the predictions of records whose data is known; raises RunFolderError as ``predictions.read`` does.
-
-    Args:
-        folders: of each cell by its id.
-        read: gives the predictions of a file and a number of labels.
-    """
-
-    read = cache(read)  # a cell that several comparisons share is read once
-
-    def found(record: Record) -> Predictions:
-        assert record.data is not None, "unlike has seen to it"
-        return read(folders[record.cell_id].predictions, len(record.data.labels))
-
-    return found
+def reader(cells: Iterable[Measured]) -> ReadRecord:
+    """Gives the predictions of the records of these cells."""
+    # By identity: two sides of a comparison hold cells of one id.
+    known = {id(record): evidence.predictions for record, evidence in cells}
+    return lambda record: known[id(record)]
 
 
 def stack(records: Sequence[Record], read: ReadRecord) -> Stacked | str:
@@ -65,18 +51,20 @@ def stack(records: Sequence[Record], read: ReadRecord) -> Stacked | str:
     assert data is not None, "unlike has seen to it"
     num_labels = len(data.labels)
     predicted = []
-    try:
-        base = read(records[0])
-        for record in records:
-            one = read(record).in_order_of(base.ids)
-            if one is None or not np.array_equal(one.labels, base.labels):
-                return f"{record.cell_id} predicted other texts, or texts of other labels"
-            stated = record.quality.macro_f1 if record.quality else None
-            if stated is None or abs(macro_f1(one.labels, one.predicted, num_labels) - stated) > ROUNDING:
-                return f"the predictions of {record.cell_id} do not give the macro F1 of its record"
-            predicted.append(one.predicted)
-    except RunFolderError as error:
-        return str(error)
+    base = read(records[0])
+    if isinstance(base, str):
+        return base
+    for record in records:
+        found = read(record)
+        if isinstance(found, str):
+            return found
+        one = found.in_order_of(base.ids)
+        if one is None or not np.array_equal(one.labels, base.labels):
+            return f"{record.cell_id} predicted other texts, or texts of other labels"
+        stated = record.quality.macro_f1 if record.quality else None
+        if stated is None or abs(macro_f1(one.labels, one.predicted, num_labels) - stated) > ROUNDING:
+            return f"the predictions of {record.cell_id} do not give the macro F1 of its record"
+        predicted.append(one.predicted)
     return Stacked(base.labels, np.stack(predicted), num_labels)
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bench.printable import one_line
 from bench.record import Record
 from bench.report.footnotes import Notes
-from bench.report.statistics import one_line
 from bench.report.table import DASH, Column, Values, failures
 
 STAMP = "stamp"

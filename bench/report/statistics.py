@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from scipy.special import stdtrit
 
+from bench.printable import one_line
 from bench.record import Estimate, Record
 
 LEVEL = 0.95
@@ -26,12 +27,6 @@ def mean_std(values: Sequence[float]) -> tuple[float, float | None]:
     if not all(math.isfinite(value) for value in values):
         raise ValueError(f"mean of values that are not all finite: {list(values)}")
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
-
-
-def one_line(text: str, limit: int | None = None) -> str:
-    """Text on one line, without control characters, shortened to a number of characters."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return line if limit is None or len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def student_interval(values: Sequence[float]) -> tuple[float, float]:
@@ -73,7 +68,6 @@ class Quantity:
         scale: units of the frame in one unit of the header.
         largest: that it can be, in the frame's unit; no quantity is below 0.
         windowed: the same from windows of consecutive steps, read instead where all seeds of a row have it.
-        applies: False where there is nothing to know, and a dash needs no reason; None: there always is.
         explain: why there is no value, where the record shows it otherwise than by ``unknown``; else None.
     """
 
@@ -86,7 +80,6 @@ class Quantity:
     scale: float = 1
     largest: float = math.inf
     windowed: Callable[[Record], Estimate | None] | None = None
-    applies: Callable[[Record], bool] | None = None
     explain: Callable[[Record], str | None] | None = None
 
     @property
@@ -121,10 +114,10 @@ class Quantity:
         return one_line(reasons[0], 160) if reasons else f"the record gives no {self.fields[0]} and no reason"
 
     def written(self, centre: float, std: float | None) -> str:
-        """The value as readers see it: fixed decimals, but three significant digits where it is small."""
+        """The value as readers see it: fixed decimals, but three significant digits of a small amount."""
         centre, std = centre / self.scale, None if std is None else std / self.scale
         places = self.decimals
-        if not self.column.endswith("macro_f1") and 0 < abs(centre) < 10 ** (1 - self.decimals):
+        if self.largest != 1 and 0 < abs(centre) < 10 ** (1 - self.decimals):
             places = max(places, 2 - math.floor(math.log10(abs(centre))))
         if std is not None:
             return f"{centre:.{places}f} ± {std:.{places}f}"

@@ -1,26 +1,29 @@
 """Table 3 of the published study from records: quality and resources, a row for dataset x model x method."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from bench.floors import majority_macro_f1, random_macro_f1
-from bench.record import Quality, Record
-from bench.report import stamp
+from bench.printable import one_line
+from bench.record import Record
+from bench.report import ranks, scores, stamp
 from bench.report.bootstrap import RESAMPLES
 from bench.report.conditions import conditions
-from bench.report.footnotes import COLLAPSED, WRITTEN_AT_FLOOR, Footnote, Notes, likelihood
-from bench.report.quantities import macro_f1, quantities_of
-from bench.report.render import to_csv, to_latex, to_markdown
-from bench.report.stacked import ReadRecord
-from bench.report.standings import Against, Standing, standings
-from bench.report.statistics import LEVEL, Quantity, mean_std, one_line
+from bench.report.footnotes import Footnote, Notes
+from bench.report.quantities import quantities_of
+from bench.report.scores import F1
+from bench.report.standings import Against, Judge, Standing
+from bench.report.statistics import LEVEL, Quantity
 from bench.report.table import DASH, TEXTS, Column, Table, Values, column_of, describe, frame_of, rows_of
-from bench.store import write_files
 
-F1, F1_INTERVAL = "macro_f1", "macro_f1_interval"
+NAME = "table3"
+F1_INTERVAL = "macro_f1_interval"
+RATES = ("train_samples_per_second", "inference_samples_per_second")
+OWN_TEXTS = (
+    *TEXTS, *stamp.TEXTS, *(f"{column}_mark" for column in (F1, *RATES)), "macro_f1_interval_over", "against_best",
+)  # fmt: skip
+NO_INTERVAL = "no interval: one seed, and no predictions beside the records"
 
 
 def build(
@@ -28,7 +31,9 @@ def build(
     records: Sequence[Record],
     missing: int = 0,
     remarks: Sequence[str] = (),
-    read: ReadRecord | None = None,
+    judge: Judge | None = None,
+    *,
+    source: str = "",
 ) -> Table:
     """Aggregate records over their seeds.
 
@@ -37,30 +42,45 @@ def build(
         records: in the study's order; failed ones too.
         missing: number of cells that have not been run yet.
         remarks: about the whole table, e.g. the study's notes and the command.
-        read: gives the predictions of a record; None where records alone are at hand.
+        judge: of these records; absent: one that knows no predictions.
+        source: what the records are.
 
     Raises:
         RunFolderError: there is no record, or a cell has two.
     """
     title = one_line(run_title)
     rows, notes, quantities = rows_of(title, records), Notes(), quantities_of(records)
-    good = [[record for record in row if record.status == "ok"] for row in rows]
-    # Repeats of a seed are not independent of it: the first speaks for them.
-    once = [[record for record in row if not record.cell.repeat] for row in good]
-    content, found = describe(rows, quantities, notes), standings(once, read)
+    content = describe(rows, quantities, notes)
+    judge = judge or Judge(records)
+    found = judge.standings(rows)
+    ranked = ranks.of_rates(rows, content, [one for one in quantities if one.column in RATES]) | scores.ranks(found)
     for at, (row, standing) in enumerate(zip(rows, found, strict=True)):
-        marked = {name: content[at].pop(name) for name in ("synthetic", "weights")}
-        content[at] |= _quality(at, good[at], standing, content, notes)
-        content[at] |= marked | stamp.mark(at, row, notes)
-        _warn(at, good[at], len(row), notes)
+        sources = {name: content[at].pop(name) for name in ("synthetic", "weights")}
+        content[at] |= scores.of_row(at, row, standing, content[at], notes) | scores.floors(row)
+        content[at] |= _standing(at, standing, content, notes) | ranks.as_text(ranked, at, RATES)
+        content[at] |= sources | stamp.mark(at, row, notes)
+        _warn(at, row, notes)
+    for at, standing in enumerate(found):
+        _explain_interval(at, standing, content[at], notes)
         content[at]["note"] = notes.of_row(at)
-    footnotes = [*notes.footnotes(), *_floors(content, good)]
-    if missing:
-        footnotes.append(Footnote("", f"{missing} {'cells' if missing > 1 else 'cell'} not run yet"))
-    footnotes += [Footnote("", text) for remark in remarks if (text := one_line(remark))]
-    frame = frame_of(content, (*TEXTS, *stamp.TEXTS, "macro_f1_interval_over", "against_best"))
-    caption = f"{conditions(records)} {_caption(frame, found, read is not None)}"
-    return Table(title, caption, _columns(quantities), frame, tuple(footnotes), notes.marks())
+    frame = frame_of(content, OWN_TEXTS)
+    return Table(
+        name=NAME,
+        title=title,
+        caption=f"{conditions(records)} {_caption(frame, found, judge.reads)}",
+        columns=_columns(quantities),
+        frame=frame,
+        footnotes=(*notes.footnotes(), *scores.floor_lines(content, rows), *_loose(missing, remarks)),
+        marks=notes.marks(),
+        ranks=ranked,
+        source=source,
+    )
+
+
+def _loose(missing: int, remarks: Sequence[str]) -> list[Footnote]:
+    """Footnotes about the whole table."""
+    texts = [f"{missing} {'cells' if missing > 1 else 'cell'} not run yet"] if missing else []
+    return [Footnote("", text) for text in (*texts, *map(one_line, remarks)) if text]
 
 
 def _columns(quantities: Sequence[Quantity]) -> tuple[Column, ...]:
@@ -81,25 +101,17 @@ def _columns(quantities: Sequence[Quantity]) -> tuple[Column, ...]:
     )
 
 
-def _quality(
-    at: int, good: Sequence[Record], standing: Standing, content: Sequence[Mapping[str, Any]], notes: Notes
-) -> dict[str, Any]:
-    """What a frame says of one row's F1 beside its mean, and marks for what readers must know of it."""
-    against, floors = standing.against, _mark_floors(at, good, content[at], notes)
+def _standing(at: int, standing: Standing, content: Sequence[Mapping[str, Any]], notes: Notes) -> dict[str, Any]:
+    """What a frame says of one row against the best, with marks for what readers must know of it."""
+    against = standing.against
     if content[at][f"{F1}_mean"] is None:
         notes.repeat(at, F1, F1_INTERVAL)
-    else:
-        if standing.unread:
-            notes.add(at, F1_INTERVAL, one_line(f"without the texts' share: {standing.unread}", 200))
-        for text in dict.fromkeys(likelihood(record.prompt) for record in good if record.prompt):
-            notes.add(at, F1, text)
+    elif standing.unread:
+        notes.add(at, F1_INTERVAL, one_line(f"without the texts' share: {standing.unread}", 200))
     if against is not None and against.verdict != "lower":
         notes.add(at, F1, _said(against, content[against.best]["method"]))
-    low, high = standing.interval or (None, None)
     lead_low, lead_high = (against and against.lead) or (None, None)
-    return floors | {
-        f"{F1}_low": low,
-        f"{F1}_high": high,
+    return {
         "macro_f1_interval_over": " and ".join(standing.over),
         "against_best": "best" if standing.is_best else against.verdict if against else "",
         "best_lead_low": lead_low,
@@ -107,55 +119,24 @@ def _quality(
     }
 
 
+def _explain_interval(at: int, standing: Standing, numbers: Mapping[str, Any], notes: Notes) -> None:
+    """Say why an F1 has no interval, behind all other footnotes, for it says least."""
+    if numbers[f"{F1}_mean"] is not None and standing.interval is None and not standing.unread:
+        notes.add(at, F1_INTERVAL, NO_INTERVAL)
+
+
 def _said(against: Against, best: str) -> str:
     of = f"the best of its model and dataset, {best}"
     if against.lead is None:
         return one_line(f"not known whether it can be told apart from {of}: {against.reason}", 300)
-    low, high = against.lead
-    over = "" if "texts" in against.over else ", over seeds alone"
+    over = "" if "texts" in against.over else ", judged over seeds alone"
     verdict = "not told apart from" if against.verdict == "not told apart" else "on the seeds of both higher than"
-    return f"{verdict} {of} ({LEVEL:.0%} interval of its lead {low:+.4f} to {high:+.4f}{over})"
+    return f"{verdict} {of}{over}"
 
 
-def _mark_floors(at: int, good: Sequence[Record], numbers: Mapping[str, Any], notes: Notes) -> dict[str, float | None]:
-    """Floors of one row's F1, and a mark on each F1 that is at them."""
-    written = [record.generation.quality for record in good if record.generation]
-    for column, qualities, text in (
-        (F1, [record.quality for record in good], COLLAPSED),
-        ("generated_macro_f1", written, WRITTEN_AT_FLOOR),
-    ):
-        f1 = numbers.get(f"{column}_mean")
-        if f1 is not None and f1 - mean_std([majority_macro_f1(_counts(q)) for q in qualities if q])[0] <= 1e-9:
-            notes.add(at, column, text)
-    counts = [_counts(record.quality) for record in good if record.quality and macro_f1(record) is not None]
-    return {
-        f"{name}_macro_f1": mean_std(list(map(floor, counts)))[0] if counts else None
-        for name, floor in (("majority", majority_macro_f1), ("random", random_macro_f1))
-    }
-
-
-def _counts(quality: Quality) -> list[int]:
-    return list(quality.label_counts.values())
-
-
-def _floors(content: Sequence[Mapping[str, Any]], good: Sequence[Sequence[Record]]) -> list[Footnote]:
-    """What answers that never read a text would score, a line for each evaluated set of texts."""
-    lines = []
-    for row, records in zip(content, good, strict=True):
-        for quality in (record.quality for record in records if macro_f1(record) is not None):
-            if quality is not None:
-                counts = _counts(quality)
-                lines.append(
-                    f"Floors on {row['dataset']} ({quality.split}, {sum(counts)} texts): macro F1 "
-                    f"{majority_macro_f1(counts):.4f} by always answering the most frequent label, "
-                    f"{random_macro_f1(counts):.4f} by answering each label equally often"
-                )
-    return [Footnote("", line) for line in dict.fromkeys(lines)]
-
-
-def _warn(at: int, good: Sequence[Record], seeds: int, notes: Notes) -> None:
-    for record in good:
-        of_seed = f"seed {record.cell.seed}: " if seeds > 1 else ""
+def _warn(at: int, row: Sequence[Record], notes: Notes) -> None:
+    for record in scores.measured(row):
+        of_seed = f"seed {record.cell.seed}: " if len(row) > 1 else ""
         if record.study_batch_size is not None:
             tried = f"the study's batch size of {record.study_batch_size} ran out of memory"
             notes.add(at, "method", f"{of_seed}{tried}; measured with {record.cell.train.batch_size}")
@@ -174,24 +155,18 @@ def _caption(frame: pd.DataFrame, found: Sequence[Standing], predictions: bool) 
         )
     elif not predictions:
         parts.append(
-            f"F1 interval: {student}, which takes the texts as given, for no predictions are beside these records; "
-            "not given for a single seed."
+            f"F1 interval: {student}, which takes the texts as given, for no predictions are beside these records."
         )
     if any(standing.against for standing in found):
-        alone = "" if predictions else ", judged over the seeds alone, which takes too many for different"
-        parts.append(
-            f"Every row is marked that cannot be told apart from the best of its model and dataset{alone}; intervals "
-            "are not corrected for the number of rows."
-        )
-    if not frame[[f"{phase}_samples_per_second_low" for phase in ("train", "inference")]].isna().all(axis=None):
+        parts += [
+            "Every row is marked that cannot be told apart from the best of its model and dataset; the csv has the "
+            f"{LEVEL:.0%} interval of the best's lead, not corrected for the number of rows.",
+            ranks.of_f1("a model and dataset", predictions),
+            ranks.OF_RATES,
+        ]
+    if not frame[[f"{rate}_low" for rate in RATES]].isna().all(axis=None):
         parts.append(
             f"The csv has intervals of throughput: {student}; of a single seed by order statistics of windows."
         )
     parts.append("Stamp: suspect where a check of the measurement failed with any seed.")
     return " ".join(parts)
-
-
-def write(table: Table, folder: Path) -> list[Path]:
-    """Write table3.md, table3.csv and table3.tex into a folder, made where missing; return their paths."""
-    contents = {"table3.md": to_markdown(table), "table3.csv": to_csv(table), "table3.tex": to_latex(table)}
-    return write_files(folder, contents)

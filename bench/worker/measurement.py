@@ -8,13 +8,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from bench import artifact
 from bench.errors import DivergedError, RunFolderError
 from bench.evaluate import NO_CLASS, for_inference, quality
 from bench.measure import machine
 from bench.measure.warmup import WarmUp
 from bench.method import Method
 from bench.reading import Reading
-from bench.record import Generation, Training
+from bench.record import Generation, Training, ValidationPoint
 from bench.seeding import seed_generators
 from bench.store import write_json
 from bench.train import epoch_batches, num_steps, train
@@ -23,6 +24,7 @@ from bench.worker.latency import MOST_BATCHES, time_batches
 from bench.worker.prepare import Subject, prepare
 from bench.worker.samples import Answers
 from bench.worker.steps_again import infer_again, train_again
+from bench.worker.validation import Snapshots, macro_f1, validate, validation_steps
 from bench.worker.work import Work
 
 INFERENCE_WARMUP_BATCHES = 2
@@ -42,13 +44,17 @@ def measure(work: Work) -> None:
     subject = prepare(work)
     method, reading = subject.method, subject.reading
     if method.trains:
-        _train(work, subject)
-        with timed("memory"):
-            _train_again(work, subject)
+        with _snapshots(work, subject) as snapshots:
+            _train(work, subject, snapshots)
+            with timed("memory"):
+                _train_again(work, subject)
+            if snapshots.steps:  # after the last step on this model: what predicts may keep what no step can use
+                with timed("validate"):
+                    _validate(work, subject, snapshots)
     else:
         work.unknown["training"] = "nothing is trained"
     with timed("save"):
-        _save(work, subject.model, method)
+        _save(work, subject)
     with timed("evaluate"):
         model = for_inference(method.prepare_inference(subject.model), work.dtype, work.device)
         _evaluate(work, model, reading)
@@ -64,7 +70,16 @@ def measure(work: Work) -> None:
     _keep_insights(work, model, subject)
 
 
-def _train(work: Work, subject: Subject) -> None:
+def _snapshots(work: Work, subject: Subject) -> Snapshots:
+    settings, paths = work.cell.train, work.paths
+    if not settings.validation_points or work.random_weights("training.validation"):
+        return Snapshots(subject.model, [], paths.path)
+    total = num_steps(len(subject.reading.dataset.splits["train"]), settings)
+    with work.phases.timed("validate"):
+        return Snapshots(subject.model, validation_steps(total, settings.validation_points), paths.path)
+
+
+def _train(work: Work, subject: Subject, snapshots: Snapshots) -> None:
     reading = subject.reading
     tokens, labels = reading.tokens["train"], reading.dataset.splits["train"].labels
     settings = work.cell.train
@@ -74,11 +89,20 @@ def _train(work: Work, subject: Subject) -> None:
         work.phases.finish()
         work.phases.start("train", release=False)  # inside the loop: what was freed is needed again at once
 
+    def keep(step: int) -> bool:
+        if not snapshots.wanted(step):
+            return False
+        with work.phases.aside("validate"):
+            snapshots.keep(step)
+        return True
+
     warmup = WarmUp(settings.timing_warmup_steps, total, train_begins)
     batches = epoch_batches(tokens, labels, settings, reading.pad_id, work.cell.seed, reading.training_batch)
     work.phases.start("warm-up" if settings.timing_warmup_steps else "train")
     kind, tell = work.cell.model.kind, work.phases.tell
-    log = train(subject.model, subject.method, batches, total, settings, work.device, work.dtype, tell, kind, warmup)
+    log = train(
+        subject.model, subject.method, batches, total, settings, work.device, work.dtype, tell, kind, warmup, keep
+    )
     work.phases.finish()
     work.logs["train"] = log
     tail = log.losses[-max(1, total // 10) :]
@@ -87,7 +111,11 @@ def _train(work: Work, subject: Subject) -> None:
     if found is None:
         work.unknown["training.speed"] = f"all {total} steps were warm-up"
     work.facts["training"] = Training(
-        steps=total, samples=sum(log.samples), final_loss=sum(tail) / len(tail), speed=found
+        steps=total,
+        samples=sum(log.samples),
+        final_loss=sum(tail) / len(tail),
+        speed=found,
+        train_seconds=sum(log.seconds),
     )
     work.checks += stamp.of_training(log, warmup, found)
     work.checks.append(stamp.tokens_counted("training", log, reading.tokens_trained_on(total)))
@@ -106,15 +134,35 @@ def _train_again(work: Work, subject: Subject) -> None:
     work.checks.append(stamp.deterministic(again.losses, again.gradient_norms))
 
 
-def _save(work: Work, model: nn.Module, method: Method) -> None:
-    if not method.trains:
+def _validate(work: Work, subject: Subject, snapshots: Snapshots) -> None:
+    training: Training = work.facts["training"]
+    try:
+        found = validate(subject.model, subject.reading, snapshots, work.device, work.dtype, work.phases.tell)
+    except Exception as error:  # an extra: a plugin whose earlier weights cannot be put back is still measured
+        traceback.print_exc()
+        work.unknown["training.validation"] = f"{type(error).__name__}: {error}"
+        return
+    seconds = work.logs["train"].seconds
+    points = [
+        ValidationPoint(step=step, train_seconds=sum(seconds[:step]), macro_f1=f1)
+        for step, f1 in zip(snapshots.steps, found, strict=True)
+    ]
+    work.facts["training"] = training.model_copy(update={"validation": tuple(points)})
+
+
+def _save(work: Work, subject: Subject) -> None:
+    if not subject.method.trains:
         work.facts["artifact_bytes"] = 0
         return
-    work.paths.artifact.mkdir(exist_ok=True)
-    method.save(model, work.paths.artifact)
-    files = [path for path in work.paths.artifact.rglob("*") if path.is_file()]
+    folder, base, reading = work.paths.artifact, work.cell.model, subject.reading
+    folder.mkdir(exist_ok=True)
+    subject.method.save(subject.model, folder)
+    artifact.tidy(folder, base)
+    files = [path for path in folder.rglob("*") if path.is_file()]
     work.facts["artifact_bytes"] = sum(path.stat().st_size for path in files)
-    if not work.cell.train.keep_artifact:
+    if work.cell.train.keep_artifact:
+        artifact.complete(folder, subject.model, reading.tokenizer, reading.dataset.labels, base)
+    else:
         for path in files:
             path.unlink()
 
@@ -127,10 +175,7 @@ def _evaluate(work: Work, model: nn.Module, reading: Reading) -> None:
         return
     if work.random_weights("validation_macro_f1"):
         return
-    labels = reading.dataset.splits["validation"].labels
-    scores, _ = reading.predict(model, "validation", work.device, work.phases.tell)
-    found = quality(scores.argmax(axis=1), labels, reading.dataset.labels, "validation")
-    work.facts["validation_macro_f1"] = found.macro_f1
+    work.facts["validation_macro_f1"] = macro_f1(model, reading, work.device, work.phases.tell)
 
 
 def _infer(work: Work, model: nn.Module, reading: Reading) -> NDArray[np.float32]:

@@ -47,6 +47,8 @@ class Phases:
         self._progress = progress
         self._progress_written = 0.0
         self._open = False
+        self._joins = False
+        self._ended = 0.0
         self._host_restarted = False
         self._carried_bytes: int | None = None
         self._started = 0.0
@@ -67,6 +69,27 @@ class Phases:
         if release:
             gc.collect()
             release_freed_memory()
+        self._begin()
+
+    @contextmanager
+    def aside(self, name: PhaseName) -> Iterator[None]:
+        """Another phase amid the open one, which then goes on; an error leaves the other one open.
+
+        Neither's clock, peaks, energy and conditions hold anything of the other. However often this happens, each of
+        the two is one entry of ``done``, its parts added up; and what was freed is kept, as the open one needs it.
+        """
+        interrupted = self.current
+        self.finish()
+        self.current = name
+        self._begin(joins=True)
+        self._started = self._ended  # what the harness reads between the two is time of the other one
+        yield
+        self.finish()
+        self.current = interrupted
+        self._begin(joins=True)
+
+    def _begin(self, joins: bool = False) -> None:
+        self._joins = joins
         self._host_restarted = memory.restart_peaks(self._device)
         self._carried_bytes = memory.carried_bytes(self._device, self._host_restarted)
         self._open = True
@@ -80,20 +103,27 @@ class Phases:
             return
         self._open = False
         peaks = memory.read_peaks(self._device, self._host_restarted)
-        seconds = time.perf_counter() - self._started
+        self._ended = time.perf_counter()
         assert self._conditions_before is not None, "start has read them"
-        self.carried_bytes.append(self._carried_bytes)
-        self.conditions.append(Conditions.now(self._device, self.nvml).since(self._conditions_before))
-        self.done.append(
-            Phase(
-                name=self.current,
-                seconds=seconds,
-                energy_joules=self.energy.since(self._energy_before),
-                peak_host_bytes=peaks.host_bytes,
-                peak_cuda_allocated_bytes=peaks.cuda_allocated_bytes,
-                peak_cuda_reserved_bytes=peaks.cuda_reserved_bytes,
-            )
+        conditions = Conditions.now(self._device, self.nvml).since(self._conditions_before)
+        phase = Phase(
+            name=self.current,
+            seconds=self._ended - self._started,
+            energy_joules=self.energy.since(self._energy_before),
+            peak_host_bytes=peaks.host_bytes,
+            peak_cuda_allocated_bytes=peaks.cuda_allocated_bytes,
+            peak_cuda_reserved_bytes=peaks.cuda_reserved_bytes,
         )
+        before = [index for index, done in enumerate(self.done) if done.name == phase.name] if self._joins else []
+        if not before:
+            self.done.append(phase)
+            self.conditions.append(conditions)
+            self.carried_bytes.append(self._carried_bytes)
+            return
+        index = before[-1]
+        self.done[index] = _joined(self.done[index], phase)
+        self.conditions[index] += conditions
+        self.carried_bytes[index] = _highest(self.carried_bytes[index], self._carried_bytes)
 
     def named(self, *names: PhaseName) -> list[Phase]:
         """The closed phases of these names."""
@@ -118,3 +148,20 @@ class Phases:
             self.energy.look()
             # Not synced and not moved: a reader that meets half a line keeps what it knew.
             self._progress.write_text(json.dumps({"phase": self.current, "done": done, "of": of}), encoding="utf-8")
+
+
+def _joined(earlier: Phase, later: Phase) -> Phase:
+    """Two parts of one phase as one."""
+    energy = (earlier.energy_joules, later.energy_joules)
+    return Phase(
+        name=earlier.name,
+        seconds=earlier.seconds + later.seconds,
+        energy_joules=None if energy[0] is None or energy[1] is None else energy[0] + energy[1],
+        peak_host_bytes=_highest(earlier.peak_host_bytes, later.peak_host_bytes),
+        peak_cuda_allocated_bytes=_highest(earlier.peak_cuda_allocated_bytes, later.peak_cuda_allocated_bytes),
+        peak_cuda_reserved_bytes=_highest(earlier.peak_cuda_reserved_bytes, later.peak_cuda_reserved_bytes),
+    )
+
+
+def _highest(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else max(one, other)

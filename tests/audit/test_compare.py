@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from bench.audit.compare import Check, compare
-from bench.audit.published import find, load
-from bench.audit.quantities import COLUMNS
 from bench.audit.result import audit
 from bench.plan.row import Ledger, PlanRow
+from bench.published import find, load
+from bench.published.quantities import COLUMNS
 from tests.audit.conftest import CAUSAL, COUNTS, MatchText, llm_flops, plan_row
 
 LEDGER = Ledger(weights=400, gradients=300, optimizer_state=200, activations=90, rest=10)

@@ -8,8 +8,8 @@ import pytest
 from bench.audit import findings
 from bench.audit.findings import KINDS, Finding
 from bench.audit.match import match
-from bench.audit.published import find, load
 from bench.plan.row import PlanRow
+from bench.published import find, load
 from tests.audit.conftest import CAUSAL, COUNTS, MatchText, llm_flops, llm_row
 
 F1 = "dataset,model,method,f1"

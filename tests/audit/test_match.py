@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from bench.audit.match import match
-from bench.audit.published import find, load
 from bench.errors import DataError
 from bench.plan.row import PlanRow
+from bench.published import find, load
 from tests.audit.conftest import CAUSAL, MatchText, plan_row
 
 

@@ -1,13 +1,18 @@
 """Means over the successful seeds of a run, in base units, under the names of the study."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench.audit.measured import comparable, means, read_measured, said
 from bench.errors import RunFolderError
-from bench.store import RunFolder, write_json
+from bench.report import archive
+from bench.store import RunFolder, write_files
+from tests.compare.support import alone, report, run_folder, run_json
 from tests.report.conftest import MakeRecord
+from tests.report.predicted import results
 
 NAMES = {"dataset_name": "imdb", "model_name": "roberta-base", "method_name": "lora"}
 
@@ -35,17 +40,36 @@ def test_conditions_are_those_of_the_run(make_record: MakeRecord) -> None:
     assert said(None) == ""
 
 
-def test_a_run_folder_is_read(make_record: MakeRecord, tmp_path: Path) -> None:
-    run = RunFolder(tmp_path)
-    write_json(run.run, {"schema_version": 1, "cell_ids": ["a", "b", "c"]})
-    with pytest.raises(RunFolderError, match="no cell has succeeded yet"):
-        read_measured(tmp_path)
-    for cell_id, record in (("a", make_record(**NAMES)), ("c", make_record("oom", **NAMES))):
-        run.cell(cell_id).path.mkdir(parents=True)
-        write_json(run.cell(cell_id).record, record.model_dump(mode="json"))
-    assert [record.status for record in read_measured(tmp_path)] == ["ok", "oom"]
+def test_a_run_folder_and_a_report_are_read(make_record: MakeRecord, tmp_path: Path) -> None:
+    records = [make_record(**NAMES), make_record("oom", **NAMES, seed=1)]
+    run = run_folder(tmp_path / "run", *map(alone, records), more_ids=["not__run__s0-0123456789"])
+    assert [record.status for record in read_measured(run)] == ["ok", "oom"]
+    assert means(read_measured(report(tmp_path / "report", *records))) == means(records)
+
+
+def test_a_folder_that_says_nothing_is_refused(make_record: MakeRecord, tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="is not a run folder"):
         read_measured(tmp_path / "nowhere")
+    failed = run_folder(tmp_path / "failed", alone(make_record("oom", **NAMES)))
+    with pytest.raises(RunFolderError, match="no cell has succeeded yet"):
+        read_measured(failed)
+
+
+def test_a_damaged_record_is_refused(make_record: MakeRecord, tmp_path: Path) -> None:
+    records = [make_record(**NAMES), make_record(**NAMES, seed=1)]
+    run = RunFolder(run_folder(tmp_path / "run", *map(alone, records)))
+    path = run.cell(records[1].cell_id).record
+    path.write_text("{}", encoding="utf-8")
+    with pytest.raises(RunFolderError, match=rf"^{re.escape(str(path))}"):
+        read_measured(run.path)
+
+
+def test_a_report_of_several_runs_is_refused(make_record: MakeRecord, tmp_path: Path) -> None:
+    """Means over two machines would be of neither."""
+    one = results(run_json([make_record(**NAMES)]), alone(make_record(**NAMES)))
+    write_files(tmp_path, archive.texts(replace(one, runs=one.runs * 2)))
+    with pytest.raises(RunFolderError, match="is a report of 2 runs; give one of the runs themselves"):
+        read_measured(tmp_path)
 
 
 def test_a_run_under_other_settings_is_left_out_and_named(make_record: MakeRecord) -> None:

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.compare.couples import Couple
-from bench.compare.side import Found, Side
+from bench.compare.side import Side
 from bench.record import Record
 from bench.report import archive
-from bench.report.pairing import Measured
-from bench.store import RunFolder, write_json
+from bench.report.measured import Evidence, Measured
+from bench.store import RunFolder, write_files, write_json
 from bench.study import Study
+from tests.report.predicted import results
 
 STUDY = {"name": "s", "grid": [{"datasets": ["IMDb"], "models": ["RoBERTa"], "methods": ["LoRA"]}]}
 
@@ -23,17 +24,22 @@ def run_json(records: Sequence[Record], more_ids: Sequence[str] = (), **study: A
     }  # fmt: skip
 
 
-def side(*cells: Record | Found, not_run: Sequence[str] = (), **study: Any) -> Side:
+def alone(record: Record) -> Measured:
+    """A cell of which nothing but its record is known."""
+    return Measured(record, Evidence("a report keeps no predictions"))
+
+
+def side(*cells: Record | Measured, not_run: Sequence[str] = (), **study: Any) -> Side:
     """A side of these records or cells."""
-    found = tuple((cell, None) if isinstance(cell, Record) else cell for cell in cells)
+    found = tuple(alone(cell) if isinstance(cell, Record) else cell for cell in cells)
     settings = Study.model_validate(STUDY | study).model_dump(mode="json")
     return Side(Path("here"), "report", settings, found, tuple(not_run))
 
 
 def report(folder: Path, *records: Record, more_ids: Sequence[str] = (), **study: Any) -> Path:
     """A published report of these records."""
-    folder.mkdir()
-    archive.write(run_json(records, more_ids, **study), records, folder)
+    texts = archive.texts(results(run_json(records, more_ids, **study), *map(alone, records)))
+    write_files(folder, texts)
     return folder
 
 
@@ -41,16 +47,16 @@ def run_folder(folder: Path, *cells: Measured, more_ids: Sequence[str] = ()) -> 
     """A run folder whose cells have been written below it, but for their records."""
     run = RunFolder(folder)
     folder.mkdir(exist_ok=True)
-    for record, cell_folder in cells:
-        cell_folder.path.mkdir(parents=True, exist_ok=True)
-        write_json(cell_folder.record, record.model_dump(mode="json"))
+    for record, _ in cells:
+        run.cell(record.cell_id).path.mkdir(parents=True, exist_ok=True)
+        write_json(run.cell(record.cell_id).record, record.model_dump(mode="json"))
     write_json(run.run, run_json([record for record, _ in cells], more_ids))
     return folder
 
 
 def couples(a: Sequence[Record], b: Sequence[Record]) -> tuple[Couple, ...]:
     """A row: records of A and of B in the same order of seeds."""
-    return tuple(Couple((one, None), (other, None)) for one, other in zip(a, b, strict=True))
+    return tuple(Couple(alone(one), alone(other)) for one, other in zip(a, b, strict=True))
 
 
 def changed(record: Record, **fields: Any) -> Record:

@@ -11,10 +11,10 @@ from bench.compare.couples import Couple
 from bench.compare.metrics import Metric
 from bench.compare.noise import Noise, difference, measure
 from bench.record import Record
-from bench.report import predictions
+from bench.report.measured import Evidence, Measured
 from bench.report.paired import difference as paired_difference
 from bench.report.statistics import student_interval
-from tests.compare.support import changed, couples
+from tests.compare.support import alone, changed, couples
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped
 
@@ -29,7 +29,7 @@ def of(metric: Metric, row: tuple[Couple, ...]) -> Noise:
     values = [metric.values([one.records[at] for one in row]) for at in (0, 1)]
     known = [(a, b) for a, b in zip(*values, strict=True) if a is not None and b is not None]
     assert len(known) == len(row)
-    return measure(metric, row, [difference(metric, a, b) for a, b in known], predictions.read)
+    return measure(metric, row, [difference(metric, a, b) for a, b in known])
 
 
 def windowed(make_record: MakeRecord, median: float, low: float | None, high: float | None, **given: Any) -> Any:
@@ -132,18 +132,14 @@ class TestPredictions:
         assert found.interval[0] < -1 / 6 < found.interval[1]
 
     def test_only_one_side_has_them(self, sides: tuple[Cells, Cells], make_record: MakeRecord) -> None:
-        row = (Couple(sides[0].measured(PERFECT), (make_record(), None)),)
+        row = (Couple(sides[0].measured(PERFECT), alone(make_record())),)
         assert of(F1, row).sources == ("one seed; a report keeps no predictions",)
 
     def test_they_are_damaged(self, sides: tuple[Cells, Cells]) -> None:
         a, b = sides
-        row = (Couple(a.measured(PERFECT), b.measured(flipped(0))),)
-        folder = row[0].b[1]
-        assert folder is not None
-        folder.predictions.write_text("{}")
-        assert of(F1, row).sources == (
-            f"one seed; {folder.path.name}/predictions.jsonl cannot be read: KeyError in line 1",
-        )
+        damaged = Measured(b.measured(flipped(0)).record, Evidence("x/predictions.jsonl cannot be read"))
+        row = (Couple(a.measured(PERFECT), damaged),)
+        assert of(F1, row).sources == ("one seed; x/predictions.jsonl cannot be read",)
 
     def test_they_say_nothing_of_what_a_model_writes(self, sides: tuple[Cells, Cells]) -> None:
         a, b = sides

@@ -10,14 +10,13 @@ import pytest
 from bench.compare.side import load
 from bench.errors import NewerSchemaError, RunFolderError
 from bench.record import Record
-from bench.store import CellFolder, RunFolder
-from tests.compare.support import report, run_folder, run_json
+from bench.store import CellFolder
+from tests.compare.support import alone, report, run_folder, run_json
 from tests.report.conftest import MakeRecord
 
 
 def run_of(folder: Path, *records: Record, more_ids: tuple[str, ...] = ()) -> Path:
-    cells = [(record, RunFolder(folder).cell(record.cell_id)) for record in records]
-    return run_folder(folder, *cells, more_ids=more_ids)
+    return run_folder(folder, *map(alone, records), more_ids=more_ids)
 
 
 def edit(path: Path, change: Callable[[Any], Any]) -> None:
@@ -29,7 +28,7 @@ def test_a_report(make_record: MakeRecord, tmp_path: Path) -> None:
     found = load(report(tmp_path / "r", *records, more_ids=("x__y__z__s0-0123456789",)))
     assert found.kind == "report"
     assert [record.cell_id for record in found.records] == [record.cell_id for record in records]
-    assert [folder for _, folder in found.cells] == [None, None]
+    assert [evidence.predictions for _, evidence in found.cells] == ["a report keeps no predictions"] * 2
     assert found.not_run == ("x__y__z__s0-0123456789",)
     assert found.study["train"]["epochs"] == 3  # a default, which the file leaves out
 
@@ -39,8 +38,8 @@ def test_a_run_folder(make_record: MakeRecord, tmp_path: Path) -> None:
     found = load(run_of(tmp_path / "r", *records, more_ids=("x__y__z__s0-0123456789",)))
     assert found.kind == "run folder"
     assert found.records == records
-    assert [folder.path for _, folder in found.cells if folder] == [
-        tmp_path / "r" / "cells" / record.cell_id for record in records
+    assert [evidence.predictions for _, evidence in found.cells] == [
+        f"{record.cell_id}/predictions.jsonl is missing" for record in records
     ]
     assert found.not_run == ("x__y__z__s0-0123456789",)
 
@@ -59,7 +58,7 @@ def test_no_path_of_a_report_is_opened(make_record: MakeRecord, tmp_path: Path) 
     (tmp_path / "secret" / "predictions.jsonl").write_text("not to be read")
     folder = report(tmp_path / "r", record.model_copy(update={"cell_id": "../secret"}))
     found = load(folder)
-    assert found.cells[0][1] is None
+    assert found.cells[0].evidence.predictions == "a report keeps no predictions"
 
 
 @pytest.mark.parametrize("content", ["", "runs.txt"])
@@ -130,9 +129,9 @@ def test_a_newer_run(make_record: MakeRecord, tmp_path: Path) -> None:
     [
         ({"cell_ids": "x"}, "lists no cells"),
         ({"cell_ids": [1]}, "lists no cells"),
-        ({"study": None}, "its study is not valid"),
-        ({"study": {"name": "s"}}, "its study is not valid: .*grid"),
-        ({"study": run_json([])["study"] | {"later": 1}}, "its study is not valid: .*later"),
+        ({"study": None}, r"study\.json: study"),
+        ({"study": {"name": "s"}}, r"study\.json: study.*grid"),
+        ({"study": run_json([])["study"] | {"later": 1}}, r"study\.json: study.*later"),
     ],
 )
 def test_a_damaged_study(make_record: MakeRecord, tmp_path: Path, change: dict[str, Any], said: str) -> None:
@@ -168,6 +167,7 @@ def test_nothing_measured(make_record: MakeRecord, tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="no cell has been measured yet; run the study first"):
         load(run_of(tmp_path / "r", more_ids=(make_record().cell_id,)))
     folder = report(tmp_path / "b", make_record())
-    (folder / "records.jsonl").write_text("")
+    for name in ("records.jsonl", "evidence.jsonl"):
+        (folder / name).write_text("")
     with pytest.raises(RunFolderError, match="no cell has been measured yet"):
         load(folder)

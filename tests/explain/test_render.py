@@ -12,8 +12,9 @@ from rich.console import Console
 
 from bench.cell import Cell
 from bench.explain.explanation import Explanation, Token
-from bench.explain.render import INK, PALETTE, show, tint, to_html
+from bench.explain.render import INK, show, tint, to_html
 from bench.insight import Step, Trace
+from bench.palette import LIGHT
 
 EVIL = "<img src=x onerror=alert(1)> & \"quoted\" 'x' [bold]x[/bold]"
 CONTROL = "a\x1b[31mb\x00c\u202ed\n\te"
@@ -218,7 +219,7 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("category", range(len(PALETTE)))
+@pytest.mark.parametrize("category", range(len(LIGHT)))
 def test_ink_is_legible_on_every_tint(category: int) -> None:
     """WCAG 2.2, success criterion 1.4.3: a contrast of 4.5 to 1."""
     for weight in (0.0, 0.5, 1.0):

@@ -33,6 +33,19 @@ def test_steps_add_up() -> None:
     assert sum(clock.seconds()) <= whole
 
 
+def test_what_lies_between_two_steps_belongs_to_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("bench.measure.clock.time.perf_counter", lambda: now)
+    clock = StepClock(torch.device("cpu"))
+    for aside in (0.0, 100.0, 0.0, 1000.0):
+        now += 1
+        clock.mark()
+        if aside:
+            now += aside
+            clock.resume()
+    assert clock.seconds() == clock.ended_seconds() == [1, 1, 1, 1]
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_garbage_collection_is_held_and_put_back(enabled: bool) -> None:
     was = gc.isenabled()
@@ -64,3 +77,23 @@ def test_times_the_device_and_not_the_host() -> None:
         (seconds,) = clock.seconds()
         finished = time.perf_counter() - started
     assert queued < seconds < 1.1 * finished
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_what_the_device_does_between_two_steps_belongs_to_none() -> None:
+    cuda = torch.device("cuda", 0)
+    a = torch.ones(4096, 4096, device=cuda)
+    a @ a  # loads the kernel
+    torch.cuda.synchronize()
+    clock = StepClock(cuda)
+    a @ a
+    clock.mark()
+    for _ in range(50):
+        a @ a
+    (a @ a).cpu()
+    clock.resume()
+    a @ a
+    clock.mark()
+    before, after = clock.seconds()
+    assert after < 10 * before

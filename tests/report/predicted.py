@@ -8,7 +8,9 @@ from typing import Any
 from sklearn.metrics import f1_score
 
 from bench.record import Record
-from bench.report.pairing import Measured
+from bench.report.evidence import predictions_of
+from bench.report.measured import Evidence, Measured
+from bench.report.run import Results, Run
 from bench.store import CellFolder
 from tests.report.conftest import MakeRecord
 
@@ -51,15 +53,35 @@ class Cells:
         if record.quality is not None:
             changes["quality"] = record.quality.model_dump() | {"macro_f1": f1, "samples": len(TRUTH)}
         record = Record.model_validate(record.model_dump() | changes | (fields or {}))
-        folder = CellFolder(self.folder / record.cell_id)
+        folder = self.of(record)
         folder.path.mkdir(parents=True)
         write_predictions(folder.predictions, predicted)
-        return record, folder
+        return Measured(record, Evidence(predictions_of(record, folder)))
 
     def failed(self, **given: Any) -> Measured:
         """A cell that ran out of memory."""
-        record = self.make_record("oom", **given)
-        return record, CellFolder(self.folder / record.cell_id)
+        return Measured(self.make_record("oom", **given), Evidence("the cell stopped"))
+
+    def predicting(self, cell: Measured, *given: Any, **more: Any) -> Measured:
+        """The cell with other predictions, see ``write_predictions``."""
+        folder = self.of(cell.record)
+        write_predictions(folder.predictions, *given, **more)
+        return Measured(cell.record, Evidence(predictions_of(cell.record, folder)))
+
+    def of(self, record: Record) -> CellFolder:
+        """The folder of a cell."""
+        return CellFolder(self.folder / record.cell_id)
+
+
+def results(run: dict[str, Any], *cells: Record | Measured) -> Results:
+    """The results of one run.
+
+    Args:
+        run: as run.json tells of it.
+        cells: in the study's order.
+    """
+    measured = tuple(Measured(one, Evidence("no predictions")) if isinstance(one, Record) else one for one in cells)
+    return Results((Run(run["study"], run["command"], run["written_at"], tuple(run["cell_ids"]), measured),))
 
 
 def study(*pairs: tuple[str, str], **tables: Any) -> dict[str, Any]:

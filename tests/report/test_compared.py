@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from bench.report import predictions
 from bench.report.compared import RATIOS, Compared, Ratio, compare
-from bench.report.pairing import Measured, find
+from bench.report.measured import Evidence, Measured
+from bench.report.pairing import find
 from tests.report.conftest import MakeRecord
-from tests.report.predicted import TRUTH, Cells, flipped, study, write_predictions
+from tests.report.predicted import TRUTH, Cells, flipped, study
 
 BOTH = ("LoRA", "BitFit")
 PERFECT = list(TRUTH)
@@ -23,7 +23,7 @@ def cells(make_record: MakeRecord, tmp_path: Path) -> Cells:
 
 def compared(*measured: Measured) -> Compared:
     (pairing,) = find(study(BOTH), measured)
-    return compare(pairing, predictions.read)
+    return compare(pairing)
 
 
 def of_two(cells: Cells, fields: dict[str, Any] | None = None, **given: Any) -> Compared:
@@ -57,7 +57,7 @@ def test_seeds_are_paired(cells: Cells) -> None:
 def test_texts_are_paired_by_id(cells: Cells) -> None:
     first = cells.measured(flipped(0, 5), method="LoRA")
     second = cells.measured(flipped(0, 5), method="BitFit")
-    write_predictions(second[1].predictions, flipped(0, 5), order=range(11, -1, -1))
+    second = cells.predicting(second, flipped(0, 5), order=range(11, -1, -1))
     found = compared(first, second).difference
     assert found is not None
     assert (found.only_first_right, found.only_second_right, found.low, found.high) == (0, 0, 0, 0)
@@ -91,11 +91,11 @@ def test_records_that_cannot_be_compared(cells: Cells, fields: dict[str, Any], r
 
 
 def test_another_split(cells: Cells) -> None:
-    _, folder = measured = cells.measured(PERFECT, method="BitFit")
-    quality = measured[0].quality
+    measured = cells.measured(PERFECT, method="BitFit")
+    quality = measured.record.quality
     assert quality is not None
-    other = measured[0].model_copy(update={"quality": quality.model_copy(update={"split": "validation"})})
-    found = compared(cells.measured(PERFECT, method="LoRA"), (other, folder))
+    other = measured.record.model_copy(update={"quality": quality.model_copy(update={"split": "validation"})})
+    found = compared(cells.measured(PERFECT, method="LoRA"), measured._replace(record=other))
     assert found.reasons == {"difference": "the evaluated splits differ"}
 
 
@@ -108,22 +108,20 @@ def test_random_weights(cells: Cells) -> None:
 
 def test_missing_predictions(cells: Cells) -> None:
     first, second = (cells.measured(PERFECT, method=method) for method in BOTH)
-    second[1].predictions.unlink()
-    assert compared(first, second).reasons == {"difference": f"{second[0].cell_id}/predictions.jsonl is missing"}
+    second = second._replace(evidence=Evidence("they are missing"))
+    assert compared(first, second).reasons == {"difference": "they are missing"}
 
 
 def test_predictions_of_other_texts_or_labels(cells: Cells) -> None:
     first, second = (cells.measured(PERFECT, method=method) for method in BOTH)
     reason = {"difference": f"{second[0].cell_id} predicted other texts, or texts of other labels"}
-    write_predictions(second[1].predictions, PERFECT[:-1], TRUTH[:-1])
-    assert compared(first, second).reasons == reason
-    write_predictions(second[1].predictions, PERFECT, PERFECT[::-1])
-    assert compared(first, second).reasons == reason
+    assert compared(first, cells.predicting(second, PERFECT[:-1], TRUTH[:-1])).reasons == reason
+    assert compared(first, cells.predicting(second, PERFECT, PERFECT[::-1])).reasons == reason
 
 
 def test_predictions_that_are_not_those_of_the_record(cells: Cells) -> None:
     first, second = (cells.measured(PERFECT, method=method) for method in BOTH)
-    write_predictions(second[1].predictions, flipped(4))
+    second = cells.predicting(second, flipped(4))
     reason = f"the predictions of {second[0].cell_id} do not give the macro F1 of its record"
     assert compared(first, second).reasons == {"difference": reason}
 

@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from bench.report.comparison_table import Comparisons, build
-from bench.report.comparisons import HEADERS, show, shown, to_csv, to_markdown, write
+from bench.report.comparisons import HEADERS, files, show, shown, to_csv, to_markdown
 from bench.report.footnotes import COLLAPSED
-from bench.report.pairing import Measured
+from bench.report.measured import Measured
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped, study
 
@@ -151,7 +151,7 @@ def test_train_settings_of_a_method_s_own_are_said(cells: Cells) -> None:
     first, second = (cells.measured(flipped(0), method=method) for method in BOTH)
     cell = first[0].cell.model_copy(update={"train": first[0].cell.train.model_copy(update={"epochs": 9})})
     longer = first[0].model_copy(update={"cell": cell})
-    found = table([(longer, first[1]), second], methods={"LoRA": {"train": {"epochs": 9}}})
+    found = table([first._replace(record=longer), second], methods={"LoRA": {"train": {"epochs": 9}}})
     assert notes(found) == ["a the methods' own train settings differ: epochs = 9 and 3"]
 
 
@@ -256,8 +256,7 @@ def test_an_encoding_without_signs(cells: Cells) -> None:
     assert "LoRA - BitFit" in printed(table(two_seeds(cells)), 160, "ascii")
 
 
-def test_write(cells: Cells, tmp_path: Path) -> None:
+def test_files(cells: Cells) -> None:
     found = table(two_seeds(cells))
-    paths = write(found, tmp_path / "made")
-    assert [path.name for path in paths] == ["comparisons.md", "comparisons.csv"]
-    assert [path.read_text(encoding="utf-8") for path in paths] == [to_markdown(found), to_csv(found)]
+    made = files(found, ("csv", "html", "md", "tex"))
+    assert made == {"comparisons.md": to_markdown(found).encode(), "comparisons.csv": to_csv(found).encode()}

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from bench.report import archive
+from bench.report.latex import to_latex
 from bench.report.quantities import GENERATED, QUANTITIES
-from bench.report.render import to_csv, to_latex, to_markdown
+from bench.report.render import to_csv, to_markdown
 from bench.report.table import Table
-from bench.report.table3 import build
+from bench.report.table3 import NO_INTERVAL, build
 from tests.report.conftest import MakeRecord
 
 REPORTS = Path(__file__).parents[2] / "reports"
@@ -35,15 +36,15 @@ def generated(table: Table, row: int = 0) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def notes(table: Table) -> list[str]:
-    """All but the floors."""
-    return [f"{note.mark} {note.text}" for note in table.footnotes if note.mark]
+    """All but the floors, and why there is no interval of one seed."""
+    return [f"{note.mark} {note.text}" for note in table.footnotes if note.mark and note.text != NO_INTERVAL]
 
 
 @pytest.mark.parametrize("published", PUBLISHED)
 def test_the_numbers_of_a_published_table_are_redrawn_alike(published: str) -> None:
     """Older tables have fewer columns: those that they have are the same to the last digit."""
-    study, records = archive.read(REPORTS / published)
-    table = build(study["study"]["title"], records, len(study["cell_ids"]) - len(records))
+    (run,) = archive.read(REPORTS / published).runs
+    table = build(run.title, run.records, run.not_run)
     before = list(csv.DictReader((REPORTS / published / "table3.csv").read_text(encoding="utf-8").splitlines()))
     after = list(csv.DictReader(to_csv(table).splitlines()))
     columns = before[0].keys() - {"note"}
@@ -58,9 +59,9 @@ def test_the_numbers_of_a_published_table_are_redrawn_alike(published: str) -> N
 
 @pytest.mark.parametrize("published", PUBLISHED)
 def test_the_cells_of_a_published_table_are_redrawn_alike(published: str) -> None:
-    study, records = archive.read(REPORTS / published)
+    (run,) = archive.read(REPORTS / published).runs
     grids = [grid((REPORTS / published / "table3.md").read_text(encoding="utf-8")),
-             grid(to_markdown(build(study["study"]["title"], records)))]  # fmt: skip
+             grid(to_markdown(build(run.title, run.records)))]  # fmt: skip
     before, after = ([{name: MARKS.sub("", text) for name, text in row.items()} for row in rows] for rows in grids)
     assert len(before[0]) >= 11
     assert [{name: row[name] for name in before[0]} for row in after] == before
@@ -116,21 +117,27 @@ def test_columns_in_markdown_and_latex(make_record: MakeRecord) -> None:
         "F1 (macro)", "F1 95% interval", "F1 generated (macro)", "Parse failures (%)",
     ]  # fmt: skip
     assert re.fullmatch(r"(\|:-+){3}(\|-+:){12}\|", lines[1])
-    assert [part.strip() for part in lines[2].split("|")][4:8] == ["0.9300 (n=1)<sup>a</sup>", "–", "0.8000", "12.5"]
-    assert [part.strip() for part in lines[3].split("|")][4:8] == ["0.9300 (n=1)", "–", "–", "–"]
+    assert [part.strip() for part in lines[2].split("|")][4:8] == [
+        "0.9300 (n=1)<sup>b</sup>", "–<sup>c</sup>", "0.8000", "12.5",
+    ]  # fmt: skip
+    assert [part.strip() for part in lines[3].split("|")][4:8] == [
+        "0.9300 (n=1)", "–<sup>c</sup>", "–<sup>a</sup>", "–<sup>a</sup>",
+    ]  # fmt: skip
     text = to_latex(table)
     assert r"\shortstack{F1 generated \\ (macro)} & \shortstack{Parse failures \\ (\%)} & " in text
     assert r"\begin{tabular}{lllrrrrrrrrrrrr}" in text
 
 
-def test_an_encoder_needs_no_reason(make_record: MakeRecord) -> None:
+def test_an_encoder_writes_nothing(make_record: MakeRecord) -> None:
     llm = make_record(**LLM, generated_f1=0.8)
     encoders = [make_record(), make_record(method="BitFit", weights="random"), make_record(dataset="D", status="oom")]
     table = build("Run", [llm, *encoders])
-    assert [generated(table, row) for row in (1, 2, 3)] == [[("–", ())] * 2] * 3
+    assert [generated(table, row) for row in (1, 2)] == [[("–", ("a",))] * 2] * 2
+    assert notes(table)[1] == "a an encoder writes no answers"
+    assert generated(table, 3)[0][1] == cells(table, 3)["trainable_params"][1]
     assert cells(table, 3)["trainable_params"][1] != ()
     assert table.frame[COLUMNS].iloc[1:].isna().all(axis=None)
-    assert table.frame["note"][1] == ""
+    assert table.frame["note"][1] == f"an encoder writes no answers; {NO_INTERVAL}"
 
 
 def test_a_causal_model_without_answers_says_why(make_record: MakeRecord) -> None:
@@ -201,7 +208,8 @@ def test_a_generated_f1_may_be_at_its_floor(make_record: MakeRecord) -> None:
     ],
 )
 def test_f1_of_a_causal_model_says_how_it_was_scored(make_record: MakeRecord, prompt: dict, text: str) -> None:
-    table = build("Run", [make_record(**LLM, seed=seed, **prompt) for seed in (0, 1)] + [make_record()])
+    asked = [make_record(**LLM, seed=seed, **prompt) for seed in (0, 1)]
+    table = build("Run", [*asked, make_record(seed=0), make_record(seed=1)])
     assert cells(table)["macro_f1"] == ("0.9300 ± 0.0000 (n=2)", ("a",))
     assert notes(table) == [f"a {text}"]
     assert list(table.frame["note"]) == [text, ""]

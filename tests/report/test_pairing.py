@@ -1,14 +1,13 @@
 """Which rows are compared: those that differ in their method alone."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.cell import Cell
 from bench.record import Record
-from bench.report.pairing import Measured, Pairing, find
-from bench.store import CellFolder
+from bench.report.measured import Evidence, Measured
+from bench.report.pairing import Pairing, find
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import study
 
@@ -16,7 +15,7 @@ BOTH = ("LoRA", "BitFit")
 
 
 def cells(*records: Record) -> list[Measured]:
-    return [(record, CellFolder(Path(record.cell_id))) for record in records]
+    return [Measured(record, Evidence("")) for record in records]
 
 
 def with_train(record: Record, **settings: Any) -> Record:

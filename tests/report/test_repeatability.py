@@ -1,12 +1,13 @@
 """How far repeats of one cell agree."""
 
-from pathlib import Path
+import io
 
 import pandas as pd
 import pytest
 
 from bench.record import Record
 from bench.report import repeatability
+from bench.report.render import files
 from bench.report.table3 import build
 from tests.report.conftest import MakeRecord
 
@@ -21,7 +22,7 @@ def repeated(make_record: MakeRecord, rates: list[float], seed: int = 0) -> list
     return found
 
 
-def test_the_coefficient_of_variation_is_sample_deviation_over_mean(make_record: MakeRecord, tmp_path: Path) -> None:
+def test_the_coefficient_of_variation_is_sample_deviation_over_mean(make_record: MakeRecord) -> None:
     table = repeatability.build("r", repeated(make_record, [90.0, 100.0, 110.0]))
     assert table is not None
     (row,) = table.frame.to_dict("records")
@@ -29,10 +30,10 @@ def test_the_coefficient_of_variation_is_sample_deviation_over_mean(make_record:
     assert row["train_samples_per_second_cv_percent"] == pytest.approx(10)
     assert row["macro_f1_cv_percent"] == 0
     assert row["seeds"] == 3
-    markdown, csv = repeatability.write(table, tmp_path)
-    assert "100.0 (CV 10.00 %)" in markdown.read_text(encoding="utf-8")
-    assert "(identical)" in markdown.read_text(encoding="utf-8")
-    assert pd.read_csv(csv)["train_samples_per_second_cv_percent"].tolist() == pytest.approx([10])
+    markdown, csv = (content.decode() for content in files(table, ["md", "csv"]).values())
+    assert "100.0 (CV 10.00 %)" in markdown
+    assert "(identical)" in markdown
+    assert pd.read_csv(io.StringIO(csv))["train_samples_per_second_cv_percent"].tolist() == pytest.approx([10])
 
 
 def test_seeds_are_not_taken_for_noise(make_record: MakeRecord) -> None:

@@ -3,7 +3,8 @@
 import csv
 from typing import Any
 
-from bench.report.render import to_csv, to_latex, to_markdown
+from bench.report.latex import to_latex
+from bench.report.render import to_csv, to_markdown
 from bench.report.stamp import BEFORE, stamp_of
 from bench.report.table import Table
 from bench.report.table3 import build
@@ -52,7 +53,7 @@ def test_suspect_with_all_seeds(make_record: MakeRecord) -> None:
 def test_rows_of_before_there_were_checks_share_a_footnote(make_record: MakeRecord) -> None:
     table = build("Run", [make_record(dataset=name, **checked()) for name in ("A", "B")])
     assert stamps(table) == [("–", ("a",)), ("–", ("a",))]
-    assert [note.text for note in table.footnotes if note.mark] == [BEFORE]
+    assert [note.text for note in table.footnotes if note.mark == "a"] == [BEFORE]
     assert list(table.frame["stamp"]) == ["unstamped"] * 2
 
 

@@ -1,18 +1,18 @@
 """The interval of a row's F1, and which rows can be told from the best of their model and dataset."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bench.report import predictions
 from bench.report.bootstrap import Classes
+from bench.report.measured import Evidence, Measured
 from bench.report.paired import difference
-from bench.report.pairing import Measured
 from bench.report.predictions import Predictions
 from bench.report.stacked import reader
-from bench.report.standings import Standing, standings
+from bench.report.standings import Judge, Standing
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped
 
@@ -31,8 +31,9 @@ def row(cells: Cells, method: str, *predicted: Sequence[int]) -> list[Measured]:
 
 
 def found(*rows: Sequence[Measured], read: bool = True) -> list[Standing]:
-    folders = {record.cell_id: folder for of in rows for record, folder in of}
-    return standings([[record for record, _ in of] for of in rows], reader(folders) if read else None)
+    cells = [cell for of in rows for cell in of]
+    judge = Judge([record for record, _ in cells], reader(cells) if read else None)
+    return judge.standings([[record for record, _ in of] for of in rows])
 
 
 def array(*predicted: Sequence[int]) -> Classes:
@@ -104,8 +105,8 @@ def test_the_first_of_equals_is_the_best(cells: Cells) -> None:
 
 def test_predictions_that_are_missing(cells: Cells) -> None:
     rows = row(cells, "A", PERFECT, flipped(0)), row(cells, "B", flipped(0), flipped(0, 1)), row(cells, "C", WRONG)
-    for of in (rows[1][0], rows[2][0]):
-        of[1].predictions.unlink()
+    for of in rows[1:]:
+        of[0] = of[0]._replace(evidence=Evidence(f"{of[0].record.cell_id}/predictions.jsonl is missing"))
     best, fewer, single = found(*rows)
     assert best.over == FULL
     assert (fewer.over, fewer.unread) == (("seeds",), f"{rows[1][0][0].cell_id}/predictions.jsonl is missing")
@@ -119,8 +120,10 @@ def test_predictions_that_are_missing(cells: Cells) -> None:
 def test_predictions_of_other_texts(cells: Cells) -> None:
     """Each row has an interval of its own; the difference of one seed is not known."""
     first, second = row(cells, "A", PERFECT), row(cells, "B", flipped(0))
-    path = second[0][1].predictions
-    path.write_text(path.read_text().replace("test/", "other/"))
+    known = second[0].evidence.predictions
+    assert isinstance(known, Predictions)
+    other = replace(known, ids=tuple(f"other/{text}" for text in known.ids))
+    second[0] = second[0]._replace(evidence=Evidence(other))
     best, row_b = found(first, second)
     assert best.over == row_b.over == ("texts",)
     assert row_b.against is not None
@@ -168,8 +171,8 @@ def test_rows_of_other_datasets_and_models_stand_alone(cells: Cells) -> None:
 
 
 def test_rows_without_f1_have_no_standing(cells: Cells) -> None:
-    random = [cells.measured(PERFECT, method="R", weights="random")]
-    assert found(random, []) == [Standing(), Standing()]
+    random, failed = [cells.measured(PERFECT, method="R", weights="random")], [cells.failed(method="F")]
+    assert found(random, failed) == [Standing(), Standing()]
 
 
 def test_the_texts_widen_what_seeds_agree_on(cells: Cells) -> None:
@@ -182,14 +185,46 @@ def test_the_texts_widen_what_seeds_agree_on(cells: Cells) -> None:
     assert (by_seeds.against.verdict, by_both.against.verdict) == ("lower", "not told apart")
 
 
-def test_predictions_are_read_once(cells: Cells) -> None:
-    rows = [row(cells, name, PERFECT, flipped(at)) for at, name in enumerate("ABCD")]
-    asked: list[str] = []
+def ranks(*rows: Sequence[Measured], read: bool = True) -> list[str]:
+    return [standing.rank for standing in found(*rows, read=read)]
 
-    def counted(path: Path, num_labels: int) -> Predictions:
-        asked.append(path.parent.name)
-        return predictions.read(path, num_labels)
 
-    folders = {record.cell_id: folder for of in rows for record, folder in of}
-    standings([[record for record, _ in of] for of in rows], reader(folders, counted))
-    assert sorted(asked) == sorted(folders)
+def test_best_and_second_where_each_is_told_from_all_below(cells: Cells) -> None:
+    half = flipped(*range(6))
+    rows = row(cells, "C", WRONG, WRONG), row(cells, "A", PERFECT, PERFECT), row(cells, "B", half, half)
+    assert ranks(*rows) == ["", "best", "second"]
+    assert ranks(*rows[:2]) == ["", "best"]  # nothing is below the other: it is the last
+    assert ranks(rows[1]) == [""]
+
+
+def test_a_best_that_one_row_is_not_told_from_is_none(cells: Cells) -> None:
+    rows = row(cells, "A", PERFECT), row(cells, "B", flipped(0)), row(cells, "C", WRONG)
+    assert ranks(*rows) == ["", "", ""]
+
+
+def test_a_second_that_one_row_is_not_told_from_is_none(cells: Cells) -> None:
+    rows = row(cells, "A", PERFECT), row(cells, "B", flipped(*range(8))), row(cells, "C", flipped(*range(9)))
+    assert ranks(*rows) == ["best", "", ""]
+
+
+def test_nothing_is_ranked_on_one_seed_without_predictions(cells: Cells) -> None:
+    rows = row(cells, "A", PERFECT), row(cells, "B", flipped(0)), row(cells, "C", WRONG)
+    assert ranks(*rows, read=False) == ["", "", ""]
+
+
+def test_rows_without_f1_take_no_rank_away(cells: Cells) -> None:
+    failed = [cells.failed(method="F")]
+    assert ranks(failed, row(cells, "A", PERFECT), row(cells, "B", WRONG)) == ["", "best", ""]
+
+
+def test_standings_within_other_groups(cells: Cells) -> None:
+    """Two rows that are best of nothing together may be best of their own."""
+    rows = [row(cells, "A", PERFECT), row(cells, "B", PERFECT), row(cells, "C", WRONG), row(cells, "D", WRONG)]
+    group = {"A": 1, "B": 2, "C": 1, "D": 2}
+    measured = [cell for of in rows for cell in of]
+    judge = Judge([record for record, _ in measured], reader(measured))
+    records = [[record for record, _ in of] for of in rows]
+    assert [one.rank for one in judge.standings(records)] == ["", "", "", ""]
+    assert [one.rank for one in judge.standings(records, lambda record: group[record.cell.method.name])] == [
+        "best", "best", "", "",
+    ]  # fmt: skip

@@ -11,17 +11,21 @@ import pytest
 
 from bench.errors import RunFolderError
 from bench.record import Record
+from bench.report.fragment import to_html
+from bench.report.latex import to_latex
+from bench.report.measured import Evidence, Measured
 from bench.report.quantities import QUANTITIES
-from bench.report.render import to_csv, to_latex, to_markdown
-from bench.report.stacked import ReadRecord, reader
+from bench.report.render import to_csv, to_markdown
+from bench.report.stacked import reader
+from bench.report.standings import Judge
 from bench.report.statistics import mean_std
 from bench.report.table import Table
-from bench.report.table3 import build, write
+from bench.report.table3 import NO_INTERVAL, build
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped
 
 HOSTILE = ["a|b", "<script>", "$x_1$ & \\input", "=cmd()", "[red]"]
-RENDERERS = {"md": to_markdown, "csv": to_csv, "tex": to_latex}
+RENDERERS = {"md": to_markdown, "csv": to_csv, "tex": to_latex, "html": to_html}
 
 
 def texts(table: Table, row: int = 0) -> list[str]:
@@ -29,8 +33,8 @@ def texts(table: Table, row: int = 0) -> list[str]:
 
 
 def notes(table: Table) -> list[str]:
-    """All but the floors."""
-    texts = [f"{note.mark} {note.text}".strip() for note in table.footnotes]
+    """All but the floors, and why there is no interval of one seed."""
+    texts = [f"{note.mark} {note.text}".strip() for note in table.footnotes if note.text != NO_INTERVAL]
     return [text for text in texts if not text.startswith("Floors on ")]
 
 
@@ -99,6 +103,29 @@ def test_three_seeds(make_record: MakeRecord) -> None:
     assert "seeds 0, 1, 2;" in table.caption
 
 
+CAPTION = (
+    "Measured with device CPU AMD EPYC 7B13; cores 2; threads 2; precision fp32; training batch size 16; "
+    "inference batch size 64; max length in tokens 256; seeds 0, 1; evaluated split test; torch 2.9.0; "
+    "transformers 4.57.0; peft 0.18.0; tunebench 0.1.0; commit 0123456789ab; 2026-01-02. "
+    "Means over the n seeds that succeeded, ± their sample standard deviation. "
+    "Throughput is the total over the timed steps. "
+    "Peak memory is VmHWM, the peak resident memory of the worker process with interpreter and "
+    "libraries; 1 MB is 1e6 bytes. GFLOPs is one sequence of 256 tokens, 2 per multiply-add. "
+    "F1 interval: Student's t 95% interval over seeds, which takes the texts as given, for no predictions are "
+    "beside these records. "
+    "Every row is marked that cannot be told apart from the best of its model and dataset; the csv has the 95% "
+    "interval of the best's lead, not corrected for the number of rows. "
+    "Bold F1: the best of a model and dataset where every other row is told apart from it (judged over the seeds "
+    "alone, which takes too many for different); underlined: then the second, where every row below is told apart "
+    "from that. "
+    "Bold throughput: the highest of rows that were measured alike, none suspect, where its interval (over seeds, "
+    "or over a single seed's windows) lies above those of all other rows; underlined: the second, likewise above "
+    "those below it. "
+    "The csv has intervals of throughput: Student's t 95% interval over seeds; of a single seed by order "
+    "statistics of windows. Stamp: suspect where a check of the measurement failed with any seed."
+)
+
+
 def test_markdown_exactly(make_record: MakeRecord) -> None:
     records = [make_record(seed=s, macro_f1=0.9 + s / 50) for s in range(2)]
     records += [make_record(method="BitFit"), make_record(dataset="SST-5")]
@@ -109,19 +136,7 @@ def test_markdown_exactly(make_record: MakeRecord) -> None:
     assert lines[:4] == [
         "# My run",
         "",
-        "Measured with device CPU AMD EPYC 7B13; cores 2; threads 2; precision fp32; training batch size 16; "
-        "inference batch size 64; max length in tokens 256; seeds 0, 1; evaluated split test; torch 2.9.0; "
-        "transformers 4.57.0; peft 0.18.0; tunebench 0.1.0; commit 0123456789ab; 2026-01-02. "
-        "Means over the n seeds that succeeded, ± their sample standard deviation. "
-        "Throughput is the total over the timed steps. "
-        "Peak memory is VmHWM, the peak resident memory of the worker process with interpreter and "
-        "libraries; 1 MB is 1e6 bytes. GFLOPs is one sequence of 256 tokens, 2 per multiply-add. "
-        "F1 interval: Student's t 95% interval over seeds, which takes the texts as given, for no predictions are "
-        "beside these records; not given for a single seed. "
-        "Every row is marked that cannot be told apart from the best of its model and dataset, judged over the seeds "
-        "alone, which takes too many for different; intervals are not corrected for the number of rows. "
-        "The csv has intervals of throughput: Student's t 95% interval over seeds; of a single seed by order "
-        "statistics of windows. Stamp: suspect where a check of the measurement failed with any seed.",
+        CAPTION,
         "",
     ]
     assert [" ".join(line.replace("|", " ").split()) for line in (lines[4], *lines[6:9])] == [
@@ -129,12 +144,14 @@ def test_markdown_exactly(make_record: MakeRecord) -> None:
         "Train throughput (samples/s) Inference throughput (samples/s) GFLOPs (forward) Peak memory train (MB) "
         "Peak memory inference (MB) Stamp",
         f"IMDb RoBERTa LoRA 0.9100 ± 0.0141 (n=2)<sup>a</sup> 0.7829 to 1.0000 0.89 125.53 {shares}",
-        f"BitFit 0.9300 (n=1) – 0.89 125.53 {once}",
-        f"SST-5 RoBERTa LoRA 0.9300 (n=1) – 0.89 125.53 {once}",
+        f"BitFit 0.9300 (n=1) –<sup>b</sup> 0.89 125.53 {once}",
+        f"SST-5 RoBERTa LoRA 0.9300 (n=1) –<sup>b</sup> 0.89 125.53 {once}",
     ]
     assert lines[10:] == [
         "<sup>a</sup> not known whether it can be told apart from the best of its model and dataset, BitFit: "
         "one seed, and no predictions beside the records",
+        "",
+        f"<sup>b</sup> {NO_INTERVAL}",
         "",
         "Floors on IMDb (test, 100 texts): macro F1 0.3333 by always answering the most frequent label, "
         "0.5000 by answering each label equally often",
@@ -143,7 +160,6 @@ def test_markdown_exactly(make_record: MakeRecord) -> None:
         "0.5000 by answering each label equally often",
     ]
     assert re.fullmatch(r"(\|:-+){3}(\|-+:){10}\|", lines[5])
-    assert body("\n".join(lines))[1][:3] == ["", "", "BitFit"]
 
 
 def test_interleaved_seeds_keep_the_order_of_rows(make_record: MakeRecord) -> None:
@@ -221,6 +237,7 @@ def test_synthetic_and_random_are_marked(make_record: MakeRecord, suffix: str) -
             r"Tiny\textsuperscript{\textdaggerdbl{}}", "dash{} (n=1)",
         ),
         "csv": (",True,random,",),
+        "html": ("Made up<sup",),
     }[suffix]  # fmt: skip
     assert all(part in line for part in marked)
     for explained in (
@@ -244,7 +261,7 @@ def test_filler_texts_are_marked(make_record: MakeRecord) -> None:
 def test_one_mark_does_not_stand_for_two_texts(make_record: MakeRecord) -> None:
     records = [make_record(dataset="Made up", synthetic=True), make_record(dataset="IMDb", dataset_kind="profile")]
     table = build("Run", [*records, make_record(model="Tiny", weights="random")])
-    assert [note.mark for note in table.footnotes if note.mark] == ["†", "‡", "§", "a"]
+    assert [note.mark for note in table.footnotes if note.mark] == ["†", "‡", "§", "a", "b"]
     assert [table.shown()[row][0][1] for row in (0, 1)] == [("†",), ("§",)]
     assert r"IMDb\textsuperscript{\textsection{}}" in to_latex(table)
 
@@ -289,10 +306,7 @@ def test_other_settings_are_another_row(make_record: MakeRecord) -> None:
     table = build("Run", records)
     assert list(table.frame["seeds"]) == [2, 2]
     apart = "apart from the row of the same name: method.options.rank ="
-    same = (
-        "c not told apart from the best of its model and dataset, LoRA (95% interval of its lead +0.0000 to +0.0000, "
-        "over seeds alone)"
-    )
+    same = "c not told apart from the best of its model and dataset, LoRA, judged over seeds alone"
     assert notes(table) == [f"a {apart} 8", f"b {apart} 16", same]
     assert [marks for row in table.shown() for _, marks in row[2:3]] == [("a",), ("b",)]
 
@@ -325,6 +339,11 @@ def test_caption_of_a_dirty_checkout(make_record: MakeRecord) -> None:
     assert "peft of unrecorded version;" in caption
 
 
+def latex_rows(text: str) -> list[str]:
+    lines = text[text.index(r"\midrule") : text.index(r"\bottomrule")].splitlines()
+    return [line for line in lines if line != r"\midrule"]
+
+
 def hostile(make_record: MakeRecord) -> Table:
     records = [make_record(dataset=name, model=name, method=name) for name in HOSTILE]
     broken = make_record(status="error", message="a|b </td>\n\n\x1b[31m & 50% --flag --- \u202e#1", method="x\ny")
@@ -338,7 +357,7 @@ def test_hostile_names_in_markdown(make_record: MakeRecord) -> None:
     assert [row[2] for row in rows] == [
         "a&#124;b", "&lt;script&gt;", "&#36;x\\_1&#36; &amp; \\\\input", "=cmd()", "\\[red\\]", "x y",
     ]  # fmt: skip
-    assert re.findall(r"<[^>]*>", text) == ["<sup>", "</sup>"] * 11
+    assert re.findall(r"<[^>]*>", text) == ["<sup>", "</sup>"] * 17
     assert "a&#124;b &lt;/td&gt; \\[31m &amp; 50% --flag --- #1" in text
     assert text.startswith("# T\\_1 &#124; &lt;b&gt;\n")
 
@@ -354,7 +373,7 @@ def test_hostile_names_in_csv(make_record: MakeRecord) -> None:
 
 def test_hostile_names_in_latex(make_record: MakeRecord) -> None:
     text = to_latex(hostile(make_record))
-    rows = text[text.index(r"\midrule") : text.index(r"\bottomrule")].splitlines()[1:]
+    rows = latex_rows(text)
     assert [re.split(r"(?<!\\)& ", row)[2].strip() for row in rows] == [
         r"a\textbar{}b", r"\textless{}script\textgreater{}", r"\$x\_1\$ \& \textbackslash{}input", "=cmd()",
         "{[}red{]}", "x y",
@@ -374,20 +393,17 @@ def test_latex_is_whole(make_record: MakeRecord) -> None:
         else:
             assert opened.pop() == name
     assert opened == []
-    assert re.findall(r"\\begin\{([^}]*)\}", text) == ["table*", "tabular", "minipage"]
+    assert re.findall(r"\\begin\{([^}]*)\}", text) == ["sidewaystable*", "tabular", "minipage"]
     bare = re.sub(r"\\[\\{}]", "", text)
     assert bare.count("{") == bare.count("}")
-    assert [text.count(rf"\{rule}rule") for rule in ("top", "mid", "bottom")] == [1, 1, 1]
-    tabular = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
-    assert {len(re.findall(r"(?<!\\)&", line)) for line in tabular.splitlines()[1:]} == {12}
+    assert [text.count(rf"\{rule}rule") for rule in ("top", "mid", "bottom")] == [1, 6, 1]
+    assert {len(re.findall(r"(?<!\\)&", line)) for line in latex_rows(text)} == {12}
     assert text.count(r"\caption[{T\_1 \textbar{} \textless{}b\textgreater{}}]{T\_1") == 1
 
 
 def test_latex_merges_dataset_and_model(make_record: MakeRecord) -> None:
     text = to_latex(build("Run", [make_record(method=name) for name in ("LoRA", "BitFit")]))
-    assert (
-        r"\multirow[t]{2}{*}{IMDb} & \multirow[t]{2}{*}{RoBERTa} & LoRA & 0.9300 (n=1) & \textendash{} & 0.89" in text
-    )
+    assert r"\multirow[t]{2}{*}{IMDb} & \multirow[t]{2}{*}{RoBERTa} & LoRA & 0.9300 (n=1) & \textendash{}" in text
     assert "\n &  & BitFit & " in text
 
 
@@ -418,14 +434,6 @@ def test_many_footnotes_have_marks_of_their_own(make_record: MakeRecord) -> None
     marks = [note.mark for note in build("Run", records).footnotes]
     assert marks[0] == "a"
     assert marks[25:] == ["z", "aa", "ab"]
-
-
-def test_write(make_record: MakeRecord, tmp_path: Path) -> None:
-    table = build("Run", [make_record()])
-    paths = write(table, tmp_path / "tables")
-    assert [path.name for path in paths] == ["table3.md", "table3.csv", "table3.tex"]
-    assert [path.read_text(encoding="utf-8") for path in paths] == [render(table) for render in RENDERERS.values()]
-    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == sorted(path.name for path in paths)
 
 
 def timed(record: Record, rate: float) -> Record:
@@ -485,24 +493,26 @@ def test_a_smaller_batch_than_the_study_asked_for(make_record: MakeRecord) -> No
 
 
 @pytest.fixture
-def predicted(make_record: MakeRecord, tmp_path: Path) -> tuple[list[Record], ReadRecord]:
+def predicted(make_record: MakeRecord, tmp_path: Path) -> list[Measured]:
     """Two methods that differ by one text of twelve, and one that is always wrong; two seeds each."""
     made = Cells(make_record, tmp_path)
     rows = (("A", list(TRUTH)), ("B", flipped(0)), ("C", flipped(*range(12))))
-    measured = [made.measured(one, method=name, seed=seed) for seed in (0, 1) for name, one in rows]
-    return [record for record, _ in measured], reader({record.cell_id: folder for record, folder in measured})
+    return [made.measured(one, method=name, seed=seed) for seed in (0, 1) for name, one in rows]
 
 
-def test_rows_that_cannot_be_told_apart_are_marked(predicted: tuple[list[Record], ReadRecord]) -> None:
-    records, read = predicted
-    table = build("Run", records, read=read)
+def judged(cells: list[Measured]) -> Table:
+    records = [record for record, _ in cells]
+    return build("Run", records, judge=Judge(records, reader(cells)))
+
+
+def test_rows_that_cannot_be_told_apart_are_marked(predicted: list[Measured]) -> None:
+    table = judged(predicted)
     assert cells(table)["macro_f1"] == ("1.0000 ± 0.0000 (n=2)", ())
     assert cells(table, 1)["macro_f1"] == ("0.9161 ± 0.0000 (n=2)", ("a",))
     assert cells(table, 2)["macro_f1"][1] == ("b",)  # for its floor alone
     low, high = table.frame["best_lead_low"][1], table.frame["best_lead_high"][1]
-    lead = f"{low:+.4f} to {high:+.4f}"
     assert notes(table) == [
-        f"a not told apart from the best of its model and dataset, A (95% interval of its lead {lead})",
+        "a not told apart from the best of its model and dataset, A",
         "b collapsed: at the floor of always answering the most frequent label",
     ]
     assert low <= 0 < high
@@ -510,28 +520,26 @@ def test_rows_that_cannot_be_told_apart_are_marked(predicted: tuple[list[Record]
     assert table.frame["best_lead_low"].isna().tolist() == [True, False, False]
 
 
-def test_interval_with_predictions(predicted: tuple[list[Record], ReadRecord]) -> None:
-    records, read = predicted
-    table = build("Run", records, read=read)
+def test_interval_with_predictions(predicted: list[Measured]) -> None:
+    table = judged(predicted)
     row = table.frame.iloc[1]
     assert cells(table, 1)["macro_f1_interval"] == (f"{row['macro_f1_low']:.4f} to {row['macro_f1_high']:.4f}", ())
     assert 0.6 < row["macro_f1_low"] < 0.9161 < row["macro_f1_high"] == 1
     assert row["macro_f1_interval_over"] == "texts and seeds"
     assert "F1 interval: 95% percentile bootstrap over 10,000 resamples of the texts; with several" in table.caption
-    assert "is marked that cannot be told apart from the best of its model and dataset; intervals" in table.caption
-    alone = build("Run", records)
+    assert "every other row is told apart from it; underlined: then" in table.caption
+    alone = build("Run", [record for record, _ in predicted])
     assert alone.frame["macro_f1_interval_over"][1] == "seeds"
     assert cells(alone, 1)["macro_f1_interval"] == ("0.9161 to 0.9161", ())
     assert "judged over the seeds alone" in alone.caption
 
 
-def test_predictions_that_are_gone(predicted: tuple[list[Record], ReadRecord], tmp_path: Path) -> None:
-    records, read = predicted
-    (tmp_path / records[1].cell_id / "predictions.jsonl").unlink()
-    table = build("Run", records, read=read)
+def test_predictions_that_are_gone(predicted: list[Measured]) -> None:
+    reason = f"{predicted[1].record.cell_id}/predictions.jsonl is missing"
+    predicted[1] = predicted[1]._replace(evidence=Evidence(reason))
+    table = judged(predicted)
     text, (mark,) = cells(table, 1)["macro_f1_interval"]
     assert text == "0.9161 to 0.9161"
-    reason = f"{records[1].cell_id}/predictions.jsonl is missing"
     assert f"{mark} without the texts' share: {reason}" in notes(table)
 
 

@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
+from bench.report.merged import merged
 from bench.report.table import Table
 from bench.report.table3 import build
 from bench.report.terminal import show, show_rows
@@ -114,7 +115,7 @@ def test_generated_answers_have_columns(make_record: MakeRecord) -> None:
     header = " ".join(printed(both, 400).splitlines()[2].split())
     assert header.startswith("F1 F1 95% F1 generated Parse failures Trainable")
     row = next(line for line in printed(both, 400).splitlines() if "LLM" in line)
-    assert row.split()[2:10] == ["0.9300", "(n=1)", "[a]", "–", "0.8000", "12.5", "0.89", "125.53"]
+    assert row.split()[2:11] == ["0.9300", "(n=1)", "[b]", "–", "[c]", "0.8000", "12.5", "0.89", "125.53"]
     block = printed(both, 60)
     assert "\n  F1 generated (macro)              0.8000\n" in block
     assert "\n  Parse failures (%)                12.5\n" in block
@@ -127,3 +128,28 @@ def test_the_second_dagger_in_ascii(make_record: MakeRecord) -> None:
     records = [make_record(synthetic=True), make_record(dataset="Filler", dataset_kind="profile")]
     show(build("Run", records), Console(file=file, width=180))
     assert "Filler [#]" in raw.getvalue().decode("ascii")
+
+
+@pytest.mark.parametrize("width", [60, 240])
+def test_best_and_second_are_bold_and_underlined(make_record: MakeRecord, width: int) -> None:
+    scores = {"A": 0.9, "B": 0.8, "C": 0.7}
+    records = [
+        make_record(method=name, seed=seed, macro_f1=f1 + seed / 100) for name, f1 in scores.items() for seed in (0, 1)
+    ]
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system="standard")
+    show(build("Run", records), console)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "\x1b[1m0.9050 ± 0.0071 (n=2)\x1b[0m" in text
+    assert "\x1b[4m0.8050 ± 0.0071 (n=2)\x1b[0m" in text
+    assert "\x1b[1m0.7050" not in text
+
+
+def test_names_of_several_machines(make_record: MakeRecord) -> None:
+    table = merged([(name, build("Run", [make_record()], source="records x")) for name in ("here", "there")])
+    lines = printed(table, 220).splitlines()
+    assert [line.split()[:4] for line in lines if "here" in line][:2] == [
+        ["IMDb", "RoBERTa", "LoRA", "here"], ["there", "0.9300", "(n=1)", "–"],
+    ]  # fmt: skip
+    assert "\nIMDb / RoBERTa / LoRA / there\n" in printed(table, 60)
+    assert "\nSource: records x\n" in printed(table, 220)

@@ -207,7 +207,7 @@ class TestFinishedStudy:
         pairs = [["full_ft", "bitfit"]]
         again, _ = bench.run(executor=no_executor, folder=folder, comparisons=pairs, **FOUR_CELLS)
         assert again == found
-        draw(folder, tmp_path / "reports", Console(file=io.StringIO()))
+        draw([folder], tmp_path / "reports", Console(file=io.StringIO()))
         (row,) = csv.DictReader((tmp_path / "reports/small/comparisons.csv").read_text().splitlines())
         f1 = {
             method: [r.quality.macro_f1 for r in found if r.cell.method.name == method]

@@ -67,14 +67,14 @@ def run_folder(folder: Path, said: list[str]) -> Path:
 def test_every_file_of_a_report(tmp_path_factory: pytest.TempPathFactory, said: list[str]) -> None:
     folder = tmp_path_factory.mktemp("escaping")
     console = Console(file=io.StringIO(), width=120)
-    draw(run_folder(folder / "run", said), folder / "reports", console)
+    draw([run_folder(folder / "run", said)], folder / "reports", console, ("md", "csv", "tex"))
     assert isinstance(console.file, io.StringIO)
     assert_printable(console.file.getvalue())
     paths = [path for path in folder.glob("reports/**/*") if path.is_file()]
     assert {path.name for path in paths} >= {"table3.md", "table3.csv", "table3.tex", "comparisons.md", "insights.md"}
     for path in paths:
         text = path.read_text(encoding="utf-8") if path.suffix != ".png" else ""
-        if path.suffix in HOLD:
+        if path.suffix in HOLD and path.name != "tables.tex":  # which names files and no more
             assert_printable(text)
             HOLD[path.suffix](text)
 
@@ -114,16 +114,19 @@ COMMANDS = {
     "begin", "end", "centering", "caption", "resizebox", "textwidth", "toprule", "midrule", "bottomrule", "multirow",
     "cline", "shortstack", "par", "smallskip", "footnotesize", "raggedright", "textsuperscript", "textbackslash",
     "textasciitilde", "textasciicircum", "textless", "textgreater", "textbar", "textendash", "textdagger",
-    "textdaggerdbl", "textsection", "dots", "pm", "tabularnewline",
+    "textdaggerdbl", "textsection", "dots", "pm", "tabularnewline", "label", "textbf", "underline", "textquotedbl",
+    "textasciigrave", "textemdash", "parbox", "fbox", "scriptsize", "tiny", "texttt",
 }  # fmt: skip
 SINGLE = set("{}&%$#_\\")
 
 
 def assert_latex(text: str) -> None:
     """Every special character is escaped or the house's own, braces match, and rows are of one width."""
-    first, _, rest = text.partition("\n")
-    assert first.startswith("% packages: ")
-    rest = rest.replace("{%\n", "{\n").replace("%\n}", "\n}").replace(r"$\pm$", "")
+    rest = re.sub(r"\A(% .*\n)+", "", text)
+    rest = rest.replace("{%\n", "{\n").replace("%\n}", "\n}")
+    for signs in ("pm", "leq", "geq", "approx"):
+        rest = rest.replace(rf"$\{signs}$", "")
+    rest = rest.replace("$-$", "")
     depth, widths = 0, [0]
     for token in latex_tokens(rest):
         depth += (token == "{") - (token == "}")
@@ -222,16 +225,14 @@ def test_a_plan(said: str) -> None:
 
 @examples(10)
 @given(said=SAID, kind=st.sampled_from(["bars", "lines"]))
-def test_a_figure(tmp_path_factory: pytest.TempPathFactory, said: str, kind: str) -> None:
+def test_a_figure(said: str, kind: str) -> None:
     chart = {"kind": kind, "x": "x", "y": "y", "x_label": said, "y_label": said, "colour": "c"}
     columns: dict[str, Any] = {"x": [said, "b"] if kind == "bars" else [1, 2], "y": [1, 2], "c": [said, "d"]}
     part = {"name": "part", "title": said[:200], "caption": said, "columns": columns, "chart": chart}
-    _, svg, _ = figures.save(Insight.model_validate(part), tmp_path_factory.mktemp("figure"))
-    tags = {element.tag.rpartition("}")[2] for element in ElementTree.parse(svg).iter()}
-    assert tags <= {"svg", "defs", "style", "g", "path", "text", "tspan", "use", "clipPath", "rect", "pattern",
-                    "metadata",
-                    "RDF", "Work", "type", "format", "creator", "Agent", "title", "date"}  # fmt: skip
-    assert not [name for element in ElementTree.parse(svg).iter() for name in element.attrib if name.startswith("on")]
+    svg = ElementTree.fromstring(figures.files(Insight.model_validate(part), "f")["f/part.svg"])
+    tags = {element.tag.rpartition("}")[2] for element in svg.iter()}
+    assert tags <= {"svg", "defs", "g", "path", "text", "tspan", "line", "clipPath", "rect", "linearGradient", "stop"}
+    assert not [name for element in svg.iter() for name in element.attrib if name.startswith("on")]
 
 
 @pytest.mark.parametrize(

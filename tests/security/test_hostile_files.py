@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import event, given
@@ -15,9 +16,9 @@ from bench.cli import main
 from bench.errors import RequestError
 from bench.insight import Insight
 from bench.report import archive, figures
-from bench.store import RunFolder
+from bench.store import RunFolder, write_files
 from tests.report.conftest import make_record as make_record
-from tests.report.predicted import TRUTH, Cells, flipped, study
+from tests.report.predicted import TRUTH, Cells, flipped, results, study
 from tests.security.hostile import TEXTS, VALUES, examples, spoiled
 from tests.support import toml
 
@@ -53,18 +54,19 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "cell_ids": [record.cell_id for record, _ in measured],
         "methods": {"LoRA": {"sha256": "0", "says": {"label": "LoRA", "kinds": ["encoder"], "trains": True}}},
     }  # fmt: skip
-    archive.write(run, [record for record, _ in measured], folder.path)
+    write_files(folder.path, archive.texts(results(run, *measured)))
     files = Files(
         {
             "run.json": run,
             "study.json": json.loads((folder.path / "study.json").read_text()),
             "records.jsonl": (folder.path / "records.jsonl").read_bytes(),
+            "evidence.jsonl": (folder.path / "evidence.jsonl").read_bytes(),
         }
     )
-    for record, paths in measured:
+    for record, _ in measured:
         files[f"cells/{record.cell_id}/record.json"] = record.model_dump(mode="json")
         files[f"cells/{record.cell_id}/cell.json"] = record.cell.model_dump(mode="json")
-        files[f"cells/{record.cell_id}/predictions.jsonl"] = paths.predictions.read_bytes()
+        files[f"cells/{record.cell_id}/predictions.jsonl"] = cells.of(record).predictions.read_bytes()
     files[f"cells/{measured[0][0].cell_id}/insights.json"] = {"parts": [PART]}
     return files
 
@@ -219,9 +221,7 @@ COLUMN = st.lists(
 
 @examples(25)
 @given(kind=KINDS, columns=st.fixed_dictionaries(dict.fromkeys("xyvcp", COLUMN)), text=TEXTS, extra=st.booleans())
-def test_figures(
-    tmp_path_factory: pytest.TempPathFactory, kind: str, columns: dict[str, Any], text: str, extra: bool
-) -> None:
+def test_figures(kind: str, columns: dict[str, Any], text: str, extra: bool) -> None:
     """Any insight that is valid is drawn, with whatever its columns hold."""
     length = min(map(len, columns.values()))
     chart = {"kind": kind, "x": "x", "y": "y", "value": "v", "x_label": text, "y_label": text, "value_label": text}
@@ -230,9 +230,10 @@ def test_figures(
     part = Insight.model_validate(
         PART | {"title": text[:200], "caption": text, "columns": columns, "chart": chart | more}
     )
-    folder = tmp_path_factory.mktemp("figures")
-    for path in figures.save(part, folder):
-        assert path.parent == folder
+    found = figures.files(part, "folder")
+    assert list(found) == ["folder/tokens.svg", "folder/tokens.png", "folder/tokens.csv"]
+    assert found["folder/tokens.png"].startswith(b"\x89PNG")
+    ElementTree.fromstring(found["folder/tokens.svg"])
 
 
 TINY: dict[str, Any] = {

@@ -72,7 +72,7 @@ def rewrite(run: RunFolder, changes: dict[str, str], cell_ids: list[str]) -> Non
 def drawn(run: RunFolder) -> list[str]:
     """Files of the reports, after a draw of the run."""
     reports = run.path.parent / "reports"
-    draw(run.path, reports, Console(file=io.StringIO()))
+    draw([run.path], reports, Console(file=io.StringIO()))
     return sorted(str(path.relative_to(reports)) for path in reports.rglob("*") if path.is_file())
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import mmap
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -29,6 +30,13 @@ def phases(tmp_path: Path) -> Iterator[Phases]:
     gc.freeze()  # as a worker does: a collection before a phase need not walk all that tests have imported
     yield Phases(CPU, tmp_path / "progress.json")
     gc.unfreeze()
+
+
+def use(mebibytes: int) -> None:
+    """Have so much memory and give it back to the kernel, which an allocator may not do."""
+    with mmap.mmap(-1, mebibytes * MIB) as block:
+        for page in range(0, len(block), mmap.PAGESIZE):
+            block[page] = 1
 
 
 def progress(phases: Phases) -> dict[str, object]:
@@ -124,6 +132,112 @@ class TestPeaks:
         assert carried is not None
         assert carried > 60 * MIB
         assert stamp.restarted(carried).verdict == "suspect"
+
+
+class TestAside:
+    @pytest.mark.timed
+    def test_neither_clock_holds_the_other_s_time(self, phases: Phases) -> None:
+        started = time.perf_counter()
+        phases.start("train")
+        for _ in range(3):
+            time.sleep(0.1)
+            with phases.aside("validate"):
+                time.sleep(0.2)
+        time.sleep(0.1)
+        phases.finish()
+        wall = time.perf_counter() - started
+        assert [phase.name for phase in phases.done] == ["train", "validate"]
+        train, validate = (phase.seconds for phase in phases.done)
+        assert 0.4 <= train < 0.4 * 1.05
+        assert 0.6 <= validate < 0.6 * 1.05
+        assert stamp.adds_up(train + validate, wall).verdict == "valid"
+
+    @pytest.mark.skipif(not STATUS.exists(), reason="no /proc: the host's peak is unknown here")
+    def test_neither_peak_holds_the_other_s_memory(self, phases: Phases) -> None:
+        if not restart_peaks(CPU):
+            pytest.skip(f"this kernel refuses {CLEAR_REFS}")
+        before = psutil.Process().memory_info().rss
+        phases.start("train")
+        with phases.aside("validate"):
+            use(128)
+        use(32)
+        with phases.aside("validate"):
+            use(1)
+        phases.finish()
+        train, validate = ((phase.peak_host_bytes or 0) - before for phase in phases.done)
+        assert train == pytest.approx(32 * MIB, abs=4 * MIB)
+        assert validate == pytest.approx(128 * MIB, abs=4 * MIB)
+        assert stamp.restarted(phases.carried_of("train", "validate")).verdict == "valid"
+
+    def test_energy_is_added_up_apart(self, phases: Phases) -> None:
+        driver = Driver(energy_millijoules=0)
+        phases.energy = EnergyMeter.of(torch.device("cuda", 0), NvmlDevice(driver, "handle"))
+        phases.start("train")
+        for start in (0, 1500):
+            driver.energy_millijoules = start + 1000
+            with phases.aside("validate"):
+                driver.energy_millijoules = start + 1500
+        driver.energy_millijoules = 4000
+        phases.finish()
+        assert [(phase.name, phase.energy_joules) for phase in phases.done] == [("train", 3), ("validate", 1)]
+
+    def test_energy_that_is_unknown_for_a_part_is_unknown(self, phases: Phases) -> None:
+        phases.start("train")
+        with phases.aside("validate"):
+            phases.energy = EnergyMeter(lambda: [1.0], [float("inf")])
+        phases.finish()
+        assert [phase.energy_joules for phase in phases.done] == [None, None]
+
+    def test_what_is_read_between_them_is_time_of_the_one_inside(self, phases: Phases) -> None:
+        """As with a driver that takes its time to answer, so that all phases still add up to the whole."""
+
+        def slow() -> list[float]:
+            time.sleep(0.05)
+            return [1.0]
+
+        phases.energy = EnergyMeter(slow, [float("inf")])
+        phases.start("train")
+        with phases.aside("validate"):
+            pass
+        phases.finish()
+        assert phases.done[1].seconds >= 0.1
+
+    def test_conditions_are_those_of_all_parts(self, phases: Phases) -> None:
+        phases.start("train")
+        for _ in range(2):
+            with phases.aside("validate"):
+                pass
+        phases.finish()
+        assert len(phases.conditions) == len(phases.carried_bytes) == len(phases.done) == 2
+        train = phases.conditions_of("train")
+        assert train is not None
+        assert train.seconds == pytest.approx(phases.done[0].seconds, abs=0.05)
+
+    def test_a_later_phase_of_the_name_is_one_of_its_own(self, phases: Phases) -> None:
+        phases.start("train")
+        with phases.aside("validate"):
+            pass
+        phases.finish()
+        with phases.timed("validate"):
+            pass
+        with phases.timed("train"):
+            pass
+        assert [phase.name for phase in phases.done] == ["train", "validate", "validate", "train"]
+
+    def test_an_error_leaves_it_open_and_names_it(self, phases: Phases) -> None:
+        phases.start("train")
+        with pytest.raises(OSError, match="full"), phases.aside("validate"):
+            raise OSError("full")
+        assert phases.current == "validate"
+        phases.finish()
+        assert [phase.name for phase in phases.done] == ["train", "validate"]
+
+    def test_the_runner_is_told_of_the_open_one_alone(self, phases: Phases) -> None:
+        phases.start("train")
+        phases.tell(3, 10, force=True)
+        with phases.aside("validate"):
+            assert progress(phases) == {"phase": "train", "done": 3, "of": 10}
+        assert progress(phases) == {"phase": "train", "done": 3, "of": 10}
 
 
 class TestOpenAndClosed:

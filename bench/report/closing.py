@@ -1,0 +1,71 @@
+"""The last lines of a report on the terminal: how many cells there are, which failed or are suspect, where files are."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.printable import one_line, printable
+from bench.record import Record
+from bench.report.run import Results
+from bench.report.stamp import stamp_of
+
+#: Lines of failed and of suspect rows; the tables name them all.
+MOST_LINES = 8
+LONGEST_LINE = 200
+#: Files that a reader opens first.
+FIRST = ("report.html", "table3.md", "table3.csv", "tables.tex")
+
+
+def show(results: Results, written: Sequence[Path], target: Path, console: Console) -> None:
+    """Print the closing summary.
+
+    Args:
+        results: that were drawn.
+        written: files of the report.
+        target: its folder.
+        console: to print on.
+    """
+    console.print()
+    console.print(printable(_counts(results), console), style="bold")
+    for lines, style in ((list(_failed(results)), "red"), (list(_suspect(results)), "yellow")):
+        for line in lines[:MOST_LINES]:
+            console.print("  ", printable(line, console), sep="", style=style, soft_wrap=True)
+        if len(lines) > MOST_LINES:
+            console.print(f"  and {len(lines) - MOST_LINES} more; the tables name them", style=style)
+    first = [target / name for name in FIRST if target / name in written]
+    for path in first:
+        console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
+    if more := len(written) - len(first):
+        console.print(f"wrote {more} more into {target}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _counts(results: Results) -> str:
+    records = [record for run in results.runs for record in run.records]
+    ok = sum(record.status == "ok" for record in records)
+    suspect = sum(record.status == "ok" and record.stamp == "suspect" for record in records)
+    parts = [f"{ok} ok", f"{len(records) - ok} failed", f"{suspect} suspect"]
+    if not_run := sum(run.not_run for run in results.runs):
+        parts.append(f"{not_run} not run yet")
+    if unread := sum(len(run.unread) for run in results.runs):
+        parts.append(f"{unread} left out")
+    return f"{len(records)} cell{'' if len(records) == 1 else 's'}: {', '.join(parts)}"
+
+
+def _failed(results: Results) -> Iterator[str]:
+    for record in (record for run in results.runs for record in run.records if record.status != "ok"):
+        why = f"{record.failure.phase}: {record.failure.message}" if record.failure else "the record gives no reason"
+        yield one_line(f"{record.status}: {_name(record)}: {why}", LONGEST_LINE)
+
+
+def _suspect(results: Results) -> Iterator[str]:
+    for record in (record for run in results.runs for record in run.records if record.status == "ok"):
+        stamp = stamp_of([record])
+        if stamp.verdict == "suspect":
+            yield one_line(f"suspect: {_name(record)}: {'; '.join(stamp.reasons)}", LONGEST_LINE)
+
+
+def _name(record: Record) -> str:
+    cell = record.cell
+    names = " / ".join((cell.dataset.name, cell.model.name, cell.method.name))
+    return f"{names}, seed {cell.seed}" + (f", repeat {cell.repeat}" if cell.repeat else "")

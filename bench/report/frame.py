@@ -1,0 +1,173 @@
+"""Records as data frames: a row a cell, or a row a point of a curve."""
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from bench.record import Record
+from bench.report import efficiency
+from bench.report.frame_columns import COLUMNS, Dtype, described
+from bench.report.load import load
+from bench.report.measured import Measured
+from bench.report.run import Results, Run
+from bench.report.statistics import by_row
+
+OPTION, VERSION = "option_", "version_"
+CURVES: Mapping[str, tuple[Dtype, str]] = {
+    "run": ("string", "name of the study"),
+    "machine": ("string", "that measured the run"),
+    "cell_id": ("string", "as in load_records"),
+    "dataset": ("string", "name"),
+    "model": ("string", "name"),
+    "method": ("string", "name"),
+    "seed": ("Int64", "of the cell"),
+    "repeat": ("Int64", "of the cell"),
+    "pass_name": ("string", "train, inference, generation: points stand for the steps since the last; or validation"),
+    "step": ("Int64", "last step of the point, from 1"),
+    "elapsed_seconds": ("Float64", "since the first step of the pass began; of validation: of the training's steps"),
+    "samples_per_second": ("Float64", "over the point's steps"),
+    "loss_nats": ("Float64", "mean task loss over the point's steps; training alone"),
+    "macro_f1": ("Float64", "on the validation split; validation alone"),
+}  # fmt: skip
+"""Type and meaning of each column of ``load_curves``."""
+
+
+class Point(NamedTuple):
+    """A point of a curve; what each field is, ``CURVES`` says."""
+
+    pass_name: str
+    step: int
+    elapsed_seconds: float
+    samples_per_second: float | None = None
+    loss_nats: float | None = None
+    macro_f1: float | None = None
+
+
+def load_records(path: str | Path, *more: str | Path) -> pd.DataFrame:
+    """The cells of run folders and reports, a row each, failed ones too.
+
+    Every column has a nullable type: what is not known is NA, never NaN or 0. Numbers are in SI units and bytes, and
+    the name says which. Beside the columns below there are ``option_<name>`` for each option that a method has, NA for
+    methods without it, and ``version_<package>`` for each package whose version was recorded. A record that cannot be
+    read is left out with a warning.
+
+    Args:
+        path: a run folder, e.g. ``runs/demo``, or a report, e.g. ``reports/demo``.
+        more: further ones; the column ``machine`` tells them apart.
+
+    Raises:
+        bench.errors.RunFolderError: neither a run folder nor a report, damaged, given twice, or of a newer schema.
+    """
+    return records_frame(_load(path, more))
+
+
+load_records.__doc__ = f"{load_records.__doc__}\n{described()}\n"
+
+
+def load_curves(path: str | Path, *more: str | Path) -> pd.DataFrame:
+    """The curves of cells over their steps, a row a point: throughput, loss, F1 on the validation split.
+
+    A curve of many steps is thinned out to 120 points; the run folder's steps.csv has every step.
+
+    Args:
+        path: a run folder or a report; of a report of before there were curves there are none.
+        more: further ones.
+
+    Raises:
+        bench.errors.RunFolderError: neither a run folder nor a report, damaged, given twice, or of a newer schema.
+    """
+    results = _load(path, more)
+    rows = [
+        (run.name, label, record.cell_id, *_names(record), *point)
+        for run, label in zip(results.runs, results.labels(), strict=True)
+        for record, points in ((cell.record, points_of(cell)) for cell in run.cells)
+        for point in points
+    ]
+    columns = zip(*rows, strict=True) if rows else ([] for _ in CURVES)
+    return pd.DataFrame(
+        {
+            name: pd.array(list(values), dtype=dtype)
+            for (name, (dtype, _)), values in zip(CURVES.items(), columns, strict=True)
+        }
+    )
+
+
+def points_of(cell: Measured) -> Iterator[Point]:
+    """The points of a cell's curves, pass by pass."""
+    for curve in cell.evidence.curves:
+        losses = curve.loss or (None,) * len(curve.last_step)
+        for values in zip(curve.last_step, curve.elapsed_seconds, curve.samples_per_second, losses, strict=True):
+            yield Point(curve.name, *values)
+    if cell.record.training is not None:
+        for point in cell.record.training.validation:
+            yield Point("validation", point.step, point.train_seconds, macro_f1=point.macro_f1)
+
+
+def _load(path: str | Path, more: Sequence[str | Path]) -> Results:
+    said: list[str] = []
+    results = load([Path(path), *map(Path, more)], said.append)
+    for text in said:
+        warnings.warn(text, stacklevel=3)  # at the caller of load_records
+    return results
+
+
+def _names(record: Record) -> tuple[str, str, str, int, int]:
+    cell = record.cell
+    return cell.dataset.name, cell.model.name, cell.method.name, cell.seed, cell.repeat
+
+
+def records_frame(results: Results) -> pd.DataFrame:
+    """The cells of results as ``load_records`` gives them."""
+    rows = [row for run, label in zip(results.runs, results.labels(), strict=True) for row in _rows(run, label)]
+    records = [cell.record for cell in results.cells]
+    columns = {name: pd.array([row[name] for row in rows], dtype=column.dtype) for name, column in COLUMNS.items()}
+    options = _spread(OPTION, [record.cell.method.options for record in records])
+    versions = _spread(VERSION, [record.machine.packages if record.machine else {} for record in records])
+    return pd.DataFrame(columns | options | versions)
+
+
+def _rows(run: Run, label: str) -> Iterator[dict[str, Any]]:
+    rates = _rates(run.records)
+    for at, record in enumerate(run.records):
+        beside = {"run": run.name, "machine": label} | {name: values[at] for name, values in rates.items()}
+        yield {name: column.of(record) if column.of else beside[name] for name, column in COLUMNS.items()}
+
+
+def _rates(records: Sequence[Record]) -> dict[str, list[Any]]:
+    """By column and record: throughputs as the tables read them, and whether they come from windows."""
+    found: dict[str, list[Any]] = {}
+    places = {id(record): at for at, record in enumerate(records)}
+    rows = [row for ok in (True, False) for row in by_row(r for r in records if (r.status == "ok") == ok)]
+    for quantity in (quantity for quantity in efficiency.QUANTITIES if quantity.windowed is not None):
+        phase = quantity.column.split("_")[0]
+        values = found.setdefault(quantity.column, [None] * len(records))
+        windowed = found.setdefault(f"{phase}_speed_is_windowed", [None] * len(records))
+        for row in rows:
+            from_windows = quantity.estimates(row) is not None
+            for record, value in zip(row, quantity.values(row), strict=True):
+                values[places[id(record)]] = value
+                windowed[places[id(record)]] = None if value is None else from_windows
+    return found
+
+
+def _spread(prefix: str, tables: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A column for each key of the tables, in the order in which they come."""
+    names = dict.fromkeys(name for table in tables for name in table)
+    return {f"{prefix}{name}".replace("-", "_"): _typed([table.get(name) for table in tables]) for name in names}
+
+
+def _typed(values: Sequence[Any]) -> Any:
+    """The values in the narrowest type that holds them all; text, and JSON for what is no text, where no other does."""
+    kinds = {type(value) for value in values if value is not None}
+    allowed_kinds: tuple[tuple[set[type], Any], ...] = (
+        ({bool}, "boolean"), ({int}, "Int64"), ({int, float}, "Float64"),
+    )  # fmt: skip
+    for allowed, dtype in allowed_kinds:
+        if kinds and kinds <= allowed:
+            return pd.array(list(values), dtype=dtype)
+    texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
+    return pd.array(texts, dtype="string")

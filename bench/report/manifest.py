@@ -1,0 +1,123 @@
+"""What a report's folder says of itself: the records it came from, the formats and every file with its hash."""
+
+import hashlib
+import importlib.metadata
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from bench.errors import RunFolderError
+from bench.record import SCHEMA_VERSION
+from bench.store import refuse_newer, write_bytes
+from bench.study import Frozen
+
+MANIFEST = "report.json"
+#: Whose versions settle bytes.
+DRAWN_WITH = ("tunebench", "pandas", "tabulate", "jinja2", "vl-convert-python", "scipy", "numpy")
+#: A manifest may come from elsewhere, and what it lists is deleted or compared: never outside of the folder.
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
+
+
+class Manifest(Frozen):
+    """The content of report.json."""
+
+    schema_version: int = SCHEMA_VERSION
+    records_sha256: str
+    formats: tuple[str, ...]
+    drawn_with: dict[str, str]
+    files: dict[str, str] = Field(description="sha256 by name")
+
+
+def write(files: Mapping[str, bytes], records_sha256: str, formats: Sequence[str], folder: Path) -> list[Path]:
+    """Write a report's files and its manifest, and delete what an earlier draw left that is not drawn any more.
+
+    Only a file that is still as that draw wrote it is deleted.
+
+    Args:
+        files: by their names in the folder.
+        records_sha256: of the records that they come from.
+        formats: that they are in.
+        folder: made where missing.
+
+    Returns:
+        The written files, the manifest last.
+
+    Raises:
+        RunFolderError: a file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    before = _earlier(folder)
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, content)
+    _delete({name: digest for name, digest in before.items() if name not in files}, folder)
+    manifest = Manifest(
+        records_sha256=records_sha256,
+        formats=tuple(formats),
+        drawn_with=versions(),
+        files={name: digest_of(content) for name, content in sorted(files.items())},
+    )
+    text = json.dumps(manifest.model_dump(mode="json"), indent=1) + "\n"
+    write_bytes(folder / MANIFEST, text.encode())
+    return [*(folder / name for name in files), folder / MANIFEST]
+
+
+def _earlier(folder: Path) -> Mapping[str, str]:
+    """The files of an earlier draw; none where there was none, or nothing is known of it."""
+    try:
+        return read(folder).files
+    except RunFolderError:
+        return {}
+
+
+def _delete(stale: Mapping[str, str], folder: Path) -> None:
+    for name, digest in stale.items():
+        path = folder / name
+        if path.is_symlink() or not path.resolve().is_relative_to(folder.resolve()):
+            continue
+        if path.is_file() and digest_of(path.read_bytes()) == digest:
+            path.unlink()
+
+
+def read(folder: Path) -> Manifest:
+    """The manifest of a report.
+
+    Raises:
+        RunFolderError: there is none, or it is damaged or of a newer schema.
+    """
+    path = folder / MANIFEST
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        refuse_newer(content["schema_version"], path)
+        manifest = Manifest.model_validate(content)
+    except FileNotFoundError:
+        raise RunFolderError(
+            f"{folder} is no report that can be verified: it has no {MANIFEST}; draw it anew"
+        ) from None
+    except (ValidationError, ValueError, KeyError, TypeError, RecursionError, OSError) as error:
+        raise RunFolderError(f"{path} cannot be read: {type(error).__name__}") from None
+    for name in manifest.files:
+        if not NAME.fullmatch(name):
+            raise RunFolderError(f"{path} cannot be read: {name!r:.80} is no name of a file in it")
+    return manifest
+
+
+def digest_of(content: bytes) -> str:
+    """The sha256 of a file."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """The versions that a report is drawn with."""
+    found = {}
+    for package in DRAWN_WITH:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found

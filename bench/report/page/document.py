@@ -1,0 +1,146 @@
+"""The page of a report: one HTML file that needs nothing else, alike to the byte for the same records."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from bench.report import fragment, render
+from bench.report.page import budgets, cells, charts, overview, shown, targets
+from bench.report.page.address import places
+from bench.report.page.embed import clean_text, json_in_html, policy
+from bench.report.page.rows import rows
+from bench.report.run import Results
+from bench.report.standings import Judge
+from bench.report.table import Table
+
+FOLDER = Path(__file__).parent
+TEMPLATE = "page.html.jinja"
+#: One script, in this order.
+SCRIPTS = ("dom.js", "overview.js", "figure.js", "charts.js", "budgets.js", "cell.js", "main.js")
+COPIES = {"md": "Markdown", "tex": "LaTeX", "csv": "CSV"}
+#: What the page calls the tables that it knows; others go by the title that they have.
+NAMES = {
+    "table1": "Table 1: data and settings", "table2": "Table 2: quality", "table3": "Table 3: quality and resources",
+    "table4": "Table 4: variants of one method", "efficiency": "Efficiency", "repeatability": "Repeatability",
+    "published": "Beside published tables",
+}  # fmt: skip
+
+
+class Section(NamedTuple):
+    """A line of the table of contents.
+
+    Attributes:
+        id: of the section.
+        name: for readers.
+        scripted: whether a script draws it.
+    """
+
+    id: str
+    name: str
+    scripted: bool = False
+
+
+def build(
+    results: Results,
+    tables: Mapping[str, Table],
+    judges: Sequence[Judge],
+    files: Mapping[str, bytes] | None = None,
+) -> str:
+    """The page.
+
+    Args:
+        results: that are drawn.
+        tables: of the report by name, in the order in which they are read.
+        judges: of the records of each run.
+        files: of the tables by name, those that are written already.
+    """
+    found = rows(results, places(results), judges)
+    insights, specs = shown.embedded(found)
+    drawn = charts.embedded(found, specs)
+    style = _text("style.css")
+    scripts = {"theme": _text("theme.js"), "vega": _vega(), "page": "".join(map(_text, SCRIPTS))}
+    data = {
+        "rows": overview.embedded(results, found),
+        "heads": overview.heads_of_cells(results),
+        "cells": cells.embedded(results, [row.place for row in found]),
+        "budgets": budgets.embedded(found, judges),
+        "targets": targets.embedded(found),
+        "charts": drawn,
+        "copies": {table.name: _texts(table, files or {}) for table in tables.values()},
+    }
+    return (
+        _environment()
+        .get_template(TEMPLATE)
+        .render(
+            policy=policy(scripts.values(), [style]),
+            style=Markup(style),
+            scripts={name: Markup(text) for name, text in scripts.items()},
+            data={name: json_in_html(value) for name, value in data.items()},
+            contents=_contents(list(tables.values()), bool(insights)),
+            tables=list(map(_table, tables.values())),
+            copies=COPIES,
+            charts=[(name, title) for name, title in charts.TITLES.items() if drawn[name] is not None],
+            captions={"budgets": budgets.CAPTION, "targets": targets.CAPTION},
+            insights=insights,
+            **overview.head(results),
+            **overview.table(results, found),
+        )
+    )
+
+
+def _contents(tables: Sequence[Table], insights: bool) -> list[Section]:
+    return [
+        Section("overview", "Overview"),
+        Section("charts", "Charts", True),
+        Section("budgets", "Within a budget", True),
+        *(Section(table.name, _name(table).split(":")[0]) for table in tables),
+        *([Section("insights", "What methods show")] if insights else []),
+    ]
+
+
+def _name(table: Table) -> str:
+    return NAMES.get(table.name, table.title)
+
+
+def _table(table: Table) -> dict[str, Any]:
+    """What the template says of a table, its grids each in a box that scrolls by itself."""
+    box = f'<div class="box" role="group" aria-label="{table.name}, a grid that scrolls" tabindex="0">'
+    # Texts in the fragment are escaped: what looks like the beginning or the end of a table is one.
+    html = fragment.to_html(table).replace("<table", f"{box}<table").replace("</table>", "</table></div>")
+    return {"name": table.name, "head": _name(table), "html": Markup(html)}
+
+
+def _texts(table: Table, files: Mapping[str, bytes]) -> dict[str, str]:
+    """The texts of the table's files by suffix."""
+    names = {suffix: f"{table.name}.{suffix}" for suffix in COPIES}
+    missing = [suffix for suffix, name in names.items() if name not in files]
+    known = {**files, **render.files(table, missing)}
+    return {suffix: known[name].decode() for suffix, name in names.items()}
+
+
+@cache
+def _environment() -> Environment:
+    def cleaned(value: Any) -> Any:
+        return clean_text(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    return Environment(
+        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, finalize=cleaned,
+    )  # fmt: skip
+
+
+@cache
+def _text(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+@cache
+def _vega() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script that asks the network for nothing."""
+    import vl_convert  # late: it takes a second
+
+    return str(vl_convert.javascript_bundle())  # type: ignore[call-arg] # its types want a snippet; it does not

@@ -1,0 +1,175 @@
+"""The head of a page and its overview: a line a row, raw values beside what readers see, so that it can be sorted."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bench.printable import one_line
+from bench.record import Record
+from bench.report import footnotes
+from bench.report.conditions import conditions
+from bench.report.page.embed import clean
+from bench.report.page.rows import Row, quantities
+from bench.report.run import Results
+from bench.report.scores import F1
+from bench.report.statistics import LEVEL, Quantity
+from bench.report.table import DASH
+
+NAMES = ("Dataset", "Model", "Machine")
+#: Digits of a raw value; more than any column shows.
+DIGITS = 9
+
+
+def head(results: Results) -> dict[str, Any]:
+    """What the page says before its overview."""
+    records = [record for record, _ in results.cells]
+    several = len(results.runs) > 1
+    texts = [f"{f'{label}: ' if several else ''}{conditions(run.records)}"
+             for label, run in zip(results.labels(), results.runs, strict=True) if run.records]  # fmt: skip
+    remarks = [text for run in results.runs for text in (run.study["notes"], f"Measured by: {run.command}") if text]
+    return {
+        "title": one_line(results.title, 300),
+        "tags": list(_tags(records)),
+        "facts": [_counts(results), *_versions(records)],
+        "conditions": [*texts, *map(one_line, remarks)],
+        "source": results.source or "Records without a hash",
+    }
+
+
+def _tags(records: Sequence[Record]) -> Iterable[str]:
+    cells = [record.cell for record in records]
+    profile = any(cell.dataset.kind == "profile" for cell in cells)
+    data = [record.data for record in records if record.data is not None]
+    if profile:
+        yield footnotes.PROFILE
+    if any(cell.dataset.kind == "synthetic" for cell in cells) or (not profile and any(one.synthetic for one in data)):
+        yield footnotes.SYNTHETIC
+    if any(cell.model.weights == "random" for cell in cells):
+        yield footnotes.RANDOM
+    if any(cell.model.scale == "tiny" for cell in cells):
+        yield footnotes.TINY
+
+
+def _counts(results: Results) -> str:
+    records = [record for record, _ in results.cells]
+    ok = [record for record in records if record.status == "ok"]
+    suspect = sum(record.stamp == "suspect" for record in ok)
+    parts = [f"{len(ok)} ok", f"{len(records) - len(ok)} failed", f"{suspect} suspect"]
+    if not_run := sum(run.not_run for run in results.runs):
+        parts.append(f"{not_run} not run yet")
+    if unread := sum(len(run.unread) for run in results.runs):
+        parts.append(f"{unread} left out: their records cannot be read")
+    return f"{len(records)} {'cell' if len(records) == 1 else 'cells'}: {', '.join(parts)}"
+
+
+def _versions(records: Sequence[Record]) -> list[str]:
+    machines = [record.machine for record in records if record.machine]
+    versions = dict.fromkeys(one_line(machine.packages.get("tunebench", "unknown"), 40) for machine in machines)
+    return [f"tunebench {', '.join(versions)}"] if versions else []
+
+
+def table(results: Results, rows: Sequence[Row]) -> dict[str, Any]:
+    """What the template draws the overview from."""
+    columns = quantities(results)
+    several = len(results.runs) > 1
+    options = _options(rows, several)
+    heads = [{"lines": [name], "number": False} for name in ("Method", *NAMES[: 3 if several else 2])]
+    heads += [{"lines": one.header.split("\n"), "number": True} for one in columns]
+    heads += [{"lines": [name], "number": False} for name in ("Stamp", "Status")]
+    return {
+        "heads": heads,
+        "filters": [{"name": name, "label": name.capitalize(), "options": texts}
+                    for name, texts in options.items() if len(texts) > 1],
+        "rows": [_line(row, columns, options) for row in rows],
+        "level": f"{LEVEL:.0%}",
+        "dash": DASH,
+    }  # fmt: skip
+
+
+def _facts(row: Row, several: bool = True) -> dict[str, str]:
+    """What a row can be filtered by."""
+    facts = {name: str(row.numbers[name]) for name in ("dataset", "model", "method")}
+    facts |= {"machine": row.machine} if several else {}
+    return facts | {"stamp": row.stamp or DASH, "status": str(row.numbers["status"])}
+
+
+def _options(rows: Sequence[Row], several: bool) -> dict[str, list[str]]:
+    found: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for name, text in _facts(row, several).items():
+            found.setdefault(name, {})[text] = None
+    return {name: list(texts) for name, texts in found.items()}
+
+
+def _line(row: Row, columns: Sequence[Quantity], options: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    facts = _facts(row)
+    names = [(facts["dataset"], _data_tags(row)), (facts["model"], _model_tags(row))]
+    if "machine" in options:
+        names.append((row.machine, []))
+    return {
+        "key": row.place.key,
+        "address": _address(row),
+        "facts": {name: texts.index(facts[name]) for name, texts in options.items()},
+        "method": facts["method"],
+        "names": names,
+        "numbers": [_number(row, column) for column in columns],
+        "stamp": row.stamp,
+        "status": facts["status"],
+    }
+
+
+def _address(row: Row) -> str:
+    """Of the cell of a row, or of all its cells where there are several."""
+    keys = row.place.cell_keys
+    return f"cell={keys[0]}" if len(keys) == 1 else f"row={row.place.key}"
+
+
+def _data_tags(row: Row) -> list[str]:
+    kind = row.place.cells[0].record.cell.dataset.kind
+    return ["filler texts"] if kind == "profile" else ["synthetic"] if row.numbers["synthetic"] else []
+
+
+def _model_tags(row: Row) -> list[str]:
+    model = row.place.cells[0].record.cell.model
+    return [tag for tag, holds in (("random weights", model.weights == "random"), ("tiny", model.scale == "tiny")) if holds]
+
+
+def _number(row: Row, column: Quantity) -> dict[str, Any]:
+    value = row.numbers[column.centre]
+    found = {"value": None, "text": DASH, "interval": "", "rank": ""}
+    if value is None:
+        return found
+    std = row.numbers[f"{column.column}_std"] if column.spread else None
+    found |= {"value": f"{value:.{DIGITS}g}", "text": column.written(value, std)}
+    if column.column == F1:
+        low, high = row.numbers[f"{F1}_low"], row.numbers[f"{F1}_high"]
+        interval = "" if low is None else f"{low:.4f} to {high:.4f}"
+        found |= {"interval": ", ".join(filter(None, [interval, f"n={row.numbers['seeds']}"])), "rank": row.standing.rank}
+    return found
+
+
+def embedded(results: Results, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The rows as the page's script knows them: names, cells, and the numbers of each cell."""
+    columns = quantities(results)
+    return [
+        {
+            "key": row.place.key,
+            "address": _address(row),
+            "run": row.place.run,
+            "names": list(row.names),
+            "cells": list(row.place.cell_keys),
+            "each": [_of_cell(record, columns) for record, _ in row.place.cells],
+            "notes": clean(row.notes),
+        }
+        for row in rows
+    ]
+
+
+def _of_cell(record: Record, columns: Sequence[Quantity]) -> list[str]:
+    values = [column.values([record])[0] if record.status == "ok" else None for column in columns]
+    texts = [DASH if value is None else column.written(value, None) for value, column in zip(values, columns, strict=True)]
+    return [*texts, record.stamp if record.status == "ok" else DASH, record.status]
+
+
+def heads_of_cells(results: Results) -> list[str]:
+    """What stands above the numbers of ``embedded``."""
+    return [*(column.header.replace("\n", " ") for column in quantities(results)), "Stamp", "Status"]

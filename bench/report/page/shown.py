@@ -1,0 +1,83 @@
+"""What methods show beyond the table, as far as a page has room for it."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bench.insight import Insight
+from bench.printable import one_line
+from bench.report import insight_chart
+from bench.report.measured import Measured, Shown
+from bench.report.page.embed import clean, json_in_html
+from bench.report.page.rows import Row
+from bench.report.quotes import QUOTE_CHARACTERS
+
+#: Bytes of all charts and tables together; the page as a whole is to stay small.
+MOST_BYTES = 800_000
+TABLE_ROWS, TABLE_COLUMNS, LONGEST_TEXT = 20, 12, 300
+
+
+def embedded(rows: Sequence[Row]) -> tuple[list[dict[str, Any]], list[Any]]:
+    """By row with something to show, in the order of the tables: what the template says of it; and all charts.
+
+    What there is no room for is named. Charts are specs, which the page draws when a reader opens them.
+    """
+    found: list[dict[str, Any]] = []
+    charts: list[Any] = []
+    room = MOST_BYTES
+    for row, cell in _cells(rows):
+        parts, left_out = [], []
+        for shown in cell.evidence.shown:
+            part, chart = _part(shown), _chart(shown.part)
+            size = len(json_in_html([part, chart]).encode())
+            if size > room:
+                left_out.append(shown.part.title)
+                continue
+            room -= size
+            if chart is not None:
+                part["chart"] = len(charts)
+                charts.append(chart)
+            parts.append(part)
+        found.append({
+            "names": " / ".join(row.names), "seed": cell.record.cell.seed, "parts": parts, "left_out": left_out,
+            "warnings": cell.record.warnings, "troubles": cell.evidence.troubles,
+        })  # fmt: skip
+    return found, charts
+
+
+def _cells(rows: Sequence[Row]) -> Iterator[tuple[Row, Measured]]:
+    """The cells that speak for their rows."""
+    for row in rows:
+        for cell in row.place.cells:
+            if cell.evidence.shown or cell.evidence.troubles:
+                yield row, cell
+
+
+def _chart(part: Insight) -> Any:
+    return None if part.chart is None else clean(insight_chart.spec(part))
+
+
+def _part(shown: Shown) -> dict[str, Any]:
+    """What stands beside the chart, or in its place."""
+    part = shown.part
+    said = []
+    if shown.left_out:
+        said.append(f"Left out, for texts of more than {QUOTE_CHARACTERS} characters quote the data: "
+                    f"{', '.join(shown.left_out)}.")  # fmt: skip
+    if shown.chart_lost:
+        said.append("There is no chart, for it needs what is left out.")
+    names = list(part.columns)[:TABLE_COLUMNS]
+    columns = [part.columns[name][:TABLE_ROWS] for name in names]
+    count = len(part.columns[names[0]]) if names else 0
+    if part.chart is None and (count > TABLE_ROWS or len(part.columns) > TABLE_COLUMNS):
+        said.append(f"Shown is the beginning of {count} rows and {len(part.columns)} columns.")
+    rows = [] if part.chart is not None else list(zip(*columns, strict=True))
+    return {
+        "title": one_line(part.title, 300), "caption": one_line(part.caption, 2000), "said": said, "chart": None,
+        "heads": [one_line(name, LONGEST_TEXT) for name in names], "rows": [list(map(_value, row)) for row in rows],
+    }  # fmt: skip
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else one_line(str(value), LONGEST_TEXT)

@@ -1,0 +1,70 @@
+"""A timed pass over its steps, thinned out: throughput and loss of buckets of consecutive steps."""
+
+import csv
+import math
+from itertools import groupby
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from pydantic import Field
+
+from bench.errors import RunFolderError
+from bench.study import Frozen
+
+#: Points of a curve; a figure is hardly wider, and the steps themselves stay in the run folder.
+MOST_POINTS = 120
+#: Digits that a reader could tell apart in a figure.
+DIGITS = 5
+Pass = Literal["train", "inference", "generation"]
+
+
+class StepCurve(Frozen):
+    """One pass; a point stands for the steps since the point before it."""
+
+    name: Pass
+    last_step: tuple[int, ...] = Field(description="of each point, from 1")
+    elapsed_seconds: tuple[float, ...] = Field(description="since the first step began, at the end of the point's")
+    samples_per_second: tuple[float, ...] = Field(description="over the point's steps")
+    loss: tuple[float, ...] | None = Field(None, description="mean over the point's steps, nats; null where none is")
+
+
+def read(path: Path) -> tuple[StepCurve, ...]:
+    """The passes of a steps.csv; none where there is no file.
+
+    Raises:
+        RunFolderError: the file is damaged; the message names the cell and no folder above it.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as handle:
+            rows = list(csv.DictReader(handle))
+        with np.errstate(all="raise"):
+            return tuple(_curve(name, list(steps)) for name, steps in groupby(rows, lambda row: row["pass"]))
+    except FileNotFoundError:
+        return ()
+    except (ValueError, KeyError, TypeError, ArithmeticError, csv.Error, OSError) as error:
+        name = f"{path.parent.name}/{path.name}"
+        raise RunFolderError(f"{name} cannot be read: {type(error).__name__}") from None
+
+
+def _curve(name: str, steps: list[dict[str, str]]) -> StepCurve:
+    if name not in get_args(Pass):
+        raise ValueError(f"no such pass: {name}")
+    seconds, samples = (np.array([float(step[column]) for step in steps]) for column in ("seconds", "samples"))
+    losses = np.array([float(step["loss"]) for step in steps]) if steps[0]["loss"] else None
+    ends = np.unique(np.linspace(0, len(steps), min(MOST_POINTS, len(steps)) + 1).round().astype(int))
+    starts = ends[:-1]
+    took = np.add.reduceat(seconds, starts)
+    return StepCurve(
+        name=name,  # type: ignore[arg-type] # it is one of them
+        last_step=tuple(ends[1:].tolist()),
+        elapsed_seconds=_short(np.cumsum(took)),
+        samples_per_second=_short(np.add.reduceat(samples, starts) / took),
+        loss=None if losses is None else _short(np.add.reduceat(losses, starts) / np.diff(ends)),
+    )
+
+
+def _short(values: np.ndarray) -> tuple[float, ...]:
+    if not all(map(math.isfinite, values)):
+        raise ValueError("not all numbers are finite")
+    return tuple(float(f"{value:.{DIGITS}g}") for value in values)

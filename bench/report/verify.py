@@ -1,0 +1,51 @@
+"""A report held against its own records: drawn again, byte by byte."""
+
+from pathlib import Path
+
+from bench.errors import RunFolderError
+from bench.report import archive, contents, manifest
+
+
+def verify(folder: Path) -> tuple[int, list[str]]:
+    """Draw a report again from the records in its folder.
+
+    Returns:
+        The number of files that were compared, and what does not agree, a sentence each; none where the report is just
+        what its records give.
+
+    Raises:
+        RunFolderError: no report, one without a manifest, or one whose records cannot be read.
+    """
+    said = manifest.read(folder)
+    results = archive.read(folder)
+    formats = contents.chosen(said.formats)
+    wanted = contents.files(results, contents.tables(results), formats)
+    wrong = []
+    if results.sha256 != said.records_sha256:
+        wrong.append(f"{archive.RECORDS} is not the file that the report was drawn from: its sha256 is another")
+    for name in sorted({*said.files, *wanted}):
+        if reason := _unlike(folder / name, wanted.get(name)):
+            wrong.append(f"{name} {reason}")
+    if wrong:
+        apart = [f"{package} {version}, here {here}" for package, version in said.drawn_with.items()
+                 if (here := manifest.versions().get(package)) != version]  # fmt: skip
+        if apart:
+            wrong.append(f"it was drawn with other versions, which may be why: {'; '.join(apart)}")
+    return len(wanted), wrong
+
+
+def _unlike(path: Path, wanted: bytes | None) -> str:
+    """Why a file is not what it should be; empty where it is."""
+    if wanted is None:
+        return "does not come from these records"
+    try:
+        found = path.read_bytes()
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        raise RunFolderError(f"{path} cannot be read: {error.strerror}") from None
+    if found == wanted:
+        return ""
+    pairs = enumerate(zip(found.split(b"\n"), wanted.split(b"\n"), strict=False), start=1)
+    line = next((number for number, (one, other) in pairs if one != other), None)
+    return "is not what its records give" + (f": line {line} differs" if line else "")

@@ -1,0 +1,60 @@
+"""Results whose every text from elsewhere is an attack on the page that shows it."""
+
+from typing import Any
+
+from bench.insight import Chart, Insight
+from bench.record import Record
+from bench.report.measured import Evidence, Measured, Shown
+from bench.report.run import Results, Run
+from bench.report.step_curve import StepCurve
+from tests.report.conftest import MakeRecord
+from tests.report.predicted import study
+
+#: Runs, or breaks the page, wherever it is not text. What it would set, tests look for.
+MARKUP = "</script></style></title><img src=x onerror='window.harmed=1'><script>window.harmed=2</script><!--"
+ADDRESS = "javascript:window.harmed=3"
+QUOTES = "\"'`> onmouseover=window.harmed=4 {{7*7}} ${window.harmed=5}"
+UNSEEN = "\u202eevil\u200f\x00\x1b]0;x\x07\u2028\u2029"
+LONG = "x" * 5000
+TEXTS = (MARKUP, ADDRESS, QUOTES, UNSEEN, LONG)
+TEXT = " ".join(TEXTS)
+
+
+def hostile(make_record: MakeRecord) -> Results:
+    """A run of hostile cells: measured, causal and failed ones."""
+    cells = []
+    for at, text in enumerate((*TEXTS, "__proto__", "constructor")):
+        given: dict[str, Any] = {"dataset": f"{text} data", "model": f"{text} model", "method": f"{text} method",
+                                 "method_name": f"method {at}", "options": {text: text, "__proto__": 1}}  # fmt: skip
+        cells.append(_measured(make_record(**given), text))
+        cells.append(_measured(make_record(**given, kind="causal", generated_f1=0.5, seed=1), text))
+        cells.append(Measured(make_record("error", message=TEXT, phase=text, seed=2, **given), Evidence(text, log=TEXT)))
+    settings = study(title=MARKUP + UNSEEN, notes=TEXT)
+    ids = tuple(record.cell_id for record, _ in cells)
+    return Results((Run(settings, f"tunebench run {TEXT}", "", ids, tuple(cells)),), "0" * 64)
+
+
+def _measured(record: Record, text: str) -> Measured:
+    assert record.data is not None
+    assert record.machine is not None
+    assert record.quality is not None
+    machine = record.machine.model_dump() | {"cpu": text, "gpu": text, "driver": text, "system": text, "commit": text}
+    machine |= {"packages": {"tunebench": text, text: text}}
+    quality = record.quality.model_dump() | {"f1_by_label": {text: 0.5}, "label_counts": {text: 9}}
+    fields = {
+        "machine": machine, "quality": quality, "warnings": [text, TEXT], "unknown": {text: text, "generation": text},
+        "insights": {text: "\ud800", "__proto__": [text]}, "started_at": text,
+        "data": record.data.model_dump() | {"labels": [text, "b"], "rows": {text: 1}, "sha256": text},
+        "checks": [{"name": text, "verdict": "suspect", "found": TEXT}],
+        "cell_id": f"{text}-{record.cell.seed}",
+    }  # fmt: skip
+    changed = Record.model_validate(record.model_dump() | fields)
+    curve = StepCurve(name="train", last_step=(1, 2), elapsed_seconds=(1, 2), samples_per_second=(1, 2), loss=(2, 1))
+    columns: dict[str, Any] = {"x": (text, "b"), "y": (1.0, 2.0), text: (text, None)}
+    chart = Chart(kind="bars", x="x", y="y", colour="x", x_label=text, y_label=TEXT)
+    parts = [
+        Insight(name="drawn", title=text[:200], caption=TEXT, columns=columns, chart=chart),
+        Insight(name="bare", title=text[:200], caption=text, columns=columns),
+    ]
+    evidence = Evidence(text, (curve,), tuple(map(Shown, parts)), troubles=(TEXT,), log=TEXT)
+    return Measured(changed, evidence)

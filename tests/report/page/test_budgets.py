@@ -1,0 +1,96 @@
+"""Matched budgets: what a row costs, which rows can be the best within limits, and which are like them."""
+
+from typing import Any
+
+import pytest
+
+from bench.report.page.address import places
+from bench.report.page.budgets import LIMITS, costs, embedded
+from bench.report.page.rows import Row, rows
+from bench.report.run import Results
+from tests.report.conftest import MakeRecord
+from tests.report.page.conftest import judges_of
+from tests.report.predicted import results, study
+
+RUN = {"study": study(), "command": "tunebench run s", "written_at": "", "cell_ids": []}
+
+
+def row_of(make_record: MakeRecord, name: str, f1s: list[float], peak: int | None, seconds: float = 60, **given: Any) -> list[Any]:
+    """The records of a row: an F1 a seed, all with one peak in MB and one time."""
+    phase = {"peak_host_bytes": None, "peak_cuda_allocated_bytes": None, "peak_cuda_reserved_bytes": None}
+    fields = {
+        "peak_train_bytes": None if peak is None else peak * 1_000_000,
+        "phases": [{"name": "train", "seconds": seconds, "energy_joules": 10 * seconds} | phase],
+    }
+    return [make_record(method=name, method_name=name, seed=seed, macro_f1=f1, fields=fields, **given) for seed, f1 in enumerate(f1s)]
+
+
+def rows_of(*records: Any) -> tuple[list[Row], Results]:
+    run = results(RUN, *(one for row in records for one in row))
+    return rows(run, places(run), judges_of(run)), run
+
+
+def group_of(*records: Any) -> dict[str, Any]:
+    found, run = rows_of(*records)
+    (group,) = embedded(found, judges_of(run))["groups"]
+    return group
+
+
+def test_costs_are_in_the_units_of_the_limits(make_record: MakeRecord) -> None:
+    (row,), _ = rows_of(row_of(make_record, "a", [0.8], 1500, seconds=90))
+    assert [limit.unit for limit in LIMITS] == ["GB", "min", "kJ"]
+    assert costs(row) == [1.5, 1.5, 0.9]
+
+
+def test_a_row_that_trains_nothing_costs_its_inference(make_record: MakeRecord) -> None:
+    parameters = {"trainable_params": 0, "total_params": 5, "logical_params": 5}
+    fields = {"parameters": parameters, "training": None, "peak_train_bytes": None, "peak_inference_bytes": 700_000_000}
+    (row,), _ = rows_of([make_record(fields=fields)])
+    assert costs(row) == [0.7, 0.0, 0.0]
+
+
+def test_only_rows_that_no_other_beats_can_be_the_best(make_record: MakeRecord) -> None:
+    group = group_of(
+        row_of(make_record, "large", [0.9, 0.91], 3000),
+        row_of(make_record, "small", [0.8, 0.81], 1000),
+        row_of(make_record, "worse", [0.7, 0.71], 2000),
+        row_of(make_record, "unknown", [0.6, 0.61], None),
+    )
+    assert sorted(group["alike"]) == ["0", "1"]
+    assert [row["costs"][0] for row in group["rows"]] == [3.0, 1.0, 2.0, None]
+
+
+def test_a_row_of_unknown_cost_wins_where_it_is_best_without_a_limit(make_record: MakeRecord) -> None:
+    group = group_of(row_of(make_record, "a", [0.9, 0.91], None), row_of(make_record, "b", [0.8, 0.81], 1000))
+    assert sorted(group["alike"]) == ["0", "1"]
+
+
+def test_rows_that_are_not_told_apart_are_named(make_record: MakeRecord) -> None:
+    group = group_of(
+        row_of(make_record, "best", [0.9, 0.91, 0.92], 3000),
+        row_of(make_record, "alike", [0.905, 0.9, 0.91], 3000),
+        row_of(make_record, "lower", [0.5, 0.51, 0.52], 3000),
+    )
+    assert group["alike"] == {"0": {"1": "not told apart"}}
+
+
+def test_one_seed_without_predictions_cannot_be_told(make_record: MakeRecord) -> None:
+    group = group_of(row_of(make_record, "best", [0.9], 3000), row_of(make_record, "other", [0.1], 3000))
+    assert group["alike"] == {"0": {"1": "not known"}}
+
+
+def test_random_weights_are_no_candidates(make_record: MakeRecord) -> None:
+    group = group_of(row_of(make_record, "a", [0.9], 1000, weights="random"))
+    assert (group["rows"], group["without_f1"], group["alike"]) == ([], 1, {})
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_datasets_and_runs_are_kept_apart(make_record: MakeRecord, several: bool) -> None:
+    first = row_of(make_record, "a", [0.9], 1000)
+    other = row_of(make_record, "a", [0.8], 1000, dataset="SST-5")
+    one = results(RUN, *first, *other).runs[0]
+    run = Results((one, one)) if several else Results((one,))
+    found = embedded(rows(run, places(run), judges_of(run)), judges_of(run))["groups"]
+    machine = "AMD EPYC 7B13, 2 cores"
+    named = [f"IMDb, {machine}, s (1)", f"SST-5, {machine}, s (1)", f"IMDb, {machine}, s (2)", f"SST-5, {machine}, s (2)"]
+    assert [group["dataset"] for group in found] == (named if several else ["IMDb", "SST-5"])

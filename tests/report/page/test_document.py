@@ -1,0 +1,138 @@
+"""The page as a file: whole, small, alike each time, and nothing in it but what the report put there."""
+
+import re
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from bench.report.page import document
+from bench.report.page.document import build
+from bench.report.run import Results
+from tests.report.conftest import MakeRecord, _record
+from tests.report.many import many
+from tests.report.page.conftest import data_in, judges_of, page_of, tables_of
+from tests.report.page.hostile import TEXTS, hostile
+from tests.report.predicted import results, study
+
+RUN = {"study": study(), "command": "tunebench run s", "written_at": "", "cell_ids": []}
+MOST_BYTES, MOST_SECONDS = 5_000_000, 4.0
+
+
+class Outline(HTMLParser):
+    """What a page has: tags with their attributes, in order."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        """The attributes of all elements of a kind."""
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def page(page_file: Path) -> str:
+    return page_file.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def hostile_page() -> str:
+    return page_of(hostile(_record))
+
+
+def test_the_same_results_give_the_same_bytes(some_results: Results, page: str) -> None:
+    assert page_of(some_results) == page
+
+
+def test_files_that_are_written_are_not_written_again(make_record: MakeRecord) -> None:
+    run = results(RUN, make_record())
+    tables = tables_of(run)
+    files = {f"{name}.{suffix}": f"{name} as {suffix}".encode() for name in tables for suffix in ("md", "tex", "csv")}
+    found = data_in(build(run, tables, judges_of(run), files), "copies")
+    assert found["table3"] == {suffix: f"table3 as {suffix}" for suffix in ("md", "tex", "csv")}
+
+
+def test_copies_are_the_texts_of_the_files(page: str) -> None:
+    copies = data_in(page, "copies")
+    assert copies["table3"]["md"].startswith("# Many cells")
+    assert "\\toprule" in copies["table3"]["tex"]
+    assert copies["table3"]["csv"].startswith("dataset,model,method")
+
+
+def test_every_address_within_the_page_leads_somewhere(page: str) -> None:
+    outline = Outline(page)
+    ids = [attributes["id"] for _, attributes in outline.tags if attributes.get("id")]
+    assert len(set(ids)) == len(ids)
+    cells = {f"cell={cell['key']}" for cell in data_in(page, "cells")["cells"]}
+    rows = {f"row={row['key']}" for row in data_in(page, "rows")}
+    targets = [str(attributes["href"])[1:] for attributes in outline.all("a")]
+    assert set(targets) <= {*ids, *cells, *rows}
+    assert {target for target in targets if target.startswith("row=")} == rows
+
+
+def test_every_table_of_the_report_is_there_without_a_script(page: str) -> None:
+    for name in ("table1", "table2", "table3", "efficiency"):
+        assert re.search(rf'<section class="table" id="{name}">.*?<tbody>', page, re.DOTALL)
+    assert page.index('id="rows"') < page.index('id="data-')
+
+
+@pytest.mark.parametrize("which", ["page", "hostile_page"])
+def test_nothing_leads_out_of_the_page(which: str, request: pytest.FixtureRequest) -> None:
+    outline = Outline(request.getfixturevalue(which))
+    assert {str(attributes["href"])[0] for attributes in outline.all("a")} == {"#"}
+    for name in ("src", "action", "srcset", "style", "formaction"):
+        assert [tag for tag, attributes in outline.tags if name in attributes] == []
+    assert [name for _, attributes in outline.tags for name in attributes if name.startswith("on")] == []
+    assert {tag for tag, _ in outline.tags} & {"link", "iframe", "img", "object", "embed", "base"} == set()
+
+
+def test_hostile_texts_add_no_element(hostile_page: str, page: str) -> None:
+    assert {tag for tag, _ in Outline(hostile_page).tags} <= {tag for tag, _ in Outline(page).tags}
+    scripts = [attributes.get("type") for attributes in Outline(hostile_page).all("script")]
+    assert scripts == [attributes.get("type") for attributes in Outline(page).all("script")]
+
+
+def test_hostile_texts_have_nothing_unseen(hostile_page: str) -> None:
+    own = "".join(document._text(name) for name in (*document.SCRIPTS, "style.css"))
+    unseen = {char for char in hostile_page if not char.isprintable()} - {"\n"}
+    assert unseen <= {char for char in own + document._vega() if not char.isprintable()}
+    assert max(map(len, TEXTS)) == 5000
+
+
+def test_scripts_name_no_method_and_write_no_markup() -> None:
+    own = "".join(document._text(name) for name in (*document.SCRIPTS, "theme.js"))
+    for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function("):
+        assert word not in own
+
+
+def test_scripts_are_small() -> None:
+    lines = {name: len(document._text(name).splitlines()) for name in (*document.SCRIPTS, "theme.js")}
+    assert max(lines.values()) < 300
+    assert sum(lines.values()) < 600
+
+
+def test_several_runs(make_record: MakeRecord) -> None:
+    first, second = (results(RUN, make_record(device=device)).runs[0] for device in ("cpu", "cuda"))
+    both = Results((first, second))
+    found = build(both, tables_of(both), judges_of(both))
+    keys = [cell["key"] for cell in data_in(found, "cells")["cells"]]
+    assert keys[1] == f"{keys[0]}@2"
+    assert "NVIDIA H200" in found
+
+
+@pytest.mark.slow
+@pytest.mark.timed
+def test_200_cells_are_quick_and_small() -> None:
+    run = many(_record, 200)
+    tables, judges = tables_of(run), judges_of(run)
+    before = time.perf_counter()
+    page = build(run, tables, judges)
+    seconds = time.perf_counter() - before
+    assert len(page.encode()) < MOST_BYTES
+    assert seconds < MOST_SECONDS
