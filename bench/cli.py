@@ -145,7 +145,7 @@ def _add_report_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--format",
         action="append",
-        choices=("md", "csv", "tex", "html", "all"),
+        choices=("md", "csv", "tex", "html", "png", "all"),
         help="write these alone; may be given several times (all)",
     )
     verb.add_argument(

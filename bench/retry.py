@@ -7,7 +7,7 @@ from bench.record import Failure, Record
 
 #: The batch that a phase holds; of one that is in neither row, no batch settles what it takes.
 TRAINING = {"warm-up", "train", "memory"}
-PREDICTING = {"evaluate", "inference", "latency", "generate", "insights"}
+PREDICTING = {"validate", "evaluate", "inference", "latency", "generate", "insights"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,18 +14,22 @@ from bench.report import (
     published_table,
     render,
     repeatability,
+    study_figures,
     table1,
     table2,
     table3,
     table4,
 )
 from bench.report.comparison_table import Comparisons
+from bench.report.page import document
 from bench.report.run import Results, Run
 from bench.report.stacked import reader
 from bench.report.standings import Judge
 from bench.report.table import Table
 
-FORMATS = ("md", "csv", "tex", "html")
+FORMATS = ("md", "csv", "tex", "html", "png")
+#: Kinds of picture by the format that they come with: Markdown shows them as svg.
+PICTURES = {"svg": "md", "png": "png"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +38,12 @@ class Tables:
 
     Attributes:
         by_name: in the order in which they are read.
+        judges: of the records of each run.
         comparisons: paired ones, where the study asks for them; each run's own report has them.
     """
 
     by_name: dict[str, Table]
+    judges: tuple[Judge, ...]
     comparisons: Comparisons | None
 
 
@@ -47,19 +53,19 @@ def tables(results: Results) -> Tables:
     Raises:
         RunFolderError: a run has no record.
     """
-    by_run = [_of_run(run, results) for run in results.runs]
+    judges = tuple(Judge(run.records, reader(run.cells)) for run in results.runs)  # each resamples texts once for all
+    by_run = [_of_run(run, judge, results) for run, judge in zip(results.runs, judges, strict=True)]
     found = {}
     for name in dict.fromkeys(name for of_run in by_run for name in of_run):
         labelled = zip(results.labels(), by_run, strict=True)
         found[name] = merged.merged([(label, of_run[name]) for label, of_run in labelled if name in of_run])
     alone = results.runs[0] if len(results.runs) == 1 else None
-    return Tables(found, None if alone is None else comparison_table.build(alone.study, alone.cells))
+    return Tables(found, judges, None if alone is None else comparison_table.build(alone.study, alone.cells))
 
 
-def _of_run(run: Run, results: Results) -> dict[str, Table]:
+def _of_run(run: Run, judge: Judge, results: Results) -> dict[str, Table]:
     """The tables of one run, by name."""
     title, records, source = run.title, run.records, results.source
-    judge = Judge(records, reader(run.cells))  # it resamples texts once for all tables
     remarks = [run.study["notes"], f"Measured by: {run.command}"]
     if run.unread:
         remarks.append(f"Left out, for their records cannot be read: {', '.join(run.unread)}")
@@ -81,9 +87,10 @@ def files(results: Results, drawn: Tables, formats: Collection[str]) -> dict[str
     Args:
         results: that are drawn.
         drawn: their tables.
-        formats: some of FORMATS; figures come with Markdown, which shows them.
+        formats: some of FORMATS.
     """
     found: dict[str, bytes] = {}
+    pictures = [kind for kind, format_ in PICTURES.items() if format_ in formats]
     for table in drawn.by_name.values():
         found |= render.files(table, formats)
     if "tex" in formats:
@@ -91,7 +98,12 @@ def files(results: Results, drawn: Tables, formats: Collection[str]) -> dict[str
     if drawn.comparisons is not None:
         found |= comparisons.files(drawn.comparisons, formats)
     if "md" in formats:
-        found |= insights.files(results)
+        found |= insights.files(results, pictures)
+    if pictures:
+        found |= study_figures.files(results, drawn.judges, pictures)
+    if "html" in formats:
+        page = document.build(results, drawn.by_name, drawn.judges, files=found)
+        found["report.html"] = page.encode()
     return found | {name: text.encode() for name, text in archive.texts(results).items()}
 
 

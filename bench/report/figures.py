@@ -2,19 +2,33 @@
 
 import csv
 import io
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from bench.insight import Insight
 from bench.report import csv_text, insight_chart, picture, quotes
 
 
-def files(insight: Insight, folder: str) -> dict[str, bytes]:
-    """Content by path, ``<folder>/<name>`` with .svg, .png and .csv; without a chart the csv alone."""
+def files(insight: Insight, folder: str, kinds: Collection[str] = ("svg", "png")) -> dict[str, bytes]:
+    """Content by path, ``<folder>/<name>`` with .svg, .png and .csv; without a chart the csv alone.
+
+    Args:
+        insight: to draw.
+        folder: of the files.
+        kinds: of picture.
+    """
     path = f"{folder}/{insight.name}"
     drawn = {}
     if insight.chart is not None:
-        svg = picture.svg(insight_chart.spec(insight))
-        drawn = {f"{path}.svg": svg.encode(), f"{path}.png": picture.pixels(svg)}
+        drawn = pictures(insight_chart.spec(insight), path, kinds)
     return drawn | {f"{path}.csv": to_csv(insight).encode()}
+
+
+def pictures(spec: Mapping[str, Any], path: str, kinds: Collection[str]) -> dict[str, bytes]:
+    """A chart by path with its suffix, as svg, png or both."""
+    svg = picture.svg(spec) if kinds else ""
+    drawn = {"svg": svg.encode, "png": lambda: picture.pixels(svg)}
+    return {f"{path}.{kind}": draw() for kind, draw in drawn.items() if kind in kinds}
 
 
 def to_csv(insight: Insight) -> str:

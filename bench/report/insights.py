@@ -1,7 +1,7 @@
 """What methods show beyond the table: figures in a report's folder, and their index."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from bench.cell import Cell, slug
@@ -38,10 +38,14 @@ class Row(NamedTuple):
         return self.cell.record.cell
 
 
-def files(results: Results) -> dict[str, bytes]:
+def files(results: Results, kinds: Collection[str] = ("svg", "png")) -> dict[str, bytes]:
     """The figures of a run by their names below ``insights/``, and their index, ``insights.md``; none without insights.
 
     What cannot be read of a cell is named in the index and stops nothing. Columns that quote the data are left out.
+
+    Args:
+        results: that are drawn.
+        kinds: of picture, svg and png.
     """
     rows = _rows(results)
     if not rows:
@@ -53,8 +57,8 @@ def files(results: Results) -> dict[str, bytes]:
     for row, place, head in zip(rows, _places(rows), _heads(rows), strict=True):
         lines += head
         for shown in row.cell.evidence.shown:
-            found |= figures.files(shown.part, f"{FOLDER}/{place}")
-            lines += _shown(shown.part, f"{FOLDER}/{place}/{shown.part.name}", next(numbers))
+            found |= figures.files(shown.part, f"{FOLDER}/{place}", kinds)
+            lines += _shown(shown.part, f"{FOLDER}/{place}/{shown.part.name}", next(numbers), "png" in kinds)
             lines += _left_out(shown)
     lines += [results.source] if results.source else []
     return found | {INDEX: ("\n\n".join(lines) + "\n").encode()}
@@ -99,11 +103,11 @@ def _heads(rows: Sequence[Row]) -> Iterator[list[str]]:
         ]
 
 
-def _shown(part: Insight, path: str, number: int) -> list[str]:
+def _shown(part: Insight, path: str, number: int, png: bool) -> list[str]:
     """One insight in the index: its figure, or the first rows of its table, then its caption."""
     title, caption = _markdown(part.title), _markdown(part.caption)
     if part.chart is not None:
-        files = f"[csv]({path}.csv), [png]({path}.png)"
+        files = f"[csv]({path}.csv)" + (f", [png]({path}.png)" if png else "")
         return [f"![{title}]({path}.svg)", f"Figure {number}: {title}. {caption} ({files})"]
     lines = [f"Table {number}: {title}. {caption} ([csv]({path}.csv))"]
     return [*_table(part), *lines]

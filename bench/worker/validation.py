@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -69,7 +69,8 @@ class Snapshots:
     def __exit__(self, *_: object) -> None:
         """Give the disk space back."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # closing writes what a full disk has refused before
+                self._file.close()
 
     def wanted(self, step: int) -> bool:
         """Whether the weights are to be kept after so many steps."""

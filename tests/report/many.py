@@ -56,7 +56,9 @@ def _cell(
     }  # fmt: skip
     if at % 29 == 28:
         record = make_record("oom", message="CUDA out of memory. Tried to allocate 2.00 GiB.", **given)
-        return Measured(record, Evidence("the cell stopped", log="Traceback\n  torch.OutOfMemoryError: no memory\n" * 9))
+        return Measured(
+            record, Evidence("the cell stopped", log="Traceback\n  torch.OutOfMemoryError: no memory\n" * 9)
+        )
     truth = np.arange(TEXTS) % len(LABELS)
     predicted = np.where(rng.random(TEXTS) < f1 + 0.02 * DATASETS.index(dataset), truth, 1 - truth)
     found = float(f1_score(truth, predicted, average="macro"))
@@ -177,5 +179,7 @@ def _shown() -> Sequence[Shown]:
     caption = "Share of the tokens that each expert is given; n = 500 texts."
     parts = [Insight(name=f"share_{chart.kind}", title=f"Experts as {chart.kind}", caption=caption,
                      columns=dict(columns), chart=chart) for chart in charts]  # fmt: skip
-    bare = Insight(name="facts", title="Facts", caption="A few of them.", columns={"fact": ("entropy",), "value": (1.3,)})
+    bare = Insight(
+        name="facts", title="Facts", caption="A few of them.", columns={"fact": ("entropy",), "value": (1.3,)}
+    )
     return [Shown(part) for part in (*parts, bare)]

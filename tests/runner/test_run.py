@@ -320,7 +320,7 @@ class TestWhatIsMeasuredAgain:
         found, _ = bench.run(seeds=[0, 1])
         shutil.rmtree(RunFolder(bench.runs).cell(found[0].cell_id).path)
         said = io.StringIO()
-        draw(bench.runs, bench.folder / "reports", Console(file=said, width=200))
+        draw([bench.runs], bench.folder / "reports", Console(file=said, width=200))
         assert "1 cell not run yet" in said.getvalue()
         again, heard = bench.run(seeds=[0, 1])
         assert heard.measured == ["full_ft/0"]

@@ -280,9 +280,11 @@ class TestDisk:
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
     def test_a_disk_that_fills_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         full = "bench.worker.validation.tempfile.TemporaryFile"
-        monkeypatch.setattr(full, lambda dir: io.FileIO("/dev/full", "r+"))
+        monkeypatch.setattr(full, lambda dir: io.BufferedRandom(io.FileIO("/dev/full", "r+")))
         with (
-            Snapshots(nn.Linear(2, 1), [1, 2], tmp_path) as snapshots,
             pytest.raises(RunFolderError, match="cannot hold the weights of a step: No space left on device"),
+            Snapshots(nn.Linear(2, 1), [1, 2], tmp_path) as snapshots,
         ):
             snapshots.keep(1)
+        assert snapshots._file is not None
+        assert snapshots._file.closed

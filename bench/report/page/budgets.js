@@ -19,8 +19,9 @@ function budgets() {
     const most = fields.map((field) => (field.value === "" ? null : Number(field.value)));
     const said = limits.flatMap(({ unit }, at) => (most[at] === null ? [] : [`${short(most[at])} ${unit}`]));
     const lead = said.length ? `Within ${said.join(" and ")}` : "Without a limit";
-    const parts = groups.flatMap((group) => [make("h4", {}, group.dataset), ...ofGroup(group, most, lead)]);
-    byId("answers").replaceChildren(...parts);
+    const part = (group) => [make("h4", {}, group.dataset), ...ofGroup(group, most, lead)];
+    byId("answers").replaceChildren(...groups.flatMap(part));
+    if (said.length) say(byId("answers").querySelector("p").textContent);
   }
 
   function ofGroup({ dataset, rows, alike }, most, lead) {

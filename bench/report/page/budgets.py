@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.report.page.rows import KILOJOULES, MINUTES, Row
-from bench.report.scores import F1
-from bench.report.standings import Judge
+from bench.report.standings import Against, Judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +53,9 @@ def embedded(rows: Sequence[Row], judges: Sequence[Judge]) -> dict[str, Any]:
         alike = {at: _alike(at, known, rows, judges) for at in known if _may_win(at, known, cost, rows)}
         found.append({
             "dataset": dataset,
-            "without_f1": len(places) - len(known),
-            "rows": [{"row": at, "f1": rows[at].f1, "seeds": rows[at].numbers["seeds"], "costs": cost[at]} for at in known],
+            "rows": [
+                {"row": at, "f1": rows[at].f1, "seeds": rows[at].numbers["seeds"], "costs": cost[at]} for at in known
+            ],
             "alike": {str(at): verdicts for at, verdicts in alike.items()},
         })  # fmt: skip
     limits = [{"name": limit.name, "unit": limit.unit, "most": _most(found, at)} for at, limit in enumerate(LIMITS)]
@@ -91,16 +91,18 @@ def _may_win(at: int, known: Sequence[int], cost: dict[int, list[float | None]],
 
 def _alike(best: int, known: Sequence[int], rows: Sequence[Row], judges: Sequence[Judge]) -> dict[str, str]:
     """The verdict on each row of the dataset that is not lower than the best, as far as anyone can tell."""
-    judge = judges[rows[best].place.run]
-    found = {}
-    for at in known:
-        if (-(rows[at].f1 or 0), at) <= (-(rows[best].f1 or 0), best):
-            continue
-        pair = [[record for record, _ in rows[one].place.cells] for one in (best, at)]
-        against = judge.standings(pair, lambda _: "one group")[1].against
-        if against is not None and against.verdict != "lower":
-            found[str(at)] = "not known" if against.verdict == "unknown" else "not told apart"
-    return found
+    below = [at for at in known if at != best and (rows[at].f1 or 0) <= (rows[best].f1 or 0)]
+    records = [[record for record, _ in rows[at].place.cells] for at in (best, *below)]
+    _, *standings = judges[rows[best].place.run].standings(records, lambda _: "those within the limits")
+    return {str(at): said for at, standing in zip(below, standings, strict=True) if (said := _said(standing.against))}
+
+
+def _said(against: Against | None) -> str:
+    """What the page says of a row against the best; empty where it is lower."""
+    # With repeats the judge, who reads the first of each seed, may find another row best.
+    if against is None or against.best or against.verdict == "unknown":
+        return "not known"
+    return {"lower": "", "higher": "higher on the seeds of both"}.get(against.verdict, against.verdict)
 
 
 def _most(groups: Sequence[dict[str, Any]], at: int) -> float | None:
@@ -111,8 +113,7 @@ def _most(groups: Sequence[dict[str, Any]], at: int) -> float | None:
 
 #: What the page says of it.
 CAPTION = (
-    f"Means over the seeds of a row; {F1.replace('_', ' ')} of the evaluated split. Rows are compared as in Table 3, "
-    "pair by pair, within a run; intervals are not corrected for the number of pairs. The peak is that of the training; "
-    "a row that trains nothing counts with its peak of inference, no time and no energy. A row whose cost is unknown is "
-    "within no limit of it."
+    "Means over the seeds of a row, F1 on the evaluated split. Rows of a run are compared pair by pair, as in Table 3; "
+    "intervals are not corrected for the number of pairs. The peak is that of the training; a row that trains nothing "
+    "counts with its peak of inference, no time and no energy. A row whose cost is unknown is within no limit of it."
 )

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bench.record import Record
@@ -113,8 +113,3 @@ def replay(run: str, cell_id: str) -> tuple[str, str]:
     """
     folder = f"runs/{run}/cells/{cell_id}"
     return f"bash {shlex.quote(f'{folder}/replay.sh')}", f"python -m bench.worker {shlex.quote(f'{folder}/cell.json')}"
-
-
-def machines(shared: Mapping[str, Sequence[Any]]) -> int:
-    """Number of distinct machines."""
-    return len(shared["machine"])

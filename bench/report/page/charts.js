@@ -40,7 +40,7 @@ function wide({ concat, ...spec }, { panel, height } = {}) {
   const view = ({ facet, columns, resolve, spec: inner, ...rest }) => ({ ...rest, ...inner, ...size });
   const values = spec.data.values.filter((row) => panel === undefined || row.panel === panel);
   const next = { ...spec, data: { ...spec.data, values } };
-  return concat ? { ...next, concat: concat.map(view) } : view(next);
+  return concat ? { ...next, columns: 1, concat: concat.map(view) } : view(next);
 }
 
 function pareto(charts, form) {

@@ -1,4 +1,4 @@
-"""The charts of a page: specs as the figures of a report have them, and what the page's script may put in their place."""
+"""The charts of a page: specs as the figures of a report have them, and what the page's script may put into them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
@@ -75,7 +75,7 @@ def _line(row: Row) -> dict[str, Any]:
 
 def _pareto(table: pd.DataFrame) -> dict[str, Any] | None:
     choices = pareto.choices(table)
-    names = [name for name in ("trainable_params", "macro_f1") if name in choices]
+    names: list[str] = [name for name in ("trainable_params", "macro_f1") if name in choices]
     names += [name for name in choices if name not in names]
     spec = pareto.spec(table, *names[:2]) if len(names) > 1 else None
     return None if spec is None else {"spec": spec, "choices": choices, "x": names[0], "y": names[1]}
@@ -96,7 +96,7 @@ def _parts(row: Row) -> Iterator[dict[str, Any]]:
 
 def _curves(rows: Sequence[Row]) -> dict[str, Any] | None:
     """A spec without its points, which the cells have, and what each row is called in it."""
-    lines = [line | {"row": at} for at, row in enumerate(rows) for line in _first_points(row)]
+    lines = [{**line, "row": at} for at, row in enumerate(rows) for line in _first_points(row)]
     spec = curves.spec(pd.DataFrame(lines), measures=list(curves.MEASURES)) if lines else None
     if spec is None:
         return None

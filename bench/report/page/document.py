@@ -1,6 +1,7 @@
 """The page of a report: one HTML file that needs nothing else, alike to the byte for the same records."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,20 +59,11 @@ def build(
         judges: of the records of each run.
         files: of the tables by name, those that are written already.
     """
-    found = rows(results, places(results), judges)
-    insights, specs = shown.embedded(found)
-    drawn = charts.embedded(found, specs)
+    with ThreadPoolExecutor(1) as beside:
+        vega = beside.submit(_vega)  # takes about as long as all the rest
+        content = _content(results, tables, judges, files or {})
+        scripts = {"theme": _text("theme.js"), "vega": vega.result(), "page": "".join(map(_text, SCRIPTS))}
     style = _text("style.css")
-    scripts = {"theme": _text("theme.js"), "vega": _vega(), "page": "".join(map(_text, SCRIPTS))}
-    data = {
-        "rows": overview.embedded(results, found),
-        "heads": overview.heads_of_cells(results),
-        "cells": cells.embedded(results, [row.place for row in found]),
-        "budgets": budgets.embedded(found, judges),
-        "targets": targets.embedded(found),
-        "charts": drawn,
-        "copies": {table.name: _texts(table, files or {}) for table in tables.values()},
-    }
     return (
         _environment()
         .get_template(TEMPLATE)
@@ -79,23 +71,45 @@ def build(
             policy=policy(scripts.values(), [style]),
             style=Markup(style),
             scripts={name: Markup(text) for name, text in scripts.items()},
-            data={name: json_in_html(value) for name, value in data.items()},
-            contents=_contents(list(tables.values()), bool(insights)),
-            tables=list(map(_table, tables.values())),
-            copies=COPIES,
-            charts=[(name, title) for name, title in charts.TITLES.items() if drawn[name] is not None],
-            captions={"budgets": budgets.CAPTION, "targets": targets.CAPTION},
-            insights=insights,
-            **overview.head(results),
-            **overview.table(results, found),
+            **content,
         )
     )
 
 
-def _contents(tables: Sequence[Table], insights: bool) -> list[Section]:
+def _content(
+    results: Results, tables: Mapping[str, Table], judges: Sequence[Judge], files: Mapping[str, bytes]
+) -> dict[str, Any]:
+    """What the template fills in, by name."""
+    found = rows(results, places(results), judges)
+    insights, specs = shown.embedded(found)
+    drawn = charts.embedded(found, specs)
+    data = {
+        "rows": overview.embedded(results, found),
+        "heads": overview.heads_of_cells(results),
+        "cells": cells.embedded(results, [row.place for row in found]),
+        "budgets": budgets.embedded(found, judges),
+        "targets": targets.embedded(found),
+        "charts": drawn,
+        "copies": {table.name: _texts(table, files) for table in tables.values()},
+    }
+    titles = [(name, title) for name, title in charts.TITLES.items() if drawn[name] is not None]
+    return {
+        "data": {name: json_in_html(value) for name, value in data.items()},
+        "contents": _contents(list(tables.values()), bool(insights), bool(titles)),
+        "tables": list(map(_table, tables.values())),
+        "copies": COPIES,
+        "charts": titles,
+        "captions": {"budgets": budgets.CAPTION, "targets": targets.CAPTION},
+        "insights": insights,
+        **overview.head(results),
+        **overview.table(results, found),
+    }
+
+
+def _contents(tables: Sequence[Table], insights: bool, charts_drawn: bool) -> list[Section]:
     return [
         Section("overview", "Overview"),
-        Section("charts", "Charts", True),
+        *([Section("charts", "Charts", True)] if charts_drawn else []),
         Section("budgets", "Within a budget", True),
         *(Section(table.name, _name(table).split(":")[0]) for table in tables),
         *([Section("insights", "What methods show")] if insights else []),

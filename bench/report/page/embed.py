@@ -1,4 +1,4 @@
-"""What a page may hold: data as JSON inside of it, text without what prints nothing, and the policy that it runs under."""
+"""What a page may hold: data as JSON inside of it, text without what prints nothing, and the policy it runs under."""
 
 import base64
 import hashlib

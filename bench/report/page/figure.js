@@ -6,7 +6,6 @@ const near = new IntersectionObserver(seen, { rootMargin: "300px" });
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 const theme = () => document.documentElement.dataset.theme || (prefersDark.matches ? "dark" : "light");
 const isNarrow = () => document.documentElement.clientWidth < 600;
-const MOST_ROWS = 1000;
 
 function figure(spec) {
   const { title, caption } = spec.usermeta;
@@ -32,12 +31,14 @@ async function draw(drawing) {
   const look = data.charts.looks[one.drawnIn];
   const layout = isNarrow() ? { layout: { top: { anchor: "start", direction: "vertical" } } } : {};
   // Expressions are interpreted, for this page turns no text into code; styles and tooltips are the page's own.
-  const result = await vegaEmbed(drawing, one.spec, {
-    ast: true, renderer: "svg", actions: false, defaultStyle: false, tooltip: tip, logLevel: 1,
-    config: { ...look, legend: { ...look.legend, ...layout } },
-  });
+  const options = { ast: true, renderer: "svg", actions: false, defaultStyle: false, tooltip: tip, logLevel: 1 };
+  const config = { ...look, legend: { ...look.legend, ...layout } };
   one.result?.finalize();
-  one.result = result;
+  try {
+    one.result = await vegaEmbed(drawing, one.spec, { ...options, config });
+  } catch (error) {
+    drawing.textContent = `This chart cannot be drawn: ${error.message}`;
+  }
 }
 
 // Forgets the charts in an element that is about to go.
@@ -64,7 +65,7 @@ function tip(_, event, item, value) {
 function dataOf({ data: { values }, usermeta: { title, columns = {} } }) {
   const names = [...new Set(values.flatMap(Object.keys))].filter((name) => name !== "place");
   const heads = names.map((name) => columns[name] ?? name.replaceAll("_", " "));
-  const rows = values.slice(0, MOST_ROWS).map((row) => names.map((name) => row[name]));
+  const rows = values.slice(0, 1000).map((row) => names.map((name) => row[name]));
   const count = make("p", { class: "caption" }, `${rows.length} of ${values.length} rows.`);
   return make("div", {}, grid(heads, rows, `Data of ${title}`), count);
 }

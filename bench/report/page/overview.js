@@ -38,6 +38,5 @@ function overview() {
   }
 
   heads.forEach((head, place) => head.firstElementChild.addEventListener("click", () => sort(place)));
-  form.addEventListener("input", filter);
-  form.addEventListener("reset", () => setTimeout(filter));
+  for (const event of ["input", "change", "reset"]) form.addEventListener(event, () => setTimeout(filter));
 }

@@ -29,9 +29,8 @@ def head(results: Results) -> dict[str, Any]:
     return {
         "title": one_line(results.title, 300),
         "tags": list(_tags(records)),
-        "facts": [_counts(results), *_versions(records)],
+        "facts": [_counts(results), *_versions(records), *filter(None, [results.source])],
         "conditions": [*texts, *map(one_line, remarks)],
-        "source": results.source or "Records without a hash",
     }
 
 
@@ -130,7 +129,9 @@ def _data_tags(row: Row) -> list[str]:
 
 def _model_tags(row: Row) -> list[str]:
     model = row.place.cells[0].record.cell.model
-    return [tag for tag, holds in (("random weights", model.weights == "random"), ("tiny", model.scale == "tiny")) if holds]
+    return [
+        tag for tag, holds in (("random weights", model.weights == "random"), ("tiny", model.scale == "tiny")) if holds
+    ]
 
 
 def _number(row: Row, column: Quantity) -> dict[str, Any]:
@@ -143,7 +144,10 @@ def _number(row: Row, column: Quantity) -> dict[str, Any]:
     if column.column == F1:
         low, high = row.numbers[f"{F1}_low"], row.numbers[f"{F1}_high"]
         interval = "" if low is None else f"{low:.4f} to {high:.4f}"
-        found |= {"interval": ", ".join(filter(None, [interval, f"n={row.numbers['seeds']}"])), "rank": row.standing.rank}
+        found |= {
+            "interval": ", ".join(filter(None, [interval, f"n={row.numbers['seeds']}"])),
+            "rank": row.standing.rank,
+        }
     return found
 
 
@@ -166,7 +170,9 @@ def embedded(results: Results, rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def _of_cell(record: Record, columns: Sequence[Quantity]) -> list[str]:
     values = [column.values([record])[0] if record.status == "ok" else None for column in columns]
-    texts = [DASH if value is None else column.written(value, None) for value, column in zip(values, columns, strict=True)]
+    texts = [
+        DASH if value is None else column.written(value, None) for value, column in zip(values, columns, strict=True)
+    ]
     return [*texts, record.stamp if record.status == "ok" else DASH, record.status]
 
 

@@ -10,10 +10,10 @@ from bench.report.page.rows import Row, train_seconds
 SHARE = 0.95
 #: What the page says of it.
 CAPTION = (
-    f"When the mean over the seeds had {SHARE:.0%} of the F1 that full training ended with: at the first such validation "
-    "point, in seconds of training, where a row has validation points; else it is known at the end of its training "
-    "alone, and says at most. F1 is that of the validation split where both rows have one, else of the evaluated split. "
-    "Full training is the row that trains every parameter it stores and stores the fewest; any other may be chosen."
+    f"When the mean over the seeds had {SHARE:.0%} of the F1 that full training ended with: at the first validation "
+    "point that has, in seconds of training; a row without such points is known at the end of its training alone, and "
+    "says at most. F1 is that of the validation split where both rows have one, else of the evaluated split. Full "
+    "training is the row that trains every parameter it stores and stores the fewest; any other may be chosen."
 )
 NEVER = "never reached"
 UNKNOWN = "unknown"

@@ -143,9 +143,7 @@ def shown(browser: Browser, page_file: Path) -> Browser:
     """The browser with the page of ``some_results``, as on a desk, light."""
     browser.wide(1280)
     browser.prefer("light")
-    browser.open(page_file)
-    browser.run("localStorage.clear()")
-    browser.open(page_file)
     browser.complaints()
     browser.requests()
+    browser.open(page_file)
     return browser

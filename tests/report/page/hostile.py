@@ -28,7 +28,9 @@ def hostile(make_record: MakeRecord) -> Results:
                                  "method_name": f"method {at}", "options": {text: text, "__proto__": 1}}  # fmt: skip
         cells.append(_measured(make_record(**given), text))
         cells.append(_measured(make_record(**given, kind="causal", generated_f1=0.5, seed=1), text))
-        cells.append(Measured(make_record("error", message=TEXT, phase=text, seed=2, **given), Evidence(text, log=TEXT)))
+        cells.append(
+            Measured(make_record("error", message=TEXT, phase=text, seed=2, **given), Evidence(text, log=TEXT))
+        )
     settings = study(title=MARKUP + UNSEEN, notes=TEXT)
     ids = tuple(record.cell_id for record, _ in cells)
     return Results((Run(settings, f"tunebench run {TEXT}", "", ids, tuple(cells)),), "0" * 64)

@@ -40,7 +40,11 @@ def without_nulls(value: Any) -> Any:
 
 
 def test_records_come_back(make_record: MakeRecord) -> None:
-    records = [make_record(seed=0), make_record("oom", seed=1), make_record(kind="causal", generated_f1=0.4, options={"rank": 1})]
+    records = [
+        make_record(seed=0),
+        make_record("oom", seed=1),
+        make_record(kind="causal", generated_f1=0.4, options={"rank": 1}),
+    ]
     found = found_in(results(RUN, *records))
     for at, record in enumerate(records):
         assert without_nulls(whole(found, at)) == without_nulls(record.model_dump(mode="json"))
@@ -53,7 +57,9 @@ def test_settings_keep_their_nulls(make_record: MakeRecord) -> None:
 
 
 def test_what_cells_share_is_kept_once(make_record: MakeRecord) -> None:
-    shared = found_in(results(RUN, *(make_record(seed=seed) for seed in range(5)), make_record(device="cuda")))["shared"]
+    shared = found_in(results(RUN, *(make_record(seed=seed) for seed in range(5)), make_record(device="cuda")))[
+        "shared"
+    ]
     assert len(shared["machine"]) == 2
     assert len(shared["cell.train"]) == len(shared["cell.dataset"]) == 1
 

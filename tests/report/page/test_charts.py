@@ -58,7 +58,12 @@ def test_every_choice_has_a_value_a_row_of_the_spec(drawn: dict[str, Any]) -> No
 def test_parts_of_a_peak_add_up(drawn: dict[str, Any], some_results: Results) -> None:
     values = drawn["ledger"]["IMDb"]["data"]["values"]
     whole = sum(row["mb"] for row in values if row["panel"] == "train" and row["row"] == "RoBERTa-base / Full FT")
-    peaks = [ledger.peak_bytes for record, _ in rows_of(some_results)[0].place.cells for ledger in record.memory if ledger.of == "train"]
+    peaks = [
+        ledger.peak_bytes
+        for record, _ in rows_of(some_results)[0].place.cells
+        for ledger in record.memory
+        if ledger.of == "train"
+    ]
     assert whole == pytest.approx(sum(peaks) / len(peaks) / 1e6, rel=1e-4)
     assert {row["part"] for row in values} <= set(PARTS.values())
 

@@ -7,7 +7,7 @@ import pytest
 from tests.report.page.conftest import Browser, data_in
 
 pytestmark = pytest.mark.slow
-POINTS = "#chart-pareto .mark-symbol path"
+POINTS = "#chart-pareto .mark-symbol.role-mark path"
 
 
 def drawn(browser: Browser, chart: str) -> None:
@@ -19,7 +19,8 @@ def drawn(browser: Browser, chart: str) -> None:
 def choose(browser: Browser, chart: str, label: str, text: str) -> None:
     """Choose an option of a chart's control by its text, and wait for the chart."""
     script = """
-    const field = [...document.querySelectorAll(`${arguments[0]} label`)].find(one => one.innerText.startsWith(arguments[1]));
+    const fields = [...document.querySelectorAll(`${arguments[0]} label`)];
+    const field = fields.find(one => one.innerText.startsWith(arguments[1]));
     const select = field.querySelector('select');
     select.value = [...select.options].find(one => one.text === arguments[2]).value;
     select.dispatchEvent(new Event('change'));
@@ -121,7 +122,10 @@ def test_limits_are_answered_together(shown: Browser) -> None:
     assert said.startswith("Within 2.2 GB and 1.2 min the best mean macro F1 is 0.")
     heads = texts(shown, "#answers .box:nth-of-type(1) th[scope=col]")
     place = heads.index("Peak memory of training (GB)")
-    costs = [row.find_elements("css selector", "th, td")[place].text for row in shown.all("#answers .box")[0].find_elements("css selector", "tbody tr")]
+    costs = [
+        row.find_elements("css selector", "th, td")[place].text
+        for row in shown.all("#answers .box")[0].find_elements("css selector", "tbody tr")
+    ]
     assert costs
     assert all(float(cost) <= 2.2 for cost in costs)
     memory.clear()

@@ -68,14 +68,20 @@ def test_what_is_unknown_has_no_value(make_record: MakeRecord) -> None:
 
 
 def test_a_row_leads_to_its_cell_or_its_cells(make_record: MakeRecord) -> None:
-    one, two, three = make_record(), make_record(method="B", method_name="b"), make_record(method="B", method_name="b", seed=1)
+    one, two, three = (
+        make_record(),
+        make_record(method="B", method_name="b"),
+        make_record(method="B", method_name="b", seed=1),
+    )
     alone, several = drawn(results(RUN, one, two, three))["rows"]
     assert alone["address"] == f"cell={one.cell_id}"
     assert several["address"] == f"row={two.cell.row_id}"
 
 
 def test_filters_are_for_what_differs(make_record: MakeRecord) -> None:
-    run = results(RUN, make_record(), make_record(method="B", method_name="b"), make_record("oom", method="C", method_name="c"))
+    run = results(
+        RUN, make_record(), make_record(method="B", method_name="b"), make_record("oom", method="C", method_name="c")
+    )
     found = {one["name"]: one["options"] for one in drawn(run)["filters"]}
     assert found == {"method": ["LoRA", "B", "C"], "stamp": ["valid", "–"], "status": ["ok", "oom in train"]}
 
@@ -96,13 +102,14 @@ def test_each_cell_has_its_own_numbers(make_record: MakeRecord) -> None:
     assert any("oom in train: out of memory" in note for note in row["notes"])
 
 
+SECONDS = {"warm-up": 2, "train": 5, "save": 9}
 PHASE = {"peak_host_bytes": None, "peak_cuda_allocated_bytes": None, "peak_cuda_reserved_bytes": None}
 
 
 @pytest.mark.parametrize(
     ("fields", "wanted"),
     [
-        ({"phases": [{"name": name, "seconds": seconds} | PHASE for name, seconds in (("warm-up", 2), ("train", 5), ("save", 9))]}, 7.0),
+        ({"phases": [{"name": name, "seconds": seconds} | PHASE for name, seconds in SECONDS.items()]}, 7.0),
         ({"phases": []}, None),
         ({"training": None}, None),
         ({"training": None, "parameters": {"trainable_params": 0, "total_params": 9, "logical_params": 9}}, 0.0),

@@ -1,20 +1,23 @@
 """The whole page in a browser: quiet, closed, safe, legible in both themes and on a phone, and usable without sight."""
 
+import itertools
 import re
 from pathlib import Path
 
 import pytest
 
+from bench.report.run import Results
 from tests.report.conftest import _record
 from tests.report.page.conftest import Browser, data_in, page_of
 from tests.report.page.hostile import hostile
+from tests.report.predicted import results, study
 
 pytestmark = pytest.mark.slow
 #: Opens every part of the page that is closed, and scrolls through it, so that all charts are drawn.
 OPEN_ALL = "for (const one of document.querySelectorAll('details')) one.open = true;"
 DRAWN = """
 const waiting = [...document.querySelectorAll('details[data-chart]')].find(one => !one.querySelector('.chart'))
-  ?? [...document.querySelectorAll('.chart')].find(one => one.getClientRects().length && !one.querySelector('svg'));
+  ?? [...document.querySelectorAll('.chart')].find(one => one.getClientRects().length && !one.textContent);
 waiting?.scrollIntoView({behavior: 'instant'});
 return !waiting;
 """
@@ -35,7 +38,8 @@ for (const element of document.querySelectorAll('body *')) {
   const text = [...element.childNodes].filter(node => node.nodeType === 3).map(node => node.data.trim()).join('');
   if (!text || element.closest('script, style, .unseen, option') || !element.getClientRects().length) continue;
   const style = getComputedStyle(element);
-  const pair = [element instanceof SVGElement ? style.fill : style.color].map(numbers).concat([behind(element)]).map(luminance);
+  const front = numbers(element instanceof SVGElement ? style.fill : style.color);
+  const pair = [front, behind(element)].map(luminance);
   const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
   if (ratio < lowest[0] && !element.closest('.mark-text')) lowest = [ratio, text];
 }
@@ -51,7 +55,7 @@ def draw_all(browser: Browser) -> None:
 
 def some_cell(page_file: Path) -> str:
     cells = data_in(page_file.read_text(encoding="utf-8"), "cells")["cells"]
-    return next(cell["key"] for cell in cells if cell["title"][2] == "MoE 4")
+    return str(next(cell["key"] for cell in cells if cell["title"][2] == "MoE 4"))
 
 
 def test_the_console_is_quiet_and_no_request_leaves_the_page(shown: Browser, page_file: Path) -> None:
@@ -78,19 +82,22 @@ def test_texts_are_legible(shown: Browser, page_file: Path, theme: str) -> None:
 
 def test_the_theme_is_chosen_drawn_and_remembered(shown: Browser, page_file: Path) -> None:
     background = "return getComputedStyle(document.body).backgroundColor"
-    assert shown.run(background) == "rgb(255, 255, 255)"
-    draw_all(shown)
-    drawn = "return document.querySelector('.chart svg .background').getAttribute('fill')"
-    assert shown.run(drawn) == "#ffffff"
-    shown.one("#theme").click()
-    assert shown.one("#theme").text == "Light theme"
-    dark = shown.run(background)
-    assert dark != "rgb(255, 255, 255)"
-    shown.wait(f"{drawn} !== '#ffffff'")
-    shown.open(page_file)
-    assert shown.run(background) == dark
-    shown.one("#theme").click()
-    assert shown.run(background) == "rgb(255, 255, 255)"
+    drawn = "return getComputedStyle(document.querySelector('.chart svg')).backgroundColor"
+    white = "rgb(255, 255, 255)"
+    try:
+        draw_all(shown)
+        assert shown.run(background) == shown.run(drawn) == white
+        shown.one("#theme").click()
+        assert shown.one("#theme").text == "Light theme"
+        dark = shown.run(background)
+        assert dark != white
+        shown.wait(f"{drawn} === '{dark}'")
+        shown.open(page_file)
+        assert shown.run(background) == dark
+        shown.one("#theme").click()
+        assert shown.run(background) == white
+    finally:
+        shown.run("localStorage.clear()")
 
 
 @pytest.mark.parametrize("width", [360, 768])
@@ -120,7 +127,7 @@ def test_headings_come_in_order(shown: Browser, page_file: Path) -> None:
         levels = shown.run(f"{visible}.map(one => Number(one.tagName[1]))")
         assert levels[0] == 1
         assert levels.count(1) == 1
-        assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+        assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
 
 
 def test_axe_finds_nothing_serious(shown: Browser, page_file: Path) -> None:
@@ -130,7 +137,9 @@ def test_axe_finds_nothing_serious(shown: Browser, page_file: Path) -> None:
         shown.run(base.AXE_SCRIPT)
         script = "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then(done)"
         found = shown.driver.execute_async_script(script)["violations"]
-        assert [f"{one['id']}: {one['nodes'][0]['html']}" for one in found if one["impact"] in ("serious", "critical")] == []
+        assert [
+            f"{one['id']}: {one['nodes'][0]['html']}" for one in found if one["impact"] in ("serious", "critical")
+        ] == []
 
 
 def test_hostile_results_run_nothing(shown: Browser, tmp_path: Path) -> None:
@@ -155,7 +164,9 @@ def test_without_a_script_the_tables_are_there(shown: Browser, page_file: Path) 
         shown.driver.get("about:blank")
         shown.driver.get(page_file.as_uri())
         text = shown.one("main").text
-        visible = [one.get_attribute("id") for one in shown.all("#charts, #budgets, #theme, #filters") if one.is_displayed()]
+        visible = [
+            one.get_attribute("id") for one in shown.all("#charts, #budgets, #theme, #filters") if one.is_displayed()
+        ]
     finally:
         shown.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
     assert visible == []
@@ -167,7 +178,11 @@ def test_print_has_the_tables_and_no_controls(shown: Browser) -> None:
     shown.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
         assert shown.one("#table3").is_displayed()
-        assert [one for one in shown.all("button, select, input, nav") if one.is_displayed() and not one.find_elements("xpath", "ancestor::thead")] == []
+        assert [
+            one
+            for one in shown.all("button, select, input, nav")
+            if one.is_displayed() and not one.find_elements("xpath", "ancestor::thead")
+        ] == []
         assert shown.run("return getComputedStyle(document.querySelector('#rows')).display") == "table"
         assert shown.run("return getComputedStyle(document.querySelector('#rows td a')).textDecorationLine") == "none"
     finally:
@@ -192,3 +207,32 @@ def test_tables_are_copied_where_there_is_no_clipboard(shown: Browser) -> None:
     shown.wait("return document.getElementById('said').textContent === 'Markdown copied'")
     assert re.match("# Many cells", shown.run("return window.copied"))
     assert shown.run("return document.activeElement === arguments[0]", button)
+
+
+def odd(name: str) -> Results:
+    """Results that lack what most have."""
+    cells = {
+        "failed cells only": [_record("oom"), _record("error", seed=1)],
+        "one cell": [_record()],
+        "random weights": [_record(weights="random", scale="tiny"), _record(weights="random", scale="tiny", seed=1)],
+        "a causal model": [_record(kind="causal", bits=4, generated_f1=0.4), _record(dataset="SST-5")],
+        "no machine, no phases": [_record(fields={"machine": None, "checks": [], "quality": None, "flops": None})],
+    }
+    run = {"study": study(), "command": "tunebench run s", "written_at": "", "cell_ids": []}
+    return results(run, *cells[name])
+
+
+@pytest.mark.parametrize(
+    "name", ["failed cells only", "one cell", "random weights", "a causal model", "no machine, no phases"]
+)
+def test_odd_results_are_shown(shown: Browser, tmp_path: Path, name: str) -> None:
+    page = page_of(odd(name))
+    path = tmp_path / "report.html"
+    path.write_text(page, encoding="utf-8")
+    shown.open(path)
+    draw_all(shown)
+    for cell in data_in(page, "cells")["cells"]:
+        shown.run("location.hash = `cell=${arguments[0]}`", cell["key"])
+        shown.wait("return document.querySelector('#view h2') !== null")
+        assert shown.one("#view h2").text.startswith(cell["title"][0])
+    assert shown.complaints() == []

@@ -25,7 +25,9 @@ def part(name: str = "tokens", chart: Chart | None = CHART, **columns: Any) -> I
 
 def rows_of(make_record: MakeRecord, *evidence: Evidence) -> list[Row]:
     """A row for each."""
-    run = results(RUN, *(Measured(make_record(method=f"m{at}", method_name=f"m{at}"), one) for at, one in enumerate(evidence)))
+    run = results(
+        RUN, *(Measured(make_record(method=f"m{at}", method_name=f"m{at}"), one) for at, one in enumerate(evidence))
+    )
     return rows(run, places(run), judges_of(run))
 
 
