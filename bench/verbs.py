@@ -187,7 +187,9 @@ def report(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _draw(paths: Sequence[Path], arguments: argparse.Namespace, targets: Sequence["Target"], console: "Console") -> None:
+def _draw(
+    paths: Sequence[Path], arguments: argparse.Namespace, targets: Sequence["Target"], console: "Console"
+) -> None:
     """Draw a report, write the cards of kept artifacts, and log the cells where the user wants them too."""
     from bench.export import cards, export
     from bench.report.draw import draw

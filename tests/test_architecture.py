@@ -13,7 +13,12 @@ ROOT = Path(__file__).parents[1]
 #: Low to high; a module imports its own row and those above it in this list. A new module is given its row here.
 LAYERS = (
     {
-        "bench", "bench.errors", "bench.toml_file", "bench.palette", "bench.printable", "bench.runner.guard",
+        "bench",
+        "bench.errors",
+        "bench.toml_file",
+        "bench.palette",
+        "bench.printable",
+        "bench.runner.guard",
         "bench.host_memory",
     },
     {"bench.study"},

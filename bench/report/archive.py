@@ -90,10 +90,9 @@ def parse(contents: Mapping[str, str], folder: Path) -> Results:
 
 def _split(studies: Sequence[Mapping[str, Any]], cells: Sequence[Measured], where: Path) -> Iterator[Run]:
     """The runs with their cells."""
-    counts = [study.get("records") for study in studies]
-    if len(studies) == 1:
-        counts = [len(cells)]
-    if not all(type(count) is int and count >= 0 for count in counts) or sum(counts) != len(cells):
+    told = [len(cells)] if len(studies) == 1 else [study.get("records") for study in studies]
+    counts = [count for count in told if isinstance(count, int) and count >= 0]
+    if len(counts) < len(studies) or sum(counts) != len(cells):
         raise RunFolderError(f"{where} cannot be read: it does not tell which records are of which run")
     begin = 0
     for study, count in zip(studies, counts, strict=True):

@@ -1,4 +1,4 @@
-"""The last lines of a report on the terminal: how many cells there are, which failed or are suspect, where files are."""
+"""The last lines of a report on the terminal: how many cells there are, which failed or are suspect, and the files."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

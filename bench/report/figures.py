@@ -27,8 +27,8 @@ def files(insight: Insight, folder: str, kinds: Collection[str] = ("svg", "png")
 def pictures(spec: Mapping[str, Any], path: str, kinds: Collection[str]) -> dict[str, bytes]:
     """A chart by path with its suffix, as svg, png or both."""
     svg = picture.svg(spec) if kinds else ""
-    drawn = {"svg": svg.encode, "png": lambda: picture.pixels(svg)}
-    return {f"{path}.{kind}": draw() for kind, draw in drawn.items() if kind in kinds}
+    found = {f"{path}.svg": svg.encode()} if "svg" in kinds else {}
+    return found | ({f"{path}.png": picture.pixels(svg)} if "png" in kinds else {})
 
 
 def to_csv(insight: Insight) -> str:

@@ -56,7 +56,7 @@ def _curve(name: str, steps: list[dict[str, str]]) -> StepCurve:
     starts = ends[:-1]
     took = np.add.reduceat(seconds, starts)
     return StepCurve(
-        name=name,  # type: ignore[arg-type] # it is one of them
+        name=name,
         last_step=tuple(ends[1:].tolist()),
         elapsed_seconds=_short(np.cumsum(took)),
         samples_per_second=_short(np.add.reduceat(samples, starts) / took),

@@ -88,7 +88,7 @@ def test_an_efficiency_table_where_records_hold_one(run_folder: Path, tmp_path: 
         record["latency"] = [{"batch_size": 1, "timed_batches": 9, "p50_seconds": 0.125, "p90_seconds": 0.25,
                               "p99_seconds": None}]  # fmt: skip
         write_text(path, json.dumps(record))
-    files, said = drawn(run_folder, tmp_path / "after")
+    files, _ = drawn(run_folder, tmp_path / "after")
     assert set(files) >= ALWAYS | EFFICIENCY
     assert "| 125.00 |" in " ".join(files["efficiency.md"].split())
 

@@ -24,6 +24,8 @@ BUILDERS: dict[str, Callable[..., Table | None]] = {
     "table1": table1.build, "table2": table2.build, "table3": table3.build, "table4": table4.build,
     "efficiency": efficiency.build, "repeatability": repeatability.build,
 }  # fmt: skip
+
+
 def built(records: list[Record]) -> dict[str, Table]:
     found = {name: build("Run", records) for name, build in BUILDERS.items()}
     return {name: table for name, table in found.items() if table is not None}

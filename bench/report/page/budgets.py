@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.report.page.rows import KILOJOULES, MINUTES, Row
+from bench.report.rows import KILOJOULES, MINUTES, Row
 from bench.report.standings import Against, Judge
 
 

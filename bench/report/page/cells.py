@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bench.record import Record
+from bench.report.address import Place
 from bench.report.measured import Measured
 from bench.report.names import NAMES, flat, labels
-from bench.report.page.address import Place
 from bench.report.page.embed import clean
 from bench.report.run import Results, Run
 from bench.report.step_curve import StepCurve

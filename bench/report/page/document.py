@@ -11,9 +11,8 @@ from markupsafe import Markup
 
 from bench.report import fragment, render
 from bench.report.page import budgets, cells, charts, overview, shown, targets
-from bench.report.page.address import places
 from bench.report.page.embed import clean_text, json_in_html, policy
-from bench.report.page.rows import rows
+from bench.report.rows import rows
 from bench.report.run import Results
 from bench.report.standings import Judge
 from bench.report.table import Table
@@ -80,7 +79,7 @@ def _content(
     results: Results, tables: Mapping[str, Table], judges: Sequence[Judge], files: Mapping[str, bytes]
 ) -> dict[str, Any]:
     """What the template fills in, by name."""
-    found = rows(results, places(results), judges)
+    found = rows(results, judges)
     insights, specs = shown.embedded(found)
     drawn = charts.embedded(found, specs)
     data = {

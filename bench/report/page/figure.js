@@ -11,9 +11,7 @@ function figure(spec) {
   const { title, caption } = spec.usermeta;
   const drawing = make("div", { class: "chart", role: "group", "aria-label": title, tabindex: "0" });
   const details = make("details", {}, make("summary", {}, "Data of this chart"));
-  details.addEventListener("toggle", () => {
-    if (details.open && details.children.length === 1) details.append(dataOf(spec));
-  });
+  details.addEventListener("toggle", () => details.append(dataOf(spec)), { once: true });
   const save = make("button", { type: "button" }, "Save as SVG");
   save.addEventListener("click", () => saveSvg(drawing, title));
   figures.set(drawing, { spec: isNarrow() ? narrow(spec) : spec });

@@ -38,5 +38,6 @@ function overview() {
   }
 
   heads.forEach((head, place) => head.firstElementChild.addEventListener("click", () => sort(place)));
-  for (const event of ["input", "change", "reset"]) form.addEventListener(event, () => setTimeout(filter));
+  for (const event of ["input", "change"]) form.addEventListener(event, filter);
+  form.addEventListener("reset", () => setTimeout(filter));
 }

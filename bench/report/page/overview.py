@@ -8,7 +8,7 @@ from bench.record import Record
 from bench.report import footnotes
 from bench.report.conditions import conditions
 from bench.report.page.embed import clean
-from bench.report.page.rows import Row, quantities
+from bench.report.rows import Row, quantities
 from bench.report.run import Results
 from bench.report.scores import F1
 from bench.report.statistics import LEVEL, Quantity

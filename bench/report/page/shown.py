@@ -8,8 +8,8 @@ from bench.printable import one_line
 from bench.report import insight_chart
 from bench.report.measured import Measured, Shown
 from bench.report.page.embed import clean, json_in_html
-from bench.report.page.rows import Row
 from bench.report.quotes import QUOTE_CHARACTERS
+from bench.report.rows import Row
 
 #: Bytes of all charts and tables together; the page as a whole is to stay small.
 MOST_BYTES = 800_000

@@ -1,7 +1,7 @@
 """Keys of rows and cells: each is one cell's own, and safe in an address."""
 
+from bench.report.address import places
 from bench.report.measured import Evidence, Measured
-from bench.report.page.address import places
 from bench.report.run import Results
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import results, study

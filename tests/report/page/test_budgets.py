@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from bench.report.page.address import places
 from bench.report.page.budgets import LIMITS, costs, embedded
-from bench.report.page.rows import Row, rows
+from bench.report.rows import Row, rows
 from bench.report.run import Results
 from tests.report.conftest import MakeRecord
 from tests.report.page.conftest import judges_of
@@ -32,7 +31,7 @@ def row_of(
 
 def rows_of(*records: Any) -> tuple[list[Row], Results]:
     run = results(RUN, *(one for row in records for one in row))
-    return rows(run, places(run), judges_of(run)), run
+    return rows(run, judges_of(run)), run
 
 
 def group_of(*records: Any) -> dict[str, Any]:
@@ -96,7 +95,7 @@ def test_datasets_and_runs_are_kept_apart(make_record: MakeRecord, several: bool
     other = row_of(make_record, "a", [0.8], 1000, dataset="SST-5")
     one = results(RUN, *first, *other).runs[0]
     run = Results((one, one)) if several else Results((one,))
-    found = embedded(rows(run, places(run), judges_of(run)), judges_of(run))["groups"]
+    found = embedded(rows(run, judges_of(run)), judges_of(run))["groups"]
     machine = "AMD EPYC 7B13, 2 cores"
     named = [
         f"IMDb, {machine}, s (1)",

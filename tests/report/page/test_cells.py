@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from bench.report.address import places
 from bench.report.measured import Evidence, Measured
-from bench.report.page.address import places
 from bench.report.page.cells import SHARED, embedded, replay
 from bench.report.run import Results
 from bench.report.step_curve import StepCurve

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from bench.report.page.address import places
-from bench.report.page.charts import PARTS, TITLES, embedded
-from bench.report.page.rows import Row, rows
+from bench.report.chart_frames import PARTS
+from bench.report.page.charts import TITLES, embedded
+from bench.report.rows import Row, rows
 from bench.report.run import Results
 from tests.report.conftest import MakeRecord
 from tests.report.page.conftest import judges_of
@@ -16,7 +16,7 @@ RUN = {"study": study(), "command": "tunebench run s", "written_at": "", "cell_i
 
 
 def rows_of(run: Results) -> list[Row]:
-    return rows(run, places(run), judges_of(run))
+    return rows(run, judges_of(run))
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from bench.report.page.address import places
 from bench.report.page.overview import embedded, head, table
-from bench.report.page.rows import quantities, rows, train_seconds
+from bench.report.rows import quantities, rows, train_seconds
 from bench.report.run import Results
 from tests.report.conftest import MakeRecord
 from tests.report.page.conftest import judges_of
@@ -16,7 +15,7 @@ RUN = {"study": study(title="A title\x1b"), "command": "tunebench run s", "writt
 
 
 def drawn(run: Results) -> dict[str, Any]:
-    return table(run, rows(run, places(run), judges_of(run)))
+    return table(run, rows(run, judges_of(run)))
 
 
 def test_the_head_counts_cells_and_names_versions(make_record: MakeRecord) -> None:
@@ -95,7 +94,7 @@ def test_several_runs_have_a_column_for_the_machine(make_record: MakeRecord) -> 
 
 def test_each_cell_has_its_own_numbers(make_record: MakeRecord) -> None:
     run = results(RUN, make_record(macro_f1=0.9), make_record("oom", seed=1))
-    (row,) = embedded(run, rows(run, places(run), judges_of(run)))
+    (row,) = embedded(run, rows(run, judges_of(run)))
     assert [len(each) for each in row["each"]] == [len(quantities(run)) + 2] * 2
     assert (row["each"][0][0], row["each"][0][-1]) == ("0.9000", "ok")
     assert set(row["each"][1][:-1]) == {"–"}

@@ -8,8 +8,7 @@ import pytest
 from bench.insight import Chart, Insight
 from bench.report.measured import Evidence, Measured, Shown
 from bench.report.page import shown
-from bench.report.page.address import places
-from bench.report.page.rows import Row, rows
+from bench.report.rows import Row, rows
 from tests.report.conftest import MakeRecord
 from tests.report.page.conftest import judges_of
 from tests.report.predicted import results, study
@@ -28,7 +27,7 @@ def rows_of(make_record: MakeRecord, *evidence: Evidence) -> list[Row]:
     run = results(
         RUN, *(Measured(make_record(method=f"m{at}", method_name=f"m{at}"), one) for at, one in enumerate(evidence))
     )
-    return rows(run, places(run), judges_of(run))
+    return rows(run, judges_of(run))
 
 
 def showing(*parts: Insight, **more: Any) -> Evidence:

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from bench.report.page.address import places
-from bench.report.page.rows import Row, rows
 from bench.report.page.targets import NEVER, UNKNOWN, Course, course, embedded, reached, reference
+from bench.report.rows import Row, rows
 from tests.report.conftest import MakeRecord
 from tests.report.page.conftest import judges_of
 from tests.report.predicted import results, study
@@ -49,7 +48,7 @@ def test_test_f1_is_held_against_test_f1_alone() -> None:
 
 def rows_of(make_record: MakeRecord, *given: dict[str, Any]) -> list[Row]:
     run = results(RUN, *(make_record(**one) for one in given))
-    return rows(run, places(run), judges_of(run))
+    return rows(run, judges_of(run))
 
 
 def points(*pairs: tuple[int, float, float]) -> dict[str, Any]:

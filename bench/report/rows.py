@@ -1,4 +1,4 @@
-"""The rows of a page: of each row of the tables its names, its numbers and what must be known of it."""
+"""The rows of charts and of the page: of each row of the tables its names, its numbers and what must be known of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from typing import Any
 
 from bench.record import Record
 from bench.report import efficiency, stamp
+from bench.report.address import Place, places
 from bench.report.footnotes import Notes
 from bench.report.names import NAMES
-from bench.report.page.address import Place
 from bench.report.quantities import quantities_of
 from bench.report.run import Results
 from bench.report.scores import F1
@@ -100,18 +100,18 @@ def quantities(results: Results) -> tuple[Quantity, ...]:
     return (*quantities_of([record for record, _ in results.cells]), *BESIDE)
 
 
-def rows(results: Results, places: Sequence[Place], judges: Sequence[Judge]) -> list[Row]:
+def rows(results: Results, judges: Sequence[Judge]) -> list[Row]:
     """The rows of all runs.
 
     Args:
         results: that are drawn.
-        places: of their rows.
         judges: of the records of each run.
     """
     columns, labels = quantities(results), results.labels() if len(results.runs) > 1 else [""] * len(results.runs)
     found: list[Row] = []
+    known = places(results)
     for number, (label, judge) in enumerate(zip(labels, judges, strict=True)):
-        own = [place for place in places if place.run == number]
+        own = [place for place in known if place.run == number]
         records = [[record for record, _ in place.cells] for place in own]
         notes = Notes()
         content = describe(records, columns, notes)
