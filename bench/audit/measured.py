@@ -6,10 +6,10 @@ from pathlib import Path
 from bench.cell import Cell
 from bench.errors import RunFolderError
 from bench.record import Record
-from bench.report.conditions import conditions
-from bench.report.load import load
-from bench.report.quantities import QUANTITIES
-from bench.report.statistics import mean_std, over_seeds
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.statistics import mean_std, over_seeds
+from bench.report.results.load import load
+from bench.report.tables.conditions import conditions
 
 #: Dataset, model and method by their study names.
 Key = tuple[str, str, str]

@@ -12,9 +12,9 @@ from bench.audit.result import Audit, summary
 from bench.errors import RunFolderError
 from bench.printable import one_line
 from bench.published.quantities import TITLES
-from bench.report import csv_text
-from bench.report.render import MARKDOWN, paragraph
-from bench.report.table import DASH
+from bench.report.tables import csv_text
+from bench.report.tables.render import MARKDOWN, paragraph
+from bench.report.tables.table import DASH
 from bench.store import write_text
 
 HEADERS = (

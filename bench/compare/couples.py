@@ -7,8 +7,8 @@ from typing import Literal
 
 from bench.compare.side import Side
 from bench.record import Record
-from bench.report.measured import Measured
-from bench.report.names import NAMES
+from bench.report.analysis.names import NAMES
+from bench.report.results.measured import Measured
 
 SideName = Literal["A", "B"]
 

@@ -10,8 +10,8 @@ from bench.compare.changes import ABSENT
 from bench.compare.result import Comparison
 from bench.compare.side import Side
 from bench.printable import one_line
-from bench.report import csv_text
-from bench.report.names import NAMES
+from bench.report.analysis.names import NAMES
+from bench.report.tables import csv_text
 
 #: A line is a change, a cell that was not measured on both sides, or a metric; what it has no use for is empty.
 COLUMNS = (

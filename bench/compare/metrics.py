@@ -6,8 +6,8 @@ from typing import Literal
 
 from bench.compare.couples import Couple
 from bench.record import Record, Speed
-from bench.report.quantities import GENERATED, QUANTITIES, inference_speed, of_speed, train_speed
-from bench.report.statistics import Quantity
+from bench.report.analysis.quantities import GENERATED, QUANTITIES, inference_speed, of_speed, train_speed
+from bench.report.analysis.statistics import Quantity
 
 Kind = Literal["quality", "timed", "memory", "size", "exact"]
 #: Sums of values up to this are finite.

@@ -9,10 +9,10 @@ import numpy as np
 from bench.compare.couples import Couple
 from bench.compare.metrics import Metric
 from bench.record import Estimate
-from bench.report import paired
-from bench.report.paired import Difference
-from bench.report.stacked import reader, stack
-from bench.report.statistics import student_interval
+from bench.report.analysis import paired
+from bench.report.analysis.paired import Difference
+from bench.report.analysis.stacked import reader, stack
+from bench.report.analysis.statistics import student_interval
 
 #: A difference beyond this is no measurement.
 LARGEST = 1e9
@@ -53,7 +53,7 @@ def measure(metric: Metric, row: Sequence[Couple], differences: Sequence[float |
       from run to run, for each pair of runs draws it anew. Repeats of a seed are runs; of a quality they are one.
     - Windows: of one run on either side, where both values are medians of windows with an interval: from the lowest B
       over the highest A to the highest B over the lowest A. It leaves 0 out where the two intervals do not meet.
-    - Texts: of macro F1, the paired bootstrap of ``bench.report.paired``, where both sides keep their predictions.
+    - Texts: of macro F1, the paired bootstrap of ``bench.report.analysis.paired``, where both sides keep predictions.
 
     Args:
         metric: which.

@@ -9,10 +9,10 @@ from bench.compare.changes import Change
 from bench.compare.result import Comparison, Outcome
 from bench.compare.verdicts import Move
 from bench.printable import one_line
-from bench.report import terminal
-from bench.report.footnotes import DAGGER, Notes
-from bench.report.names import labels
-from bench.report.table import DASH
+from bench.report.analysis.names import labels
+from bench.report.tables import terminal
+from bench.report.tables.footnotes import DAGGER, Notes
+from bench.report.tables.table import DASH
 
 #: A file or a pipe has no width; it need not be folded.
 UNFOLDED = 10_000

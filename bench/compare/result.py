@@ -11,7 +11,7 @@ from bench.compare.couples import Couple, Coupling, Single, couple
 from bench.compare.side import Side
 from bench.compare.verdicts import QUIET, Move, Rules, judge
 from bench.record import Record
-from bench.report.names import NOT_A_SETTING, apart, flat, labels
+from bench.report.analysis.names import NOT_A_SETTING, apart, flat, labels
 
 #: Regressions that the last sentence names.
 NAMED = 3

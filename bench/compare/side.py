@@ -7,9 +7,9 @@ from typing import Any, Literal
 from bench.errors import RunFolderError
 from bench.printable import one_line
 from bench.record import Record
-from bench.report import archive
-from bench.report.evidence import predictions_of
-from bench.report.measured import Evidence, Measured
+from bench.report.results import archive
+from bench.report.results.evidence import predictions_of
+from bench.report.results.measured import Evidence, Measured
 from bench.store import RunFolder, read_record, study_of
 
 LONGEST_MESSAGE = 400

@@ -11,8 +11,8 @@ from bench.compare.couples import Couple
 from bench.compare.metrics import Metric
 from bench.compare.noise import Noise
 from bench.record import Record
-from bench.report.compared import speed_conditions
-from bench.report.stamp import stamp_of
+from bench.report.analysis.compared import speed_conditions
+from bench.report.tables.stamp import stamp_of
 
 Verdict = Literal[
     "same", "within noise", "noise unknown", "moved", "changed", "better", "better, noise unknown", "worse",

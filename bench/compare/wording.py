@@ -9,8 +9,8 @@ from bench.compare.result import Comparison, counted
 from bench.compare.side import Side
 from bench.compare.verdicts import Move, Rules
 from bench.printable import one_line
-from bench.report.statistics import LEVEL
-from bench.report.table import DASH
+from bench.report.analysis.statistics import LEVEL
+from bench.report.tables.table import DASH
 
 LONGEST_VALUE = 60
 #: Characters that two long values share before what differs.

@@ -10,12 +10,12 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from bench.export.loading import Library, code, hub_id, known
 from bench.printable import one_line
 from bench.record import Record
-from bench.report.conditions import conditions
-from bench.report.evidence import FOLDERS
-from bench.report.names import NAMES, labels
-from bench.report.quantities import QUALITY, QUANTITIES, quantities_of
-from bench.report.render import MARKDOWN, paragraph
-from bench.report.statistics import Quantity, by_row, over_seeds
+from bench.report.analysis.names import NAMES, labels
+from bench.report.analysis.quantities import QUALITY, QUANTITIES, quantities_of
+from bench.report.analysis.statistics import Quantity, by_row, over_seeds
+from bench.report.results.evidence import FOLDERS
+from bench.report.tables.conditions import conditions
+from bench.report.tables.render import MARKDOWN, paragraph
 
 DASH = "–"
 LONGEST_NAME, LONGEST_FACT = 60, 500

@@ -5,7 +5,7 @@ from pathlib import Path
 from bench.artifact import CARD, PEFT, WHOLE
 from bench.export.loading import Library
 from bench.record import Record
-from bench.report.run import Results, Run
+from bench.report.results.run import Results, Run
 from bench.store import CELL_ID, RunFolder, valid_record, write_text
 
 CONFIG = "config.json"

@@ -12,7 +12,7 @@ import pandas as pd
 from bench.record import Record
 from bench.report.frame import OPTION, Point, points_of, records_frame
 from bench.report.frame_columns import COLUMNS
-from bench.report.run import Results
+from bench.report.results.run import Results
 
 Value = bool | int | float | str
 NAMES = ("dataset", "model", "method", "seed", "repeat")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from bench.errors import RequestError, printable
 from bench.export.logged import LoggedCell, cells
 from bench.export.target import without_secrets
-from bench.report.run import Results
+from bench.report.results.run import Results
 
 #: Read when mlflow is imported: it tells its makers nothing, prints no links and no progress.
 QUIET = {

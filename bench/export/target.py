@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from bench.errors import RequestError, printable
-from bench.report.run import Results
+from bench.report.results.run import Results
 
 Kind = Literal["tensorboard", "mlflow"]
 POSSIBLE = "possible are tensorboard=DIR and mlflow=URI"

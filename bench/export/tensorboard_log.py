@@ -15,7 +15,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from bench.cell import slug
 from bench.errors import RunFolderError
 from bench.export.logged import LoggedCell, cells
-from bench.report.run import Results
+from bench.report.results.run import Results
 from bench.store import write_bytes
 
 #: TensorBoard looks for "tfevents". The name is always the same, so that a second log replaces the first.

@@ -7,8 +7,8 @@ from rich.console import Console
 
 from bench.printable import one_line, printable
 from bench.record import Record
-from bench.report.run import Results
-from bench.report.stamp import stamp_of
+from bench.report.results.run import Results
+from bench.report.tables.stamp import stamp_of
 
 #: Lines of failed and of suspect rows; the tables name them all.
 MOST_LINES = 8

@@ -3,29 +3,29 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from bench.report import (
-    archive,
+from bench.report import insights
+from bench.report.analysis.stacked import reader
+from bench.report.analysis.standings import Judge
+from bench.report.charts import study_figures
+from bench.report.page import document
+from bench.report.results import archive
+from bench.report.results.run import Results, Run
+from bench.report.tables import (
     comparison_table,
     comparisons,
     efficiency,
-    insights,
     latex,
     merged,
     published_table,
     render,
     repeatability,
-    study_figures,
     table1,
     table2,
     table3,
     table4,
 )
-from bench.report.comparison_table import Comparisons
-from bench.report.page import document
-from bench.report.run import Results, Run
-from bench.report.stacked import reader
-from bench.report.standings import Judge
-from bench.report.table import Table
+from bench.report.tables.comparison_table import Comparisons
+from bench.report.tables.table import Table
 
 FORMATS = ("md", "csv", "tex", "html", "png")
 #: Kinds of picture by the format that they come with: Markdown shows them as svg.

@@ -6,9 +6,10 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.published import load_shipped
-from bench.report import closing, comparisons, contents, manifest, terminal
-from bench.report.load import load
-from bench.report.run import Results
+from bench.report import closing, contents, manifest
+from bench.report.results.load import load
+from bench.report.results.run import Results
+from bench.report.tables import comparisons, terminal
 
 
 def draw(paths: Sequence[Path], reports: Path, console: Console, formats: Sequence[str] = ("all",)) -> Results:

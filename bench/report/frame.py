@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from bench.record import Record
-from bench.report import efficiency
+from bench.report.analysis.statistics import by_row
 from bench.report.frame_columns import COLUMNS, Dtype, described
-from bench.report.load import load
-from bench.report.measured import Measured
-from bench.report.run import Results, Run
-from bench.report.statistics import by_row
+from bench.report.results.load import load
+from bench.report.results.measured import Measured
+from bench.report.results.run import Results, Run
+from bench.report.tables import efficiency
 
 OPTION, VERSION = "option_", "version_"
 CURVES: Mapping[str, tuple[Dtype, str]] = {

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
 from bench.record import Latency, PhaseName, Record
-from bench.report.conditions import inference_batch
+from bench.report.tables.conditions import inference_batch
 
 Dtype = Literal["string", "Int64", "Float64", "boolean"]
 Role = Literal["name", "outcome", "setting", "result", "origin"]

@@ -7,11 +7,11 @@ from typing import NamedTuple
 from bench.cell import Cell, slug
 from bench.insight import Insight, Value
 from bench.printable import one_line
-from bench.report import quotes
-from bench.report.measured import Measured, Shown, by_row
-from bench.report.names import NAMES, NOT_A_SETTING, apart, flat, labels
-from bench.report.render import MARKDOWN
-from bench.report.run import Results, told_apart
+from bench.report.analysis.names import NAMES, NOT_A_SETTING, apart, flat, labels
+from bench.report.results import quotes
+from bench.report.results.measured import Measured, Shown, by_row
+from bench.report.results.run import Results, told_apart
+from bench.report.tables.render import MARKDOWN
 
 FOLDER, INDEX = "insights", "insights.md"
 LONGEST_TEXT = 2000
@@ -50,7 +50,7 @@ def files(results: Results, kinds: Collection[str] = ("svg", "png")) -> dict[str
     rows = _rows(results)
     if not rows:
         return {}
-    from bench.report import figures  # slow to import, and most runs have nothing to draw
+    from bench.report.charts import figures  # slow to import, and most runs have nothing to draw
 
     lines, numbers = ["# Insights", INTRODUCTION], itertools.count(1)
     found: dict[str, bytes] = {}

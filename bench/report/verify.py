@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from bench.errors import RunFolderError
-from bench.report import archive, contents, manifest
+from bench.report import contents, manifest
+from bench.report.results import archive
 
 
 def verify(folder: Path) -> tuple[int, list[str]]:

@@ -8,7 +8,7 @@ import pytest
 
 from bench.audit.measured import comparable, means, read_measured, said
 from bench.errors import RunFolderError
-from bench.report import archive
+from bench.report.results import archive
 from bench.store import RunFolder, write_files
 from tests.compare.support import alone, report, run_folder, run_json
 from tests.report.conftest import MakeRecord

@@ -7,8 +7,8 @@ from typing import Any
 from bench.compare.couples import Couple
 from bench.compare.side import Side
 from bench.record import Record
-from bench.report import archive
-from bench.report.measured import Evidence, Measured
+from bench.report.results import archive
+from bench.report.results.measured import Evidence, Measured
 from bench.store import RunFolder, write_files, write_json
 from bench.study import Study
 from tests.report.predicted import results

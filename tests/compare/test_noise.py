@@ -11,9 +11,9 @@ from bench.compare.couples import Couple
 from bench.compare.metrics import Metric
 from bench.compare.noise import Noise, difference, measure
 from bench.record import Record
-from bench.report.measured import Evidence, Measured
-from bench.report.paired import difference as paired_difference
-from bench.report.statistics import student_interval
+from bench.report.analysis.paired import difference as paired_difference
+from bench.report.analysis.statistics import student_interval
+from bench.report.results.measured import Evidence, Measured
 from tests.compare.support import alone, changed, couples
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped

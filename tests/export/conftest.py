@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from bench.record import Record
-from bench.report.measured import Evidence, Measured
-from bench.report.run import Results
-from bench.report.step_curve import StepCurve
+from bench.report.results.measured import Evidence, Measured
+from bench.report.results.run import Results
+from bench.report.results.step_curve import StepCurve
 from tests.compare.support import run_json
 from tests.report.conftest import MakeRecord
 from tests.report.conftest import make_record as make_record

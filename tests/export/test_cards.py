@@ -14,7 +14,7 @@ from bench.artifact import CARD
 from bench.export import card, cards
 from bench.export.loading import PLACEHOLDER, Library
 from bench.record import Record
-from bench.report.load import load
+from bench.report.results.load import load
 from bench.store import RunFolder
 from tests.compare.support import changed
 from tests.export.kept import Kept, cell_of, keep, record_of, write_run

@@ -116,7 +116,7 @@ asked = []
 NETWORK = ("socket.getaddrinfo", "socket.connect")
 sys.addaudithook(lambda event, facts: asked.append(event) if event in NETWORK else None)
 from bench.export import mlflow_log
-from bench.report.load import load
+from bench.report.results.load import load
 mlflow_log.log(load([Path(sys.argv[1])], print), sys.argv[2])
 import threading
 for thread in threading.enumerate():

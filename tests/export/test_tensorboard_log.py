@@ -11,7 +11,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from bench.errors import RunFolderError
 from bench.export import tensorboard_log
 from bench.record import Record
-from bench.report.run import Results
+from bench.report.results.run import Results
 from tests.compare.support import changed
 from tests.export.conftest import ResultsOf
 from tests.report.conftest import MakeRecord

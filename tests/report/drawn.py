@@ -11,7 +11,7 @@ import pytest
 import vl_convert
 
 from bench.insight import Insight
-from bench.report import look, picture
+from bench.report.charts import look, picture
 
 HOSTILE = [
     "$x_1$ is \\frac{", 'a"b', "back\\", '\\"+datum.x+"', "${x}", "datum['x']", "a.b", "a[0]", "__proto__", "image",

@@ -9,10 +9,10 @@ from sklearn.metrics import f1_score
 
 from bench.insight import Chart, Insight
 from bench.record import Record
-from bench.report.measured import Evidence, Measured, Shown
-from bench.report.predictions import Predictions
-from bench.report.run import Results, Run
-from bench.report.step_curve import MOST_POINTS, StepCurve
+from bench.report.results.measured import Evidence, Measured, Shown
+from bench.report.results.predictions import Predictions
+from bench.report.results.run import Results, Run
+from bench.report.results.step_curve import MOST_POINTS, StepCurve
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import study
 

@@ -8,9 +8,9 @@ from typing import Any
 from sklearn.metrics import f1_score
 
 from bench.record import Record
-from bench.report.evidence import predictions_of
-from bench.report.measured import Evidence, Measured
-from bench.report.run import Results, Run
+from bench.report.results.evidence import predictions_of
+from bench.report.results.measured import Evidence, Measured
+from bench.report.results.run import Results, Run
 from bench.store import CellFolder
 from tests.report.conftest import MakeRecord
 

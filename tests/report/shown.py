@@ -2,7 +2,7 @@
 
 import re
 
-from bench.report.table import DASH, Table
+from bench.report.tables.table import DASH, Table
 
 Cell = tuple[str, tuple[str, ...]]
 

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from bench.record import Record
 from bench.report.closing import MOST_LINES, show
-from bench.report.measured import Evidence, Measured
-from bench.report.run import Results, Run
+from bench.report.results.measured import Evidence, Measured
+from bench.report.results.run import Results, Run
 from tests.report.conftest import MakeRecord
 
 SUSPECT: dict[str, Any] = {"checks": [{"name": "swap", "verdict": "suspect", "found": "pages [red]came[/red]"}]}

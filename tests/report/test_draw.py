@@ -10,7 +10,7 @@ from rich.console import Console
 
 from bench.errors import RunFolderError
 from bench.report.draw import draw
-from bench.report.measured import Measured
+from bench.report.results.measured import Measured
 from bench.store import write_text
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped, study

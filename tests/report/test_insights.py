@@ -12,9 +12,9 @@ import pytest
 
 from bench.insight import Insight
 from bench.record import Record
-from bench.report.evidence import collect
 from bench.report.insights import INDEX, files
-from bench.report.run import Results, Run
+from bench.report.results.evidence import collect
+from bench.report.results.run import Results, Run
 from bench.store import CellFolder
 from tests.report.conftest import MakeRecord
 
@@ -261,7 +261,7 @@ def test_alike_each_time(tmp_path: Path, make_record: MakeRecord) -> None:
 
 def test_a_run_without_insights_loads_no_plotting() -> None:
     code = (
-        "import sys; from bench.report.insights import files; from bench.report.run import Results, Run; "
+        "import sys; from bench.report.insights import files; from bench.report.results.run import Results, Run; "
         "print(len(files(Results((Run({}, '', '', (), ()),)))), 'vl_convert' in sys.modules)"
     )
     done = subprocess.run(

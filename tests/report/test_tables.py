@@ -7,11 +7,11 @@ import pytest
 
 from bench.errors import RunFolderError
 from bench.record import Record
-from bench.report import efficiency, repeatability, table1, table2, table3, table4
-from bench.report.fragment import to_html
-from bench.report.latex import to_latex
-from bench.report.render import files
-from bench.report.table import Table
+from bench.report.tables import efficiency, repeatability, table1, table2, table3, table4
+from bench.report.tables.fragment import to_html
+from bench.report.tables.latex import to_latex
+from bench.report.tables.render import files
+from bench.report.tables.table import Table
 from tests.report.conftest import MakeRecord
 from tests.report.many import many
 from tests.report.shown import unexplained

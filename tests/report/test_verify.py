@@ -9,12 +9,12 @@ from rich.console import Console
 
 from bench.cli import main
 from bench.errors import RunFolderError
-from bench.report.archive import RECORDS
 from bench.report.draw import draw
 from bench.report.manifest import MANIFEST
+from bench.report.results.archive import RECORDS
 from bench.report.verify import verify
 from tests.report.conftest import MakeRecord
-from tests.report.test_load import run_folder
+from tests.report.results.test_load import run_folder
 
 FORMATS = ("md", "csv", "tex")
 

@@ -21,7 +21,7 @@ from bench.errors import DataError
 from bench.explain.render import to_html as explained
 from bench.insight import Insight
 from bench.plan.render import to_csv as plan_csv
-from bench.report import figures
+from bench.report.charts import figures
 from bench.report.draw import draw
 from tests.audit.conftest import plan_row
 from tests.explain.test_render import hostile, printed

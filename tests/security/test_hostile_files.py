@@ -15,7 +15,8 @@ from bench import registry
 from bench.cli import main
 from bench.errors import RequestError
 from bench.insight import Insight
-from bench.report import archive, figures
+from bench.report.charts import figures
+from bench.report.results import archive
 from bench.store import RunFolder, write_files
 from tests.report.conftest import make_record as make_record
 from tests.report.predicted import TRUTH, Cells, flipped, results, study

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.report.rows import KILOJOULES, MINUTES, Row
-from bench.report.standings import Against, Judge
+from bench.report.analysis.standings import Against, Judge
+from bench.report.charts.rows import KILOJOULES, MINUTES, Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bench.record import Record
-from bench.report.address import Place
-from bench.report.measured import Measured
-from bench.report.names import NAMES, flat, labels
+from bench.report.analysis.names import NAMES, flat, labels
+from bench.report.charts.address import Place
 from bench.report.page.embed import clean
-from bench.report.run import Results, Run
-from bench.report.step_curve import StepCurve
+from bench.report.results.measured import Measured
+from bench.report.results.run import Results, Run
+from bench.report.results.step_curve import StepCurve
 
 #: Parts of a record that many records share.
 SHARED = (

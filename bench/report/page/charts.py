@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report import chart_frames, look
+from bench.report.charts import chart_frames, look
+from bench.report.charts.plots import cost, curves, ledger, pareto, points, ranks
+from bench.report.charts.rows import Row
 from bench.report.page.embed import clean
-from bench.report.plots import cost, curves, ledger, pareto, points, ranks
-from bench.report.rows import Row
 
 #: What the page calls its charts, in their order.
 TITLES = {

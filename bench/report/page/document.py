@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.report import fragment, render
+from bench.report.analysis.standings import Judge
+from bench.report.charts.rows import rows
 from bench.report.page import budgets, cells, charts, overview, shown, targets
 from bench.report.page.embed import clean_text, json_in_html, policy
-from bench.report.rows import rows
-from bench.report.run import Results
-from bench.report.standings import Judge
-from bench.report.table import Table
+from bench.report.results.run import Results
+from bench.report.tables import fragment, render
+from bench.report.tables.table import Table
 
 FOLDER = Path(__file__).parent
 TEMPLATE = "page.html.jinja"

@@ -5,14 +5,14 @@ from typing import Any
 
 from bench.printable import one_line
 from bench.record import Record
-from bench.report import footnotes
-from bench.report.conditions import conditions
+from bench.report.analysis.statistics import LEVEL, Quantity
+from bench.report.charts.rows import Row, quantities
 from bench.report.page.embed import clean
-from bench.report.rows import Row, quantities
-from bench.report.run import Results
-from bench.report.scores import F1
-from bench.report.statistics import LEVEL, Quantity
-from bench.report.table import DASH
+from bench.report.results.run import Results
+from bench.report.tables import footnotes
+from bench.report.tables.conditions import conditions
+from bench.report.tables.scores import F1
+from bench.report.tables.table import DASH
 
 NAMES = ("Dataset", "Model", "Machine")
 #: Digits of a raw value; more than any column shows.

@@ -5,11 +5,11 @@ from typing import Any
 
 from bench.insight import Insight
 from bench.printable import one_line
-from bench.report import insight_chart
-from bench.report.measured import Measured, Shown
+from bench.report.charts import insight_chart
+from bench.report.charts.rows import Row
 from bench.report.page.embed import clean, json_in_html
-from bench.report.quotes import QUOTE_CHARACTERS
-from bench.report.rows import Row
+from bench.report.results.measured import Measured, Shown
+from bench.report.results.quotes import QUOTE_CHARACTERS
 
 #: Bytes of all charts and tables together; the page as a whole is to stay small.
 MOST_BYTES = 800_000

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from bench.report.rows import Row, train_seconds
+from bench.report.charts.rows import Row, train_seconds
 
 SHARE = 0.95
 #: What the page says of it.

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from bench.report import efficiency, table1, table2, table3, table4
+from bench.report.analysis.stacked import reader
+from bench.report.analysis.standings import Judge
 from bench.report.page.document import build
-from bench.report.run import Results
-from bench.report.stacked import reader
-from bench.report.standings import Judge
-from bench.report.table import Table
+from bench.report.results.run import Results
+from bench.report.tables import efficiency, table1, table2, table3, table4
+from bench.report.tables.table import Table
 from tests.report.conftest import _record
 from tests.report.many import many
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from bench.insight import Chart, Insight
 from bench.record import Record
-from bench.report.measured import Evidence, Measured, Shown
-from bench.report.run import Results, Run
-from bench.report.step_curve import StepCurve
+from bench.report.results.measured import Evidence, Measured, Shown
+from bench.report.results.run import Results, Run
+from bench.report.results.step_curve import StepCurve
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import study
 

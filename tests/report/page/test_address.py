@@ -1,8 +1,8 @@
 """Keys of rows and cells: each is one cell's own, and safe in an address."""
 
-from bench.report.address import places
-from bench.report.measured import Evidence, Measured
-from bench.report.run import Results
+from bench.report.charts.address import places
+from bench.report.results.measured import Evidence, Measured
+from bench.report.results.run import Results
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import results, study
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from bench.report.charts.rows import Row, rows
 from bench.report.page.budgets import LIMITS, costs, embedded
-from bench.report.rows import Row, rows
-from bench.report.run import Results
+from bench.report.results.run import Results
 from tests.report.conftest import MakeRecord
 from tests.report.page.conftest import judges_of
 from tests.report.predicted import results, study

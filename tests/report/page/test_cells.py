@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from bench.report.address import places
-from bench.report.measured import Evidence, Measured
+from bench.report.charts.address import places
 from bench.report.page.cells import SHARED, embedded, replay
-from bench.report.run import Results
-from bench.report.step_curve import StepCurve
+from bench.report.results.measured import Evidence, Measured
+from bench.report.results.run import Results
+from bench.report.results.step_curve import StepCurve
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import results, study
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from bench.report.chart_frames import PARTS
+from bench.report.charts.chart_frames import PARTS
+from bench.report.charts.rows import Row, rows
 from bench.report.page.charts import TITLES, embedded
-from bench.report.rows import Row, rows
-from bench.report.run import Results
+from bench.report.results.run import Results
 from tests.report.conftest import MakeRecord
 from tests.report.page.conftest import judges_of
 from tests.report.predicted import results, study

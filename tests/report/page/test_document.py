@@ -9,7 +9,7 @@ import pytest
 
 from bench.report.page import document
 from bench.report.page.document import build
-from bench.report.run import Results
+from bench.report.results.run import Results
 from tests.report.conftest import MakeRecord, _record
 from tests.report.many import many
 from tests.report.page.conftest import data_in, judges_of, page_of, tables_of

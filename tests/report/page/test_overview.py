@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from bench.report.charts.rows import quantities, rows, train_seconds
 from bench.report.page.overview import embedded, head, table
-from bench.report.rows import quantities, rows, train_seconds
-from bench.report.run import Results
+from bench.report.results.run import Results
 from tests.report.conftest import MakeRecord
 from tests.report.page.conftest import judges_of
 from tests.report.predicted import results, study

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.report.run import Results
+from bench.report.results.run import Results
 from tests.report.conftest import _record
 from tests.report.page.conftest import Browser, data_in, page_of
 from tests.report.page.hostile import hostile

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from bench.insight import Chart, Insight
-from bench.report.measured import Evidence, Measured, Shown
+from bench.report.charts.rows import Row, rows
 from bench.report.page import shown
-from bench.report.rows import Row, rows
+from bench.report.results.measured import Evidence, Measured, Shown
 from tests.report.conftest import MakeRecord
 from tests.report.page.conftest import judges_of
 from tests.report.predicted import results, study

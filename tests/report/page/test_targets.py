@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from bench.report.charts.rows import Row, rows
 from bench.report.page.targets import NEVER, UNKNOWN, Course, course, embedded, reached, reference
-from bench.report.rows import Row, rows
 from tests.report.conftest import MakeRecord
 from tests.report.page.conftest import judges_of
 from tests.report.predicted import results, study

@@ -1,0 +1,1 @@
+"""What records say together: centres, spreads, intervals, ranks and differences."""

@@ -1,0 +1,105 @@
+"""What one pairing of a study comes to: the difference in quality, and what it costs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from bench.record import Record
+from bench.report.analysis.paired import Difference, difference
+from bench.report.analysis.pairing import Pairing
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.stacked import reader, stack
+from bench.report.analysis.statistics import Quantity
+from bench.report.results.measured import Measured
+
+Pair = tuple[Measured, Measured]
+
+#: What is divided, by column of the table.
+RATIOS = {
+    column: next(quantity for quantity in QUANTITIES if quantity.column == column)
+    for column in ("train_samples_per_second", "inference_samples_per_second", "forward_gflops", "trainable_params")
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """The first method's value divided by the second's, over paired seeds."""
+
+    median: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a pairing comes to.
+
+    Attributes:
+        seeds: that both methods measured.
+        left_out: why other seeds are not among them, a few words each.
+        difference: in macro F1; None where there is none.
+        ratios: by column; those that are known.
+        reasons: why something is unknown, by column, ``difference`` or one of RATIOS.
+    """
+
+    seeds: tuple[int, ...]
+    left_out: tuple[str, ...]
+    difference: Difference | None
+    ratios: Mapping[str, Ratio]
+    reasons: Mapping[str, str]
+
+
+def compare(pairing: Pairing) -> Compared:
+    """Compare the two rows of a pairing."""
+    pairs, left_out = pairing.seeds() if not pairing.reason else ([], [])
+    if not pairs:
+        reason = pairing.reason or f"no seed that both measured: {'; '.join(left_out)}"
+        return Compared((), (), None, {}, dict.fromkeys(("difference", *RATIOS), reason))
+    found = _difference(pairs)
+    divided = {column: _ratio(quantity, pairing.names, pairs) for column, quantity in RATIOS.items()}
+    reasons = {"difference": found, **divided}
+    return Compared(
+        seeds=tuple(first[0].cell.seed for first, _ in pairs),
+        left_out=tuple(left_out),
+        difference=None if isinstance(found, str) else found,
+        ratios={column: ratio for column, ratio in divided.items() if isinstance(ratio, Ratio)},
+        reasons={column: reason for column, reason in reasons.items() if isinstance(reason, str)},
+    )
+
+
+def _difference(pairs: Sequence[Pair]) -> Difference | str:
+    """The difference in macro F1, the first of each pair minus the second, or why there is none."""
+    runs = [*(first for first, _ in pairs), *(second for _, second in pairs)]
+    found = stack([record for record, _ in runs], reader(runs))
+    if isinstance(found, str):
+        return found
+    first, second = np.split(found.predicted, 2)
+    return difference(found.truth, first, second, found.num_labels)
+
+
+def _ratio(quantity: Quantity, names: tuple[str, str], pairs: Sequence[Pair]) -> Ratio | str:
+    """First over second, or why it is unknown."""
+    ratios = []
+    for (first, _), (second, _) in pairs:
+        values = quantity.values((first, second))
+        for name, record, value in zip(names, (first, second), values, strict=True):
+            if value is None:
+                return f"{name}: {quantity.why_not(record)}"
+        if quantity.column.endswith("per_second") and speed_conditions(first) != speed_conditions(second):
+            return "measured on different machines or in different precision"
+        above, below = (value or 0 for value in values)
+        if not below:
+            return f"the value of {names[1]} is 0"
+        ratios.append(above / below)
+    return Ratio(median(ratios), min(ratios), max(ratios))
+
+
+def speed_conditions(record: Record) -> tuple[object, ...]:
+    """What a speed depends on beside the cell."""
+    machine = record.machine
+    if machine is None:
+        return (record.cell_id,)
+    of_device = (machine.gpu,) if machine.device == "cuda" else (machine.cpu, machine.threads)
+    return (machine.device, *of_device, record.precision)

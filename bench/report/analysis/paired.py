@@ -1,0 +1,129 @@
+"""Two methods on the same texts: the difference in macro F1 with its interval, and which of them is right where."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Literal
+
+import numpy as np
+
+from bench.report.analysis.bootstrap import RESAMPLES, Resampled
+from bench.report.analysis.statistics import student_interval
+from bench.report.results.predictions import Classes
+
+Verdict = Literal["first higher", "second higher", "not told apart"]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first method against the second.
+
+    Attributes:
+        texts: that both predicted.
+        by_seed: macro F1 of the first minus that of the second, for each seed.
+        low: end of the bootstrap interval of their mean.
+        high: its other end.
+        seeds_low: end of Student's interval of their mean; None where there is one seed.
+        seeds_high: its other end.
+        only_first_right: texts, mean over seeds.
+        only_second_right: texts, mean over seeds.
+        p_value: McNemar's exact test of equal accuracy; None where there are several seeds.
+    """
+
+    texts: int
+    by_seed: tuple[float, ...]
+    low: float
+    high: float
+    seeds_low: float | None
+    seeds_high: float | None
+    only_first_right: float
+    only_second_right: float
+    p_value: float | None
+
+    @property
+    def mean(self) -> float:
+        """Mean over seeds."""
+        return fmean(self.by_seed)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """From the lowest to the highest end of the intervals."""
+        if self.seeds_low is None or self.seeds_high is None:
+            return self.low, self.high
+        return min(self.low, self.seeds_low), max(self.high, self.seeds_high)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the intervals say together: a method is higher where each of them leaves 0 out, on the same side."""
+        low, high = self.interval
+        if low > 0:
+            return "first higher"
+        return "second higher" if high < 0 else "not told apart"
+
+
+def difference(
+    truth: Classes, first: Classes, second: Classes, num_labels: int, resamples: int = RESAMPLES
+) -> Difference:
+    """Compare two methods on the same texts.
+
+    Args:
+        truth: class of each text, shape [N].
+        first: classes that the first method predicts, shape [S, N]; a row is a seed.
+        second: those of the second, its rows of the same seeds.
+        num_labels: number of classes C.
+        resamples: of the bootstrap.
+
+    Raises:
+        ValueError: shapes that do not fit, no texts, or a class out of range.
+    """
+    if first.shape != second.shape or first.ndim != 2:
+        raise ValueError(f"predictions of shapes {first.shape} and {second.shape}")
+    seeds = len(first)
+    runs = Resampled(truth, np.concatenate([first, second]), num_labels, seeds, resamples)
+    return between(runs, range(seeds), range(seeds, 2 * seeds))
+
+
+def between(runs: Resampled, first: Sequence[int], second: Sequence[int]) -> Difference:
+    """Compare two methods that are among the runs of one test set.
+
+    Args:
+        runs: of these methods and others.
+        first: places of the first method's runs.
+        second: places of the second's, of the same seeds in the same order.
+    """
+    by_seed = [runs.f1[one] - runs.f1[other] for one, other in zip(first, second, strict=True)]
+    low, high = runs.interval(first, minus=second)
+    seeds_low, seeds_high = student_interval(by_seed) if len(by_seed) > 1 else (None, None)
+    first_right, second_right = (runs.predicted[list(places)] == runs.truth for places in (first, second))
+    only_first = (first_right & ~second_right).sum(axis=1)
+    only_second = (second_right & ~first_right).sum(axis=1)
+    return Difference(
+        texts=len(runs.truth),
+        by_seed=tuple(by_seed),
+        low=low,
+        high=high,
+        seeds_low=seeds_low,
+        seeds_high=seeds_high,
+        only_first_right=float(only_first.mean()),
+        only_second_right=float(only_second.mean()),
+        p_value=mcnemar(int(only_first[0]), int(only_second[0])) if len(by_seed) == 1 else None,
+    )
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Two-sided p-value of McNemar's test that two methods are equally accurate, exact at any number of texts.
+
+    Of the texts that one method alone gets right, each is as likely the first's as the second's: twice the smaller tail
+    of the binomial distribution with probability 1/2, in place of the chi-squared approximation of McNemar
+    (Psychometrika 12, 1947, pages 153 to 157).
+
+    Args:
+        only_first: texts that only the first got right.
+        only_second: texts that only the second got right.
+    """
+    total, fewer = only_first + only_second, min(only_first, only_second)
+    ways, tail = 1, 0
+    for hits in range(fewer + 1):
+        tail += ways
+        ways = ways * (total - hits) // (hits + 1)
+    return min(1.0, 2 * tail / (1 << total))

@@ -1,0 +1,117 @@
+"""Best and second best among the rows of a table, where intervals tell them from all rows below."""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from bench.record import Record
+from bench.report.analysis.statistics import Quantity
+
+Rank = Literal["best", "second", ""]
+"""What a number is among those of its group; empty where it is neither, or the intervals do not tell."""
+
+#: What a caption says of them.
+OF_RATES = (
+    "Bold throughput: the highest of rows that were measured alike, none suspect, where its interval (over seeds, or "
+    "over a single seed's windows) lies above those of all other rows; underlined: the second, likewise above those "
+    "below it."
+)
+
+
+def of_f1(group: str, predictions: bool) -> str:
+    """What a caption says of the ranks of F1.
+
+    Args:
+        group: within which rows are ranked, in words.
+        predictions: are at hand.
+    """
+    alone = "" if predictions else " (judged over the seeds alone, which takes too many for different)"
+    return (
+        f"Bold F1: the best of {group} where every other row is told apart from it{alone}; underlined: then the "
+        "second, where every row below is told apart from that."
+    )
+
+
+def dataset_and_model(record: Record) -> Hashable:
+    """What the rows of one group share in most tables."""
+    return record.cell.dataset.name, record.cell.model.name
+
+
+def grouped(rows: Sequence[Sequence[Record]], group: Callable[[Record], Hashable]) -> list[list[int]]:
+    """The places of the rows of each group, in the order in which they come.
+
+    Args:
+        rows: the records of each, one or more.
+        group: names the group of a row by one of its records.
+    """
+    found: dict[Hashable, list[int]] = {}
+    for at, row in enumerate(rows):
+        found.setdefault(group(row[0]), []).append(at)
+    return list(found.values())
+
+
+def of_rates(
+    rows: Sequence[Sequence[Record]], content: Sequence[Mapping[str, Any]], quantities: Iterable[Quantity]
+) -> dict[tuple[int, str], Rank]:
+    """The ranks by row and column of what is better where it is higher.
+
+    Args:
+        rows: the records of each.
+        content: the same rows for a frame.
+        quantities: that are ranked; each has an interval.
+    """
+    found: dict[tuple[int, str], Rank] = {}
+    groups = [places for places in grouped(rows, dataset_and_model) if _comparable([rows[at] for at in places])]
+    for quantity in quantities:
+        for places in groups:
+            known = [at for at in places if content[at][quantity.centre] is not None]
+            ends = {at: _ends(content[at], quantity.column) for at in known}
+            order = sorted(known, key=lambda at: -content[at][quantity.centre])
+            for rank, at in _leading(order, ends):
+                found[at, quantity.column] = rank
+    return found
+
+
+def _leading(order: Sequence[int], ends: Mapping[int, tuple[float, float] | None]) -> list[tuple[Rank, int]]:
+    """The first, and then the second, as long as each lies above all that come after it."""
+    found: list[tuple[Rank, int]] = []
+    ranks: tuple[Rank, ...] = ("best", "second")
+    for place, (rank, at) in enumerate(zip(ranks, order, strict=False)):
+        own, below = ends[at], [ends[other] for other in order[place + 1 :]]
+        if own is None or not below or any(other is None or other[1] >= own[0] for other in below):
+            break
+        found.append((rank, at))
+    return found
+
+
+def _ends(row: Mapping[str, Any], column: str) -> tuple[float, float] | None:
+    low, high = row[f"{column}_low"], row[f"{column}_high"]
+    return None if low is None or high is None else (low, high)
+
+
+def _comparable(rows: Sequence[Sequence[Record]]) -> bool:
+    """Whether throughputs of these rows differ by their methods alone, and none is in doubt."""
+    good = [record for row in rows for record in row if record.status == "ok"]
+    return len(set(map(_conditions, good))) == 1 and all(record.stamp != "suspect" for record in good)
+
+
+def _conditions(record: Record) -> Hashable:
+    machine, data, speed = record.machine, record.data, record.training.speed if record.training else None
+    return (
+        machine and (machine.device, machine.cpu, machine.gpu, machine.cores, machine.threads),
+        record.precision,
+        data and (data.sha256, data.rows.get(record.cell.data.evaluate_split)),
+        record.cell.data.max_length,
+        record.cell.train.batch_size if speed is None else speed.batch_size,
+        record.inference.batch_size if record.inference else record.cell.train.inference_batch_size,
+    )
+
+
+def as_text(ranks: Mapping[tuple[int, str], Rank], at: int, columns: Iterable[str]) -> dict[str, str]:
+    """What a frame says of the ranks of one row.
+
+    Args:
+        ranks: by row and column.
+        at: the row.
+        columns: that are ranked.
+    """
+    return {f"{column}_mark": ranks.get((at, column), "") for column in columns}

@@ -1,0 +1,61 @@
+"""What charts of a study are drawn from: a line for each row, each part of a peak, each point of a curve."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from statistics import fmean
+from typing import Any
+
+from bench.record import MemoryLedger
+from bench.report.charts.rows import KILOJOULES, MINUTES, Row
+from bench.report.frame import points_of
+
+#: Parts of a ledger in the order of a bar, as readers see them.
+PARTS = {
+    "weights_bytes": "weights", "gradients_bytes": "gradients", "optimizer_state_bytes": "optimizer state",
+    "activations_bytes": "activations", "workspace_bytes": "workspace", "allocator_slack_bytes": "allocator slack",
+    "cuda_context_bytes": "CUDA context", "process_bytes": "process", "unattributed_bytes": "unattributed",
+}  # fmt: skip
+
+
+def _names(row: Row) -> dict[str, Any]:
+    """As charts name a row; of several machines the dataset says which."""
+    return {"dataset": row.dataset, "model": row.numbers["model"], "method": row.numbers["method"]}
+
+
+def line(row: Row) -> dict[str, Any]:
+    """The means of a row, with seconds and joules of its training."""
+    times = {"train_seconds": (MINUTES, 60), "energy_train_joules": (KILOJOULES, 1e3)}
+    known = {
+        name: None if (value := row.numbers[quantity.centre]) is None else value * scale
+        for name, (quantity, scale) in times.items()
+    }
+    return {**row.numbers, **_names(row), **known}
+
+
+def parts(row: Row) -> Iterator[dict[str, Any]]:
+    """The parts of a row's peaks, means over the cells that have their ledger."""
+    found: dict[str, list[MemoryLedger]] = {}
+    for cell in row.place.measured:
+        for one in cell.record.memory:
+            found.setdefault(one.of, []).append(one)
+    for of in ("load", "train", "inference"):
+        for part, name in PARTS.items():
+            values = [value for one in found.get(of, []) if (value := getattr(one, part)) is not None]
+            if values:
+                yield {**_names(row), "of": of, "part": name, "mb": fmean(values) / 1e6}
+
+
+def points(row: Row, *, first_alone: bool = False) -> Iterator[dict[str, Any]]:
+    """The points of a row's curves.
+
+    Args:
+        row: of one cell or several.
+        first_alone: one of each curve, which tells what there is.
+    """
+    for cell in row.place.cells:
+        of = {**_names(row), "seed": cell.record.cell.seed, "repeat": cell.record.cell.repeat}
+        for _, curve in groupby(points_of(cell), lambda point: point.pass_name):
+            for point in curve:
+                yield {**of, **point._asdict()}
+                if first_alone:
+                    break

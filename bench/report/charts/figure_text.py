@@ -1,0 +1,71 @@
+"""Text from data in a chart: on one line, of a bounded length, told apart, and never read as an expression."""
+
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len
+
+from bench.insight import Value
+from bench.printable import one_line
+from bench.report.charts import look
+from bench.report.charts.look import CHARACTER
+
+UNKNOWN = "–"
+#: Characters of a name in a chart's data, of an axis's title, of a picture's and of its caption.
+NAME, LABEL, TITLE, CAPTION = 60, 120, 300, 1500
+#: Vega cuts what is too long between any two units of UTF-16, and cannot measure half a character: those of two units
+#: stay only where nothing is cut. Pixels of the broadest character of one unit, and of two.
+LAST_UNIT, BROADEST, BROADEST_PAIR, NO_GLYPH = 0xFFFF, 11.5, 16, "□"
+#: Vega-Lite writes the titles of a tooltip into an expression with its quotes escaped, but not its backslashes.
+_NO_EXPRESSION = str.maketrans({'"': "'", "\\": "/"})
+#: Keys that the tooltip of a page shows as a heading and as a picture of that address.
+_SPECIAL = ("title", "image")
+
+
+def plain(value: Value, limit: int = NAME) -> str:
+    """A value on one line, for an axis, a legend or a tooltip; a dash for an unknown or empty one."""
+    if isinstance(value, float):
+        return f"{value + 0.0:,.6g}".replace("-", "−")
+    text = one_line("" if value is None else str(value), limit) or UNKNOWN
+    if sum(BROADEST_PAIR if ord(char) > LAST_UNIT else BROADEST for char in text) > look.SHORTEST_LIMIT:
+        text = "".join(NO_GLYPH if ord(char) > LAST_UNIT else char for char in text)
+    return text
+
+
+def distinct(values: Iterable[Value]) -> dict[Value, str]:
+    """A name for each value, in their order; values whose text is alike are numbered."""
+    names: dict[Value, str] = {}
+    taken: set[str] = set()
+    for value in dict.fromkeys(values):
+        name = text = plain(value)
+        number = 1
+        while name in taken:
+            number += 1
+            name = f"{text} ({number})"
+        names[value] = name
+        taken.add(name)
+    return names
+
+
+def tip(field: str, title: str, form: str | None = None) -> dict[str, str]:
+    """One line of a tooltip.
+
+    Args:
+        field: of the chart's data.
+        title: from anywhere.
+        form: how a number is written, as d3-format says it; None for text.
+    """
+    safe = plain(title, NAME).translate(_NO_EXPRESSION)
+    line = {"field": field, "title": f"{safe} (column)" if safe in _SPECIAL else safe}
+    return line | ({"type": "nominal"} if form is None else {"type": "quantitative", "format": form})
+
+
+def wrapped(text: str, pixels: float, size: float = CHARACTER) -> list[str]:
+    """Lines of about a width, of text on one line; size is that of a character."""
+    wide = max(1.0, cell_len(text) / max(1, len(text)))
+    return textwrap.wrap(text, max(10, int(pixels / size / wide)))
+
+
+def longest(names: Sequence[str]) -> float:
+    """Pixels that the longest of the names takes, about."""
+    return max((cell_len(name) for name in names), default=0) * CHARACTER

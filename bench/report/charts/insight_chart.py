@@ -1,0 +1,188 @@
+"""The chart of an insight as a spec of Vega-Lite."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from bench.insight import Insight, Value
+from bench.report.charts import look
+from bench.report.charts.chart_parts import (
+    INDEPENDENT,
+    NARROWEST,
+    SPACING,
+    category,
+    columns_of,
+    framed,
+    level,
+    nothing,
+)
+from bench.report.charts.figure_text import LABEL, longest, plain, tip
+from bench.report.charts.insight_rows import CATEGORIES, Picture, select, values
+
+#: Cells of a heatmap up to which their values are written into them, and points of a line up to which each is marked.
+WRITTEN, MARKED = 100, 30
+#: Drawn over a cell of a heatmap whose value is not known.
+SLASH = "M-1,1L1,-1"
+#: How numbers are written: four digits.
+NUMBER = ",.4~g"
+
+
+def spec(insight: Insight) -> dict[str, Any]:
+    """The chart of an insight; ``no data`` where there is nothing to draw.
+
+    Raises:
+        ValueError: the insight has no chart.
+    """
+    if insight.chart is None:
+        raise ValueError(f"insight {insight.name} has no chart")
+    picture = select(insight, insight.chart)
+    chart, caption = picture.chart, " ".join((insight.caption, *picture.notes))
+    if not any(math.isfinite(row.value) for row in picture.rows):
+        return nothing(insight.title, caption)
+    view = DRAW[chart.kind](picture)
+    if chart.reference is not None:
+        view["layer"].append(level(chart.reference, "reference"))
+    number = "value" if chart.kind == "heatmap" else "y"
+    columns = _categories(picture) | {"x": chart.x_label, "value": getattr(chart, f"{number}_label")}
+    whole = framed(insight.title, caption, values(picture), view, picture.panels, columns)
+    return whole if _alike(picture) else whole | INDEPENDENT
+
+
+def _heatmap(picture: Picture) -> dict[str, Any]:
+    """The value of each pair of categories as a colour, and as text in a few; an unknown one is struck through."""
+    chart, xs, ys = picture.chart, picture.domain("x"), picture.domain("y")
+    written = len(xs) * len(ys) <= WRITTEN
+    wide, high = (min(60.0, max(36.0, longest(xs) + 10)), 20) if written else (min(16.0, max(6.0, 480 / len(xs))), 12)
+    size = {"width": round(wide * len(xs)), "height": round(high * len(ys))}
+    found = [row.value for row in picture.rows if math.isfinite(row.value)]
+    scale = {"domain": _ends(found, chart.centre), "range": "heatmap" if chart.centre is None else "diverging"}
+    legend = {"title": plain(chart.value_label, LABEL), "format": NUMBER, "tickCount": 5}
+    at = {"x": _along(xs, chart.x_label, size["width"]), "y": _along(ys, chart.y_label, size["height"], upright=False)}
+    tips = [*_tips(picture), tip("value", chart.value_label, NUMBER)]
+    colour = {"field": "value", "type": "quantitative", "scale": scale | {"interpolate": "rgb"}, "legend": legend}
+    known, unknown = ({"filter": f"{sign}isValid(datum.value)"} for sign in ("", "!"))
+    layers: list[dict[str, Any]] = [
+        {"transform": [known], "mark": {"type": "rect", "style": "parted", "aria": False},
+         "encoding": at | {"color": colour, "tooltip": tips}},
+        {"transform": [unknown], "mark": {"type": "point", "style": "unknown", "shape": SLASH, "size": high * high / 2,
+                                          "aria": False}, "encoding": at | {"tooltip": tips[:-1]}},
+    ]  # fmt: skip
+    if written:
+        paper = {"expr": "luminance(scale('color', datum.value)) < 0.2 ? 'white' : 'black'"}
+        layers.append(
+            {"transform": [known], "mark": {"type": "text", "color": paper, "aria": False},
+             "encoding": at | {"text": {"field": "value", "type": "quantitative", "format": _form(found)}}}
+        )  # fmt: skip
+    return size | {"layer": layers}
+
+
+def _bars(picture: Picture) -> dict[str, Any]:
+    """A bar from zero for each number, those of one category of x side by side."""
+    chart, xs, colours = picture.chart, picture.domain("x"), picture.domain("colour")
+    size = {"width": round(min(660.0, max(140.0, len(xs) * max(14.0, 7.0 * len(colours))))), "height": 150}
+    encoding = {"x": _along(xs, chart.x_label, size["width"]), "y": _across("value", chart.y_label, size["height"])}
+    if chart.colour is not None:
+        encoding |= category("colour", colours, plain(chart.colour), max(size["width"], NARROWEST))
+        encoding["xOffset"] = {"field": "colour", "type": "nominal", "scale": {"domain": colours}}
+    tips = {"tooltip": [*_tips(picture), tip("value", chart.y_label, NUMBER)]}
+    return size | {"layer": [{"mark": {"type": "bar", "aria": False}, "encoding": encoding | tips}, level(0, "zero")]}
+
+
+def _lines(picture: Picture) -> dict[str, Any]:
+    """A line for each colour, from left to right; a number that is not known leaves a gap."""
+    lines = len({(row.panel, row.colour) for row in picture.rows})
+    few = len(picture.rows) <= MARKED * lines or any(math.isnan(row.value) for row in picture.rows)
+    mark = {"type": "line", "aria": False, "point": {"size": 20, "aria": False} if few else False}
+    return _plane(picture, mark, (145, 115), "strokeDash")
+
+
+def _scatter(picture: Picture) -> dict[str, Any]:
+    """A point for each row."""
+    mark = {"type": "point", "aria": False, "size": round(min(50.0, max(9.0, 8000 / len(picture.rows))))}
+    return _plane(picture, mark, (145, 145), "shape")
+
+
+DRAW: Mapping[str, Callable[[Picture], dict[str, Any]]] = {
+    "heatmap": _heatmap, "bars": _bars, "lines": _lines, "scatter": _scatter,
+}  # fmt: skip
+
+
+def _plane(
+    picture: Picture, mark: Mapping[str, Any], small: tuple[int, int], also: Literal["shape", "strokeDash"]
+) -> dict[str, Any]:
+    """Marks over two numbers, in the small size where there are many panels."""
+    chart, panels = picture.chart, len(picture.names["panel"])
+    wide, high = (430, 240) if panels == 1 else (290, 190) if panels == 2 else (195, 150) if panels <= 6 else small
+    encoding = {"x": _across("x", chart.x_label, wide), "y": _across("value", chart.y_label, high)}
+    for axis in encoding.values():
+        axis["scale"] = {"zero": False}
+    if chart.colour is not None:
+        room = columns_of(panels, wide) * (wide + SPACING)
+        encoding |= category("colour", picture.domain("colour"), plain(chart.colour), room, also)
+    tips = [tip("x", chart.x_label, NUMBER), tip("value", chart.y_label, NUMBER)]
+    layer = {"mark": dict(mark), "encoding": encoding | {"tooltip": [*_tips(picture), *tips]}}
+    return {"width": wide, "height": high, "layer": [layer]}
+
+
+def _along(names: Sequence[str], title: str, size: float, *, upright: bool = True) -> dict[str, Any]:
+    """Position among categories; names that have no room beside each other are written at a slant."""
+    axis: dict[str, Any] = {"title": plain(title, LABEL), "titleLimit": max(look.SHORTEST_LIMIT, round(size))}
+    room = size / len(names)
+    if upright and min(longest(names), look.LABEL) + 4 > room:
+        axis |= {"labelAngle": -45, "values": list(names[:: math.ceil(look.LINE / room)])}
+    elif upright:
+        axis |= {"labelAngle": 0}
+    field = "x" if upright else "y"
+    return {"field": field, "type": "nominal", "scale": {"domain": list(names)}, "axis": axis}
+
+
+def _across(field: str, title: str, size: float) -> dict[str, Any]:
+    """Position by a number."""
+    axis = {"title": plain(title, LABEL), "titleLimit": max(look.SHORTEST_LIMIT, round(size))}
+    return {"field": field, "type": "quantitative", "axis": axis}
+
+
+def _categories(picture: Picture) -> dict[str, str]:
+    """What the fields of the data that hold categories are, in words."""
+    chart = picture.chart
+    named = {"panel": chart.panel, "colour": None if chart.kind == "heatmap" else chart.colour}
+    named |= {part: getattr(chart, f"{part}_label") for part in CATEGORIES[chart.kind]}
+    return {part: title for part, title in named.items() if title is not None}
+
+
+def _tips(picture: Picture) -> list[dict[str, str]]:
+    """What a tooltip says of the categories."""
+    return [tip(part, title) for part, title in _categories(picture).items()]
+
+
+def _ends(values: Sequence[float], centre: float | None) -> list[float]:
+    """Ends of a heatmap's scale; they lie as far below a centre as above it."""
+    if centre is not None:
+        reach = max(abs(value - centre) for value in values) or abs(centre) or 1.0
+        return [centre - reach, centre + reach]
+    low, high = min(values), max(values)
+    beyond = 0.0 if low < high else abs(low) or 1.0
+    return [low - beyond, high + beyond]
+
+
+def _form(values: Sequence[float]) -> str:
+    """How the numbers of one heatmap are written: with as many decimals as three digits of the largest need."""
+    largest = max(map(abs, values))
+    if not 0.01 <= largest < 1e5:
+        return ".2~g"
+    whole = all(value == round(value) for value in values)
+    return f".{0 if whole else min(2, max(0, 2 - math.floor(math.log10(largest))))}f"
+
+
+def _alike(picture: Picture) -> bool:
+    """True where the numbers of all panels are large enough to be seen on one scale."""
+    if picture.chart.kind in ("heatmap", "bars"):
+        return True
+    for part in ("at", "value"):
+        largest: dict[Value, float] = {}
+        for row in picture.rows:
+            if math.isfinite(size := abs(getattr(row, part))):
+                largest[row.panel] = max(largest.get(row.panel, 0.0), size)
+        if any(0 < size < max(largest.values()) / 10 for size in largest.values()):
+            return False
+    return True

@@ -1,0 +1,142 @@
+"""Which rows of an insight its chart draws, under which names, and what it has to leave out.
+
+A chart's data have fields of fixed names alone, for Vega-Lite reads a dot or a bracket in a field's name as a path.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from bench.insight import Chart, Insight, Value
+from bench.palette import LIGHT
+from bench.report.charts.chart_parts import PANELS, first, rounded, thinned
+from bench.report.charts.figure_text import distinct, plain
+
+#: Numbers beyond it are left out, for an axis cannot span them; those below the inverse are drawn as zero.
+LARGEST = 1e100
+#: Categories that are drawn, the first ones, and the columns that are categories by kind of chart.
+LIMITS = {"panel": PANELS, "colour": 24, "x": 60, "y": 60}
+CATEGORIES: Mapping[str, tuple[str, ...]] = {"heatmap": ("x", "y"), "bars": ("x",), "lines": (), "scatter": ()}
+#: Marks that are drawn of one chart, and points of a scatter plot, for each is a path in the file.
+MARKS, POINTS = 4000, 1000
+
+
+class Row(NamedTuple):
+    """One row of the columns that a chart names; ``at`` and ``value`` are NaN where they are no number."""
+
+    panel: Value
+    colour: Value
+    x: Value
+    y: Value
+    at: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is drawn of an insight.
+
+    Attributes:
+        chart: how.
+        rows: in the order of the columns.
+        names: of the categories that are drawn, by part of the chart: panel, colour, x, y.
+        notes: what is not drawn, and what a line means, a sentence each.
+    """
+
+    chart: Chart
+    rows: Sequence[Row]
+    names: Mapping[str, Mapping[Value, str]]
+    notes: Sequence[str]
+
+    @property
+    def panels(self) -> list[str]:
+        """Names of the panels; none where nothing names them."""
+        if self.chart.panel is None:
+            return []
+        told = self.names["panel"].items()
+        return [name if isinstance(value, str) else plain(f"{self.chart.panel} {name}") for value, name in told]
+
+    def domain(self, part: str) -> list[str]:
+        """Names of the categories of x, y or colour."""
+        return list(self.names[part].values())
+
+
+def number(value: Value) -> float:
+    """The value as a number that can be drawn, NaN where it is none."""
+    if not isinstance(value, int | float) or not abs(value) <= LARGEST:
+        return math.nan
+    return rounded(float(value)) if abs(value) > 1 / LARGEST else 0.0
+
+
+def select(insight: Insight, chart: Chart) -> Picture:
+    """The rows that can be drawn, and what had to be left out."""
+    rows, notes = _rows(insight, chart), []
+    if chart.kind in ("lines", "scatter"):
+        gaps = chart.kind == "lines"
+        placed = [row for row in rows if math.isfinite(row.at) and (gaps or math.isfinite(row.value))]
+        if len(placed) < len(rows):
+            notes.append(f"{len(rows) - len(placed)} of {len(rows)} points have no place and are not drawn.")
+        rows = placed
+    names: dict[str, dict[Value, str]] = {"x": {}, "y": {}}
+    for part in (*CATEGORIES[chart.kind], "colour", "panel"):
+        most = LIMITS[part]
+        if part == "panel":
+            most = max(1, min(most, MARKS // math.prod(len(found) or 1 for found in names.values())))
+        kept, sentences = first((getattr(row, part) for row in rows), most, f"categories of {part}")
+        names[part], drawn = distinct(kept), set(kept)
+        rows = [row for row in rows if getattr(row, part) in drawn]
+        notes += sentences
+    kept_rows = _fewer(rows, POINTS if chart.kind == "scatter" else MARKS)
+    if len(kept_rows) < len(rows):
+        notes.append(f"Drawn are {len(kept_rows)} of {len(rows)} points, evenly spread.")
+    if chart.kind == "bars" and len(names["colour"]) > len(LIGHT):
+        notes.append(f"Colours repeat after {len(LIGHT)}; bars stand in the order of the legend.")
+    marks = {part: at for part in ("reference", "centre") if math.isfinite(at := number(getattr(chart, part)))}
+    if chart.kind == "heatmap":
+        marks.pop("reference", None)
+    elif "reference" in marks:
+        notes.append(f"The dashed line marks {plain(marks['reference'])}.")
+    chart = chart.model_copy(update={"reference": None, "centre": None} | marks)
+    return Picture(chart, kept_rows, names, notes)
+
+
+def _rows(insight: Insight, chart: Chart) -> list[Row]:
+    columns, absent = insight.columns, (None,) * len(insight.columns[chart.x])
+    colour = None if chart.kind == "heatmap" else chart.colour  # there the value is the colour
+    panels, colours = (columns[name] if name is not None else absent for name in (chart.panel, colour))
+    values = columns[chart.value] if chart.kind == "heatmap" and chart.value is not None else columns[chart.y]
+    entries = zip(panels, colours, columns[chart.x], columns[chart.y], values, strict=True)
+    return [Row(panel, colour, x, y, number(x), number(value)) for panel, colour, x, y, value in entries]
+
+
+def _fewer(rows: Sequence[Row], most: int) -> list[Row]:
+    """So many rows at most, of each colour in each panel the same share."""
+    if len(rows) <= most:
+        return list(rows)
+    groups: dict[tuple[Value, Value], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.panel, row.colour), []).append(row)
+    return [row for group in groups.values() for row in thinned(group, max(2, most * len(group) // len(rows)))]
+
+
+def values(picture: Picture) -> list[dict[str, Any]]:
+    """The chart's data; of a heatmap a row for each cell, the last where there are several."""
+    names, panels = picture.names, picture.panels or [""]
+    places = {value: place for place, value in enumerate(names["panel"])}
+    values: dict[Any, dict[str, Any]] = {}
+    if picture.chart.kind == "heatmap":
+        cells = itertools.product(places.items(), names["y"].items(), names["x"].items())
+        for (panel, place), (y, y_name), (x, x_name) in cells:
+            values[panel, y, x] = {"panel": panels[place], "place": place, "y": y_name, "x": x_name, "value": None}
+    for order, row in enumerate(picture.rows):
+        value = row.value if math.isfinite(row.value) else None
+        if picture.chart.kind == "heatmap":
+            values[row.panel, row.y, row.x]["value"] = value
+            continue
+        place = places[row.panel]
+        values[order] = {"panel": panels[place], "place": place, "x": names["x"].get(row.x, row.at), "value": value}
+        if picture.chart.colour is not None:
+            values[order]["colour"] = names["colour"][row.colour]
+    return list(values.values())

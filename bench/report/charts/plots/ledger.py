@@ -1,0 +1,68 @@
+"""What the peaks of memory are made of: a stacked bar a row, for loading, training and inference."""
+
+from typing import TYPE_CHECKING, Any
+
+from bench.report.charts import look
+from bench.report.charts.chart_parts import PAGE, SPACING, category, first, framed, number, rounded
+from bench.report.charts.figure_text import distinct, longest, tip
+from bench.report.charts.plots import points
+from bench.report.charts.plots.metrics import Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Rows of the table that are drawn, the first ones.
+ROWS = 100
+#: Pixels of the longest name of a row.
+LABEL = 280
+
+
+def spec(frame: "pd.DataFrame") -> dict[str, Any] | None:
+    """The chart, a panel for each ``of``; None where nothing is known.
+
+    Args:
+        frame: a row a part of a ledger: dataset, model, method, of, part, mb. Of equal names the first is drawn.
+    """
+    known = [row for row in frame.to_dict("records") if number(row["mb"]) is not None]
+    found = points.select(known)
+    keys = [tuple(row[part] for part in points.PARTS) for row in found.rows]
+    kept, notes = first(keys, ROWS, "rows of the table")
+    if not kept:
+        return None
+    drawn = set(kept)
+    once: dict[Any, Row] = {}
+    for row, key in zip(found.rows, keys, strict=True):
+        if key in drawn:
+            once.setdefault((key, row["of"], row["part"]), row)
+    rows = list(once.values())
+    panels, parts = distinct(row["of"] for row in rows), distinct(row["part"] for row in rows)
+    data: list[dict[str, Any]] = [
+        {"panel": panels[row["of"]], "place": list(panels).index(row["of"]), "part": parts[row["part"]],
+         "order": list(parts).index(row["part"]), "mb": rounded(row["mb"]),
+         "row": found.named(row, "dataset", "model", "method")} for row in rows
+    ]  # fmt: skip
+    names = list(dict.fromkeys(row["row"] for row in data))
+    wide = max(120, (PAGE - min(LABEL, longest(names))) / max(1, len(panels)) - SPACING)
+    caption = (
+        f"n = {len(names)} rows. Each bar is one peak, from a pass of its own that accounts for memory. "
+        f"{' '.join([*found.notes, *notes])}"
+    )
+    columns = {"panel": "peak of", "row": "row", "part": "part", "mb": "MB"}
+    return framed("What peaks of memory are made of", caption, data, _view(round(wide), names, list(parts.values())),
+                  list(panels.values()), columns)  # fmt: skip
+
+
+def _view(wide: int, names: list[str], parts: list[str]) -> dict[str, Any]:
+    encoding = {
+        "x": {"field": "mb", "type": "quantitative", "stack": "zero", "title": "Memory (MB)", "axis": {"tickCount": 3}},
+        "y": {
+            "field": "row",
+            "type": "nominal",
+            "scale": {"domain": names},
+            "axis": {"title": None, "labelLimit": LABEL},
+        },
+        "order": {"field": "order", "type": "quantitative"},
+        "tooltip": [tip("row", "row"), tip("panel", "peak of"), tip("part", "part"), tip("mb", "MB", ",.1~f")],
+    } | category("part", parts, "Part", PAGE)
+    mark = {"type": "bar", "style": "parted", "aria": False}
+    return {"width": wide, "height": {"step": look.LINE + 2}, "mark": mark, "encoding": encoding}

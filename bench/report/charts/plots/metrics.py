@@ -1,0 +1,82 @@
+"""What the axes of a study's figures can show: columns of the frame, their units, and which way is better."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.report.charts.chart_parts import number, rounded
+
+Row = Mapping[Any, Any]
+"""One row of a frame by column, unknown as NA."""
+#: A scale is logarithmic where the largest value is more than so many times the smallest.
+DECADES = 100
+#: Pixels between the outermost points and the ends of an axis, and how d3-format writes powers of ten.
+PADDING, FORM = 12, ",.6~g"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One quantity of a row.
+
+    Attributes:
+        column: of the frame; with a spread followed by _mean, _low and _high.
+        name: for readers, with the unit.
+        less: the smaller is the better.
+        spread: the frame has an interval of it.
+        unit: so many units of the frame are one of the name.
+    """
+
+    column: str
+    name: str
+    less: bool = True
+    spread: bool = False
+    unit: float = 1
+
+    @property
+    def title(self) -> str:
+        """Of an axis."""
+        return f"{self.name}, {'less' if self.less else 'more'} is better"
+
+    def of(self, row: Row) -> tuple[float | None, float | None, float | None]:
+        """The value and the ends of its interval; None where unknown."""
+        columns = [f"{self.column}_{end}" for end in ("mean", "low", "high")] if self.spread else [self.column]
+        found = [number(row.get(column)) for column in columns]
+        value, low, high = (None if each is None else rounded(each / self.unit) for each in (*found, None, None)[:3])
+        return value, low, high
+
+    def encoding(self, values: Sequence[tuple[float | None, ...]]) -> dict[str, Any]:
+        """How Vega-Lite places it, but for the field.
+
+        Logarithmic where the values span over two decades; about zero linear, where some are zero.
+        """
+        scale: dict[str, Any] = {"nice": False, "padding": PADDING}
+        axis: dict[str, Any] = {"type": "quantitative", "title": self.title, "scale": scale | {"zero": False}}
+        known = [value[0] for value in values if value[0] is not None]
+        positive = [value for value in known if value > 0]
+        if not positive or min(known) < 0 or max(positive) <= DECADES * min(positive):
+            return axis
+        ends = [end for value in values for end in value if end is not None]
+        powers = [10.0**power for power in range(-12, 16) if min(positive) / 10 < 10.0**power <= 10 * max(positive)]
+        kind: dict[str, Any] = {"type": "log"}
+        if min(ends) <= 0:
+            kind, powers = {"type": "symlog", "constant": min(positive) / 2}, [0.0, *powers]
+        ticks = {"values": powers, "tickCount": len(powers), "format": FORM}  # Vega thins values to the count
+        return axis | {"scale": scale | kind, "axis": ticks}
+
+
+METRICS: Mapping[str, Metric] = {
+    metric.column: metric
+    for metric in (
+        Metric("macro_f1", "Macro F1", less=False, spread=True),
+        Metric("trainable_params", "Trainable parameters (M)", unit=1e6),
+        Metric("total_params", "Total parameters (M)", unit=1e6),
+        Metric("train_seconds", "Training time (s)"),
+        Metric("energy_train_joules", "Energy of training (kJ)", unit=1e3),
+        Metric("peak_train_mb", "Peak memory in training (MB)"),
+        Metric("peak_inference_mb", "Peak memory in inference (MB)"),
+        Metric("forward_gflops", "Forward pass (GFLOPs)"),
+        Metric("train_samples_per_second", "Training throughput (samples/s)", less=False, spread=True),
+        Metric("inference_samples_per_second", "Inference throughput (samples/s)", less=False, spread=True),
+    )
+}
+"""By column."""

@@ -1,0 +1,113 @@
+"""Rows of a study as points of two metrics, with their intervals: data, layers, and what a caption says of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.palette import LIGHT
+from bench.report.charts.chart_parts import PAGE, PANELS, category, first, number
+from bench.report.charts.figure_text import NAME, distinct, plain, tip
+from bench.report.charts.look import SHAPES
+from bench.report.charts.plots.metrics import Metric, Row
+
+#: Methods and models that are drawn, the first ones: as many as a legend can hold.
+METHODS, MODELS = 24, 24
+INTERVALS = "Lines through points: 95 % intervals of the means, where known."
+PARTS = ("dataset", "model", "method")
+NUMBER = ",.4~g"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows that are drawn.
+
+    Attributes:
+        rows: of the frame, in its order.
+        names: what each dataset, model and method is called, by part.
+        notes: what is left out, a sentence each.
+    """
+
+    rows: Sequence[Row]
+    names: Mapping[str, Mapping[Any, str]]
+    notes: Sequence[str]
+
+    def named(self, row: Row, *parts: str) -> str:
+        """Names of some parts of a row, those that all rows share left out but for the last."""
+        told = [part for part in parts[:-1] if len(self.names[part]) > 1] + [parts[-1]]
+        return plain(" / ".join(self.names[part][row[part]] for part in told), 3 * NAME)
+
+    def place(self, row: Row) -> dict[str, Any]:
+        """The fields of the data that say which row it is."""
+        names = {part: self.names[part][row[part]] for part in PARTS}
+        at = list(self.names["dataset"]).index(row["dataset"])
+        of = {"panel": names["dataset"], "place": at, "model": names["model"], "method": names["method"]}
+        return of | {"seeds": number(row.get("seeds"))}
+
+
+def select(rows: Sequence[Row]) -> Rows:
+    """The rows of the first datasets, models and methods, which together name a row."""
+    names: dict[str, dict[Any, str]] = {}
+    notes: list[str] = []
+    for part, most in (("dataset", PANELS), ("model", MODELS), ("method", METHODS)):
+        kept, said = first((row[part] for row in rows), most, f"{part}s")
+        names[part] = distinct(kept)
+        notes += said
+        rows = [row for row in rows if row[part] in names[part]]
+    return Rows(rows, names, notes)
+
+
+def between(x: Sequence[float | None], y: Sequence[float | None]) -> dict[str, Any]:
+    """The fields of a point: values and the ends of their intervals."""
+    return {f"{axis}{end}": value for axis, values in (("x", x), ("y", y))
+            for end, value in zip(("", "_low", "_high"), values, strict=True)}  # fmt: skip
+
+
+def encoding(x: Metric, y: Metric, values: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
+    """Where points stand and what a tooltip says: what all layers share.
+
+    Args:
+        x: across.
+        y: upwards.
+        values: of x and y by row, as ``Metric.of`` gives them.
+    """
+    tips = [tip("panel", "dataset"), tip("model", "model"), tip("method", "method"), tip("seeds", "seeds", "d")]
+    for axis, metric in (("x", x), ("y", y)):
+        tips += [tip(axis, metric.name, NUMBER)]
+        tips += [tip(f"{axis}_{end}", f"{axis} {end}", NUMBER) for end in ("low", "high")]
+    return {
+        "x": {"field": "x"} | x.encoding([value[0] for value in values]),
+        "y": {"field": "y"} | y.encoding([value[1] for value in values]),
+        "tooltip": tips,
+    }
+
+
+def layers(found: Rows) -> list[dict[str, Any]]:
+    """Points by method and model, over the intervals of both axes."""
+    methods, models = (list(found.names[part].values()) for part in ("method", "model"))
+    colour = category("method", methods, "Method", PAGE / 2)
+    shape = {"shape": category("model", models, "Model", PAGE / 2, "shape")["shape"]}
+    of = {"field": "method", "type": "nominal", "scale": {"domain": methods}}
+    drawn = []
+    for axis in ("x", "y"):
+        ends = {
+            axis: {"field": f"{axis}_low", "type": "quantitative", "title": ""},
+            f"{axis}2": {"field": f"{axis}_high"},
+        }
+        known = {"filter": f"isValid(datum.{axis}_low) && isValid(datum.{axis}_high)"}
+        mark = {"type": "rule", "style": "interval", "aria": False}
+        drawn.append({"transform": [known], "mark": mark, "encoding": ends | {"color": of}})
+    mark = {"type": "point", "aria": False}
+    return [*drawn, {"mark": mark, "encoding": colour | (shape if len(models) > 1 else {})}]
+
+
+def repeated(found: Rows) -> list[str]:
+    """What a caption says where there are more categories than looks."""
+    looks = (("method", "Colours", len(LIGHT)), ("model", "Shapes", len(SHAPES)))
+    return [f"{what} repeat after {count} {part}s." for part, what, count in looks if len(found.names[part]) > count]
+
+
+def seeds(rows: Sequence[Row]) -> str:
+    """How many rows there are, and of how many seeds each is the mean."""
+    counts = sorted({int(count) for row in rows if (count := number(row.get("seeds"))) is not None}) or [0]
+    over = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return f"n = {len(rows)} rows, each the mean over {over} {'seed' if counts == [1] else 'seeds'}."

@@ -1,0 +1,84 @@
+"""Ranks of the methods on each dataset and model, as far as intervals settle them."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bench.report.charts.chart_parts import INDEPENDENT, PANELS, first, framed
+from bench.report.charts.figure_text import tip
+from bench.report.charts.plots import points
+from bench.report.charts.plots.metrics import METRICS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Interval = tuple[float, float | None, float | None]
+"""A mean, and the ends of its interval where it has one."""
+
+
+def ranks(values: Sequence[Interval]) -> list[tuple[float, int, int]]:
+    """By row, the larger the better: the rank of its mean, and the best and the worst that the intervals allow.
+
+    Equal means share the mean of their ranks. The best is one more than the rows whose whole interval lies above; the
+    worst is one more than those whose interval does not lie wholly below. One without an interval may lie anywhere.
+    """
+    found = []
+    for at, (mean, low, high) in enumerate(values):
+        others = [value for place, value in enumerate(values) if place != at]
+        above = sum(other[0] > mean for other in others)
+        equal = sum(other[0] == mean for other in others)
+        wholly_above = sum(high is not None and other[1] is not None and other[1] > high for other in others)
+        wholly_below = sum(low is not None and other[2] is not None and other[2] < low for other in others)
+        found.append((1 + above + equal / 2, 1 + wholly_above, len(values) - wholly_below))
+    return found
+
+
+def spec(frame: "pd.DataFrame") -> dict[str, Any] | None:
+    """The chart, a panel for each dataset and model; None where none has two methods with a known F1.
+
+    Args:
+        frame: a row for each row of the table.
+    """
+    found, f1 = points.select(frame.to_dict("records")), METRICS["macro_f1"]
+    groups: dict[str, list[tuple[dict[str, Any], Interval]]] = {}
+    for row in found.rows:
+        mean, low, high = f1.of(row)
+        if mean is not None:
+            groups.setdefault(found.named(row, "model", "dataset"), []).append((found.place(row), (mean, low, high)))
+    panels, notes = first(
+        (name for name, group in groups.items() if len(group) > 1), PANELS, "pairs of dataset and model"
+    )
+    if not panels:
+        return None
+    data = [
+        place | {"panel": panel, "place": at, "rank": rank, "best": best, "worst": worst, "f1": value[0]}
+        for at, panel in enumerate(panels)
+        for (place, value), (rank, best, worst) in _ranked(groups[panel])
+    ]
+    largest = max(len(groups[panel]) for panel in panels)
+    caption = (
+        f"n = {len(data)} rows. Points: ranks of the means. Lines: the best and the worst rank that the 95 % intervals "
+        "of macro F1 allow: one more than the rows whose whole interval lies above, and than those whose interval does "
+        f"not lie wholly below. A row without an interval may have any rank. {' '.join([*found.notes, *notes])}"
+    )
+    columns = {"panel": "dataset and model", "rank": "rank of the mean", "best": "best rank", "worst": "worst rank"}
+    columns |= {"f1": "macro F1"}
+    return framed("Ranks of methods by macro F1", caption, data, _view(largest), panels, columns) | INDEPENDENT
+
+
+def _ranked(group: Sequence[tuple[dict[str, Any], Interval]]) -> Iterator[Any]:
+    return zip(group, ranks([value for _, value in group]), strict=True)
+
+
+def _view(largest: int) -> dict[str, Any]:
+    ticks = {"values": list(range(1, largest + 1)), "tickCount": largest}
+    x = {
+        "field": "rank", "type": "quantitative", "title": "Rank by macro F1, 1 is the best",
+        "scale": {"domain": [0.6, largest + 0.4], "nice": False}, "axis": ticks,
+    }  # fmt: skip
+    tips = [tip("method", "method"), tip("model", "model"), tip("f1", "macro F1", ",.4~f")]
+    tips += [tip("rank", "rank of the mean", ".3~g"), tip("best", "best rank", "d"), tip("worst", "worst rank", "d")]
+    shared = {"x": x, "y": {"field": "method", "type": "nominal", "sort": None, "title": None}, "tooltip": tips}
+    ends = {"x": {"field": "best", "type": "quantitative", "title": ""}, "x2": {"field": "worst"}}
+    rule = {"mark": {"type": "rule", "strokeWidth": 2, "aria": False}, "encoding": ends}
+    point = {"mark": {"type": "point", "aria": False}}
+    return {"width": 150, "height": 16 * largest, "encoding": shared, "layer": [rule, point]}

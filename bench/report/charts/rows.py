@@ -1,0 +1,125 @@
+"""The rows of charts and of the page: of each row of the tables its names, its numbers and what must be known of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.record import Record
+from bench.report.analysis.names import NAMES
+from bench.report.analysis.quantities import quantities_of
+from bench.report.analysis.standings import Judge, Standing
+from bench.report.analysis.statistics import Quantity
+from bench.report.charts.address import Place, places
+from bench.report.results.run import Results
+from bench.report.tables import efficiency, stamp
+from bench.report.tables.footnotes import Notes
+from bench.report.tables.scores import F1
+from bench.report.tables.table import describe
+
+
+def train_seconds(record: Record) -> float | None:
+    """Of all steps of the training, warm-up included; 0 where the method trains nothing, None where unknown."""
+    if record.status != "ok":
+        return None
+    if record.training is None:
+        return 0.0 if record.parameters is not None and not record.parameters.trainable_params else None
+    if record.training.train_seconds is not None:
+        return record.training.train_seconds
+    return _over_phases(record, "seconds")  # a record of before that was a field
+
+
+def _over_phases(record: Record, what: str) -> float | None:
+    """The sum over the phases that train; None where there are none, or one is unknown."""
+    values = [getattr(phase, what) for phase in record.phases if phase.name in ("warm-up", "train")]
+    return None if not values or None in values else float(sum(values))
+
+
+def _minutes(record: Record) -> float | None:
+    seconds = train_seconds(record)
+    return None if seconds is None else seconds / 60
+
+
+def _kilojoules(record: Record) -> float | None:
+    if train_seconds(record) == 0:
+        return 0.0
+    joules = _over_phases(record, "energy_joules")
+    return None if joules is None else joules / 1e3
+
+
+MINUTES = Quantity("train_minutes", "Training\n(min)", _minutes, ("training.train_seconds", "training"), 2, True)
+KILOJOULES = Quantity("train_kj", "Training\nenergy (kJ)", _kilojoules, ("energy", "training"), 2, True)
+PER_SAMPLE = tuple(one for one in efficiency.QUANTITIES if one.column.endswith("_joules_per_sample"))
+#: In the place of words that stand in the heads of tables already.
+BESIDE = (MINUTES, KILOJOULES, *PER_SAMPLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row.
+
+    Attributes:
+        place: where it stands, and its cells.
+        machine: of its run, where there are several; else empty.
+        numbers: names, status and numbers, units in the keys; None is unknown.
+        standing: what its F1 is worth.
+        stamp: valid, suspect or unstamped; empty where all its cells failed.
+        notes: what must be known of it, a sentence each.
+    """
+
+    place: Place
+    machine: str
+    numbers: Mapping[str, Any]
+    standing: Standing
+    stamp: str
+    notes: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Dataset, model, method, and the machine where there are several."""
+        return (*(self.numbers[name] for name in NAMES), *([self.machine] if self.machine else []))
+
+    @property
+    def dataset(self) -> str:
+        """Its label, and the machine where there are several."""
+        return ", ".join((self.numbers["dataset"], *([self.machine] if self.machine else [])))
+
+    @property
+    def method(self) -> str:
+        """Model and method."""
+        return f"{self.numbers['model']}, {self.numbers['method']}"
+
+    @property
+    def f1(self) -> float | None:
+        """Mean macro F1; None where unknown."""
+        found: float | None = self.numbers[f"{F1}_mean"]
+        return found
+
+
+def quantities(results: Results) -> tuple[Quantity, ...]:
+    """The columns of numbers: those of Table 3, time and energy."""
+    return (*quantities_of([record for record, _ in results.cells]), *BESIDE)
+
+
+def rows(results: Results, judges: Sequence[Judge]) -> list[Row]:
+    """The rows of all runs.
+
+    Args:
+        results: that are drawn.
+        judges: of the records of each run.
+    """
+    columns, labels = quantities(results), results.labels() if len(results.runs) > 1 else [""] * len(results.runs)
+    found: list[Row] = []
+    known = places(results)
+    for number, (label, judge) in enumerate(zip(labels, judges, strict=True)):
+        own = [place for place in known if place.run == number]
+        records = [[record for record, _ in place.cells] for place in own]
+        notes = Notes()
+        content = describe(records, columns, notes)
+        for at, (place, standing) in enumerate(zip(own, judge.standings(records), strict=True)):
+            verdict = stamp.mark(at, records[at], notes)[stamp.STAMP]
+            texts = [text for (row, _), several in notes.texts.items() if row == at for text in several]
+            low, high = standing.interval or (None, None)
+            numbers = content[at] | {f"{F1}_low": low, f"{F1}_high": high}
+            warned = [warning for record in records[at] for warning in record.warnings]
+            found.append(Row(place, label, numbers, standing, verdict, tuple(dict.fromkeys((*texts, *warned)))))
+    return found

@@ -1,0 +1,148 @@
+"""What a report keeps beside its tables: all that it is drawn from, without texts of the data and without paths."""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+from bench.errors import RunFolderError
+from bench.record import SCHEMA_VERSION, Record
+from bench.report.results import evidence_lines, published_lines
+from bench.report.results.measured import Evidence, Measured
+from bench.report.results.published_lines import PUBLISHED
+from bench.report.results.run import Results, Run
+from bench.store import parse_record, refuse_newer, study_of
+
+RECORDS, STUDY, EVIDENCE = "records.jsonl", "study.json", "evidence.jsonl"
+QUOTES_DATA = "left out, for it quotes the data; the record in the run folder has it"
+NO_EVIDENCE = "an earlier report, which keeps no predictions"
+
+
+def texts(results: Results) -> dict[str, str]:
+    """The archive's files by name.
+
+    records.jsonl holds a record a line, study.json the study as it was read, the command and the cells, evidence.jsonl
+    what stands beside the records. Paths of the machine say nothing to a reader elsewhere; only the names of files are
+    kept. A prompt quotes the data, whose licence is not ours to give; its sha256 is kept. Of several runs study.json
+    holds a list, and the records of one run follow those of the other.
+    """
+    runs = [_run(run) for run in results.runs]
+    study = runs[0] if len(runs) == 1 else {"schema_version": SCHEMA_VERSION, "runs": runs}
+    lines = [json.dumps(_portable(record), sort_keys=True, allow_nan=False) for record, _ in results.cells]
+    beside = evidence_lines.write(results.cells)
+    return {
+        RECORDS: "".join(f"{line}\n" for line in lines),
+        STUDY: json.dumps(study, indent=1) + "\n",
+        EVIDENCE: "".join(f"{line}\n" for line in beside),
+    } | ({PUBLISHED: published_lines.dump(results.published)} if results.published else {})
+
+
+def _run(run: Run) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "study": run.study,
+        "command": portable_command(run.command),
+        "written_at": run.written_at,
+        "cell_ids": list(run.cell_ids),
+        "records": len(run.cells),
+    }
+    return content | ({"unread": list(run.unread)} if run.unread else {})
+
+
+def read(folder: Path) -> Results:
+    """The results that a report was drawn from.
+
+    Raises:
+        RunFolderError: a file is missing, damaged or of a newer schema.
+    """
+    contents = {name: _text(folder / name) for name in (RECORDS, STUDY)}
+    # Reports of before there was any have no evidence, and most have no rows that anybody published.
+    contents |= {name: _text(folder / name) for name in (EVIDENCE, PUBLISHED) if (folder / name).exists()}
+    return parse(contents, folder)
+
+
+def parse(contents: Mapping[str, str], folder: Path) -> Results:
+    """The results of an archive's files.
+
+    Args:
+        contents: of the files by name, see ``texts``.
+        folder: where they stand, for messages.
+
+    Raises:
+        RunFolderError: a file is damaged or of a newer schema.
+    """
+    where = folder / RECORDS
+    lines = enumerate(contents[RECORDS].split("\n"), start=1)
+    records = [parse_record(line, f"{where}, line {number}") for number, line in lines if line.strip()]
+    if EVIDENCE in contents:
+        beside = evidence_lines.read(contents[EVIDENCE], records, folder / EVIDENCE)
+    else:
+        beside = [Evidence(NO_EVIDENCE)] * len(records)
+    cells = [Measured(*pair) for pair in zip(records, beside, strict=True)]
+    runs = tuple(_split(_studies(contents[STUDY], folder / STUDY), cells, folder / STUDY))
+    digest = hashlib.sha256(contents[RECORDS].encode()).hexdigest()
+    if PUBLISHED not in contents:
+        return Results(runs, digest)
+    return Results(runs, digest, published_lines.parse(contents[PUBLISHED], folder / PUBLISHED))
+
+
+def _split(studies: Sequence[Mapping[str, Any]], cells: Sequence[Measured], where: Path) -> Iterator[Run]:
+    """The runs with their cells."""
+    told = [len(cells)] if len(studies) == 1 else [study.get("records") for study in studies]
+    counts = [count for count in told if isinstance(count, int) and count >= 0]
+    if len(counts) < len(studies) or sum(counts) != len(cells):
+        raise RunFolderError(f"{where} cannot be read: it does not tell which records are of which run")
+    begin = 0
+    for study, count in zip(studies, counts, strict=True):
+        own = tuple(cells[begin : begin + count])
+        begin += count
+        yield Run(
+            study_of(study, where), study["command"], study["written_at"], tuple(study["cell_ids"]), own,
+            tuple(study.get("unread", ())),
+        )  # fmt: skip
+
+
+def _studies(text: str, where: Path) -> list[dict[str, Any]]:
+    """Each run as study.json tells of it."""
+    try:
+        content = json.loads(text)
+        refuse_newer(content["schema_version"], where)
+        studies = content.get("runs", [content])
+        listed = [study.get(key, []) for study in studies for key in ("cell_ids", "unread")]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise RunFolderError(f"{where} cannot be read: {type(error).__name__}: {error}") from None
+    if not studies or not all(isinstance(ids, list) and all(isinstance(one, str) for one in ids) for ids in listed):
+        raise RunFolderError(f"{where} cannot be read: it lists no cells")
+    return [dict(study) for study in studies]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RunFolderError(f"{path.parent} is not a whole report: it has no {path.name}") from None
+    except (ValueError, OSError) as error:
+        raise RunFolderError(f"{path} cannot be read: {error}") from None
+
+
+def portable_command(command: str) -> str:
+    """A command whose absolute paths are cut to their last names."""
+    try:
+        words = shlex.split(command)
+    except ValueError:  # written by hand; what cannot be read stays
+        return command
+    return shlex.join(PurePath(word).name or word if word.startswith("/") else word for word in words)
+
+
+def _portable(record: Record) -> dict[str, Any]:
+    content = record.model_dump(mode="json")
+    if content["prompt"] is not None:
+        content["prompt"]["example"] = QUOTES_DATA
+    cell = content["cell"]
+    cell["dataset"]["files"] = {split: PurePath(path).name for split, path in cell["dataset"]["files"].items()}
+    for place, key in (("model", "folder"), ("method", "path")):
+        if cell[place][key] is not None:
+            cell[place][key] = PurePath(cell[place][key]).name
+    return content

@@ -1,0 +1,127 @@
+"""What a report reads of a cell's folder beside its record."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bench.errors import RunFolderError
+from bench.insight import Insight
+from bench.printable import one_line
+from bench.record import Record
+from bench.report.results import predictions, quotes, step_curve
+from bench.report.results.measured import Evidence, Measured, Shown, by_row
+from bench.report.results.predictions import Predictions
+from bench.store import CellFolder
+
+#: Characters of a log that are kept: its end, where a failure is told.
+LONGEST_LOG = 2000
+COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+#: The folders of an absolute path.
+FOLDERS = re.compile(r"(?<![\w.~-])/(?:[^\s/:'\"<>|]+/)+")
+
+
+def collect(cells: Sequence[tuple[Record, CellFolder]]) -> tuple[Measured, ...]:
+    """The cells of a run with what their folders keep.
+
+    Args:
+        cells: in the study's order, failed ones too.
+    """
+    found = {record.cell_id: Measured(record, _beside(record, folder)) for record, folder in cells}
+    folders = {record.cell_id: folder for record, folder in cells}
+    for row in by_row(found.values()):
+        shown = _first_shown([cell for cell in row if cell.record.status == "ok"], folders)
+        if shown is not None:
+            found[shown.record.cell_id] = shown
+    return tuple(found.values())
+
+
+def _beside(record: Record, folder: CellFolder) -> Evidence:
+    log = _log(folder.stderr)
+    try:
+        curves = step_curve.read(folder.steps)
+    except RunFolderError as error:
+        curves, log = (), f"{error}\n{log}".strip()
+    return Evidence(predictions_of(record, folder), curves, log=log)
+
+
+def predictions_of(record: Record, folder: CellFolder) -> Predictions | str:
+    """The predictions of a cell, or why there are none that can be used."""
+    if record.status != "ok":
+        return "the cell stopped"
+    if record.data is None:
+        return record.unknown.get("data", "the record says nothing of its data")
+    try:
+        return predictions.read(folder.predictions, len(record.data.labels))
+    except RunFolderError as error:
+        return str(error)
+
+
+def _log(path: Path) -> str:
+    """The end of a log; of paths their last names, for the rest says nothing to a reader elsewhere."""
+    try:
+        with path.open("rb") as handle:
+            size = handle.seek(0, 2)
+            handle.seek(max(0, size - 4 * LONGEST_LOG))
+            text = handle.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    portable = FOLDERS.sub("", COLOURS.sub("", text))
+    lines = "".join(char if char.isprintable() or char == "\n" else " " for char in portable)
+    return lines.strip()[-LONGEST_LOG:]
+
+
+def _first_shown(row: Sequence[Measured], folders: Mapping[str, CellFolder]) -> Measured | None:
+    """One cell of a row with what its method shows: the first that shows something, or the last that was tried."""
+    troubles: list[str] = []
+    tried: tuple[Measured, list[Insight]] | None = None
+    for cell in row:
+        parts, wrong = _parts(folders[cell.record.cell_id].insights)
+        troubles += [f"seed {cell.record.cell.seed}: {one_line(text, 200)}." for text in wrong]
+        if parts or wrong:
+            tried = cell, parts
+        if parts:
+            break
+    if tried is None:
+        return None
+    cell, parts = tried
+    evidence = replace(cell.evidence, shown=tuple(map(_without_quotes, parts)), troubles=tuple(troubles))
+    return Measured(cell.record, evidence)
+
+
+def _without_quotes(part: Insight) -> Shown:
+    left_out = quotes.quoting(part)
+    shown = quotes.without(part, left_out)
+    return Shown(shown, tuple(left_out), part.chart is not None and shown.chart is None)
+
+
+def _parts(path: Path) -> tuple[list[Insight], list[str]]:
+    """The insights of one file and what is wrong with it; neither where there is no file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        entries = content.get("parts") if isinstance(content, dict) else None
+        if not isinstance(entries, list):
+            return [], [f"{path.name} holds no list of parts"]
+    except FileNotFoundError:
+        return [], []
+    except OSError as error:
+        return [], [f"{path.name} cannot be read: {error.strerror}"]
+    except (ValueError, RecursionError) as error:
+        return [], [f"{path.name} cannot be read: {type(error).__name__}: {error}"]
+    parts: dict[str, Insight] = {}
+    wrong = []
+    for number, entry in enumerate(entries, start=1):
+        try:
+            part = Insight.model_validate(entry)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, (number, *first["loc"])))
+            wrong.append(f"{path.name} is not valid at part {place}: {first['msg']}")
+            continue
+        if part.name in parts:
+            wrong.append(f"{path.name} has two parts of the name {part.name}; the first is shown")
+        parts.setdefault(part.name, part)
+    return list(parts.values()), wrong

@@ -1,0 +1,67 @@
+"""Run folders and earlier reports, read."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bench.errors import NewerSchemaError, RunFolderError
+from bench.printable import one_line
+from bench.published import Published
+from bench.record import Record
+from bench.report.results import archive, evidence, published_rows
+from bench.report.results.run import Results, Run
+from bench.store import CellFolder, RunFolder, read_record, study_of
+
+LONGEST_WARNING = 1000
+Warn = Callable[[str], None]
+
+
+def load(paths: Sequence[Path], warn: Warn, tables: Sequence[Published] = ()) -> Results:
+    """The results of one or several run folders or reports, just as a report of them holds them.
+
+    Args:
+        paths: one or more, each once.
+        warn: is told of records that cannot be read and are left out.
+        tables: published ones, whose rows are shown beside those measured; a report keeps its own.
+
+    Raises:
+        RunFolderError: neither a run folder nor a report, damaged, given twice, or of a newer schema.
+    """
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise RunFolderError("a run folder is given twice: give each once")
+    read = [_results(path, warn) for path in paths]
+    loaded = Results(tuple(run for one in read for run in one.runs))
+    own = read[0].published if len(read) == 1 else ()
+    loaded = replace(loaded, published=published_rows.used(loaded, own or tables))
+    # By way of the archive, so that what is drawn is what can be drawn again.
+    return archive.parse(archive.texts(loaded), paths[0])
+
+
+def _results(path: Path, warn: Warn) -> Results:
+    run_folder = RunFolder(path)
+    if run_folder.run.exists() or not (path / archive.RECORDS).exists():
+        return Results((_run(run_folder, warn),))
+    return archive.read(path)
+
+
+def _run(run_folder: RunFolder, warn: Warn) -> Run:
+    content, cell_ids = run_folder.read_run(), run_folder.cell_ids()
+    study = study_of(content, run_folder.run)
+    found: list[tuple[Record, CellFolder]] = []
+    unread = []
+    for cell_id in dict.fromkeys(cell_ids):
+        folder = run_folder.cell(cell_id)
+        try:
+            record = read_record(folder.record)
+            if record is not None and record.cell_id != cell_id:
+                raise RunFolderError(f"{folder.record} is not of this cell: it names {record.cell_id}")
+        except NewerSchemaError:
+            raise
+        except RunFolderError as error:
+            warn(f"left out: {one_line(str(error), LONGEST_WARNING)}")
+            unread.append(cell_id)
+            continue
+        if record is not None:
+            found.append((record, folder))
+    cells = evidence.collect(found)
+    return Run(study, content["command"], content["written_at"], tuple(cell_ids), cells, tuple(unread))

@@ -1,0 +1,118 @@
+"""What a report is drawn from: the cells of one run, or of several that are put together."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.printable import one_line
+from bench.published import Published
+from bench.record import Machine, Record
+from bench.report.results.measured import Measured
+
+#: Names of studies that the folder of several runs lists.
+MOST_NAMES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One study, measured.
+
+    Attributes:
+        study: every setting, defaults filled in.
+        command: that measured it, without absolute paths.
+        written_at: UTC, ISO 8601.
+        cell_ids: of all cells, in the study's order.
+        cells: that have a record, in that order.
+        unread: ids of cells whose records cannot be read.
+    """
+
+    study: Mapping[str, Any]
+    command: str
+    written_at: str
+    cell_ids: tuple[str, ...]
+    cells: tuple[Measured, ...]
+    unread: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Of the study."""
+        return str(self.study["name"])
+
+    @property
+    def title(self) -> str:
+        """Of the study, for readers."""
+        return one_line(self.study["title"]) or self.name
+
+    @property
+    def records(self) -> list[Record]:
+        """The records of its cells."""
+        return [record for record, _ in self.cells]
+
+    @property
+    def not_run(self) -> int:
+        """Number of cells without a record."""
+        return len(self.cell_ids) - len(self.cells) - len(self.unread)
+
+    @property
+    def machine(self) -> str:
+        """The machine that measured most of its cells, in a few words."""
+        known = Counter(_label(record.machine) for record in self.records if record.machine)
+        return known.most_common(1)[0][0] if known else "unknown machine"
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """One or several runs.
+
+    Attributes:
+        runs: one or more.
+        sha256: of the records, as the report's folder keeps them.
+        published: tables of others that have rows of these runs, cut to those.
+    """
+
+    runs: tuple[Run, ...]
+    sha256: str = ""
+    published: tuple[Published, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Names the report's folder."""
+        names = list(dict.fromkeys(run.name for run in self.runs))
+        if len(self.runs) == 1:
+            return names[0]
+        shown = "+".join(names[:MOST_NAMES])
+        return shown if len(names) == len(self.runs) <= MOST_NAMES else f"{shown}_{len(self.runs)}_runs"
+
+    @property
+    def title(self) -> str:
+        """For readers."""
+        return "; ".join(dict.fromkeys(run.title for run in self.runs))
+
+    @property
+    def source(self) -> str:
+        """What the report says of the records that it comes from."""
+        return f"records sha256 {self.sha256}" if self.sha256 else ""
+
+    @property
+    def cells(self) -> list[Measured]:
+        """The cells of all runs."""
+        return [cell for run in self.runs for cell in run.cells]
+
+    def labels(self) -> list[str]:
+        """A label for each run: its machine, told apart by the study, or by a number, where several share one."""
+        machines = [run.machine for run in self.runs]
+        named = told_apart(machines, [f"{run.machine}, {run.name}" for run in self.runs])
+        return told_apart(named, [f"{label} ({at})" for at, label in enumerate(named, start=1)])
+
+
+def told_apart(names: Sequence[str], longer: Sequence[str]) -> list[str]:
+    """The names, the longer ones in place of those that several share whatever their case: they may name folders."""
+    folded = [name.casefold() for name in names]
+    return [long if folded.count(name.casefold()) > 1 else name for name, long in zip(names, longer, strict=True)]
+
+
+def _label(machine: Machine) -> str:
+    if machine.device == "cuda":
+        return one_line(machine.gpu or "GPU of unrecorded name", 60)
+    return one_line(f"{machine.cpu}, {machine.cores} cores", 60)

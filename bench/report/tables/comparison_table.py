@@ -1,0 +1,176 @@
+"""Paired comparisons of a study's methods as a table of raw numbers, with what its readers must know."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import pandas as pd
+
+from bench.cell import Cell
+from bench.printable import one_line
+from bench.report.analysis.bootstrap import RESAMPLES
+from bench.report.analysis.compared import RATIOS, Compared, compare
+from bench.report.analysis.names import NOT_A_SETTING, apart, flat, labels
+from bench.report.analysis.pairing import Pairing, Row, find
+from bench.report.analysis.stacked import ROUNDING
+from bench.report.analysis.statistics import LEVEL
+from bench.report.results.measured import Measured
+from bench.report.tables.footnotes import COLLAPSED, Footnote, Notes, likelihood, mark_sources
+from bench.report.tables.table import DASH
+
+NAMED = ("dataset", "model", "first", "second")
+TEXTS = (*NAMED, "verdict", "note")
+NOT_AVAILABLE = "not available"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparisons:
+    """The table before it is rendered.
+
+    Attributes:
+        title: of the table.
+        caption: what the numbers are.
+        frame: raw numbers, F1 between 0 and 1, counts in texts; NA is unknown.
+        footnotes: in the order in which they are printed.
+        marks: by row and by column: one of NAMED or RATIOS, ``difference`` or ``seeds``.
+    """
+
+    title: str
+    caption: str
+    frame: pd.DataFrame
+    footnotes: tuple[Footnote, ...]
+    marks: Mapping[tuple[int, str], tuple[str, ...]]
+
+
+def build(study: Mapping[str, Any], measured: Sequence[Measured]) -> Comparisons | None:
+    """The comparisons that a study asks for; None where it asks for none.
+
+    Args:
+        study: as a run folder keeps it.
+        measured: the study's cells, failed ones too.
+    """
+    # Repeats of a seed are not independent of it: the first speaks for them.
+    pairings = find(study, [found for found in measured if not found[0].cell.repeat])
+    if not pairings:
+        return None
+    cells = [record.cell for record, _ in measured]
+    notes, rows = Notes(), []
+    for at, pairing in enumerate(pairings):
+        compared = compare(pairing)
+        _note(notes, at, pairings, compared)
+        rows.append(_names(pairing, cells) | _numbers(compared) | {"note": notes.of_row(at)})
+    title = f"{one_line(study['title']) or study['name']}: paired comparisons"
+    return Comparisons(title, _caption(rows), _frame(rows), tuple(notes.footnotes()), notes.marks())
+
+
+def _names(pairing: Pairing, cells: Sequence[Cell]) -> dict[str, str]:
+    cell = pairing.cell
+    shown = {"dataset": DASH, "model": DASH, "method": ""} if cell is None else labels(cell, cells)
+    names = {"dataset": shown["dataset"], "model": shown["model"]}
+    for place, name, row in zip(("first", "second"), pairing.names, (pairing.first, pairing.second), strict=True):
+        # A method without a cell here may have one elsewhere, which knows its label.
+        known = [record.cell for record, _ in row] or [one for one in cells if one.method.name == name]
+        names[place] = labels(known[0], cells)["method"] if known else one_line(name)
+    return names
+
+
+def _numbers(compared: Compared) -> dict[str, Any]:
+    found = compared.difference
+    numbers: dict[str, Any] = {
+        "seeds": len(compared.seeds),
+        "texts": found and found.texts,
+        "macro_f1_difference": found and found.mean,
+        "interval_low": found and found.low,
+        "interval_high": found and found.high,
+        "seeds_interval_low": found and found.seeds_low,
+        "seeds_interval_high": found and found.seeds_high,
+        "lowest_seed_difference": found and min(found.by_seed),
+        "highest_seed_difference": found and max(found.by_seed),
+        "verdict": found.verdict if found else NOT_AVAILABLE,
+        "only_first_right_texts_mean": found and found.only_first_right,
+        "only_second_right_texts_mean": found and found.only_second_right,
+        "mcnemar_p_value": found and found.p_value,
+    }
+    for column in RATIOS:
+        ratio = compared.ratios.get(column)
+        for part in ("median", "lowest", "highest"):
+            numbers[f"{column}_ratio_{part}"] = getattr(ratio, part) if ratio else None
+    return numbers
+
+
+def _note(notes: Notes, at: int, pairings: Sequence[Pairing], compared: Compared) -> None:
+    """Mark one row with what its reader must know."""
+    pairing = pairings[at]
+    records = [record for record, _ in (*pairing.first, *pairing.second)]
+    if records:
+        synthetic = any(r.cell.dataset.synthetic or (r.data is not None and r.data.synthetic) for r in records)
+        mark_sources(notes, at, records[0].cell, synthetic)
+    if own := apart(at, [_key(one) for one in pairings], [_facts(one) for one in pairings]):
+        notes.add(at, "second", f"apart from the row of the same names: {own}")
+    if pairing.first and pairing.second and (unlike := _own_settings(pairing)):
+        notes.add(at, "second", f"the methods' own train settings differ: {unlike}")
+    for side, row in (("first", pairing.first), ("second", pairing.second)):
+        if compared.difference and _at_floor(row):
+            notes.add(at, side, COLLAPSED)
+    for column, reason in compared.reasons.items():
+        notes.add(at, column, one_line(reason, 200))
+    if compared.seeds and compared.left_out:
+        notes.add(at, "seeds", one_line(f"left out: {'; '.join(compared.left_out)}", 200))
+    if compared.difference:
+        for text in dict.fromkeys(likelihood(record.prompt) for record in records if record.prompt):
+            notes.add(at, "difference", text)
+
+
+def _at_floor(row: Row) -> bool:
+    """Whether a method learnt no more, on the mean over its seeds, than to give the most frequent label's floor."""
+    qualities = [record.quality for record, _ in row if record.quality]
+    return fmean(quality.macro_f1 - quality.majority_macro_f1 for quality in qualities) <= ROUNDING
+
+
+def _key(pairing: Pairing) -> tuple[object, ...]:
+    cell = pairing.cell
+    return (*pairing.names, cell and cell.dataset.name, cell and cell.model.name)
+
+
+def _facts(pairing: Pairing) -> dict[str, Any]:
+    """What may tell a pairing from others of its names."""
+    facts: dict[str, Any] = {}
+    for name, row in zip(pairing.names, (pairing.first, pairing.second), strict=True):
+        if row:
+            facts |= flat(row[0][0].cell.model_dump(exclude=NOT_A_SETTING | {"method": True}))
+            facts |= flat(row[0][0].cell.method.options, f"{name}.")
+    return facts
+
+
+def _own_settings(pairing: Pairing) -> str:
+    first, second = (row[0][0].cell.train.model_dump() for row in (pairing.first, pairing.second))
+    apart = [f"{key} = {value} and {second[key]}" for key, value in first.items() if second[key] != value]
+    return one_line(", ".join(apart), 160)
+
+
+def _caption(rows: Sequence[Mapping[str, Any]]) -> str:
+    found = [row for row in rows if row["macro_f1_difference"] is not None]
+    parts = [
+        "Macro F1 of the first method minus that of the second, on the same texts with the same seeds: mean over "
+        "seeds.",
+        f"{LEVEL:.0%} interval: percentile bootstrap over {RESAMPLES:,} resamples of the texts, alike for both methods "
+        "and all seeds, and of the seeds where there are several.",
+        f"{LEVEL:.0%} interval over seeds: Student's t interval of the seeds' differences, which it takes to be "
+        "normally distributed; a single seed has no such interval, and its verdict is about those runs alone.",
+        "First higher: all intervals of the row lie above 0; second higher: all lie below.",
+        f"{len(found)} of {len(rows)} comparisons have an interval; intervals are not corrected for their number.",
+    ]
+    if any(row["mcnemar_p_value"] is not None for row in rows):
+        parts.append("McNemar p: exact, two-sided, of equal accuracy; given for a single seed.")
+    parts.append("Texts that only one got right: mean over seeds.")
+    parts.append("Ratios: first divided by second, median over seeds (lowest to highest).")
+    return " ".join(parts)
+
+
+def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Nullable columns, so that unknown is NA and never NaN."""
+    kinds = dict.fromkeys(TEXTS, "string") | dict.fromkeys(("seeds", "texts"), "Int64")
+    frame = pd.DataFrame(rows, dtype=object)
+    frame = frame[[*NAMED, *(column for column in frame.columns if column not in NAMED)]]
+    return frame.astype({column: kinds.get(column, "Float64") for column in frame.columns})

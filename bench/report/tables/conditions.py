@@ -1,0 +1,122 @@
+"""The conditions that records were measured under, in sentences."""
+
+from collections.abc import Iterable, Sequence
+
+from bench.printable import one_line
+from bench.record import Machine, Record
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.statistics import by_row
+
+PACKAGES = ("torch", "transformers", "peft", "tunebench")
+BITS = {4: "4-bit (NF4) weights", 8: "8-bit (LLM.int8) weights", 16: "unquantised weights"}
+PEAKS = {
+    "host_vmhwm": "VmHWM, the peak resident memory of the worker process with interpreter and libraries",
+    "cuda_allocated": "the peak that torch allocated on the GPU, without CUDA context and libraries",
+}
+
+
+def conditions(records: Sequence[Record]) -> str:
+    """The conditions of measurement in sentences; where rows differ, the set of values."""
+    lengths = sorted({record.flops.sequence_length for record in records if record.flops})
+    tokens = f"{', '.join(map(str, lengths)) or 'unrecorded number of'} tokens"
+    kinds = dict.fromkeys(PEAKS[record.peak_kind] for record in records if record.peak_kind)
+    return one_line(
+        f"{settings(records)} {_throughput(records)}"
+        f"Peak memory is {'; or '.join(kinds) or 'unknown'}; 1 MB is 1e6 bytes. "
+        f"GFLOPs is one sequence of {tokens}, 2 per multiply-add."
+    )
+
+
+def settings(records: Sequence[Record]) -> str:
+    """The conditions without those of resources."""
+    machines = [record.machine for record in records if record.machine]
+    trained = [record for record in records if record.training or record.status != "ok"]
+    causal = [BITS[record.cell.model.bits or 16] for record in records if record.cell.model.kind == "causal"]
+    seeds = sorted({record.cell.seed for record in records})
+    facts = [
+        _said("device", map(_device, machines)),
+        _said("cores", (machine.cores for machine in machines)),
+        _said("threads", (machine.threads for machine in machines)),
+        _said("precision", (record.precision for record in records if record.precision)),
+        *([_said("causal models with", causal)] if causal else ()),
+        _said("training batch size", map(_train_batch, trained)) if trained else "nothing trained",
+        _said("inference batch size", map(inference_batch, records)),
+        _said("max length in tokens", (record.cell.data.max_length for record in records)),
+        f"seeds {', '.join(map(str, seeds))}",
+        _said("evaluated split", (record.cell.data.evaluate_split for record in records)),
+        *_versions(records),
+    ]
+    return one_line(
+        f"Measured with {'; '.join(facts)}. "
+        f"Means over the n {_cells(records)} that succeeded, ± their sample standard deviation."
+    )
+
+
+def reading(records: Sequence[Record]) -> str:
+    """The conditions that texts were read under."""
+    facts = [
+        _said("max length in tokens", (record.cell.data.max_length for record in records)),
+        _said("evaluated split", (record.cell.data.evaluate_split for record in records)),
+        _said("split seed", (record.cell.data.split_seed for record in records)),
+        *_versions(records),
+    ]
+    return one_line(f"Read with {'; '.join(facts)}.")
+
+
+def _versions(records: Sequence[Record]) -> list[str]:
+    machines = [record.machine for record in records if record.machine]
+    days = sorted({record.started_at[:10] for record in records})
+    return [
+        *(_said(name, (m.packages.get(name, "of unrecorded version") for m in machines)) for name in PACKAGES),
+        _said("commit", map(_commit, machines)),
+        days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}",
+    ]
+
+
+def _cells(records: Sequence[Record]) -> str:
+    return "repeats of each seed" if any(record.cell.repeat for record in records) else "seeds"
+
+
+def _throughput(records: Sequence[Record]) -> str:
+    """What a throughput is; empty where none is known."""
+    kinds = {
+        quantity.estimates(row) is not None
+        for row in by_row(record for record in records if record.status == "ok")
+        for quantity in QUANTITIES
+        if quantity.windowed is not None and any(quantity.read(record) is not None for record in row)
+    }
+    if not kinds:
+        return ""
+    windows, total = "the median of windows of consecutive steps", "the total over the timed steps"
+    if len(kinds) > 1:
+        return f"Throughput is {windows} where all seeds of a row have them, else {total} (differs between rows). "
+    return f"Throughput is {windows if True in kinds else total}. "
+
+
+def _said(name: str, values: Iterable[int | str]) -> str:
+    """A condition: its values, numbers in order, names as they come."""
+    distinct = sorted(dict.fromkeys(values), key=lambda value: value if isinstance(value, int) else 0)
+    differs = " (differs between rows)" if len(distinct) > 1 else ""
+    return f"{name} {', '.join(one_line(str(value), 100) for value in distinct) or 'not recorded'}{differs}"
+
+
+def _device(machine: Machine) -> str:
+    if machine.device == "cpu":
+        return f"CPU {machine.cpu}"
+    return f"GPU {machine.gpu or 'of unrecorded name'}" + (f", driver {machine.driver}" if machine.driver else "")
+
+
+def _train_batch(record: Record) -> int:
+    speed = record.training.speed if record.training else None
+    return speed.batch_size if speed else record.cell.train.batch_size
+
+
+def inference_batch(record: Record) -> int:
+    """Texts at a time in the timed pass of inference."""
+    return record.inference.batch_size if record.inference else record.cell.train.inference_batch_size
+
+
+def _commit(machine: Machine) -> str:
+    if machine.commit is None:
+        return "none (not run from a checkout)"
+    return machine.commit[:12] + (" with uncommitted changes" if machine.dirty else "")

@@ -1,0 +1,89 @@
+"""How far the numbers of one cell repeat: the same seed measured several times."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from bench.printable import one_line
+from bench.record import Record
+from bench.report.analysis import quantities
+from bench.report.analysis.statistics import Quantity, mean_std
+from bench.report.tables import efficiency, stamp
+from bench.report.tables.conditions import conditions
+from bench.report.tables.footnotes import Notes
+from bench.report.tables.table import DASH, TEXTS, Column, Table, Values, describe, frame_of, rows_of
+
+NAME = "repeatability"
+SHOWN = (
+    "macro_f1", "train_samples_per_second", "inference_samples_per_second", "peak_train_mb", "peak_inference_mb",
+    "latency_batch_one_p50_ms",
+)  # fmt: skip
+KNOWN = {quantity.column: quantity for quantity in (*efficiency.QUANTITIES, *quantities.QUANTITIES)}
+QUANTITIES = tuple(replace(KNOWN[column], spread=True) for column in SHOWN)
+REPEATS = Column("seeds", "Measured", lambda row: str(row["seeds"] or row["status"]))
+
+
+def build(run_title: str, records: Sequence[Record], *, source: str = "") -> Table | None:
+    """Coefficients of variation over the repeats of each row; None where nothing was measured twice.
+
+    Args:
+        run_title: of the study.
+        records: in the study's order; failed ones too.
+        source: what the records are.
+
+    Raises:
+        RunFolderError: there is no record, or a cell has two.
+    """
+    title = one_line(run_title)
+    rows = [row for row in rows_of(title, records) if any(record.cell.repeat for record in row)]
+    if not rows:
+        return None
+    notes = Notes()
+    content = describe(rows, QUANTITIES, notes)
+    for at, row in enumerate(rows):
+        good = [record for record in row if record.status == "ok"]
+        for quantity in QUANTITIES:
+            content[at] |= _variation(quantity, good)
+        content[at] |= stamp.mark(at, row, notes) | {"note": notes.of_row(at)}
+    caption = (
+        f"{conditions([record for row in rows for record in row])} CV: the coefficient of variation, sample standard "
+        "deviation over mean, within a seed; of several seeds the largest."
+    )
+    return Table(
+        name=NAME,
+        title=f"{title}: repeatability",
+        caption=caption,
+        columns=(REPEATS, *map(_column, QUANTITIES), stamp.COLUMN),
+        frame=frame_of(content, (*TEXTS, *stamp.TEXTS)),
+        footnotes=tuple(notes.footnotes()),
+        marks=notes.marks(),
+        source=source,
+    )
+
+
+def _variation(quantity: Quantity, good: Sequence[Record]) -> dict[str, Any]:
+    """The largest coefficient of variation within one seed; None where no seed has two values."""
+    by_seed: dict[int, list[float]] = {}
+    for record, value in zip(good, quantity.values(good), strict=True):
+        if value is not None:
+            by_seed.setdefault(record.cell.seed, []).append(value)
+    found = []
+    for mean, std in (mean_std(values) for values in by_seed.values() if len(values) > 1):
+        assert std is not None, "there are two values or more"
+        found.append(100 * std / abs(mean) if mean else 0.0)
+    return {f"{quantity.column}_cv_percent": max(found, default=None)}
+
+
+def _column(quantity: Quantity) -> Column:
+    def write(row: Values) -> str:
+        centre, variation = row[quantity.centre], row[f"{quantity.column}_cv_percent"]
+        if pd.isna(centre):
+            return DASH
+        text = quantity.written(centre, None)
+        if pd.isna(variation):
+            return text
+        return f"{text} ({'identical' if variation == 0 else f'CV {variation:.2f} %'})"
+
+    return Column(quantity.column, quantity.header, write)

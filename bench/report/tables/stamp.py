@@ -1,0 +1,101 @@
+"""The audit stamp of a row: what the checks of its seeds say together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bench.printable import one_line
+from bench.record import Record
+from bench.report.tables.footnotes import Notes
+from bench.report.tables.table import DASH, Column, Values, failures
+
+STAMP = "stamp"
+TEXTS = (STAMP, "stamp_reasons")
+BEFORE = "unstamped: measured before there were checks"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a reader may rely on.
+
+    Attributes:
+        verdict: suspect where any seed is; valid where all are.
+        suspects: seeds that are suspect.
+        reasons: what was found, a check each, with its seeds where not all found it; of unstamped: why.
+    """
+
+    verdict: Literal["valid", "suspect", "unstamped"]
+    suspects: int
+    reasons: tuple[str, ...]
+
+    @property
+    def note(self) -> str:
+        """The reasons as a footnote; empty where there are none."""
+        lead = "suspect: " if self.verdict == "suspect" else ""
+        return lead + "; ".join(self.reasons) if self.reasons else ""
+
+
+def mark(at: int, row: Sequence[Record], notes: Notes) -> dict[str, Any]:
+    """The stamp of one row for a frame, with a mark for its reasons; a row of failures has none.
+
+    Args:
+        at: the row.
+        row: its records.
+        notes: to add to.
+    """
+    good = [record for record in row if record.status == "ok"]
+    if not good:
+        notes.add(at, STAMP, failures(row))
+        return {STAMP: "", "suspect_seeds": None, "stamp_reasons": ""}
+    stamp = stamp_of(good)
+    if stamp.note:
+        notes.add(at, STAMP, stamp.note)
+    return {STAMP: stamp.verdict, "suspect_seeds": stamp.suspects, "stamp_reasons": "; ".join(stamp.reasons)}
+
+
+def _write(row: Values) -> str:
+    if row[STAMP] == "suspect" and row["suspect_seeds"] < row["seeds"]:
+        return f"suspect ({row['suspect_seeds']} of {row['seeds']})"
+    return str(row[STAMP]) if row[STAMP] in ("valid", "suspect") else DASH
+
+
+COLUMN = Column(STAMP, "Stamp", _write)
+
+
+def stamp_of(records: Sequence[Record]) -> Stamp:
+    """The stamp of one row.
+
+    Args:
+        records: the measured ones, a seed each, one or more.
+    """
+    stamps = [record.stamp for record in records]
+    suspects, seeds = stamps.count("suspect"), len(records)
+    if suspects:
+        return Stamp("suspect", suspects, _suspicions(records))
+    if stamps.count("valid") == seeds:
+        return Stamp("valid", 0, ())
+    without = [record for record in records if record.stamp == "unstamped"]
+    why = tuple(dict.fromkeys(map(_no_stamp, without)))
+    if len(without) < seeds:
+        why = tuple(f"{reason} ({_seeds(without)})" for reason in why)
+    return Stamp("unstamped", 0, why)
+
+
+def _suspicions(records: Sequence[Record]) -> tuple[str, ...]:
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        for check in record.checks:
+            if check.verdict == "suspect":
+                found.setdefault(one_line(f"{check.name}: {check.found}", 200), []).append(record)
+    return tuple(text if len(by) == len(records) else f"{text} ({_seeds(by)})" for text, by in found.items())
+
+
+def _no_stamp(record: Record) -> str:
+    if not record.checks:
+        return BEFORE
+    return one_line("unstamped: " + "; ".join(f"{check.name}: {check.found}" for check in record.checks), 200)
+
+
+def _seeds(records: Sequence[Record]) -> str:
+    numbers = [str(record.cell.seed) for record in records]
+    return f"{'seeds' if len(numbers) > 1 else 'seed'} {', '.join(numbers)}"

@@ -1,0 +1,249 @@
+"""A table of measured cells before it is rendered: a row for dataset x model x method, seeds aggregated."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+
+from bench.cell import Cell
+from bench.errors import RunFolderError
+from bench.printable import one_line
+from bench.record import Record
+from bench.report.analysis.names import HEADS, NAMES, NOT_A_SETTING, apart, flat, labels
+from bench.report.analysis.ranks import Rank
+from bench.report.analysis.statistics import Quantity, by_row, over_seeds
+from bench.report.tables.footnotes import Footnote, Notes, mark_sources
+
+DASH = "–"
+SAME_NAME = "apart from the row of the same name: "
+TOTAL = "total over the timed steps: not all seeds have windows"
+#: Columns of the frame that hold text; all others hold numbers.
+TEXTS = (*NAMES, "status", "weights", "note")
+#: Those that hold whole numbers.
+WHOLE = (
+    "seeds", "seeds_failed", "suspect_seeds", "trainable_params", "total_params", "train_samples",
+    "validation_samples", "test_samples", "classes",
+)  # fmt: skip
+
+Values = Mapping[Any, Any]
+"""One row of a frame by column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column as readers see it.
+
+    Attributes:
+        name: that marks are put under: one of NAMES, the name of a Quantity, or a name of the table's own.
+        header: in up to two lines.
+        write: its text from a row of the frame, nothing escaped.
+        prose: holds words of some length, not a number.
+    """
+
+    name: str
+    header: str
+    write: Callable[[Values], str]
+    prose: bool = False
+
+
+Shown = list[list[tuple[str, tuple[str, ...]]]]
+"""By row and column: text and marks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """What is rendered.
+
+    Attributes:
+        name: of its files, e.g. table3; a plain word.
+        title: of the run.
+        caption: the conditions of measurement.
+        heads: what stands above the names, which lead every row, by column of the frame.
+        columns: that readers see, after the names.
+        frame: raw numbers, units in the column names; NA is unknown.
+        footnotes: in the order in which they are printed.
+        marks: by row and by name of the column.
+        ranks: by row and by name of the column; of those that have one.
+        grids: headings and columns of several grids, where one would be too wide; none: one grid of all columns.
+        source: the records that it comes from; empty where not known.
+    """
+
+    name: str
+    title: str
+    caption: str
+    heads: Mapping[str, str] = field(default_factory=lambda: HEADS)
+    columns: tuple[Column, ...]
+    frame: pd.DataFrame
+    footnotes: tuple[Footnote, ...]
+    marks: Mapping[tuple[int, str], tuple[str, ...]]
+    ranks: Mapping[tuple[int, str], Rank] = field(default_factory=dict)
+    grids: tuple[tuple[str, tuple[Column, ...]], ...] = ()
+    source: str = ""
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """What stands above the columns, in up to two lines."""
+        return (*self.heads.values(), *(column.header for column in self.columns))
+
+    def parts(self) -> tuple[tuple[str, tuple[Column, ...]], ...]:
+        """Headings and columns of its grids; of a table that is one grid, no heading and all its columns."""
+        return self.grids or (("", self.columns),)
+
+    def shown(self, columns: Sequence[Column] | None = None) -> Shown:
+        """Every row as readers see it: text and marks of each cell, names and then the columns, nothing escaped."""
+        rows = []
+        for at, row in enumerate(self.frame.to_dict("records")):
+            texts = {name: row[name] for name in self.heads}
+            texts |= {column.name: column.write(row) for column in (self.columns if columns is None else columns)}
+            rows.append([(text, self.marks.get((at, name), ())) for name, text in texts.items()])
+        return rows
+
+    def ranked(self, columns: Sequence[Column] | None = None) -> list[list[Rank]]:
+        """The rank of every cell, in the shape of ``shown``."""
+        names = [*self.heads, *(column.name for column in (self.columns if columns is None else columns))]
+        return [[self.ranks.get((at, name), "") for name in names] for at in range(len(self.frame))]
+
+    def runs(self) -> list[tuple[int, ...]]:
+        """By row, for each name but the last: how many from here on share it, its marks and all names before it.
+
+        It is 0 where a row above began the run.
+        """
+        rows = self.shown([])
+        levels = [_lengths([tuple(row[: level + 1]) for row in rows]) for level in range(len(self.heads) - 1)]
+        return [tuple(lengths[at] for lengths in levels) for at in range(len(rows))]
+
+
+def _lengths(keys: Sequence[object]) -> list[int]:
+    counts = [len(list(same)) for _, same in groupby(keys)]
+    return [length for count in counts for length in (count, *[0] * (count - 1))]
+
+
+SEEDS = Column("seeds", "Seeds", lambda row: str(row["seeds"] or row["status"]))
+
+
+def column_of(quantity: Quantity) -> Column:
+    """A quantity as readers see it."""
+
+    def write(row: Values) -> str:
+        centre, std = row[quantity.centre], row[f"{quantity.column}_std"] if quantity.spread else pd.NA
+        return DASH if pd.isna(centre) else quantity.written(centre, None if pd.isna(std) else std)
+
+    return Column(quantity.column, quantity.header, write)
+
+
+def rows_of(title: str, records: Sequence[Record]) -> list[list[Record]]:
+    """The records of each row.
+
+    Args:
+        title: of the run.
+        records: in the study's order; failed ones too.
+
+    Raises:
+        RunFolderError: there is no record, or a cell has two.
+    """
+    if not records:
+        raise RunFolderError(f"{title}: no finished cells; run the study first")
+    seen: set[str] = set()
+    for record in records:
+        if record.cell_id in seen:
+            raise RunFolderError(f"{title}: cell {record.cell_id} has more than one record")
+        seen.add(record.cell_id)
+    return by_row(records)
+
+
+def describe(rows: Sequence[Sequence[Record]], quantities: Sequence[Quantity], notes: Notes) -> list[dict[str, Any]]:
+    """Names, status and numbers of every row, for a frame.
+
+    Args:
+        rows: records of each, see ``rows_of``.
+        quantities: the columns of numbers.
+        notes: to add to: what sources are not, failures, and why numbers are unknown.
+    """
+    names = _names([row[0].cell for row in rows], notes)
+    content = [names[at] | _row(at, row, quantities, notes) for at, row in enumerate(rows)]
+    for quantity in quantities:
+        good = [[record for record in row if record.status == "ok"] for row in rows]
+        if any(quantity.estimates(row) for row in good):
+            for at, row in enumerate(good):
+                if quantity.estimates(row) is None and content[at][quantity.centre] is not None:
+                    notes.add(at, quantity.column, TOTAL)
+    return content
+
+
+def _names(cells: Sequence[Cell], notes: Notes) -> list[dict[str, str]]:
+    """Labels of every row, told apart where two names share one; where all names agree, by their settings."""
+    keys = [tuple(getattr(cell, part).name for part in NAMES) for cell in cells]
+    settings = [flat(cell.model_dump(exclude=NOT_A_SETTING)) for cell in cells]
+    for at in range(len(cells)):
+        if own := apart(at, keys, settings):
+            notes.add(at, "method", f"{SAME_NAME}{own}")
+    return [labels(cell, cells) for cell in cells]
+
+
+def _row(at: int, records: Sequence[Record], quantities: Sequence[Quantity], notes: Notes) -> dict[str, Any]:
+    cell = records[0].cell
+    synthetic = any(r.cell.dataset.synthetic or (r.data is not None and r.data.synthetic) for r in records)
+    mark_sources(notes, at, cell, synthetic)
+    good = [record for record in records if record.status == "ok"]
+    failed = [record for record in records if record.status != "ok"]
+    messages = failures(records)
+    if good and failed:
+        notes.add(at, quantities[0].column, messages)
+    numbers: dict[str, float | None] = {}
+    for quantity in quantities:
+        values, reason = _number(quantity, good, messages)
+        numbers |= values
+        if reason:
+            notes.add(at, quantity.column, reason)
+    status = ("partial" if good else "; ".join(dict.fromkeys(map(_stopped, failed)))) if failed else "ok"
+    counts = {"status": status, "seeds": len(good), "seeds_failed": len(failed)}
+    return counts | numbers | {"synthetic": synthetic, "weights": cell.model.weights}
+
+
+def _number(quantity: Quantity, good: Sequence[Record], messages: str) -> tuple[dict[str, float | None], str]:
+    """Centre and spread over the measured seeds by the frame's column, and why some are unknown."""
+    spread = over_seeds(good, quantity)
+    whole = quantity.column.endswith("_params") and spread.mean is not None
+    numbers: dict[str, float | None] = {quantity.centre: round(spread.mean or 0) if whole else spread.mean}
+    if quantity.spread:
+        numbers |= {f"{quantity.column}_{part}": getattr(spread, part) for part in ("std", "low", "high")}
+    if not good:
+        return numbers, messages
+    known = f"known for {spread.known} of {len(good)} seeds: " if spread.known else ""
+    return numbers, known + "; ".join(spread.reasons) if spread.reasons else ""
+
+
+def failures(records: Sequence[Record], of: str = "seeds") -> str:
+    """Why seeds of a row failed; empty where none did.
+
+    Args:
+        records: of the row.
+        of: what each record is, in words.
+    """
+    failed = [record for record in records if record.status != "ok"]
+    messages = "; ".join(dict.fromkeys(map(_failure, failed)))
+    return f"{len(failed)} of {len(records)} {of} failed: {messages}" if failed and len(records) > 1 else messages
+
+
+def _failure(record: Record) -> str:
+    message = one_line(record.failure.message, 160) if record.failure else "the record gives no reason"
+    return f"{_stopped(record)}: {message}"
+
+
+def _stopped(record: Record) -> str:
+    return f"{record.status} in {one_line(record.failure.phase, 40)}" if record.failure else record.status
+
+
+def frame_of(rows: Sequence[Values], texts: Sequence[str] = TEXTS) -> pd.DataFrame:
+    """Nullable columns, so that unknown is NA and never NaN.
+
+    Args:
+        rows: the content of each.
+        texts: the columns that hold text.
+    """
+    kinds = dict.fromkeys(texts, "string") | {"synthetic": "bool"}
+    kinds |= dict.fromkeys(WHOLE, "Int64")
+    frame = pd.DataFrame(rows, dtype=object)
+    return frame.astype({column: kinds.get(column, "Float64") for column in frame.columns})

@@ -1,0 +1,173 @@
+"""Table 1 of the published study from records: the datasets, a row for each sample of one."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from bench.printable import one_line
+from bench.record import Data, Record
+from bench.report.analysis.names import apart, flat, labels
+from bench.report.analysis.statistics import Quantity
+from bench.report.tables.conditions import reading
+from bench.report.tables.footnotes import Notes, mark_dataset
+from bench.report.tables.table import DASH, SAME_NAME, Column, Table, Values, failures, frame_of, rows_of
+
+NAME = "table1"
+SPLITS = ("train", "validation", "test")
+SETTINGS = ("max_train_samples", "max_evaluation_samples", "validation_fraction", "split_seed")
+TEXTS = ("dataset", "sha256", "evaluated_split", "note")
+CAPTION = (
+    "Samples are those that cells used. Tokens: mean over the evaluated split, without padding and with what a prompt "
+    "puts around a text, at most the max length; truncated: the share of its texts that the max length cut."
+)
+
+
+def _of_data(column: str, header: str, read: Callable[[Data], float]) -> Quantity:
+    return Quantity(column, header, lambda record: read(record.data) if record.data else None, ("data",), 1)
+
+
+MEASURED = (
+    _of_data("tokens_per_sample", "Mean\ntokens", lambda data: data.tokens_per_sample),
+    _of_data("truncated_percent", "Truncated\n(%)", lambda data: 100 * data.truncated_fraction),
+)
+
+
+def build(run_title: str, records: Sequence[Record], *, source: str = "") -> Table:
+    """List what was read of each dataset.
+
+    Args:
+        run_title: of the study.
+        records: in the study's order; failed ones too.
+        source: what the records are.
+
+    Raises:
+        RunFolderError: there is no record, or a cell has two.
+    """
+    title = one_line(run_title)
+    rows_of(title, records)
+    rows, notes = _samples(records), Notes()
+    facts = [_facts(row[0]) for row in rows]
+    names = [row[0].cell.dataset.name for row in rows]
+    content = []
+    for at, row in enumerate(rows):
+        label = labels(row[0].cell, [other[0].cell for other in rows])["dataset"]
+        if own := apart(at, names, facts):
+            notes.add(at, "dataset", f"{SAME_NAME}{own}")
+        content.append({"dataset": label} | _row(at, row, notes))
+    return Table(
+        name=NAME,
+        title=f"{title}: datasets",
+        caption=f"{reading(records)} {CAPTION}",
+        heads={"dataset": "Dataset"},
+        columns=COLUMNS,
+        frame=frame_of([row | {"note": notes.of_row(at)} for at, row in enumerate(content)], TEXTS),
+        footnotes=tuple(notes.footnotes()),
+        marks=notes.marks(),
+        source=source,
+    )
+
+
+def _samples(records: Sequence[Record]) -> list[list[Record]]:
+    """The records of each row: of one dataset, and of those that tell, of the same texts in the same splits."""
+    found: dict[Hashable, list[Record]] = {}
+    read = {record.cell.dataset.name for record in records if record.data}
+    for record in records:
+        name, data = record.cell.dataset.name, record.data
+        if data:
+            found.setdefault((name, data.sha256, *sorted(data.rows.items())), []).append(record)
+        elif name not in read:
+            found.setdefault(name, []).append(record)
+    return list(found.values())
+
+
+def _facts(record: Record) -> dict[str, Any]:
+    settings = record.cell.data.model_dump(include=set(SETTINGS))
+    read = {"rows": record.data.rows, "sha256": record.data.sha256[:12]} if record.data else {}
+    return flat({"data": settings} | read)
+
+
+def _row(at: int, row: Sequence[Record], notes: Notes) -> dict[str, Any]:
+    cell, data = row[0].cell, row[0].data
+    synthetic = cell.dataset.synthetic or (data is not None and data.synthetic)
+    mark_dataset(notes, at, cell, synthetic)
+    labels_of_classes = data.labels if data else cell.dataset.labels
+    numbers: dict[str, Any] = {f"{split}_samples": data.rows.get(split) if data else None for split in SPLITS}
+    numbers["classes"] = len(labels_of_classes) if labels_of_classes else None
+    for quantity in MEASURED:
+        found = [value for value in quantity.values(row) if value is not None]
+        numbers |= {f"{quantity.column}_{end.__name__}": end(found, default=None) for end in (min, max)}
+    _explain(at, row, numbers, notes)
+    return numbers | {
+        "synthetic": synthetic,
+        "sha256": one_line(data.sha256, 64) if data else "",
+        "evaluated_split": ", ".join(sorted({record.cell.data.evaluate_split for record in row})),
+    }
+
+
+def _explain(at: int, row: Sequence[Record], numbers: Mapping[str, float | None], notes: Notes) -> None:
+    """Mark what is unknown with why, and what differs between models."""
+    for name, value in numbers.items():
+        if value is None and not name.endswith("_max"):
+            notes.add(at, name.removesuffix("_min"), _why_not(row, name))
+    _explain_splits(at, row, numbers, notes)
+    if len(by_model := _by_model(row)) > 1:
+        for quantity in MEASURED:
+            notes.add(at, quantity.column, one_line(f"mean tokens, truncated: {'; '.join(by_model)}", 400))
+
+
+def _why_not(row: Sequence[Record], name: str) -> str:
+    if row[0].data is not None:
+        return f"the record gives no data.rows.{name.removesuffix('_samples')} and no reason"
+    unknown = row[0].unknown.get("data")
+    return failures(row, "cells") or (one_line(unknown, 160) if unknown else "the record gives no data and no reason")
+
+
+def _explain_splits(at: int, row: Sequence[Record], numbers: Mapping[str, float | None], notes: Notes) -> None:
+    """Mark the splits that are samples, that are parts of others, and that were evaluated in place of test."""
+    settings, data = row[0].cell.data, row[0].data
+    for split in SPLITS if data else ():
+        limit = "max_train_samples" if split == "train" else "max_evaluation_samples"
+        if (most := getattr(settings, limit)) is not None and most == numbers[f"{split}_samples"]:
+            notes.add(at, f"{split}_samples", f"of a split with more, a stratified sample: data.{limit} = {most}")
+    if data is not None and data.validation_carved:
+        carved = f"carved from train: data.validation_fraction = {settings.validation_fraction}"
+        notes.add(at, "validation_samples", carved)
+    if any(record.cell.data.evaluate_split == "validation" for record in row):
+        notes.add(at, "validation_samples", "quality and inference are measured on this split")
+
+
+def _by_model(row: Sequence[Record]) -> list[str]:
+    """What each model's tokenizer, prompt and max length make of the texts, each that differs once."""
+    tokens, truncated = MEASURED
+    found: dict[tuple[str, str], list[str]] = {}
+    for record in row:
+        if record.data:
+            numbers = (
+                tokens.written(tokens.read(record) or 0, None),
+                truncated.written(truncated.read(record) or 0, None),
+            )
+            cell = record.cell
+            name = f"{cell.model.label} (max length {cell.data.max_length}, {cell.data.evaluate_split})"
+            found.setdefault(numbers, []).append(name)
+    return [f"{' and '.join(dict.fromkeys(names))} {one}, {other} %" for (one, other), names in found.items()]
+
+
+def _range(quantity: Quantity) -> Column:
+    def write(row: Values) -> str:
+        ends = [row[f"{quantity.column}_{end}"] for end in ("min", "max")]
+        texts = [DASH if pd.isna(end) else quantity.written(end, None) for end in ends]
+        return " to ".join(dict.fromkeys(texts))
+
+    return Column(quantity.column, quantity.header, write)
+
+
+def _count(column: str, header: str) -> Column:
+    return Column(column, header, lambda row: DASH if pd.isna(row[column]) else str(row[column]))
+
+
+COLUMNS = (
+    *(_count(f"{split}_samples", f"{split.capitalize()}\nsamples") for split in SPLITS),
+    _count("classes", "Classes"),
+    *map(_range, MEASURED),
+)

@@ -1,0 +1,173 @@
+"""Table 3 of the published study from records: quality and resources, a row for dataset x model x method."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from bench.printable import one_line
+from bench.record import Record
+from bench.report.analysis import ranks
+from bench.report.analysis.bootstrap import RESAMPLES
+from bench.report.analysis.quantities import quantities_of
+from bench.report.analysis.standings import Against, Judge, Standing
+from bench.report.analysis.statistics import LEVEL, Quantity
+from bench.report.tables import scores, stamp
+from bench.report.tables.conditions import conditions
+from bench.report.tables.footnotes import Footnote, Notes
+from bench.report.tables.scores import F1
+from bench.report.tables.table import DASH, TEXTS, Column, Table, Values, column_of, describe, frame_of, rows_of
+
+NAME = "table3"
+F1_INTERVAL = "macro_f1_interval"
+RATES = ("train_samples_per_second", "inference_samples_per_second")
+OWN_TEXTS = (
+    *TEXTS, *stamp.TEXTS, *(f"{column}_mark" for column in (F1, *RATES)), "macro_f1_interval_over", "against_best",
+)  # fmt: skip
+NO_INTERVAL = "no interval: one seed, and no predictions beside the records"
+
+
+def build(
+    run_title: str,
+    records: Sequence[Record],
+    missing: int = 0,
+    remarks: Sequence[str] = (),
+    judge: Judge | None = None,
+    *,
+    source: str = "",
+) -> Table:
+    """Aggregate records over their seeds.
+
+    Args:
+        run_title: of the study.
+        records: in the study's order; failed ones too.
+        missing: number of cells that have not been run yet.
+        remarks: about the whole table, e.g. the study's notes and the command.
+        judge: of these records; absent: one that knows no predictions.
+        source: what the records are.
+
+    Raises:
+        RunFolderError: there is no record, or a cell has two.
+    """
+    title = one_line(run_title)
+    rows, notes, quantities = rows_of(title, records), Notes(), quantities_of(records)
+    content = describe(rows, quantities, notes)
+    judge = judge or Judge(records)
+    found = judge.standings(rows)
+    ranked = ranks.of_rates(rows, content, [one for one in quantities if one.column in RATES]) | scores.ranks(found)
+    for at, (row, standing) in enumerate(zip(rows, found, strict=True)):
+        sources = {name: content[at].pop(name) for name in ("synthetic", "weights")}
+        content[at] |= scores.of_row(at, row, standing, content[at], notes) | scores.floors(row)
+        content[at] |= _standing(at, standing, content, notes) | ranks.as_text(ranked, at, RATES)
+        content[at] |= sources | stamp.mark(at, row, notes)
+        _warn(at, row, notes)
+    for at, standing in enumerate(found):
+        _explain_interval(at, standing, content[at], notes)
+        content[at]["note"] = notes.of_row(at)
+    frame = frame_of(content, OWN_TEXTS)
+    return Table(
+        name=NAME,
+        title=title,
+        caption=f"{conditions(records)} {_caption(frame, found, judge.reads)}",
+        columns=_columns(quantities),
+        frame=frame,
+        footnotes=(*notes.footnotes(), *scores.floor_lines(content, rows), *_loose(missing, remarks)),
+        marks=notes.marks(),
+        ranks=ranked,
+        source=source,
+    )
+
+
+def _loose(missing: int, remarks: Sequence[str]) -> list[Footnote]:
+    """Footnotes about the whole table."""
+    texts = [f"{missing} {'cells' if missing > 1 else 'cell'} not run yet"] if missing else []
+    return [Footnote("", text) for text in (*texts, *map(one_line, remarks)) if text]
+
+
+def _columns(quantities: Sequence[Quantity]) -> tuple[Column, ...]:
+    f1, *others = map(column_of, quantities)
+
+    def with_seeds(row: Values) -> str:
+        return f"{f1.write(row)} (n={row['seeds']})" if row["seeds"] else str(row["status"])
+
+    def interval(row: Values) -> str:
+        low, high = row["macro_f1_low"], row["macro_f1_high"]
+        return DASH if pd.isna(low) else f"{low:.4f} to {high:.4f}"
+
+    return (
+        Column(F1, f1.header, with_seeds),
+        Column(F1_INTERVAL, f"F1 {LEVEL:.0%}\ninterval", interval),
+        *others,
+        stamp.COLUMN,
+    )
+
+
+def _standing(at: int, standing: Standing, content: Sequence[Mapping[str, Any]], notes: Notes) -> dict[str, Any]:
+    """What a frame says of one row against the best, with marks for what readers must know of it."""
+    against = standing.against
+    if content[at][f"{F1}_mean"] is None:
+        notes.repeat(at, F1, F1_INTERVAL)
+    elif standing.unread:
+        notes.add(at, F1_INTERVAL, one_line(f"without the texts' share: {standing.unread}", 200))
+    if against is not None and against.verdict != "lower":
+        notes.add(at, F1, _said(against, content[against.best]["method"]))
+    lead_low, lead_high = (against and against.lead) or (None, None)
+    return {
+        "macro_f1_interval_over": " and ".join(standing.over),
+        "against_best": "best" if standing.is_best else against.verdict if against else "",
+        "best_lead_low": lead_low,
+        "best_lead_high": lead_high,
+    }
+
+
+def _explain_interval(at: int, standing: Standing, numbers: Mapping[str, Any], notes: Notes) -> None:
+    """Say why an F1 has no interval, behind all other footnotes, for it says least."""
+    if numbers[f"{F1}_mean"] is not None and standing.interval is None and not standing.unread:
+        notes.add(at, F1_INTERVAL, NO_INTERVAL)
+
+
+def _said(against: Against, best: str) -> str:
+    of = f"the best of its model and dataset, {best}"
+    if against.lead is None:
+        return one_line(f"not known whether it can be told apart from {of}: {against.reason}", 300)
+    over = "" if "texts" in against.over else ", judged over seeds alone"
+    verdict = "not told apart from" if against.verdict == "not told apart" else "on the seeds of both higher than"
+    return f"{verdict} {of}{over}"
+
+
+def _warn(at: int, row: Sequence[Record], notes: Notes) -> None:
+    for record in scores.measured(row):
+        of_seed = f"seed {record.cell.seed}: " if len(row) > 1 else ""
+        if record.study_batch_size is not None:
+            tried = f"the study's batch size of {record.study_batch_size} ran out of memory"
+            notes.add(at, "method", f"{of_seed}{tried}; measured with {record.cell.train.batch_size}")
+        for warning in record.warnings:
+            notes.add(at, "method", one_line(f"{of_seed}{warning}", 200))
+
+
+def _caption(frame: pd.DataFrame, found: Sequence[Standing], predictions: bool) -> str:
+    """What the intervals and the marks are."""
+    parts = []
+    student = f"Student's t {LEVEL:.0%} interval over seeds"
+    if any("texts" in standing.over for standing in found):
+        parts.append(
+            f"F1 interval: {LEVEL:.0%} percentile bootstrap over {RESAMPLES:,} resamples of the texts; with several "
+            f"seeds of these too, and as wide as {student}."
+        )
+    elif not predictions:
+        parts.append(
+            f"F1 interval: {student}, which takes the texts as given, for no predictions are beside these records."
+        )
+    if any(standing.against for standing in found):
+        parts += [
+            "Every row is marked that cannot be told apart from the best of its model and dataset; the csv has the "
+            f"{LEVEL:.0%} interval of the best's lead, not corrected for the number of rows.",
+            ranks.of_f1("a model and dataset", predictions),
+            ranks.OF_RATES,
+        ]
+    if not frame[[f"{rate}_low" for rate in RATES]].isna().all(axis=None):
+        parts.append(
+            f"The csv has intervals of throughput: {student}; of a single seed by order statistics of windows."
+        )
+    parts.append("Stamp: suspect where a check of the measurement failed with any seed.")
+    return " ".join(parts)

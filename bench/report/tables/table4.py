@@ -1,0 +1,88 @@
+"""Table 4 of the published study from records: the variants of one method that a study compares, and their quality."""
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from bench.printable import one_line
+from bench.record import Record
+from bench.report.analysis import ranks
+from bench.report.analysis.names import HEADS, apart, flat
+from bench.report.analysis.quantities import QUALITY
+from bench.report.analysis.standings import Judge
+from bench.report.tables import scores, table2
+from bench.report.tables.conditions import settings
+from bench.report.tables.footnotes import Notes
+from bench.report.tables.scores import F1
+from bench.report.tables.table import DASH, Column, Table, describe, frame_of, rows_of
+
+NAME = "table4"
+VARIANT = {"dataset": HEADS["dataset"], "model": HEADS["model"], "plugin": "Method", "method": "Variant"}
+OPTIONS = Column("options", "Options\nthat differ", lambda row: row["options"] or DASH, prose=True)
+NO_OPTION = "no option or train setting differs from the other variants"
+
+
+def build(run_title: str, records: Sequence[Record], judge: Judge | None = None, *, source: str = "") -> Table | None:
+    """Aggregate the quality of variants over seeds; None where no method of any dataset and model has two.
+
+    Args:
+        run_title: of the study.
+        records: in the study's order; failed ones too.
+        judge: of these records; absent: one that knows no predictions.
+        source: what the records are.
+
+    Raises:
+        RunFolderError: there is no record, or a cell has two.
+    """
+    title = one_line(run_title)
+    rows, notes = _variants(rows_of(title, records)), Notes()
+    if not rows:
+        return None
+    content = describe(rows, QUALITY, notes)
+    if all(row[f"{F1}_mean"] is None for row in content):
+        return None
+    judge = judge or Judge(records)
+    found = judge.standings(rows, _group)
+    for at, (row, standing) in enumerate(zip(rows, found, strict=True)):
+        content[at] |= scores.of_row(at, row, standing, content[at], notes) | _variant(at, rows, notes)
+        content[at]["note"] = notes.of_row(at)
+    caption = [settings([record for row in rows for record in row]), table2.MACRO]
+    if any(standing.against for standing in found):
+        caption.append(ranks.of_f1("the variants of a method on a model and dataset", judge.reads))
+    return Table(
+        name=NAME,
+        title=f"{title}: variants of one method",
+        caption=" ".join(caption),
+        heads=VARIANT,
+        columns=(OPTIONS, *table2.columns()),
+        frame=frame_of(
+            [{name: row[name] for name in VARIANT} | row for row in content],
+            (*table2.TEXTS_OF_QUALITY, "plugin", "options"),
+        ),
+        footnotes=tuple(notes.footnotes()),
+        marks=notes.marks(),
+        ranks=scores.ranks(found),
+        source=source,
+    )
+
+
+def _group(record: Record) -> Hashable:
+    return record.cell.dataset.name, record.cell.model.name, record.cell.method.plugin
+
+
+def _variants(rows: Sequence[Sequence[Record]]) -> list[Sequence[Record]]:
+    """The rows of plugins that have several names on a dataset and model, those of one group together."""
+    found: list[Sequence[Record]] = []
+    for places in ranks.grouped(rows, _group):
+        if len({rows[at][0].cell.method.name for at in places}) > 1:
+            found += [rows[at] for at in places]
+    return found
+
+
+def _variant(at: int, rows: Sequence[Sequence[Record]], notes: Notes) -> dict[str, Any]:
+    """The method of one row, and what tells it from the other variants."""
+    cells = [row[0].cell for row in rows]
+    facts = [flat(cell.method.options) | flat({"train": cell.train.model_dump()}) for cell in cells]
+    options = apart(at, [_group(row[0]) for row in rows], facts)
+    if not options:
+        notes.add(at, OPTIONS.name, NO_OPTION)
+    return {"plugin": one_line(cells[at].method.plugin), "options": options}

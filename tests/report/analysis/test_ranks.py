@@ -1,0 +1,95 @@
+"""Which throughput is marked as the best: one that its interval tells from those of all rows below."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from bench.record import Record
+from bench.report.analysis import ranks
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.statistics import by_row
+from bench.report.tables.footnotes import Notes
+from bench.report.tables.table import describe
+from tests.report.conftest import MakeRecord
+
+TRAIN = next(one for one in QUANTITIES if one.column == "train_samples_per_second")
+
+
+def found(records: Sequence[Record]) -> dict[str, str]:
+    """The rank by method."""
+    rows = by_row(records)
+    content = describe(rows, [TRAIN], Notes())
+    ranked = ranks.of_rates(rows, content, [TRAIN])
+    return {row[0].cell.method.name: ranked.get((at, TRAIN.column), "") for at, row in enumerate(rows)}
+
+
+def rows(make_record: MakeRecord, rates: Mapping[str, Sequence[float]], **given: Any) -> list[Record]:
+    return [make_record(method=name, seed=seed, train_rate=rate, **given)
+            for name, of in rates.items() for seed, rate in enumerate(of)]  # fmt: skip
+
+
+def windowed(record: Record, low: float, high: float) -> Record:
+    content = record.model_dump()
+    content["training"]["speed"]["windowed_samples_per_second"] = {
+        "median": (low + high) / 2, "low": low, "high": high, "windows": 9, "window_steps": 4,
+    }  # fmt: skip
+    return Record.model_validate(content)
+
+
+def test_best_and_second_over_seeds(make_record: MakeRecord) -> None:
+    rates = {"low": (50.0, 50.1), "high": (100.0, 100.1), "middle": (70.0, 70.1)}
+    assert found(rows(make_record, rates)) == {"low": "", "high": "best", "middle": "second"}
+
+
+def test_intervals_that_touch_tell_nothing(make_record: MakeRecord) -> None:
+    """Student's interval over two seeds is 12.7 deviations of the mean wide on each side."""
+    rates = {"high": (100.0, 104.0), "middle": (90.0, 90.1), "low": (50.0, 50.1)}
+    assert found(rows(make_record, rates)) == {"high": "", "middle": "", "low": ""}
+
+
+def test_a_second_that_is_not_told_apart(make_record: MakeRecord) -> None:
+    rates = {"high": (100.0, 100.1), "middle": (70.0, 70.1), "low": (69.0, 70.0)}
+    assert found(rows(make_record, rates)) == {"high": "best", "middle": "", "low": ""}
+
+
+def test_the_last_is_no_second(make_record: MakeRecord) -> None:
+    assert found(rows(make_record, {"high": (100.0, 100.1), "low": (70.0, 70.1)})) == {"high": "best", "low": ""}
+
+
+def test_windows_of_a_single_seed(make_record: MakeRecord) -> None:
+    apart = [windowed(make_record(method="a"), 90, 95), windowed(make_record(method="b"), 80, 89)]
+    assert found(apart) == {"a": "best", "b": ""}
+    touching = [apart[0], windowed(make_record(method="b"), 80, 90)]
+    assert found(touching) == {"a": "", "b": ""}
+
+
+def test_a_row_without_an_interval_is_told_from_none(make_record: MakeRecord) -> None:
+    records = [*rows(make_record, {"high": (100.0, 100.1)}), make_record(method="alone", train_rate=1.0)]
+    assert found(records) == {"high": "", "alone": ""}
+
+
+def test_rows_without_the_number_take_no_rank_away(make_record: MakeRecord) -> None:
+    records = rows(make_record, {"high": (100.0, 100.1), "low": (70.0, 70.1)})
+    records += [make_record("oom", method="failed"), make_record(method="untrained", fields={"training": None})]
+    assert found(records) == {"high": "best", "low": "", "failed": "", "untrained": ""}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"device": "cuda"}, {"max_length": 64}, {"fields": {"precision": "bf16"}}, {"fields": {"machine": None}},
+        {"fields": {"checks": [{"name": "swap", "verdict": "suspect", "found": "swapped"}]}},
+    ],
+)  # fmt: skip
+def test_rows_that_were_not_measured_alike_are_not_ranked(make_record: MakeRecord, other: dict[str, Any]) -> None:
+    high, low = {"high": (100.0, 100.1)}, {"low": (70.0, 70.1)}
+    assert found(rows(make_record, high) + rows(make_record, low)) == {"high": "best", "low": ""}
+    assert found(rows(make_record, high) + rows(make_record, low, **other)) == {"high": "", "low": ""}
+
+
+def test_ranks_are_within_a_dataset_and_model(make_record: MakeRecord) -> None:
+    records = [one for at, model in enumerate("MN") for one in rows(
+        make_record, {f"{model}1": (100.0 * (at + 1), 100.1 * (at + 1)), f"{model}2": (50.0, 50.1)}, model=model
+    )]  # fmt: skip
+    assert found(records) == {"M1": "best", "M2": "", "N1": "best", "N2": ""}

@@ -1,0 +1,111 @@
+"""Centre, spread and interval of a quantity over seeds."""
+
+from typing import Any
+
+import pytest
+
+from bench.record import Record
+from bench.report.analysis.quantities import QUANTITIES, macro_f1
+from bench.report.analysis.statistics import Quantity, by_row, mean_std, over_seeds, possible
+from tests.report.conftest import MakeRecord
+
+BY_COLUMN = {quantity.column: quantity for quantity in QUANTITIES}
+TRAIN, F1 = BY_COLUMN["train_samples_per_second"], BY_COLUMN["macro_f1"]
+
+
+def estimate(median: float, low: float | None = None, high: float | None = None) -> dict[str, Any]:
+    return {"median": median, "low": low, "high": high, "windows": 9, "window_steps": 4}
+
+
+def with_windows(record: Record, **windows: Any) -> Record:
+    """The record, its training speed told from windows."""
+    content = record.model_dump()
+    content["training"]["speed"] |= windows
+    return Record.model_validate(content)
+
+
+@pytest.mark.parametrize(
+    ("first", "low", "high", "pairs", "mean", "std"),
+    [
+        (10000001, 10000003, 10000002, 0, 10000002, 1),
+        (1.2, 1.1, 1.3, 500, 1.2, 0.1),
+        (1000000.2, 1000000.1, 1000000.3, 500, 1000000.2, 0.1),
+        (10000000.2, 10000000.1, 10000000.3, 500, 10000000.2, 0.1),
+    ],
+)
+def test_mean_std_certified(first: float, low: float, high: float, pairs: int, mean: float, std: float) -> None:
+    """NIST, Statistical Reference Datasets, univariate summary statistics, NumAcc1 to NumAcc4: certified values."""
+    values = [first, *[low, high] * pairs] if pairs else [first, low, high]
+    found = mean_std(values)
+    assert found[0] == pytest.approx(mean, rel=1e-15)
+    assert found[1] == pytest.approx(std, rel=1e-7)
+
+
+def test_several_seeds_have_the_interval_of_their_mean(make_record: MakeRecord) -> None:
+    """The mean of 90, 100 and 110: 100, and 4.30265 (t of 2 degrees of freedom, 0.975) times 10 over the root of 3."""
+    records = [make_record(seed=seed, train_rate=rate) for seed, rate in enumerate((90.0, 100.0, 110.0))]
+    found = over_seeds(records, TRAIN)
+    assert (found.mean, found.std, found.known, found.reasons) == (100, 10, 3, ())
+    assert (found.low, found.high) == pytest.approx((75.1586, 124.8414), abs=1e-4)
+
+
+def test_one_seed_has_the_interval_of_its_windows(make_record: MakeRecord) -> None:
+    record = with_windows(make_record(), windowed_samples_per_second=estimate(105.0, 101.0, 108.0))
+    found = over_seeds([record], TRAIN)
+    assert (found.mean, found.std, found.low, found.high) == (105.0, None, 101.0, 108.0)
+    few = with_windows(make_record(), windowed_samples_per_second=estimate(105.0))
+    assert over_seeds([few], TRAIN).low is None
+    assert over_seeds([make_record()], TRAIN).low is None
+
+
+def test_windows_are_read_where_all_seeds_have_them(make_record: MakeRecord) -> None:
+    windows = [estimate(rate, 1.0, 2.0) for rate in (104.0, 106.0)]
+    records = [
+        with_windows(make_record(seed=seed), windowed_samples_per_second=one) for seed, one in enumerate(windows)
+    ]
+    assert TRAIN.values(records) == [104.0, 106.0]
+    assert over_seeds(records, TRAIN).low == pytest.approx(105 - 12.7062 * 2**0.5 / 2**0.5, abs=1e-3)
+    assert TRAIN.values([*records, make_record(seed=2)]) == [100.0] * 3
+    untrained = make_record(seed=3, fields={"training": None, "unknown": {"training": "cut"}})
+    assert TRAIN.values([*records, untrained]) == [104.0, 106.0, None]
+    found = over_seeds([untrained, records[0]], TRAIN)
+    assert (found.mean, found.low, found.high, found.known, found.reasons) == (104.0, 1.0, 2.0, 1, ("cut",))
+
+
+def test_a_quantity_without_windows_is_read_as_it_is(make_record: MakeRecord) -> None:
+    record = with_windows(make_record(), windowed_samples_per_second=estimate(105.0, 101.0, 108.0))
+    assert F1.estimates([record]) is None
+    assert F1.values([record]) == [0.93]
+    assert over_seeds([record], F1).low is None
+    nothing = Quantity("x", "X", lambda record: None, ("training",), 1, windowed=TRAIN.windowed)
+    assert nothing.estimates([record]) is None
+    zero = Quantity("x", "X", lambda record: 0.0, ("training",), 1)
+    assert zero.values([record]) == [0.0]
+
+
+def test_an_interval_holds_no_impossible_values(make_record: MakeRecord) -> None:
+    assert possible((-0.2, 1.3), largest=1) == (0, 1)
+    assert possible((-0.2, 1.3)) == (0, 1.3)
+    assert possible((0.2, 0.3), largest=1) == (0.2, 0.3)
+    records = [make_record(seed=seed, macro_f1=f1, train_rate=rate)
+               for seed, (f1, rate) in enumerate([(0.8, 1.0), (0.99, 100.0)])]  # fmt: skip
+    assert (over_seeds(records, F1).low, over_seeds(records, F1).high) == (0, 1)
+    assert over_seeds(records, TRAIN).low == 0
+    assert (over_seeds(records, TRAIN).high or 0) > 100
+
+
+def test_rows_are_told_apart_by_all_but_the_seed(make_record: MakeRecord) -> None:
+    records = [make_record(seed=seed, options={"rank": rank}) for seed in (0, 1) for rank in (4, 8)]
+    assert by_row(records) == [[records[0], records[2]], [records[1], records[3]]]
+
+
+def test_why_a_value_is_unknown(make_record: MakeRecord) -> None:
+    quantity = Quantity("x", "X", lambda record: None, ("a.b", "a"), 1, explain=lambda record: record.unknown.get("c"))
+    assert quantity.why_not(make_record(fields={"unknown": {"a": "no a", "c": "no c"}})) == "no c"
+    assert quantity.why_not(make_record(fields={"unknown": {"a": "no a"}})) == "no a"
+    assert quantity.why_not(make_record()) == "the record gives no a.b and no reason"
+
+
+def test_random_weights_have_no_f1(make_record: MakeRecord) -> None:
+    assert macro_f1(make_record(weights="random")) is None
+    assert macro_f1(make_record()) == 0.93

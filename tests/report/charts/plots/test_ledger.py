@@ -1,0 +1,57 @@
+"""Stacked bars of what peaks of memory are made of."""
+
+import pandas as pd
+import pytest
+
+from bench.report.charts import picture
+from bench.report.charts.plots import ledger
+from tests.report.charts.plots import frames
+from tests.report.drawn import HOSTILE, colours, compiled, marks, texts
+
+
+def test_a_bar_a_row_in_a_panel_a_peak(capfd: pytest.CaptureFixture[str]) -> None:
+    spec = ledger.spec(frames.ledger(frames.study()))
+    assert spec is not None
+    compiled(spec, capfd)
+    svg = picture.svg(spec)
+    assert [len(group) for group in marks(svg, "rect")] == [72 * 4] * 3
+    found = texts(svg)
+    assert {"load", "train", "inference", "Memory (MB)", "weights"} <= set(found)
+    assert found.count("IMDb / RoBERTa-base / Full FT") == 1
+    assert colours(spec) == []
+
+
+def test_parts_are_stacked_in_their_order() -> None:
+    spec = ledger.spec(frames.ledger(frames.study(["d"], ["m"], ["LoRA"])))
+    assert spec is not None
+    widths = [[float(bar.get("d", "h0").split("h")[1].split("v")[0]) for bar in group]
+              for group in marks(picture.svg(spec), "rect")]  # fmt: skip
+    assert all(group[0] > group[1] > group[2] for group in widths)
+    assert {value["row"] for value in spec["data"]["values"]} == {"LoRA"}
+
+
+def test_what_is_left_out() -> None:
+    many = frames.ledger(frames.study([f"d{i}" for i in range(5)]))
+    spec = ledger.spec(many)
+    assert spec is not None
+    assert "Drawn are the first 100 of 120 rows of the table." in spec["usermeta"]["caption"]
+    assert "n = 100 rows." in spec["usermeta"]["caption"]
+    twice = pd.concat([many.head(12), many.head(12)])
+    once = ledger.spec(twice)
+    assert once is not None
+    assert len(once["data"]["values"]) == 12
+
+
+def test_nothing_known() -> None:
+    frame = frames.ledger(frames.study(["d"], ["m"], ["LoRA"]))
+    frame["mb"] = None
+    assert ledger.spec(frame) is None
+    assert ledger.spec(frame.head(0)) is None
+
+
+@pytest.mark.parametrize("texts", [HOSTILE[:24], HOSTILE[24:], ["😀" * 7, "other"]], ids=["first", "rest", "emoji"])
+def test_hostile_names(texts: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    names = ("dataset", "model", "method", "of", "part")
+    spec = ledger.spec(pd.DataFrame([dict.fromkeys(names, text) | {"mb": 1.0} for text in texts]))
+    assert spec is not None
+    compiled(spec, capfd)

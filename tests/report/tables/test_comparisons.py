@@ -1,0 +1,262 @@
+"""Comparisons as a table: what readers see, what machines read, and what neither may be shown."""
+
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from bench.report.results.measured import Measured
+from bench.report.tables.comparison_table import Comparisons, build
+from bench.report.tables.comparisons import HEADERS, files, show, shown, to_csv, to_markdown
+from bench.report.tables.footnotes import COLLAPSED
+from tests.report.conftest import MakeRecord
+from tests.report.predicted import TRUTH, Cells, flipped, study
+
+BOTH = ("LoRA", "BitFit")
+PERFECT = list(TRUTH)
+MIRRORED = [1 - label for label in TRUTH]
+
+
+@pytest.fixture
+def cells(make_record: MakeRecord, tmp_path: Path) -> Cells:
+    return Cells(make_record, tmp_path / "cells")
+
+
+def table(measured: Sequence[Measured], *pairs: tuple[str, str], **tables: Any) -> Comparisons:
+    found = build(study(*(pairs or (BOTH,)), **tables), measured)
+    assert found is not None
+    return found
+
+
+def notes(of: Comparisons) -> list[str]:
+    return [f"{note.mark} {note.text}" for note in of.footnotes]
+
+
+def texts(of: Comparisons, row: int = 0) -> dict[str, str]:
+    return {column: text for column, (text, _) in shown(of)[row].items()}
+
+
+def printed(of: Comparisons, width: int, encoding: str = "utf-8") -> str:
+    raw = io.BytesIO()
+    console = Console(file=io.TextIOWrapper(raw, encoding=encoding, write_through=True), width=width)
+    show(of, console)
+    return raw.getvalue().decode(encoding)
+
+
+def two_seeds(cells: Cells) -> list[Measured]:
+    first = [cells.measured(PERFECT, method="LoRA", seed=seed, train_rate=50.0 + seed) for seed in (0, 1)]
+    second = [
+        cells.measured(predicted, method="BitFit", seed=seed) for seed, predicted in ((0, MIRRORED), (1, flipped(0)))
+    ]
+    return [*first, *second]
+
+
+def test_no_comparisons_no_table(cells: Cells) -> None:
+    measured = [cells.measured(PERFECT)]
+    assert build(study(), measured) is None
+    old = study()
+    del old["comparisons"]
+    assert build(old, measured) is None
+
+
+def test_several_seeds(cells: Cells) -> None:
+    found = table(two_seeds(cells))
+    assert texts(found) == {
+        "dataset": "IMDb", "model": "RoBERTa", "first": "LoRA", "second": "BitFit", "difference": "+0.5420",
+        "interval": "+0.0000 to +1.0000", "seeds_interval": "-5.2780 to +6.3619", "texts": "12", "seeds": "2",
+        "verdict": "not told apart", "right": "6.5 / 0.0", "p_value": "–",
+        "train_samples_per_second": "0.505 (0.500 to 0.510)", "inference_samples_per_second": "1.00",
+        "forward_gflops": "1.00", "trainable_params": "1.00",
+    }  # fmt: skip
+    assert notes(found) == []
+
+
+def test_one_seed(cells: Cells) -> None:
+    found = table([cells.measured(PERFECT, method="LoRA"), cells.measured(MIRRORED, method="BitFit")])
+    row = texts(found)
+    assert (row["difference"], row["interval"], row["seeds_interval"]) == ("+1.0000", "+1.0000 to +1.0000", "–")
+    assert (row["verdict"], row["right"], row["p_value"]) == ("first higher", "12.0 / 0.0", "0.0005")
+    assert notes(found) == [f"a {COLLAPSED}"]
+    assert shown(found)[0]["second"] == ("BitFit", ("a",))
+    assert f" {HEADERS['p_value']} " in to_markdown(found)
+    assert "McNemar p: exact" in found.caption
+    assert "a single seed has no such interval, and its verdict is about those runs alone" in found.caption
+    assert "over seeds is in the files" not in " ".join(printed(found, 100).split())
+
+
+def test_caption(cells: Cells) -> None:
+    found = table(two_seeds(cells), BOTH, ("LoRA", "other"))
+    assert " 95% interval: percentile bootstrap over 10,000 resamples of the texts" in found.caption
+    assert " 95% interval over seeds: Student's t interval of the seeds' differences" in found.caption
+    assert "which it takes to be normally distributed" in found.caption
+    assert " First higher: all intervals of the row lie above 0; second higher: all lie below. " in found.caption
+    assert " 1 of 2 comparisons have an interval; intervals are not corrected for their number. " in found.caption
+    assert "McNemar" not in found.caption + to_markdown(found)
+
+
+def test_not_available(cells: Cells) -> None:
+    found = table([cells.measured(PERFECT, method="LoRA"), cells.failed(method="BitFit", seed=1)])
+    row = shown(found)[0]
+    assert row["verdict"] == ("not available", ())
+    assert row["difference"] == row["forward_gflops"] == ("–", ("a",))
+    assert notes(found) == [
+        "a no seed that both measured: seed 0: BitFit was not measured; seed 1: LoRA was not measured, "
+        "BitFit stopped (oom in train)"
+    ]
+    numbers = found.frame.drop(columns=["dataset", "model", "first", "second", "verdict", "note", "seeds"])
+    assert numbers.isna().all(axis=None)
+    assert list(found.frame["seeds"]) == [0]
+
+
+def test_a_method_that_was_left_for_another_time(cells: Cells) -> None:
+    found = table([cells.measured(PERFECT, method="LoRA", method_name="lora")], ("bitfit", "lora"), ("x", "y"))
+    assert [texts(found, row)["first"] for row in (0, 1)] == ["bitfit", "x"]
+    assert [texts(found, row)["second"] for row in (0, 1)] == ["LoRA", "y"]
+    assert [texts(found, row)["dataset"] for row in (0, 1)] == ["IMDb", "–"]
+    assert notes(found) == ["a bitfit has no measured cell here", "b neither x nor y has a measured cell"]
+    assert list(found.frame["verdict"]) == ["not available"] * 2
+
+
+def test_labels_that_two_methods_share(cells: Cells) -> None:
+    measured = [cells.measured(PERFECT, method="MoE", method_name=name) for name in ("gated", "plain")]
+    row = texts(table(measured, ("gated", "plain")))
+    assert (row["first"], row["second"]) == ("MoE (gated)", "MoE (plain)")
+
+
+def test_what_a_reader_must_know_of_the_sources(cells: Cells) -> None:
+    measured = [
+        cells.measured(PERFECT, method=method, synthetic=True, weights="random", scale="tiny") for method in BOTH
+    ]
+    found = table(measured)
+    row = shown(found)[0]
+    assert (row["dataset"], row["model"]) == (("IMDb", ("†",)), ("RoBERTa", ("‡", "a")))
+    assert row["difference"] == ("–", ("b",))
+    assert row["forward_gflops"] == ("1.00", ())
+    assert notes(found)[3] == "b random weights have no quality worth reading"
+
+
+def test_seeds_left_out_are_said(cells: Cells) -> None:
+    measured = [*two_seeds(cells), cells.measured(PERFECT, method="LoRA", seed=2)]
+    found = table(measured)
+    assert shown(found)[0]["seeds"] == ("2", ("a",))
+    assert notes(found) == ["a left out: seed 2: BitFit was not measured"]
+
+
+def test_train_settings_of_a_method_s_own_are_said(cells: Cells) -> None:
+    first, second = (cells.measured(flipped(0), method=method) for method in BOTH)
+    cell = first[0].cell.model_copy(update={"train": first[0].cell.train.model_copy(update={"epochs": 9})})
+    longer = first[0].model_copy(update={"cell": cell})
+    found = table([first._replace(record=longer), second], methods={"LoRA": {"train": {"epochs": 9}}})
+    assert notes(found) == ["a the methods' own train settings differ: epochs = 9 and 3"]
+
+
+def test_rows_of_the_same_names_are_told_apart(cells: Cells) -> None:
+    measured = [cells.measured(flipped(0), method="LoRA", options={"rank": rank}) for rank in (1, 2)]
+    found = table([*measured, cells.measured(flipped(0), method="BitFit")])
+    assert notes(found) == [
+        "a apart from the row of the same names: LoRA.rank = 1",
+        "b apart from the row of the same names: LoRA.rank = 2",
+    ]
+
+
+def test_how_a_causal_model_was_scored(cells: Cells) -> None:
+    measured = [cells.measured(flipped(0), method=method, kind="causal") for method in BOTH]
+    found = table(measured)
+    assert shown(found)[0]["difference"][1] == ("a",)
+    assert notes(found) == ["a F1 by label likelihood (length normalisation: none)"]
+
+
+HOSTILE = ("a|b", "=cmd()")
+
+
+def hostile(cells: Cells) -> Comparisons:
+    measured = [cells.measured(flipped(0), dataset="<b>", model="[red]", method=name, seed=3) for name in HOSTILE]
+    stopped = cells.failed(dataset="+1", method="=cmd()")
+    return table([*measured, stopped], HOSTILE, title="T_1 | <b>")
+
+
+def test_hostile_names_in_markdown(cells: Cells) -> None:
+    text = to_markdown(hostile(cells))
+    assert text.startswith("# T\\_1 &#124; &lt;b&gt;: paired comparisons\n")
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert {len(line.split("|")) for line in lines} == {len(HEADERS) + 2}
+    assert [cell.strip() for cell in lines[2].split("|")][1:5] == ["&lt;b&gt;", "\\[red\\]", "a&#124;b", "=cmd()"]
+    assert set(re.findall(r"<[^>]*>", text)) == {"<sup>", "</sup>"}
+
+
+def test_hostile_names_in_csv(cells: Cells) -> None:
+    back = pd.read_csv(io.StringIO(to_csv(hostile(cells))))
+    assert list(back["dataset"]) == ["<b>", "'+1"]
+    assert list(back["second"]) == ["'=cmd()"] * 2
+
+
+def test_csv_reads_back_as_the_frame(cells: Cells) -> None:
+    found = table([*two_seeds(cells), cells.failed(dataset="D", method="LoRA")])
+    text = to_csv(found)
+    kinds = {str(column): kind for column, kind in found.frame.dtypes.items()}
+    numbers = [column for column, kind in kinds.items() if kind.name in ("Int64", "Float64")]
+    back = pd.read_csv(
+        io.StringIO(text), dtype=kinds, keep_default_na=False, na_values={column: [""] for column in numbers}
+    )
+    pd.testing.assert_frame_equal(back, found.frame, check_exact=True)
+    assert list(found.frame.columns[:14]) == [
+        "dataset", "model", "first", "second", "seeds", "texts", "macro_f1_difference", "interval_low",
+        "interval_high", "seeds_interval_low", "seeds_interval_high", "lowest_seed_difference",
+        "highest_seed_difference", "verdict",
+    ]  # fmt: skip
+    assert text.splitlines()[2].startswith("D,RoBERTa,LoRA,BitFit,0,,,,,,,,,not available,,,,,")
+
+
+def test_nan_never_appears(cells: Cells) -> None:
+    found = table([*two_seeds(cells), cells.failed(dataset="D", method="LoRA")], BOTH, ("x", "y"))
+    for text in (to_markdown(found), to_csv(found), printed(found, 200)):
+        assert not re.search(r"\b(nan|none|<na>|null)\b", text, re.IGNORECASE)
+
+
+def test_on_a_terminal(cells: Cells) -> None:
+    text = printed(table(two_seeds(cells)), 160)
+    assert text.startswith("Run: paired comparisons\n")
+    row = next(line for line in text.splitlines() if "RoBERTa" in line)
+    assert " ".join(row.split()) == "IMDb RoBERTa LoRA − BitFit +0.5420 (+0.0000 to +1.0000) 12 2 not told apart"
+    assert "throughput" not in text
+    assert "percentile bootstrap" in text
+    assert "The interval over seeds is in the files." in " ".join(text.split())
+
+
+def test_a_grid_at_100_columns(cells: Cells) -> None:
+    lines = printed(table(two_seeds(cells)), 100).splitlines()
+    assert sum("RoBERTa" in line and "not told apart" in line for line in lines) == 1
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 100, 160])
+def test_numbers_are_never_cut_on_a_terminal(cells: Cells, width: int) -> None:
+    text = printed(hostile(cells), width)
+    assert max(map(len, text.splitlines())) <= width
+    flat = " ".join(text.split())
+    for part in ("[red]", "+0.0000", "not told apart", "not available", "12"):
+        assert part in flat
+
+
+def test_only_footnotes_that_are_marked_stand_on_a_terminal(cells: Cells) -> None:
+    nothing = {"training": None, "unknown": {"training": "nothing is trained"}}
+    first = cells.measured(PERFECT, nothing, method="LoRA", synthetic=True)
+    measured = [first, cells.measured(PERFECT, method="BitFit", synthetic=True)]
+    text = printed(table(measured), 200)
+    assert "† synthetic dataset" in text
+    assert "nothing is trained" not in text
+    assert "nothing is trained" in to_markdown(table(measured))
+
+
+def test_an_encoding_without_signs(cells: Cells) -> None:
+    assert "LoRA - BitFit" in printed(table(two_seeds(cells)), 160, "ascii")
+
+
+def test_files(cells: Cells) -> None:
+    found = table(two_seeds(cells))
+    made = files(found, ("csv", "html", "md", "tex"))
+    assert made == {"comparisons.md": to_markdown(found).encode(), "comparisons.csv": to_csv(found).encode()}

@@ -1,0 +1,190 @@
+"""What Table 3 has no room for: every number where it belongs, and a reason for every dash."""
+
+import csv
+from typing import Any
+
+import pytest
+
+from bench.record import Record
+from bench.report.tables.efficiency import GRIDS, QUANTITIES, build
+from bench.report.tables.render import files
+from bench.report.tables.table import Table
+from tests.report.conftest import MakeRecord
+
+MB = 1_000_000
+LEDGER = {
+    "weights_bytes": 90 * MB, "gradients_bytes": 4 * MB, "optimizer_state_bytes": 8 * MB, "activations_bytes": 50 * MB,
+    "workspace_bytes": 5 * MB, "unattributed_bytes": 3 * MB,
+}  # fmt: skip
+ON_CPU = LEDGER | {
+    "allocator_slack_bytes": None, "cuda_context_bytes": None, "process_bytes": 300 * MB, "peak_bytes": 460 * MB,
+}  # fmt: skip
+ON_CUDA = LEDGER | {
+    "allocator_slack_bytes": 20 * MB, "cuda_context_bytes": 500 * MB, "process_bytes": None, "peak_bytes": 680 * MB,
+}  # fmt: skip
+
+
+def estimate(median: float) -> dict[str, Any]:
+    return {"median": median, "low": median - 5, "high": median + 5, "windows": 9, "window_steps": 4}
+
+
+def latency(batch_size: int, seconds: float, batches: int = 200) -> dict[str, Any]:
+    p99 = 3 * seconds if batches >= 100 else None
+    return {"batch_size": batch_size, "timed_batches": batches, "p50_seconds": seconds, "p90_seconds": 2 * seconds,
+            "p99_seconds": p99}  # fmt: skip
+
+
+def full(make_record: MakeRecord, ledger: dict[str, Any] = ON_CPU, **given: Any) -> Record:
+    """A record with all that a worker may write."""
+    content = make_record(**given).model_dump()
+    for speed, rate in ((content["training"]["speed"], 100.0), (content["inference"], 300.0)):
+        speed |= {
+            "windowed_samples_per_second": estimate(rate), "windowed_tokens_per_second": estimate(20 * rate),
+            "energy_joules_per_sample": rate / 1000, "model_flops_per_second": 1e9, "mfu_fraction": rate / 1000,
+        }  # fmt: skip
+    content["latency"] = [latency(1, 0.002), latency(64, 0.05, 40)]
+    content["memory"] = [ledger | {"of": "load"}, ledger | {"of": "train"}, ledger | {"of": "inference"}]
+    return Record.model_validate(content)
+
+
+def built(*records: Record) -> Table:
+    table = build("Run", records)
+    assert table is not None
+    return table
+
+
+def cells(table: Table, row: int = 0) -> dict[str, tuple[str, tuple[str, ...]]]:
+    names = ("dataset", "model", "method", *(column.name for column in table.columns))
+    return dict(zip(names, table.shown()[row], strict=True))
+
+
+def notes(table: Table) -> dict[str, str]:
+    return {note.mark: note.text for note in table.footnotes}
+
+
+def test_no_table_where_records_hold_totals_alone(make_record: MakeRecord) -> None:
+    assert build("Run", [make_record(), make_record("oom", seed=1)]) is None
+
+
+@pytest.mark.parametrize("field", ["latency", "memory"])
+def test_one_field_is_enough(make_record: MakeRecord, field: str) -> None:
+    record = full(make_record)
+    assert build("Run", [make_record(fields={field: record.model_dump()[field]})]) is not None
+
+
+def test_every_number(make_record: MakeRecord) -> None:
+    found = {name: text for name, (text, _) in cells(built(full(make_record))).items()}
+    assert found == {
+        "dataset": "IMDb", "model": "RoBERTa", "method": "LoRA", "seeds": "1", "stamp": "valid",
+        "train_samples_per_second": "100.0 (95.0 to 105.0)", "train_tokens_per_second": "2000.0 (1995.0 to 2005.0)",
+        "inference_samples_per_second": "300.0 (295.0 to 305.0)",
+        "inference_tokens_per_second": "6000.0 (5995.0 to 6005.0)",
+        "latency_batch_one_p50_ms": "2.00", "latency_batch_one_p90_ms": "4.00", "latency_batch_one_p99_ms": "6.00",
+        "latency_batch_study_p50_ms": "50.00", "latency_batch_study_p90_ms": "100.00",
+        "latency_batch_study_p99_ms": "–",
+        "train_energy_joules_per_sample": "0.100", "train_mfu_percent": "10.0",
+        "inference_energy_joules_per_sample": "0.300", "inference_mfu_percent": "30.0",
+        **{
+            f"memory_{phase}_{part}_mb": value
+            for phase in ("train", "inference")
+            for part, value in {
+                "weights": "90.0", "gradients": "4.0", "optimizer_state": "8.0", "activations": "50.0",
+                "workspace": "5.0", "allocator_slack": "–", "context_or_process": "300.0", "unattributed": "3.0",
+                "peak": "460.0",
+            }.items()
+        },
+    }  # fmt: skip
+
+
+def test_dashes_have_reasons(make_record: MakeRecord) -> None:
+    table = built(full(make_record))
+    found = cells(table)
+    assert found["latency_batch_study_p99_ms"] == ("–", ("a",))
+    assert notes(table) == {
+        "a": "p99 needs 100 timed batches; there were 40", "b": "an allocator has slack on a GPU alone",
+    }  # fmt: skip
+    assert found["memory_train_allocator_slack_mb"] == ("–", ("b",))
+
+
+def test_on_a_gpu(make_record: MakeRecord) -> None:
+    found = cells(built(full(make_record, ON_CUDA, device="cuda")))
+    assert found["memory_train_allocator_slack_mb"] == ("20.0", ())
+    assert found["memory_inference_context_or_process_mb"] == ("500.0", ())
+    table = built(full(make_record, ON_CUDA | {"cuda_context_bytes": None}, device="cuda"))
+    text, (mark,) = cells(table)["memory_train_context_or_process_mb"]
+    assert (text, notes(table)[mark]) == ("–", "the driver does not tell, or other processes are on the GPU")
+
+
+def test_reasons_of_the_record(make_record: MakeRecord) -> None:
+    content = full(make_record).model_dump()
+    for speed in (content["training"]["speed"], content["inference"]):
+        speed |= {"energy_joules_per_sample": None, "mfu_fraction": None}
+    content |= {"memory": [], "latency": content["latency"][:1], "unknown": {
+        "training.speed.energy_joules_per_sample": "no counter to read", "matmul_flops_per_second": "not measured",
+        "inference.energy_joules_per_sample": "the counter failed", "memory": "a batch could not be watched",
+        "latency.batch": "the split has fewer texts than a batch",
+    }}  # fmt: skip
+    table = built(Record.model_validate(content))
+    reasons = {name: notes(table)[marks[0]] for name, (_, marks) in cells(table).items() if marks}
+    assert reasons["train_energy_joules_per_sample"] == "no counter to read"
+    assert reasons["inference_energy_joules_per_sample"] == "the counter failed"
+    assert reasons["train_mfu_percent"] == reasons["inference_mfu_percent"] == "not measured"
+    assert reasons["memory_train_weights_mb"] == reasons["memory_inference_peak_mb"] == "a batch could not be watched"
+    assert reasons["latency_batch_study_p50_ms"] == "the split has fewer texts than a batch"
+    assert "latency_batch_one_p50_ms" not in reasons
+
+
+def test_a_method_that_trains_nothing(make_record: MakeRecord) -> None:
+    reason = "nothing is trained"
+    content = full(make_record).model_dump() | {"training": None, "unknown": {"training": reason}}
+    content["memory"] = [ledger for ledger in content["memory"] if ledger["of"] != "train"]
+    table = built(Record.model_validate(content))
+    for name, (text, marks) in cells(table).items():
+        if "train_" in name and name != "memory_train_allocator_slack_mb":
+            assert (text, [notes(table)[mark] for mark in marks]) == ("–", [reason])
+    assert cells(table)["memory_inference_weights_mb"] == ("90.0", ())
+
+
+def test_means_and_intervals_over_seeds(make_record: MakeRecord) -> None:
+    records = [full(make_record, seed=seed) for seed in (0, 1)]
+    content = records[1].model_dump()
+    content["training"]["speed"]["windowed_tokens_per_second"] = estimate(2010.0)
+    table = built(records[0], Record.model_validate(content))
+    # Student's t of one degree of freedom: 12.706 deviations of 7.071 over the root of 2.
+    assert cells(table)["train_tokens_per_second"] == ("2005.0 ± 7.1 (1941.5 to 2068.5)", ())
+    assert cells(table)["latency_batch_one_p50_ms"] == ("2.00 ± 0.00 (2.00 to 2.00)", ())
+    assert cells(table)["seeds"] == ("2", ())
+
+
+def test_a_seed_without_windows(make_record: MakeRecord) -> None:
+    table = built(full(make_record), make_record(seed=1), full(make_record, method="BitFit"))
+    text, (mark,) = cells(table)["train_tokens_per_second"]
+    assert text.startswith("2000.0 ± 0.0")
+    assert notes(table)[mark] == "total over the timed steps: not all seeds have windows"
+    assert cells(table, 1)["train_tokens_per_second"] == ("2000.0 (1995.0 to 2005.0)", ())
+
+
+def test_failed_rows(make_record: MakeRecord) -> None:
+    table = built(full(make_record), make_record("oom", method="BitFit"))
+    failed = cells(table, 1)
+    assert failed.pop("seeds") == ("oom in train", ())
+    assert [text for text, _ in list(failed.values())[3:]] == ["–"] * (len(QUANTITIES) + 1)
+
+
+def test_files(make_record: MakeRecord) -> None:
+    table = built(full(make_record), full(make_record, method="=BitFit"))
+    found = files(table, ["csv", "md"])
+    assert list(found) == ["efficiency.md", "efficiency.csv"]
+    text, rows = found["efficiency.md"].decode(), list(csv.DictReader(found["efficiency.csv"].decode().splitlines()))
+    assert text.startswith("# Run: efficiency\n\nMeasured with device CPU")
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [f"## {heading}" for heading, _ in GRIDS]
+    assert "the study's batch is 64" in text
+    assert "| Weights | Gradients |" in " ".join(text.split())
+    first = text[: text.index("## Latency")]
+    assert "| Seeds |" in " ".join(first.split())
+    assert "Stamp |" in first
+    assert [row["method"] for row in rows] == ["LoRA", "'=BitFit"]
+    row = rows[0]
+    assert (row["train_tokens_per_second_mean"], row["train_tokens_per_second_low"]) == ("2000.0", "1995.0")
+    assert (row["memory_train_peak_mb"], row["latency_batch_one_p50_ms_mean"]) == ("460.0", "2.0")
+    assert (row["memory_train_allocator_slack_mb"], row["stamp"], row["weights"]) == ("", "valid", "pretrained")

@@ -1,0 +1,99 @@
+"""Table 2: quality over seeds."""
+
+from typing import Any
+
+import pytest
+
+from bench.record import Record
+from bench.report.analysis.stacked import reader
+from bench.report.analysis.standings import Judge
+from bench.report.results.measured import Measured
+from bench.report.tables.table2 import build
+from tests.report.conftest import MakeRecord
+from tests.report.predicted import TRUTH, Cells, flipped
+from tests.report.shown import cells, notes, texts, unexplained
+
+
+def scored(make_record: MakeRecord, **given: Any) -> Record:
+    """A record whose scores all differ."""
+    scores = {name: given.pop(name) for name in list(given) if name in ("accuracy", "macro_precision", "macro_recall")}
+    content = make_record(**given).model_dump()
+    content["quality"] |= {
+        "accuracy": 0.81,
+        "macro_precision": 0.72,
+        "macro_recall": 0.63,
+        "weighted_f1": 0.54,
+    } | scores
+    return Record.model_validate(content)
+
+
+def test_scores_and_their_heads(make_record: MakeRecord) -> None:
+    table = build("Run", [scored(make_record, macro_f1=0.45)])
+    assert table is not None
+    assert texts(table) == ["IMDb", "RoBERTa", "LoRA", "1", "0.8100", "0.7200", "0.6300", "0.4500"]
+    assert [header.replace("\n", " ") for header in table.headers[3:]] == [
+        "Seeds", "Accuracy", "Precision (macro)", "Recall (macro)", "F1 (macro)",
+    ]  # fmt: skip
+    assert table.frame["weighted_f1_mean"][0] == 0.54
+    assert "throughput" not in table.caption.lower()
+    assert "the csv has the F1 weighted by texts too" in table.caption
+
+
+def test_mean_and_deviation(make_record: MakeRecord) -> None:
+    table = build("Run", [scored(make_record, seed=seed, accuracy=0.8 + seed / 10) for seed in (0, 1)])
+    assert table is not None
+    assert cells(table)["accuracy"] == ("0.8500 ± 0.0707", ())
+    assert cells(table)["seeds"] == ("2", ())
+    assert table.frame["accuracy_std"][0] == pytest.approx(0.005**0.5)
+
+
+def test_interval_and_rank_are_those_of_the_judge(make_record: MakeRecord, tmp_path: Any) -> None:
+    made = Cells(make_record, tmp_path)
+    rows = (("A", list(TRUTH)), ("B", flipped(*range(12))))
+    measured: list[Measured] = [made.measured(one, method=name) for name, one in rows]
+    records = [record for record, _ in measured]
+    judge = Judge(records, reader(measured))
+    table = build("Run", records, judge)
+    assert table is not None
+    assert table.ranks == {(0, "macro_f1"): "best"}
+    assert list(table.frame["macro_f1_mark"]) == ["best", ""]
+    assert (table.frame["macro_f1_low"][0], table.frame["macro_f1_high"][0]) == (1, 1)
+    assert "judged over the seeds alone" not in table.caption
+    alone = build("Run", records)
+    assert alone is not None
+    assert alone.ranks == {}
+    assert "judged over the seeds alone" in alone.caption
+
+
+def test_marks(make_record: MakeRecord) -> None:
+    llm = scored(make_record, model="LLM", kind="causal", generated_f1=0.8)
+    random = scored(make_record, model="R", weights="random")
+    collapsed = scored(make_record, method="C", macro_f1=1 / 3)
+    table = build("Run", [llm, random, collapsed, make_record("oom", method="F")])
+    assert table is not None
+    assert texts(table, 1)[4:] == ["–"] * 4
+    assert texts(table, 3)[3:] == ["oom in train", *["–"] * 4]
+    assert unexplained(table) == []
+    assert sorted(notes(table).values()) == [
+        "F1 by label likelihood (length normalisation: none)",
+        "collapsed: at the floor of always answering the most frequent label",
+        "oom in train: out of memory",
+        "random weights have no quality worth reading",
+        "random weights: the architecture alone, nothing pretrained",
+    ]
+
+
+def test_a_record_without_quality_says_so_once(make_record: MakeRecord) -> None:
+    table = build("Run", [make_record(), make_record(method="M", fields={"quality": None})])
+    assert table is not None
+    assert notes(table) == {"a": "the record gives no quality and no reason"}
+
+
+def test_nothing_to_show(make_record: MakeRecord) -> None:
+    assert build("Run", [make_record("oom"), make_record(method="R", weights="random")]) is None
+
+
+def test_small_scores_keep_four_digits(make_record: MakeRecord) -> None:
+    table = build("Run", [scored(make_record, accuracy=0.00004)])
+    assert table is not None
+    assert cells(table)["accuracy"][0] == "0.0000"

@@ -1,0 +1,555 @@
+"""Table 3: what readers see, what machines read, and what neither may be shown."""
+
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench.errors import RunFolderError
+from bench.record import Record
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.stacked import reader
+from bench.report.analysis.standings import Judge
+from bench.report.analysis.statistics import mean_std
+from bench.report.results.measured import Evidence, Measured
+from bench.report.tables.fragment import to_html
+from bench.report.tables.latex import to_latex
+from bench.report.tables.render import to_csv, to_markdown
+from bench.report.tables.table import Table
+from bench.report.tables.table3 import NO_INTERVAL, build
+from tests.report.conftest import MakeRecord
+from tests.report.predicted import TRUTH, Cells, flipped
+
+HOSTILE = ["a|b", "<script>", "$x_1$ & \\input", "=cmd()", "[red]"]
+RENDERERS = {"md": to_markdown, "csv": to_csv, "tex": to_latex, "html": to_html}
+
+
+def texts(table: Table, row: int = 0) -> list[str]:
+    return [text for text, _ in table.shown()[row]]
+
+
+def notes(table: Table) -> list[str]:
+    """All but the floors, and why there is no interval of one seed."""
+    texts = [f"{note.mark} {note.text}".strip() for note in table.footnotes if note.text != NO_INTERVAL]
+    return [text for text in texts if not text.startswith("Floors on ")]
+
+
+def cells(table: Table, row: int = 0) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Text and marks of one row by column."""
+    names = ("dataset", "model", "method", *(column.name for column in table.columns))
+    return dict(zip(names, table.shown()[row], strict=True))
+
+
+def body(markdown: str) -> list[list[str]]:
+    """Cells of the rows below the header."""
+    lines = [line for line in markdown.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_mean_std_worked_example() -> None:
+    """2, 4, 4, 4, 5, 5, 7, 9: mean 5, squared deviations sum to 32, sample variance 32/7."""
+    mean, std = mean_std([2, 4, 4, 4, 5, 5, 7, 9])
+    assert mean == 5
+    assert std == pytest.approx((32 / 7) ** 0.5, abs=1e-12)
+    assert mean_std([0.25]) == (0.25, None)
+
+
+@pytest.mark.parametrize("values", [[], [1.0, float("nan")], [float("inf")]])
+def test_mean_std_refuses(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="mean of"):
+        mean_std(values)
+
+
+def test_no_records() -> None:
+    with pytest.raises(RunFolderError, match=r"^Run: no finished cells"):
+        build("Run", [])
+
+
+def test_a_cell_counts_once(make_record: MakeRecord) -> None:
+    with pytest.raises(RunFolderError, match="more than one record"):
+        build("Run", [make_record(), make_record()])
+
+
+def test_one_seed(make_record: MakeRecord) -> None:
+    table = build("Run", [make_record()])
+    assert texts(table)[:4] == ["IMDb", "RoBERTa", "LoRA", "0.9300 (n=1)"]
+    assert texts(table)[4:] == ["–", "0.89", "125.53", "100.0", "300.0", "46.05", "1512.8", "700.0", "valid"]
+    assert notes(table) == []
+    row = table.frame.iloc[0]
+    assert (row["trainable_params"], row["total_params"]) == (887_042, 125_534_212)
+    assert row["macro_f1_std"] is pd.NA
+    assert row["forward_gflops"] == 46.05
+    assert row["peak_train_mb"] == 1512.8
+    assert (row["status"], row["seeds"], row["seeds_failed"]) == ("ok", 1, 0)
+
+
+def test_three_seeds(make_record: MakeRecord) -> None:
+    scores, rates = [0.90, 0.92, 0.94], [90.0, 100.0, 110.0]
+    records = [make_record(seed=s, macro_f1=f, train_rate=r) for s, f, r in zip(range(3), scores, rates, strict=True)]
+    table = build("Run", records)
+    assert len(table.frame) == 1
+    assert texts(table)[3] == "0.9200 ± 0.0200 (n=3)"
+    # Student's t for 2 degrees of freedom: 4.3027 deviations over the root of 3.
+    assert texts(table)[4] == "0.8703 to 0.9697"
+    assert texts(table)[7:9] == ["100.0 ± 10.0", "300.0 ± 0.0"]
+    row = table.frame.iloc[0]
+    ends = [row[f"train_samples_per_second_{end}"] for end in ("low", "high")]
+    assert ends == pytest.approx([75.1586, 124.8414], abs=1e-4)
+    assert "train throughput" not in table.caption
+    assert "seeds 0, 1, 2;" in table.caption
+
+
+CAPTION = (
+    "Measured with device CPU AMD EPYC 7B13; cores 2; threads 2; precision fp32; training batch size 16; "
+    "inference batch size 64; max length in tokens 256; seeds 0, 1; evaluated split test; torch 2.9.0; "
+    "transformers 4.57.0; peft 0.18.0; tunebench 0.1.0; commit 0123456789ab; 2026-01-02. "
+    "Means over the n seeds that succeeded, ± their sample standard deviation. "
+    "Throughput is the total over the timed steps. "
+    "Peak memory is VmHWM, the peak resident memory of the worker process with interpreter and "
+    "libraries; 1 MB is 1e6 bytes. GFLOPs is one sequence of 256 tokens, 2 per multiply-add. "
+    "F1 interval: Student's t 95% interval over seeds, which takes the texts as given, for no predictions are "
+    "beside these records. "
+    "Every row is marked that cannot be told apart from the best of its model and dataset; the csv has the 95% "
+    "interval of the best's lead, not corrected for the number of rows. "
+    "Bold F1: the best of a model and dataset where every other row is told apart from it (judged over the seeds "
+    "alone, which takes too many for different); underlined: then the second, where every row below is told apart "
+    "from that. "
+    "Bold throughput: the highest of rows that were measured alike, none suspect, where its interval (over seeds, "
+    "or over a single seed's windows) lies above those of all other rows; underlined: the second, likewise above "
+    "those below it. "
+    "The csv has intervals of throughput: Student's t 95% interval over seeds; of a single seed by order "
+    "statistics of windows. Stamp: suspect where a check of the measurement failed with any seed."
+)
+
+
+def test_markdown_exactly(make_record: MakeRecord) -> None:
+    records = [make_record(seed=s, macro_f1=0.9 + s / 50) for s in range(2)]
+    records += [make_record(method="BitFit"), make_record(dataset="SST-5")]
+    shares = "100.0 ± 0.0 300.0 ± 0.0 46.05 1512.8 700.0 valid"
+    once = "100.0 300.0 46.05 1512.8 700.0 valid"
+    text = to_markdown(build("My run", records))
+    lines = text.splitlines()
+    assert lines[:4] == [
+        "# My run",
+        "",
+        CAPTION,
+        "",
+    ]
+    assert [" ".join(line.replace("|", " ").split()) for line in (lines[4], *lines[6:9])] == [
+        "Dataset Model Method F1 (macro) F1 95% interval Trainable params (M) Total params (M) "
+        "Train throughput (samples/s) Inference throughput (samples/s) GFLOPs (forward) Peak memory train (MB) "
+        "Peak memory inference (MB) Stamp",
+        f"IMDb RoBERTa LoRA 0.9100 ± 0.0141 (n=2)<sup>a</sup> 0.7829 to 1.0000 0.89 125.53 {shares}",
+        f"BitFit 0.9300 (n=1) –<sup>b</sup> 0.89 125.53 {once}",
+        f"SST-5 RoBERTa LoRA 0.9300 (n=1) –<sup>b</sup> 0.89 125.53 {once}",
+    ]
+    assert lines[10:] == [
+        "<sup>a</sup> not known whether it can be told apart from the best of its model and dataset, BitFit: "
+        "one seed, and no predictions beside the records",
+        "",
+        f"<sup>b</sup> {NO_INTERVAL}",
+        "",
+        "Floors on IMDb (test, 100 texts): macro F1 0.3333 by always answering the most frequent label, "
+        "0.5000 by answering each label equally often",
+        "",
+        "Floors on SST-5 (test, 100 texts): macro F1 0.3333 by always answering the most frequent label, "
+        "0.5000 by answering each label equally often",
+    ]
+    assert re.fullmatch(r"(\|:-+){3}(\|-+:){10}\|", lines[5])
+
+
+def test_interleaved_seeds_keep_the_order_of_rows(make_record: MakeRecord) -> None:
+    names = ["LoRA", "BitFit", "Full FT"]
+    table = build("Run", [make_record(method=name, seed=seed) for seed in (1, 0) for name in names])
+    assert list(table.frame["method"]) == names
+    assert list(table.frame["seeds"]) == [2, 2, 2]
+    assert table.runs() == [(3, 3), (0, 0), (0, 0)]
+
+
+def test_only_failed(make_record: MakeRecord) -> None:
+    table = build("Run", [make_record(seed=s, status="oom", message=f"wanted {s} GB") for s in range(2)])
+    assert texts(table) == ["IMDb", "RoBERTa", "LoRA", "oom in train", *["–"] * 9]
+    assert notes(table) == ["a 2 of 2 seeds failed: oom in train: wanted 0 GB; oom in train: wanted 1 GB"]
+    assert all(marks == ("a",) for _, marks in table.shown()[0][3:])
+    assert table.frame.iloc[0]["status"] == "oom in train"
+    assert table.frame[[quantity.centre for quantity in QUANTITIES]].isna().all(axis=None)
+
+
+def test_some_failed(make_record: MakeRecord) -> None:
+    message = "first line\n" + "x" * 400
+    records = [make_record(seed=0, macro_f1=0.9), make_record(seed=1, macro_f1=0.8)]
+    table = build("Run", [*records, make_record(seed=2, status="timeout", phase="inference", message=message)])
+    assert texts(table)[3] == "0.8500 ± 0.0707 (n=2)"
+    short = "first line " + "x" * 148 + "…"
+    assert len(short) == 160
+    assert notes(table) == [f"a 1 of 3 seeds failed: timeout in inference: {short}"]
+    row = table.frame.iloc[0]
+    assert (row["status"], row["seeds"], row["seeds_failed"]) == ("partial", 2, 1)
+
+
+def test_unknown_is_a_dash_with_its_reason(make_record: MakeRecord) -> None:
+    reason = "zero-shot trains nothing"
+    fields = {
+        "training": None,
+        "peak_train_bytes": None,
+        "unknown": {"training": reason, "peak_train_bytes": reason},
+    }
+    table = build("Run", [make_record(fields=fields | {"flops": None})])
+    found = cells(table)
+    assert found["train_samples_per_second"] == found["peak_train_mb"] == ("–", ("a",))
+    assert found["forward_gflops"] == ("–", ("b",))
+    assert notes(table) == [f"a {reason}", "b the record gives no flops.forward_flops and no reason"]
+    assert "nothing trained" in table.caption
+    assert "one sequence of unrecorded number of tokens" in table.caption
+
+
+def test_known_for_some_seeds(make_record: MakeRecord) -> None:
+    fields = {"peak_inference_bytes": None, "unknown": {"peak_inference_bytes": "clear_refs was refused"}}
+    table = build("Run", [make_record(seed=0), make_record(seed=1, fields=fields)])
+    assert cells(table)["peak_inference_mb"] == ("700.0", ("a",))
+    assert notes(table) == ["a known for 1 of 2 seeds: clear_refs was refused"]
+
+
+@pytest.mark.parametrize(
+    ("macro_f1", "collapsed"), [(1 / 3, True), (1 / 3 + 1e-10, True), (0.3334, False), (0.2, True)]
+)
+def test_collapsed(make_record: MakeRecord, macro_f1: float, collapsed: bool) -> None:
+    table = build("Run", [make_record(macro_f1=macro_f1)])
+    floor = ["a collapsed: at the floor of always answering the most frequent label"]
+    assert notes(table) == (floor if collapsed else [])
+
+
+@pytest.mark.parametrize("suffix", list(RENDERERS))
+def test_synthetic_and_random_are_marked(make_record: MakeRecord, suffix: str) -> None:
+    table = build(
+        "Run", [make_record(), make_record(dataset="Made up", synthetic=True, model="Tiny", weights="random")]
+    )
+    text = RENDERERS[suffix](table)
+    line = next(line for line in text.splitlines() if "Made up" in line)
+    marked = {
+        "md": ("Made up<sup>†</sup>", "Tiny<sup>‡</sup>", "– (n=1)<sup>a</sup>"),
+        "tex": (
+            r"Made up\textsuperscript{\textdagger{}}",
+            r"Tiny\textsuperscript{\textdaggerdbl{}}", "dash{} (n=1)",
+        ),
+        "csv": (",True,random,",),
+        "html": ("Made up<sup",),
+    }[suffix]  # fmt: skip
+    assert all(part in line for part in marked)
+    for explained in (
+        "synthetic dataset: its texts are",
+        "random weights: the architecture",
+        "no quality worth reading",
+    ):
+        assert text.count(explained) == 1
+    assert "0.9300" not in line
+    assert "†" not in table.shown()[0][0][1]
+
+
+def test_filler_texts_are_marked(make_record: MakeRecord) -> None:
+    profile = make_record(dataset="IMDb profile", dataset_kind="profile")
+    table = build("Run", [profile])
+    assert notes(table) == ["† filler texts of this dataset's recorded lengths: resources alone mean something"]
+    assert table.shown()[0][0] == ("IMDb profile", ("†",))
+    assert table.frame["synthetic"][0]
+
+
+def test_one_mark_does_not_stand_for_two_texts(make_record: MakeRecord) -> None:
+    records = [make_record(dataset="Made up", synthetic=True), make_record(dataset="IMDb", dataset_kind="profile")]
+    table = build("Run", [*records, make_record(model="Tiny", weights="random")])
+    assert [note.mark for note in table.footnotes if note.mark] == ["†", "‡", "§", "a", "b"]
+    assert [table.shown()[row][0][1] for row in (0, 1)] == [("†",), ("§",)]
+    assert r"IMDb\textsuperscript{\textsection{}}" in to_latex(table)
+
+
+def test_a_tiny_model_is_marked(make_record: MakeRecord) -> None:
+    table = build("Run", [make_record(model="Tiny", weights="random", scale="tiny"), make_record()])
+    assert table.shown()[0][1] == ("Tiny", ("‡", "a"))
+    assert notes(table)[1] == "a tiny: layers and widths cut to test the wiring; not the model of this name"
+    assert table.shown()[1][1] == ("RoBERTa", ())
+
+
+def test_missing_cells(make_record: MakeRecord) -> None:
+    assert notes(build("Run", [make_record()], missing=1)) == ["1 cell not run yet"]
+    assert "\n\n3 cells not run yet\n" in to_markdown(build("Run", [make_record()], missing=3))
+
+
+@pytest.mark.parametrize(
+    ("params", "written"),
+    [
+        (0, "0.00"),
+        (1_500, "0.0015"),
+        (1_538, "0.00154"),
+        (99_900, "0.0999"),
+        (102_914, "0.10"),
+        (172_422_146, "172.42"),
+    ],
+)
+def test_millions(params: int, written: str) -> None:
+    quantity = next(quantity for quantity in QUANTITIES if quantity.column == "trainable_params")
+    assert quantity.written(params, None) == written
+
+
+def test_small_numbers_are_not_shown_as_zero(make_record: MakeRecord) -> None:
+    flops = {"forward_flops": 12_340, "sequence_length": 8}
+    table = build("Run", [make_record(seed=s, train_rate=0.02 + s / 100, fields={"flops": flops}) for s in range(2)])
+    assert texts(table)[7] == "0.0250 ± 0.0071"
+    assert texts(table)[9] == "0.0000123"
+
+
+def test_other_settings_are_another_row(make_record: MakeRecord) -> None:
+    records = [make_record(options={"rank": rank}, seed=seed) for rank in (8, 16) for seed in (0, 1)]
+    table = build("Run", records)
+    assert list(table.frame["seeds"]) == [2, 2]
+    apart = "apart from the row of the same name: method.options.rank ="
+    same = "c not told apart from the best of its model and dataset, LoRA, judged over seeds alone"
+    assert notes(table) == [f"a {apart} 8", f"b {apart} 16", same]
+    assert [marks for row in table.shown() for _, marks in row[2:3]] == [("a",), ("b",)]
+
+
+def test_names_that_share_a_label_are_told_apart(make_record: MakeRecord) -> None:
+    table = build("Run", [make_record(method_name=name) for name in ("lora_8", "lora_16")])
+    assert list(table.frame["method"]) == ["LoRA (lora_8)", "LoRA (lora_16)"]
+
+
+def test_caption_says_where_rows_differ(make_record: MakeRecord) -> None:
+    records = [
+        make_record(max_length=512, device="cuda"),
+        make_record(max_length=64, fields={"started_at": "2026-01-05T"}),
+    ]
+    caption = build("Run", records).caption
+    assert "device GPU NVIDIA H200, driver 570.1, CPU AMD EPYC 7B13 (differs between rows);" in caption
+    assert "max length in tokens 64, 512 (differs between rows);" in caption
+    assert "2026-01-02 to 2026-01-05." in caption
+    assert "one sequence of 64, 512 tokens" in caption
+    assert "allocated on the GPU, without CUDA context and libraries; or VmHWM, the peak resident" in caption
+    assert "cores 2; threads 2;" in caption
+
+
+def test_caption_of_a_dirty_checkout(make_record: MakeRecord) -> None:
+    machine = make_record().machine
+    assert machine is not None
+    changed = machine.model_copy(update={"dirty": True, "packages": {"torch": "2.9.0"}})
+    caption = build("Run", [make_record(fields={"machine": changed})]).caption
+    assert "commit 0123456789ab with uncommitted changes;" in caption
+    assert "peft of unrecorded version;" in caption
+
+
+def latex_rows(text: str) -> list[str]:
+    lines = text[text.index(r"\midrule") : text.index(r"\bottomrule")].splitlines()
+    return [line for line in lines if line != r"\midrule"]
+
+
+def hostile(make_record: MakeRecord) -> Table:
+    records = [make_record(dataset=name, model=name, method=name) for name in HOSTILE]
+    broken = make_record(status="error", message="a|b </td>\n\n\x1b[31m & 50% --flag --- \u202e#1", method="x\ny")
+    return build("T_1 | <b>", [*records, broken])
+
+
+def test_hostile_names_in_markdown(make_record: MakeRecord) -> None:
+    text = to_markdown(hostile(make_record))
+    rows = body(text)
+    assert [len(row) for row in rows] == [13] * 6
+    assert [row[2] for row in rows] == [
+        "a&#124;b", "&lt;script&gt;", "&#36;x\\_1&#36; &amp; \\\\input", "=cmd()", "\\[red\\]", "x y",
+    ]  # fmt: skip
+    assert re.findall(r"<[^>]*>", text) == ["<sup>", "</sup>"] * 17
+    assert "a&#124;b &lt;/td&gt; \\[31m &amp; 50% --flag --- #1" in text
+    assert text.startswith("# T\\_1 &#124; &lt;b&gt;\n")
+
+
+def test_hostile_names_in_csv(make_record: MakeRecord) -> None:
+    table = hostile(make_record)
+    back = pd.read_csv(io.StringIO(to_csv(table)))
+    assert list(back["dataset"]) == ["a|b", "<script>", "$x_1$ & \\input", "'=cmd()", "[red]", "IMDb"]
+    for char in "+-@":
+        first = to_csv(build("Run", [make_record(method=f"{char}1")])).splitlines()[1]
+        assert first.startswith(f"IMDb,RoBERTa,'{char}1,")
+
+
+def test_hostile_names_in_latex(make_record: MakeRecord) -> None:
+    text = to_latex(hostile(make_record))
+    rows = latex_rows(text)
+    assert [re.split(r"(?<!\\)& ", row)[2].strip() for row in rows] == [
+        r"a\textbar{}b", r"\textless{}script\textgreater{}", r"\$x\_1\$ \& \textbackslash{}input", "=cmd()",
+        "{[}red{]}", "x y",
+    ]  # fmt: skip
+    assert r"\input" not in text.replace(r"\textbackslash{}input", "")
+    assert r"{[}31m \& 50\% -{}-flag -{}-{}- \#1" in text
+    assert "{[}red{]} & {[}red{]} & {[}red{]} & " in text
+
+
+def test_latex_is_whole(make_record: MakeRecord) -> None:
+    table = hostile(make_record)
+    text = to_latex(table)
+    opened: list[str] = []
+    for verb, name in re.findall(r"\\(begin|end)\{([^}]*)\}", text):
+        if verb == "begin":
+            opened.append(name)
+        else:
+            assert opened.pop() == name
+    assert opened == []
+    assert re.findall(r"\\begin\{([^}]*)\}", text) == ["sidewaystable*", "tabular", "minipage"]
+    bare = re.sub(r"\\[\\{}]", "", text)
+    assert bare.count("{") == bare.count("}")
+    assert [text.count(rf"\{rule}rule") for rule in ("top", "mid", "bottom")] == [1, 6, 1]
+    assert {len(re.findall(r"(?<!\\)&", line)) for line in latex_rows(text)} == {12}
+    assert text.count(r"\caption[{T\_1 \textbar{} \textless{}b\textgreater{}}]{T\_1") == 1
+
+
+def test_latex_merges_dataset_and_model(make_record: MakeRecord) -> None:
+    text = to_latex(build("Run", [make_record(method=name) for name in ("LoRA", "BitFit")]))
+    assert r"\multirow[t]{2}{*}{IMDb} & \multirow[t]{2}{*}{RoBERTa} & LoRA & 0.9300 (n=1) & \textendash{}" in text
+    assert "\n &  & BitFit & " in text
+
+
+def test_csv_reads_back_as_the_frame(make_record: MakeRecord) -> None:
+    records = [make_record(seed=s, macro_f1=0.9 + s / 30) for s in range(3)]
+    records += [
+        make_record(dataset="S", synthetic=True, weights="random", model="T"),
+        make_record(method="M", status="oom"),
+    ]
+    frame = build("Run", records).frame
+    numbers = [column for column in frame.columns if frame[column].dtype.name in ("Int64", "Float64")]
+    back = pd.read_csv(
+        io.StringIO(to_csv(build("Run", records))),
+        dtype=frame.dtypes.to_dict(), keep_default_na=False, na_values={column: [""] for column in numbers},
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(back, frame, check_exact=True)
+    assert list(frame.columns[-6:]) == ["synthetic", "weights", "stamp", "suspect_seeds", "stamp_reasons", "note"]
+
+
+def test_nan_never_appears(make_record: MakeRecord) -> None:
+    table = build("Run", [make_record(status="oom"), make_record(weights="random", model="T")], missing=1)
+    for render in RENDERERS.values():
+        assert not re.search(r"\b(nan|none|<na>|null)\b", render(table), re.IGNORECASE)
+
+
+def test_many_footnotes_have_marks_of_their_own(make_record: MakeRecord) -> None:
+    records = [make_record(method=f"m{i}", status="error", message=str(i)) for i in range(28)]
+    marks = [note.mark for note in build("Run", records).footnotes]
+    assert marks[0] == "a"
+    assert marks[25:] == ["z", "aa", "ab"]
+
+
+def timed(record: Record, rate: float) -> Record:
+    """The record with windows in both its passes."""
+    content = record.model_dump()
+    for speed in (content["training"]["speed"], content["inference"]):
+        speed["windowed_samples_per_second"] = {
+            "median": rate, "low": rate - 2, "high": rate + 3, "windows": 9, "window_steps": 4,
+        }  # fmt: skip
+    return Record.model_validate(content)
+
+
+def test_throughput_is_the_median_of_windows(make_record: MakeRecord) -> None:
+    table = build("Run", [timed(make_record(), 98.0)])
+    assert [cells(table)[f"{phase}_samples_per_second"][0] for phase in ("train", "inference")] == ["98.0", "98.0"]
+    assert "Throughput is the median of windows of consecutive steps. " in table.caption
+    row = table.frame.iloc[0]
+    assert (row["train_samples_per_second_low"], row["inference_samples_per_second_high"]) == (96.0, 101.0)
+
+
+def test_a_row_with_a_seed_without_windows_is_read_from_totals(make_record: MakeRecord) -> None:
+    mixed = [timed(make_record(), 98.0), make_record(seed=1)]
+    table = build("Run", [*mixed, timed(make_record(method="BitFit"), 97.0)])
+    text, (mark,) = cells(table)["train_samples_per_second"]
+    assert text == "100.0 ± 0.0"
+    assert f"{mark} total over the timed steps: not all seeds have windows" in notes(table)
+    assert cells(table, 1)["train_samples_per_second"] == ("97.0", ())
+    assert (
+        "Throughput is the median of windows of consecutive steps where all seeds of a row have them, else the total "
+        "over the timed steps (differs between rows). "
+    ) in table.caption
+    assert "Throughput" not in build("Run", [make_record("oom")]).caption
+
+
+def test_floors(make_record: MakeRecord) -> None:
+    skewed = make_record().quality
+    assert skewed is not None
+    other = skewed.model_dump() | {"label_counts": {"n": 90, "p": 10}, "majority_macro_f1": 90 / 190}
+    records = [make_record(), make_record(method="M"), make_record(dataset="D", fields={"quality": other}),
+               make_record(dataset="R", weights="random")]  # fmt: skip
+    table = build("Run", records)
+    assert [note.text for note in table.footnotes if note.text.startswith("Floors on ")] == [
+        "Floors on IMDb (test, 100 texts): macro F1 0.3333 by always answering the most frequent label, 0.5000 by "
+        "answering each label equally often",
+        "Floors on D (test, 100 texts): macro F1 0.4737 by always answering the most frequent label, 0.4048 by "
+        "answering each label equally often",
+    ]
+    rows = table.frame[["majority_macro_f1", "random_macro_f1"]]
+    assert list(rows.iloc[2]) == pytest.approx([90 / 190, (180 / 280 + 20 / 120) / 2])
+    assert rows.iloc[3].isna().all()
+
+
+def test_a_smaller_batch_than_the_study_asked_for(make_record: MakeRecord) -> None:
+    table = build("Run", [make_record(fields={"study_batch_size": 32}), make_record(seed=1)])
+    assert cells(table)["method"] == ("LoRA", ("a",))
+    assert notes(table) == ["a seed 0: the study's batch size of 32 ran out of memory; measured with 16"]
+
+
+@pytest.fixture
+def predicted(make_record: MakeRecord, tmp_path: Path) -> list[Measured]:
+    """Two methods that differ by one text of twelve, and one that is always wrong; two seeds each."""
+    made = Cells(make_record, tmp_path)
+    rows = (("A", list(TRUTH)), ("B", flipped(0)), ("C", flipped(*range(12))))
+    return [made.measured(one, method=name, seed=seed) for seed in (0, 1) for name, one in rows]
+
+
+def judged(cells: list[Measured]) -> Table:
+    records = [record for record, _ in cells]
+    return build("Run", records, judge=Judge(records, reader(cells)))
+
+
+def test_rows_that_cannot_be_told_apart_are_marked(predicted: list[Measured]) -> None:
+    table = judged(predicted)
+    assert cells(table)["macro_f1"] == ("1.0000 ± 0.0000 (n=2)", ())
+    assert cells(table, 1)["macro_f1"] == ("0.9161 ± 0.0000 (n=2)", ("a",))
+    assert cells(table, 2)["macro_f1"][1] == ("b",)  # for its floor alone
+    low, high = table.frame["best_lead_low"][1], table.frame["best_lead_high"][1]
+    assert notes(table) == [
+        "a not told apart from the best of its model and dataset, A",
+        "b collapsed: at the floor of always answering the most frequent label",
+    ]
+    assert low <= 0 < high
+    assert list(table.frame["against_best"]) == ["best", "not told apart", "lower"]
+    assert table.frame["best_lead_low"].isna().tolist() == [True, False, False]
+
+
+def test_interval_with_predictions(predicted: list[Measured]) -> None:
+    table = judged(predicted)
+    row = table.frame.iloc[1]
+    assert cells(table, 1)["macro_f1_interval"] == (f"{row['macro_f1_low']:.4f} to {row['macro_f1_high']:.4f}", ())
+    assert 0.6 < row["macro_f1_low"] < 0.9161 < row["macro_f1_high"] == 1
+    assert row["macro_f1_interval_over"] == "texts and seeds"
+    assert "F1 interval: 95% percentile bootstrap over 10,000 resamples of the texts; with several" in table.caption
+    assert "every other row is told apart from it; underlined: then" in table.caption
+    alone = build("Run", [record for record, _ in predicted])
+    assert alone.frame["macro_f1_interval_over"][1] == "seeds"
+    assert cells(alone, 1)["macro_f1_interval"] == ("0.9161 to 0.9161", ())
+    assert "judged over the seeds alone" in alone.caption
+
+
+def test_predictions_that_are_gone(predicted: list[Measured]) -> None:
+    reason = f"{predicted[1].record.cell_id}/predictions.jsonl is missing"
+    predicted[1] = predicted[1]._replace(evidence=Evidence(reason))
+    table = judged(predicted)
+    text, (mark,) = cells(table, 1)["macro_f1_interval"]
+    assert text == "0.9161 to 0.9161"
+    assert f"{mark} without the texts' share: {reason}" in notes(table)
+
+
+def test_an_f1_that_is_unknown_has_no_interval(make_record: MakeRecord) -> None:
+    table = build("Run", [make_record(weights="random"), make_record("oom", method="M")])
+    for row in (0, 1):
+        assert cells(table, row)["macro_f1_interval"] == ("–", cells(table, row)["macro_f1"][1])
+        assert cells(table, row)["macro_f1_interval"][1]
+
+
+def test_torch_is_not_imported() -> None:
+    code = "import sys, bench.report.tables.table3, bench.report.tables.terminal; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[3]).returncode == 0
