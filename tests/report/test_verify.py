@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bench.cli import main
 from bench.errors import RunFolderError
+from bench.report import manifest
 from bench.report.draw import draw
 from bench.report.manifest import MANIFEST
 from bench.report.results.archive import RECORDS
@@ -17,6 +18,7 @@ from tests.report.conftest import MakeRecord
 from tests.report.results.test_load import run_folder
 
 FORMATS = ("md", "csv", "tex")
+COMMITTED = sorted(path.parent for path in (Path(__file__).parents[2] / "reports").glob("*/report.json"))
 
 
 @pytest.fixture
@@ -72,9 +74,9 @@ def test_other_versions_are_said(report: Path) -> None:
 
 
 def test_drawn_again_from_itself(report: Path, tmp_path: Path) -> None:
-    before = {path.name: path.read_bytes() for path in report.iterdir()}
+    before = {path.name: path.read_bytes() for path in report.glob("*.*")}
     draw([report], tmp_path / "again", Console(file=io.StringIO()), FORMATS)
-    assert {path.name: path.read_bytes() for path in (tmp_path / "again" / "s").iterdir()} == before
+    assert {path.name: path.read_bytes() for path in (tmp_path / "again" / "s").glob("*.*")} == before
 
 
 def test_what_is_no_report(report: Path) -> None:
@@ -93,3 +95,14 @@ def test_on_the_command_line(report: Path, capsys: pytest.CaptureFixture[str]) -
     assert main(["report", "--verify", "nowhere"]) == 2
     assert main(["report"]) == 2
     assert "name a run folder or a report" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("folder", COMMITTED, ids=lambda folder: folder.name)
+def test_the_committed_reports(folder: Path) -> None:
+    if manifest.read(folder).drawn_with != manifest.versions():
+        pytest.skip("drawn with other versions")
+    assert verify(folder)[1] == []
+
+
+def test_there_are_committed_reports() -> None:
+    assert {"minilm_real", "repeatability"} <= {folder.name for folder in COMMITTED}

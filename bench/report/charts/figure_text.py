@@ -20,6 +20,11 @@ LAST_UNIT, BROADEST, BROADEST_PAIR, NO_GLYPH = 0xFFFF, 11.5, 16, "□"
 _NO_EXPRESSION = str.maketrans({'"': "'", "\\": "/"})
 #: Keys that the tooltip of a page shows as a heading and as a picture of that address.
 _SPECIAL = ("title", "image")
+#: What every object of JavaScript has: Vega takes a label of such a name for one of its operators, and stops.
+_INHERITED = (
+    "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
+    "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__", "__proto__",
+)  # fmt: skip
 
 
 def plain(value: Value, limit: int = NAME) -> str:
@@ -29,7 +34,11 @@ def plain(value: Value, limit: int = NAME) -> str:
     text = one_line("" if value is None else str(value), limit) or UNKNOWN
     if sum(BROADEST_PAIR if ord(char) > LAST_UNIT else BROADEST for char in text) > look.SHORTEST_LIMIT:
         text = "".join(NO_GLYPH if ord(char) > LAST_UNIT else char for char in text)
-    return text
+    return _own(text)
+
+
+def _own(text: str) -> str:
+    return f"«{text}»" if text in _INHERITED else text
 
 
 def distinct(values: Iterable[Value]) -> dict[Value, str]:
@@ -63,7 +72,7 @@ def tip(field: str, title: str, form: str | None = None) -> dict[str, str]:
 def wrapped(text: str, pixels: float, size: float = CHARACTER) -> list[str]:
     """Lines of about a width, of text on one line; size is that of a character."""
     wide = max(1.0, cell_len(text) / max(1, len(text)))
-    return textwrap.wrap(text, max(10, int(pixels / size / wide)))
+    return list(map(_own, textwrap.wrap(text, max(10, int(pixels / size / wide)))))
 
 
 def longest(names: Sequence[str]) -> float:

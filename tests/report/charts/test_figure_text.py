@@ -2,6 +2,8 @@
 
 import pytest
 
+from bench.insight import Insight
+from bench.report.charts import insight_chart, picture
 from bench.report.charts.figure_text import distinct, plain, tip, wrapped
 
 
@@ -48,3 +50,12 @@ def test_wrapped() -> None:
     assert max(map(len, lines)) <= 200 / 5.6
     assert len(wrapped("漢字 " * 40, 200)) > len(wrapped("ab " * 40, 200))
     assert wrapped("", 200) == []
+
+
+@pytest.mark.parametrize("name", ["constructor", "toString", "hasOwnProperty", "__proto__"])
+def test_a_name_that_every_object_has_is_drawn(name: str) -> None:
+    columns = {"x": [name, "b"], "y": [1, 2]}
+    chart = {"kind": "bars", "x": "x", "y": "y", "x_label": name, "y_label": name, "colour": "x"}
+    part = {"name": "part", "title": name, "caption": name, "columns": columns, "chart": chart}
+    drawn = picture.svg(insight_chart.spec(Insight.model_validate(part)))
+    assert f"«{name}»" in drawn

@@ -71,7 +71,7 @@ def test_no_address_is_asked(asked: Asked, name: str) -> None:
         "image": framed("t", "c", [{"x": url}], {**MARK, "mark": "image", "encoding": {"url": {"field": "x"}}}),
     }
     code = (
-        "import json, sys; from bench.report import picture\n"
+        "import json, sys; from bench.report.charts import picture\n"
         "try: picture.png(json.load(sys.stdin))\n"
         "except ValueError as error: print(str(error))"
     )
