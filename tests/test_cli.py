@@ -370,8 +370,8 @@ class TestAfterARun:
 
 def test_report_of_a_folder_that_is_no_run(tmp_path):
     (tmp_path / "runs").mkdir()
-    refused(command("report", "runs", cwd=tmp_path), "runs is not a run folder: it has no run.json")
-    refused(command("report", "nowhere", cwd=tmp_path), "nowhere is not a run folder")
+    refused(command("report", "runs", cwd=tmp_path), "runs is neither a run folder nor a report")
+    refused(command("report", "nowhere", cwd=tmp_path), "nowhere is neither a run folder nor a report")
 
 
 def test_report_of_a_newer_schema(tmp_path):

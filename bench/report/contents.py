@@ -9,6 +9,7 @@ from bench.report.analysis.standings import Judge
 from bench.report.charts import study_figures
 from bench.report.page import document
 from bench.report.results import archive
+from bench.report.results.predictions import Predictions
 from bench.report.results.run import Results, Run
 from bench.report.tables import (
     comparison_table,
@@ -53,7 +54,7 @@ def tables(results: Results) -> Tables:
     Raises:
         RunFolderError: a run has no record.
     """
-    judges = tuple(Judge(run.records, reader(run.cells)) for run in results.runs)  # each resamples texts once for all
+    judges = tuple(map(_judge, results.runs))
     by_run = [_of_run(run, judge, results) for run, judge in zip(results.runs, judges, strict=True)]
     found = {}
     for name in dict.fromkeys(name for of_run in by_run for name in of_run):
@@ -61,6 +62,12 @@ def tables(results: Results) -> Tables:
         found[name] = merged.merged([(label, of_run[name]) for label, of_run in labelled if name in of_run])
     alone = results.runs[0] if len(results.runs) == 1 else None
     return Tables(found, judges, None if alone is None else comparison_table.build(alone.study, alone.cells))
+
+
+def _judge(run: Run) -> Judge:
+    """Of the records of a run; it resamples their texts once for all tables."""
+    read = any(isinstance(cell.evidence.predictions, Predictions) for cell in run.cells)
+    return Judge(run.records, reader(run.cells) if read else None)
 
 
 def _of_run(run: Run, judge: Judge, results: Results) -> dict[str, Table]:

@@ -5,11 +5,16 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bench.errors import RunFolderError
 from bench.published import load_shipped
 from bench.report import closing, contents, manifest
+from bench.report.results import archive
 from bench.report.results.load import load
 from bench.report.results.run import Results
 from bench.report.tables import comparisons, terminal
+
+#: Drawn from what stands beside the records.
+NOT_OF_RECORDS = ("comparisons.md", "insights.md")
 
 
 def draw(paths: Sequence[Path], reports: Path, console: Console, formats: Sequence[str] = ("all",)) -> Results:
@@ -25,7 +30,8 @@ def draw(paths: Sequence[Path], reports: Path, console: Console, formats: Sequen
         What was drawn.
 
     Raises:
-        RunFolderError: no run folder, no finished cell, or files that a newer tunebench wrote.
+        RunFolderError: no run folder, no finished cell, or files that a newer tunebench wrote; or the
+            folder holds what the records cannot give again.
     """
 
     def warn(text: str) -> None:
@@ -38,6 +44,22 @@ def draw(paths: Sequence[Path], reports: Path, console: Console, formats: Sequen
         comparisons.show(drawn.comparisons, console)
     target = reports / results.name
     wanted = contents.chosen(formats)
-    written = manifest.write(contents.files(results, drawn, wanted), results.sha256, wanted, target)
+    files = contents.files(results, drawn, wanted)
+    _require_no_less(paths, target)
+    written = manifest.write(files, results.sha256, wanted, target)
     closing.show(results, written, target, console)
     return results
+
+
+def _require_no_less(paths: Sequence[Path], target: Path) -> None:
+    """Stop before a report is drawn over itself that its own records cannot give again.
+
+    Raises:
+        RunFolderError: it was drawn from predictions and insights, and keeps none.
+    """
+    lost = [name for name in NOT_OF_RECORDS if (target / name).exists()]
+    if lost and any(path.resolve() == target.resolve() for path in paths) and not (target / archive.EVIDENCE).exists():
+        raise RunFolderError(
+            f"{target} keeps no {archive.EVIDENCE}, without which {' and '.join(lost)} cannot be drawn again; give "
+            "--reports another folder"
+        )

@@ -25,7 +25,7 @@ def verify(folder: Path) -> tuple[int, list[str]]:
     if results.sha256 != said.records_sha256:
         wrong.append(f"{archive.RECORDS} is not the file that the report was drawn from: its sha256 is another")
     for name in sorted({*said.files, *wanted}):
-        if reason := _unlike(folder / name, wanted.get(name)):
+        if reason := _unlike(folder / name, wanted.get(name), said.files.get(name)):
             wrong.append(f"{name} {reason}")
     if wrong:
         apart = [f"{package} {version}, here {here}" for package, version in said.drawn_with.items()
@@ -35,18 +35,26 @@ def verify(folder: Path) -> tuple[int, list[str]]:
     return len(wanted), wrong
 
 
-def _unlike(path: Path, wanted: bytes | None) -> str:
-    """Why a file is not what it should be; empty where it is."""
+def _unlike(path: Path, wanted: bytes | None, digest: str | None) -> str:
+    """Why a file is not what it should be; empty where it is.
+
+    Args:
+        path: of the file.
+        wanted: what the records give; None where they give no such file.
+        digest: sha256 that the manifest has of it; None where it has none.
+    """
     if wanted is None:
         return "does not come from these records"
+    if not path.exists():
+        return "is missing"
+    if not path.is_file():  # a pipe would be waited for
+        return "is no file"
     try:
         found = path.read_bytes()
-    except FileNotFoundError:
-        return "is missing"
     except OSError as error:
         raise RunFolderError(f"{path} cannot be read: {error.strerror}") from None
     if found == wanted:
-        return ""
+        return "" if manifest.digest_of(found) == digest else f"is not the file that {manifest.MANIFEST} names"
     pairs = enumerate(zip(found.split(b"\n"), wanted.split(b"\n"), strict=False), start=1)
     line = next((number for number, (one, other) in pairs if one != other), None)
     return "is not what its records give" + (f": line {line} differs" if line else "")

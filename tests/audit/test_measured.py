@@ -48,7 +48,7 @@ def test_a_run_folder_and_a_report_are_read(make_record: MakeRecord, tmp_path: P
 
 
 def test_a_folder_that_says_nothing_is_refused(make_record: MakeRecord, tmp_path: Path) -> None:
-    with pytest.raises(RunFolderError, match="is not a run folder"):
+    with pytest.raises(RunFolderError, match="is neither a run folder nor a report"):
         read_measured(tmp_path / "nowhere")
     failed = run_folder(tmp_path / "failed", alone(make_record("oom", **NAMES)))
     with pytest.raises(RunFolderError, match="no cell has succeeded yet"):
@@ -66,8 +66,11 @@ def test_a_damaged_record_is_refused(make_record: MakeRecord, tmp_path: Path) ->
 
 def test_a_report_of_several_runs_is_refused(make_record: MakeRecord, tmp_path: Path) -> None:
     """Means over two machines would be of neither."""
-    one = results(run_json([make_record(**NAMES)]), alone(make_record(**NAMES)))
-    write_files(tmp_path, archive.texts(replace(one, runs=one.runs * 2)))
+    one, other = (
+        results(run_json([record]), alone(record))
+        for record in (make_record(**NAMES), make_record(**NAMES, fields={"started_at": "2026-02-02"}))
+    )
+    write_files(tmp_path, archive.texts(replace(one, runs=(*one.runs, *other.runs))))
     with pytest.raises(RunFolderError, match="is a report of 2 runs; give one of the runs themselves"):
         read_measured(tmp_path)
 

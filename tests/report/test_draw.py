@@ -101,6 +101,19 @@ def test_a_run_that_lists_what_lies_elsewhere(run_folder: Path, tmp_path: Path, 
         drawn(run_folder, tmp_path / "reports")
 
 
+def test_a_report_is_not_drawn_over_with_less(run_folder: Path, tmp_path: Path) -> None:
+    """A report of before there was evidence keeps records alone, which do not give its comparisons again."""
+    ask_for(run_folder, ["LoRA", "BitFit"])
+    drawn(run_folder, tmp_path / "reports")
+    report = tmp_path / "reports" / "s"
+    (report / "evidence.jsonl").unlink()
+    before = (report / "comparisons.md").read_text()
+    with pytest.raises(RunFolderError, match=r"s keeps no evidence\.jsonl, without which comparisons\.md"):
+        drawn(report, tmp_path / "reports")
+    assert (report / "comparisons.md").read_text() == before
+    assert "not available" in drawn(report, tmp_path / "elsewhere")[0]["comparisons.md"]
+
+
 def test_predictions_that_are_gone_cost_the_comparison_alone(run_folder: Path, tmp_path: Path) -> None:
     ask_for(run_folder, ["LoRA", "BitFit"])
     for path in run_folder.glob("cells/*/predictions.jsonl"):

@@ -159,7 +159,10 @@ class TestRecords:
         assert frame["option_rank"].iloc[1] is pd.NA
 
     def test_several_runs_are_told_apart(self, make_record: MakeRecord, tmp_path: Path) -> None:
-        a, b = report(tmp_path / "a", make_record()), report(tmp_path / "b", make_record(device="cuda"))
+        a, b = (
+            report(tmp_path / "a", make_record()),
+            report(tmp_path / "b", make_record(device="cuda", fields={"started_at": "2026-02-02"})),
+        )
         frame = bench.load_records(a, b)
         assert list(frame["machine"]) == ["AMD EPYC 7B13, 2 cores", "NVIDIA H200"]
         with pytest.raises(RunFolderError, match="given twice"):

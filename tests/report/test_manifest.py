@@ -61,6 +61,16 @@ def test_a_folder_that_is_a_link_is_not_cleared(tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere" / "b.svg").exists()
 
 
+def test_no_file_is_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    folder = tmp_path / "report"
+    folder.mkdir()
+    (folder / "below").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunFolderError, match="below is a link that leads out of the report"):
+        write({"below/b.svg": b"2"}, "0", ["md"], folder)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"schema_version": 1}', "[" * 100_000])
 def test_a_manifest_that_cannot_be_read(tmp_path: Path, text: str) -> None:
     (tmp_path / MANIFEST).write_text(text)

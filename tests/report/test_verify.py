@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from bench.errors import RunFolderError
 from bench.report import manifest
 from bench.report.draw import draw
 from bench.report.manifest import MANIFEST
-from bench.report.results.archive import RECORDS
+from bench.report.results.archive import EVIDENCE, RECORDS, STUDY
 from bench.report.verify import verify
 from tests.report.conftest import MakeRecord
 from tests.report.results.test_load import run_folder
@@ -63,6 +64,27 @@ def test_a_file_that_a_report_does_not_give(report: Path) -> None:
     assert verify(report)[1] == []
     (report / MANIFEST).write_text(json.dumps(said | {"files": said["files"] | {"more.md": "0"}}))
     assert verify(report)[1] == ["more.md does not come from these records"]
+
+
+@pytest.mark.parametrize("name", [EVIDENCE, STUDY])
+def test_what_stands_beside_the_records_counts(report: Path, name: str) -> None:
+    path = report / name
+    path.write_text(path.read_text().replace('"test/3"', '"test/9999"').replace("tunebench run s", "tunebench run t"))
+    assert any(text.startswith(f"{name} is not ") for text in verify(report)[1])
+
+
+def test_a_manifest_without_hashes(report: Path) -> None:
+    said = json.loads((report / MANIFEST).read_text())
+    (report / MANIFEST).write_text(json.dumps(said | {"files": dict.fromkeys(said["files"], "0" * 64)}))
+    assert len(verify(report)[1]) == len(said["files"])
+    (report / MANIFEST).write_text(json.dumps(said | {"files": {}}))
+    assert len(verify(report)[1]) == len(said["files"])
+
+
+def test_a_pipe_is_not_waited_for(report: Path) -> None:
+    (report / "table3.md").unlink()
+    os.mkfifo(report / "table3.md")
+    assert "table3.md is no file" in verify(report)[1]
 
 
 def test_other_versions_are_said(report: Path) -> None:

@@ -103,6 +103,11 @@ class Quantity:
             return [self.read(record) for record in records]
         return [estimate.median if estimate else None for estimate in estimates]
 
+    @property
+    def is_predicted(self) -> bool:
+        """Whether predictions settle it."""
+        return "quality" in self.fields or "generation" in self.fields
+
     def why_not(self, record: Record) -> str:
         """The reason why a record has no value, in words for a footnote."""
         predicted = "quality" in self.fields or ("generation" in self.fields and record.generation is not None)
@@ -152,7 +157,13 @@ def over_seeds(records: Sequence[Record], quantity: Quantity) -> Spread:
     known = [value for value in values if value is not None]
     unknown = [record for record, value in zip(records, values, strict=True) if value is None]
     mean, std = mean_std(known) if known else (None, None)
-    low, high = _interval(records, quantity, known) or (None, None)
+    # What is predicted does not differ between repeats of a seed: they are one.
+    apart = [
+        value
+        for record, value in zip(records, values, strict=True)
+        if value is not None and not (quantity.is_predicted and record.cell.repeat)
+    ]
+    low, high = _interval(records, quantity, apart) or (None, None)
     return Spread(mean, std, low, high, len(known), tuple(dict.fromkeys(map(quantity.why_not, unknown))))
 
 

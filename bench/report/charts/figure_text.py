@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from rich.cells import cell_len
 
@@ -27,6 +28,7 @@ _INHERITED = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=4096, typed=True)  # each point of a curve has its names
 def plain(value: Value, limit: int = NAME) -> str:
     """A value on one line, for an axis, a legend or a tooltip; a dash for an unknown or empty one."""
     if isinstance(value, float):

@@ -82,10 +82,11 @@ def parse(contents: Mapping[str, str], folder: Path) -> Results:
         beside = [Evidence(NO_EVIDENCE)] * len(records)
     cells = [Measured(*pair) for pair in zip(records, beside, strict=True)]
     runs = tuple(_split(_studies(contents[STUDY], folder / STUDY), cells, folder / STUDY))
-    digest = hashlib.sha256(contents[RECORDS].encode()).hexdigest()
-    if PUBLISHED not in contents:
-        return Results(runs, digest)
-    return Results(runs, digest, published_lines.parse(contents[PUBLISHED], folder / PUBLISHED))
+    records_digest, evidence_digest = (
+        hashlib.sha256(contents[name].encode()).hexdigest() if name in contents else "" for name in (RECORDS, EVIDENCE)
+    )
+    published = published_lines.parse(contents[PUBLISHED], folder / PUBLISHED) if PUBLISHED in contents else ()
+    return Results(runs, records_digest, evidence_digest, published)
 
 
 def _split(studies: Sequence[Mapping[str, Any]], cells: Sequence[Measured], where: Path) -> Iterator[Run]:
@@ -119,6 +120,8 @@ def _studies(text: str, where: Path) -> list[dict[str, Any]]:
 
 
 def _text(path: Path) -> str:
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise RunFolderError(f"{path} cannot be read: it is no file")
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -62,6 +62,8 @@ def predictions_of(record: Record, folder: CellFolder) -> Predictions | str:
 
 def _log(path: Path) -> str:
     """The end of a log; of paths their last names, for the rest says nothing to a reader elsewhere."""
+    if not path.is_file():  # a pipe would be waited for
+        return ""
     try:
         with path.open("rb") as handle:
             size = handle.seek(0, 2)

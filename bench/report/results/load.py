@@ -31,15 +31,34 @@ def load(paths: Sequence[Path], warn: Warn, tables: Sequence[Published] = ()) ->
         raise RunFolderError("a run folder is given twice: give each once")
     read = [_results(path, warn) for path in paths]
     loaded = Results(tuple(run for one in read for run in one.runs))
+    _require_apart(loaded)
     own = read[0].published if len(read) == 1 else ()
     loaded = replace(loaded, published=published_rows.used(loaded, own or tables))
     # By way of the archive, so that what is drawn is what can be drawn again.
     return archive.parse(archive.texts(loaded), paths[0])
 
 
+def _require_apart(results: Results) -> None:
+    """Whether no measurement is there twice, e.g. in a run folder and in its report.
+
+    Raises:
+        RunFolderError: one is.
+    """
+    seen: set[tuple[str, str]] = set()
+    for run in results.runs:
+        own = {(record.cell_id, record.started_at) for record in run.records}
+        if twice := seen & own:
+            raise RunFolderError(f"the same measurement of {min(twice)[0]} is in several of the folders: give it once")
+        seen |= own
+
+
 def _results(path: Path, warn: Warn) -> Results:
     run_folder = RunFolder(path)
-    if run_folder.run.exists() or not (path / archive.RECORDS).exists():
+    if not run_folder.run.exists() and not (path / archive.RECORDS).exists():
+        raise RunFolderError(
+            f"{path} is neither a run folder nor a report: it has no {run_folder.run.name} and no {archive.RECORDS}"
+        )
+    if run_folder.run.exists():
         return Results((_run(run_folder, warn),))
     return archive.read(path)
 

@@ -46,6 +46,8 @@ def read(path: Path, num_labels: int) -> Predictions:
         RunFolderError: missing or damaged; the message names the cell and no folder above it.
     """
     name = f"{path.parent.name}/{path.name}"
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise RunFolderError(f"{name} cannot be read: it is no file")
     ids: list[str] = []
     classes: list[tuple[int, int]] = []
     try:

@@ -52,7 +52,8 @@ class Run:
     @property
     def not_run(self) -> int:
         """Number of cells without a record."""
-        return len(self.cell_ids) - len(self.cells) - len(self.unread)
+        known = {record.cell_id for record in self.records} | set(self.unread)
+        return len(set(self.cell_ids) - known)
 
     @property
     def machine(self) -> str:
@@ -68,11 +69,13 @@ class Results:
     Attributes:
         runs: one or more.
         sha256: of the records, as the report's folder keeps them.
+        evidence_sha256: of what stands beside them; empty where the folder has nothing of it.
         published: tables of others that have rows of these runs, cut to those.
     """
 
     runs: tuple[Run, ...]
     sha256: str = ""
+    evidence_sha256: str = ""
     published: tuple[Published, ...] = ()
 
     @property
@@ -92,7 +95,8 @@ class Results:
     @property
     def source(self) -> str:
         """What the report says of the records that it comes from."""
-        return f"records sha256 {self.sha256}" if self.sha256 else ""
+        named = {"records.jsonl": self.sha256, "evidence.jsonl": self.evidence_sha256}
+        return ", ".join(f"{name} sha256 {digest}" for name, digest in named.items() if digest)
 
     @property
     def cells(self) -> list[Measured]:

@@ -35,6 +35,8 @@ def read(path: Path) -> tuple[StepCurve, ...]:
     Raises:
         RunFolderError: the file is damaged; the message names the cell and no folder above it.
     """
+    if not path.is_file():
+        return ()
     try:
         with path.open(encoding="utf-8", newline="") as handle:
             rows = list(csv.DictReader(handle))

@@ -180,8 +180,8 @@ def _column(quantity: Quantity) -> Column:
 def _caption(records: Sequence[Record]) -> str:
     batches = sorted({inference_batch(record) for record in records if record.latency})
     parts = [
-        f"In brackets: Student's t {LEVEL:.0%} interval over seeds; of a single seed's throughput, by order statistics "
-        "over its windows.",
+        f"In brackets: Student's t {LEVEL:.0%} interval over seeds and repeats; of a single seed's throughput, by "
+        "order statistics over its windows.",
         "Tokens are those of the texts and prompts, without padding.",
     ]
     if batches:

@@ -23,7 +23,8 @@ def silent(text: str) -> None:
 def run_folder(folder: Path, make_record: MakeRecord, *records: dict[str, Any], **changes: Any) -> Path:
     """A run of cells of these settings."""
     cells = Cells(make_record, folder / "cells")
-    measured = [cells.measured(list(TRUTH), **given) for given in records]
+    times = {"started_at": f"2026-01-02T03:04:05Z, {folder.name}"}  # another run is another measurement
+    measured = [cells.measured(list(TRUTH), times, **given) for given in records]
     for record, _ in measured:
         write_text(cells.of(record).record, record.model_dump_json())
     ids = [record.cell_id for record, _ in measured]
@@ -136,6 +137,12 @@ class TestSeveral:
         with pytest.raises(RunFolderError, match="is given twice"):
             load([path, tmp_path / "a" / ".." / "a"], silent)
 
+    def test_the_same_measurement_twice(self, make_record: MakeRecord, tmp_path: Path) -> None:
+        path = run_folder(tmp_path / "a", make_record, {})
+        kept = report(tmp_path / "report", load([path], silent))
+        with pytest.raises(RunFolderError, match=r"the same measurement of IMDb__\S+ is in several of the folders"):
+            load([path, kept], silent)
+
     def test_a_failed_run_has_no_known_machine(self, make_record: MakeRecord, tmp_path: Path) -> None:
         path = run_folder(tmp_path / "a", make_record, {})
         (place,) = (path / "cells").iterdir()
@@ -147,7 +154,8 @@ class TestSeveral:
 @pytest.mark.parametrize("name", ["nowhere", "here"])
 def test_what_is_neither(tmp_path: Path, name: str) -> None:
     (tmp_path / "here").mkdir()
-    with pytest.raises(RunFolderError, match=f"{name} is not a run folder: it has no run.json"):
+    said = f"{name} is neither a run folder nor a report: it has no run.json and no records.jsonl"
+    with pytest.raises(RunFolderError, match=said):
         load([tmp_path / name], silent)
 
 
