@@ -1,7 +1,6 @@
 """The page as a file: whole, small, alike each time, and nothing in it but what the report put there."""
 
 import re
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,13 +10,11 @@ from bench.report.page import document
 from bench.report.page.document import build
 from bench.report.results.run import Results
 from tests.report.conftest import MakeRecord, _record
-from tests.report.many import many
 from tests.report.page.conftest import data_in, judges_of, page_of, tables_of
 from tests.report.page.hostile import TEXTS, hostile
 from tests.report.predicted import results, study
 
 RUN = {"study": study(), "command": "tunebench run s", "written_at": "", "cell_ids": []}
-MOST_BYTES, MOST_SECONDS = 5_000_000, 4.0
 
 
 class Outline(HTMLParser):
@@ -124,16 +121,3 @@ def test_several_runs(make_record: MakeRecord) -> None:
     keys = [cell["key"] for cell in data_in(found, "cells")["cells"]]
     assert keys[1] == f"{keys[0]}@2"
     assert "NVIDIA H200" in found
-
-
-@pytest.mark.slow
-@pytest.mark.timed
-def test_200_cells_are_quick_and_small() -> None:
-    run = many(_record, 200)
-    tables, judges = tables_of(run), judges_of(run)
-    document._vega.cache_clear()
-    before = time.perf_counter()
-    page = build(run, tables, judges)
-    seconds = time.perf_counter() - before
-    assert len(page.encode()) < MOST_BYTES
-    assert seconds < MOST_SECONDS

@@ -1,0 +1,36 @@
+"""Time that a whole report takes: 200 cells with curves, ledgers, checks and insights, in every format, on two cores."""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from bench.report.results import archive
+from bench.store import write_files
+from tests.report.conftest import _record
+from tests.report.many import many
+from tests.support import COMMAND
+
+#: As in test_trainer_comparison: the stated figure on a quiet machine, a part of it elsewhere.
+SHARE = 1.0 if os.environ.get("TUNEBENCH_QUIET") else 0.5
+MOST_SECONDS, MOST_BYTES = 10.0, 5_000_000
+
+pytestmark = pytest.mark.slow
+
+
+def test_of_200_cells(benchmark, tmp_path: Path) -> None:
+    write_files(tmp_path / "many", archive.texts(many(_record, 200)))
+
+    def report() -> float:
+        started = time.perf_counter()
+        command = [*COMMAND, "report", "many", "--reports", "reports"]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=120)
+        return time.perf_counter() - started
+
+    seconds = benchmark.pedantic(report, rounds=1, iterations=1)
+    (page,) = (tmp_path / "reports").glob("*/report.html")
+    print(f"200 cells: {seconds:.1f} s, page {page.stat().st_size / 1e6:.2f} MB")
+    assert page.stat().st_size < MOST_BYTES
+    assert seconds < MOST_SECONDS / SHARE
