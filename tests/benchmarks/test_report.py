@@ -1,4 +1,4 @@
-"""Time that a whole report takes: 200 cells with curves, ledgers, checks and insights, in every format, on two cores."""
+"""Time that a whole report takes: 200 cells with curves, memory, checks and insights, in every format, on two cores."""
 
 import os
 import subprocess
