@@ -1,6 +1,7 @@
 """Everything that a report holds, as bytes by file name: nothing but the results settles them."""
 
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from bench.report import insights
@@ -104,10 +105,13 @@ def files(results: Results, drawn: Tables, formats: Collection[str]) -> dict[str
         found["tables.tex"] = latex.document(drawn.by_name.values()).encode()
     if drawn.comparisons is not None:
         found |= comparisons.files(drawn.comparisons, formats)
-    if "md" in formats:
-        found |= insights.files(results, pictures)
-    if pictures:
-        found |= study_figures.files(results, drawn.judges, pictures)
+    with ThreadPoolExecutor(1) as aside:
+        if "html" in formats:
+            aside.submit(document.vega)  # which is kept, and made on another core than the pictures
+        if "md" in formats:
+            found |= insights.files(results, pictures)
+        if pictures:
+            found |= study_figures.files(results, drawn.judges, pictures)
     if "html" in formats:
         page = document.build(results, drawn.by_name, drawn.judges, files=found)
         found["report.html"] = page.encode()

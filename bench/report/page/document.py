@@ -1,7 +1,6 @@
 """The page of a report: one HTML file that needs nothing else, alike to the byte for the same records."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,10 +57,8 @@ def build(
         judges: of the records of each run.
         files: of the tables by name, those that are written already.
     """
-    with ThreadPoolExecutor(1) as beside:
-        vega = beside.submit(_vega)  # takes about as long as all the rest
-        content = _content(results, tables, judges, files or {})
-        scripts = {"theme": _text("theme.js"), "vega": vega.result(), "page": "".join(map(_text, SCRIPTS))}
+    content = _content(results, tables, judges, files or {})
+    scripts = {"theme": _text("theme.js"), "vega": vega(), "page": "".join(map(_text, SCRIPTS))}
     style = _text("style.css")
     return (
         _environment()
@@ -152,8 +149,8 @@ def _text(name: str) -> str:
 
 
 @cache
-def _vega() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script that asks the network for nothing."""
-    import vl_convert  # late: it takes a second
+def vega() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script that asks the network for nothing; it takes a second to make."""
+    import vl_convert
 
     return str(vl_convert.javascript_bundle())  # type: ignore[call-arg] # its types want a snippet; it does not

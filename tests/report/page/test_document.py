@@ -98,7 +98,7 @@ def test_hostile_texts_add_no_element(hostile_page: str, page: str) -> None:
 def test_hostile_texts_have_nothing_unseen(hostile_page: str) -> None:
     own = "".join(document._text(name) for name in (*document.SCRIPTS, "style.css"))
     unseen = {char for char in hostile_page if not char.isprintable()} - {"\n"}
-    assert unseen <= {char for char in own + document._vega() if not char.isprintable()}
+    assert unseen <= {char for char in own + document.vega() if not char.isprintable()}
     assert max(map(len, TEXTS)) == 5000
 
 
