@@ -52,8 +52,7 @@ class Run:
     @property
     def not_run(self) -> int:
         """Number of cells without a record."""
-        known = {record.cell_id for record in self.records} | set(self.unread)
-        return len(set(self.cell_ids) - known)
+        return max(0, len(self.cell_ids) - len(self.cells) - len(self.unread))
 
     @property
     def machine(self) -> str:
