@@ -27,7 +27,7 @@ def show(results: Results, written: Sequence[Path], target: Path, console: Conso
         console: to print on.
     """
     console.print()
-    console.print(printable(_counts(results), console), style="bold")
+    console.print(printable(results.counts, console), style="bold")
     for lines, style in ((list(_failed(results)), "red"), (list(_suspect(results)), "yellow")):
         for line in lines[:MOST_LINES]:
             console.print("  ", printable(line, console), sep="", style=style, soft_wrap=True)
@@ -40,26 +40,14 @@ def show(results: Results, written: Sequence[Path], target: Path, console: Conso
         console.print(f"wrote {more} more into {target}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _counts(results: Results) -> str:
-    records = [record for run in results.runs for record in run.records]
-    ok = sum(record.status == "ok" for record in records)
-    suspect = sum(record.status == "ok" and record.stamp == "suspect" for record in records)
-    parts = [f"{ok} ok", f"{len(records) - ok} failed", f"{suspect} suspect"]
-    if not_run := sum(run.not_run for run in results.runs):
-        parts.append(f"{not_run} not run yet")
-    if unread := sum(len(run.unread) for run in results.runs):
-        parts.append(f"{unread} left out")
-    return f"{len(records)} cell{'' if len(records) == 1 else 's'}: {', '.join(parts)}"
-
-
 def _failed(results: Results) -> Iterator[str]:
-    for record in (record for run in results.runs for record in run.records if record.status != "ok"):
+    for record in (record for record, _ in results.cells if record.status != "ok"):
         why = f"{record.failure.phase}: {record.failure.message}" if record.failure else "the record gives no reason"
         yield one_line(f"{record.status}: {_name(record)}: {why}", LONGEST_LINE)
 
 
 def _suspect(results: Results) -> Iterator[str]:
-    for record in (record for run in results.runs for record in run.records if record.status == "ok"):
+    for record in (record for record, _ in results.cells if record.status == "ok"):
         stamp = stamp_of([record])
         if stamp.verdict == "suspect":
             yield one_line(f"suspect: {_name(record)}: {'; '.join(stamp.reasons)}", LONGEST_LINE)

@@ -8,6 +8,7 @@ from bench.report import insights
 from bench.report.analysis.stacked import reader
 from bench.report.analysis.standings import Judge
 from bench.report.charts import study_figures
+from bench.report.charts.rows import rows
 from bench.report.page import document
 from bench.report.results import archive
 from bench.report.results.predictions import Predictions
@@ -105,15 +106,16 @@ def files(results: Results, drawn: Tables, formats: Collection[str]) -> dict[str
         found["tables.tex"] = latex.document(drawn.by_name.values()).encode()
     if drawn.comparisons is not None:
         found |= comparisons.files(drawn.comparisons, formats)
+    found_rows = rows(results, drawn.judges) if pictures or "html" in formats else []
     with ThreadPoolExecutor(1) as aside:
         if "html" in formats:
             aside.submit(document.vega)  # which is kept, and made on another core than the pictures
         if "md" in formats:
             found |= insights.files(results, pictures)
         if pictures:
-            found |= study_figures.files(results, drawn.judges, pictures)
+            found |= study_figures.files(found_rows, results.sha256, pictures)
     if "html" in formats:
-        page = document.build(results, drawn.by_name, drawn.judges, files=found)
+        page = document.build(results, drawn.by_name, drawn.judges, found_rows, found)
         found["report.html"] = page.encode()
     return found | {name: text.encode() for name, text in archive.texts(results).items()}
 

@@ -44,9 +44,8 @@ def draw(paths: Sequence[Path], reports: Path, console: Console, formats: Sequen
         comparisons.show(drawn.comparisons, console)
     target = reports / results.name
     wanted = contents.chosen(formats)
-    files = contents.files(results, drawn, wanted)
     _require_no_less(paths, target)
-    written = manifest.write(files, results.sha256, wanted, target)
+    written = manifest.write(contents.files(results, drawn, wanted), results.sha256, wanted, target)
     closing.show(results, written, target, console)
     return results
 

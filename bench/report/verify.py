@@ -28,8 +28,9 @@ def verify(folder: Path) -> tuple[int, list[str]]:
         if reason := _unlike(folder / name, wanted.get(name), said.files.get(name)):
             wrong.append(f"{name} {reason}")
     if wrong:
-        apart = [f"{package} {version}, here {here}" for package, version in said.drawn_with.items()
-                 if (here := manifest.versions().get(package)) != version]  # fmt: skip
+        here = manifest.versions()
+        apart = [f"{package} {version}, here {here.get(package)}" for package, version in said.drawn_with.items()
+                 if here.get(package) != version]  # fmt: skip
         if apart:
             wrong.append(f"it was drawn with other versions, which may be why: {'; '.join(apart)}")
     return len(wanted), wrong

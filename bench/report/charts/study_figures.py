@@ -3,30 +3,28 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from bench.report.analysis.standings import Judge
 from bench.report.charts import chart_frames, figures
 from bench.report.charts.plots import cost, curves, ledger, pareto, ranks
-from bench.report.charts.rows import Row, rows
-from bench.report.results.run import Results
+from bench.report.charts.rows import Row
 
 FOLDER = "figures"
 
 
-def files(results: Results, judges: Sequence[Judge], kinds: Collection[str]) -> dict[str, bytes]:
+def files(found: Sequence[Row], source: str, kinds: Collection[str]) -> dict[str, bytes]:
     """The figures by their names below ``figures/``; those that have something to show.
 
     Args:
-        results: that are drawn.
-        judges: of the records of each run.
+        found: the rows.
+        source: sha256 of the records that they come from.
         kinds: of picture, svg and png.
     """
-    found: dict[str, bytes] = {}
-    for name, spec in _specs(rows(results, judges)):
+    drawn: dict[str, bytes] = {}
+    for name, spec in _specs(found):
         if spec is not None:
             meta = spec["usermeta"]
-            meta["caption"] = f"{meta['caption']} Source: records sha256 {results.sha256[:12]}."
-            found |= figures.pictures(spec, f"{FOLDER}/{name}", kinds)
-    return found
+            meta["caption"] = f"{meta['caption']} Source: records sha256 {source[:12]}."
+            drawn |= figures.pictures(spec, f"{FOLDER}/{name}", kinds)
+    return drawn
 
 
 def _specs(found: Sequence[Row]) -> Iterator[tuple[str, dict[str, Any] | None]]:

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench.report.analysis.standings import Judge
-from bench.report.charts.rows import rows
+from bench.report.charts.rows import Row
 from bench.report.page import budgets, cells, charts, overview, shown, targets
 from bench.report.page.embed import clean_text, json_in_html, policy
 from bench.report.results.run import Results
@@ -47,6 +47,7 @@ def build(
     results: Results,
     tables: Mapping[str, Table],
     judges: Sequence[Judge],
+    found: Sequence[Row],
     files: Mapping[str, bytes] | None = None,
 ) -> str:
     """The page.
@@ -55,9 +56,10 @@ def build(
         results: that are drawn.
         tables: of the report by name, in the order in which they are read.
         judges: of the records of each run.
+        found: the rows, see ``charts.rows``.
         files: of the tables by name, those that are written already.
     """
-    content = _content(results, tables, judges, files or {})
+    content = _content(results, tables, judges, found, files or {})
     scripts = {"theme": _text("theme.js"), "vega": vega(), "page": "".join(map(_text, SCRIPTS))}
     style = _text("style.css")
     return (
@@ -73,10 +75,13 @@ def build(
 
 
 def _content(
-    results: Results, tables: Mapping[str, Table], judges: Sequence[Judge], files: Mapping[str, bytes]
+    results: Results,
+    tables: Mapping[str, Table],
+    judges: Sequence[Judge],
+    found: Sequence[Row],
+    files: Mapping[str, bytes],
 ) -> dict[str, Any]:
     """What the template fills in, by name."""
-    found = rows(results, judges)
     insights, specs = shown.embedded(found)
     drawn = charts.embedded(found, specs)
     data = {

@@ -29,7 +29,7 @@ def head(results: Results) -> dict[str, Any]:
     return {
         "title": one_line(results.title, 300),
         "tags": list(_tags(records)),
-        "facts": [_counts(results), *_versions(records), *filter(None, [results.source])],
+        "facts": [results.counts, *_versions(records), *filter(None, [results.source])],
         "conditions": [*texts, *map(one_line, remarks)],
     }
 
@@ -46,18 +46,6 @@ def _tags(records: Sequence[Record]) -> Iterable[str]:
         yield footnotes.RANDOM
     if any(cell.model.scale == "tiny" for cell in cells):
         yield footnotes.TINY
-
-
-def _counts(results: Results) -> str:
-    records = [record for record, _ in results.cells]
-    ok = [record for record in records if record.status == "ok"]
-    suspect = sum(record.stamp == "suspect" for record in ok)
-    parts = [f"{len(ok)} ok", f"{len(records) - len(ok)} failed", f"{suspect} suspect"]
-    if not_run := sum(run.not_run for run in results.runs):
-        parts.append(f"{not_run} not run yet")
-    if unread := sum(len(run.unread) for run in results.runs):
-        parts.append(f"{unread} left out: their records cannot be read")
-    return f"{len(records)} {'cell' if len(records) == 1 else 'cells'}: {', '.join(parts)}"
 
 
 def _versions(records: Sequence[Record]) -> list[str]:

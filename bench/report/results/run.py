@@ -102,6 +102,19 @@ class Results:
         """The cells of all runs."""
         return [cell for run in self.runs for cell in run.cells]
 
+    @property
+    def counts(self) -> str:
+        """How many cells there are and what became of them, in words."""
+        records = [record for record, _ in self.cells]
+        ok = [record for record in records if record.status == "ok"]
+        suspect = sum(record.stamp == "suspect" for record in ok)
+        parts = [f"{len(ok)} ok", f"{len(records) - len(ok)} failed", f"{suspect} suspect"]
+        if not_run := sum(run.not_run for run in self.runs):
+            parts.append(f"{not_run} not run yet")
+        if unread := sum(len(run.unread) for run in self.runs):
+            parts.append(f"{unread} left out: their records cannot be read")
+        return f"{len(records)} {'cell' if len(records) == 1 else 'cells'}: {', '.join(parts)}"
+
     def labels(self) -> list[str]:
         """A label for each run: its machine, told apart by the study, or by a number, where several share one."""
         machines = [run.machine for run in self.runs]

@@ -9,6 +9,7 @@ import pytest
 
 from bench.report.analysis.stacked import reader
 from bench.report.analysis.standings import Judge
+from bench.report.charts.rows import rows
 from bench.report.page.document import build
 from bench.report.results.run import Results
 from bench.report.tables import efficiency, table1, table2, table3, table4
@@ -44,7 +45,8 @@ def tables_of(results: Results) -> dict[str, Table]:
 
 def page_of(results: Results) -> str:
     """The page of results."""
-    return build(results, tables_of(results), judges_of(results))
+    judges = judges_of(results)
+    return build(results, tables_of(results), judges, rows(results, judges))
 
 
 def data_in(page: str, name: str) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.report.charts.rows import rows
 from bench.report.page import document
 from bench.report.page.document import build
 from bench.report.results.run import Results
@@ -51,7 +52,8 @@ def test_files_that_are_written_are_not_written_again(make_record: MakeRecord) -
     run = results(RUN, make_record())
     tables = tables_of(run)
     files = {f"{name}.{suffix}": f"{name} as {suffix}".encode() for name in tables for suffix in ("md", "tex", "csv")}
-    found = data_in(build(run, tables, judges_of(run), files), "copies")
+    judges = judges_of(run)
+    found = data_in(build(run, tables, judges, rows(run, judges), files), "copies")
     assert found["table3"] == {suffix: f"table3 as {suffix}" for suffix in ("md", "tex", "csv")}
 
 
@@ -117,7 +119,7 @@ def test_scripts_are_small() -> None:
 def test_several_runs(make_record: MakeRecord) -> None:
     first, second = (results(RUN, make_record(device=device)).runs[0] for device in ("cpu", "cuda"))
     both = Results((first, second))
-    found = build(both, tables_of(both), judges_of(both))
+    found = page_of(both)
     keys = [cell["key"] for cell in data_in(found, "cells")["cells"]]
     assert keys[1] == f"{keys[0]}@2"
     assert "NVIDIA H200" in found
