@@ -11,8 +11,11 @@ from tests.support import TEST_ROWS, TRAIN_ROWS, command, records, small_study, 
 pytestmark = pytest.mark.slow
 SHOWS = """
     def insights(self, model, task, examples):
+        import time
+
         from bench.method import Chart, Insight, Insights
 
+        time.sleep(2)
         assert not model.training
         assert sorted(row for batch in examples.batches for row in batch.rows) == list(range(len(examples.texts)))
         ids = examples.batches[0].input_ids[0].tolist()
@@ -61,9 +64,10 @@ def test_the_data_stand_beside_the_record_and_a_few_numbers_in_it(ran: Path, fou
 
 def test_looking_is_a_phase_of_its_own_of_those_that_look(found: dict[str, Any]) -> None:
     assert "insights" in [phase["name"] for phase in found["moe/0"]["phases"]]
-    for record in found.values():
-        phases = sum(phase["seconds"] for phase in record["phases"])
-        assert phases == pytest.approx(record["wall_seconds"], rel=0.02, abs=0.1)
+    record = found["shows/0"]  # which looks for two seconds
+    seconds = {phase["name"]: phase["seconds"] for phase in record["phases"]}
+    assert seconds["insights"] >= 2
+    assert record["wall_seconds"] - sum(seconds.values()) < 1, "those seconds are in its phase, and in no other place"
 
 
 def test_a_slip_in_it_costs_no_measurement(ran: Path, found: dict[str, Any]) -> None:
