@@ -1,6 +1,6 @@
 """The record of one measured cell: versioned, SI units and bytes, null with a reason where unknown."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ PhaseName = Literal[
     "calibrate", "validate",
 ]  # fmt: skip
 Verdict = Literal["valid", "suspect", "unknown"]
+Score = Annotated[float, Field(ge=0, le=1)]
 
 
 class Failure(Frozen):
@@ -101,7 +102,7 @@ class ValidationPoint(Frozen):
 
     step: int = Field(description="steps done")
     train_seconds: float = Field(description="of these steps, warm-up included, validation points left out")
-    macro_f1: float = Field(
+    macro_f1: Score = Field(
         description="on the validation split, by the weights and buffers of that step, before anything is merged"
     )
 
@@ -124,14 +125,14 @@ class Quality(Frozen):
 
     split: Literal["test", "validation"]
     samples: int
-    macro_f1: float
-    weighted_f1: float
-    accuracy: float
-    macro_precision: float
-    macro_recall: float
-    f1_by_label: dict[str, float]
+    macro_f1: Score
+    weighted_f1: Score
+    accuracy: Score
+    macro_precision: Score
+    macro_recall: Score
+    f1_by_label: dict[str, Score]
     label_counts: dict[str, int]
-    majority_macro_f1: float = Field(description="macro F1 of always answering the most frequent label of this split")
+    majority_macro_f1: Score = Field(description="macro F1 of always answering the most frequent label of this split")
 
 
 class MemoryLedger(Frozen):
@@ -233,7 +234,7 @@ class Record(Frozen):
     quality: Quality | None = Field(None, description="of a causal model: by label likelihood")
     generation: Generation | None = Field(None, description="of a causal model: by what it writes")
     prompt: Prompt | None = Field(None, description="of a causal model")
-    validation_macro_f1: float | None = Field(None, description="after training, on the validation split")
+    validation_macro_f1: Score | None = Field(None, description="after training, on the validation split")
     artifact_bytes: int | None = Field(None, description="what must be kept to use the adapted model")
     peak_train_bytes: int | None = Field(None, description="peak of warm-up and train: CUDA allocated, or host VmHWM")
     peak_inference_bytes: int | None = Field(None, description="peak of inference, measured alike")

@@ -177,6 +177,8 @@ def report(arguments: argparse.Namespace) -> int:
     if arguments.verify is not None:
         if arguments.runs:
             raise RequestError("--verify takes a report and no run folder: tunebench report --verify reports/<study>")
+        if arguments.format or arguments.log:
+            raise RequestError("--verify draws in the report's own formats and logs nothing: no --format, no --log")
         return _verify(arguments.verify, Console())
     if not arguments.runs:
         raise RequestError("name a run folder or a report, e.g. runs/demo, or give --verify DIR")

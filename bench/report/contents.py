@@ -1,20 +1,19 @@
 """Everything that a report holds, as bytes by file name: nothing but the results settles them."""
 
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from bench.report import insights
 from bench.report.analysis.stacked import reader
 from bench.report.analysis.standings import Judge
 from bench.report.charts import study_figures
+from bench.report.charts.pictures import Pictures
 from bench.report.charts.rows import rows
 from bench.report.page import document
 from bench.report.results import archive
 from bench.report.results.predictions import Predictions
 from bench.report.results.run import Results, Run
 from bench.report.tables import (
-    comparison_table,
     comparisons,
     efficiency,
     latex,
@@ -27,7 +26,6 @@ from bench.report.tables import (
     table3,
     table4,
 )
-from bench.report.tables.comparison_table import Comparisons
 from bench.report.tables.table import Table
 
 FORMATS = ("md", "csv", "tex", "html", "png")
@@ -36,34 +34,56 @@ PICTURES = {"svg": "md", "png": "png"}
 
 
 @dataclass(frozen=True, slots=True)
-class Tables:
-    """The tables of a report; those that its results have something for.
+class Contents:
+    """What a report holds.
 
     Attributes:
-        by_name: in the order in which they are read.
-        judges: of the records of each run.
-        comparisons: paired ones, where the study asks for them; each run's own report has them.
+        tables: by name, in the order in which they are read; those that its results have something for.
+        files: by their names in its folder; the archive is always among them.
     """
 
-    by_name: dict[str, Table]
-    judges: tuple[Judge, ...]
-    comparisons: Comparisons | None
+    tables: dict[str, Table]
+    files: dict[str, bytes]
 
 
-def tables(results: Results) -> Tables:
-    """The tables of the results; of several runs with the machine as a column.
+def build(results: Results, formats: Collection[str]) -> Contents:
+    """Draw everything.
+
+    Args:
+        results: that are drawn.
+        formats: some of FORMATS.
 
     Raises:
         RunFolderError: a run has no record.
     """
-    judges = tuple(map(_judge, results.runs))
+    files: dict[str, bytes] = {}
+    kinds = [kind for kind, format_ in PICTURES.items() if format_ in formats]
+    with Pictures(kinds) as pictures:
+        if "md" in formats:
+            files |= insights.files(results, pictures)  # first, so that they are drawn while the rest is computed
+        judges = tuple(map(_judge, results.runs))
+        tables = _tables(results, judges)
+        found_rows = rows(results, judges) if kinds or "html" in formats else []
+        if kinds:
+            study_figures.add(found_rows, results.sha256, pictures)
+        for table in tables.values():
+            files |= render.files(table, formats)
+        if "tex" in formats:
+            files["tables.tex"] = latex.document(tables.values()).encode()
+        if "html" in formats:
+            files["report.html"] = document.build(results, tables, judges, found_rows, files).encode()
+        files |= pictures.files()
+    return Contents(tables, files | {name: text.encode() for name, text in archive.texts(results).items()})
+
+
+def _tables(results: Results, judges: Sequence[Judge]) -> dict[str, Table]:
+    """The tables of the results; of several runs with the machine as a column."""
     by_run = [_of_run(run, judge, results) for run, judge in zip(results.runs, judges, strict=True)]
     found = {}
     for name in dict.fromkeys(name for of_run in by_run for name in of_run):
         labelled = zip(results.labels(), by_run, strict=True)
         found[name] = merged.merged([(label, of_run[name]) for label, of_run in labelled if name in of_run])
-    alone = results.runs[0] if len(results.runs) == 1 else None
-    return Tables(found, judges, None if alone is None else comparison_table.build(alone.study, alone.cells))
+    return found
 
 
 def _judge(run: Run) -> Judge:
@@ -85,39 +105,10 @@ def _of_run(run: Run, judge: Judge, results: Results) -> dict[str, Table]:
         table4.build(title, records, judge, source=source),
         efficiency.build(title, records, source=source),
         repeatability.build(title, records, source=source),
+        comparisons.build(run.study, run.cells, source=source),
         published_table.build(run, results.published, judge, source=source),
     )
     return {table.name: table for table in built if table is not None}
-
-
-def files(results: Results, drawn: Tables, formats: Collection[str]) -> dict[str, bytes]:
-    """The files of a report by their names in its folder; the archive is always among them.
-
-    Args:
-        results: that are drawn.
-        drawn: their tables.
-        formats: some of FORMATS.
-    """
-    found: dict[str, bytes] = {}
-    pictures = [kind for kind, format_ in PICTURES.items() if format_ in formats]
-    for table in drawn.by_name.values():
-        found |= render.files(table, formats)
-    if "tex" in formats:
-        found["tables.tex"] = latex.document(drawn.by_name.values()).encode()
-    if drawn.comparisons is not None:
-        found |= comparisons.files(drawn.comparisons, formats)
-    found_rows = rows(results, drawn.judges) if pictures or "html" in formats else []
-    with ThreadPoolExecutor(1) as aside:
-        if "html" in formats:
-            aside.submit(document.vega)  # which is kept, and made on another core than the pictures
-        if "md" in formats:
-            found |= insights.files(results, pictures)
-        if pictures:
-            found |= study_figures.files(found_rows, results.sha256, pictures)
-    if "html" in formats:
-        page = document.build(results, drawn.by_name, drawn.judges, found_rows, found)
-        found["report.html"] = page.encode()
-    return found | {name: text.encode() for name, text in archive.texts(results).items()}
 
 
 def chosen(names: Sequence[str]) -> tuple[str, ...]:

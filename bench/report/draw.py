@@ -38,14 +38,14 @@ def draw(paths: Sequence[Path], reports: Path, console: Console, formats: Sequen
         console.print(f"warning: {text}", highlight=False, markup=False, soft_wrap=True)
 
     results = load(paths, warn, load_shipped(warn))
-    drawn = contents.tables(results)
-    terminal.show(drawn.by_name["table3"], console)
-    if drawn.comparisons is not None:
-        comparisons.show(drawn.comparisons, console)
     target = reports / results.name
-    wanted = contents.chosen(formats)
     _require_no_less(paths, target)
-    written = manifest.write(contents.files(results, drawn, wanted), results.sha256, wanted, target)
+    wanted = contents.chosen(formats)
+    drawn = contents.build(results, wanted)
+    terminal.show(drawn.tables["table3"], console)
+    if compared := drawn.tables.get(comparisons.NAME):
+        terminal.show(comparisons.brief(compared), console)
+    written = manifest.write(drawn.files, results.sha256, wanted, target)
     closing.show(results, written, target, console)
     return results
 

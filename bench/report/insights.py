@@ -1,13 +1,15 @@
 """What methods show beyond the table: figures in a report's folder, and their index."""
 
 import itertools
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from bench.cell import Cell, slug
 from bench.insight import Insight, Value
 from bench.printable import one_line
 from bench.report.analysis.names import NAMES, NOT_A_SETTING, apart, flat, labels
+from bench.report.charts import figures
+from bench.report.charts.pictures import Pictures
 from bench.report.results import quotes
 from bench.report.results.measured import Measured, Shown, by_row
 from bench.report.results.run import Results, told_apart
@@ -38,27 +40,25 @@ class Row(NamedTuple):
         return self.cell.record.cell
 
 
-def files(results: Results, kinds: Collection[str] = ("svg", "png")) -> dict[str, bytes]:
-    """The figures of a run by their names below ``insights/``, and their index, ``insights.md``; none without insights.
+def files(results: Results, pictures: Pictures) -> dict[str, bytes]:
+    """The index of a run's insights, ``insights.md``, and their numbers below ``insights/``; none without insights.
 
     What cannot be read of a cell is named in the index and stops nothing. Columns that quote the data are left out.
 
     Args:
         results: that are drawn.
-        kinds: of picture, svg and png.
+        pictures: of the report, to which the charts go.
     """
     rows = _rows(results)
     if not rows:
         return {}
-    from bench.report.charts import figures  # slow to import, and most runs have nothing to draw
-
     lines, numbers = ["# Insights", INTRODUCTION], itertools.count(1)
     found: dict[str, bytes] = {}
     for row, place, head in zip(rows, _places(rows), _heads(rows), strict=True):
         lines += head
         for shown in row.cell.evidence.shown:
-            found |= figures.files(shown.part, f"{FOLDER}/{place}", kinds)
-            lines += _shown(shown.part, f"{FOLDER}/{place}/{shown.part.name}", next(numbers), "png" in kinds)
+            found |= figures.files(shown.part, f"{FOLDER}/{place}", pictures)
+            lines += _shown(shown.part, f"{FOLDER}/{place}/{shown.part.name}", next(numbers), "png" in pictures.kinds)
             lines += _left_out(shown)
     lines += [results.source] if results.source else []
     return found | {INDEX: ("\n\n".join(lines) + "\n").encode()}

@@ -20,7 +20,7 @@ def verify(folder: Path) -> tuple[int, list[str]]:
     said = manifest.read(folder)
     results = archive.read(folder)
     formats = contents.chosen(said.formats)
-    wanted = contents.files(results, contents.tables(results), formats)
+    wanted = contents.build(results, formats).files
     wrong = []
     if results.sha256 != said.records_sha256:
         wrong.append(f"{archive.RECORDS} is not the file that the report was drawn from: its sha256 is another")

@@ -11,7 +11,8 @@ import pytest
 import vl_convert
 
 from bench.insight import Insight
-from bench.report.charts import look, picture
+from bench.report.charts import figures, look, picture
+from bench.report.charts.pictures import Pictures
 
 HOSTILE = [
     "$x_1$ is \\frac{", 'a"b', "back\\", '\\"+datum.x+"', "${x}", "datum['x']", "a.b", "a[0]", "__proto__", "image",
@@ -29,6 +30,13 @@ def insight(kind: str, columns: dict[str, Any], **chart: Any) -> Insight:
     return Insight.model_validate(
         {"name": "part", "title": title, "caption": caption, "columns": columns, "chart": whole | chart}
     )
+
+
+def written(part: Insight, folder: str) -> dict[str, bytes]:
+    """The files of an insight by path."""
+    with Pictures(("svg", "png")) as pictures:
+        numbers = figures.files(part, folder, pictures)
+        return pictures.files() | numbers
 
 
 def heatmap(width: int = 4, height: int = 3, **chart: Any) -> Insight:

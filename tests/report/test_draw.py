@@ -17,7 +17,7 @@ from tests.report.predicted import TRUTH, Cells, flipped, study
 
 ALWAYS = {"table3.md", "table3.csv", "table3.tex", "records.jsonl", "study.json"}
 EFFICIENCY = {"efficiency.md", "efficiency.csv"}
-COMPARED = {"comparisons.md", "comparisons.csv"}
+COMPARED = {"comparisons.md", "comparisons.csv", "comparisons.tex"}
 
 
 @pytest.fixture

@@ -114,6 +114,8 @@ def test_on_the_command_line(report: Path, capsys: pytest.CaptureFixture[str]) -
     assert main(["report", "--verify", str(report)]) == 1
     assert "table3.csv is not what its records give" in capsys.readouterr().out
     assert main(["report", "--verify", str(report), "runs/s"]) == 2
+    assert main(["report", "--verify", str(report), "--format", "md"]) == 2
+    assert "no --format, no --log" in capsys.readouterr().err
     assert main(["report", "--verify", "nowhere"]) == 2
     assert main(["report"]) == 2
     assert "name a run folder or a report" in capsys.readouterr().err

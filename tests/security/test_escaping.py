@@ -21,11 +21,11 @@ from bench.errors import DataError
 from bench.explain.render import to_html as explained
 from bench.insight import Insight
 from bench.plan.render import to_csv as plan_csv
-from bench.report.charts import figures
 from bench.report.draw import draw
 from tests.audit.conftest import plan_row
 from tests.explain.test_render import hostile, printed
 from tests.report.conftest import _record
+from tests.report.drawn import written
 from tests.report.predicted import TRUTH, study
 from tests.security.hostile import NASTY, examples
 
@@ -122,13 +122,13 @@ SINGLE = set("{}&%$#_\\")
 
 
 def assert_latex(text: str) -> None:
-    """Every special character is escaped or the house's own, braces match, and rows are of one width."""
+    """Every special character is escaped or the house's own, braces match, and rows of a grid are of one width."""
     rest = re.sub(r"\A(% .*\n)+", "", text)
     rest = rest.replace("{%\n", "{\n").replace("%\n}", "\n}")
     for signs in ("pm", "leq", "geq", "approx"):
         rest = rest.replace(rf"$\{signs}$", "")
     rest = rest.replace("$-$", "").replace(r"\ifdim\width>\linewidth\linewidth\else\width\fi", "")
-    depth, widths = 0, [0]
+    depth, rows_at, grids = 0, 0, [[0]]
     for token in latex_tokens(rest):
         depth += (token == "{") - (token == "}")
         assert depth >= 0
@@ -136,11 +136,15 @@ def assert_latex(text: str) -> None:
             assert token[1:] in COMMANDS | SINGLE, token
         else:
             assert token not in set("%$#_^~<>|"), token
-        widths[-1] += token == "&"
-        if token in ("\\\\", "\\toprule", "\\end") and depth == 0:
-            widths.append(0)
+        grids[-1][-1] += token == "&"
+        if token == "\\toprule":
+            grids.append([0])
+            rows_at = depth
+        elif token in ("\\\\", "\\end") and depth == rows_at:
+            grids[-1].append(0)
     assert depth == 0
-    assert len({width for width in widths if width}) == 1
+    assert not any(grids[0])
+    assert [len(set(filter(None, widths))) for widths in grids[1:]] == [1] * (len(grids) - 1) != []
 
 
 def latex_tokens(text: str) -> Iterator[str]:
@@ -230,7 +234,7 @@ def test_a_figure(said: str, kind: str) -> None:
     chart = {"kind": kind, "x": "x", "y": "y", "x_label": said, "y_label": said, "colour": "c"}
     columns: dict[str, Any] = {"x": [said, "b"] if kind == "bars" else [1, 2], "y": [1, 2], "c": [said, "d"]}
     part = {"name": "part", "title": said[:200], "caption": said, "columns": columns, "chart": chart}
-    svg = ElementTree.fromstring(figures.files(Insight.model_validate(part), "f")["f/part.svg"])
+    svg = ElementTree.fromstring(written(Insight.model_validate(part), "f")["f/part.svg"])
     tags = {element.tag.rpartition("}")[2] for element in svg.iter()}
     assert tags <= {"svg", "defs", "g", "path", "text", "tspan", "line", "clipPath", "rect", "linearGradient", "stop"}
     assert not [name for element in svg.iter() for name in element.attrib if name.startswith("on")]

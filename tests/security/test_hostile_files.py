@@ -15,10 +15,10 @@ from bench import registry
 from bench.cli import main
 from bench.errors import RequestError
 from bench.insight import Insight
-from bench.report.charts import figures
 from bench.report.results import archive
 from bench.store import RunFolder, write_files
 from tests.report.conftest import make_record as make_record
+from tests.report.drawn import written
 from tests.report.predicted import TRUTH, Cells, flipped, results, study
 from tests.security.hostile import TEXTS, VALUES, examples, spoiled
 from tests.support import toml
@@ -231,7 +231,7 @@ def test_figures(kind: str, columns: dict[str, Any], text: str, extra: bool) -> 
     part = Insight.model_validate(
         PART | {"title": text[:200], "caption": text, "columns": columns, "chart": chart | more}
     )
-    found = figures.files(part, "folder")
+    found = written(part, "folder")
     assert list(found) == ["folder/tokens.svg", "folder/tokens.png", "folder/tokens.csv"]
     assert found["folder/tokens.png"].startswith(b"\x89PNG")
     ElementTree.fromstring(found["folder/tokens.svg"])

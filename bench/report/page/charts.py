@@ -61,7 +61,7 @@ def _pareto(table: pd.DataFrame) -> dict[str, Any] | None:
 def _curves(rows: Sequence[Row]) -> dict[str, Any] | None:
     """A spec without its points, which the cells have, and what each row is called in it."""
     lines = [{**line, "row": at} for at, row in enumerate(rows) for line in chart_frames.points(row, first_alone=True)]
-    spec = curves.spec(pd.DataFrame(lines), measures=list(curves.MEASURES)) if lines else None
+    spec = curves.spec(lines, measures=list(curves.MEASURES))
     if spec is None:
         return None
     found = points.select(lines)

@@ -1,59 +1,48 @@
-"""Paired comparisons as readers see them: on the terminal, as Markdown and as csv."""
+"""Paired comparisons of a study's methods: what one buys beside another on the same texts, and what it costs."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
+from typing import Any
 
 import pandas as pd
-from rich.console import Console
 
-from bench.report.analysis.compared import RATIOS
+from bench.cell import Cell
+from bench.printable import one_line
+from bench.report.analysis.bootstrap import RESAMPLES
+from bench.report.analysis.compared import RATIOS, Compared, compare
+from bench.report.analysis.names import NOT_A_SETTING, apart, flat, labels
+from bench.report.analysis.pairing import Pairing, Row, find
+from bench.report.analysis.stacked import ROUNDING
 from bench.report.analysis.statistics import LEVEL
-from bench.report.tables import csv_text, terminal
-from bench.report.tables.comparison_table import NAMED, TEXTS, Comparisons
-from bench.report.tables.render import MARKDOWN, paragraph
-from bench.report.tables.table import DASH
+from bench.report.results.measured import Measured
+from bench.report.tables.footnotes import COLLAPSED, Notes, likelihood, mark_sources
+from bench.report.tables.table import DASH, Column, Table, Values, frame_of
 
-#: Name in the frame and what readers see; ``difference`` also stands for the columns that come from it.
-HEADERS = {
-    "dataset": "Dataset", "model": "Model", "first": "First", "second": "Second",
-    "difference": "F1 difference (macro)", "interval": f"{LEVEL:.0%} interval",
-    "seeds_interval": f"{LEVEL:.0%} interval over seeds", "texts": "Texts", "seeds": "Seeds", "verdict": "Verdict",
-    "right": "Texts that only the first / second got right", "p_value": "McNemar p",
-    "train_samples_per_second": "Train throughput ratio", "inference_samples_per_second": "Inference throughput ratio",
-    "forward_gflops": "FLOPs ratio", "trainable_params": "Trainable params ratio",
-}  # fmt: skip
-Shown = Mapping[str, tuple[str, tuple[str, ...]]]
-"""Text and marks by column, see HEADERS."""
+NAME = "comparisons"
+HEADS = {"dataset": "Dataset", "model": "Model", "first": "First", "second": "Second"}
+TEXTS = (*HEADS, "verdict", "note")
+NOT_AVAILABLE = "not available"
 
 
-def shown(table: Comparisons) -> list[Shown]:
-    """Every row as readers see it, nothing escaped."""
-    rows: list[Shown] = []
-    for at, row in enumerate(table.frame.to_dict("records")):
-        texts = {column: row[column] for column in (*NAMED, "verdict")}
-        texts |= {column: DASH for column in HEADERS if column not in texts}
-        texts["seeds"] = str(row["seeds"])
-        if not pd.isna(row["macro_f1_difference"]):
-            texts["texts"] = str(row["texts"])
-            texts["difference"] = f"{row['macro_f1_difference']:+.4f}"
-            texts["right"] = " / ".join(f"{row[f'only_{one}_right_texts_mean']:.1f}" for one in ("first", "second"))
-            if not pd.isna(row["mcnemar_p_value"]):
-                texts["p_value"] = "<0.0001" if row["mcnemar_p_value"] < 1e-4 else f"{row['mcnemar_p_value']:.4f}"
-        for column in ("interval", "seeds_interval"):
-            ends = [row[f"{column}_{end}"] for end in ("low", "high")]
-            if not pd.isna(ends[0]):
-                texts[column] = " to ".join(f"{end:+.4f}" for end in ends)
-        for column in RATIOS:
-            values = [row[f"{column}_ratio_{part}"] for part in ("median", "lowest", "highest")]
-            if not pd.isna(values[0]):
-                texts[column] = _ratio(*values)
-        rows.append({column: (text, table.marks.get((at, column), ())) for column, text in texts.items()})
-    return rows
+def _column(name: str, header: str, known: str, write: Callable[[Values], str]) -> Column:
+    """A column that is a dash where the frame's column ``known`` is empty."""
+    return Column(name, header, lambda row: DASH if pd.isna(row[known]) else write(row))
 
 
-def _ratio(middle: float, lowest: float, highest: float) -> str:
-    texts = [_three_digits(value) for value in (middle, lowest, highest)]
-    return texts[0] if lowest == highest else f"{texts[0]} ({texts[1]} to {texts[2]})"
+def _interval(name: str, header: str) -> Column:
+    low, high = f"{name}_low", f"{name}_high"
+    return _column(name, header, low, lambda row: f"{row[low]:+.4f} to {row[high]:+.4f}")
+
+
+def _ratio(name: str, header: str) -> Column:
+    def write(row: Values) -> str:
+        middle, *ends = (_three_digits(row[f"{name}_ratio_{part}"]) for part in PARTS)
+        alone = row[f"{name}_ratio_lowest"] == row[f"{name}_ratio_highest"]
+        return middle if alone else f"{middle} ({' to '.join(ends)})"
+
+    return _column(name, header, f"{name}_ratio_median", write)
 
 
 def _three_digits(value: float) -> str:
@@ -61,51 +50,182 @@ def _three_digits(value: float) -> str:
     return f"{value:.{places}f}"
 
 
-def to_markdown(table: Comparisons) -> str:
-    """GitHub Markdown: a heading, the caption, the table and its footnotes."""
-    rows = shown(table)
-    columns = [column for column in HEADERS if column != "p_value" or any(row[column][0] != DASH for row in rows)]
-    cells = [[_markdown(*row[column]) for column in columns] for row in rows]
-    frame = pd.DataFrame(cells, columns=[HEADERS[column] for column in columns], dtype="string")
-    align = ["left" if column in (*NAMED, "verdict") else "right" for column in columns]
-    grid = frame.to_markdown(index=False, disable_numparse=True, colalign=align)
-    notes = [paragraph(f"{_markdown(note.mark)} {_markdown(note.text)}".strip()) for note in table.footnotes]
-    return "\n\n".join([f"# {_markdown(table.title)}", _markdown(table.caption), grid, *notes]) + "\n"
+def _p_value(row: Values) -> str:
+    value = row["mcnemar_p_value"]
+    return "<0.0001" if value < 1e-4 else f"{value:.4f}"
 
 
-def _markdown(text: str, marks: Sequence[str] = ()) -> str:
-    return text.translate(MARKDOWN) + (f"<sup>{' '.join(marks)}</sup>" if marks else "")
+FOUND = "macro_f1_difference"
+PARTS = ("median", "lowest", "highest")
+P_VALUE = _column("p_value", "McNemar p", "mcnemar_p_value", _p_value)
+BUYS = (
+    _column("difference", "F1 difference\n(macro)", FOUND, lambda row: f"{row[FOUND]:+.4f}"),
+    _interval("interval", f"{LEVEL:.0%} interval"),
+    _interval("seeds_interval", f"{LEVEL:.0%} interval\nover seeds"),
+    _column("texts", "Texts", FOUND, lambda row: str(row["texts"])),
+    Column("seeds", "Seeds", lambda row: str(row["seeds"])),
+    Column("verdict", "Verdict", lambda row: str(row["verdict"])),
+    _column(
+        "right", "Texts that only the\nfirst / second got right", FOUND,
+        lambda row: " / ".join(f"{row[f'only_{one}_right_texts_mean']:.1f}" for one in ("first", "second")),
+    ),
+)  # fmt: skip
+COSTS = (
+    _ratio("train_samples_per_second", "Train\nthroughput ratio"),
+    _ratio("inference_samples_per_second", "Inference\nthroughput ratio"),
+    _ratio("forward_gflops", "FLOPs\nratio"),
+    _ratio("trainable_params", "Trainable\nparams ratio"),
+)
+#: Columns that a terminal has room for.
+BRIEF = ("difference", "interval", "seeds", "verdict")
 
 
-def to_csv(table: Comparisons) -> str:
-    """Raw numbers, empty where unknown; text that a spreadsheet would compute gets a leading apostrophe."""
-    frame = table.frame.copy()
-    for column in TEXTS:
-        frame[column] = [csv_text.safe(text) for text in frame[column]]
-    return str(frame.to_csv(index=False, lineterminator="\n"))
+def build(study: Mapping[str, Any], measured: Sequence[Measured], *, source: str = "") -> Table | None:
+    """The comparisons that a study asks for; None where it asks for none.
+
+    Args:
+        study: as a run folder keeps it.
+        measured: the study's cells, failed ones too.
+        source: what the records are.
+    """
+    # Repeats of a seed are not independent of it: the first speaks for them.
+    pairings = find(study, [found for found in measured if not found[0].cell.repeat])
+    if not pairings:
+        return None
+    cells = [record.cell for record, _ in measured]
+    notes, rows = Notes(), []
+    for at, pairing in enumerate(pairings):
+        compared = compare(pairing)
+        _note(notes, at, pairings, compared)
+        rows.append(_names(pairing, cells) | _numbers(compared) | {"note": notes.of_row(at)})
+    title = f"{one_line(study['title']) or study['name']}: paired comparisons"
+    frame = frame_of(rows, TEXTS)
+    buys = (*BUYS, *(() if frame["mcnemar_p_value"].isna().all() else [P_VALUE]))
+    return Table(
+        name=NAME,
+        title=title,
+        caption=_caption(rows),
+        heads=HEADS,
+        columns=(*buys, *COSTS),
+        frame=frame,
+        footnotes=tuple(notes.footnotes()),
+        marks=notes.marks(),
+        grids=(("What the first buys", buys), ("What the first costs", COSTS)),
+        source=source,
+    )
 
 
-def show(table: Comparisons, console: Console) -> None:
-    """Print what is found, without what it costs and the interval over seeds: those are in the files."""
-    rows, caption = [], table.caption
-    for row in shown(table):
-        (first, first_marks), (second, second_marks) = row["first"], row["second"]
-        pair = (f"{first} − {second}", tuple(dict.fromkeys((*first_marks, *second_marks))))
-        (difference, marks), (interval, _) = row["difference"], row["interval"]
-        both = difference if interval == DASH else f"{difference} ({interval})"
-        rows.append([row["dataset"], row["model"], pair, (both, marks), row["texts"], row["seeds"], row["verdict"]])
-    difference_header = f"F1 difference\n({HEADERS['interval']})"
-    headers = ("Dataset", "Model", "First minus second", difference_header, "Texts", "Seeds", "Verdict")
-    marks_shown = {mark for row in rows for _, marks in row for mark in marks}
-    notes = [f"{note.mark} {note.text}" for note in table.footnotes if note.mark in marks_shown]
-    terminal.show_title(table.title, console)
-    terminal.show_rows(headers, rows, [[1, 1]] * len(rows), console)
+def brief(table: Table) -> Table:
+    """What is found, without what it costs and the interval over seeds, and the footnotes of what is left."""
+    columns = tuple(column for column in table.columns if column.name in BRIEF)
+    names = [*table.heads, *BRIEF]
+    marks = {mark for (_, name), marks in table.marks.items() if name in names for mark in marks}
+    caption = table.caption
     if not table.frame["seeds_interval_low"].isna().all():
         caption += " The interval over seeds is in the files."
-    terminal.show_notes(notes, caption, console)
+    footnotes = tuple(note for note in table.footnotes if not note.mark or note.mark in marks)
+    return replace(table, columns=columns, grids=(), footnotes=footnotes, caption=caption)
 
 
-def files(table: Comparisons, formats: Collection[str]) -> dict[str, bytes]:
-    """The table by file name, in those of the formats that it has: md and csv."""
-    writers = {"md": to_markdown, "csv": to_csv}
-    return {f"comparisons.{name}": write(table).encode() for name, write in writers.items() if name in formats}
+def _names(pairing: Pairing, cells: Sequence[Cell]) -> dict[str, str]:
+    cell = pairing.cell
+    shown = {"dataset": DASH, "model": DASH, "method": ""} if cell is None else labels(cell, cells)
+    names = {"dataset": shown["dataset"], "model": shown["model"]}
+    for place, name, row in zip(("first", "second"), pairing.names, (pairing.first, pairing.second), strict=True):
+        # A method without a cell here may have one elsewhere, which knows its label.
+        known = [record.cell for record, _ in row] or [one for one in cells if one.method.name == name]
+        names[place] = labels(known[0], cells)["method"] if known else one_line(name)
+    return names
+
+
+def _numbers(compared: Compared) -> dict[str, Any]:
+    found = compared.difference
+    numbers: dict[str, Any] = {
+        "seeds": len(compared.seeds),
+        "texts": found and found.texts,
+        "macro_f1_difference": found and found.mean,
+        "interval_low": found and found.low,
+        "interval_high": found and found.high,
+        "seeds_interval_low": found and found.seeds_low,
+        "seeds_interval_high": found and found.seeds_high,
+        "lowest_seed_difference": found and min(found.by_seed),
+        "highest_seed_difference": found and max(found.by_seed),
+        "verdict": found.verdict if found else NOT_AVAILABLE,
+        "only_first_right_texts_mean": found and found.only_first_right,
+        "only_second_right_texts_mean": found and found.only_second_right,
+        "mcnemar_p_value": found and found.p_value,
+    }
+    for column in RATIOS:
+        ratio = compared.ratios.get(column)
+        for part in PARTS:
+            numbers[f"{column}_ratio_{part}"] = getattr(ratio, part) if ratio else None
+    return numbers
+
+
+def _note(notes: Notes, at: int, pairings: Sequence[Pairing], compared: Compared) -> None:
+    """Mark one row with what its reader must know."""
+    pairing = pairings[at]
+    records = [record for record, _ in (*pairing.first, *pairing.second)]
+    if records:
+        synthetic = any(r.cell.dataset.synthetic or (r.data is not None and r.data.synthetic) for r in records)
+        mark_sources(notes, at, records[0].cell, synthetic)
+    if own := apart(at, [_key(one) for one in pairings], [_facts(one) for one in pairings]):
+        notes.add(at, "second", f"apart from the row of the same names: {own}")
+    if pairing.first and pairing.second and (unlike := _own_settings(pairing)):
+        notes.add(at, "second", f"the methods' own train settings differ: {unlike}")
+    for side, row in (("first", pairing.first), ("second", pairing.second)):
+        if compared.difference and _at_floor(row):
+            notes.add(at, side, COLLAPSED)
+    for column, reason in compared.reasons.items():
+        notes.add(at, column, one_line(reason, 200))
+    if compared.seeds and compared.left_out:
+        notes.add(at, "seeds", one_line(f"left out: {'; '.join(compared.left_out)}", 200))
+    if compared.difference:
+        for text in dict.fromkeys(likelihood(record.prompt) for record in records if record.prompt):
+            notes.add(at, "difference", text)
+
+
+def _at_floor(row: Row) -> bool:
+    """Whether a method learnt no more, on the mean over its seeds, than to give the most frequent label's floor."""
+    qualities = [record.quality for record, _ in row if record.quality]
+    return fmean(quality.macro_f1 - quality.majority_macro_f1 for quality in qualities) <= ROUNDING
+
+
+def _key(pairing: Pairing) -> tuple[object, ...]:
+    cell = pairing.cell
+    return (*pairing.names, cell and cell.dataset.name, cell and cell.model.name)
+
+
+def _facts(pairing: Pairing) -> dict[str, Any]:
+    """What may tell a pairing from others of its names."""
+    facts: dict[str, Any] = {}
+    for name, row in zip(pairing.names, (pairing.first, pairing.second), strict=True):
+        if row:
+            facts |= flat(row[0][0].cell.model_dump(exclude=NOT_A_SETTING | {"method": True}))
+            facts |= flat(row[0][0].cell.method.options, f"{name}.")
+    return facts
+
+
+def _own_settings(pairing: Pairing) -> str:
+    first, second = (row[0][0].cell.train.model_dump() for row in (pairing.first, pairing.second))
+    apart = [f"{key} = {value} and {second[key]}" for key, value in first.items() if second[key] != value]
+    return one_line(", ".join(apart), 160)
+
+
+def _caption(rows: Sequence[Mapping[str, Any]]) -> str:
+    found = [row for row in rows if row["macro_f1_difference"] is not None]
+    parts = [
+        "Macro F1 of the first method minus that of the second, on the same texts with the same seeds: mean over "
+        "seeds.",
+        f"{LEVEL:.0%} interval: percentile bootstrap over {RESAMPLES:,} resamples of the texts, alike for both methods "
+        "and all seeds, and of the seeds where there are several.",
+        f"{LEVEL:.0%} interval over seeds: Student's t interval of the seeds' differences, which it takes to be "
+        "normally distributed; a single seed has no such interval, and its verdict is about those runs alone.",
+        "First higher: all intervals of the row lie above 0; second higher: all lie below.",
+        f"{len(found)} of {len(rows)} comparisons have an interval; intervals are not corrected for their number.",
+    ]
+    if any(row["mcnemar_p_value"] is not None for row in rows):
+        parts.append("McNemar p: exact, two-sided, of equal accuracy; given for a single seed.")
+    parts.append("Texts that only one got right: mean over seeds.")
+    parts.append("Ratios: first divided by second, median over seeds (lowest to highest).")
+    return " ".join(parts)

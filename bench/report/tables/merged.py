@@ -12,7 +12,7 @@ from bench.report.tables.footnotes import SYMBOLS, Footnote, Notes
 from bench.report.tables.table import Column, Table
 
 MACHINE = "machine"
-WITHIN = "Bold and underlined are told within one machine."
+WITHIN = "What is bold, underlined or not told apart from the best is so within one machine."
 ABSENT = "no cell of this machine has it"
 
 
@@ -31,12 +31,13 @@ def merged(tables: Sequence[tuple[str, Table]]) -> Table:
     if twice := [label for label, count in Counter(labels).items() if count > 1]:
         raise RunFolderError(f"several runs cannot share one label in a table: {twice[0]}")
     first = tables[0][1]
-    columns, frame = _columns(tables), _stacked(tables)
+    columns, frame = _together([table.columns for _, table in tables]), _stacked(tables)
+    grids = zip(*(table.grids for _, table in tables), strict=True)
     order = _order(frame, list(first.heads))
     notes, ranks = _notes(tables, columns, order)
     frame = frame.loc[order].reset_index(drop=True)
     frame["note"] = [notes.of_row(at) for at in range(len(frame))]
-    ranked = [WITHIN] if ranks else []
+    ranked = [WITHIN] if ranks or "against_best" in frame else []
     return Table(
         name=first.name,
         title="; ".join(dict.fromkeys(table.title for _, table in tables)),
@@ -47,17 +48,17 @@ def merged(tables: Sequence[tuple[str, Table]]) -> Table:
         footnotes=(*notes.footnotes(), *_unmarked(tables)),
         marks=notes.marks(),
         ranks=ranks,
-        grids=first.grids,
+        grids=tuple((parts[0][0], _together([columns for _, columns in parts])) for parts in grids),
         source="; ".join(dict.fromkeys(table.source for _, table in tables if table.source)),
     )
 
 
-def _columns(tables: Sequence[tuple[str, Table]]) -> tuple[Column, ...]:
-    """Those of all tables: one that the first has not stands behind the one that it follows elsewhere."""
+def _together(lists: Iterable[Sequence[Column]]) -> tuple[Column, ...]:
+    """Columns of all lists: one that the first has not stands behind the one that it follows elsewhere."""
     found: list[Column] = []
-    for _, table in tables:
+    for columns in lists:
         at = 0
-        for column in table.columns:
+        for column in columns:
             names = [one.name for one in found]
             if column.name in names:
                 at = names.index(column.name) + 1

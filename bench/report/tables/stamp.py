@@ -77,7 +77,7 @@ def stamp_of(records: Sequence[Record]) -> Stamp:
     without = [record for record in records if record.stamp == "unstamped"]
     why = tuple(dict.fromkeys(map(_no_stamp, without)))
     if len(without) < seeds:
-        why = tuple(f"{reason} ({_seeds(without)})" for reason in why)
+        why = tuple(f"{reason} ({_seeds(without, records)})" for reason in why)
     return Stamp("unstamped", 0, why)
 
 
@@ -87,7 +87,7 @@ def _suspicions(records: Sequence[Record]) -> tuple[str, ...]:
         for check in record.checks:
             if check.verdict == "suspect":
                 found.setdefault(one_line(f"{check.name}: {check.found}", 200), []).append(record)
-    return tuple(text if len(by) == len(records) else f"{text} ({_seeds(by)})" for text, by in found.items())
+    return tuple(text if len(by) == len(records) else f"{text} ({_seeds(by, records)})" for text, by in found.items())
 
 
 def _no_stamp(record: Record) -> str:
@@ -96,6 +96,11 @@ def _no_stamp(record: Record) -> str:
     return one_line("unstamped: " + "; ".join(f"{check.name}: {check.found}" for check in record.checks), 200)
 
 
-def _seeds(records: Sequence[Record]) -> str:
-    numbers = [str(record.cell.seed) for record in records]
-    return f"{'seeds' if len(numbers) > 1 else 'seed'} {', '.join(numbers)}"
+def _seeds(some: Sequence[Record], records: Sequence[Record]) -> str:
+    """Which records of a row these are; of seeds that were measured several times with the repeat, from 0."""
+    repeated = any(record.cell.repeat for record in records)
+    repeats: dict[int, list[str]] = {}
+    for record in some:
+        repeats.setdefault(record.cell.seed, []).append(str(record.cell.repeat))
+    names = [f"{seed} (repeat {', '.join(those)})" if repeated else str(seed) for seed, those in repeats.items()]
+    return f"{'seeds' if len(names) > 1 else 'seed'} {', '.join(names)}"

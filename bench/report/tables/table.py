@@ -24,7 +24,7 @@ TEXTS = (*NAMES, "status", "weights", "note")
 #: Those that hold whole numbers.
 WHOLE = (
     "seeds", "seeds_failed", "suspect_seeds", "trainable_params", "total_params", "train_samples",
-    "validation_samples", "test_samples", "classes",
+    "validation_samples", "test_samples", "classes", "texts",
 )  # fmt: skip
 
 Values = Mapping[Any, Any]

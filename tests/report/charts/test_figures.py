@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from bench.report.charts import insight_chart, picture
-from bench.report.charts.figures import files, to_csv
+from bench.report.charts.figures import to_csv
 from bench.report.tables import csv_text
-from tests.report.drawn import KINDS, bars, insight
+from tests.report.drawn import KINDS, bars, insight, written
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_three_files(kind: str) -> None:
-    found = files(KINDS[kind](), "some/folder")
+    found = written(KINDS[kind](), "some/folder")
     assert list(found) == ["some/folder/part.svg", "some/folder/part.png", "some/folder/part.csv"]
     spec = insight_chart.spec(KINDS[kind]())
     assert found["some/folder/part.svg"].decode() == picture.svg(spec)
@@ -21,7 +21,7 @@ def test_every_kind_is_three_files(kind: str) -> None:
 
 
 def test_without_a_chart_only_the_numbers() -> None:
-    assert list(files(bars().model_copy(update={"chart": None}), "f")) == ["f/part.csv"]
+    assert list(written(bars().model_copy(update={"chart": None}), "f")) == ["f/part.csv"]
 
 
 def test_csv() -> None:

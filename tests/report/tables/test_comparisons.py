@@ -1,4 +1,4 @@
-"""Comparisons as a table: what readers see, what machines read, and what neither may be shown."""
+"""Paired comparisons: what readers see, what machines read, and what neither may be shown."""
 
 import io
 import re
@@ -11,9 +11,11 @@ import pytest
 from rich.console import Console
 
 from bench.report.results.measured import Measured
-from bench.report.tables.comparison_table import Comparisons, build
-from bench.report.tables.comparisons import HEADERS, files, show, shown, to_csv, to_markdown
+from bench.report.tables import terminal
+from bench.report.tables.comparisons import BUYS, COSTS, HEADS, P_VALUE, brief, build
 from bench.report.tables.footnotes import COLLAPSED
+from bench.report.tables.render import files, to_csv, to_markdown
+from bench.report.tables.table import Table
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped, study
 
@@ -27,24 +29,29 @@ def cells(make_record: MakeRecord, tmp_path: Path) -> Cells:
     return Cells(make_record, tmp_path / "cells")
 
 
-def table(measured: Sequence[Measured], *pairs: tuple[str, str], **tables: Any) -> Comparisons:
+def table(measured: Sequence[Measured], *pairs: tuple[str, str], **tables: Any) -> Table:
     found = build(study(*(pairs or (BOTH,)), **tables), measured)
     assert found is not None
     return found
 
 
-def notes(of: Comparisons) -> list[str]:
+def notes(of: Table) -> list[str]:
     return [f"{note.mark} {note.text}" for note in of.footnotes]
 
 
-def texts(of: Comparisons, row: int = 0) -> dict[str, str]:
+def shown(of: Table) -> list[dict[str, tuple[str, tuple[str, ...]]]]:
+    names = [*of.heads, *(column.name for column in of.columns)]
+    return [dict(zip(names, row, strict=True)) for row in of.shown()]
+
+
+def texts(of: Table, row: int = 0) -> dict[str, str]:
     return {column: text for column, (text, _) in shown(of)[row].items()}
 
 
-def printed(of: Comparisons, width: int, encoding: str = "utf-8") -> str:
+def printed(of: Table, width: int, encoding: str = "utf-8") -> str:
     raw = io.BytesIO()
     console = Console(file=io.TextIOWrapper(raw, encoding=encoding, write_through=True), width=width)
-    show(of, console)
+    terminal.show(brief(of), console)
     return raw.getvalue().decode(encoding)
 
 
@@ -69,7 +76,7 @@ def test_several_seeds(cells: Cells) -> None:
     assert texts(found) == {
         "dataset": "IMDb", "model": "RoBERTa", "first": "LoRA", "second": "BitFit", "difference": "+0.5420",
         "interval": "+0.0000 to +1.0000", "seeds_interval": "-5.2780 to +6.3619", "texts": "12", "seeds": "2",
-        "verdict": "not told apart", "right": "6.5 / 0.0", "p_value": "–",
+        "verdict": "not told apart", "right": "6.5 / 0.0",
         "train_samples_per_second": "0.505 (0.500 to 0.510)", "inference_samples_per_second": "1.00",
         "forward_gflops": "1.00", "trainable_params": "1.00",
     }  # fmt: skip
@@ -83,7 +90,7 @@ def test_one_seed(cells: Cells) -> None:
     assert (row["verdict"], row["right"], row["p_value"]) == ("first higher", "12.0 / 0.0", "0.0005")
     assert notes(found) == [f"a {COLLAPSED}"]
     assert shown(found)[0]["second"] == ("BitFit", ("a",))
-    assert f" {HEADERS['p_value']} " in to_markdown(found)
+    assert " McNemar p " in to_markdown(found)
     assert "McNemar p: exact" in found.caption
     assert "a single seed has no such interval, and its verdict is about those runs alone" in found.caption
     assert "over seeds is in the files" not in " ".join(printed(found, 100).split())
@@ -174,7 +181,7 @@ def test_how_a_causal_model_was_scored(cells: Cells) -> None:
 HOSTILE = ("a|b", "=cmd()")
 
 
-def hostile(cells: Cells) -> Comparisons:
+def hostile(cells: Cells) -> Table:
     measured = [cells.measured(flipped(0), dataset="<b>", model="[red]", method=name, seed=3) for name in HOSTILE]
     stopped = cells.failed(dataset="+1", method="=cmd()")
     return table([*measured, stopped], HOSTILE, title="T_1 | <b>")
@@ -184,7 +191,8 @@ def test_hostile_names_in_markdown(cells: Cells) -> None:
     text = to_markdown(hostile(cells))
     assert text.startswith("# T\\_1 &#124; &lt;b&gt;: paired comparisons\n")
     lines = [line for line in text.splitlines() if line.startswith("|")]
-    assert {len(line.split("|")) for line in lines} == {len(HEADERS) + 2}
+    widths = [len(HEADS) + len(columns) for columns in ([*BUYS, P_VALUE], COSTS)]
+    assert {len(line.split("|")) - 2 for line in lines} == set(widths)
     assert [cell.strip() for cell in lines[2].split("|")][1:5] == ["&lt;b&gt;", "\\[red\\]", "a&#124;b", "=cmd()"]
     assert set(re.findall(r"<[^>]*>", text)) == {"<sup>", "</sup>"}
 
@@ -222,14 +230,14 @@ def test_on_a_terminal(cells: Cells) -> None:
     text = printed(table(two_seeds(cells)), 160)
     assert text.startswith("Run: paired comparisons\n")
     row = next(line for line in text.splitlines() if "RoBERTa" in line)
-    assert " ".join(row.split()) == "IMDb RoBERTa LoRA − BitFit +0.5420 (+0.0000 to +1.0000) 12 2 not told apart"
+    assert " ".join(row.split()) == "IMDb RoBERTa LoRA BitFit +0.5420 +0.0000 to +1.0000 2 not told apart"
     assert "throughput" not in text
     assert "percentile bootstrap" in text
     assert "The interval over seeds is in the files." in " ".join(text.split())
 
 
-def test_a_grid_at_100_columns(cells: Cells) -> None:
-    lines = printed(table(two_seeds(cells)), 100).splitlines()
+def test_a_grid_at_120_columns(cells: Cells) -> None:
+    lines = printed(table(two_seeds(cells)), 120).splitlines()
     assert sum("RoBERTa" in line and "not told apart" in line for line in lines) == 1
 
 
@@ -238,7 +246,7 @@ def test_numbers_are_never_cut_on_a_terminal(cells: Cells, width: int) -> None:
     text = printed(hostile(cells), width)
     assert max(map(len, text.splitlines())) <= width
     flat = " ".join(text.split())
-    for part in ("[red]", "+0.0000", "not told apart", "not available", "12"):
+    for part in ("[red]", "+0.0000", "not told apart", "not available"):
         assert part in flat
 
 
@@ -253,10 +261,13 @@ def test_only_footnotes_that_are_marked_stand_on_a_terminal(cells: Cells) -> Non
 
 
 def test_an_encoding_without_signs(cells: Cells) -> None:
-    assert "LoRA - BitFit" in printed(table(two_seeds(cells)), 160, "ascii")
+    text = printed(table(two_seeds(cells), ("LoRA", "other")), 160, "ascii")
+    assert re.search(r"other +\| +- \[a\] ", text)
 
 
 def test_files(cells: Cells) -> None:
-    found = table(two_seeds(cells))
+    found = build(study(BOTH), two_seeds(cells), source="records.jsonl sha256 12")
+    assert found is not None
     made = files(found, ("csv", "html", "md", "tex"))
-    assert made == {"comparisons.md": to_markdown(found).encode(), "comparisons.csv": to_csv(found).encode()}
+    assert set(made) == {f"comparisons.{suffix}" for suffix in ("md", "csv", "tex")}
+    assert "Source: records.jsonl sha256 12" in made["comparisons.md"].decode()

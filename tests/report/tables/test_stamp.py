@@ -44,6 +44,15 @@ def test_suspect_where_any_seed_is(make_record: MakeRecord) -> None:
     assert list(table.frame[["stamp", "suspect_seeds", "stamp_reasons"]].iloc[0]) == ["suspect", 2, reasons]
 
 
+def test_of_repeats_it_names_those_that_are_suspect(make_record: MakeRecord) -> None:
+    of = [(0, 0, SUSPECT), (0, 1, VALID), (0, 2, SUSPECT), (1, 0, SUSPECT), (1, 1, VALID)]
+    records = []
+    for seed, repeat, check in of:
+        record = make_record(seed=seed, **checked(check))
+        records.append(record.model_copy(update={"cell": record.cell.model_copy(update={"repeat": repeat})}))
+    assert stamp_of(records).reasons == (f"{REASON} (seeds 0 (repeat 0, 2), 1 (repeat 0))",)
+
+
 def test_suspect_with_all_seeds(make_record: MakeRecord) -> None:
     table = build("Run", [make_record(seed=seed, **checked(SUSPECT)) for seed in (0, 1)])
     assert stamps(table) == [("suspect", ("a",))]

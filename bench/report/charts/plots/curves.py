@@ -3,14 +3,12 @@
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from bench.report.charts.chart_parts import PAGE, PANELS, category, first, number, rounded, stacked
 from bench.report.charts.figure_text import tip
 from bench.report.charts.plots import points
-
-if TYPE_CHECKING:
-    import pandas as pd
+from bench.report.charts.plots.metrics import Row
 
 #: By measure: the pass, the column and what readers see.
 MEASURES = {
@@ -29,25 +27,25 @@ Line = list[tuple[float, float]]
 
 
 def spec(
-    frame: "pd.DataFrame",
+    rows: Sequence[Row],
     over: Literal["step", "elapsed_seconds"] = "step",
     measures: Sequence[str] = ("loss", "macro_f1", "train_speed"),
 ) -> dict[str, Any] | None:
     """The charts below each other, a panel for each dataset and model; None where no measure has a point.
 
     Args:
-        frame: as ``load_curves`` gives it.
+        rows: points, by column as ``load_curves`` gives them; pandas would take longer to go over them than they take.
         over: column across.
         measures: that are drawn, where known.
     """
-    found = points.select(frame.to_dict("records"))
-    panels, notes = first(
-        (found.named(row, "model", "dataset") for row in found.rows), PANELS, "pairs of dataset and model"
-    )
+    found = points.select(rows)
+    some = {(row["model"], row["dataset"]): row for row in found.rows}
+    named = {names: found.named(row, "model", "dataset") for names, row in some.items()}
+    panels, notes = first(named.values(), PANELS, "pairs of dataset and model")
     at = {panel: place for place, panel in enumerate(panels)}
     lines: dict[tuple[Any, ...], Line] = {}
     for row in found.rows:
-        panel = found.named(row, "model", "dataset")
+        panel = named[row["model"], row["dataset"]]
         for measure in measures:
             of, column, _ = MEASURES[measure]
             x, y = number(row[over]), number(row[column])

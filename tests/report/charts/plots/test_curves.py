@@ -1,5 +1,7 @@
 """Curves of training, by step and by time."""
 
+from typing import Any
+
 import pandas as pd
 import pytest
 
@@ -9,8 +11,12 @@ from tests.report.charts.plots import frames
 from tests.report.drawn import HOSTILE, colours, compiled, marks, texts
 
 
+def spec_of(frame: pd.DataFrame, *settings: Any, **more: Any) -> dict[str, Any] | None:
+    return curves.spec(frame.to_dict("records"), *settings, **more)
+
+
 def test_a_line_a_cell_for_each_measure(capfd: pytest.CaptureFixture[str]) -> None:
-    spec = curves.spec(frames.curves(frames.study(models=["RoBERTa-base"]), seeds=2))
+    spec = spec_of(frames.curves(frames.study(models=["RoBERTa-base"]), seeds=2))
     assert spec is not None
     compiled(spec, capfd)
     svg = picture.svg(spec)
@@ -22,7 +28,7 @@ def test_a_line_a_cell_for_each_measure(capfd: pytest.CaptureFixture[str]) -> No
 
 def test_over_time() -> None:
     frame = frames.curves(frames.study(["d"], ["m"], ["LoRA"]))
-    spec = curves.spec(frame, "elapsed_seconds")
+    spec = spec_of(frame, "elapsed_seconds")
     assert spec is not None
     assert "Time since the first step (s)" in texts(picture.svg(spec))
     assert max(value["x"] for value in spec["data"]["values"]) == 50
@@ -30,18 +36,18 @@ def test_over_time() -> None:
 
 def test_a_measure_that_nothing_knows_is_left_out() -> None:
     frame = frames.curves(frames.study(["d"], ["m"], ["LoRA"]))
-    spec = curves.spec(frame[frame["pass_name"] == "train"])
+    spec = spec_of(frame[frame["pass_name"] == "train"])
     assert spec is not None
     assert len(spec["concat"]) == 2
-    assert curves.spec(frame, measures=["inference_speed"]) is None
-    assert curves.spec(frame.head(0)) is None
+    assert spec_of(frame, measures=["inference_speed"]) is None
+    assert spec_of(frame.head(0)) is None
 
 
 def test_200_cells_stay_small_and_keep_their_dips() -> None:
     frame = frames.curves(frames.study(), seeds=3, points=120)
     dip = (frame["step"] > 600) & (frame["step"] <= 800) & (frame["pass_name"] == "train")
     frame.loc[dip, "samples_per_second"] = 50.0
-    spec = curves.spec(frame)
+    spec = spec_of(frame)
     assert spec is not None
     assert len(spec["data"]["values"]) <= curves.POINTS + 72 * 3 * 3
     assert "Points are means over neighbours." in spec["usermeta"]["caption"]
@@ -56,14 +62,14 @@ def test_coarser() -> None:
 
 
 def test_one_point_is_seen() -> None:
-    spec = curves.spec(frames.curves(frames.study(["d"], ["m"], ["LoRA"]), points=1))
+    spec = spec_of(frames.curves(frames.study(["d"], ["m"], ["LoRA"]), points=1))
     assert spec is not None
     assert len(marks(picture.svg(spec), "symbol")) == 3
 
 
 def test_repeats_are_lines_of_their_own() -> None:
     frame = frames.curves(frames.study(["d"], ["m"], ["LoRA"]))
-    spec = curves.spec(pd.concat([frame, frame.assign(repeat=1)]), measures=["loss"])
+    spec = spec_of(pd.concat([frame, frame.assign(repeat=1)]), measures=["loss"])
     assert spec is not None
     assert {value["seed"] for value in spec["data"]["values"]} == {"0", "0, repeat 1"}
     assert len(marks(picture.svg(spec), "line")) == 2
@@ -71,6 +77,6 @@ def test_repeats_are_lines_of_their_own() -> None:
 
 @pytest.mark.parametrize("texts", [HOSTILE[:24], HOSTILE[24:]], ids=["first", "rest"])
 def test_hostile_names(texts: list[str], capfd: pytest.CaptureFixture[str]) -> None:
-    spec = curves.spec(frames.curves(frames.study(texts[:12], texts[:2], texts), points=1))
+    spec = spec_of(frames.curves(frames.study(texts[:12], texts[:2], texts), points=1))
     assert spec is not None
     compiled(spec, capfd)
