@@ -15,7 +15,7 @@ PhaseName = Literal[
     "calibrate", "validate",
 ]  # fmt: skip
 Verdict = Literal["valid", "suspect", "unknown"]
-Score = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Failure(Frozen):
@@ -102,7 +102,7 @@ class ValidationPoint(Frozen):
 
     step: int = Field(description="steps done")
     train_seconds: float = Field(description="of these steps, warm-up included, validation points left out")
-    macro_f1: Score = Field(
+    macro_f1: Share = Field(
         description="on the validation split, by the weights and buffers of that step, before anything is merged"
     )
 
@@ -125,14 +125,14 @@ class Quality(Frozen):
 
     split: Literal["test", "validation"]
     samples: int
-    macro_f1: Score
-    weighted_f1: Score
-    accuracy: Score
-    macro_precision: Score
-    macro_recall: Score
-    f1_by_label: dict[str, Score]
+    macro_f1: Share
+    weighted_f1: Share
+    accuracy: Share
+    macro_precision: Share
+    macro_recall: Share
+    f1_by_label: dict[str, Share]
     label_counts: dict[str, int]
-    majority_macro_f1: Score = Field(description="macro F1 of always answering the most frequent label of this split")
+    majority_macro_f1: Share = Field(description="macro F1 of always answering the most frequent label of this split")
 
 
 class MemoryLedger(Frozen):
@@ -163,7 +163,7 @@ class Generation(Frozen):
     """Answers that a causal model wrote, parsed; an answer that names no label is wrong and no class of its own."""
 
     quality: Quality | None = Field(description="null where the model has random weights")
-    parse_failure_fraction: float = Field(description="share of answers that name no label, or several")
+    parse_failure_fraction: Share = Field(description="share of answers that name no label, or several")
     max_new_tokens: int
     speed: Speed | None
 
@@ -188,7 +188,7 @@ class Data(Frozen):
     validation_carved: bool = Field(description="validation was carved from train")
     labels: tuple[str, ...]
     tokens_per_sample: float = Field(description="mean non-padding tokens of the evaluated split, prompts included")
-    truncated_fraction: float = Field(description="share of the evaluated split's texts that max_length cut")
+    truncated_fraction: Share = Field(description="share of the evaluated split's texts that max_length cut")
 
 
 class Machine(Frozen):
@@ -234,7 +234,7 @@ class Record(Frozen):
     quality: Quality | None = Field(None, description="of a causal model: by label likelihood")
     generation: Generation | None = Field(None, description="of a causal model: by what it writes")
     prompt: Prompt | None = Field(None, description="of a causal model")
-    validation_macro_f1: Score | None = Field(None, description="after training, on the validation split")
+    validation_macro_f1: Share | None = Field(None, description="after training, on the validation split")
     artifact_bytes: int | None = Field(None, description="what must be kept to use the adapted model")
     peak_train_bytes: int | None = Field(None, description="peak of warm-up and train: CUDA allocated, or host VmHWM")
     peak_inference_bytes: int | None = Field(None, description="peak of inference, measured alike")

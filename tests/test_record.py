@@ -68,6 +68,17 @@ def test_no_number_is_not_a_number(value: float) -> None:
         )
 
 
+@pytest.mark.parametrize("value", [-0.01, 1.01, 12])
+@pytest.mark.parametrize("name", ["macro_f1", "accuracy", "f1_by_label"])
+def test_no_share_is_beyond_nothing_or_all(name: str, value: float) -> None:
+    content = json.loads(_record().model_dump_json())
+    whole = {"f1_by_label": dict.fromkeys(content["quality"]["f1_by_label"], value)}.get(name, value)
+    with pytest.raises(ValidationError, match="than or equal to"):
+        Record.model_validate(content | {"quality": content["quality"] | {name: whole}})
+    with pytest.raises(ValidationError, match="than or equal to"):
+        Record.model_validate(content | {"validation_macro_f1": value})
+
+
 @pytest.mark.parametrize("change", [{"status": "fine"}, {"surprise": 1}, {"schema_version": 2}, {"cell": None}])
 def test_what_the_schema_does_not_know_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

@@ -1,6 +1,6 @@
 """Everything that a report holds, as bytes by file name: nothing but the results settles them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.report import insights
@@ -33,6 +33,9 @@ FORMATS = ("md", "csv", "tex", "html", "png")
 PICTURES = {"svg": "md", "png": "png"}
 
 
+Show = Callable[[Mapping[str, Table]], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Contents:
     """What a report holds.
@@ -46,12 +49,13 @@ class Contents:
     files: dict[str, bytes]
 
 
-def build(results: Results, formats: Collection[str]) -> Contents:
+def build(results: Results, formats: Collection[str], show: Show | None = None) -> Contents:
     """Draw everything.
 
     Args:
         results: that are drawn.
         formats: some of FORMATS.
+        show: is given the tables as soon as they are known, for pictures take longer.
 
     Raises:
         RunFolderError: a run has no record.
@@ -63,6 +67,8 @@ def build(results: Results, formats: Collection[str]) -> Contents:
             files |= insights.files(results, pictures)  # first, so that they are drawn while the rest is computed
         judges = tuple(map(_judge, results.runs))
         tables = _tables(results, judges)
+        if show is not None:
+            show(tables)
         found_rows = rows(results, judges) if kinds or "html" in formats else []
         if kinds:
             study_figures.add(found_rows, results.sha256, pictures)
@@ -79,6 +85,8 @@ def build(results: Results, formats: Collection[str]) -> Contents:
 def _tables(results: Results, judges: Sequence[Judge]) -> dict[str, Table]:
     """The tables of the results; of several runs with the machine as a column."""
     by_run = [_of_run(run, judge, results) for run, judge in zip(results.runs, judges, strict=True)]
+    if len(by_run) == 1:
+        return by_run[0]
     found = {}
     for name in dict.fromkeys(name for of_run in by_run for name in of_run):
         labelled = zip(results.labels(), by_run, strict=True)

@@ -1,6 +1,6 @@
 """A report: on the terminal and as files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +12,7 @@ from bench.report.results import archive
 from bench.report.results.load import load
 from bench.report.results.run import Results
 from bench.report.tables import comparisons, terminal
+from bench.report.tables.table import Table
 
 #: Drawn from what stands beside the records.
 NOT_OF_RECORDS = ("comparisons.md", "insights.md")
@@ -41,13 +42,16 @@ def draw(paths: Sequence[Path], reports: Path, console: Console, formats: Sequen
     target = reports / results.name
     _require_no_less(paths, target)
     wanted = contents.chosen(formats)
-    drawn = contents.build(results, wanted)
-    terminal.show(drawn.tables["table3"], console)
-    if compared := drawn.tables.get(comparisons.NAME):
-        terminal.show(comparisons.brief(compared), console)
+    drawn = contents.build(results, wanted, lambda tables: _show(tables, console))
     written = manifest.write(drawn.files, results.sha256, wanted, target)
     closing.show(results, written, target, console)
     return results
+
+
+def _show(tables: Mapping[str, Table], console: Console) -> None:
+    terminal.show(tables["table3"], console)
+    if compared := tables.get(comparisons.NAME):
+        terminal.show(comparisons.brief(compared), console)
 
 
 def _require_no_less(paths: Sequence[Path], target: Path) -> None:

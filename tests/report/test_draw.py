@@ -1,8 +1,10 @@
 """A run folder drawn: what is written, and what is not."""
 
 import csv
+import hashlib
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -43,12 +45,12 @@ def ask_for(run_folder: Path, *pairs: list[str]) -> None:
     write_text(run_folder / "run.json", json.dumps(run))
 
 
-def drawn(run_folder: Path, reports: Path) -> tuple[dict[str, str], str]:
+def drawn(run_folder: Path, reports: Path, *more: Path) -> tuple[dict[str, str], str]:
     """The files by name, and what was printed."""
     console = Console(file=io.StringIO(), width=200)
-    draw([run_folder], reports, console)
+    results = draw([run_folder, *more], reports, console)
     assert isinstance(console.file, io.StringIO)
-    return {path.name: path.read_text() for path in (reports / "s").glob("*.*")}, console.file.getvalue()
+    return {path.name: path.read_text() for path in (reports / results.name).glob("*.*")}, console.file.getvalue()
 
 
 def test_a_run_of_before_there_were_comparisons(run_folder: Path, tmp_path: Path) -> None:
@@ -71,6 +73,31 @@ def test_a_study_that_compares(run_folder: Path, tmp_path: Path) -> None:
     assert "IMDb,RoBERTa,LoRA,BitFit,1,12,0.08391608391608396," in files["comparisons.csv"]
     again, _ = drawn(run_folder, tmp_path / "again")
     assert again == files
+
+
+def test_comparisons_stand_in_every_format(run_folder: Path, tmp_path: Path) -> None:
+    ask_for(run_folder, ["LoRA", "BitFit"])
+    files, _ = drawn(run_folder, tmp_path / "reports")
+    source = f"records.jsonl sha256 {hashlib.sha256(files['records.jsonl'].encode()).hexdigest()}"
+    assert source in files["comparisons.md"]
+    assert "+0.0839" in files["comparisons.tex"]
+    assert r"\input{comparisons.tex}" in files["tables.tex"]
+    assert '<h3 id="comparisons-head">Paired comparisons</h3>' in files["report.html"]
+
+
+def test_comparisons_of_two_runs_are_rows_of_one_table(run_folder: Path, tmp_path: Path) -> None:
+    ask_for(run_folder, ["LoRA", "BitFit"])
+    other = tmp_path / "other"
+    shutil.copytree(run_folder, other)
+    for path in other.glob("cells/*/record.json"):
+        record = json.loads(path.read_text())
+        elsewhere = record["machine"] | {"cpu": "Another CPU"}
+        write_text(path, json.dumps(record | {"started_at": "2026-01-02T00:00:00+00:00", "machine": elsewhere}))
+    files, said = drawn(run_folder, tmp_path / "reports", other)
+    rows = list(csv.DictReader(files["comparisons.csv"].splitlines()))
+    assert len({row["machine"] for row in rows}) == 2
+    assert [row["macro_f1_difference"] for row in rows] == ["0.08391608391608396"] * 2
+    assert "Another CPU" in said[said.index("paired comparisons") :]
 
 
 def test_intervals_are_over_the_predicted_texts(run_folder: Path, tmp_path: Path) -> None:

@@ -219,7 +219,7 @@ class TestCurves:
         assert frame["run"].eq("s").all()
 
     def test_a_report_of_before_there_were_curves(self) -> None:
-        frame = bench.load_curves(ROOT / "reports" / "minilm_real")
+        frame = bench.load_curves(ROOT / "reports" / "expert_ablation")
         assert len(frame) == 0
         assert str(frame["elapsed_seconds"].dtype) == "Float64"
 

@@ -56,13 +56,8 @@ def _renumbered(drawn: str) -> str:
     return re.sub(r'(\bid="|url\(#)(gradient_|clip)(\d+)', own, drawn)
 
 
-def png(spec: Mapping[str, Any], theme: Theme = "light") -> bytes:
-    """As ``svg``, in pixels."""
-    return pixels(svg(spec, theme))
-
-
 def pixels(drawn: str) -> bytes:
-    """The png of a picture that ``svg`` drew."""
+    """The png of a picture that ``svg`` drew, alike to the byte each time."""
     import vl_convert
 
     return vl_convert.svg_to_png(drawn, scale=SCALE)

@@ -1,15 +1,13 @@
 """Charts as files: drawn by another process while this one does something else, and what is left then by this one."""
 
-from collections.abc import Collection, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+from threading import Thread
 from types import TracebackType
 from typing import Any, Self
 
-from bench.report.charts import picture
-
-Drawn = dict[str, bytes]
-"""One chart by kind of picture."""
+from bench.report.charts.drawer import Drawer, Drawn, draw
 
 #: Charts that this process draws in the time that another one takes to start.
 FEW = 12
@@ -26,26 +24,32 @@ class Pictures:
         """Start with none."""
         self.kinds = tuple(kind for kind in ("svg", "png") if kind in kinds)
         self._specs: dict[str, Mapping[str, Any]] = {}
-        self._aside: ProcessPoolExecutor | None = None
-        self._sent: dict[str, Future[Drawn]] = {}
+        self._waiting: deque[str] = deque()
+        self._drawn: dict[str, Drawn] = {}
+        self._drawer: Drawer | None = None
+        self._aside = Thread(target=self._draw_aside, daemon=True)
 
     def __enter__(self) -> Self:
         """Itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """End the other process, and what it has not begun."""
-        if self._aside is not None:
-            self._aside.shutdown(cancel_futures=True)
+        """End the other process."""
+        self._waiting.clear()
+        if self._drawer is not None:
+            self._drawer.kill()
+            self._aside.join()
 
     def add(self, spec: Mapping[str, Any], path: str) -> None:
-        """Have a chart drawn whose files are named by a path and the suffix of their kind."""
+        """Have a chart drawn whose files are named by a path, of its own, and the suffix of their kind."""
+        if not self.kinds:
+            return
         self._specs[path] = spec
-        if self.kinds and len(self._specs) > FEW:
-            # A child of its own, not a copy of this process, whose threads a copy would lack.
-            self._aside = self._aside or ProcessPoolExecutor(1, get_context("spawn"))
-            for unsent in [path for path in self._specs if path not in self._sent]:
-                self._sent[unsent] = self._aside.submit(drawn, self._specs[unsent], self.kinds)
+        self._waiting.append(path)
+        if len(self._specs) == FEW + 1:
+            with suppress(OSError):  # then all are drawn here
+                self._drawer = Drawer()
+                self._aside.start()
 
     def files(self) -> dict[str, bytes]:
         """The pictures by name, in the order of their charts.
@@ -53,17 +57,27 @@ class Pictures:
         Raises:
             ValueError: not a valid spec, or one that asks for data from elsewhere.
         """
-        here = {
-            path: drawn(spec, self.kinds)
-            for path, spec in reversed(self._specs.items())
-            if path not in self._sent or self._sent[path].cancel()
-        }
-        whole = {path: here[path] if path in here else self._sent[path].result() for path in self._specs}
-        return {f"{path}.{kind}": content for path, of_kinds in whole.items() for kind, content in of_kinds.items()}
+        for path in _rest(self._waiting.pop):
+            self._drawn[path] = draw(self._specs[path], self.kinds)
+        if self._drawer is not None:
+            self._aside.join()
+        for path, spec in self._specs.items():
+            if path not in self._drawn:  # the other process has failed at it, or ended
+                self._drawn[path] = draw(spec, self.kinds)
+        return {f"{path}.{kind}": self._drawn[path][kind] for path in self._specs for kind in self.kinds}
+
+    def _draw_aside(self) -> None:
+        """Have the other process draw one chart after the other, from the first on."""
+        assert self._drawer is not None, "it was started"
+        for path in _rest(self._waiting.popleft):
+            drawn = self._drawer.draw(self._specs[path], self.kinds)
+            if drawn is not None:
+                self._drawn[path] = drawn
+        self._drawer.close()
 
 
-def drawn(spec: Mapping[str, Any], kinds: Collection[str]) -> Drawn:
-    """One chart as pictures of these kinds."""
-    svg = picture.svg(spec) if kinds else ""
-    made = {"svg": lambda: svg.encode(), "png": lambda: picture.pixels(svg)}
-    return {kind: made[kind]() for kind in kinds}
+def _rest(take: Callable[[], str]) -> Iterator[str]:
+    """What is taken, until there is nothing left."""
+    with suppress(IndexError):
+        while True:
+            yield take()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from bench.errors import RunFolderError
 from bench.insight import Insight
@@ -43,6 +43,13 @@ class _Beside(Frozen):
     shown: tuple[_Shown, ...] = ()
     troubles: tuple[str, ...] = ()
     log: str = ""
+
+    @field_validator("shown")
+    @classmethod
+    def _each_once(cls, shown: tuple[_Shown, ...]) -> tuple[_Shown, ...]:
+        if len({one.part.name for one in shown}) < len(shown):
+            raise ValueError("two parts have one name")
+        return shown
 
 
 def write(cells: Sequence[Measured]) -> list[str]:

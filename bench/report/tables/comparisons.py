@@ -24,6 +24,7 @@ NAME = "comparisons"
 HEADS = {"dataset": "Dataset", "model": "Model", "first": "First", "second": "Second"}
 TEXTS = (*HEADS, "verdict", "note")
 NOT_AVAILABLE = "not available"
+SEVERAL_SEEDS = "the test is one of a single seed"
 
 
 def _column(name: str, header: str, known: str, write: Callable[[Values], str]) -> Column:
@@ -57,7 +58,6 @@ def _p_value(row: Values) -> str:
 
 FOUND = "macro_f1_difference"
 PARTS = ("median", "lowest", "highest")
-P_VALUE = _column("p_value", "McNemar p", "mcnemar_p_value", _p_value)
 BUYS = (
     _column("difference", "F1 difference\n(macro)", FOUND, lambda row: f"{row[FOUND]:+.4f}"),
     _interval("interval", f"{LEVEL:.0%} interval"),
@@ -69,6 +69,7 @@ BUYS = (
         "right", "Texts that only the\nfirst / second got right", FOUND,
         lambda row: " / ".join(f"{row[f'only_{one}_right_texts_mean']:.1f}" for one in ("first", "second")),
     ),
+    _column("p_value", "McNemar p", "mcnemar_p_value", _p_value),
 )  # fmt: skip
 COSTS = (
     _ratio("train_samples_per_second", "Train\nthroughput ratio"),
@@ -99,18 +100,16 @@ def build(study: Mapping[str, Any], measured: Sequence[Measured], *, source: str
         _note(notes, at, pairings, compared)
         rows.append(_names(pairing, cells) | _numbers(compared) | {"note": notes.of_row(at)})
     title = f"{one_line(study['title']) or study['name']}: paired comparisons"
-    frame = frame_of(rows, TEXTS)
-    buys = (*BUYS, *(() if frame["mcnemar_p_value"].isna().all() else [P_VALUE]))
     return Table(
         name=NAME,
         title=title,
         caption=_caption(rows),
         heads=HEADS,
-        columns=(*buys, *COSTS),
-        frame=frame,
+        columns=(*BUYS, *COSTS),
+        frame=frame_of(rows, TEXTS),
         footnotes=tuple(notes.footnotes()),
         marks=notes.marks(),
-        grids=(("What the first buys", buys), ("What the first costs", COSTS)),
+        grids=(("What the first buys", BUYS), ("What the first costs", COSTS)),
         source=source,
     )
 
@@ -181,6 +180,8 @@ def _note(notes: Notes, at: int, pairings: Sequence[Pairing], compared: Compared
     if compared.seeds and compared.left_out:
         notes.add(at, "seeds", one_line(f"left out: {'; '.join(compared.left_out)}", 200))
     if compared.difference:
+        if compared.difference.p_value is None:
+            notes.add(at, "p_value", SEVERAL_SEEDS)
         for text in dict.fromkeys(likelihood(record.prompt) for record in records if record.prompt):
             notes.add(at, "difference", text)
 
@@ -222,10 +223,9 @@ def _caption(rows: Sequence[Mapping[str, Any]]) -> str:
         f"{LEVEL:.0%} interval over seeds: Student's t interval of the seeds' differences, which it takes to be "
         "normally distributed; a single seed has no such interval, and its verdict is about those runs alone.",
         "First higher: all intervals of the row lie above 0; second higher: all lie below.",
-        f"{len(found)} of {len(rows)} comparisons have an interval; intervals are not corrected for their number.",
+        f"Comparisons with an interval: {len(found)} of {len(rows)}; intervals are not corrected for their number.",
+        "Texts that only one got right: mean over seeds.",
+        "McNemar p: exact, two-sided, of equal accuracy; given for a single seed.",
+        "Ratios: first divided by second, median over seeds (lowest to highest).",
     ]
-    if any(row["mcnemar_p_value"] is not None for row in rows):
-        parts.append("McNemar p: exact, two-sided, of equal accuracy; given for a single seed.")
-    parts.append("Texts that only one got right: mean over seeds.")
-    parts.append("Ratios: first divided by second, median over seeds (lowest to highest).")
     return " ".join(parts)

@@ -31,6 +31,8 @@ EMPHASIS: dict[Rank, str] = {"best": r"\textbf{%s}", "second": r"\underline{%s}"
 UPRIGHT_CHARACTERS = 135
 #: Lines that a float has room for beside its caption, and characters of a line of footnotes: upright and turned.
 LINES, NOTE_CHARACTERS = {False: 52, True: 34}, {False: 125, True: 190}
+#: Lines that a rule takes with the space around it.
+RULE = 0.5
 LONGEST_NOTE = 4000
 PROSE_CHARACTERS, PROSE_WIDTH = 40, "4.5cm"
 PACKAGES = (
@@ -75,10 +77,11 @@ class _Grid:
         return found
 
     @property
-    def heights(self) -> list[int]:
-        """Lines of every row."""
+    def heights(self) -> list[float]:
+        """Lines of every row, with the rule above where names begin anew."""
         places = [at for at, prose in enumerate(self.prose) if prose]
-        return [max([1, *(math.ceil(len(row[at][0]) / PROSE_CHARACTERS) for at in places)]) for row in self.shown]
+        lines = [max([1, *(math.ceil(len(row[at][0]) / PROSE_CHARACTERS) for at in places)]) for row in self.shown]
+        return [count + (RULE if any(begins) else 0) for count, begins in zip(lines, self.table.runs(), strict=True)]
 
 
 def document(tables: Iterable[Table]) -> str:
@@ -155,7 +158,7 @@ def _fitted(tabular: str) -> str:
     return "\n".join([r"\smallskip", rf"\resizebox{{{width}}}{{!}}{{%", f"{tabular}%", "}"])
 
 
-def _groups(table: Table, heights: Sequence[int], most: int) -> list[list[int]]:
+def _groups(table: Table, heights: Sequence[float], most: int) -> list[list[int]]:
     """Rows that stay together: those that share all names but the last, as far as they fit into one float."""
     found: list[list[int]] = []
     for at, begins in enumerate(table.runs()):
@@ -215,10 +218,10 @@ def _lines(notes: Sequence[str], wide: bool) -> list[int]:
     return [1 + len(note) // NOTE_CHARACTERS[wide] for note in notes]
 
 
-def _packed(things: Sequence[Thing], heights: Sequence[int], most: int) -> list[list[Thing]]:
+def _packed(things: Sequence[Thing], heights: Sequence[float], most: int) -> list[list[Thing]]:
     """Things by the float that they fit into, each of some lines."""
     found: list[list[Thing]] = []
-    room = 0
+    room = 0.0
     for thing, height in zip(things, heights, strict=True):
         if height > room:
             found.append([])

@@ -17,7 +17,7 @@ ABSENT = "no cell of this machine has it"
 
 
 def merged(tables: Sequence[tuple[str, Table]]) -> Table:
-    """The rows of all tables, those of the same names beside each other; a table alone as it is.
+    """The rows of all tables, those of the same names beside each other.
 
     Args:
         tables: of one kind, one or more, with the label of the machine, or of the run, that each is of.
@@ -26,8 +26,6 @@ def merged(tables: Sequence[tuple[str, Table]]) -> Table:
         RunFolderError: two share a label.
     """
     labels = [label for label, _ in tables]
-    if len(tables) == 1:
-        return tables[0][1]
     if twice := [label for label, count in Counter(labels).items() if count > 1]:
         raise RunFolderError(f"several runs cannot share one label in a table: {twice[0]}")
     first = tables[0][1]

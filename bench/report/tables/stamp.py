@@ -19,8 +19,8 @@ class Stamp:
     """What a reader may rely on.
 
     Attributes:
-        verdict: suspect where any seed is; valid where all are.
-        suspects: seeds that are suspect.
+        verdict: suspect where any record is; valid where all are.
+        suspects: records that are suspect, of a seed or a repeat of one.
         reasons: what was found, a check each, with its seeds where not all found it; of unstamped: why.
     """
 
@@ -66,7 +66,7 @@ def stamp_of(records: Sequence[Record]) -> Stamp:
     """The stamp of one row.
 
     Args:
-        records: the measured ones, a seed each, one or more.
+        records: the measured ones, one or more.
     """
     stamps = [record.stamp for record in records]
     suspects, seeds = stamps.count("suspect"), len(records)

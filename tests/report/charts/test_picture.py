@@ -72,7 +72,7 @@ def test_no_address_is_asked(asked: Asked, name: str) -> None:
     }
     code = (
         "import json, sys; from bench.report.charts import picture\n"
-        "try: picture.png(json.load(sys.stdin))\n"
+        "try: picture.pixels(picture.svg(json.load(sys.stdin)))\n"
         "except ValueError as error: print(str(error))"
     )
     done = subprocess.run(
@@ -123,20 +123,21 @@ def test_a_theme_is_its_configuration_alone() -> None:
     for drawn, ours, theirs in ((light, palette.LIGHT, palette.DARK), (dark, palette.DARK, palette.LIGHT)):
         assert ours[0] in drawn
         assert theirs[0] not in drawn
-    assert picture.png(spec, "dark") != picture.png(spec)
+    assert picture.pixels(picture.svg(spec, "dark")) != picture.pixels(picture.svg(spec))
 
 
 def test_a_png_is_twice_as_large() -> None:
     spec = nothing("t", "c")
     width, height = (int(ElementTree.fromstring(picture.svg(spec)).attrib[side]) for side in ("width", "height"))
-    header = picture.png(spec)[16:24]
+    header = picture.pixels(picture.svg(spec))[16:24]
     assert (int.from_bytes(header[:4]), int.from_bytes(header[4:])) == (2 * width, 2 * height)
 
 
 def digest() -> str:
     """A hash over pictures of every kind."""
     specs = [insight_chart.spec(make()) for make in KINDS.values()]
-    return hashlib.sha256(b"".join(picture.svg(spec).encode() + picture.png(spec) for spec in specs)).hexdigest()
+    svgs = map(picture.svg, specs)
+    return hashlib.sha256(b"".join(svg.encode() + picture.pixels(svg) for svg in svgs)).hexdigest()
 
 
 def test_alike_to_the_byte() -> None:

@@ -1,15 +1,40 @@
-"""The pictures of one report: which there are, and that another process draws what this one would."""
+"""The pictures of one report: which there are, and that it does not matter which process draws them."""
 
-import multiprocessing
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
+import psutil
 import pytest
 
-from bench.report.charts import insight_chart, picture, pictures
+from bench.report.charts import drawer, insight_chart, picture, pictures
+from bench.report.charts.drawer import Drawer
 from bench.report.charts.pictures import FEW, Pictures
 from tests.report.drawn import bars
+from tests.support import ROOT
 
 SPEC: dict[str, Any] = insight_chart.spec(bars())
+
+
+@pytest.fixture(scope="module")
+def one() -> list[bytes]:
+    return [picture.svg(SPEC).encode(), picture.pixels(picture.svg(SPEC))]
+
+
+def drawers() -> list[psutil.Process]:
+    """The processes that draw for this one."""
+    return [each for each in psutil.Process().children() if drawer.__name__ in each.cmdline()]
+
+
+def ends(holds: Callable[[], bool]) -> bool:
+    """Whether something comes to hold within half a minute."""
+    until = time.monotonic() + 30
+    while not holds() and time.monotonic() < until:
+        time.sleep(0.05)
+    return holds()
 
 
 @pytest.mark.parametrize(
@@ -28,34 +53,81 @@ def test_names(kinds: tuple[str, ...], names: list[str]) -> None:
         assert list(drawn.files()) == names
 
 
-def test_all_are_alike_whichever_process_draws_them() -> None:
+def test_all_are_alike_whichever_process_draws_them(one: list[bytes]) -> None:
     with Pictures(("svg", "png")) as drawn:
         for number in range(FEW + 2):
             drawn.add(SPEC, f"f/{number}")
-        assert len(multiprocessing.active_children()) == 1
+        assert len(drawers()) == 1
+        assert ends(lambda: bool(drawn._drawn)), "the other process draws before this one does"
         found = drawn.files()
     assert list(found) == [f"f/{number}.{kind}" for number in range(FEW + 2) for kind in ("svg", "png")]
-    assert list(found.values()) == [picture.svg(SPEC).encode(), picture.png(SPEC)] * (FEW + 2)
-    assert not multiprocessing.active_children()
+    assert list(found.values()) == one * (FEW + 2)
+    assert not drawers()
 
 
-def test_a_few_start_no_process() -> None:
+def test_a_few_start_no_process(one: list[bytes]) -> None:
     with Pictures(("png",)) as drawn:
         for number in range(FEW):
             drawn.add(SPEC, f"f/{number}")
-        drawn.files()
-        assert not multiprocessing.active_children()
+        assert list(drawn.files().values()) == one[1:] * FEW
+        assert not drawers()
 
 
-@pytest.mark.parametrize("few", [0, FEW])
-def test_an_error_of_either_process_leaves_none_running(monkeypatch: pytest.MonkeyPatch, few: int) -> None:
-    monkeypatch.setattr(pictures, "FEW", few)
+def test_the_other_process_may_be_killed(monkeypatch: pytest.MonkeyPatch, one: list[bytes]) -> None:
+    monkeypatch.setattr(pictures, "FEW", 0)
+    with Pictures(("svg", "png")) as drawn:
+        drawn.add(SPEC, "f/a")
+        (process,) = drawers()
+        process.kill()
+        drawn.add(SPEC, "f/b")
+        assert list(drawn.files().values()) == one * 2
 
-    def draw() -> None:
-        with Pictures(("png",)) as drawn:
-            drawn.add({}, "f/a")
+
+def test_it_may_not_start(monkeypatch: pytest.MonkeyPatch, one: list[bytes]) -> None:
+    monkeypatch.setattr(pictures, "FEW", 0)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with Pictures(("png",)) as drawn:
+        drawn.add(SPEC, "f/a")
+        assert list(drawn.files().values()) == one[1:]
+
+
+def test_what_it_cannot_draw_is_an_error_of_this_one() -> None:
+    with Pictures(("png",)) as drawn:
+        for number in range(FEW + 1):
+            drawn.add({} if number == 0 else SPEC, f"f/{number}")
+        assert ends(lambda: "f/1" in drawn._drawn), "the first was tried"
+        with pytest.raises(KeyError, match="usermeta"):
             drawn.files()
+    assert not drawers()
 
-    with pytest.raises(KeyError, match="usermeta"):
-        draw()
-    assert not multiprocessing.active_children()
+
+def test_leaving_early_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "FEW", 0)
+    with Pictures(("png",)) as drawn:
+        drawn.add(SPEC, "f/a")
+        assert drawers()
+    assert not drawers()
+
+
+def test_it_says_that_it_failed_and_goes_on(one: list[bytes]) -> None:
+    process = Drawer()
+    assert process.draw({}, ("svg",)) is None
+    assert process.draw(SPEC, ("svg",)) == {"svg": one[0]}
+    process.kill()
+    assert process.draw(SPEC, ("svg",)) is None
+    process.close()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
+def test_it_ends_with_a_killed_parent() -> None:
+    code = (
+        "import sys; from bench.report.charts.drawer import Drawer\n"
+        "drawer = Drawer(); print(drawer.draw({}, ()), drawer._process.pid, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as parent:
+        assert parent.stdout is not None
+        process = psutil.Process(int(parent.stdout.readline().split()[-1]))
+        parent.kill()
+    assert ends(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)

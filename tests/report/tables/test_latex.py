@@ -4,12 +4,13 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from bench.record import Record
-from bench.report.tables import efficiency, table1, table2, table3, table4
+from bench.report.tables import comparisons, efficiency, table1, table2, table3, table4
 from bench.report.tables.latex import LINES, document, escape, to_latex
 from bench.report.tables.table import Table
 from tests.report.conftest import MakeRecord
@@ -65,8 +66,13 @@ def hostile(make_record: MakeRecord) -> list[Record]:
 
 def test_tables_of_a_run_compile(make_record: MakeRecord, pdflatex: str, tmp_path: Path) -> None:
     """Two hundred cells: grids that are turned, that go on in a next float, and more footnotes than one holds."""
-    tables = built(many(make_record).runs[0].records, remarks=["A sentence of the notes. " * 400])
-    assert [table.name for table in tables] == ["table1", "table2", "table3", "table4", "efficiency"]
+    run = many(make_record).runs[0]
+    tables = built(run.records, remarks=["A sentence of the notes. " * 400])
+    methods = dict.fromkeys(record.cell.method.name for record in run.records)
+    compared = comparisons.build({**run.study, "comparisons": list(pairwise(methods))}, run.cells)
+    assert compared is not None
+    tables.append(compared)
+    assert [table.name for table in tables] == ["table1", "table2", "table3", "table4", "efficiency", "comparisons"]
     log = compiled(pdflatex, tables, tmp_path)
     assert "Overfull \\hbox" not in log
     assert "Float too large" not in log

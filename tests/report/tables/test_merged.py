@@ -35,8 +35,11 @@ def two(make_record: MakeRecord) -> list[tuple[str, Table]]:
     ]  # fmt: skip
 
 
-def test_a_table_alone_is_as_it_is(two: list[tuple[str, Table]]) -> None:
-    assert merged(two[:1]) is two[0][1]
+def test_a_table_that_no_other_run_has_tells_its_machine_too(two: list[tuple[str, Table]]) -> None:
+    table = merged(two[:1])
+    assert list(table.heads) == ["dataset", "model", "method", "machine"]
+    assert list(table.frame["machine"]) == ["CPU"] * len(two[0][1].frame)
+    assert [note.text for note in table.footnotes] == [note.text for note in two[0][1].footnotes]
 
 
 def test_rows_of_one_name_stand_beside_each_other(two: list[tuple[str, Table]]) -> None:
