@@ -60,7 +60,7 @@ class LoggedCell:
     def curves(self) -> Iterator[tuple[str, Point, float]]:
         """Each number of the curves: its name, the point and the value."""
         for point in self.points:
-            for name in ("loss_nats", "samples_per_second", "macro_f1"):
+            for name in ("loss_nats", "tokens_per_second", "macro_f1"):
                 value = getattr(point, name)
                 if value is not None:
                     yield f"{point.pass_name}/{name}", point, value

@@ -29,7 +29,7 @@ CURVES: Mapping[str, tuple[Dtype, str]] = {
     "pass_name": ("string", "train, inference, generation: points stand for the steps since the last; or validation"),
     "step": ("Int64", "last step of the point, from 1"),
     "elapsed_seconds": ("Float64", "since the first step of the pass began; of validation: of the training's steps"),
-    "samples_per_second": ("Float64", "over the point's steps"),
+    "tokens_per_second": ("Float64", "over the point's steps, padding left out"),
     "loss_nats": ("Float64", "mean task loss over the point's steps; training alone"),
     "macro_f1": ("Float64", "on the validation split; validation alone"),
 }  # fmt: skip
@@ -42,7 +42,7 @@ class Point(NamedTuple):
     pass_name: str
     step: int
     elapsed_seconds: float
-    samples_per_second: float | None = None
+    tokens_per_second: float | None = None
     loss_nats: float | None = None
     macro_f1: float | None = None
 
@@ -100,7 +100,7 @@ def points_of(cell: Measured) -> Iterator[Point]:
     """The points of a cell's curves, pass by pass."""
     for curve in cell.evidence.curves:
         losses = curve.loss or (None,) * len(curve.last_step)
-        for values in zip(curve.last_step, curve.elapsed_seconds, curve.samples_per_second, losses, strict=True):
+        for values in zip(curve.last_step, curve.elapsed_seconds, curve.tokens_per_second, losses, strict=True):
             yield Point(curve.name, *values)
     if cell.record.training is not None:
         for point in cell.record.training.validation:

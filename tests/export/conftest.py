@@ -15,9 +15,9 @@ from tests.report.predicted import results
 
 CURVES = (
     StepCurve(
-        name="train", last_step=(5, 10), elapsed_seconds=(0.5, 1.5), samples_per_second=(16.0, 32.0), loss=(0.75, 0.25)
+        name="train", last_step=(5, 10), elapsed_seconds=(0.5, 1.5), tokens_per_second=(16.0, 32.0), loss=(0.75, 0.25)
     ),
-    StepCurve(name="inference", last_step=(3,), elapsed_seconds=(0.25,), samples_per_second=(64.0,)),
+    StepCurve(name="inference", last_step=(3,), elapsed_seconds=(0.25,), tokens_per_second=(64.0,)),
 )
 ResultsOf = Callable[..., Results]
 

@@ -73,7 +73,7 @@ def test_curves_by_step(results_of: ResultsOf, validated: Record, uri: str) -> N
         return [(each.step, each.value, each.timestamp) for each in client(uri).get_metric_history(run_id, name)]
 
     assert history("train/loss_nats") == [(5, 0.75, 1767323045500), (10, 0.25, 1767323046500)]
-    assert history("inference/samples_per_second") == [(3, 64.0, 1767323045250)]
+    assert history("inference/tokens_per_second") == [(3, 64.0, 1767323045250)]
     assert history("validation/macro_f1") == [(5, 0.5, 1767323045500)]
 
 

@@ -37,8 +37,8 @@ def test_a_run_a_cell_with_curves_and_final_numbers(results_of: ResultsOf, valid
     assert tensorboard_log.log(results_of(validated), tmp_path) == (1, 0)
     back = read(tmp_path / "s" / validated.cell_id)
     assert points(back, "train/loss_nats") == [(5, 0.75), (10, 0.25)]
-    assert points(back, "train/samples_per_second") == [(5, 16.0), (10, 32.0)]
-    assert points(back, "inference/samples_per_second") == [(3, 64.0)]
+    assert points(back, "train/tokens_per_second") == [(5, 16.0), (10, 32.0)]
+    assert points(back, "inference/tokens_per_second") == [(3, 64.0)]
     assert points(back, "validation/macro_f1") == [(5, 0.5)]
     assert points(back, "result/macro_f1") == [(10, pytest.approx(0.93))]
     assert points(back, "result/peak_train_bytes") == [(10, 1_512_800_000)]

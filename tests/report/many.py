@@ -151,7 +151,7 @@ def _curve(name: Any, at: int, rng: np.random.Generator) -> StepCurve:
         name=name,
         last_step=tuple((3 * ends).tolist()),
         elapsed_seconds=_short(np.cumsum(48 / rates)),
-        samples_per_second=_short(rates),
+        tokens_per_second=_short(20 * rates),
         loss=_short(loss) if name == "train" else None,
     )
 

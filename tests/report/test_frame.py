@@ -204,12 +204,12 @@ class TestCurves:
         record = changed(record, training=training)
         folder = run_folder(tmp_path / "run", alone(record), alone(make_record("oom", seed=1)))
         steps = ["pass,step,seconds,samples,tokens,padded_tokens,loss,learning_rate"]
-        steps += ["train,0,0.5,16,9,9,0.75,0.1", "train,1,1.0,16,9,9,0.25,0.1", "inference,0,0.25,64,9,9,,"]
+        steps += ["train,0,0.5,1,16,20,0.75,0.1", "train,1,1.0,2,16,20,0.25,0.1", "inference,0,0.25,3,64,99,,"]
         RunFolder(folder).cell(record.cell_id).steps.write_text("\n".join(steps) + "\n")
         frame = bench.load_curves(folder)
         assert {str(dtype) for dtype in frame.dtypes} <= NULLABLE
         assert set(frame["cell_id"]) == {record.cell_id}
-        shown = frame[["pass_name", "step", "elapsed_seconds", "samples_per_second", "loss_nats", "macro_f1"]]
+        shown = frame[["pass_name", "step", "elapsed_seconds", "tokens_per_second", "loss_nats", "macro_f1"]]
         assert shown.astype(object).values.tolist() == [
             ["train", 1, 0.5, 32.0, 0.75, pd.NA],
             ["train", 2, 1.5, 16.0, 0.25, pd.NA],

@@ -94,7 +94,7 @@ function pointsOf({ curves: passes = [], row, record: { cell, training } }) {
   const points = training?.validation ?? [];
   return [
     passes.map(({ name, last_step: steps, loss }) => line(name === "train" ? "loss" : "", steps, loss)),
-    passes.map(({ name, last_step: steps, samples_per_second: rates }) => line(`${name}_speed`, steps, rates)),
+    passes.map(({ name, last_step: steps, tokens_per_second: rates }) => line(`${name}_speed`, steps, rates)),
     line("macro_f1", points.map((point) => point.step), points.map((point) => point.macro_f1)),
   ].flat(2);
 }

@@ -25,7 +25,8 @@ class StepCurve(Frozen):
     name: Pass
     last_step: tuple[int, ...] = Field(description="of each point, from 1")
     elapsed_seconds: tuple[float, ...] = Field(description="since the first step began, at the end of the point's")
-    samples_per_second: tuple[float, ...] = Field(description="over the point's steps")
+    # Samples per second would show how long the texts are before they showed a throttle.
+    tokens_per_second: tuple[float, ...] = Field(description="over the point's steps, padding left out")
     loss: tuple[float, ...] | None = Field(None, description="mean over the point's steps, nats; null where none is")
 
 
@@ -52,7 +53,7 @@ def read(path: Path) -> tuple[StepCurve, ...]:
 def _curve(name: str, steps: list[dict[str, str]]) -> StepCurve:
     if name not in get_args(Pass):
         raise ValueError(f"no such pass: {name}")
-    seconds, samples = (np.array([float(step[column]) for step in steps]) for column in ("seconds", "samples"))
+    seconds, tokens = (np.array([float(step[column]) for step in steps]) for column in ("seconds", "tokens"))
     losses = np.array([float(step["loss"]) for step in steps]) if steps[0]["loss"] else None
     ends = np.unique(np.linspace(0, len(steps), min(MOST_POINTS, len(steps)) + 1).round().astype(int))
     starts = ends[:-1]
@@ -61,7 +62,7 @@ def _curve(name: str, steps: list[dict[str, str]]) -> StepCurve:
         name=name,
         last_step=tuple(ends[1:].tolist()),
         elapsed_seconds=_short(np.cumsum(took)),
-        samples_per_second=_short(np.add.reduceat(samples, starts) / took),
+        tokens_per_second=_short(np.add.reduceat(tokens, starts) / took),
         loss=None if losses is None else _short(np.add.reduceat(losses, starts) / np.diff(ends)),
     )
 

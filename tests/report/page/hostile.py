@@ -51,7 +51,7 @@ def _measured(record: Record, text: str) -> Measured:
         "cell_id": f"{text}-{record.cell.seed}",
     }  # fmt: skip
     changed = Record.model_validate(record.model_dump() | fields)
-    curve = StepCurve(name="train", last_step=(1, 2), elapsed_seconds=(1, 2), samples_per_second=(1, 2), loss=(2, 1))
+    curve = StepCurve(name="train", last_step=(1, 2), elapsed_seconds=(1, 2), tokens_per_second=(1, 2), loss=(2, 1))
     columns: dict[str, Any] = {"x": (text, "b"), "y": (1.0, 2.0), text: (text, None)}
     chart = Chart(kind="bars", x="x", y="y", colour="x", x_label=text, y_label=TEXT)
     parts = [

@@ -75,10 +75,10 @@ def test_options_that_one_cell_alone_has_differ(make_record: MakeRecord) -> None
 
 
 def test_what_stands_beside_a_record(make_record: MakeRecord) -> None:
-    curve = StepCurve(name="train", last_step=(1,), elapsed_seconds=(2.0,), samples_per_second=(3.0,), loss=(4.0,))
+    curve = StepCurve(name="train", last_step=(1,), elapsed_seconds=(2.0,), tokens_per_second=(3.0,), loss=(4.0,))
     evidence = Evidence("no predictions", (curve,), troubles=("a trouble",), log="the\x1b log")
     cell = found_in(results(RUN, Measured(make_record(seed=4), evidence)))["cells"][0]
-    assert cell["curves"] == [{"name": "train", "last_step": [1], "samples_per_second": [3.0], "loss": [4.0]}]
+    assert cell["curves"] == [{"name": "train", "last_step": [1], "tokens_per_second": [3.0], "loss": [4.0]}]
     assert cell["log"] == "the  log"
     assert cell["troubles"] == ["a trouble"]
     assert cell["predictions"] == "no predictions"

@@ -33,7 +33,7 @@ RUN = {"schema_version": 1, "study": study(), "command": "tunebench run s", "wri
 def two(make_record: MakeRecord, tmp_path: Path) -> Results:
     """A run of two cells that predicted the same texts, and of one that stopped."""
     cells = Cells(make_record, tmp_path / "cells")
-    curve = StepCurve(name="train", last_step=(2, 4), elapsed_seconds=(1, 2), samples_per_second=(8, 8), loss=(2, 1))
+    curve = StepCurve(name="train", last_step=(2, 4), elapsed_seconds=(1, 2), tokens_per_second=(8, 8), loss=(2, 1))
     first = cells.measured(list(TRUTH))
     first = first._replace(evidence=Evidence(first.evidence.predictions, (curve,), log="a line\nand another"))
     return results(RUN, first, cells.measured(flipped(1), seed=1), cells.failed(seed=2))

@@ -51,7 +51,7 @@ def test_a_run_folder(make_record: MakeRecord, tmp_path: Path) -> None:
     write_text(first.steps, "pass,step,seconds,samples,tokens,padded_tokens,loss,learning_rate\ntrain,0,1,8,9,9,1,1\n")
     beside = load([folder], silent).runs[0].cells[0].evidence
     assert beside.log == "before\nrun.py: no\nat texts.csv\n" + "x" * 10
-    assert beside.curves[0].samples_per_second == (8,)
+    assert beside.curves[0].tokens_per_second == (9,)
 
 
 def test_a_long_log_is_kept_to_its_end(make_record: MakeRecord, tmp_path: Path) -> None:

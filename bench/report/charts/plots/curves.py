@@ -14,8 +14,8 @@ from bench.report.charts.plots.metrics import Row
 MEASURES = {
     "loss": ("train", "loss_nats", "Training loss (nats)"),
     "macro_f1": ("validation", "macro_f1", "Validation macro F1"),
-    "train_speed": ("train", "samples_per_second", "Training (samples/s)"),
-    "inference_speed": ("inference", "samples_per_second", "Inference (samples/s)"),
+    "train_speed": ("train", "tokens_per_second", "Training (tokens/s)"),
+    "inference_speed": ("inference", "tokens_per_second", "Inference (tokens/s)"),
 }
 OVER = {"step": "Step", "elapsed_seconds": "Time since the first step (s)"}
 #: Points that are drawn of all lines together, and of each at least.

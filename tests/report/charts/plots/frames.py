@@ -66,10 +66,10 @@ def curves(rows: pd.DataFrame, seeds: int = 1, points: int = 20) -> pd.DataFrame
     found = []
     for each, seed in product(rows.to_dict("records"), range(seeds)):
         cell = {"dataset": each["dataset"], "model": each["model"], "method": each["method"], "seed": seed, "repeat": 0}
-        empty = dict.fromkeys(("samples_per_second", "loss_nats", "macro_f1"), pd.NA)
+        empty = dict.fromkeys(("tokens_per_second", "loss_nats", "macro_f1"), pd.NA)
         for i in range(points):
             at = {"pass_name": "train", "step": (i + 1) * 10, "elapsed_seconds": (i + 1) * 2.5}
-            found.append(cell | empty | at | {"samples_per_second": 100.0 + i % 3, "loss_nats": 1 / (i + 1)})
+            found.append(cell | empty | at | {"tokens_per_second": 100.0 + i % 3, "loss_nats": 1 / (i + 1)})
         for i in (1, 2):
             at = {"pass_name": "validation", "step": i * points * 5, "elapsed_seconds": i * points * 1.25}
             found.append(cell | empty | at | {"macro_f1": 0.5 + i / 10})

@@ -21,7 +21,7 @@ def test_a_line_a_cell_for_each_measure(capfd: pytest.CaptureFixture[str]) -> No
     compiled(spec, capfd)
     svg = picture.svg(spec)
     assert len(marks(svg, "line")) == 3 * 3 * 6 * 2
-    assert {"Training loss (nats)", "Validation macro F1", "Training (samples/s)", "Step"} <= set(texts(svg))
+    assert {"Training loss (nats)", "Validation macro F1", "Training (tokens/s)", "Step"} <= set(texts(svg))
     assert "n = 36 cells" in spec["usermeta"]["caption"]
     assert colours(spec) == []
 
@@ -46,7 +46,7 @@ def test_a_measure_that_nothing_knows_is_left_out() -> None:
 def test_200_cells_stay_small_and_keep_their_dips() -> None:
     frame = frames.curves(frames.study(), seeds=3, points=120)
     dip = (frame["step"] > 600) & (frame["step"] <= 800) & (frame["pass_name"] == "train")
-    frame.loc[dip, "samples_per_second"] = 50.0
+    frame.loc[dip, "tokens_per_second"] = 50.0
     spec = spec_of(frame)
     assert spec is not None
     assert len(spec["data"]["values"]) <= curves.POINTS + 72 * 3 * 3
