@@ -541,6 +541,13 @@ def waiting(bench: Bench) -> Iterator[Waiting]:
 
 @pytest.mark.slow
 class TestRealProcesses:
+    @pytest.fixture(autouse=True)
+    def interrupts_are_heard(self):
+        """A shell has what it starts in the background ignore them, and so would all that is started from there."""
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+        signal.signal(signal.SIGINT, before)
+
     def test_ctrl_c_leaves_a_folder_that_resumes(self, waiting):
         refused(command(*waiting.arguments, cwd=waiting.bench.folder), "another run is using", "--runs")
         os.killpg(waiting.process.pid, signal.SIGINT)  # as a terminal does: to the whole group
