@@ -63,8 +63,9 @@ def build(results: Results, formats: Collection[str], show: Show | None = None) 
     files: dict[str, bytes] = {}
     kinds = [kind for kind, format_ in PICTURES.items() if format_ in formats]
     with Pictures(kinds) as pictures:
-        if "md" in formats:
-            files |= insights.files(results, pictures)  # first, so that they are drawn while the rest is computed
+        if kinds or "csv" in formats:  # first, so that they are drawn while the rest is computed
+            shown = insights.files(results, pictures)
+            files |= {name: content for name, content in shown.items() if _wanted(name, formats)}
         judges = tuple(map(_judge, results.runs))
         tables = _tables(results, judges)
         if show is not None:
@@ -80,6 +81,11 @@ def build(results: Results, formats: Collection[str], show: Show | None = None) 
             files["report.html"] = document.build(results, tables, judges, found_rows, files).encode()
         files |= pictures.files()
     return Contents(tables, files | {name: text.encode() for name, text in archive.texts(results).items()})
+
+
+def _wanted(name: str, formats: Collection[str]) -> bool:
+    """Whether a file of insights is: the index names the numbers."""
+    return "md" in formats or (name.endswith(".csv") and "csv" in formats)
 
 
 def _tables(results: Results, judges: Sequence[Judge]) -> dict[str, Table]:

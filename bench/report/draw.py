@@ -15,7 +15,7 @@ from bench.report.tables import comparisons, terminal
 from bench.report.tables.table import Table
 
 #: Drawn from what stands beside the records.
-NOT_OF_RECORDS = ("comparisons.md", "insights.md")
+NOT_OF_RECORDS = (*(f"comparisons.{suffix}" for suffix in ("md", "csv", "tex")), "insights.md")
 
 
 def draw(paths: Sequence[Path], reports: Path, console: Console, formats: Sequence[str] = ("all",)) -> Results:

@@ -49,7 +49,7 @@ class Snapshots:
         """
         self.steps = tuple(steps)
         self._model, self._folder = model, folder
-        self._kept: dict[int, tuple[int, list[tuple[torch.Size, torch.dtype]]]] = {}
+        self._kept: dict[int, tuple[int, list[tuple[int, torch.Size, torch.dtype]]]] = {}
         needed = len(self.steps[:-1]) * sum(tensor.nbytes for tensor in _changing(model))
         free = shutil.disk_usage(folder).free
         if needed > free:
@@ -92,26 +92,32 @@ class Snapshots:
             os.fsync(self._file.fileno())  # else the kernel would write while the next steps are timed
         except OSError as error:
             raise RunFolderError(f"{self._folder} cannot hold the weights of a step: {error.strerror}") from error
-        self._kept[step] = start, [(tensor.shape, tensor.dtype) for tensor in tensors]
+        self._kept[step] = start, list(map(_layout, tensors))
 
     def load(self, step: int) -> None:
         """Give the model new tensors with the values of a step; those of the end stay with whoever holds them.
 
         Raises:
-            ValueError: a tensor has had another shape or type since.
+            ValueError: other tensors than now were trained at that step, or of another shape or type.
         """
         if step == self.steps[-1]:
             return
         assert self._file is not None, "something was kept"
         start, layout = self._kept[step]
         tensors = list(_changing(self._model))
-        if layout != [(tensor.shape, tensor.dtype) for tensor in tensors]:
-            raise ValueError("the training changed the shape or the type of a weight")
+        if layout != list(map(_layout, tensors)):
+            raise ValueError("the training changed which weights it trains, or the shape or the type of one")
         self._file.seek(start)
         for tensor in tensors:
             values = torch.empty(tensor.shape, dtype=tensor.dtype)
-            self._file.readinto(_bytes_of(values))
+            if self._file.readinto(_bytes_of(values)) != values.nbytes:
+                raise ValueError(f"the weights of step {step} are not whole")
             tensor.data = torch.empty_like(tensor.data).copy_(values)  # as it lies in memory
+
+
+def _layout(tensor: Tensor) -> tuple[int, torch.Size, torch.dtype]:
+    """Which tensor of the model it is, and what it needs."""
+    return id(tensor), tensor.shape, tensor.dtype
 
 
 def _changing(model: nn.Module) -> Iterator[Tensor]:
@@ -157,7 +163,7 @@ def validate(
         tell: told after each batch, of those of all points.
 
     Raises:
-        ValueError: the training changed the shape or the type of a weight.
+        ValueError: the training changed which weights it trains, or the shape or the type of one.
     """
     found: list[float] = []
     points = len(snapshots.steps)

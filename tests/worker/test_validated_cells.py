@@ -174,7 +174,7 @@ class TestCells:
         assert record.status == "ok", record.failure
         assert record.training is not None
         assert record.training.validation == ()
-        told = "ValueError: the training changed the shape or the type of a weight"
+        told = "ValueError: the training changed which weights it trains, or the shape or the type of one"
         assert record.unknown["training.validation"] == told
         assert record.quality is not None
 

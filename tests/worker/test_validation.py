@@ -240,6 +240,28 @@ def test_what_is_kept_is_what_training_changes_whatever_its_type_and_layout(tmp_
         assert not snapshots.wanted(3), "the model has the weights of the end"
 
 
+def test_weights_of_one_layer_never_get_into_another(tmp_path: Path) -> None:
+    """As where layers of one size are trained one after the other."""
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
+    model[0].requires_grad_(False)
+    with Snapshots(model, [1, 2], tmp_path) as snapshots:
+        snapshots.keep(1)
+        model[0].requires_grad_(True)
+        model[1].requires_grad_(False)
+        with pytest.raises(ValueError, match="changed which weights it trains"):
+            snapshots.load(1)
+
+
+def test_a_file_that_is_cut_short_is_no_weights(tmp_path: Path) -> None:
+    model = torch.nn.Linear(2, 2)
+    with Snapshots(model, [1, 2], tmp_path) as snapshots:
+        snapshots.keep(1)
+        assert snapshots._file is not None
+        snapshots._file.truncate(20)
+        with pytest.raises(ValueError, match="the weights of step 1 are not whole"):
+            snapshots.load(1)
+
+
 @pytest.mark.skipif(not STATUS.exists(), reason="no /proc: the host's peak is unknown here")
 def test_keeping_weights_takes_no_memory(tmp_path: Path) -> None:
     """Neither a copy of the whole, here 47 MB, nor of the largest tensor, 20 MB; the peak of training is its own."""

@@ -64,6 +64,8 @@ def of_rates(
     for quantity in quantities:
         for places in groups:
             known = [at for at in places if content[at][quantity.centre] is not None]
+            if len({quantity.estimates(_good(rows[at])) is None for at in known}) > 1:
+                continue  # a total over all steps is no median of windows
             ends = {at: _ends(content[at], quantity.column) for at in known}
             order = sorted(known, key=lambda at: -content[at][quantity.centre])
             for rank, at in _leading(order, ends):
@@ -88,9 +90,13 @@ def _ends(row: Mapping[str, Any], column: str) -> tuple[float, float] | None:
     return None if low is None or high is None else (low, high)
 
 
+def _good(row: Sequence[Record]) -> list[Record]:
+    return [record for record in row if record.status == "ok"]
+
+
 def _comparable(rows: Sequence[Sequence[Record]]) -> bool:
     """Whether throughputs of these rows differ by their methods alone, and none is in doubt."""
-    good = [record for row in rows for record in row if record.status == "ok"]
+    good = [record for row in rows for record in _good(row)]
     return len(set(map(_conditions, good))) == 1 and all(record.stamp != "suspect" for record in good)
 
 

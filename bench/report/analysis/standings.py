@@ -91,7 +91,7 @@ class Judge:
     """
 
     def __init__(self, records: Iterable[Record], read: ReadRecord | None = None) -> None:
-        """Resample the texts of each dataset and model.
+        """Resample the texts of each dataset.
 
         Args:
             records: of the run; failed ones too.
@@ -101,7 +101,7 @@ class Judge:
         self._runs: dict[str, _Runs] = {}
         if read is not None:
             rows = [row for row in map(_with_f1, by_row(records)) if row]
-            for places in grouped(rows, dataset_and_model):
+            for places in grouped(rows, lambda record: record.cell.dataset.name):
                 self._runs |= _resample({rows[at][0].cell.row_id: rows[at] for at in places}, read)
 
     def standings(
@@ -111,7 +111,7 @@ class Judge:
 
         Args:
             rows: the records of each; failed ones too.
-            group: names the group of a row by one of its records; those of a group are of one dataset and model.
+            group: names the group of a row by one of its records; those of a group are of one dataset.
         """
         found = [Standing() for _ in rows]
         for places in grouped(rows, group):

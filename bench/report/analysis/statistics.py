@@ -135,11 +135,11 @@ class Spread:
     """One quantity over the seeds of a row, in the frame's unit.
 
     Attributes:
-        mean: over the seeds that know it; None where none does.
+        mean: over the cells that know it, of what is predicted over their seeds; None where none does.
         std: sample standard deviation; None below two values.
         low: end of the interval of the mean: Student's over seeds; of one seed that of its windows; None where neither.
         high: its other end.
-        known: number of seeds that know it.
+        known: number of cells that know it.
         reasons: why the others do not, each once.
     """
 
@@ -156,13 +156,10 @@ def over_seeds(records: Sequence[Record], quantity: Quantity) -> Spread:
     values = quantity.values(records)
     known = [value for value in values if value is not None]
     unknown = [record for record, value in zip(records, values, strict=True) if value is None]
-    mean, std = mean_std(known) if known else (None, None)
     # What is predicted does not differ between repeats of a seed: they are one.
-    apart = [
-        value
-        for record, value in zip(records, values, strict=True)
-        if value is not None and not (quantity.is_predicted and record.cell.repeat)
-    ]
+    one_each = {record.cell.seed: value for record, value in zip(records, values, strict=True) if value is not None}
+    apart = list(one_each.values()) if quantity.is_predicted else known
+    mean, std = mean_std(apart) if apart else (None, None)
     low, high = _interval(records, quantity, apart) or (None, None)
     return Spread(mean, std, low, high, len(known), tuple(dict.fromkeys(map(quantity.why_not, unknown))))
 

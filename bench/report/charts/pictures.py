@@ -27,7 +27,7 @@ class Pictures:
         self._waiting: deque[str] = deque()
         self._drawn: dict[str, Drawn] = {}
         self._drawer: Drawer | None = None
-        self._aside = Thread(target=self._draw_aside, daemon=True)
+        self._aside: Thread | None = None
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -38,7 +38,8 @@ class Pictures:
         self._waiting.clear()
         if self._drawer is not None:
             self._drawer.kill()
-            self._aside.join()
+            self._wait()
+            self._drawer.close()
 
     def add(self, spec: Mapping[str, Any], path: str) -> None:
         """Have a chart drawn whose files are named by a path, of its own, and the suffix of their kind."""
@@ -46,10 +47,12 @@ class Pictures:
             return
         self._specs[path] = spec
         self._waiting.append(path)
-        if len(self._specs) == FEW + 1:
-            with suppress(OSError):  # then all are drawn here
-                self._drawer = Drawer()
-                self._aside.start()
+        if len(self._specs) > FEW and (self._aside is None or not self._aside.is_alive()):
+            with suppress(OSError, RuntimeError):  # then they are drawn here
+                self._drawer = self._drawer or Drawer()
+                aside = Thread(target=self._draw_aside, args=(self._drawer,), daemon=True)
+                aside.start()
+                self._aside = aside
 
     def files(self) -> dict[str, bytes]:
         """The pictures by name, in the order of their charts.
@@ -59,21 +62,22 @@ class Pictures:
         """
         for path in _rest(self._waiting.pop):
             self._drawn[path] = draw(self._specs[path], self.kinds)
-        if self._drawer is not None:
-            self._aside.join()
+        self._wait()
         for path, spec in self._specs.items():
             if path not in self._drawn:  # the other process has failed at it, or ended
                 self._drawn[path] = draw(spec, self.kinds)
         return {f"{path}.{kind}": self._drawn[path][kind] for path in self._specs for kind in self.kinds}
 
-    def _draw_aside(self) -> None:
-        """Have the other process draw one chart after the other, from the first on."""
-        assert self._drawer is not None, "it was started"
+    def _wait(self) -> None:
+        if self._aside is not None:
+            self._aside.join()
+
+    def _draw_aside(self, drawer: Drawer) -> None:
+        """Have the other process draw one chart after the other, from the first on, until none waits."""
         for path in _rest(self._waiting.popleft):
-            drawn = self._drawer.draw(self._specs[path], self.kinds)
+            drawn = drawer.draw(self._specs[path], self.kinds)
             if drawn is not None:
                 self._drawn[path] = drawn
-        self._drawer.close()
 
 
 def _rest(take: Callable[[], str]) -> Iterator[str]:

@@ -173,7 +173,7 @@ def _note(notes: Notes, at: int, pairings: Sequence[Pairing], compared: Compared
     if pairing.first and pairing.second and (unlike := _own_settings(pairing)):
         notes.add(at, "second", f"the methods' own train settings differ: {unlike}")
     for side, row in (("first", pairing.first), ("second", pairing.second)):
-        if compared.difference and _at_floor(row):
+        if compared.difference and _at_floor(row, compared.seeds):
             notes.add(at, side, COLLAPSED)
     for column, reason in compared.reasons.items():
         notes.add(at, column, one_line(reason, 200))
@@ -186,9 +186,9 @@ def _note(notes: Notes, at: int, pairings: Sequence[Pairing], compared: Compared
             notes.add(at, "difference", text)
 
 
-def _at_floor(row: Row) -> bool:
-    """Whether a method learnt no more, on the mean over its seeds, than to give the most frequent label's floor."""
-    qualities = [record.quality for record, _ in row if record.quality]
+def _at_floor(row: Row, seeds: Sequence[int]) -> bool:
+    """Whether a method learnt no more, on the mean over these seeds, than to give the most frequent label's floor."""
+    qualities = [record.quality for record, _ in row if record.quality and record.cell.seed in seeds]
     return fmean(quality.macro_f1 - quality.majority_macro_f1 for quality in qualities) <= ROUNDING
 
 

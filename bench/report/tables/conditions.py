@@ -47,8 +47,7 @@ def settings(records: Sequence[Record]) -> str:
         *_versions(records),
     ]
     return one_line(
-        f"Measured with {'; '.join(facts)}. "
-        f"Means over the n {_cells(records)} that succeeded, ± their sample standard deviation."
+        f"Measured with {'; '.join(facts)}. Means over the n {_cells(records)}, ± their sample standard deviation."
     )
 
 
@@ -74,7 +73,9 @@ def _versions(records: Sequence[Record]) -> list[str]:
 
 
 def _cells(records: Sequence[Record]) -> str:
-    return "repeats of each seed" if any(record.cell.repeat for record in records) else "seeds"
+    if any(record.cell.repeat for record in records):
+        return "measurements that succeeded, repeats of seeds among them, and of F1 over the n seeds"
+    return "seeds that succeeded"
 
 
 def _throughput(records: Sequence[Record]) -> str:

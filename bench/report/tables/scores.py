@@ -37,7 +37,8 @@ def of_row(
         for text in dict.fromkeys(likelihood(record.prompt) for record in good if record.prompt):
             notes.add(at, F1, text)
     low, high = standing.interval or (None, None)
-    return {f"{F1}_low": low, f"{F1}_high": high, f"{F1}_mark": standing.rank}
+    seeds = len({record.cell.seed for record in good})
+    return {f"{F1}_low": low, f"{F1}_high": high, f"{F1}_seeds": seeds, f"{F1}_mark": standing.rank}
 
 
 def _mark_floors(at: int, good: Sequence[Record], numbers: Mapping[str, Any], notes: Notes) -> None:

@@ -24,7 +24,7 @@ TEXTS = (*NAMES, "status", "weights", "note")
 #: Those that hold whole numbers.
 WHOLE = (
     "seeds", "seeds_failed", "suspect_seeds", "trainable_params", "total_params", "train_samples",
-    "validation_samples", "test_samples", "classes", "texts",
+    "validation_samples", "test_samples", "classes", "texts", "macro_f1_seeds",
 )  # fmt: skip
 
 Values = Mapping[Any, Any]

@@ -88,7 +88,7 @@ def _columns(quantities: Sequence[Quantity]) -> tuple[Column, ...]:
     f1, *others = map(column_of, quantities)
 
     def with_seeds(row: Values) -> str:
-        return f"{f1.write(row)} (n={row['seeds']})" if row["seeds"] else str(row["status"])
+        return f"{f1.write(row)} (n={row['macro_f1_seeds']})" if row["seeds"] else str(row["status"])
 
     def interval(row: Values) -> str:
         low, high = row["macro_f1_low"], row["macro_f1_high"]

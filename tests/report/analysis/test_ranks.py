@@ -69,6 +69,12 @@ def test_a_row_without_an_interval_is_told_from_none(make_record: MakeRecord) ->
     assert found(records) == {"high": "", "alone": ""}
 
 
+def test_windows_and_totals_are_no_two_measurements_alike(make_record: MakeRecord) -> None:
+    total, other = (rows(make_record, {name: [rate, rate + 1]}) for name, rate in (("a", 90.0), ("b", 50.0)))
+    assert found([*total, *other])["a"] == "best"
+    assert found([*(windowed(record, 89.0, 91.0) for record in total), *other]) == {"a": "", "b": ""}
+
+
 def test_rows_without_the_number_take_no_rank_away(make_record: MakeRecord) -> None:
     records = rows(make_record, {"high": (100.0, 100.1), "low": (70.0, 70.1)})
     records += [make_record("oom", method="failed"), make_record(method="untrained", fields={"training": None})]

@@ -216,6 +216,15 @@ def test_rows_without_f1_take_no_rank_away(cells: Cells) -> None:
     assert ranks(failed, row(cells, "A", PERFECT), row(cells, "B", WRONG)) == ["", "best", ""]
 
 
+def test_rows_of_two_models_are_judged_on_the_same_texts(cells: Cells) -> None:
+    """As within a budget, where any model may win."""
+    rows = [[cells.measured(one, method="A", model=model)] for model, one in (("large", PERFECT), ("small", WRONG))]
+    judge = Judge([record for of in rows for record, _ in of], reader([cell for of in rows for cell in of]))
+    _, other = judge.standings([[record for record, _ in of] for of in rows], lambda _: "all")
+    assert other.against is not None
+    assert (other.against.verdict, other.against.over) == ("lower", ("texts",))
+
+
 def test_standings_within_other_groups(cells: Cells) -> None:
     """Two rows that are best of nothing together may be best of their own."""
     rows = [row(cells, "A", PERFECT), row(cells, "B", PERFECT), row(cells, "C", WRONG), row(cells, "D", WRONG)]

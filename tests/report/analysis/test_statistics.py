@@ -94,6 +94,17 @@ def test_an_interval_holds_no_impossible_values(make_record: MakeRecord) -> None
     assert (over_seeds(records, TRAIN).high or 0) > 100
 
 
+def test_what_is_predicted_counts_once_a_seed(make_record: MakeRecord) -> None:
+    records = []
+    for seed, f1, repeats in ((0, 0.9, 1), (1, 0.5, 3)):
+        for repeat in range(repeats):
+            record = make_record(seed=seed, macro_f1=f1, train_rate=100.0 * (repeat + 1))
+            records.append(record.model_copy(update={"cell": record.cell.model_copy(update={"repeat": repeat})}))
+    f1, rate = over_seeds(records, F1), over_seeds(records, TRAIN)
+    assert (f1.mean, f1.std) == (pytest.approx(0.7), pytest.approx(0.4 / 2**0.5))
+    assert (rate.mean, rate.known) == (pytest.approx(175), 4)
+
+
 def test_rows_are_told_apart_by_all_but_the_seed(make_record: MakeRecord) -> None:
     records = [make_record(seed=seed, options={"rank": rank}) for seed in (0, 1) for rank in (4, 8)]
     assert by_row(records) == [[records[0], records[2]], [records[1], records[3]]]

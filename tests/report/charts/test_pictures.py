@@ -86,9 +86,21 @@ def test_the_other_process_may_be_killed(monkeypatch: pytest.MonkeyPatch, one: l
 def test_it_may_not_start(monkeypatch: pytest.MonkeyPatch, one: list[bytes]) -> None:
     monkeypatch.setattr(pictures, "FEW", 0)
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(OSError, match="nowhere"):
+        Drawer()
     with Pictures(("png",)) as drawn:
         drawn.add(SPEC, "f/a")
         assert list(drawn.files().values()) == one[1:]
+
+
+def test_it_goes_on_with_charts_that_come_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "FEW", 0)
+    with Pictures(("svg",)) as drawn:
+        drawn.add(SPEC, "f/a")
+        assert ends(lambda: drawn._aside is not None and not drawn._aside.is_alive()), "nothing waits"
+        drawn.add(SPEC, "f/b")
+        assert ends(lambda: "f/b" in drawn._drawn)
+        assert len(drawers()) == 1
 
 
 def test_what_it_cannot_draw_is_an_error_of_this_one() -> None:

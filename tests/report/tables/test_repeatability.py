@@ -53,4 +53,4 @@ def test_repeats_are_one_row_and_tell_nothing_of_its_f1(make_record: MakeRecord)
     (row,) = table.frame.to_dict("records")
     assert row["seeds"] == 3
     assert pd.isna(row["macro_f1_low"])
-    assert "n repeats of each seed" in table.caption
+    assert "n measurements that succeeded, repeats of seeds among them" in table.caption
