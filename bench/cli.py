@@ -5,6 +5,7 @@ Exit codes: 0 all cells ok, 1 some cells failed (their rows say how) or the disk
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -208,6 +209,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from bench.errors import RequestError, StoppedError, printable
 
     parsed = _parser().parse_args(arguments)
+    if sys.stdin is None:  # closed by whoever started this; what draws charts takes its number for one of its own files
+        os.open(os.devnull, os.O_RDONLY)
     try:
         return int(parsed.act(parsed))
     except (RequestError, StoppedError) as error:
@@ -218,7 +221,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"tunebench: {printable(str(error.filename or 'a file'))}: {error.strerror}", file=sys.stderr)
         return verbs.WRONG_REQUEST
     except KeyboardInterrupt:
-        print("tunebench: interrupted; finished cells are kept, the same command goes on from here", file=sys.stderr)
+        kept = "; finished cells are kept, the same command goes on from here" if parsed.verb == "run" else ""
+        print(f"tunebench: interrupted{kept}", file=sys.stderr)
         return verbs.INTERRUPTED
 
 

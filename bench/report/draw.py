@@ -1,6 +1,7 @@
 """A report: on the terminal and as files."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -49,9 +50,10 @@ def draw(paths: Sequence[Path], reports: Path, console: Console, formats: Sequen
 
 
 def _show(tables: Mapping[str, Table], console: Console) -> None:
-    terminal.show(tables["table3"], console)
-    if compared := tables.get(comparisons.NAME):
-        terminal.show(comparisons.brief(compared), console)
+    with suppress(SystemExit):  # of the console, where nobody reads any more; the files are wanted all the same
+        terminal.show(tables["table3"], console)
+        if compared := tables.get(comparisons.NAME):
+            terminal.show(comparisons.brief(compared), console)
 
 
 def _require_no_less(paths: Sequence[Path], target: Path) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from bench.report.results.measured import Measured
 from bench.store import write_text
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped, study
+from tests.support import COMMAND, environment
 
 ALWAYS = {"table3.md", "table3.csv", "table3.tex", "records.jsonl", "study.json"}
 EFFICIENCY = {"efficiency.md", "efficiency.csv"}
@@ -98,6 +100,13 @@ def test_comparisons_of_two_runs_are_rows_of_one_table(run_folder: Path, tmp_pat
     assert len({row["machine"] for row in rows}) == 2
     assert [row["macro_f1_difference"] for row in rows] == ["0.08391608391608396"] * 2
     assert "Another CPU" in said[said.index("paired comparisons") :]
+
+
+@pytest.mark.parametrize("how", ['exec "$0" "$@" <&-', '"$0" "$@" | :'], ids=["no stdin", "nobody reads"])
+def test_it_writes_whatever_becomes_of_its_streams(run_folder: Path, tmp_path: Path, how: str) -> None:
+    told = [*COMMAND, "report", str(run_folder), "--reports", "reports"]
+    subprocess.run(["sh", "-c", how, *told], cwd=tmp_path, env=environment(), check=True, timeout=60)
+    assert {path.name for path in (tmp_path / "reports" / "s").iterdir()} >= ALWAYS | {"report.html", "report.json"}
 
 
 def test_intervals_are_over_the_predicted_texts(run_folder: Path, tmp_path: Path) -> None:

@@ -77,6 +77,18 @@ COSTS = (
     _ratio("forward_gflops", "FLOPs\nratio"),
     _ratio("trainable_params", "Trainable\nparams ratio"),
 )
+CAPTION = (
+    "Macro F1 of the first method minus that of the second, on the same texts with the same seeds: mean over seeds. "
+    f"{LEVEL:.0%} interval: percentile bootstrap over {RESAMPLES:,} resamples of the texts, alike for both methods "
+    f"and all seeds, and of the seeds where there are several. {LEVEL:.0%} interval over seeds: Student's t interval "
+    "of the seeds' differences, which it takes to be normally distributed; a single seed has no such interval, and its "
+    "verdict is about those runs alone. First higher: all intervals of the row lie above 0; second higher: all lie "
+    "below. Intervals are not corrected for the number of comparisons."
+)
+CAPTION_OF_FILES = (
+    "Texts that only one got right: mean over seeds. McNemar p: exact, two-sided, of equal accuracy; given for a "
+    "single seed. Ratios: first divided by second, median over seeds (lowest to highest)."
+)
 #: Columns that a terminal has room for.
 BRIEF = ("difference", "interval", "seeds", "verdict")
 
@@ -103,7 +115,7 @@ def build(study: Mapping[str, Any], measured: Sequence[Measured], *, source: str
     return Table(
         name=NAME,
         title=title,
-        caption=_caption(rows),
+        caption=f"{CAPTION} {CAPTION_OF_FILES}",
         heads=HEADS,
         columns=(*BUYS, *COSTS),
         frame=frame_of(rows, TEXTS),
@@ -119,7 +131,7 @@ def brief(table: Table) -> Table:
     columns = tuple(column for column in table.columns if column.name in BRIEF)
     names = [*table.heads, *BRIEF]
     marks = {mark for (_, name), marks in table.marks.items() if name in names for mark in marks}
-    caption = table.caption
+    caption = CAPTION
     if not table.frame["seeds_interval_low"].isna().all():
         caption += " The interval over seeds is in the files."
     footnotes = tuple(note for note in table.footnotes if not note.mark or note.mark in marks)
@@ -211,21 +223,3 @@ def _own_settings(pairing: Pairing) -> str:
     first, second = (row[0][0].cell.train.model_dump() for row in (pairing.first, pairing.second))
     apart = [f"{key} = {value} and {second[key]}" for key, value in first.items() if second[key] != value]
     return one_line(", ".join(apart), 160)
-
-
-def _caption(rows: Sequence[Mapping[str, Any]]) -> str:
-    found = [row for row in rows if row["macro_f1_difference"] is not None]
-    parts = [
-        "Macro F1 of the first method minus that of the second, on the same texts with the same seeds: mean over "
-        "seeds.",
-        f"{LEVEL:.0%} interval: percentile bootstrap over {RESAMPLES:,} resamples of the texts, alike for both methods "
-        "and all seeds, and of the seeds where there are several.",
-        f"{LEVEL:.0%} interval over seeds: Student's t interval of the seeds' differences, which it takes to be "
-        "normally distributed; a single seed has no such interval, and its verdict is about those runs alone.",
-        "First higher: all intervals of the row lie above 0; second higher: all lie below.",
-        f"Comparisons with an interval: {len(found)} of {len(rows)}; intervals are not corrected for their number.",
-        "Texts that only one got right: mean over seeds.",
-        "McNemar p: exact, two-sided, of equal accuracy; given for a single seed.",
-        "Ratios: first divided by second, median over seeds (lowest to highest).",
-    ]
-    return " ".join(parts)

@@ -100,9 +100,9 @@ def test_what_is_predicted_counts_once_a_seed(make_record: MakeRecord) -> None:
         for repeat in range(repeats):
             record = make_record(seed=seed, macro_f1=f1, train_rate=100.0 * (repeat + 1))
             records.append(record.model_copy(update={"cell": record.cell.model_copy(update={"repeat": repeat})}))
-    f1, rate = over_seeds(records, F1), over_seeds(records, TRAIN)
-    assert f1.mean == pytest.approx(0.7)
-    assert f1.std == pytest.approx(0.4 / 2**0.5)
+    predicted, rate = over_seeds(records, F1), over_seeds(records, TRAIN)
+    assert predicted.mean == pytest.approx(0.7)
+    assert predicted.std == pytest.approx(0.4 / 2**0.5)
     assert rate.mean == pytest.approx(175)
     assert rate.known == 4
 

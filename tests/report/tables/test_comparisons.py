@@ -101,7 +101,7 @@ def test_caption(cells: Cells) -> None:
     assert " 95% interval over seeds: Student's t interval of the seeds' differences" in found.caption
     assert "which it takes to be normally distributed" in found.caption
     assert " First higher: all intervals of the row lie above 0; second higher: all lie below. " in found.caption
-    assert " Comparisons with an interval: 1 of 2; intervals are not corrected for their number. " in found.caption
+    assert " Intervals are not corrected for the number of comparisons. " in found.caption
     assert " McNemar p: exact, two-sided, of equal accuracy; given for a single seed. " in found.caption
 
 
