@@ -5,9 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, time
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -141,3 +142,11 @@ def records(run_folder: Path) -> dict[str, dict[str, Any]]:
     """The records of a run folder by ``method/seed``, read as any reader of the files would."""
     found = [json.loads(path.read_text(encoding="utf-8")) for path in run_folder.glob("cells/*/record.json")]
     return {f"{record['cell']['method']['name']}/{record['cell']['seed']}": record for record in found}
+
+
+def wait_for(what: Callable[[], bool], seconds: float) -> bool:
+    """Whether something comes to hold within so many seconds."""
+    deadline = monotonic() + seconds
+    while not (done := what()) and monotonic() < deadline:
+        sleep(0.01)
+    return done

@@ -50,11 +50,11 @@ def write(files: Mapping[str, bytes], records_sha256: str, formats: Sequence[str
         RunFolderError: a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    before = _earlier(folder)
+    before, home = _earlier(folder), folder.resolve()
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.parent.resolve().is_relative_to(folder.resolve()):
+        if not path.parent.resolve().is_relative_to(home):
             raise RunFolderError(f"{path.parent} is a link that leads out of the report; put a folder in its place")
         write_bytes(path, content)
     _delete({name: digest for name, digest in before.items() if name not in files}, folder)

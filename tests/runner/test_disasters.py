@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from tests.support import (
     mounted,
     records,
     small_study,
+    wait_for,
     write_plugin,
     write_study,
     write_texts,
@@ -61,13 +62,6 @@ class Bench:
 @pytest.fixture
 def bench(tiny_encoder: Path, tmp_path: Path) -> Bench:
     return Bench(tmp_path, tiny_encoder)
-
-
-def wait_for(what: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not (done := what()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return done
 
 
 def lives(process_id: int) -> bool:

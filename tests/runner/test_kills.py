@@ -9,7 +9,6 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +16,17 @@ import psutil
 import pytest
 
 from bench.store import RunFolder, read_record
-from tests.support import COMMAND, TEST_ROWS, TRAIN_ROWS, command, environment, small_study, write_study, write_texts
+from tests.support import (
+    COMMAND,
+    TEST_ROWS,
+    TRAIN_ROWS,
+    command,
+    environment,
+    small_study,
+    wait_for,
+    write_study,
+    write_texts,
+)
 
 KILLS = int(os.environ.get("TUNEBENCH_KILLS", "3"))
 SEEDS = list(range(6 if KILLS >= 50 else 1))
@@ -67,13 +76,6 @@ class Study:
         kept = {cell_id: seen.get(cell_id) for cell_id in self.finished}
         assert kept == self.finished, "a finished cell was lost or measured again"
         self.finished = seen
-
-
-def wait_for(what: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not (done := what()) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return done
 
 
 def lives(process: psutil.Process) -> bool:

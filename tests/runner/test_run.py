@@ -36,6 +36,7 @@ from tests.support import (
     records,
     refused,
     small_study,
+    wait_for,
     write_plugin,
     write_study,
     write_texts,
@@ -482,13 +483,6 @@ def test_the_same_seed_gives_the_same_predictions(bench, finished):
 
 
 # From here on real processes: the command as its users run it.
-
-
-def wait_for(what: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not (done := what()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return done
 
 
 def alive(processes: Sequence[psutil.Process]) -> list[psutil.Process]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from bench.record import Record
-from bench.report.analysis.statistics import Quantity
+from bench.report.analysis.statistics import Quantity, measured
 
 Rank = Literal["best", "second", ""]
 """What a number is among those of its group; empty where it is neither, or the intervals do not tell."""
@@ -64,7 +64,7 @@ def of_rates(
     for quantity in quantities:
         for places in groups:
             known = [at for at in places if content[at][quantity.centre] is not None]
-            if len({quantity.estimates(_good(rows[at])) is None for at in known}) > 1:
+            if len({quantity.estimates(measured(rows[at])) is None for at in known}) > 1:
                 continue  # a total over all steps is no median of windows
             ends = {at: _ends(content[at], quantity.column) for at in known}
             order = sorted(known, key=lambda at: -content[at][quantity.centre])
@@ -90,13 +90,9 @@ def _ends(row: Mapping[str, Any], column: str) -> tuple[float, float] | None:
     return None if low is None or high is None else (low, high)
 
 
-def _good(row: Sequence[Record]) -> list[Record]:
-    return [record for record in row if record.status == "ok"]
-
-
 def _comparable(rows: Sequence[Sequence[Record]]) -> bool:
     """Whether throughputs of these rows differ by their methods alone, and none is in doubt."""
-    good = [record for row in rows for record in _good(row)]
+    good = [record for row in rows for record in measured(row)]
     return len(set(map(_conditions, good))) == 1 and all(record.stamp != "suspect" for record in good)
 
 

@@ -54,6 +54,11 @@ def by_row(records: Iterable[Record]) -> list[list[Record]]:
     return list(rows.values())
 
 
+def measured(row: Iterable[Record]) -> list[Record]:
+    """The records of a row that succeeded."""
+    return [record for record in row if record.status == "ok"]
+
+
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """One column of numbers.

@@ -54,13 +54,13 @@ def _require_apart(results: Results) -> None:
 
 def _results(path: Path, warn: Warn) -> Results:
     run_folder = RunFolder(path)
-    if not run_folder.run.exists() and not (path / archive.RECORDS).exists():
-        raise RunFolderError(
-            f"{path} is neither a run folder nor a report: it has no {run_folder.run.name} and no {archive.RECORDS}"
-        )
     if run_folder.run.exists():
         return Results((_run(run_folder, warn),))
-    return archive.read(path)
+    if (path / archive.RECORDS).exists():
+        return archive.read(path)
+    raise RunFolderError(
+        f"{path} is neither a run folder nor a report: it has no {run_folder.run.name} and no {archive.RECORDS}"
+    )
 
 
 def _run(run_folder: RunFolder, warn: Warn) -> Run:

@@ -9,7 +9,7 @@ from bench.printable import one_line
 from bench.published import Published
 from bench.published.quantities import TITLES
 from bench.report.analysis.standings import Judge, Standing
-from bench.report.analysis.statistics import LEVEL
+from bench.report.analysis.statistics import LEVEL, measured
 from bench.report.results.published_rows import Both, both
 from bench.report.results.run import Run
 from bench.report.tables import published_verdicts, scores
@@ -127,19 +127,19 @@ def _mark(at: int, one: Both, run: Run, notes: Notes) -> None:
     most = {"train": cell.data.max_train_samples, "evaluated": cell.data.max_evaluation_samples}
     parts = [f"at most {count} {texts} texts" for texts, count in most.items() if count is not None]
     parts += ["the validation split"] if cell.data.evaluate_split == "validation" else []
-    if parts and any(record.quality for record in scores.measured(one.records)):
+    if parts and any(record.quality for record in measured(one.records)):
         notes.add(at, scores.F1, f"measured with {' and '.join(parts)}")
 
 
 def _columns(pair: Pair) -> tuple[Column, ...]:
     """A published number, the measured one, and what that says of it."""
-    title, measured = TITLES[pair.printed[-1]], column_of(pair.quantity)
+    title, ours = TITLES[pair.printed[-1]], column_of(pair.quantity)
 
     def printed(row: Values) -> str:
         return row[f"{pair.published}_printed"] or DASH
 
     def with_seeds(row: Values) -> str:
-        return f"{measured.write(row)} (n={row['seeds']})" if row["seeds"] else str(row["status"])
+        return f"{ours.write(row)} (n={row['seeds']})" if row["seeds"] else str(row["status"])
 
     def interval(row: Values) -> str:
         low, high = row[f"{scores.F1}_low"], row[f"{scores.F1}_high"]
@@ -160,13 +160,13 @@ def _columns(pair: Pair) -> tuple[Column, ...]:
     if pair.by == "interval":
         return (
             published,
-            Column(measured.name, measured.header, with_seeds),
+            Column(ours.name, ours.header, with_seeds),
             Column(F1_INTERVAL, f"{title} {LEVEL:.0%}\ninterval", interval),
             Column(pair.judged, f"Published {title}\nin the interval", verdict),
         )
     if pair.by == "digits":
-        return published, measured, Column(pair.judged, f"{title}:\nverdict", verdict)
-    return published, measured, Column(pair.judged, f"{title}:\nmeasured / published", ratio)
+        return published, ours, Column(pair.judged, f"{title}:\nverdict", verdict)
+    return published, ours, Column(pair.judged, f"{title}:\nmeasured / published", ratio)
 
 
 PUBLISHED_IN = Column("published_in", "Published in", lambda row: str(row["published_in"]), prose=True)

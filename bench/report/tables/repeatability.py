@@ -9,7 +9,7 @@ import pandas as pd
 from bench.printable import one_line
 from bench.record import Record
 from bench.report.analysis import quantities
-from bench.report.analysis.statistics import Quantity, mean_std
+from bench.report.analysis.statistics import Quantity, mean_std, measured
 from bench.report.tables import efficiency, stamp
 from bench.report.tables.conditions import conditions
 from bench.report.tables.footnotes import Notes
@@ -43,7 +43,7 @@ def build(run_title: str, records: Sequence[Record], *, source: str = "") -> Tab
     notes = Notes()
     content = describe(rows, QUANTITIES, notes)
     for at, row in enumerate(rows):
-        good = [record for record in row if record.status == "ok"]
+        good = measured(row)
         for quantity in QUANTITIES:
             content[at] |= _variation(quantity, good)
         content[at] |= stamp.mark(at, row, notes) | {"note": notes.of_row(at)}

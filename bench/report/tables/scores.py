@@ -8,15 +8,10 @@ from bench.record import Quality, Record
 from bench.report.analysis.quantities import macro_f1
 from bench.report.analysis.ranks import Rank
 from bench.report.analysis.standings import Standing
-from bench.report.analysis.statistics import mean_std
+from bench.report.analysis.statistics import mean_std, measured
 from bench.report.tables.footnotes import COLLAPSED, WRITTEN_AT_FLOOR, Footnote, Notes, likelihood
 
 F1 = "macro_f1"
-
-
-def measured(row: Sequence[Record]) -> list[Record]:
-    """The records of a row that succeeded."""
-    return [record for record in row if record.status == "ok"]
 
 
 def of_row(

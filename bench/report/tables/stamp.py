@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from bench.printable import one_line
 from bench.record import Record
+from bench.report.analysis.statistics import measured
 from bench.report.tables.footnotes import Notes
 from bench.report.tables.table import DASH, Column, Values, failures
 
@@ -43,7 +44,7 @@ def mark(at: int, row: Sequence[Record], notes: Notes) -> dict[str, Any]:
         row: its records.
         notes: to add to.
     """
-    good = [record for record in row if record.status == "ok"]
+    good = measured(row)
     if not good:
         notes.add(at, STAMP, failures(row))
         return {STAMP: "", "suspect_seeds": None, "stamp_reasons": ""}

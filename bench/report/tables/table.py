@@ -13,7 +13,7 @@ from bench.printable import one_line
 from bench.record import Record
 from bench.report.analysis.names import HEADS, NAMES, NOT_A_SETTING, apart, flat, labels
 from bench.report.analysis.ranks import Rank
-from bench.report.analysis.statistics import Quantity, by_row, over_seeds
+from bench.report.analysis.statistics import Quantity, by_row, measured, over_seeds
 from bench.report.tables.footnotes import Footnote, Notes, mark_sources
 
 DASH = "–"
@@ -164,7 +164,7 @@ def describe(rows: Sequence[Sequence[Record]], quantities: Sequence[Quantity], n
     names = _names([row[0].cell for row in rows], notes)
     content = [names[at] | _row(at, row, quantities, notes) for at, row in enumerate(rows)]
     for quantity in quantities:
-        good = [[record for record in row if record.status == "ok"] for row in rows]
+        good = list(map(measured, rows))
         if any(quantity.estimates(row) for row in good):
             for at, row in enumerate(good):
                 if quantity.estimates(row) is None and content[at][quantity.centre] is not None:
@@ -186,7 +186,7 @@ def _row(at: int, records: Sequence[Record], quantities: Sequence[Quantity], not
     cell = records[0].cell
     synthetic = any(r.cell.dataset.synthetic or (r.data is not None and r.data.synthetic) for r in records)
     mark_sources(notes, at, cell, synthetic)
-    good = [record for record in records if record.status == "ok"]
+    good = measured(records)
     failed = [record for record in records if record.status != "ok"]
     messages = failures(records)
     if good and failed:

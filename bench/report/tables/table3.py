@@ -11,7 +11,7 @@ from bench.report.analysis import ranks
 from bench.report.analysis.bootstrap import RESAMPLES
 from bench.report.analysis.quantities import quantities_of
 from bench.report.analysis.standings import Against, Judge, Standing
-from bench.report.analysis.statistics import LEVEL, Quantity
+from bench.report.analysis.statistics import LEVEL, Quantity, measured
 from bench.report.tables import scores, stamp
 from bench.report.tables.conditions import conditions
 from bench.report.tables.footnotes import Footnote, Notes
@@ -136,7 +136,7 @@ def _said(against: Against, best: str) -> str:
 
 
 def _warn(at: int, row: Sequence[Record], notes: Notes) -> None:
-    for record in scores.measured(row):
+    for record in measured(row):
         of_seed = f"seed {record.cell.seed}: " if len(row) > 1 else ""
         if record.study_batch_size is not None:
             tried = f"the study's batch size of {record.study_batch_size} ran out of memory"

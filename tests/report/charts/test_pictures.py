@@ -3,8 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
 import psutil
@@ -14,7 +12,7 @@ from bench.report.charts import drawer, insight_chart, picture, pictures
 from bench.report.charts.drawer import Drawer
 from bench.report.charts.pictures import FEW, Pictures
 from tests.report.drawn import bars
-from tests.support import ROOT
+from tests.support import ROOT, wait_for
 
 SPEC: dict[str, Any] = insight_chart.spec(bars())
 
@@ -27,14 +25,6 @@ def one() -> list[bytes]:
 def drawers() -> list[psutil.Process]:
     """The processes that draw for this one."""
     return [each for each in psutil.Process().children() if drawer.__name__ in each.cmdline()]
-
-
-def ends(holds: Callable[[], bool]) -> bool:
-    """Whether something comes to hold within half a minute."""
-    until = time.monotonic() + 30
-    while not holds() and time.monotonic() < until:
-        time.sleep(0.05)
-    return holds()
 
 
 @pytest.mark.parametrize(
@@ -58,7 +48,7 @@ def test_all_are_alike_whichever_process_draws_them(one: list[bytes]) -> None:
         for number in range(FEW + 2):
             drawn.add(SPEC, f"f/{number}")
         assert len(drawers()) == 1
-        assert ends(lambda: bool(drawn._drawn)), "the other process draws before this one does"
+        assert wait_for(lambda: bool(drawn._drawn), 30), "the other process draws before this one does"
         found = drawn.files()
     assert list(found) == [f"f/{number}.{kind}" for number in range(FEW + 2) for kind in ("svg", "png")]
     assert list(found.values()) == one * (FEW + 2)
@@ -97,9 +87,9 @@ def test_it_goes_on_with_charts_that_come_later(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(pictures, "FEW", 0)
     with Pictures(("svg",)) as drawn:
         drawn.add(SPEC, "f/a")
-        assert ends(lambda: drawn._aside is not None and not drawn._aside.is_alive()), "nothing waits"
+        assert wait_for(lambda: drawn._aside is not None and not drawn._aside.is_alive(), 30), "nothing waits"
         drawn.add(SPEC, "f/b")
-        assert ends(lambda: "f/b" in drawn._drawn)
+        assert wait_for(lambda: "f/b" in drawn._drawn, 30)
         assert len(drawers()) == 1
 
 
@@ -107,7 +97,7 @@ def test_what_it_cannot_draw_is_an_error_of_this_one() -> None:
     with Pictures(("png",)) as drawn:
         for number in range(FEW + 1):
             drawn.add({} if number == 0 else SPEC, f"f/{number}")
-        assert ends(lambda: "f/1" in drawn._drawn), "the first was tried"
+        assert wait_for(lambda: "f/1" in drawn._drawn, 30), "the first was tried"
         with pytest.raises(KeyError, match="usermeta"):
             drawn.files()
     assert not drawers()
@@ -142,4 +132,4 @@ def test_it_ends_with_a_killed_parent() -> None:
         assert parent.stdout is not None
         process = psutil.Process(int(parent.stdout.readline().split()[-1]))
         parent.kill()
-    assert ends(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+    assert wait_for(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, 30)
