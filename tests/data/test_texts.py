@@ -64,9 +64,9 @@ def as_parquet(rows: list[tuple[str, Any]]) -> bytes:
 
 FORMATS = {
     "jsonl": as_jsonl(ROWS),
-    "jsonl.gz": gzip.compress(as_jsonl(ROWS)),
+    "jsonl.gz": gzip.compress(as_jsonl(ROWS), mtime=0),
     "csv": as_csv(ROWS),
-    "csv.gz": gzip.compress(as_csv(ROWS)),
+    "csv.gz": gzip.compress(as_csv(ROWS), mtime=0),
     "parquet": as_parquet(ROWS),
 }
 
@@ -210,10 +210,10 @@ class TestBroken:
             ("test.jsonl", as_jsonl([("", 1)]), "line 1: text must be a non-empty string, got ''"),
             ("test.jsonl", as_jsonl([(" \n\t", 1)]), "line 1: text must be a non-empty string"),
             ("test.jsonl", as_jsonl([(3, 1)]), "line 1: text must be a non-empty string, got 3"),
-            ("test.jsonl.gz", gzip.compress(GOOD)[:-12], "test.jsonl.gz: corrupt or cut short"),
+            ("test.jsonl.gz", gzip.compress(GOOD, mtime=0)[:-12], "test.jsonl.gz: corrupt or cut short"),
             ("test.jsonl.gz", GOOD, "test.jsonl.gz: corrupt or cut short"),
-            ("test.jsonl.gz", gzip.compress(GOOD)[:20] + b"\xff" * 40, "test.jsonl.gz: corrupt or cut short"),
-            ("test.csv.gz", gzip.compress(as_csv(ROWS))[:-4] + b"0000", "test.csv.gz: corrupt or cut short"),
+            ("test.jsonl.gz", gzip.compress(GOOD, mtime=0)[:20] + b"\xff" * 40, "test.jsonl.gz: corrupt or cut short"),
+            ("test.csv.gz", gzip.compress(as_csv(ROWS), mtime=0)[:-4] + b"0000", "test.csv.gz: corrupt or cut short"),
             ("test.parquet", b"PAR1 and then nothing", "test.parquet: not valid Parquet"),
             ("test.parquet", b"", "test.parquet: not valid Parquet"),
         ],
