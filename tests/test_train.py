@@ -169,6 +169,7 @@ class TestTrain:
         assert Watched.steps == [0, 1, 2, 3]
         assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
+    @pytest.mark.timed
     def test_the_harness_s_own_time_is_told_from_the_steps(self, tiny_encoder: Path) -> None:
         """Warm-up and progress are looked after between two steps; a method's hook is a part of its step."""
 

@@ -58,6 +58,7 @@ class TestGenerate:
         assert done.stdout.strip() == hash_of(generate(profile(), "validation"))
         assert len({hash_of(generate(profile(), split)) for split in ("train", "validation", "test")}) == 3
 
+    @pytest.mark.timed
     def test_a_large_split_is_quick(self) -> None:
         start = time.perf_counter()
         texts, _ = generate(profile(label_counts=(12_500, 12_500), words=(230,) * len(PERCENTS)), "train")

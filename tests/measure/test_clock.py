@@ -10,6 +10,7 @@ import torch
 from bench.measure.clock import StepClock, held_garbage_collection
 
 
+@pytest.mark.timed
 def test_times_each_step() -> None:
     clock = StepClock(torch.device("cpu"))
     time.sleep(0.05)

@@ -202,6 +202,7 @@ class TestAside:
         phases.finish()
         assert phases.done[1].seconds >= 0.1
 
+    @pytest.mark.timed
     def test_conditions_are_those_of_all_parts(self, phases: Phases) -> None:
         phases.start("train")
         for _ in range(2):
