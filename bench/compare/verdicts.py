@@ -11,7 +11,7 @@ from bench.compare.couples import Couple
 from bench.compare.metrics import Metric
 from bench.compare.noise import Noise
 from bench.record import Record
-from bench.report.analysis.compared import speed_conditions
+from bench.report.analysis.alike import conditions
 from bench.report.tables.stamp import stamp_of
 
 Verdict = Literal[
@@ -163,7 +163,7 @@ def _unlike(metric: Metric, cells: Sequence[Couple]) -> Verdict | None:
         return "other data"
     if metric.kind == "quality":
         return None
-    unlike = any(not (a.machine and b.machine) or speed_conditions(a) != speed_conditions(b) for a, b in pairs)
+    unlike = any(not (a.machine and b.machine) or conditions(a) != conditions(b) for a, b in pairs)
     return "other machine" if unlike else None
 
 

@@ -62,7 +62,7 @@ def build(results: Results, formats: Collection[str], show: Show | None = None) 
     """
     files: dict[str, bytes] = {}
     kinds = [kind for kind, format_ in PICTURES.items() if format_ in formats]
-    with Pictures(kinds) as pictures:
+    with Pictures(kinds, page="html" in formats) as pictures:
         if kinds or "csv" in formats:  # first, so that they are drawn while the rest is computed
             shown = insights.files(results, pictures)
             files |= {name: content for name, content in shown.items() if _wanted(name, formats)}
@@ -78,7 +78,8 @@ def build(results: Results, formats: Collection[str], show: Show | None = None) 
         if "tex" in formats:
             files["tables.tex"] = latex.document(tables.values()).encode()
         if "html" in formats:
-            files["report.html"] = document.build(results, tables, judges, found_rows, files).encode()
+            page = document.build(results, tables, judges, found_rows, pictures.script(), files)
+            files["report.html"] = page.encode()
         files |= pictures.files()
     return Contents(tables, files | {name: text.encode() for name, text in archive.texts(results).items()})
 

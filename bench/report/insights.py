@@ -5,19 +5,18 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from bench.cell import Cell, slug
-from bench.insight import Insight, Value
+from bench.insight import Insight
 from bench.printable import one_line
 from bench.report.analysis.names import NAMES, NOT_A_SETTING, apart, flat, labels
 from bench.report.charts import figures
 from bench.report.charts.pictures import Pictures
-from bench.report.results import quotes
 from bench.report.results.measured import Measured, Shown, by_row
 from bench.report.results.run import Results, told_apart
+from bench.report.tables import insight_table
 from bench.report.tables.render import MARKDOWN
 
 FOLDER, INDEX = "insights", "insights.md"
 LONGEST_TEXT = 2000
-TABLE_ROWS, TABLE_COLUMNS = 20, 12
 INTRODUCTION = (
     "What methods show beyond the table: of each row one seed, the first that was measured and shows something."
 )
@@ -115,30 +114,18 @@ def _shown(part: Insight, path: str, number: int, png: bool) -> list[str]:
 
 def _left_out(shown: Shown) -> list[str]:
     """What the index says of columns that it must not show."""
-    if not shown.left_out:
-        return []
-    figure = " There is no figure, for its chart needs what is left out." if shown.chart_lost else ""
-    return [
-        f"Left out, for texts of more than {quotes.QUOTE_CHARACTERS} characters quote the data: "
-        f"{', '.join(map(_markdown, shown.left_out))}. The run folder keeps them in the cell's insights.json.{figure}"
-    ]
+    said = insight_table.left_out(shown)
+    where = ["The cell's insights.json in the run folder has all."] if shown.left_out else []
+    return [_markdown(" ".join(said + where))] if said else []
 
 
 def _table(part: Insight) -> list[str]:
-    names = list(part.columns)[:TABLE_COLUMNS]
-    if not names:
+    heads, rows, cut = insight_table.beginning(part)
+    if not heads:
         return []
-    columns = [part.columns[name][:TABLE_ROWS] for name in names]
-    rows = [map(_value, names), ["---"] * len(names), *(map(_value, row) for row in zip(*columns, strict=True))]
-    grid = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    count = len(part.columns[names[0]])
-    if count <= TABLE_ROWS and len(part.columns) <= TABLE_COLUMNS:
-        return [grid]
-    return [grid, f"Shown is the beginning of {count} rows and {len(part.columns)} columns."]
-
-
-def _value(value: Value) -> str:
-    return "" if value is None else _markdown(f"{value:.6g}" if isinstance(value, float) else str(value))
+    lines = [heads, ["---"] * len(heads), *rows]
+    grid = "\n".join(f"| {' | '.join(map(_markdown, line))} |" for line in lines)
+    return [grid, cut] if cut else [grid]
 
 
 def _markdown(text: str) -> str:

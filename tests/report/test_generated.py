@@ -12,8 +12,9 @@ from bench.report.analysis.quantities import GENERATED, QUANTITIES
 from bench.report.results import archive
 from bench.report.tables.latex import to_latex
 from bench.report.tables.render import to_csv, to_markdown
+from bench.report.tables.scores import NO_INTERVAL
 from bench.report.tables.table import Table
-from bench.report.tables.table3 import NO_INTERVAL, build
+from bench.report.tables.table3 import build
 from tests.report.conftest import MakeRecord
 
 REPORTS = Path(__file__).parents[2] / "reports"

@@ -202,10 +202,8 @@ def test_text_from_elsewhere_is_escaped(tmp_path: Path, make_record: MakeRecord)
 
 
 QUOTE = "A text of the data, of more characters than any token or name of a class has."
-LEFT_OUT = (
-    "Left out, for texts of more than 60 characters quote the data: a\\*text. The run folder keeps them in the cell's "
-    "insights.json."
-)
+LEFT_OUT = "Left out, for texts of more than 60 characters quote the data: a\\*text."
+IN_THE_RUN = "The cell's insights.json in the run folder has all."
 
 
 def test_a_column_that_quotes_the_data_stays_in_the_run_folder(tmp_path: Path, make_record: MakeRecord) -> None:
@@ -218,7 +216,7 @@ def test_a_column_that_quotes_the_data_stays_in_the_run_folder(tmp_path: Path, m
         assert QUOTE[:30].encode() not in path.read_bytes()
     for path in report.rglob("*.csv"):
         assert path.read_text(encoding="utf-8") == "expert,tokens,row\nexpert 0,10,3\nexpert 1,20,0\n"
-    assert index(report).count(LEFT_OUT) == 2
+    assert index(report).count(f"{LEFT_OUT} {IN_THE_RUN}") == 2
     assert "| expert | tokens | row |" in index(report)
     assert len(list(report.rglob("tokens.svg"))) == 1
     assert QUOTE in (pair[1] / "insights.json").read_text(encoding="utf-8")
@@ -232,7 +230,7 @@ def test_no_figure_of_a_column_that_quotes_the_data(place: str, tmp_path: Path, 
     assert [path.name for path in paths] == ["tokens.csv", INDEX]
     found = index(tmp_path)
     assert "| expert | tokens |\n| --- | --- |\n| expert 0 | 10 |" in found
-    assert f"{LEFT_OUT} There is no figure, for its chart needs what is left out." in found
+    assert f"{LEFT_OUT} There is no chart, for it needs what is left out. {IN_THE_RUN}" in found
     assert QUOTE not in found
 
 

@@ -6,7 +6,7 @@ from statistics import median
 
 import numpy as np
 
-from bench.record import Record
+from bench.report.analysis.alike import conditions
 from bench.report.analysis.paired import Difference, difference
 from bench.report.analysis.pairing import Pairing
 from bench.report.analysis.quantities import QUANTITIES
@@ -87,19 +87,10 @@ def _ratio(quantity: Quantity, names: tuple[str, str], pairs: Sequence[Pair]) ->
         for name, record, value in zip(names, (first, second), values, strict=True):
             if value is None:
                 return f"{name}: {quantity.why_not(record)}"
-        if quantity.column.endswith("per_second") and speed_conditions(first) != speed_conditions(second):
+        if quantity.column.endswith("per_second") and conditions(first) != conditions(second):
             return "measured on different machines or in different precision"
         above, below = (value or 0 for value in values)
         if not below:
             return f"the value of {names[1]} is 0"
         ratios.append(above / below)
     return Ratio(median(ratios), min(ratios), max(ratios))
-
-
-def speed_conditions(record: Record) -> tuple[object, ...]:
-    """What a speed depends on beside the cell."""
-    machine = record.machine
-    if machine is None:
-        return (record.cell_id,)
-    of_device = (machine.gpu,) if machine.device == "cuda" else (machine.cpu, machine.threads)
-    return (machine.device, *of_device, record.precision)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from bench.record import Record
+from bench.report.analysis.alike import conditions, work
 from bench.report.analysis.statistics import Quantity, measured
 
 Rank = Literal["best", "second", ""]
@@ -93,19 +94,8 @@ def _ends(row: Mapping[str, Any], column: str) -> tuple[float, float] | None:
 def _comparable(rows: Sequence[Sequence[Record]]) -> bool:
     """Whether throughputs of these rows differ by their methods alone, and none is in doubt."""
     good = [record for row in rows for record in measured(row)]
-    return len(set(map(_conditions, good))) == 1 and all(record.stamp != "suspect" for record in good)
-
-
-def _conditions(record: Record) -> Hashable:
-    machine, data, speed = record.machine, record.data, record.training.speed if record.training else None
-    return (
-        machine and (machine.device, machine.cpu, machine.gpu, machine.cores, machine.threads),
-        record.precision,
-        data and (data.sha256, data.rows.get(record.cell.data.evaluate_split)),
-        record.cell.data.max_length,
-        record.cell.train.batch_size if speed is None else speed.batch_size,
-        record.inference.batch_size if record.inference else record.cell.train.inference_batch_size,
-    )
+    alike = len({(*conditions(record), *work(record)) for record in good}) == 1
+    return alike and all(record.stamp != "suspect" for record in good)
 
 
 def as_text(ranks: Mapping[tuple[int, str], Rank], at: int, columns: Iterable[str]) -> dict[str, str]:

@@ -15,8 +15,9 @@ from typing import Any
 
 from bench.report.charts import picture
 
+SCRIPT = "js"
 Drawn = dict[str, bytes]
-"""One chart by kind of picture."""
+"""One chart by kind of picture, or the script of a page."""
 
 
 class Drawer:
@@ -34,7 +35,7 @@ class Drawer:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )  # fmt: skip
 
-    def draw(self, spec: Mapping[str, Any], kinds: Collection[str]) -> Drawn | None:
+    def draw(self, spec: Mapping[str, Any] | None, kinds: Collection[str]) -> Drawn | None:
         """What ``draw`` gives; None where it failed, or the process has ended."""
         assert self._process.stdin is not None, "it was opened as a pipe"
         assert self._process.stdout is not None, "it was opened as a pipe"
@@ -57,12 +58,14 @@ class Drawer:
             self._process.communicate()
 
 
-def draw(spec: Mapping[str, Any], kinds: Collection[str]) -> Drawn:
-    """One chart as pictures of these kinds, svg and png.
+def draw(spec: Mapping[str, Any] | None, kinds: Collection[str]) -> Drawn:
+    """One chart as pictures of these kinds, svg and png; without a chart, the script that draws charts on a page.
 
     Raises:
         ValueError: not a valid spec, or one that asks for data from elsewhere.
     """
+    if spec is None:
+        return {SCRIPT: picture.script().encode()}
     svg = picture.svg(spec)
     made = {"svg": svg.encode, "png": lambda: picture.pixels(svg)}
     return {kind: made[kind]() for kind in kinds}

@@ -61,3 +61,10 @@ def pixels(drawn: str) -> bytes:
     import vl_convert
 
     return vl_convert.svg_to_png(drawn, scale=SCALE)
+
+
+def script() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script that asks the network for nothing."""
+    import vl_convert
+
+    return str(vl_convert.javascript_bundle())  # type: ignore[call-arg] # its types want a snippet; it does not

@@ -48,6 +48,7 @@ def build(
     tables: Mapping[str, Table],
     judges: Sequence[Judge],
     found: Sequence[Row],
+    script: str,
     files: Mapping[str, bytes] | None = None,
 ) -> str:
     """The page.
@@ -57,10 +58,11 @@ def build(
         tables: of the report by name, in the order in which they are read.
         judges: of the records of each run.
         found: the rows, see ``charts.rows``.
+        script: that draws charts, see ``charts.picture``.
         files: of the tables by name, those that are written already.
     """
     content = _content(results, tables, judges, found, files or {})
-    scripts = {"theme": _text("theme.js"), "vega": vega(), "page": "".join(map(_text, SCRIPTS))}
+    scripts = {"theme": _text("theme.js"), "vega": script, "page": "".join(map(_text, SCRIPTS))}
     style = _text("style.css")
     return (
         _environment()
@@ -151,11 +153,3 @@ def _environment() -> Environment:
 @cache
 def _text(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
-
-
-@cache
-def vega() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script that asks the network for nothing; it takes a second to make."""
-    import vl_convert
-
-    return str(vl_convert.javascript_bundle())  # type: ignore[call-arg] # its types want a snippet; it does not

@@ -9,11 +9,11 @@ from bench.report.charts import insight_chart
 from bench.report.charts.rows import Row
 from bench.report.page.embed import clean, json_in_html
 from bench.report.results.measured import Measured, Shown
-from bench.report.results.quotes import QUOTE_CHARACTERS
+from bench.report.tables import insight_table
 
 #: Bytes of all charts and tables together; the page as a whole is to stay small.
 MOST_BYTES = 800_000
-TABLE_ROWS, TABLE_COLUMNS, LONGEST_TEXT = 20, 12, 300
+LONGEST_TEXT = 300
 
 
 def embedded(rows: Sequence[Row]) -> tuple[list[dict[str, Any]], list[Any]]:
@@ -58,26 +58,14 @@ def _chart(part: Insight) -> Any:
 
 def _part(shown: Shown) -> dict[str, Any]:
     """What stands beside the chart, or in its place."""
-    part = shown.part
-    said = []
-    if shown.left_out:
-        said.append(f"Left out, for texts of more than {QUOTE_CHARACTERS} characters quote the data: "
-                    f"{', '.join(shown.left_out)}.")  # fmt: skip
-    if shown.chart_lost:
-        said.append("There is no chart, for it needs what is left out.")
-    names = list(part.columns)[:TABLE_COLUMNS]
-    columns = [part.columns[name][:TABLE_ROWS] for name in names]
-    count = len(part.columns[names[0]]) if names else 0
-    if part.chart is None and (count > TABLE_ROWS or len(part.columns) > TABLE_COLUMNS):
-        said.append(f"Shown is the beginning of {count} rows and {len(part.columns)} columns.")
-    rows = [] if part.chart is not None else list(zip(*columns, strict=True))
+    part, said = shown.part, insight_table.left_out(shown)
+    heads, rows, cut = insight_table.beginning(part)
+    if part.chart is not None:
+        rows = []
+    elif cut:
+        said.append(cut)
     return {
         "title": one_line(part.title, 300), "caption": one_line(part.caption, 2000), "said": said, "chart": None,
-        "heads": [one_line(name, LONGEST_TEXT) for name in names], "rows": [list(map(_value, row)) for row in rows],
+        "heads": [one_line(name, LONGEST_TEXT) for name in heads],
+        "rows": [[one_line(text, LONGEST_TEXT) for text in row] for row in rows],
     }  # fmt: skip
-
-
-def _value(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else one_line(str(value), LONGEST_TEXT)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -13,11 +12,11 @@ from bench.printable import one_line
 from bench.report.analysis.bootstrap import RESAMPLES
 from bench.report.analysis.compared import RATIOS, Compared, compare
 from bench.report.analysis.names import NOT_A_SETTING, apart, flat, labels
-from bench.report.analysis.pairing import Pairing, Row, find
-from bench.report.analysis.stacked import ROUNDING
+from bench.report.analysis.pairing import Pairing, find
 from bench.report.analysis.statistics import LEVEL
 from bench.report.results.measured import Measured
 from bench.report.tables.footnotes import COLLAPSED, Notes, likelihood, mark_sources
+from bench.report.tables.scores import at_floor
 from bench.report.tables.table import DASH, Column, Table, Values, frame_of
 
 NAME = "comparisons"
@@ -185,7 +184,8 @@ def _note(notes: Notes, at: int, pairings: Sequence[Pairing], compared: Compared
     if pairing.first and pairing.second and (unlike := _own_settings(pairing)):
         notes.add(at, "second", f"the methods' own train settings differ: {unlike}")
     for side, row in (("first", pairing.first), ("second", pairing.second)):
-        if compared.difference and _at_floor(row, compared.seeds):
+        qualities = [record.quality for record, _ in row if record.cell.seed in compared.seeds]
+        if compared.difference and at_floor(qualities):
             notes.add(at, side, COLLAPSED)
     for column, reason in compared.reasons.items():
         notes.add(at, column, one_line(reason, 200))
@@ -196,12 +196,6 @@ def _note(notes: Notes, at: int, pairings: Sequence[Pairing], compared: Compared
             notes.add(at, "p_value", SEVERAL_SEEDS)
         for text in dict.fromkeys(likelihood(record.prompt) for record in records if record.prompt):
             notes.add(at, "difference", text)
-
-
-def _at_floor(row: Row, seeds: Sequence[int]) -> bool:
-    """Whether a method learnt no more, on the mean over these seeds, than to give the most frequent label's floor."""
-    qualities = [record.quality for record, _ in row if record.quality and record.cell.seed in seeds]
-    return fmean(quality.macro_f1 - quality.majority_macro_f1 for quality in qualities) <= ROUNDING
 
 
 def _key(pairing: Pairing) -> tuple[object, ...]:

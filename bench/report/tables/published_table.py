@@ -16,8 +16,8 @@ from bench.report.tables import published_verdicts, scores
 from bench.report.tables.conditions import conditions
 from bench.report.tables.footnotes import Footnote, Notes
 from bench.report.tables.published_verdicts import GRIDS, NOT_PRINTED, WITHIN, Pair
+from bench.report.tables.scores import F1_INTERVAL, NO_INTERVAL
 from bench.report.tables.table import DASH, TEXTS, Column, Table, Values, column_of, describe, frame_of
-from bench.report.tables.table3 import F1_INTERVAL, NO_INTERVAL
 
 NAME = "published"
 LENGTHS = ("sequence_length", "published_sequence_length")
@@ -73,7 +73,8 @@ def _content(
     agreeing = published_verdicts.agreeing_lengths(found, content)
     for at, (one, standing) in enumerate(zip(found, judge.standings(rows), strict=True)):
         if pairs[0].by == "interval":
-            content[at] |= _interval(at, standing, content[at], notes)
+            _mark_interval(at, standing, content[at], notes)
+            content[at] |= scores.over(one.records, standing)
         _mark(at, one, run, notes)
         for pair in pairs:
             judged = published_verdicts.judge(pair, one, content[at], agreeing)
@@ -93,14 +94,12 @@ def _content(
     return content
 
 
-def _interval(at: int, standing: Standing, numbers: Mapping[str, Any], notes: Notes) -> dict[str, float | None]:
-    """The interval of F1 as Table 3 has it, with a mark where there is none."""
+def _mark_interval(at: int, standing: Standing, numbers: Mapping[str, Any], notes: Notes) -> None:
+    """Say why F1 has no interval."""
     if numbers[f"{scores.F1}_mean"] is None:
         notes.repeat(at, scores.F1, F1_INTERVAL)
     elif standing.interval is None:
         notes.add(at, F1_INTERVAL, NO_INTERVAL)
-    low, high = standing.interval or (None, None)
-    return {f"{scores.F1}_low": low, f"{scores.F1}_high": high}
 
 
 def _mark(at: int, one: Both, run: Run, notes: Notes) -> None:
@@ -138,13 +137,6 @@ def _columns(pair: Pair) -> tuple[Column, ...]:
     def printed(row: Values) -> str:
         return row[f"{pair.published}_printed"] or DASH
 
-    def with_seeds(row: Values) -> str:
-        return f"{ours.write(row)} (n={row['seeds']})" if row["seeds"] else str(row["status"])
-
-    def interval(row: Values) -> str:
-        low, high = row[f"{scores.F1}_low"], row[f"{scores.F1}_high"]
-        return DASH if pd.isna(low) else f"{low:.4f} to {high:.4f}"
-
     def verdict(row: Values) -> str:
         said, difference = str(row[pair.judged]), row.get(f"{pair.column}_difference")
         if said not in ("within", "differs"):
@@ -160,8 +152,7 @@ def _columns(pair: Pair) -> tuple[Column, ...]:
     if pair.by == "interval":
         return (
             published,
-            Column(ours.name, ours.header, with_seeds),
-            Column(F1_INTERVAL, f"{title} {LEVEL:.0%}\ninterval", interval),
+            *scores.columns(ours, title),
             Column(pair.judged, f"Published {title}\nin the interval", verdict),
         )
     if pair.by == "digits":

@@ -12,8 +12,7 @@ from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.statistics import Quantity
 from bench.report.results.published_rows import Both
 from bench.report.tables.footnotes import TINY
-from bench.report.tables.scores import F1
-from bench.report.tables.table3 import F1_INTERVAL
+from bench.report.tables.scores import F1, F1_INTERVAL
 
 #: A relative difference up to this is "within".
 WITHIN = 0.05

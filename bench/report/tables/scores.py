@@ -1,17 +1,51 @@
 """What a table says of the macro F1 of a row beside its mean: interval, rank, floors and how it came about."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
+
+import pandas as pd
 
 from bench.floors import majority_macro_f1, random_macro_f1
 from bench.record import Quality, Record
 from bench.report.analysis.quantities import macro_f1
 from bench.report.analysis.ranks import Rank
+from bench.report.analysis.stacked import ROUNDING
 from bench.report.analysis.standings import Standing
-from bench.report.analysis.statistics import mean_std, measured
+from bench.report.analysis.statistics import LEVEL, mean_std, measured
 from bench.report.tables.footnotes import COLLAPSED, WRITTEN_AT_FLOOR, Footnote, Notes, likelihood
+from bench.report.tables.table import DASH, Column, Values
 
 F1 = "macro_f1"
+F1_INTERVAL = "macro_f1_interval"
+NO_INTERVAL = "no interval: one seed, and no predictions beside the records"
+
+
+def columns(f1: Column, title: str = "F1") -> tuple[Column, Column]:
+    """The mean with the number of seeds that it is over, and its interval.
+
+    Args:
+        f1: the mean alone.
+        title: of what the interval is.
+    """
+
+    def with_seeds(row: Values) -> str:
+        return f"{f1.write(row)} (n={row[f'{F1}_seeds']})" if row["seeds"] else str(row["status"])
+
+    def interval(row: Values) -> str:
+        low, high = row[f"{F1}_low"], row[f"{F1}_high"]
+        return DASH if pd.isna(low) else f"{low:.4f} to {high:.4f}"
+
+    return (
+        Column(F1, f1.header, with_seeds),
+        Column(F1_INTERVAL, f"{title} {LEVEL:.0%}\ninterval", interval),
+    )
+
+
+def over(row: Sequence[Record], standing: Standing) -> dict[str, Any]:
+    """What a frame says of the interval of a row's F1, in place of Student's, and of the seeds that it is over."""
+    low, high = standing.interval or (None, None)
+    return {f"{F1}_low": low, f"{F1}_high": high, f"{F1}_seeds": len({record.cell.seed for record in measured(row)})}
 
 
 def of_row(
@@ -31,9 +65,7 @@ def of_row(
     if numbers[f"{F1}_mean"] is not None:
         for text in dict.fromkeys(likelihood(record.prompt) for record in good if record.prompt):
             notes.add(at, F1, text)
-    low, high = standing.interval or (None, None)
-    seeds = len({record.cell.seed for record in good})
-    return {f"{F1}_low": low, f"{F1}_high": high, f"{F1}_seeds": seeds, f"{F1}_mark": standing.rank}
+    return over(row, standing) | {f"{F1}_mark": standing.rank}
 
 
 def _mark_floors(at: int, good: Sequence[Record], numbers: Mapping[str, Any], notes: Notes) -> None:
@@ -42,9 +74,14 @@ def _mark_floors(at: int, good: Sequence[Record], numbers: Mapping[str, Any], no
         (F1, [record.quality for record in good], COLLAPSED),
         ("generated_macro_f1", written, WRITTEN_AT_FLOOR),
     ):
-        f1 = numbers.get(f"{column}_mean")
-        if f1 is not None and f1 - mean_std([majority_macro_f1(_counts(q)) for q in qualities if q])[0] <= 1e-9:
+        if numbers.get(f"{column}_mean") is not None and at_floor(qualities):
             notes.add(at, column, text)
+
+
+def at_floor(qualities: Iterable[Quality | None]) -> bool:
+    """Whether a method learnt no more, on the mean over these, than to give the most frequent label's floor."""
+    above = [quality.macro_f1 - majority_macro_f1(_counts(quality)) for quality in qualities if quality]
+    return bool(above) and fmean(above) <= ROUNDING
 
 
 def ranks(standings: Sequence[Standing]) -> dict[tuple[int, str], Rank]:

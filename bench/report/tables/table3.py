@@ -15,16 +15,14 @@ from bench.report.analysis.statistics import LEVEL, Quantity, measured
 from bench.report.tables import scores, stamp
 from bench.report.tables.conditions import conditions
 from bench.report.tables.footnotes import Footnote, Notes
-from bench.report.tables.scores import F1
-from bench.report.tables.table import DASH, TEXTS, Column, Table, Values, column_of, describe, frame_of, rows_of
+from bench.report.tables.scores import F1, F1_INTERVAL, NO_INTERVAL
+from bench.report.tables.table import TEXTS, Column, Table, column_of, describe, frame_of, rows_of
 
 NAME = "table3"
-F1_INTERVAL = "macro_f1_interval"
 RATES = ("train_samples_per_second", "inference_samples_per_second")
 OWN_TEXTS = (
     *TEXTS, *stamp.TEXTS, *(f"{column}_mark" for column in (F1, *RATES)), "macro_f1_interval_over", "against_best",
 )  # fmt: skip
-NO_INTERVAL = "no interval: one seed, and no predictions beside the records"
 
 
 def build(
@@ -86,20 +84,7 @@ def _loose(missing: int, remarks: Sequence[str]) -> list[Footnote]:
 
 def _columns(quantities: Sequence[Quantity]) -> tuple[Column, ...]:
     f1, *others = map(column_of, quantities)
-
-    def with_seeds(row: Values) -> str:
-        return f"{f1.write(row)} (n={row['macro_f1_seeds']})" if row["seeds"] else str(row["status"])
-
-    def interval(row: Values) -> str:
-        low, high = row["macro_f1_low"], row["macro_f1_high"]
-        return DASH if pd.isna(low) else f"{low:.4f} to {high:.4f}"
-
-    return (
-        Column(F1, f1.header, with_seeds),
-        Column(F1_INTERVAL, f"F1 {LEVEL:.0%}\ninterval", interval),
-        *others,
-        stamp.COLUMN,
-    )
+    return (*scores.columns(f1), *others, stamp.COLUMN)
 
 
 def _standing(at: int, standing: Standing, content: Sequence[Mapping[str, Any]], notes: Notes) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from bench.report.charts import drawer, insight_chart, picture, pictures
-from bench.report.charts.drawer import Drawer
+from bench.report.charts.drawer import SCRIPT, Drawer
 from bench.report.charts.pictures import FEW, Pictures
 from tests.report.drawn import bars
 from tests.support import ROOT, wait_for
@@ -48,7 +48,7 @@ def test_all_are_alike_whichever_process_draws_them(one: list[bytes]) -> None:
         for number in range(FEW + 2):
             drawn.add(SPEC, f"f/{number}")
         assert len(drawers()) == 1
-        assert wait_for(lambda: bool(drawn._drawn), 30), "the other process draws before this one does"
+        assert wait_for(drawn._jobs["f/0"].made.done, 30), "the other process draws before this one does"
         found = drawn.files()
     assert list(found) == [f"f/{number}.{kind}" for number in range(FEW + 2) for kind in ("svg", "png")]
     assert list(found.values()) == one * (FEW + 2)
@@ -89,7 +89,7 @@ def test_it_goes_on_with_charts_that_come_later(monkeypatch: pytest.MonkeyPatch)
         drawn.add(SPEC, "f/a")
         assert wait_for(lambda: drawn._aside is not None and not drawn._aside.is_alive(), 30), "nothing waits"
         drawn.add(SPEC, "f/b")
-        assert wait_for(lambda: "f/b" in drawn._drawn, 30)
+        assert wait_for(drawn._jobs["f/b"].made.done, 30)
         assert len(drawers()) == 1
 
 
@@ -97,7 +97,7 @@ def test_what_it_cannot_draw_is_an_error_of_this_one() -> None:
     with Pictures(("png",)) as drawn:
         for number in range(FEW + 1):
             drawn.add({} if number == 0 else SPEC, f"f/{number}")
-        assert wait_for(lambda: "f/1" in drawn._drawn, 30), "the first was tried"
+        assert wait_for(drawn._jobs["f/1"].made.done, 30), "the first was tried"
         with pytest.raises(KeyError, match="usermeta"):
             drawn.files()
     assert not drawers()
@@ -109,6 +109,40 @@ def test_leaving_early_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
         drawn.add(SPEC, "f/a")
         assert drawers()
     assert not drawers()
+
+
+class TestScript:
+    @pytest.fixture(autouse=True)
+    def unknown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(pictures, "_known", {})
+
+    def test_the_other_process_makes_it_first_and_once(self) -> None:
+        with Pictures(("svg",), page=True) as drawn:
+            assert len(drawers()) == 1
+            assert wait_for(drawn._jobs[SCRIPT].made.done, 30)
+            drawn.add(SPEC, "f/a")
+            made = drawn.script()
+            assert list(drawn.files()) == ["f/a.svg"]
+        assert made == picture.script()
+        with Pictures((), page=True) as drawn:
+            assert not drawers()
+            assert drawn.script() == made
+
+    def test_that_is_wanted_at_once(self) -> None:
+        with Pictures((), page=True) as drawn:
+            assert "vega" in drawn.script()
+            assert drawn.files() == {}
+
+    def test_of_a_process_that_is_killed(self) -> None:
+        with Pictures((), page=True) as drawn:
+            drawers()[0].kill()
+            assert "vega" in drawn.script()
+
+    def test_where_no_process_starts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "executable", "/nowhere/python")
+        with Pictures((), page=True) as drawn:
+            assert "vega" in drawn.script()
+            assert drawn.files() == {}
 
 
 def test_it_says_that_it_failed_and_goes_on(one: list[bytes]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from bench.report.analysis.stacked import reader
 from bench.report.analysis.standings import Judge
+from bench.report.charts import picture
 from bench.report.charts.rows import rows
 from bench.report.page.document import build
 from bench.report.results.run import Results
@@ -43,10 +45,16 @@ def tables_of(results: Results) -> dict[str, Table]:
     return {table.name: table for table in found if table is not None}
 
 
+@cache
+def script() -> str:
+    """What draws the charts of a page."""
+    return picture.script()
+
+
 def page_of(results: Results) -> str:
     """The page of results."""
     judges = judges_of(results)
-    return build(results, tables_of(results), judges, rows(results, judges))
+    return build(results, tables_of(results), judges, rows(results, judges), script())
 
 
 def data_in(page: str, name: str) -> Any:

@@ -11,7 +11,7 @@ from bench.report.page import document
 from bench.report.page.document import build
 from bench.report.results.run import Results
 from tests.report.conftest import MakeRecord, _record
-from tests.report.page.conftest import data_in, judges_of, page_of, tables_of
+from tests.report.page.conftest import data_in, judges_of, page_of, script, tables_of
 from tests.report.page.hostile import TEXTS, hostile
 from tests.report.predicted import results, study
 
@@ -53,7 +53,7 @@ def test_files_that_are_written_are_not_written_again(make_record: MakeRecord) -
     tables = tables_of(run)
     files = {f"{name}.{suffix}": f"{name} as {suffix}".encode() for name in tables for suffix in ("md", "tex", "csv")}
     judges = judges_of(run)
-    found = data_in(build(run, tables, judges, rows(run, judges), files), "copies")
+    found = data_in(build(run, tables, judges, rows(run, judges), script(), files), "copies")
     assert found["table3"] == {suffix: f"table3 as {suffix}" for suffix in ("md", "tex", "csv")}
 
 
@@ -100,7 +100,7 @@ def test_hostile_texts_add_no_element(hostile_page: str, page: str) -> None:
 def test_hostile_texts_have_nothing_unseen(hostile_page: str) -> None:
     own = "".join(document._text(name) for name in (*document.SCRIPTS, "style.css"))
     unseen = {char for char in hostile_page if not char.isprintable()} - {"\n"}
-    assert unseen <= {char for char in own + document.vega() if not char.isprintable()}
+    assert unseen <= {char for char in own + script() if not char.isprintable()}
     assert max(map(len, TEXTS)) == 5000
 
 

@@ -9,6 +9,7 @@ from bench.insight import Chart, Insight
 from bench.report.charts.rows import Row, rows
 from bench.report.page import shown
 from bench.report.results.measured import Evidence, Measured, Shown
+from bench.report.tables import insight_table
 from tests.report.conftest import MakeRecord
 from tests.report.page.conftest import judges_of
 from tests.report.predicted import results, study
@@ -50,9 +51,9 @@ def test_without_a_chart_there_is_a_table(make_record: MakeRecord) -> None:
 
 
 def test_a_long_table_says_that_it_is_the_beginning(make_record: MakeRecord) -> None:
-    long = part(chart=None, value=tuple(range(shown.TABLE_ROWS + 1)))
+    long = part(chart=None, value=tuple(range(insight_table.ROWS + 1)))
     (one,) = shown.embedded(rows_of(make_record, showing(long)))[0][0]["parts"]
-    assert len(one["rows"]) == shown.TABLE_ROWS
+    assert len(one["rows"]) == insight_table.ROWS
     assert one["said"] == ["Shown is the beginning of 21 rows and 1 columns."]
 
 

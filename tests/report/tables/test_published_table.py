@@ -17,8 +17,8 @@ from bench.report.tables.merged import merged
 from bench.report.tables.published_table import build
 from bench.report.tables.published_verdicts import NOT_PRINTED
 from bench.report.tables.render import files
+from bench.report.tables.scores import NO_INTERVAL
 from bench.report.tables.table import Table
-from bench.report.tables.table3 import NO_INTERVAL
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import Cells, flipped, results, study
 
@@ -161,6 +161,12 @@ def test_nothing_measured_or_nothing_published(tmp_path: Path, make_record: Make
         "5 parameters", "–", "–",
     )  # fmt: skip
     assert reasons(table, 1)["total_params_verdict"] == ["oom in train: out of memory"]
+
+
+def test_f1_counts_a_seed_once_however_often_it_was_measured(paper: Published, make_record: MakeRecord) -> None:
+    record = make_record(**NAMES)
+    again = record.model_copy(update={"cell": record.cell.model_copy(update={"repeat": 1})})
+    assert cells(table_of(paper, record, again))["macro_f1"].endswith("(n=1)")
 
 
 def test_every_dash_has_a_reason(paper: Published, make_record: MakeRecord) -> None:

@@ -19,8 +19,9 @@ from bench.report.results.measured import Evidence, Measured
 from bench.report.tables.fragment import to_html
 from bench.report.tables.latex import to_latex
 from bench.report.tables.render import to_csv, to_markdown
+from bench.report.tables.scores import NO_INTERVAL
 from bench.report.tables.table import Table
-from bench.report.tables.table3 import NO_INTERVAL, build
+from bench.report.tables.table3 import build
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped
 
