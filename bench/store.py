@@ -18,7 +18,7 @@ from bench.record import SCHEMA_VERSION, Record
 from bench.study import Study, explain
 
 #: An id names a folder, and a run.json that comes from elsewhere must not lead out of the run folder.
-CELL_ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
+CELL_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,200}")
 
 #: Of a record; FLOPs of years on the fastest machines are fewer, and it fits into 64 bits.
 LARGEST_NUMBER = 9e18
@@ -71,7 +71,7 @@ class RunFolder:
         if not isinstance(run.get("cell_ids"), list):
             raise RunFolderError(f"{self.run} cannot be read: it lists no cells")
         for cell_id in run["cell_ids"]:
-            if not isinstance(cell_id, str) or not CELL_ID.fullmatch(cell_id) or cell_id in (".", ".."):
+            if not isinstance(cell_id, str) or not CELL_ID.fullmatch(cell_id):
                 raise RunFolderError(f"{self.run} cannot be read: {cell_id!r:.80} is no id of a cell")
         self._refuse_links(run["cell_ids"])
         return list(run["cell_ids"])
@@ -83,7 +83,7 @@ class RunFolder:
             RunFolderError: not a run folder, or one of a newer schema.
         """
         try:
-            run = json.loads(self.run.read_text(encoding="utf-8"))
+            run = json.loads(read_text(self.run))
             version = run["schema_version"]
         except FileNotFoundError:
             raise RunFolderError(f"{self.path} is not a run folder: it has no {self.run.name}") from None
@@ -216,6 +216,18 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8; a pipe would be waited for, and a device may have no end.
+
+    Raises:
+        OSError: it is missing, no file, or cannot be read.
+        ValueError: it is no UTF-8.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file")
+    return path.read_text(encoding="utf-8")
+
+
 def read_cell(path: Path) -> Cell:
     """Read a cell.json.
 
@@ -223,7 +235,7 @@ def read_cell(path: Path) -> Cell:
         RunFolderError: missing, not valid, or of a newer schema.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
         refuse_newer(content.get("schema_version"), path)
         return Cell.model_validate(content)
     except FileNotFoundError:
@@ -248,7 +260,7 @@ def read_record(path: Path) -> Record | None:
         RunFolderError: not valid, or of a newer schema.
     """
     try:
-        return parse_record(path.read_text(encoding="utf-8"), str(path))
+        return parse_record(read_text(path), str(path))
     except FileNotFoundError:
         return None
     except (ValueError, OSError) as error:
@@ -278,6 +290,7 @@ def parse_record(text: str, where: str) -> Record:
         refuse_newer(content.get("schema_version"), where)
         _require_countable(content)
         record = Record.model_validate(content)
+        record.cell.model_dump_json()  # options of a method may be nested beyond what can be written again
         _require_texts(record)
         return record
     except (ValueError, AttributeError, RecursionError) as error:

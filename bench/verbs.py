@@ -192,27 +192,37 @@ def report(arguments: argparse.Namespace) -> int:
 def _draw(
     paths: Sequence[Path], arguments: argparse.Namespace, targets: Sequence["Target"], console: "Console"
 ) -> None:
-    """Draw a report, write the cards of kept artifacts, and log the cells where the user wants them too."""
+    """Draw a report, write the cards of kept artifacts, and log the cells where the user wants them too.
+
+    Raises:
+        RequestError: a log could not be written; all others are.
+    """
+    from bench.errors import RequestError, TunebenchError
     from bench.export import cards, export
+    from bench.printable import printable
     from bench.report.draw import draw
 
     results = draw(paths, arguments.reports, console, arguments.format or ["all"])
     for path in paths:
-        cards.write(path, results)
+        cards.write(path, results, lambda text: console.print(printable(f"warning: {text}", console), soft_wrap=True))
+    troubles = []
     for target in targets:
-        export(results, target, console)
+        try:
+            export(results, target, console)
+        except TunebenchError as error:
+            troubles.append(str(error))
+    if troubles:
+        raise RequestError("; ".join(troubles))
 
 
 def _verify(folder: Path, console: "Console") -> int:
     """Say whether a report is what its own records give."""
+    from bench.printable import printable
     from bench.report.verify import verify
 
     compared, wrong = verify(folder)
-    for sentence in wrong:
-        console.print(f"{folder}: {sentence}", highlight=False, markup=False, soft_wrap=True)
-    if not wrong:
-        said = f"{folder}: all {compared} files are what its records give, byte by byte"
-        console.print(said, highlight=False, markup=False, soft_wrap=True)
+    for sentence in wrong or [f"all {compared} files are what its records give, byte by byte"]:
+        console.print(printable(f"{folder}: {sentence}", console), highlight=False, soft_wrap=True)
     return CELLS_FAILED if wrong else OK
 
 

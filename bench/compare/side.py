@@ -47,7 +47,6 @@ def load(path: Path) -> Side:
     """
     try:
         side = _load(path)
-        _require_shallow(side)
     except RunFolderError as error:  # what is damaged is quoted, and may be anything
         raise type(error)(one_line(str(error), LONGEST_MESSAGE)) from None
     if not side.cells:
@@ -78,16 +77,3 @@ def _load(path: Path) -> Side:
     raise RunFolderError(
         f"{path} is neither a run folder nor a published report: it has no {run.run.name} and no {archive.RECORDS}"
     )
-
-
-def _require_shallow(side: Side) -> None:
-    """Stop at options of a method that are nested beyond what can be written again: no method wrote them.
-
-    Raises:
-        RunFolderError: a cell has such.
-    """
-    for record in side.records:
-        try:
-            record.cell.model_dump_json()
-        except ValueError as error:
-            raise RunFolderError(f"{side.path}: the settings of {record.cell_id} cannot be read: {error}") from None

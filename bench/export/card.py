@@ -13,7 +13,7 @@ from bench.record import Record
 from bench.report.analysis.names import NAMES, labels
 from bench.report.analysis.quantities import QUALITY, QUANTITIES, quantities_of
 from bench.report.analysis.statistics import Quantity, by_row, over_seeds
-from bench.report.results.evidence import FOLDERS
+from bench.report.results.portable import FOLDERS
 from bench.report.tables.conditions import conditions
 from bench.report.tables.render import MARKDOWN, paragraph
 
@@ -156,9 +156,8 @@ def _loading(record: Record, library: Library) -> list[str]:
             "loads it. The tensors alone are in `adapter.safetensors`.",
         ]
     if cell.model.kind == "causal":
-        asked = (
-            "" if record.prompt is None else f" (sha256 of all that is put round a text: {record.prompt.sha256[:64]})"
-        )
+        prompt = record.prompt and _plain(record.prompt.sha256, 64)
+        asked = f" (sha256 of all that is put round a text: {prompt})" if prompt else ""
         lines.append(
             f"It knows the one prompt that it was trained with{asked}, which "
             "`tunebench doctor --prompt MODEL DATASET --study STUDY` prints."

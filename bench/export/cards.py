@@ -1,30 +1,34 @@
 """Model cards beside the artifacts that a run folder keeps."""
 
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.artifact import CARD, PEFT, WHOLE
+from bench.errors import RunFolderError
 from bench.export.loading import Library
 from bench.record import Record
 from bench.report.results.run import Results, Run
-from bench.store import CELL_ID, RunFolder, valid_record, write_text
+from bench.store import CELL_ID, RunFolder, read_text, valid_record, write_text
 
 CONFIG = "config.json"
+#: The last line of a card, which tells whether it is still as it was written.
+SEAL = "<!-- sha256 of the lines above: %s -->\n"
 
 
-def write(run_folder: Path, results: Results) -> list[Path]:
+def write(run_folder: Path, results: Results, warn: Callable[[str], None]) -> list[Path]:
     """Write a card into each kept artifact of a run folder whose measurement is among the results.
 
-    Another card in its place is replaced. A link is not followed, and where nothing was kept nothing is written.
+    A card that was edited since, or that this has not written, stays. A link is not followed, and
+    where nothing was kept nothing is written.
 
     Args:
         run_folder: e.g. runs/demo; of a report, which keeps no artifacts, nothing comes.
         results: that a report was drawn from.
+        warn: is told of cards that stay as they are, or cannot be written.
 
     Returns:
         The cards.
-
-    Raises:
-        RunFolderError: a card cannot be written.
     """
     folder = RunFolder(run_folder)
     if folder.cells.is_symlink():
@@ -39,15 +43,44 @@ def write(run_folder: Path, results: Results) -> list[Path]:
         return []
     from bench.export import card  # brings the hub's client along
 
+    written = []
     for run, record, place in kept:
         text = card.text(record, _beside(run, record), _library(place), results.source)
-        write_text(place / CARD, text)
-    return [place / CARD for _, _, place in kept]
+        try:
+            _replace(place / CARD, f"{text}{SEAL % _digest(text)}")
+        except RunFolderError as error:
+            warn(str(error))
+        else:
+            written.append(place / CARD)
+    return written
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a card where there is none, or one that is still as this wrote it.
+
+    Raises:
+        RunFolderError: it was edited, or cannot be read or written.
+    """
+    try:
+        before = read_text(path)
+    except FileNotFoundError:
+        before = ""
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"{path} cannot be read: {error}") from None
+    body, _, seal = before.rstrip("\n").rpartition("\n")
+    if before and f"{seal}\n" != SEAL % _digest(f"{body}\n"):
+        raise RunFolderError(f"{path} was edited since it was written, and stays; delete it to have it written anew")
+    if before != text:
+        write_text(path, text)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _artifact(folder: RunFolder, record: Record) -> Path | None:
     """The folder of what the very measurement of a record kept; None where there is none."""
-    if record.status != "ok" or not CELL_ID.fullmatch(record.cell_id) or record.cell_id in (".", ".."):
+    if record.status != "ok" or not CELL_ID.fullmatch(record.cell_id):
         return None
     cell = folder.cell(record.cell_id)
     place = cell.artifact

@@ -1,5 +1,6 @@
 """Runs in MLflow, by its own client: an experiment a study, a run a cell."""
 
+import importlib
 import logging
 import os
 import re
@@ -37,8 +38,6 @@ def log(results: Results, uri: str) -> tuple[int, int]:
         RequestError: MLflow refuses, or cannot be reached.
     """
     client = _client(uri)
-    from mlflow.exceptions import MlflowException
-
     written, logged = 0, cells(results)
     try:
         experiments = {name: _experiment(client, name) for name in dict.fromkeys(cell.study for cell in logged)}
@@ -47,7 +46,7 @@ def log(results: Results, uri: str) -> tuple[int, int]:
             if cell.sha256 not in there:
                 _log_cell(client, experiments[cell.study], cell)
                 written += 1
-    except (MlflowException, OSError) as error:
+    except _failures() as error:
         raise RequestError(_said(uri, error)) from None
     return written, len(logged) - written
 
@@ -59,13 +58,23 @@ def _client(uri: str) -> Any:
     if uri.startswith("file:"):  # named by the user, who thereby allows what MLflow calls a store in maintenance
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     import mlflow
-    from mlflow.exceptions import MlflowException
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     try:
         return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
-    except (MlflowException, OSError, ImportError) as error:
+    except _failures() as error:
         raise RequestError(_said(uri, error)) from None
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What MLflow raises where a store refuses or cannot be reached, a database by its own library."""
+    from mlflow.exceptions import MlflowException
+
+    known = (MlflowException, OSError, ImportError)
+    try:
+        return (*known, importlib.import_module("sqlalchemy.exc").SQLAlchemyError)
+    except ImportError:
+        return known
 
 
 def _said(uri: str, error: Exception) -> str:

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -80,7 +81,10 @@ def _uri(place: str) -> str:
         RequestError: it cannot be one.
     """
     try:
-        scheme = _scheme(place)
+        scheme = "databricks" if place == "databricks" else _scheme(place)
+        if not scheme and re.fullmatch(r"[^/]+:\d+(/.*)?", place):
+            place = printable(without_secrets(place), 200)
+            raise RequestError(f"--log mlflow={place}: is no URI, as http://{place} is")
         if not scheme:
             return Path(place).resolve().as_uri()
     except ValueError as error:
@@ -90,6 +94,8 @@ def _uri(place: str) -> str:
         raise RequestError(
             f"--log mlflow={printable(without_secrets(place), 200)}: must be a folder or a URI of {listed}"
         )
+    if scheme in DATABASES and "://" not in place:
+        raise RequestError(f"--log mlflow={printable(place, 200)}: is no URI of a database, as {scheme}:///FILE is")
     return place
 
 
@@ -123,4 +129,5 @@ def export(results: Results, target: Target, console: Console) -> None:
         written, kept = mlflow_log.log(results, target.place)
     before = f"; {kept} logged before" if kept else ""
     said = f"logged {written} cell{'' if written == 1 else 's'} to {target}{before}"
-    console.print(said, highlight=False, markup=False, soft_wrap=True)
+    with suppress(SystemExit):  # of the console, where nobody reads any more
+        console.print(said, highlight=False, markup=False, soft_wrap=True)

@@ -16,7 +16,7 @@ from bench.cell import slug
 from bench.errors import RunFolderError
 from bench.export.logged import LoggedCell, cells
 from bench.report.results.run import Results
-from bench.store import write_bytes
+from bench.store import CELL_ID, write_bytes
 
 #: TensorBoard looks for "tfevents". The name is always the same, so that a second log replaces the first.
 FILE = "events.out.tfevents.0.tunebench"
@@ -39,7 +39,7 @@ def log(results: Results, folder: Path) -> tuple[int, int]:
     logged = cells(results)
     for cell in logged:
         place = folder / cell.study / slug(cell.machine) if several else folder / cell.study
-        path, content = place / cell.record.cell.id / FILE, _content(cell)
+        path, content = place / _folder(cell) / FILE, _content(cell)
         try:
             if path.is_file() and path.read_bytes() == content:
                 continue
@@ -49,6 +49,12 @@ def log(results: Results, folder: Path) -> tuple[int, int]:
         write_bytes(path, content)
         written += 1
     return written, len(logged) - written
+
+
+def _folder(cell: LoggedCell) -> str:
+    """Names the folder of a cell as its record does, where that is a name: several records may be of like settings."""
+    named = cell.record.cell_id
+    return named if CELL_ID.fullmatch(named) else cell.record.cell.id
 
 
 def _content(cell: LoggedCell) -> bytes:

@@ -35,9 +35,9 @@ def show(results: Results, written: Sequence[Path], target: Path, console: Conso
             console.print(f"  and {len(lines) - MOST_LINES} more; the tables name them", style=style)
     first = [target / name for name in FIRST if target / name in written]
     for path in first:
-        console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
+        console.print(printable(f"wrote {path}", console), highlight=False, soft_wrap=True)
     if more := len(written) - len(first):
-        console.print(f"wrote {more} more into {target}", highlight=False, markup=False, soft_wrap=True)
+        console.print(printable(f"wrote {more} more into {target}", console), highlight=False, soft_wrap=True)
 
 
 def _failed(results: Results) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
+from bench.cell import Cell
 from bench.report import insights
 from bench.report.analysis.stacked import reader
 from bench.report.analysis.standings import Judge
@@ -31,6 +33,13 @@ from bench.report.tables.table import Table
 FORMATS = ("md", "csv", "tex", "html", "png")
 #: Kinds of picture by the format that they come with: Markdown shows them as svg.
 PICTURES = {"svg": "md", "png": "png"}
+
+
+class Beside(TypedDict):
+    """What tables are told of what stands beside their records."""
+
+    source: str
+    others: list[Cell]
 
 
 Show = Callable[[Mapping[str, Table]], None]
@@ -113,15 +122,16 @@ def _of_run(run: Run, judge: Judge, results: Results) -> dict[str, Table]:
     remarks = [run.study["notes"], f"Measured by: {run.command}"]
     if run.unread:
         remarks.append(f"Left out, for their records cannot be read: {', '.join(run.unread)}")
+    beside: Beside = {"source": source, "others": results.others(run)}
     built = (
         table1.build(title, records, source=source),
-        table2.build(title, records, judge, source=source),
-        table3.build(title, records, run.not_run, remarks, judge, source=source),
-        table4.build(title, records, judge, source=source),
-        efficiency.build(title, records, source=source),
-        repeatability.build(title, records, source=source),
-        comparisons.build(run.study, run.cells, source=source),
-        published_table.build(run, results.published, judge, source=source),
+        table2.build(title, records, judge, **beside),
+        table3.build(title, records, run.not_run, remarks, judge, **beside),
+        table4.build(title, records, judge, **beside),
+        efficiency.build(title, records, **beside),
+        repeatability.build(title, records, **beside),
+        comparisons.build(run.study, run.cells, **beside),
+        published_table.build(run, results.published, judge, **beside),
     )
     return {table.name: table for table in built if table is not None}
 

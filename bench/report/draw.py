@@ -1,7 +1,7 @@
 """A report: on the terminal and as files."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -37,7 +37,8 @@ def draw(paths: Sequence[Path], reports: Path, console: Console, formats: Sequen
     """
 
     def warn(text: str) -> None:
-        console.print(f"warning: {text}", highlight=False, markup=False, soft_wrap=True)
+        with _heard_or_not():
+            console.print(f"warning: {text}", highlight=False, markup=False, soft_wrap=True)
 
     results = load(paths, warn, load_shipped(warn))
     target = reports / results.name
@@ -45,12 +46,18 @@ def draw(paths: Sequence[Path], reports: Path, console: Console, formats: Sequen
     wanted = contents.chosen(formats)
     drawn = contents.build(results, wanted, lambda tables: _show(tables, console))
     written = manifest.write(drawn.files, results.sha256, wanted, target)
-    closing.show(results, written, target, console)
+    with _heard_or_not():
+        closing.show(results, written, target, console)
     return results
 
 
+def _heard_or_not() -> AbstractContextManager[None]:
+    """Go on where nobody reads any more, which ends a console: the files are wanted all the same."""
+    return suppress(SystemExit)
+
+
 def _show(tables: Mapping[str, Table], console: Console) -> None:
-    with suppress(SystemExit):  # of the console, where nobody reads any more; the files are wanted all the same
+    with _heard_or_not():
         terminal.show(tables["table3"], console)
         if compared := tables.get(comparisons.NAME):
             terminal.show(comparisons.brief(compared), console)

@@ -19,7 +19,7 @@ from bench.report.tables import efficiency
 OPTION, VERSION = "option_", "version_"
 CURVES: Mapping[str, tuple[Dtype, str]] = {
     "run": ("string", "name of the study"),
-    "machine": ("string", "that measured the run"),
+    "machine": ("string", "that measured most cells of the run"),
     "cell_id": ("string", "as in load_records"),
     "dataset": ("string", "name"),
     "model": ("string", "name"),

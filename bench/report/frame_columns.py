@@ -140,7 +140,7 @@ _RESULTS: _Group = (
     ("majority_macro_f1", "Float64", _quality("majority_macro_f1"), "floor: always the most frequent label"),
     ("validation_macro_f1", "Float64", "validation_macro_f1", "after training, on the validation split"),
     ("generated_macro_f1", "Float64", _written("quality.macro_f1"), "causal: by what the model writes"),
-    ("parse_failure_fraction", "Float64", _written("parse_failure_fraction"), "written answers that name no label"),
+    ("parse_failure_fraction", "Float64", _written("parse_failure_fraction"), "answers with no label or several"),
     ("trainable_params", "Int64", "parameters.trainable_params", "stored elements that are trained"),
     ("total_params", "Int64", "parameters.total_params", "stored elements; a 4-bit weight counts as stored"),
     ("logical_params", "Int64", "parameters.logical_params", "weights that the stored elements stand for"),
@@ -209,7 +209,7 @@ def _columns() -> dict[str, Column]:
     )  # fmt: skip
     found = {
         "run": Column("name", "string", "name of the study"),
-        "machine": Column("name", "string", "that measured the run, told apart where several runs are read"),
+        "machine": Column("name", "string", "of most cells of the run, told apart where several runs are read"),
     }
     for role, group in groups:
         for name, dtype, where, meaning in group:

@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from bench.errors import RunFolderError
+from bench.errors import NewerSchemaError, RunFolderError
 from bench.record import SCHEMA_VERSION
-from bench.store import refuse_newer, write_bytes
+from bench.store import read_text, refuse_newer, write_bytes
 from bench.study import Frozen
 
 MANIFEST = "report.json"
@@ -47,15 +47,15 @@ def write(files: Mapping[str, bytes], records_sha256: str, formats: Sequence[str
         The written files, the manifest last.
 
     Raises:
-        RunFolderError: a file cannot be written.
+        RunFolderError: a file cannot be written, or a newer tunebench drew what is there.
     """
     folder.mkdir(parents=True, exist_ok=True)
     before, home = _earlier(folder), folder.resolve()
     for name, content in files.items():
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.parent.resolve().is_relative_to(home):
             raise RunFolderError(f"{path.parent} is a link that leads out of the report; put a folder in its place")
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, content)
     _delete({name: digest for name, digest in before.items() if name not in files}, folder)
     manifest = Manifest(
@@ -73,6 +73,8 @@ def _earlier(folder: Path) -> Mapping[str, str]:
     """The files of an earlier draw; none where there was none, or nothing is known of it."""
     try:
         return read(folder).files
+    except NewerSchemaError:
+        raise
     except RunFolderError:
         return {}
 
@@ -94,7 +96,7 @@ def read(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = json.loads(read_text(path))
         refuse_newer(content["schema_version"], path)
         manifest = Manifest.model_validate(content)
     except FileNotFoundError:

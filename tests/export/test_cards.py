@@ -183,7 +183,7 @@ class TestCode:
         cell = cell_of(method, tiny_encoder, tmp_path / "texts")
         kept = keep(cell, tmp_path / "run")
         run = write_run(tmp_path / "run", [record_of(cell, make_record())])
-        (path,) = cards.write(run, load([run], print))
+        (path,) = cards.write(run, load([run], print), print)
         said = path.read_text()
         assert str(tmp_path) not in said
         assert str(tiny_encoder) not in said
@@ -204,17 +204,44 @@ class TestWrite:
         place = RunFolder(run).cell(records[1].cell_id).artifact
         (place / "adapter.safetensors").unlink()
         RunFolder(run).cell(records[2].cell_id).artifact.rename(tmp_path / "away")
-        written = cards.write(run, load([run], print))
+        written = cards.write(run, load([run], print), print)
         assert written == [RunFolder(run).cell(records[0].cell_id).artifact / CARD]
         assert sorted(run.rglob(CARD)) == written
         assert metadata(written[0].read_text()).library_name == "tunebench"
 
     def test_a_second_time_nothing_changes(self, make_record: MakeRecord, tmp_path: Path) -> None:
         run = ready(tmp_path / "run", make_record())
-        (path,) = cards.write(run, load([run], print))
+        (path,) = cards.write(run, load([run], print), print)
         before = path.read_bytes()
-        cards.write(run, load([run], print))
+        cards.write(run, load([run], print), print)
         assert path.read_bytes() == before
+
+    def test_one_that_was_edited_stays(self, make_record: MakeRecord, tmp_path: Path) -> None:
+        said: list[str] = []
+        run = ready(tmp_path / "run", make_record())
+        (path,) = cards.write(run, load([run], print), said.append)
+        path.write_text(path.read_text().replace("## Licence", "## Licence of mine"))
+        edited = path.read_bytes()
+        assert cards.write(run, load([run], print), said.append) == []
+        assert path.read_bytes() == edited
+        assert said == [f"{path} was edited since it was written, and stays; delete it to have it written anew"]
+
+    def test_one_that_is_of_before_is_written_anew(self, make_record: MakeRecord, tmp_path: Path) -> None:
+        run = ready(tmp_path / "run", make_record(macro_f1=0.25))
+        (path,) = cards.write(run, load([run], print), print)
+        write_run(run, [make_record(macro_f1=0.75)])
+        cards.write(run, load([run], print), print)
+        assert "0.7500" in path.read_text()
+
+    def test_one_that_cannot_be_written_stops_nothing(self, make_record: MakeRecord, tmp_path: Path) -> None:
+        said: list[str] = []
+        run = ready(tmp_path / "run", make_record())
+        (path,) = cards.write(run, load([run], print), said.append)
+        path.unlink()
+        path.mkdir()
+        assert cards.write(run, load([run], print), said.append) == []
+        assert len(said) == 1
+        assert "it is no file" in said[0]
 
     def test_the_library_by_the_files(self, make_record: MakeRecord, tmp_path: Path) -> None:
         record = make_record()
@@ -226,7 +253,7 @@ class TestWrite:
         ):  # fmt: skip
             for name, content in files.items():
                 (place / name).write_bytes(content)
-            (path,) = cards.write(run, load([run], print))
+            (path,) = cards.write(run, load([run], print), print)
             assert metadata(path.read_text()).library_name == library
 
     def test_links_are_not_followed(self, make_record: MakeRecord, tmp_path: Path) -> None:
@@ -236,28 +263,28 @@ class TestWrite:
         loaded = load([run], print)
         place.rename(elsewhere)
         place.symlink_to(elsewhere, target_is_directory=True)
-        assert cards.write(run, loaded) == []
+        assert cards.write(run, loaded, print) == []
         place.unlink()
         elsewhere.rename(place)
         (tmp_path / "mine").write_text("mine")
         (place / CARD).symlink_to(tmp_path / "mine")
-        cards.write(run, loaded)
+        assert cards.write(run, loaded, print) == []
         assert (tmp_path / "mine").read_text() == "mine"
-        assert not (place / CARD).is_symlink()
+        assert (place / CARD).is_symlink()
 
     def test_a_cell_that_was_measured_again_since(self, make_record: MakeRecord, tmp_path: Path) -> None:
         record = make_record()
         run = ready(tmp_path / "run", record)
         loaded = load([run], print)
         write_run(run, [changed(record, started_at="2027-01-01T00:00:00+00:00")])
-        assert cards.write(run, loaded) == []
+        assert cards.write(run, loaded, print) == []
 
     def test_of_several_runs_each_has_its_own_rows(self, make_record: MakeRecord, tmp_path: Path) -> None:
         a = ready(tmp_path / "a", make_record(macro_f1=0.25))
         b = ready(tmp_path / "b", changed(make_record(macro_f1=0.75), started_at="2027-01-01T00:00:00+00:00"))
         both = load([a, b], print)
         for run, f1 in ((a, "0.2500"), (b, "0.7500")):
-            (path,) = cards.write(run, both)
+            (path,) = cards.write(run, both, print)
             assert path.is_relative_to(run)
             assert f1 in path.read_text()
             assert path.read_text().count("(this one)") == 1
@@ -269,8 +296,8 @@ class TestWrite:
         loaded = load([run], print)
         strange = loaded.runs[0].cells[0]._replace(record=changed(record, cell_id=cell_id))
         object.__setattr__(loaded.runs[0], "cells", (strange,))
-        assert cards.write(run, loaded) == []
+        assert cards.write(run, loaded, print) == []
 
     def test_a_report_keeps_no_artifacts(self) -> None:
         report = Path(__file__).parents[2] / "reports" / "minilm_real"
-        assert cards.write(report, load([report], print)) == []
+        assert cards.write(report, load([report], print), print) == []

@@ -24,6 +24,10 @@ def test_a_folder_stands_for_a_store_in_files(tmp_path: Path) -> None:
     assert target.place == (tmp_path / "runs of mine").as_uri()
 
 
+def test_the_default_workspace_of_databricks() -> None:
+    assert parse_target("mlflow=databricks").place == "databricks"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -35,6 +39,8 @@ def test_a_folder_stands_for_a_store_in_files(tmp_path: Path) -> None:
         ("tensorboard=a\0b", "cannot be written"),
         ("mlflow=ftp://host", "must be a folder or a URI of http:, https:, file:"),
         ("mlflow=http://[", "is no URI"),
+        ("mlflow=127.0.0.1:5000", "is no URI, as http://127.0.0.1:5000 is"),
+        ("mlflow=sqlite:runs.db", "is no URI of a database, as sqlite:///FILE is"),
         ("wandb\x1b[31m=x", r"wandb\\x1b\[31m=x: no such target"),
     ],
 )

@@ -110,3 +110,11 @@ def test_a_folder_that_cannot_be_written(results_of: ResultsOf, make_record: Mak
     (tmp_path / "s").write_text("a file")
     with pytest.raises(RunFolderError, match="cannot be written"):
         tensorboard_log.log(results_of(make_record()), tmp_path)
+
+
+def test_cells_whose_settings_have_become_alike(results_of: ResultsOf, make_record: MakeRecord, tmp_path: Path) -> None:
+    """As after two batch sizes that ran out of memory were both reduced to one."""
+    records = [make_record(fields={"cell_id": name}) for name in ("first", "second")]
+    assert tensorboard_log.log(results_of(*records), tmp_path) == (2, 0)
+    assert tensorboard_log.log(results_of(*records), tmp_path) == (0, 2)
+    assert {path.name for path in (tmp_path / "s").iterdir()} == {"first", "second"}

@@ -29,7 +29,7 @@ def _cell(settings: dict[str, Any]) -> Cell:
                 "path": "m/lora.py", "sha256": "0",
                 "given": settings["options"], "options": settings["options"],
             },
-            "seed": settings["seed"],
+            "seed": settings["seed"], "repeat": settings["repeat"],
             "data": {"max_length": settings["max_length"]},
             "train": {"batch_size": 16, "inference_batch_size": 64},
             "prompt": _asked(settings) if settings["kind"] == "causal" else None,
@@ -127,7 +127,7 @@ def _measured(settings: dict[str, Any]) -> dict[str, Any]:
 
 DEFAULTS: dict[str, Any] = {
     "dataset": "IMDb", "model": "RoBERTa", "method": "LoRA", "synthetic": False, "weights": "pretrained",
-    "options": {"rank": 8}, "seed": 0, "max_length": 256, "device": "cpu",
+    "options": {"rank": 8}, "seed": 0, "repeat": 0, "max_length": 256, "device": "cpu",
     "macro_f1": 0.93, "train_rate": 100.0, "inference_rate": 300.0,
     "dataset_kind": None, "kind": "encoder", "bits": None, "scale": None,
     "generated_f1": None, "parse_failures": 0.0, "examples_per_class": 0, "length_normalization": "none",

@@ -1,6 +1,7 @@
 """A report's folder: what is written, what is told of it, and what of an earlier draw goes."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -66,9 +67,24 @@ def test_no_file_is_written_through_a_link(tmp_path: Path) -> None:
     folder = tmp_path / "report"
     folder.mkdir()
     (folder / "below").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(RunFolderError, match="below is a link that leads out of the report"):
-        write({"below/b.svg": b"2"}, "0", ["md"], folder)
+    with pytest.raises(RunFolderError, match="is a link that leads out of the report"):
+        write({"below/b/c.svg": b"2"}, "0", ["md"], folder)
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_newer_report_is_not_replaced(tmp_path: Path) -> None:
+    drawn(tmp_path, a_md="1")
+    said = json.loads((tmp_path / MANIFEST).read_text())
+    (tmp_path / MANIFEST).write_text(json.dumps(said | {"schema_version": 99}))
+    with pytest.raises(NewerSchemaError, match="upgrade tunebench"):
+        drawn(tmp_path, a_md="2")
+    assert (tmp_path / "a.md").read_text() == "1"
+
+
+def test_a_manifest_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / MANIFEST)
+    with pytest.raises(RunFolderError, match="cannot be read"):
+        read(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"schema_version": 1}', "[" * 100_000])

@@ -7,6 +7,8 @@ import pytest
 
 from bench.errors import RunFolderError
 from bench.record import Record
+from bench.report import contents
+from bench.report.results.run import Results
 from bench.report.tables import efficiency, repeatability, table1, table2, table3, table4
 from bench.report.tables.fragment import to_html
 from bench.report.tables.latex import to_latex
@@ -14,6 +16,7 @@ from bench.report.tables.render import files
 from bench.report.tables.table import Table
 from tests.report.conftest import MakeRecord
 from tests.report.many import many
+from tests.report.predicted import results, study
 from tests.report.shown import unexplained
 
 OPTIONAL = (
@@ -80,3 +83,14 @@ def test_latex_of_every_table_is_whole(make_record: MakeRecord) -> None:
         text = to_latex(table)
         assert text.count(r"\begin{") == text.count(r"\end{")
         assert text.count(r"\begin{tabular}") >= len(table.parts())
+
+
+def test_rows_of_one_name_in_several_runs_are_told_apart(make_record: MakeRecord) -> None:
+    run = {"study": study(), "command": "tunebench run s", "written_at": "", "cell_ids": []}
+    runs = [results(run, make_record(options={"rank": rank}, device=device)).runs[0]
+            for rank, device in ((8, "cpu"), (64, "cuda"))]  # fmt: skip
+    drawn = contents.build(Results(tuple(runs)), ["md", "html"])
+    table3 = drawn.files["table3.md"].decode()
+    for rank in (8, 64):
+        assert f"apart from the row of the same name: method.options.rank = {rank}" in table3
+        assert f"LoRA (method.options.rank = {rank})" in drawn.files["report.html"].decode()

@@ -12,9 +12,9 @@ Rank = Literal["best", "second", ""]
 
 #: What a caption says of them.
 OF_RATES = (
-    "Bold throughput: the highest of rows that were measured alike, none suspect, where its interval (over seeds, or "
-    "over a single seed's windows) lies above those of all other rows; underlined: the second, likewise above those "
-    "below it."
+    "Bold throughput: the highest of rows that were measured alike, none suspect, where its interval (over seeds and "
+    "repeats; of a single measurement over its windows) lies above those of all other rows; underlined: the second, "
+    "likewise above those below it."
 )
 
 

@@ -12,7 +12,7 @@ from bench.report.analysis.paired import between
 from bench.report.analysis.quantities import macro_f1
 from bench.report.analysis.ranks import Rank, dataset_and_model, grouped
 from bench.report.analysis.stacked import ReadRecord, stack, unlike
-from bench.report.analysis.statistics import by_row, possible, student_interval
+from bench.report.analysis.statistics import by_row, first_of_each_seed, measured, possible, student_interval
 
 Verdict = Literal["lower", "not told apart", "higher", "unknown"]
 
@@ -126,9 +126,8 @@ class Judge:
 
 
 def _with_f1(row: Iterable[Record]) -> list[Record]:
-    """Those that tell of the row's F1; repeats of a seed are not independent of it: the first speaks for them."""
-    good = [record for record in row if record.status == "ok" and not record.cell.repeat]
-    return [record for record in good if macro_f1(record) is not None]
+    """Those that tell of the row's F1, one a seed."""
+    return first_of_each_seed(record for record in measured(row) if macro_f1(record) is not None)
 
 
 def _of_group(group: Mapping[int, _Row]) -> dict[int, Standing]:

@@ -59,6 +59,14 @@ def measured(row: Iterable[Record]) -> list[Record]:
     return [record for record in row if record.status == "ok"]
 
 
+def first_of_each_seed(row: Iterable[Record]) -> list[Record]:
+    """The records that speak for their seeds: its repeats are not independent of it, so the first of them does."""
+    found: dict[int, Record] = {}
+    for record in row:
+        found.setdefault(record.cell.seed, record)
+    return list(found.values())
+
+
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """One column of numbers.
@@ -159,11 +167,10 @@ class Spread:
 def over_seeds(records: Sequence[Record], quantity: Quantity) -> Spread:
     """Summarise one quantity over the measured cells of one row."""
     values = quantity.values(records)
-    known = [value for value in values if value is not None]
     unknown = [record for record, value in zip(records, values, strict=True) if value is None]
-    # What is predicted does not differ between repeats of a seed: they are one.
-    one_each = {record.cell.seed: value for record, value in zip(records, values, strict=True) if value is not None}
-    apart = list(one_each.values()) if quantity.is_predicted else known
+    known = [(record, value) for record, value in zip(records, values, strict=True) if value is not None]
+    speaking = first_of_each_seed(record for record, _ in known)
+    apart = [value for record, value in known if not quantity.is_predicted or any(record is one for one in speaking)]
     mean, std = mean_std(apart) if apart else (None, None)
     low, high = _interval(records, quantity, apart) or (None, None)
     return Spread(mean, std, low, high, len(known), tuple(dict.fromkeys(map(quantity.why_not, unknown))))

@@ -115,8 +115,11 @@ class Pictures:
     def _draw_aside(self, drawer: Drawer) -> None:
         """Have the other process make one after the other, from the first on, until none waits."""
         for path in _rest(self._waiting.popleft):
-            job = self._jobs[path]
-            job.made.set_result(drawer.draw(job.spec, job.kinds))
+            job, made = self._jobs[path], None
+            try:
+                made = drawer.draw(job.spec, job.kinds)
+            finally:  # or somebody would wait for it for ever
+                job.made.set_result(made)
 
 
 def _rest(take: Callable[[], str]) -> Iterator[str]:

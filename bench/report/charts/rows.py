@@ -11,10 +11,10 @@ from bench.report.analysis.standings import Judge, Standing
 from bench.report.analysis.statistics import Quantity
 from bench.report.charts.address import Place, places
 from bench.report.results.run import Results
-from bench.report.tables import efficiency, stamp
-from bench.report.tables.footnotes import Notes
+from bench.report.tables import efficiency, scores, stamp
+from bench.report.tables.footnotes import Notes, mark_warnings
 from bench.report.tables.scores import F1
-from bench.report.tables.table import describe
+from bench.report.tables.table import apart_from_others, describe
 
 
 def train_seconds(record: Record) -> float | None:
@@ -114,12 +114,13 @@ def rows(results: Results, judges: Sequence[Judge]) -> list[Row]:
         own = [place for place in known if place.run == number]
         records = [[record for record, _ in place.cells] for place in own]
         notes = Notes()
-        content = describe(records, columns, notes)
+        content = describe(records, columns, notes, results.others(results.runs[number]))
         for at, (place, standing) in enumerate(zip(own, judge.standings(records), strict=True)):
             verdict = stamp.mark(at, records[at], notes)[stamp.STAMP]
+            mark_warnings(notes, at, records[at])
             texts = [text for (row, _), several in notes.texts.items() if row == at for text in several]
-            low, high = standing.interval or (None, None)
-            numbers = content[at] | {f"{F1}_low": low, f"{F1}_high": high}
-            warned = [warning for record in records[at] for warning in record.warnings]
-            found.append(Row(place, label, numbers, standing, verdict, tuple(dict.fromkeys((*texts, *warned)))))
+            numbers = content[at] | scores.interval(standing)
+            if apart := apart_from_others(at, notes):
+                numbers["method"] = f"{numbers['method']} ({apart})"
+            found.append(Row(place, label, numbers, standing, verdict, tuple(dict.fromkeys(texts))))
     return found

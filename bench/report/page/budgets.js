@@ -15,13 +15,13 @@ function budgets() {
     return field;
   });
 
-  function answer() {
+  function answer(event) {
     const most = fields.map((field) => (field.value === "" ? null : Number(field.value)));
     const said = limits.flatMap(({ unit }, at) => (most[at] === null ? [] : [`${short(most[at])} ${unit}`]));
     const lead = said.length ? `Within ${said.join(" and ")}` : "Without a limit";
     const part = (group) => [make("h4", {}, group.dataset), ...ofGroup(group, most, lead)];
     byId("answers").replaceChildren(...groups.flatMap(part));
-    if (said.length) say(byId("answers").querySelector("p").textContent);
+    if (event) say([...byId("answers").querySelectorAll("p")].map((part) => part.textContent).join(" "));
   }
 
   function ofGroup({ dataset, rows, alike }, most, lead) {
@@ -30,8 +30,10 @@ function budgets() {
     if (!within.length) return [make("p", {}, `${lead} there is none of ${rows.length} rows with a known F1.`)];
     const [best] = within;
     const others = within.filter(({ row }) => alike[best.row][row]);
+    const verdicts = within.slice(1).map(({ row }) => alike[best.row][row] ?? "lower");
+    const counts = distinct(verdicts).map((one) => `${verdicts.filter((other) => other === one).length} ${one}`);
     const sentence = `${lead} the best mean macro F1 is ${best.f1.toFixed(4)}: ${called(best.row)} (n = ${best.seeds}).`
-      + ` Of ${within.length - 1} more within it, ${others.length} cannot be told apart from the best.`;
+      + (counts.length ? ` ${verdicts.length} more within it: ${counts.join(", ")}.` : "");
     const line = ({ row, f1, costs }) =>
       [rowLink(row), f1.toFixed(4), alike[best.row][row] ?? "best", ...costs.map(short)];
     return [make("p", {}, sentence), grid(heads, [best, ...others].map(line), `Best of ${dataset}`)];
@@ -42,7 +44,8 @@ function budgets() {
 
 function targets() {
   const heads = ["Row", "Time to 95 %", "Whole training (s)", "Validation F1", "F1", "n"];
-  byId("reached").replaceChildren(...data.targets.flatMap(({ dataset, model, rows, reference, lines, reached }) => {
+  if (!data.targets.length) byId("reached").append(make("p", {}, "No dataset and model has two rows with a known F1."));
+  byId("reached").append(...data.targets.flatMap(({ dataset, model, rows, reference, lines, reached }) => {
     const form = make("form", { class: "controls" });
     const place = make("div");
     const none = reference === null ? [["", "choose: no row trains all that it stores"]] : [];

@@ -72,7 +72,7 @@ def costs(row: Row) -> list[float | None]:
     for limit in LIMITS:
         column = limit.column if trains else limit.column.replace("peak_train", "peak_inference")
         value = row.numbers[column]
-        found.append(None if value is None else float(f"{value / limit.scale:.6g}"))
+        found.append(None if value is None else float(f"{value / limit.scale:.4g}"))
     return found
 
 

@@ -24,7 +24,7 @@ function section(title, ...inside) {
 
 // What a part of a record says but for what is drawn, bytes as people read them.
 function facts(title, part) {
-  const entries = flat(part).filter(([name]) => !/^validation$|windowed/.test(name));
+  const entries = flat(part).filter(([name]) => !name !== "validation");
   const said = ([name, value]) => [name.replaceAll("_", " "), name.endsWith("_bytes") ? bytes(value) : value];
   return entries.length ? section(title, pairs(entries.map(said))) : null;
 }
@@ -90,6 +90,7 @@ function cellView(key) {
     row.cells.length > 1 && make("p", {}, "Of this row: ", row.cells.flatMap((other) => [seed(other), " "])),
     [record.warnings, cell.troubles].flat().filter(Boolean).map((text) => make("p", { class: "trouble" }, text)),
     record.status !== "ok" && facts("Failure", { status: record.status, ...record.failure }),
+    facts("Summary", Object.fromEntries(Object.entries(record).filter(([, value]) => !(value instanceof Object)))),
     facts("Quality", record.quality), facts("Written answers", record.generation), settings(cell),
     facts("Environment", record.machine), phases(record), ledgers(record), stamp(cell), courses(cell),
     facts("Training", record.training), facts("Inference", record.inference),

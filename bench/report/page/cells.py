@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bench.record import Record
-from bench.report.analysis.names import NAMES, flat, labels
-from bench.report.charts.address import Place
+from bench.report.analysis.names import NAMES, flat
+from bench.report.charts.rows import Row
 from bench.report.page.embed import clean
 from bench.report.results.measured import Measured
 from bench.report.results.run import Results, Run
@@ -35,7 +35,7 @@ class _Pool:
         return self._known[key]
 
 
-def embedded(results: Results, places: Sequence[Place]) -> dict[str, Any]:
+def embedded(results: Results, rows: Sequence[Row]) -> dict[str, Any]:
     """What the page's script draws cells from.
 
     Of a record nulls are left out, but for settings, where they mean something. In the place of a shared part stands
@@ -43,13 +43,13 @@ def embedded(results: Results, places: Sequence[Place]) -> dict[str, Any]:
 
     Args:
         results: that are drawn.
-        places: of all rows.
+        rows: of the page.
     """
     pool = _Pool()
     cells = [
-        _cell(cell, key, at, results.runs[place.run], pool)
-        for at, place in enumerate(places)
-        for cell, key in zip(place.cells, place.cell_keys, strict=True)
+        _cell(cell, key, at, row, results.runs[row.place.run], pool)
+        for at, row in enumerate(rows)
+        for cell, key in zip(row.place.cells, row.place.cell_keys, strict=True)
     ]
     return {
         "cells": clean(cells),
@@ -59,7 +59,7 @@ def embedded(results: Results, places: Sequence[Place]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _cell(cell: Measured, key: str, row: int, run: Run, pool: _Pool) -> dict[str, Any]:
+def _cell(cell: Measured, key: str, at: int, row: Row, run: Run, pool: _Pool) -> dict[str, Any]:
     record, evidence = cell
     content = record.model_dump(mode="json", exclude={"cell"}, exclude_none=True)
     content = {"cell": record.cell.model_dump(mode="json")} | content
@@ -68,11 +68,10 @@ def _cell(cell: Measured, key: str, row: int, run: Run, pool: _Pool) -> dict[str
         home = content[above[0]] if above else content
         if home.get(name) is not None:
             home[name] = pool.keep(path, home[name])
-    names = labels(record.cell, [one.cell for one in run.records])
     found = {
         "key": key,
-        "row": row,
-        "title": [*(names[part] for part in NAMES), f"seed {record.cell.seed}{_repeat(record)}"],
+        "row": at,
+        "title": [*(row.numbers[name] for name in NAMES), f"seed {record.cell.seed}{_repeat(record)}"],
         "stamp": record.stamp,
         "record": content,
         "curves": [_curve(curve) for curve in evidence.curves],
@@ -94,14 +93,10 @@ def _curve(curve: StepCurve) -> dict[str, Any]:
 
 def _differing(records: Iterable[Record]) -> list[str]:
     """Settings that are not alike in all cells of a run, in the order in which they come."""
-    seen: dict[str, Any] = {}
-    differing: dict[str, None] = {}
-    for number, record in enumerate(records):
-        for name, value in flat(record.cell.model_dump(mode="json")).items():
-            if number and (name not in seen or seen[name] != value):
-                differing[name] = None
-            seen.setdefault(name, value)
-    return list(differing)
+    settings = [flat(record.cell.model_dump(mode="json")) for record in records]
+    names = dict.fromkeys(name for one in settings for name in one)
+    missing = object()
+    return [name for name in names if any(one.get(name, missing) != settings[0].get(name, missing) for one in settings)]
 
 
 def replay(run: str, cell_id: str) -> tuple[str, str]:

@@ -89,7 +89,8 @@ function ledger(charts, form) {
 
 // The points of one cell by measure, as the spec of curves reads them.
 function pointsOf({ curves: passes = [], row, record: { cell, training } }) {
-  const of = { ...data.charts.curves.rows[row], place: 0, seed: cell.seed, repeat: cell.repeat };
+  const seed = cell.repeat ? `${cell.seed}, repeat ${cell.repeat}` : `${cell.seed}`; // as curves.py has it
+  const of = { ...data.charts.curves.rows[row], place: 0, seed };
   const line = (measure, steps, values = []) => values.map((y, at) => ({ ...of, measure, x: steps[at], y }));
   const points = training?.validation ?? [];
   return [
@@ -102,10 +103,11 @@ function pointsOf({ curves: passes = [], row, record: { cell, training } }) {
 // The spec of curves with the points of some cells of one panel; null where they have none.
 function curvesOf(list) {
   const { spec, rows = {} } = data.charts.curves ?? {};
-  const values = list.filter((cell) => rows[cell.row]).flatMap(pointsOf);
-  if (!values.length) return null;
+  const lines = list.filter((cell) => rows[cell.row]).map(pointsOf).filter((points) => points.length);
+  if (!lines.length) return null;
+  const values = lines.flat();
   const has = (part) => values.some(({ measure }) => part.transform[0].filter.includes(`'${measure}'`));
-  const caption = `n = ${list.length}; seeds of a method share its colour. A point stands for the steps up to it.`;
+  const caption = `n = ${lines.length}; seeds of a method share its colour. A point stands for the steps up to it.`;
   const names = distinct(values.map(({ method }) => method));
   const named = (name, value) => (name === "legend" && value ? { ...value, values: names } : value);
   const next = { ...spec, usermeta: { ...spec.usermeta, caption }, data: { ...spec.data, values } };

@@ -89,7 +89,7 @@ def _content(
     data = {
         "rows": overview.embedded(results, found),
         "heads": overview.heads_of_cells(results),
-        "cells": cells.embedded(results, [row.place for row in found]),
+        "cells": cells.embedded(results, found),
         "budgets": budgets.embedded(found, judges),
         "targets": targets.embedded(found),
         "charts": drawn,

@@ -18,7 +18,8 @@ const link = (address, text) => make("a", { href: `#${address}` }, text);
 function grid(heads, rows, name) {
   const right = heads.map((_, at) => at > 0 && rows.some((row) => typeof row[at] === "number") && { class: "number" });
   const head = (text, at) => make("th", { scope: "col", ...right[at] }, text);
-  const cell = (value, at) => make(at ? "td" : "th", at ? { ...right[at] } : { scope: "row" }, shown(value));
+  const kind = (value, at) => (value?.className === "bar" ? { class: "bars" } : { ...right[at] });
+  const cell = (value, at) => make(at ? "td" : "th", at ? kind(value, at) : { scope: "row" }, shown(value));
   const lines = [make("thead", {}, make("tr", {}, heads.map(head))),
     make("tbody", {}, rows.map((row) => make("tr", {}, row.map(cell))))];
   const box = { class: "box", role: "group", "aria-label": `${name}, scrolls`, tabindex: "0" };
@@ -36,12 +37,12 @@ function shown(value) {
 const pairs = (entries) => make("dl", { class: "pairs" }, entries.map(([name, value]) =>
   make("div", {}, make("dt", {}, name), make("dd", {}, shown(value)))));
 
-const bytes = (count) =>
-  (count >= 1e9 ? `${(count / 1e9).toFixed(2)} GB` : count >= 0 ? `${(count / 1e6).toFixed(1)} MB` : shown(count));
+const bytes = (count) => (typeof count !== "number" ? shown(count)
+  : Math.abs(count) >= 1e9 ? `${(count / 1e9).toFixed(2)} GB` : `${(count / 1e6).toFixed(1)} MB`);
 
 function bar(value, most) {
   const element = make("span", { class: "bar" });
-  element.style.width = `${most > 0 ? (100 * value) / most : 0}%`;
+  element.style.width = `${most > 0 ? Math.min(100, Math.max(0, (100 * value) / most)) : 0}%`;
   return element;
 }
 

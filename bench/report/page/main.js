@@ -2,7 +2,7 @@
 
 const title = document.title;
 const draws = new Map([["cell", cellView], ["row", rowView]]);
-let opener;
+let opener, clicked;
 
 function route(event) {
   const [what, key = ""] = location.hash.slice(1).split(/=(.*)/s);
@@ -20,7 +20,9 @@ function swap(content) {
 }
 
 function open({ title: name, content }, from) {
-  if (!byId("report").hidden) opener = { element: document.activeElement, top: scrollY, from };
+  // Not every browser focuses a link that is clicked.
+  const element = document.activeElement === document.body ? clicked ?? document.body : document.activeElement;
+  if (!byId("report").hidden) opener = { element, top: scrollY, from };
   swap(content);
   document.title = `${name} – ${title}`;
   scrollTo({ top: 0, behavior: "instant" });
@@ -41,6 +43,7 @@ function close() {
 }
 
 document.addEventListener("click", ({ target }) => {
+  clicked = target.closest("a");
   const button = target.closest("[data-what]");
   if (!button) return;
   const { text, copy: name, as, what } = button.dataset;

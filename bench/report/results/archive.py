@@ -2,21 +2,19 @@
 
 import hashlib
 import json
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from bench.errors import RunFolderError
-from bench.record import SCHEMA_VERSION, Record
-from bench.report.results import evidence_lines, published_lines
+from bench.record import SCHEMA_VERSION
+from bench.report.results import evidence_lines, portable, published_lines
 from bench.report.results.measured import Evidence, Measured
 from bench.report.results.published_lines import PUBLISHED
 from bench.report.results.run import Results, Run
-from bench.store import parse_record, refuse_newer, study_of
+from bench.store import parse_record, read_text, refuse_newer, study_of
 
 RECORDS, STUDY, EVIDENCE = "records.jsonl", "study.json", "evidence.jsonl"
-QUOTES_DATA = "left out, for it quotes the data; the record in the run folder has it"
 NO_EVIDENCE = "an earlier report, which keeps no predictions"
 
 
@@ -30,7 +28,7 @@ def texts(results: Results) -> dict[str, str]:
     """
     runs = [_run(run) for run in results.runs]
     study = runs[0] if len(runs) == 1 else {"schema_version": SCHEMA_VERSION, "runs": runs}
-    lines = [json.dumps(_portable(record), sort_keys=True, allow_nan=False) for record, _ in results.cells]
+    lines = [json.dumps(portable.record(record), sort_keys=True, allow_nan=False) for record, _ in results.cells]
     beside = evidence_lines.write(results.cells)
     return {
         RECORDS: "".join(f"{line}\n" for line in lines),
@@ -42,8 +40,8 @@ def texts(results: Results) -> dict[str, str]:
 def _run(run: Run) -> dict[str, Any]:
     content: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
-        "study": run.study,
-        "command": portable_command(run.command),
+        "study": portable.study(run.study),
+        "command": portable.command(run.command),
         "written_at": run.written_at,
         "cell_ids": list(run.cell_ids),
         "records": len(run.cells),
@@ -111,7 +109,7 @@ def _studies(text: str, where: Path) -> list[dict[str, Any]]:
         content = json.loads(text)
         refuse_newer(content["schema_version"], where)
         studies = content.get("runs", [content])
-        listed = [study.get(key, []) for study in studies for key in ("cell_ids", "unread")]
+        listed = [ids for study in studies for ids in (study["cell_ids"], study.get("unread", []))]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RunFolderError(f"{where} cannot be read: {type(error).__name__}: {error}") from None
     if not studies or not all(isinstance(ids, list) and all(isinstance(one, str) for one in ids) for ids in listed):
@@ -120,32 +118,9 @@ def _studies(text: str, where: Path) -> list[dict[str, Any]]:
 
 
 def _text(path: Path) -> str:
-    if path.exists() and not path.is_file():  # a pipe would be waited for
-        raise RunFolderError(f"{path} cannot be read: it is no file")
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except FileNotFoundError:
         raise RunFolderError(f"{path.parent} is not a whole report: it has no {path.name}") from None
     except (ValueError, OSError) as error:
         raise RunFolderError(f"{path} cannot be read: {error}") from None
-
-
-def portable_command(command: str) -> str:
-    """A command whose absolute paths are cut to their last names."""
-    try:
-        words = shlex.split(command)
-    except ValueError:  # written by hand; what cannot be read stays
-        return command
-    return shlex.join(PurePath(word).name or word if word.startswith("/") else word for word in words)
-
-
-def _portable(record: Record) -> dict[str, Any]:
-    content = record.model_dump(mode="json")
-    if content["prompt"] is not None:
-        content["prompt"]["example"] = QUOTES_DATA
-    cell = content["cell"]
-    cell["dataset"]["files"] = {split: PurePath(path).name for split, path in cell["dataset"]["files"].items()}
-    for place, key in (("model", "folder"), ("method", "path")):
-        if cell[place][key] is not None:
-            cell[place][key] = PurePath(cell[place][key]).name
-    return content

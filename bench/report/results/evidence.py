@@ -14,14 +14,13 @@ from bench.printable import one_line
 from bench.record import Record
 from bench.report.results import predictions, quotes, step_curve
 from bench.report.results.measured import Evidence, Measured, Shown, by_row
+from bench.report.results.portable import FOLDERS
 from bench.report.results.predictions import Predictions
-from bench.store import CellFolder
+from bench.store import CellFolder, read_text
 
 #: Characters of a log that are kept: its end, where a failure is told.
 LONGEST_LOG = 2000
 COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-#: The folders of an absolute path.
-FOLDERS = re.compile(r"(?<![\w.~-])/(?:[^\s/:'\"<>|]+/)+")
 
 
 def collect(cells: Sequence[tuple[Record, CellFolder]]) -> tuple[Measured, ...]:
@@ -103,7 +102,7 @@ def _without_quotes(part: Insight) -> Shown:
 def _parts(path: Path) -> tuple[list[Insight], list[str]]:
     """The insights of one file and what is wrong with it; neither where there is no file."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
         entries = content.get("parts") if isinstance(content, dict) else None
         if not isinstance(entries, list):
             return [], [f"{path.name} holds no list of parts"]

@@ -1,5 +1,6 @@
 """Run folders and earlier reports, read."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ def load(paths: Sequence[Path], warn: Warn, tables: Sequence[Published] = ()) ->
     Raises:
         RunFolderError: neither a run folder nor a report, damaged, given twice, or of a newer schema.
     """
-    if len({path.resolve() for path in paths}) < len(paths):
+    if len(set(map(os.path.realpath, paths))) < len(paths):
         raise RunFolderError("a run folder is given twice: give each once")
     read = [_results(path, warn) for path in paths]
     loaded = Results(tuple(run for one in read for run in one.runs))

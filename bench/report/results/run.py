@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.cell import Cell
 from bench.printable import one_line
 from bench.published import Published
 from bench.record import Machine, Record
-from bench.report.results.measured import Measured
+from bench.report.results.measured import Measured, by_row
 
 #: Names of studies that the folder of several runs lists.
 MOST_NAMES = 3
@@ -56,9 +57,10 @@ class Run:
 
     @property
     def machine(self) -> str:
-        """The machine that measured most of its cells, in a few words."""
+        """The machine that measured most of its cells, in a few words, and how many others did."""
         known = Counter(_label(record.machine) for record in self.records if record.machine)
-        return known.most_common(1)[0][0] if known else "unknown machine"
+        others = f" and {len(known) - 1} more" if len(known) > 1 else ""
+        return f"{known.most_common(1)[0][0]}{others}" if known else "unknown machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,10 @@ class Results:
     def cells(self) -> list[Measured]:
         """The cells of all runs."""
         return [cell for run in self.runs for cell in run.cells]
+
+    def others(self, run: Run) -> list[Cell]:
+        """A cell of each row of the other runs, whose names stand beside those of this one."""
+        return [row[0].record.cell for other in self.runs if other is not run for row in by_row(other.cells)]
 
     @property
     def counts(self) -> str:

@@ -4,10 +4,10 @@ import csv
 import math
 from itertools import groupby
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bench.errors import RunFolderError
 from bench.study import Frozen
@@ -28,6 +28,13 @@ class StepCurve(Frozen):
     # Samples per second would show how long the texts are before they showed a throttle.
     tokens_per_second: tuple[float, ...] = Field(description="over the point's steps, padding left out")
     loss: tuple[float, ...] | None = Field(None, description="mean over the point's steps, nats; null where none is")
+
+    @model_validator(mode="after")
+    def _require_one_length(self) -> Self:
+        columns = (self.last_step, self.elapsed_seconds, self.tokens_per_second, self.loss)
+        if len({len(column) for column in columns if column is not None}) > 1:
+            raise ValueError("its columns are of different lengths")
+        return self
 
 
 def read(path: Path) -> tuple[StepCurve, ...]:

@@ -13,9 +13,9 @@ from bench.report.analysis.bootstrap import RESAMPLES
 from bench.report.analysis.compared import RATIOS, Compared, compare
 from bench.report.analysis.names import NOT_A_SETTING, apart, flat, labels
 from bench.report.analysis.pairing import Pairing, find
-from bench.report.analysis.statistics import LEVEL
-from bench.report.results.measured import Measured
-from bench.report.tables.footnotes import COLLAPSED, Notes, likelihood, mark_sources
+from bench.report.analysis.statistics import LEVEL, first_of_each_seed
+from bench.report.results.measured import Measured, by_row
+from bench.report.tables.footnotes import AT_FLOOR, Notes, likelihood, mark_sources
 from bench.report.tables.scores import at_floor
 from bench.report.tables.table import DASH, Column, Table, Values, frame_of
 
@@ -92,19 +92,21 @@ CAPTION_OF_FILES = (
 BRIEF = ("difference", "interval", "seeds", "verdict")
 
 
-def build(study: Mapping[str, Any], measured: Sequence[Measured], *, source: str = "") -> Table | None:
+def build(
+    study: Mapping[str, Any], measured: Sequence[Measured], *, source: str = "", others: Sequence[Cell] = ()
+) -> Table | None:
     """The comparisons that a study asks for; None where it asks for none.
 
     Args:
         study: as a run folder keeps it.
         measured: the study's cells, failed ones too.
         source: what the records are.
+        others: a cell of each row of other runs that stands beside these.
     """
-    # Repeats of a seed are not independent of it: the first speaks for them.
-    pairings = find(study, [found for found in measured if not found[0].cell.repeat])
+    pairings = find(study, _speaking(measured))
     if not pairings:
         return None
-    cells = [record.cell for record, _ in measured]
+    cells = [*(record.cell for record, _ in measured), *others]
     notes, rows = Notes(), []
     for at, pairing in enumerate(pairings):
         compared = compare(pairing)
@@ -123,6 +125,16 @@ def build(study: Mapping[str, Any], measured: Sequence[Measured], *, source: str
         grids=(("What the first buys", BUYS), ("What the first costs", COSTS)),
         source=source,
     )
+
+
+def _speaking(cells: Sequence[Measured]) -> list[Measured]:
+    """One cell for each seed of a row: the first that succeeded, else the first."""
+    found = []
+    for row in by_row(cells):
+        good = [cell for cell in row if cell.record.status == "ok"]
+        chosen = {record.cell_id for record in first_of_each_seed(record for record, _ in (*good, *row))}
+        found += [cell for cell in row if cell.record.cell_id in chosen]
+    return found
 
 
 def brief(table: Table) -> Table:
@@ -186,9 +198,12 @@ def _note(notes: Notes, at: int, pairings: Sequence[Pairing], compared: Compared
     for side, row in (("first", pairing.first), ("second", pairing.second)):
         qualities = [record.quality for record, _ in row if record.cell.seed in compared.seeds]
         if compared.difference and at_floor(qualities):
-            notes.add(at, side, COLLAPSED)
+            notes.add(at, side, AT_FLOOR)
     for column, reason in compared.reasons.items():
         notes.add(at, column, one_line(reason, 200))
+    if compared.difference is None:
+        for column in ("interval", "seeds_interval", "texts", "right", "p_value"):
+            notes.repeat(at, "difference", column)
     if compared.seeds and compared.left_out:
         notes.add(at, "seeds", one_line(f"left out: {'; '.join(compared.left_out)}", 200))
     if compared.difference:

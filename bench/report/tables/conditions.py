@@ -47,7 +47,7 @@ def settings(records: Sequence[Record]) -> str:
         *_versions(records),
     ]
     return one_line(
-        f"Measured with {'; '.join(facts)}. Means over the n {_cells(records)}, ± their sample standard deviation."
+        f"Measured with {'; '.join(facts)}. Means over the {_cells(records)}, ± their sample standard deviation."
     )
 
 
@@ -74,8 +74,8 @@ def _versions(records: Sequence[Record]) -> list[str]:
 
 def _cells(records: Sequence[Record]) -> str:
     if any(record.cell.repeat for record in records):
-        return "measurements that succeeded, repeats of seeds among them, and of F1 over the n seeds"
-    return "seeds that succeeded"
+        return "measurements that succeeded, repeats of seeds among them, and of what is predicted over the n seeds"
+    return "n seeds that succeeded"
 
 
 def _throughput(records: Sequence[Record]) -> str:

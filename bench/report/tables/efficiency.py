@@ -5,6 +5,7 @@ from typing import Literal
 
 import pandas as pd
 
+from bench.cell import Cell
 from bench.printable import one_line
 from bench.record import Latency, MemoryLedger, Record, Speed
 from bench.report.analysis import ranks
@@ -119,13 +120,14 @@ QUANTITIES = tuple(quantity for _, quantities in GRIDS for quantity in quantitie
 RATES = GRIDS[0][1]
 
 
-def build(run_title: str, records: Sequence[Record], *, source: str = "") -> Table | None:
+def build(run_title: str, records: Sequence[Record], *, source: str = "", others: Sequence[Cell] = ()) -> Table | None:
     """Aggregate records over their seeds; None where no record has any of this but totals.
 
     Args:
         run_title: of the study.
         records: in the study's order; failed ones too.
         source: what the records are.
+        others: a cell of each row of other runs that stands beside these.
 
     Raises:
         RunFolderError: there is no record, or a cell has two.
@@ -134,7 +136,7 @@ def build(run_title: str, records: Sequence[Record], *, source: str = "") -> Tab
         return None
     title = one_line(run_title)
     rows, notes = rows_of(title, records), Notes()
-    content = describe(rows, QUANTITIES, notes)
+    content = describe(rows, QUANTITIES, notes, others)
     ranked = ranks.of_rates(rows, content, RATES)
     names = [quantity.column for quantity in RATES]
     for at, row in enumerate(rows):

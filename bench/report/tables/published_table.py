@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.cell import Cell
 from bench.printable import one_line
 from bench.published import Published
 from bench.published.quantities import TITLES
@@ -25,7 +26,9 @@ OWN = "defined by the study itself: it may be another than the published one"
 STATED = {"sequence_length": "sequence length", "batch_size": "batch size", "precision_mode": "precision"}
 
 
-def build(run: Run, tables: Sequence[Published], judge: Judge | None = None, *, source: str = "") -> Table | None:
+def build(
+    run: Run, tables: Sequence[Published], judge: Judge | None = None, *, source: str = "", others: Sequence[Cell] = ()
+) -> Table | None:
     """Published beside measured; None where published tables have no row of the run.
 
     Args:
@@ -33,6 +36,7 @@ def build(run: Run, tables: Sequence[Published], judge: Judge | None = None, *, 
         tables: what was published; they settle the columns, so that those of several runs are alike.
         judge: of the run's records; absent: one that knows no predictions.
         source: what the records are.
+        others: a cell of each row of other runs that stands beside these.
 
     Raises:
         RunFolderError: a record is damaged.
@@ -48,7 +52,7 @@ def build(run: Run, tables: Sequence[Published], judge: Judge | None = None, *, 
         return None
     records = [record for one in found for record in one.records]
     notes = Notes()
-    content = _content(found, pairs, judge or Judge(run.records), run, notes)
+    content = _content(found, pairs, judge or Judge(run.records), run, notes, others)
     columns = [(title, tuple(column for pair in some for column in _columns(pair))) for title, some in grids if some]
     several = (PUBLISHED_IN,) if len(compared) > 1 else ()
     texts = [f"{pair.published}_printed" for pair in pairs] + [pair.judged for pair in pairs if pair.by != "ratio"]
@@ -66,15 +70,15 @@ def build(run: Run, tables: Sequence[Published], judge: Judge | None = None, *, 
 
 
 def _content(
-    found: Sequence[Both], pairs: Sequence[Pair], judge: Judge, run: Run, notes: Notes
+    found: Sequence[Both], pairs: Sequence[Pair], judge: Judge, run: Run, notes: Notes, others: Sequence[Cell]
 ) -> list[dict[str, Any]]:
     rows = [one.records for one in found]
-    content = describe(rows, [pair.quantity for pair in pairs], notes)
+    content = describe(rows, [pair.quantity for pair in pairs], notes, others)
     agreeing = published_verdicts.agreeing_lengths(found, content)
     for at, (one, standing) in enumerate(zip(found, judge.standings(rows), strict=True)):
         if pairs[0].by == "interval":
             _mark_interval(at, standing, content[at], notes)
-            content[at] |= scores.over(one.records, standing)
+            content[at] |= scores.interval(standing)
         _mark(at, one, run, notes)
         for pair in pairs:
             judged = published_verdicts.judge(pair, one, content[at], agreeing)
@@ -98,6 +102,8 @@ def _mark_interval(at: int, standing: Standing, numbers: Mapping[str, Any], note
     """Say why F1 has no interval."""
     if numbers[f"{scores.F1}_mean"] is None:
         notes.repeat(at, scores.F1, F1_INTERVAL)
+    elif standing.unread:
+        notes.add(at, F1_INTERVAL, scores.without_texts(standing))
     elif standing.interval is None:
         notes.add(at, F1_INTERVAL, NO_INTERVAL)
 

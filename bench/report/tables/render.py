@@ -44,7 +44,9 @@ def to_markdown(table: Table) -> str:
         body += [*([f"## {_markdown(heading)}"] if heading else ()), _grid(table, columns)]
     notes = [paragraph(f"{_markdown('', note.mark)} {_markdown(note.text)}".strip()) for note in table.footnotes]
     source = [paragraph(f"Source: {_markdown(one_line(table.source))}")] if table.source else []
-    return "\n\n".join([f"# {_markdown(table.title)}", _markdown(table.caption), *body, *notes, *source]) + "\n"
+    return (
+        "\n\n".join([f"# {_markdown(table.title)}", paragraph(_markdown(table.caption)), *body, *notes, *source]) + "\n"
+    )
 
 
 def _grid(table: Table, columns: Sequence[Column]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.cell import Cell
 from bench.printable import one_line
 from bench.record import Record
 from bench.report.analysis import quantities
@@ -22,16 +23,17 @@ SHOWN = (
 )  # fmt: skip
 KNOWN = {quantity.column: quantity for quantity in (*efficiency.QUANTITIES, *quantities.QUANTITIES)}
 QUANTITIES = tuple(replace(KNOWN[column], spread=True) for column in SHOWN)
-REPEATS = Column("seeds", "Measured", lambda row: str(row["seeds"] or row["status"]))
+REPEATS = Column("measurements", "Measured", lambda row: str(row["measurements"] or row["status"]))
 
 
-def build(run_title: str, records: Sequence[Record], *, source: str = "") -> Table | None:
+def build(run_title: str, records: Sequence[Record], *, source: str = "", others: Sequence[Cell] = ()) -> Table | None:
     """Coefficients of variation over the repeats of each row; None where nothing was measured twice.
 
     Args:
         run_title: of the study.
         records: in the study's order; failed ones too.
         source: what the records are.
+        others: a cell of each row of other runs that stands beside these.
 
     Raises:
         RunFolderError: there is no record, or a cell has two.
@@ -41,7 +43,7 @@ def build(run_title: str, records: Sequence[Record], *, source: str = "") -> Tab
     if not rows:
         return None
     notes = Notes()
-    content = describe(rows, QUANTITIES, notes)
+    content = describe(rows, QUANTITIES, notes, others)
     for at, row in enumerate(rows):
         good = measured(row)
         for quantity in QUANTITIES:

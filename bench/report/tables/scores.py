@@ -7,13 +7,14 @@ from typing import Any
 import pandas as pd
 
 from bench.floors import majority_macro_f1, random_macro_f1
+from bench.printable import one_line
 from bench.record import Quality, Record
 from bench.report.analysis.quantities import macro_f1
 from bench.report.analysis.ranks import Rank
 from bench.report.analysis.stacked import ROUNDING
 from bench.report.analysis.standings import Standing
 from bench.report.analysis.statistics import LEVEL, mean_std, measured
-from bench.report.tables.footnotes import COLLAPSED, WRITTEN_AT_FLOOR, Footnote, Notes, likelihood
+from bench.report.tables.footnotes import AT_FLOOR, WRITTEN_AT_FLOOR, Footnote, Notes, likelihood
 from bench.report.tables.table import DASH, Column, Values
 
 F1 = "macro_f1"
@@ -30,7 +31,7 @@ def columns(f1: Column, title: str = "F1") -> tuple[Column, Column]:
     """
 
     def with_seeds(row: Values) -> str:
-        return f"{f1.write(row)} (n={row[f'{F1}_seeds']})" if row["seeds"] else str(row["status"])
+        return f"{f1.write(row)} (n={row['seeds']})" if row["seeds"] else str(row["status"])
 
     def interval(row: Values) -> str:
         low, high = row[f"{F1}_low"], row[f"{F1}_high"]
@@ -40,12 +41,6 @@ def columns(f1: Column, title: str = "F1") -> tuple[Column, Column]:
         Column(F1, f1.header, with_seeds),
         Column(F1_INTERVAL, f"{title} {LEVEL:.0%}\ninterval", interval),
     )
-
-
-def over(row: Sequence[Record], standing: Standing) -> dict[str, Any]:
-    """What a frame says of the interval of a row's F1, in place of Student's, and of the seeds that it is over."""
-    low, high = standing.interval or (None, None)
-    return {f"{F1}_low": low, f"{F1}_high": high, f"{F1}_seeds": len({record.cell.seed for record in measured(row)})}
 
 
 def of_row(
@@ -65,13 +60,24 @@ def of_row(
     if numbers[f"{F1}_mean"] is not None:
         for text in dict.fromkeys(likelihood(record.prompt) for record in good if record.prompt):
             notes.add(at, F1, text)
-    return over(row, standing) | {f"{F1}_mark": standing.rank}
+    return interval(standing) | {f"{F1}_mark": standing.rank}
+
+
+def interval(standing: Standing) -> dict[str, float | None]:
+    """What a frame says of the interval of a row's F1, in place of Student's."""
+    low, high = standing.interval or (None, None)
+    return {f"{F1}_low": low, f"{F1}_high": high}
+
+
+def without_texts(standing: Standing) -> str:
+    """Why an interval of F1 is one over seeds alone, or there is none."""
+    return one_line(f"without the texts' share: {standing.unread}", 200)
 
 
 def _mark_floors(at: int, good: Sequence[Record], numbers: Mapping[str, Any], notes: Notes) -> None:
     written = [record.generation.quality for record in good if record.generation]
     for column, qualities, text in (
-        (F1, [record.quality for record in good], COLLAPSED),
+        (F1, [record.quality for record in good], AT_FLOOR),
         ("generated_macro_f1", written, WRITTEN_AT_FLOOR),
     ):
         if numbers.get(f"{column}_mean") is not None and at_floor(qualities):

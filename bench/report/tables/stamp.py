@@ -47,16 +47,16 @@ def mark(at: int, row: Sequence[Record], notes: Notes) -> dict[str, Any]:
     good = measured(row)
     if not good:
         notes.add(at, STAMP, failures(row))
-        return {STAMP: "", "suspect_seeds": None, "stamp_reasons": ""}
+        return {STAMP: "", "suspect_measurements": None, "stamp_reasons": ""}
     stamp = stamp_of(good)
     if stamp.note:
         notes.add(at, STAMP, stamp.note)
-    return {STAMP: stamp.verdict, "suspect_seeds": stamp.suspects, "stamp_reasons": "; ".join(stamp.reasons)}
+    return {STAMP: stamp.verdict, "suspect_measurements": stamp.suspects, "stamp_reasons": "; ".join(stamp.reasons)}
 
 
 def _write(row: Values) -> str:
-    if row[STAMP] == "suspect" and row["suspect_seeds"] < row["seeds"]:
-        return f"suspect ({row['suspect_seeds']} of {row['seeds']})"
+    if row[STAMP] == "suspect" and row["suspect_measurements"] < row["measurements"]:
+        return f"suspect ({row['suspect_measurements']} of {row['measurements']})"
     return str(row[STAMP]) if row[STAMP] in ("valid", "suspect") else DASH
 
 

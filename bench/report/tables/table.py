@@ -11,6 +11,7 @@ from bench.cell import Cell
 from bench.errors import RunFolderError
 from bench.printable import one_line
 from bench.record import Record
+from bench.report.analysis.alike import conditions
 from bench.report.analysis.names import HEADS, NAMES, NOT_A_SETTING, apart, flat, labels
 from bench.report.analysis.ranks import Rank
 from bench.report.analysis.statistics import Quantity, by_row, measured, over_seeds
@@ -18,13 +19,14 @@ from bench.report.tables.footnotes import Footnote, Notes, mark_sources
 
 DASH = "–"
 SAME_NAME = "apart from the row of the same name: "
+UNLIKE = "measured on several machines or in several precisions: speed, energy and memory are means over unlike things"
 TOTAL = "total over the timed steps: not all seeds have windows"
 #: Columns of the frame that hold text; all others hold numbers.
 TEXTS = (*NAMES, "status", "weights", "note")
 #: Those that hold whole numbers.
 WHOLE = (
-    "seeds", "seeds_failed", "suspect_seeds", "trainable_params", "total_params", "train_samples",
-    "validation_samples", "test_samples", "classes", "texts", "macro_f1_seeds",
+    "seeds", "measurements", "failed_measurements", "suspect_measurements", "trainable_params", "total_params",
+    "train_samples", "validation_samples", "test_samples", "classes", "texts",
 )  # fmt: skip
 
 Values = Mapping[Any, Any]
@@ -120,7 +122,12 @@ def _lengths(keys: Sequence[object]) -> list[int]:
     return [length for count in counts for length in (count, *[0] * (count - 1))]
 
 
-SEEDS = Column("seeds", "Seeds", lambda row: str(row["seeds"] or row["status"]))
+def _seeds(row: Values) -> str:
+    repeated = f" ({row['measurements']} measured)" if row["measurements"] > row["seeds"] else ""
+    return f"{row['seeds']}{repeated}" if row["seeds"] else str(row["status"])
+
+
+SEEDS = Column("seeds", "Seeds", _seeds)
 
 
 def column_of(quantity: Quantity) -> Column:
@@ -153,15 +160,18 @@ def rows_of(title: str, records: Sequence[Record]) -> list[list[Record]]:
     return by_row(records)
 
 
-def describe(rows: Sequence[Sequence[Record]], quantities: Sequence[Quantity], notes: Notes) -> list[dict[str, Any]]:
+def describe(
+    rows: Sequence[Sequence[Record]], quantities: Sequence[Quantity], notes: Notes, others: Sequence[Cell] = ()
+) -> list[dict[str, Any]]:
     """Names, status and numbers of every row, for a frame.
 
     Args:
         rows: records of each, see ``rows_of``.
         quantities: the columns of numbers.
         notes: to add to: what sources are not, failures, and why numbers are unknown.
+        others: a cell of each row that will stand beside these, in a table of several runs.
     """
-    names = _names([row[0].cell for row in rows], notes)
+    names = _names([row[0].cell for row in rows], notes, others)
     content = [names[at] | _row(at, row, quantities, notes) for at, row in enumerate(rows)]
     for quantity in quantities:
         good = list(map(measured, rows))
@@ -172,14 +182,21 @@ def describe(rows: Sequence[Sequence[Record]], quantities: Sequence[Quantity], n
     return content
 
 
-def _names(cells: Sequence[Cell], notes: Notes) -> list[dict[str, str]]:
+def _names(cells: Sequence[Cell], notes: Notes, others: Sequence[Cell]) -> list[dict[str, str]]:
     """Labels of every row, told apart where two names share one; where all names agree, by their settings."""
-    keys = [tuple(getattr(cell, part).name for part in NAMES) for cell in cells]
-    settings = [flat(cell.model_dump(exclude=NOT_A_SETTING)) for cell in cells]
+    everyone = [*cells, *others]
+    keys = [tuple(getattr(cell, part).name for part in NAMES) for cell in everyone]
+    settings = [flat(cell.model_dump(exclude=NOT_A_SETTING)) for cell in everyone]
     for at in range(len(cells)):
         if own := apart(at, keys, settings):
             notes.add(at, "method", f"{SAME_NAME}{own}")
-    return [labels(cell, cells) for cell in cells]
+    return [labels(cell, everyone) for cell in cells]
+
+
+def apart_from_others(at: int, notes: Notes) -> str:
+    """The settings that tell a row from others of its names, of what ``describe`` notes; empty where none do."""
+    texts = notes.texts.get((at, "method"), [])
+    return next((text.removeprefix(SAME_NAME) for text in texts if text.startswith(SAME_NAME)), "")
 
 
 def _row(at: int, records: Sequence[Record], quantities: Sequence[Quantity], notes: Notes) -> dict[str, Any]:
@@ -191,6 +208,8 @@ def _row(at: int, records: Sequence[Record], quantities: Sequence[Quantity], not
     messages = failures(records)
     if good and failed:
         notes.add(at, quantities[0].column, messages)
+    if len({conditions(record) for record in good if record.machine}) > 1:
+        notes.add(at, "method", UNLIKE)
     numbers: dict[str, float | None] = {}
     for quantity in quantities:
         values, reason = _number(quantity, good, messages)
@@ -198,8 +217,9 @@ def _row(at: int, records: Sequence[Record], quantities: Sequence[Quantity], not
         if reason:
             notes.add(at, quantity.column, reason)
     status = ("partial" if good else "; ".join(dict.fromkeys(map(_stopped, failed)))) if failed else "ok"
-    counts = {"status": status, "seeds": len(good), "seeds_failed": len(failed)}
-    return counts | numbers | {"synthetic": synthetic, "weights": cell.model.weights}
+    counts = {"seeds": len({record.cell.seed for record in good}), "measurements": len(good)}
+    counts["failed_measurements"] = len(failed)
+    return {"status": status} | counts | numbers | {"synthetic": synthetic, "weights": cell.model.weights}
 
 
 def _number(quantity: Quantity, good: Sequence[Record], messages: str) -> tuple[dict[str, float | None], str]:
@@ -211,20 +231,29 @@ def _number(quantity: Quantity, good: Sequence[Record], messages: str) -> tuple[
         numbers |= {f"{quantity.column}_{part}": getattr(spread, part) for part in ("std", "low", "high")}
     if not good:
         return numbers, messages
-    known = f"known for {spread.known} of {len(good)} seeds: " if spread.known else ""
+    known = f"known for {spread.known} of {len(good)} {_each(good)}: " if spread.known else ""
     return numbers, known + "; ".join(spread.reasons) if spread.reasons else ""
 
 
-def failures(records: Sequence[Record], of: str = "seeds") -> str:
+def _each(records: Sequence[Record]) -> str:
+    """What the records of a row are, in words."""
+    return "measurements" if any(record.cell.repeat for record in records) else "seeds"
+
+
+def failures(records: Sequence[Record], of: str = "") -> str:
     """Why seeds of a row failed; empty where none did.
 
     Args:
         records: of the row.
-        of: what each record is, in words.
+        of: what each record is, in words; empty: a seed, or a measurement where some are repeats.
     """
     failed = [record for record in records if record.status != "ok"]
     messages = "; ".join(dict.fromkeys(map(_failure, failed)))
-    return f"{len(failed)} of {len(records)} {of} failed: {messages}" if failed and len(records) > 1 else messages
+    return (
+        f"{len(failed)} of {len(records)} {of or _each(records)} failed: {messages}"
+        if failed and len(records) > 1
+        else messages
+    )
 
 
 def _failure(record: Record) -> str:

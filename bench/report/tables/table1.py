@@ -129,7 +129,9 @@ def _explain_splits(at: int, row: Sequence[Record], numbers: Mapping[str, float 
     for split in SPLITS if data else ():
         limit = "max_train_samples" if split == "train" else "max_evaluation_samples"
         if (most := getattr(settings, limit)) is not None and most == numbers[f"{split}_samples"]:
-            notes.add(at, f"{split}_samples", f"of a split with more, a stratified sample: data.{limit} = {most}")
+            notes.add(
+                at, f"{split}_samples", f"at most data.{limit} = {most}: a stratified sample where the split has more"
+            )
     if data is not None and data.validation_carved:
         carved = f"carved from train: data.validation_fraction = {settings.validation_fraction}"
         notes.add(at, "validation_samples", carved)

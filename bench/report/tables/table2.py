@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bench.cell import Cell
 from bench.printable import one_line
 from bench.record import Record
 from bench.report.analysis import ranks
@@ -19,7 +20,14 @@ TEXTS_OF_QUALITY = (*TEXTS, f"{F1}_mark")
 MACRO = "Precision, recall and F1 are unweighted means over the labels; the csv has the F1 weighted by texts too."
 
 
-def build(run_title: str, records: Sequence[Record], judge: Judge | None = None, *, source: str = "") -> Table | None:
+def build(
+    run_title: str,
+    records: Sequence[Record],
+    judge: Judge | None = None,
+    *,
+    source: str = "",
+    others: Sequence[Cell] = (),
+) -> Table | None:
     """Aggregate quality over seeds; None where no record has any.
 
     Args:
@@ -27,13 +35,14 @@ def build(run_title: str, records: Sequence[Record], judge: Judge | None = None,
         records: in the study's order; failed ones too.
         judge: of these records; absent: one that knows no predictions.
         source: what the records are.
+        others: a cell of each row of other runs that stands beside these.
 
     Raises:
         RunFolderError: there is no record, or a cell has two.
     """
     title = one_line(run_title)
     rows, notes = rows_of(title, records), Notes()
-    content = describe(rows, QUALITY, notes)
+    content = describe(rows, QUALITY, notes, others)
     if all(row[f"{F1}_mean"] is None for row in content):
         return None
     judge = judge or Judge(records)

@@ -5,16 +5,17 @@ from typing import Any
 
 import pandas as pd
 
+from bench.cell import Cell
 from bench.printable import one_line
 from bench.record import Record
 from bench.report.analysis import ranks
 from bench.report.analysis.bootstrap import RESAMPLES
 from bench.report.analysis.quantities import quantities_of
 from bench.report.analysis.standings import Against, Judge, Standing
-from bench.report.analysis.statistics import LEVEL, Quantity, measured
+from bench.report.analysis.statistics import LEVEL, Quantity
 from bench.report.tables import scores, stamp
 from bench.report.tables.conditions import conditions
-from bench.report.tables.footnotes import Footnote, Notes
+from bench.report.tables.footnotes import Footnote, Notes, mark_warnings
 from bench.report.tables.scores import F1, F1_INTERVAL, NO_INTERVAL
 from bench.report.tables.table import TEXTS, Column, Table, column_of, describe, frame_of, rows_of
 
@@ -33,6 +34,7 @@ def build(
     judge: Judge | None = None,
     *,
     source: str = "",
+    others: Sequence[Cell] = (),
 ) -> Table:
     """Aggregate records over their seeds.
 
@@ -43,22 +45,24 @@ def build(
         remarks: about the whole table, e.g. the study's notes and the command.
         judge: of these records; absent: one that knows no predictions.
         source: what the records are.
+        others: a cell of each row of other runs that stands beside these.
 
     Raises:
         RunFolderError: there is no record, or a cell has two.
     """
     title = one_line(run_title)
     rows, notes, quantities = rows_of(title, records), Notes(), quantities_of(records)
-    content = describe(rows, quantities, notes)
+    content = describe(rows, quantities, notes, others)
     judge = judge or Judge(records)
     found = judge.standings(rows)
-    ranked = ranks.of_rates(rows, content, [one for one in quantities if one.column in RATES]) | scores.ranks(found)
+    rates = ranks.of_rates(rows, content, [one for one in quantities if one.column in RATES])
+    ranked = rates | scores.ranks(found)
     for at, (row, standing) in enumerate(zip(rows, found, strict=True)):
         sources = {name: content[at].pop(name) for name in ("synthetic", "weights")}
         content[at] |= scores.of_row(at, row, standing, content[at], notes) | scores.floors(row)
         content[at] |= _standing(at, standing, content, notes) | ranks.as_text(ranked, at, RATES)
         content[at] |= sources | stamp.mark(at, row, notes)
-        _warn(at, row, notes)
+        mark_warnings(notes, at, row)
     for at, standing in enumerate(found):
         _explain_interval(at, standing, content[at], notes)
         content[at]["note"] = notes.of_row(at)
@@ -66,7 +70,7 @@ def build(
     return Table(
         name=NAME,
         title=title,
-        caption=f"{conditions(records)} {_caption(frame, found, judge.reads)}",
+        caption=f"{conditions(records)} {_caption(frame, found, judge.reads, bool(rates))}",
         columns=_columns(quantities),
         frame=frame,
         footnotes=(*notes.footnotes(), *scores.floor_lines(content, rows), *_loose(missing, remarks)),
@@ -93,7 +97,7 @@ def _standing(at: int, standing: Standing, content: Sequence[Mapping[str, Any]],
     if content[at][f"{F1}_mean"] is None:
         notes.repeat(at, F1, F1_INTERVAL)
     elif standing.unread:
-        notes.add(at, F1_INTERVAL, one_line(f"without the texts' share: {standing.unread}", 200))
+        notes.add(at, F1_INTERVAL, scores.without_texts(standing))
     if against is not None and against.verdict != "lower":
         notes.add(at, F1, _said(against, content[against.best]["method"]))
     lead_low, lead_high = (against and against.lead) or (None, None)
@@ -120,19 +124,10 @@ def _said(against: Against, best: str) -> str:
     return f"{verdict} {of}{over}"
 
 
-def _warn(at: int, row: Sequence[Record], notes: Notes) -> None:
-    for record in measured(row):
-        of_seed = f"seed {record.cell.seed}: " if len(row) > 1 else ""
-        if record.study_batch_size is not None:
-            tried = f"the study's batch size of {record.study_batch_size} ran out of memory"
-            notes.add(at, "method", f"{of_seed}{tried}; measured with {record.cell.train.batch_size}")
-        for warning in record.warnings:
-            notes.add(at, "method", one_line(f"{of_seed}{warning}", 200))
-
-
-def _caption(frame: pd.DataFrame, found: Sequence[Standing], predictions: bool) -> str:
+def _caption(frame: pd.DataFrame, found: Sequence[Standing], predictions: bool, rates_ranked: bool) -> str:
     """What the intervals and the marks are."""
     parts = []
+    repeats = " and repeats" if (frame["measurements"] > frame["seeds"]).any() else ""
     student = f"Student's t {LEVEL:.0%} interval over seeds"
     if any("texts" in standing.over for standing in found):
         parts.append(
@@ -148,11 +143,13 @@ def _caption(frame: pd.DataFrame, found: Sequence[Standing], predictions: bool) 
             "Every row is marked that cannot be told apart from the best of its model and dataset; the csv has the "
             f"{LEVEL:.0%} interval of the best's lead, not corrected for the number of rows.",
             ranks.of_f1("a model and dataset", predictions),
-            ranks.OF_RATES,
         ]
+    if rates_ranked or any(standing.against for standing in found):
+        parts.append(ranks.OF_RATES)
     if not frame[[f"{rate}_low" for rate in RATES]].isna().all(axis=None):
         parts.append(
-            f"The csv has intervals of throughput: {student}; of a single seed by order statistics of windows."
+            f"The csv has intervals of throughput: {student}{repeats}; of a single measurement by order statistics of "
+            "windows."
         )
     parts.append("Stamp: suspect where a check of the measurement failed with any seed.")
     return " ".join(parts)

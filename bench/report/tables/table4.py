@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+from bench.cell import Cell
 from bench.printable import one_line
 from bench.record import Record
 from bench.report.analysis import ranks
@@ -21,7 +22,14 @@ OPTIONS = Column("options", "Options\nthat differ", lambda row: row["options"] o
 NO_OPTION = "no option or train setting differs from the other variants"
 
 
-def build(run_title: str, records: Sequence[Record], judge: Judge | None = None, *, source: str = "") -> Table | None:
+def build(
+    run_title: str,
+    records: Sequence[Record],
+    judge: Judge | None = None,
+    *,
+    source: str = "",
+    others: Sequence[Cell] = (),
+) -> Table | None:
     """Aggregate the quality of variants over seeds; None where no method of any dataset and model has two.
 
     Args:
@@ -29,6 +37,7 @@ def build(run_title: str, records: Sequence[Record], judge: Judge | None = None,
         records: in the study's order; failed ones too.
         judge: of these records; absent: one that knows no predictions.
         source: what the records are.
+        others: a cell of each row of other runs that stands beside these.
 
     Raises:
         RunFolderError: there is no record, or a cell has two.
@@ -37,7 +46,7 @@ def build(run_title: str, records: Sequence[Record], judge: Judge | None = None,
     rows, notes = _variants(rows_of(title, records)), Notes()
     if not rows:
         return None
-    content = describe(rows, QUALITY, notes)
+    content = describe(rows, QUALITY, notes, others)
     if all(row[f"{F1}_mean"] is None for row in content):
         return None
     judge = judge or Judge(records)

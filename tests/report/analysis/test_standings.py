@@ -236,3 +236,16 @@ def test_standings_within_other_groups(cells: Cells) -> None:
     assert [one.rank for one in judge.standings(records, lambda record: group[record.cell.method.name])] == [
         "best", "best", "", "",
     ]  # fmt: skip
+
+
+def test_a_seed_whose_first_repeat_failed_is_told_by_the_next(cells: Cells) -> None:
+    again = cells.measured(PERFECT, method="A", repeat=1)
+    rows = [cells.failed(method="A"), again], row(cells, "B", flipped(0)), row(cells, "C", WRONG)
+    best, other, worst = found(*rows)
+    assert best.is_best
+    assert best.interval == (1, 1)
+    assert other.against is not None
+    assert (other.against.best, other.against.verdict) == (0, "not told apart")
+    assert worst.against is not None
+    assert worst.against.verdict == "lower"
+    assert (best.rank, other.rank) == ("", "")

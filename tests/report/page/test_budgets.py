@@ -47,6 +47,12 @@ def test_costs_are_in_the_units_of_the_limits(make_record: MakeRecord) -> None:
     assert costs(row) == [1.5, 1.5, 0.9]
 
 
+def test_costs_are_what_is_shown_of_them(make_record: MakeRecord) -> None:
+    """Typed as a limit, a cost that is shown lets its own row in."""
+    (row,), _ = rows_of(row_of(make_record, "a", [0.8], 1234, seconds=60.4344))
+    assert costs(row) == [1.234, 1.007, 0.6043]
+
+
 def test_a_row_that_trains_nothing_costs_its_inference(make_record: MakeRecord) -> None:
     parameters = {"trainable_params": 0, "total_params": 5, "logical_params": 5}
     fields = {"parameters": parameters, "training": None, "peak_train_bytes": None, "peak_inference_bytes": 700_000_000}

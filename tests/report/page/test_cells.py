@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from bench.report.charts.address import places
+from bench.report.charts.rows import rows
 from bench.report.page.cells import SHARED, embedded, replay
 from bench.report.results.measured import Evidence, Measured
 from bench.report.results.run import Results
 from bench.report.results.step_curve import StepCurve
 from tests.report.conftest import MakeRecord
+from tests.report.page.conftest import judges_of
 from tests.report.predicted import results, study
 
 RUN = {"study": study(), "command": "tunebench run s", "written_at": "", "cell_ids": []}
@@ -19,7 +20,7 @@ RUN = {"study": study(), "command": "tunebench run s", "written_at": "", "cell_i
 
 def found_in(run: Results) -> dict[str, Any]:
     """What is embedded, as a page's script reads it."""
-    return json.loads(json.dumps(embedded(run, places(run))))  # type: ignore[no-any-return]
+    return json.loads(json.dumps(embedded(run, rows(run, judges_of(run)))))  # type: ignore[no-any-return]
 
 
 def whole(found: dict[str, Any], at: int) -> dict[str, Any]:
@@ -70,8 +71,9 @@ def test_settings_that_differ_are_named(make_record: MakeRecord) -> None:
 
 
 def test_options_that_one_cell_alone_has_differ(make_record: MakeRecord) -> None:
-    found = found_in(results(RUN, make_record(options={}), make_record(options={"rank": 1})))
-    assert "method.options.rank" in found["runs"][0]["differing"]
+    records = [make_record(options={}), make_record(options={"rank": 1})]
+    for run in (results(RUN, *records), results(RUN, *reversed(records))):
+        assert "method.options.rank" in found_in(run)["runs"][0]["differing"]
 
 
 def test_what_stands_beside_a_record(make_record: MakeRecord) -> None:
@@ -83,6 +85,12 @@ def test_what_stands_beside_a_record(make_record: MakeRecord) -> None:
     assert cell["troubles"] == ["a trouble"]
     assert cell["predictions"] == "no predictions"
     assert cell["title"] == ["IMDb", "RoBERTa", "LoRA", "seed 4"]
+
+
+def test_rows_of_one_name_are_told_apart(make_record: MakeRecord) -> None:
+    found = found_in(results(RUN, make_record(), make_record(max_length=128)))
+    names = [f"LoRA (data.max_length = {length})" for length in (256, 128)]
+    assert [cell["title"][2] for cell in found["cells"]] == names
 
 
 @pytest.mark.parametrize("name", ["cell-1", "$(reboot)", "a b'c"])

@@ -1,12 +1,18 @@
 """Charts and budgets in a browser: what their controls choose is what is drawn and said."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.report.page.conftest import Browser, data_in
+from bench.report.results.measured import Evidence, Measured
+from bench.report.results.step_curve import StepCurve
+from tests.report.conftest import _record
+from tests.report.page.conftest import Browser, data_in, page_of
+from tests.report.predicted import results, study
 
 pytestmark = pytest.mark.slow
+RUN = {"study": study(), "command": "tunebench run s", "written_at": "", "cell_ids": []}
 POINTS = "#chart-pareto .mark-symbol.role-mark path"
 
 
@@ -103,6 +109,33 @@ def test_curves_of_chosen_methods_and_seeds(shown: Browser) -> None:
     assert shown.one("#chart-curves .place").text == "No curve of that is known."
 
 
+def test_repeats_are_lines_of_their_own(shown: Browser, tmp_path: Path) -> None:
+    curve = StepCurve(name="train", last_step=(1, 2, 3), elapsed_seconds=(1, 2, 3), tokens_per_second=(8, 9, 8))
+    cells = [Measured(_record(repeat=repeat), Evidence("none", (curve,))) for repeat in (0, 1)]
+    path = tmp_path / "report.html"
+    path.write_text(page_of(results(RUN, *cells)), encoding="utf-8")
+    shown.open(path)
+    drawn(shown, "curves")
+    assert shown.one("#chart-curves figcaption").text.startswith("n = 2;")
+    assert len(shown.all("#chart-curves .mark-line path")) == 2
+
+
+def test_a_part_of_a_peak_below_nothing_has_no_bar(shown: Browser, tmp_path: Path) -> None:
+    ledger = {
+        "of": "train", "weights_bytes": 12_500_000, "gradients_bytes": 0, "optimizer_state_bytes": 0,
+        "activations_bytes": 0, "workspace_bytes": 0, "allocator_slack_bytes": None, "cuda_context_bytes": None,
+        "process_bytes": 0, "unattributed_bytes": -2_500_000, "peak_bytes": 10_000_000,
+    }  # fmt: skip
+    path = tmp_path / "report.html"
+    page = page_of(results(RUN, _record(fields={"memory": [ledger]})))
+    path.write_text(page, encoding="utf-8")
+    shown.open(path, f"#cell={data_in(page, 'cells')['cells'][0]['key']}")
+    rows = [row.text.split() for row in shown.all("#view [aria-label^='Memory ledger'] tbody tr")]
+    assert ["unattributed", "-2.5", "MB"] in rows
+    bars = shown.run("return [...document.querySelectorAll('#view td.bars .bar')].map((bar) => bar.style.width)")
+    assert (bars[0], bars[-1]) == ("100%", "0%")
+
+
 def test_an_insight_is_drawn_when_it_is_opened(shown: Browser) -> None:
     details = shown.one("details[data-chart]")
     assert shown.all("details[data-chart] svg") == []
@@ -128,6 +161,12 @@ def test_limits_are_answered_together(shown: Browser) -> None:
     ]
     assert costs
     assert all(float(cost) <= 2.2 for cost in costs)
+    found = re.search(r"\. (\d+) more within it: (.*)\.", said)
+    assert found is not None
+    more, counted = found.groups()
+    assert sum(int(count) for count in re.findall(r"(\d+) [a-z]", counted)) == int(more)
+    assert f"{len(costs) - 1} not told apart" in counted
+    assert shown.run("return document.querySelector('#said').textContent") == " ".join(texts(shown, "#answers p"))
     memory.clear()
     memory.send_keys("0.001")
     assert shown.one("#answers p").text.endswith("there is none of 22 rows with a known F1.")
@@ -155,8 +194,8 @@ def test_a_cell_shows_all_that_is_known(shown: Browser, page_file: Path) -> None
     cell = next(one for one in data_in(page, "cells")["cells"] if one["title"][2] == "LoRA r8")
     shown.open(page_file, f"#cell={cell['key']}")
     heads = texts(shown, "#view h3")
-    for wanted in ("Quality", "Settings", "Environment", "Phases", "Memory ledger", "Stamp", "Curves", "Log: its end",
-                   "Measure it again", "Record"):  # fmt: skip
+    for wanted in ("Summary", "Quality", "Settings", "Environment", "Phases", "Memory ledger", "Stamp", "Curves",
+                   "Log: its end", "Measure it again", "Record"):  # fmt: skip
         assert wanted in heads
     text = shown.one("#view").text
     assert f"bash runs/many/cells/{cell['record']['cell_id']}/replay.sh" in text

@@ -189,6 +189,16 @@ def test_print_has_the_tables_and_no_controls(shown: Browser) -> None:
         shown.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
+def test_print_has_the_cell_that_is_open(shown: Browser, page_file: Path) -> None:
+    shown.open(page_file, f"#cell={some_cell(page_file)}")
+    shown.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert shown.one("#view h2").is_displayed()
+        assert not shown.one("#report").is_displayed()
+    finally:
+        shown.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
 def test_tables_are_copied(shown: Browser, page_file: Path) -> None:
     origin = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
     shown.driver.execute_cdp_cmd("Browser.grantPermissions", origin)

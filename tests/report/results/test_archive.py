@@ -8,18 +8,18 @@ import pytest
 
 from bench.errors import NewerSchemaError, RunFolderError
 from bench.record import Record
+from bench.report.results import portable
 from bench.report.results.archive import (
     EVIDENCE,
     NO_EVIDENCE,
-    QUOTES_DATA,
     RECORDS,
     STUDY,
     parse,
-    portable_command,
     read,
     texts,
 )
 from bench.report.results.measured import Evidence
+from bench.report.results.portable import QUOTES_DATA
 from bench.report.results.run import Results
 from bench.report.results.step_curve import StepCurve
 from bench.store import write_files
@@ -130,7 +130,9 @@ def test_evidence_that_is_none(two: Results, text: str) -> None:
         parse(texts(two) | {EVIDENCE: text}, Path("here"))
 
 
-@pytest.mark.parametrize("runs", [[], 3, [3], [{}, {}], [RUN | {"records": 1}, RUN | {"records": -1}]], ids=repr)
+@pytest.mark.parametrize(
+    "runs", [[], 3, [3], [{}, {}], [RUN | {"records": 1}, RUN | {"records": -1}], [{"study": study()}]], ids=repr
+)
 def test_runs_that_cannot_be(two: Results, runs: object) -> None:
     with pytest.raises(RunFolderError, match=r"study\.json cannot be read"):
         parse(texts(two) | {STUDY: json.dumps({"schema_version": 1, "runs": runs})}, Path("here"))
@@ -147,8 +149,50 @@ def test_a_newer_schema(two: Results) -> None:
         ("tunebench run s --data-root /home/me/my\\ data", "tunebench run s --data-root 'my data'"),
         ("tunebench run '/a b/c.toml' --runs ../runs", "tunebench run c.toml --runs ../runs"),
         ("tunebench run / x", "tunebench run / x"),
+        ("tunebench run s --data-root=/home/me/data", "tunebench run s --data-root=data"),
+        ("tunebench run s --log tensorboard=/home/me/tb", "tunebench run s --log tensorboard=tb"),
         ("not 'closed /home/me", "not 'closed /home/me"),
     ],
 )  # fmt: skip
 def test_a_command_holds_no_absolute_path(command: str, wanted: str) -> None:
-    assert portable_command(command) == wanted
+    assert portable.command(command) == wanted
+
+
+def test_a_study_holds_no_absolute_path(make_record: MakeRecord) -> None:
+    given = study() | {
+        "title": "/r/dataisbeautiful", "datasets": {"x": {"path": "/home/me/x"}},
+        "grid": [{"datasets": ["/home/me/reviews", "/data/reviews"], "models": ["/home/me/bert"], "methods": ["lora"]}],
+    }  # fmt: skip
+    kept = texts(results(RUN | {"study": given}, make_record()))[STUDY]
+    found = json.loads(kept)["study"]
+    assert found["title"] == "/r/dataisbeautiful"
+    assert found["datasets"]["x"]["path"] == "x"
+    assert found["grid"][0]["datasets"] == ["reviews", "reviews-1"]
+    assert found["grid"][0]["models"] == ["bert"]
+    again = texts(parse(texts(results(RUN | {"study": given}, make_record())), Path("here")))
+    assert json.loads(again[STUDY])["study"]["grid"][0]["datasets"] == ["reviews", "reviews-1"]
+
+
+def test_what_records_say_holds_no_absolute_path(make_record: MakeRecord) -> None:
+    said = "no /home/me/data/x.csv, see https://host/a/b and file:///home/me/c"
+    records = [
+        make_record("error", message=said),
+        make_record(fields={"warnings": [said], "unknown": {"energy": said}}),
+    ]
+    kept = texts(results(RUN, *records))[RECORDS]
+    assert "/home" not in kept
+    assert kept.count("no x.csv, see https://host/a/b and file://c") == 3
+    assert texts(parse(texts(results(RUN, *records)), Path("here")))[RECORDS] == kept
+
+
+@pytest.mark.parametrize("text", ["/a//b/c", "//a/b/", "a /b/c/d:/e/f 'x'/y/z", "http://a/b/c", "/a/b/ /c/d", "x:/y/z"])
+def test_a_text_without_folders_stays_as_it_is(text: str) -> None:
+    once = portable.FOLDERS.sub("", text)
+    assert portable.FOLDERS.sub("", once) == once
+
+
+def test_curves_of_columns_of_different_lengths(two: Results) -> None:
+    spoilt_text = texts(two)[EVIDENCE].replace('"elapsed_seconds":[1.0,2.0]', '"elapsed_seconds":[1.0]')
+    assert spoilt_text != texts(two)[EVIDENCE]
+    with pytest.raises(RunFolderError, match=r"evidence\.jsonl, line 2 cannot be read"):
+        parse(texts(two) | {EVIDENCE: spoilt_text}, Path("here"))

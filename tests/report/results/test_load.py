@@ -1,6 +1,7 @@
 """Run folders and reports, read into what a report is drawn from."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -169,3 +170,38 @@ def test_predictions_are_kept(make_record: MakeRecord, tmp_path: Path) -> None:
     found = load([folder], silent).runs[0].cells[0].evidence.predictions
     assert not isinstance(found, str)
     assert found.predicted.tolist() == flipped(3)
+
+
+def test_what_leads_to_itself(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(RunFolderError, match="is neither a run folder nor a report"):
+        load([tmp_path / "loop"], silent)
+
+
+@pytest.mark.parametrize("name", ["run.json", "record.json", "insights.json"])
+def test_a_pipe_is_not_waited_for(name: str, make_record: MakeRecord, tmp_path: Path) -> None:
+    said: list[str] = []
+    path = run_folder(tmp_path / "a", make_record, {})
+    (cell,) = (path / "cells").iterdir()
+    place = (path if name == "run.json" else cell) / name
+    place.unlink(missing_ok=True)
+    os.mkfifo(place)
+    if name == "run.json":
+        with pytest.raises(RunFolderError, match="it is no file"):
+            load([path], said.append)
+    else:
+        troubles = [text for _, evidence in load([path], said.append).cells for text in evidence.troubles]
+        assert len([*said, *troubles]) == 1
+        assert "it is no file" in [*said, *troubles][0]
+
+
+def test_options_that_are_nested_beyond_writing(make_record: MakeRecord, tmp_path: Path) -> None:
+    said: list[str] = []
+    path = run_folder(tmp_path / "a", make_record, {})
+    (place,) = path.rglob("record.json")
+    nested = '{"x":' * 300 + "1" + "}" * 300
+    place.write_text(place.read_text().replace('"options":{"rank":8}', f'"options":{{"rank":{nested}}}'))
+    assert "nested" not in place.read_text()
+    assert nested in place.read_text()
+    assert load([path], said.append).cells == []
+    assert "is not a record" in said[0]

@@ -13,7 +13,7 @@ from rich.console import Console
 from bench.report.results.measured import Measured
 from bench.report.tables import terminal
 from bench.report.tables.comparisons import BUYS, COSTS, HEADS, SEVERAL_SEEDS, brief, build
-from bench.report.tables.footnotes import COLLAPSED
+from bench.report.tables.footnotes import AT_FLOOR
 from bench.report.tables.render import files, to_csv, to_markdown
 from bench.report.tables.table import Table
 from tests.report.conftest import MakeRecord
@@ -89,7 +89,7 @@ def test_one_seed(cells: Cells) -> None:
     row = texts(found)
     assert (row["difference"], row["interval"], row["seeds_interval"]) == ("+1.0000", "+1.0000 to +1.0000", "–")
     assert (row["verdict"], row["right"], row["p_value"]) == ("first higher", "12.0 / 0.0", "0.0005")
-    assert notes(found) == [f"a {COLLAPSED}"]
+    assert notes(found) == [f"a {AT_FLOOR}"]
     assert shown(found)[0]["second"] == ("BitFit", ("a",))
     assert "a single seed has no such interval, and its verdict is about those runs alone" in found.caption
     assert "over seeds is in the files" not in " ".join(printed(found, 100).split())
@@ -109,7 +109,8 @@ def test_not_available(cells: Cells) -> None:
     found = table([cells.measured(PERFECT, method="LoRA"), cells.failed(method="BitFit", seed=1)])
     row = shown(found)[0]
     assert row["verdict"] == ("not available", ())
-    assert row["difference"] == row["forward_gflops"] == ("–", ("a",))
+    assert {name for name, (text, marks) in row.items() if text == "–" and marks != ("a",)} == set()
+    assert row["difference"] == row["interval"] == row["p_value"] == row["forward_gflops"] == ("–", ("a",))
     assert notes(found) == [
         "a no seed that both measured: seed 0: BitFit was not measured; seed 1: LoRA was not measured, "
         "BitFit stopped (oom in train)"
@@ -270,3 +271,13 @@ def test_files(cells: Cells) -> None:
     made = files(found, ("csv", "html", "md", "tex"))
     assert set(made) == {f"comparisons.{suffix}" for suffix in ("md", "csv", "tex")}
     assert "Source: records.jsonl sha256 12" in made["comparisons.md"].decode()
+
+
+def test_the_first_repeat_that_succeeded_speaks_for_its_seed(cells: Cells) -> None:
+    measured = [
+        cells.failed(method="LoRA"), cells.measured(PERFECT, method="LoRA", repeat=1),
+        cells.measured(flipped(0), method="BitFit"), cells.measured(PERFECT, method="BitFit", repeat=1),
+    ]  # fmt: skip
+    found = table(measured)
+    assert list(found.frame["seeds"]) == [1]
+    assert found.frame["macro_f1_difference"][0] > 0

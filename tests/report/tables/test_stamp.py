@@ -32,7 +32,7 @@ def note(table: Table, mark: str) -> str:
 def test_valid_where_all_seeds_are(make_record: MakeRecord) -> None:
     table = build("Run", [make_record(seed=seed, **checked(VALID, UNKNOWN)) for seed in (0, 1)])
     assert stamps(table) == [("valid", ())]
-    assert list(table.frame[["stamp", "suspect_seeds", "stamp_reasons"]].iloc[0]) == ["valid", 0, ""]
+    assert list(table.frame[["stamp", "suspect_measurements", "stamp_reasons"]].iloc[0]) == ["valid", 0, ""]
 
 
 def test_suspect_where_any_seed_is(make_record: MakeRecord) -> None:
@@ -41,7 +41,7 @@ def test_suspect_where_any_seed_is(make_record: MakeRecord) -> None:
     assert stamps(table) == [("suspect (2 of 3)", ("a",))]
     reasons = f"{REASON} (seeds 0, 2); swap: 8192 bytes came from swap (seed 2)"
     assert note(table, "a") == f"suspect: {reasons}"
-    assert list(table.frame[["stamp", "suspect_seeds", "stamp_reasons"]].iloc[0]) == ["suspect", 2, reasons]
+    assert list(table.frame[["stamp", "suspect_measurements", "stamp_reasons"]].iloc[0]) == ["suspect", 2, reasons]
 
 
 def test_of_repeats_it_names_those_that_are_suspect(make_record: MakeRecord) -> None:
@@ -83,7 +83,8 @@ def test_a_row_that_failed_has_no_stamp(make_record: MakeRecord) -> None:
 def test_in_every_file(make_record: MakeRecord) -> None:
     table = build("Run", [make_record(**checked({**SUSPECT, "found": "=1 | <b> 5 %"}))])
     (row,) = csv.DictReader(to_csv(table).splitlines())
-    assert (row["stamp"], row["suspect_seeds"], row["stamp_reasons"]) == ("suspect", "1", "other load: =1 | <b> 5 %")
+    assert (row["stamp"], row["suspect_measurements"]) == ("suspect", "1")
+    assert row["stamp_reasons"] == "other load: =1 | <b> 5 %"
     assert "| suspect<sup>a</sup> |" in to_markdown(table)
     assert "<sup>a</sup> suspect: other load: =1 &#124; &lt;b&gt; 5 %" in to_markdown(table)
     assert r"& suspect\textsuperscript{a} \\" in to_latex(table)

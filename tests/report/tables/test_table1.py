@@ -51,9 +51,11 @@ def test_a_sample_says_so(make_record: MakeRecord) -> None:
     settings = {"max_train_samples": 3257, "max_evaluation_samples": 1421}
     table = build("Run", [read(make_record, settings, validation_carved=True)])
     found, known = cells(table), notes(table)
-    sample = "of a split with more, a stratified sample: data.max_"
-    assert [known[mark] for mark in found["train_samples"][1]] == [f"{sample}train_samples = 3257"]
-    assert [known[mark] for mark in found["test_samples"][1]] == [f"{sample}evaluation_samples = 1421"]
+    sample = "a stratified sample where the split has more"
+    assert [known[mark] for mark in found["train_samples"][1]] == [f"at most data.max_train_samples = 3257: {sample}"]
+    assert [known[mark] for mark in found["test_samples"][1]] == [
+        f"at most data.max_evaluation_samples = 1421: {sample}"
+    ]
     assert [known[mark] for mark in found["validation_samples"][1]] == [
         "carved from train: data.validation_fraction = 0.1"
     ]

@@ -76,7 +76,7 @@ def test_marks(make_record: MakeRecord) -> None:
     assert unexplained(table) == []
     assert sorted(notes(table).values()) == [
         "F1 by label likelihood (length normalisation: none)",
-        "collapsed: at the floor of always answering the most frequent label",
+        "at or below the floor of always answering the most frequent label",
         "oom in train: out of memory",
         "random weights have no quality worth reading",
         "random weights: the architecture alone, nothing pretrained",
@@ -97,3 +97,14 @@ def test_small_scores_keep_four_digits(make_record: MakeRecord) -> None:
     table = build("Run", [scored(make_record, accuracy=0.00004)])
     assert table is not None
     assert cells(table)["accuracy"][0] == "0.0000"
+
+
+def test_repeats_are_told_from_seeds(make_record: MakeRecord) -> None:
+    records = [scored(make_record, macro_f1=0.45, repeat=repeat) for repeat in (0, 1)]
+    table = build("Run", [*records, make_record("oom", repeat=2)])
+    assert table is not None
+    assert cells(table)["seeds"] == ("1 (2 measured)", ())
+    numbers = table.frame[["seeds", "measurements", "failed_measurements"]]
+    assert list(numbers.iloc[0]) == [1, 2, 1]
+    assert notes(table)["a"] == "1 of 3 measurements failed: oom in train: out of memory"
+    assert "of what is predicted over the n seeds" in table.caption

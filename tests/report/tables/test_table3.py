@@ -12,6 +12,7 @@ import pytest
 from bench.errors import RunFolderError
 from bench.record import Record
 from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.ranks import OF_RATES
 from bench.report.analysis.stacked import reader
 from bench.report.analysis.standings import Judge
 from bench.report.analysis.statistics import mean_std
@@ -20,7 +21,7 @@ from bench.report.tables.fragment import to_html
 from bench.report.tables.latex import to_latex
 from bench.report.tables.render import to_csv, to_markdown
 from bench.report.tables.scores import NO_INTERVAL
-from bench.report.tables.table import Table
+from bench.report.tables.table import UNLIKE, Table
 from bench.report.tables.table3 import build
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped
@@ -85,7 +86,7 @@ def test_one_seed(make_record: MakeRecord) -> None:
     assert row["macro_f1_std"] is pd.NA
     assert row["forward_gflops"] == 46.05
     assert row["peak_train_mb"] == 1512.8
-    assert (row["status"], row["seeds"], row["seeds_failed"]) == ("ok", 1, 0)
+    assert (row["status"], row["seeds"], row["failed_measurements"]) == ("ok", 1, 0)
 
 
 def test_three_seeds(make_record: MakeRecord) -> None:
@@ -119,10 +120,10 @@ CAPTION = (
     "Bold F1: the best of a model and dataset where every other row is told apart from it (judged over the seeds "
     "alone, which takes too many for different); underlined: then the second, where every row below is told apart "
     "from that. "
-    "Bold throughput: the highest of rows that were measured alike, none suspect, where its interval (over seeds, "
-    "or over a single seed's windows) lies above those of all other rows; underlined: the second, likewise above "
-    "those below it. "
-    "The csv has intervals of throughput: Student's t 95% interval over seeds; of a single seed by order "
+    "Bold throughput: the highest of rows that were measured alike, none suspect, where its interval (over seeds and "
+    "repeats; of a single measurement over its windows) lies above those of all other rows; underlined: the second, "
+    "likewise above those below it. "
+    "The csv has intervals of throughput: Student's t 95% interval over seeds; of a single measurement by order "
     "statistics of windows. Stamp: suspect where a check of the measurement failed with any seed."
 )
 
@@ -189,7 +190,7 @@ def test_some_failed(make_record: MakeRecord) -> None:
     assert len(short) == 160
     assert notes(table) == [f"a 1 of 3 seeds failed: timeout in inference: {short}"]
     row = table.frame.iloc[0]
-    assert (row["status"], row["seeds"], row["seeds_failed"]) == ("partial", 2, 1)
+    assert (row["status"], row["seeds"], row["failed_measurements"]) == ("partial", 2, 1)
 
 
 def test_unknown_is_a_dash_with_its_reason(make_record: MakeRecord) -> None:
@@ -220,7 +221,7 @@ def test_known_for_some_seeds(make_record: MakeRecord) -> None:
 )
 def test_collapsed(make_record: MakeRecord, macro_f1: float, collapsed: bool) -> None:
     table = build("Run", [make_record(macro_f1=macro_f1)])
-    floor = ["a collapsed: at the floor of always answering the most frequent label"]
+    floor = ["a at or below the floor of always answering the most frequent label"]
     assert notes(table) == (floor if collapsed else [])
 
 
@@ -421,7 +422,8 @@ def test_csv_reads_back_as_the_frame(make_record: MakeRecord) -> None:
         dtype=frame.dtypes.to_dict(), keep_default_na=False, na_values={column: [""] for column in numbers},
     )  # fmt: skip
     pd.testing.assert_frame_equal(back, frame, check_exact=True)
-    assert list(frame.columns[-6:]) == ["synthetic", "weights", "stamp", "suspect_seeds", "stamp_reasons", "note"]
+    last = ["synthetic", "weights", "stamp", "suspect_measurements", "stamp_reasons", "note"]
+    assert list(frame.columns[-6:]) == last
 
 
 def test_nan_never_appears(make_record: MakeRecord) -> None:
@@ -514,7 +516,7 @@ def test_rows_that_cannot_be_told_apart_are_marked(predicted: list[Measured]) ->
     low, high = table.frame["best_lead_low"][1], table.frame["best_lead_high"][1]
     assert notes(table) == [
         "a not told apart from the best of its model and dataset, A",
-        "b collapsed: at the floor of always answering the most frequent label",
+        "b at or below the floor of always answering the most frequent label",
     ]
     assert low <= 0 < high
     assert list(table.frame["against_best"]) == ["best", "not told apart", "lower"]
@@ -554,3 +556,25 @@ def test_an_f1_that_is_unknown_has_no_interval(make_record: MakeRecord) -> None:
 def test_torch_is_not_imported() -> None:
     code = "import sys, bench.report.tables.table3, bench.report.tables.terminal; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[3]).returncode == 0
+
+
+def test_a_row_that_several_machines_measured_says_so(make_record: MakeRecord) -> None:
+    table = build("Run", [make_record(seed=0), make_record(seed=1, device="cuda"), make_record(method="BitFit")])
+    assert table.marks[0, "method"] == ("a",)
+    assert (1, "method") not in table.marks
+    assert f"a {UNLIKE}" in notes(table)
+
+
+def test_ranks_of_throughput_alone_are_explained(make_record: MakeRecord) -> None:
+    def rated(method: str, rate: float) -> list[Record]:
+        rates = [rate - 1, rate, rate + 1]
+        return [make_record(method=method, weights="random", seed=at, train_rate=one) for at, one in enumerate(rates)]
+
+    table = build("Run", [*rated("A", 900.0), *rated("B", 100.0)])
+    assert "best" in table.ranks.values()
+    assert OF_RATES in table.caption
+
+
+def test_the_interval_of_repeats_is_called_so(make_record: MakeRecord) -> None:
+    table = build("Run", [make_record(repeat=repeat, train_rate=100.0 + repeat) for repeat in (0, 1)])
+    assert "Student's t 95% interval over seeds and repeats; of a single measurement by order" in table.caption

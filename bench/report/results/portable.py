@@ -1,0 +1,69 @@
+"""What a report keeps, without the texts of the data and without paths: they say nothing to a reader elsewhere."""
+
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from bench.record import Record
+
+QUOTES_DATA = "left out, for it quotes the data; the record in the run folder has it"
+#: The folders of an absolute path, of a file's address too; other addresses stay. Without them a text has no more such.
+FOLDERS = re.compile(r"(?:(?<![\w.~/:-])|(?<=file://)|(?<=:)(?!//))/+(?:[^\s/:'\"<>|]+/+)+")
+#: Parts of a study that are written for readers.
+PROSE = ("title", "notes")
+
+
+def record(measured: Record) -> dict[str, Any]:
+    """The content of a record; the prompt quotes the data, and its sha256 is kept."""
+    content = measured.model_dump(mode="json")
+    if content["prompt"] is not None:
+        content["prompt"]["example"] = QUOTES_DATA
+    for key in ("failure", "warnings", "unknown"):
+        content[key] = _without_folders(content[key])
+    cell = content["cell"]
+    cell["dataset"]["files"] = {split: PurePath(path).name for split, path in cell["dataset"]["files"].items()}
+    for place, key in (("model", "folder"), ("method", "path")):
+        if cell[place][key] is not None:
+            cell[place][key] = PurePath(cell[place][key]).name
+    return content
+
+
+def _without_folders(said: Any) -> Any:
+    """Texts, by name or in a list, whose absolute paths are cut to their last names."""
+    if isinstance(said, dict):
+        return {name: _without_folders(text) for name, text in said.items()}
+    if isinstance(said, list):
+        return list(map(_without_folders, said))
+    return FOLDERS.sub("", said) if isinstance(said, str) else said
+
+
+def command(words: str) -> str:
+    """A command whose absolute paths are cut to their last names."""
+    try:
+        found = shlex.split(words)
+    except ValueError:  # written by hand; what cannot be read stays
+        return words
+    names = (re.sub(r"^((?:[\w-]+=)*)(/.*)", lambda part: part[1] + _last_name(part[2]), word) for word in found)
+    return shlex.join(names)
+
+
+def study(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A study whose absolute paths are cut to their last names."""
+    return {key: value if key in PROSE else _cut(value) for key, value in settings.items()}
+
+
+def _cut(value: Any) -> Any:
+    """Of names that are equal then, the further of a list are numbered: no study names one twice."""
+    if isinstance(value, dict):
+        return {key: _cut(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        names = list(map(_cut, value))
+        return [f"{name}-{at}" if name != own and name in names[:at] else name
+                for at, (name, own) in enumerate(zip(names, value, strict=True))]  # fmt: skip
+    return _last_name(value) if isinstance(value, str) else value
+
+
+def _last_name(text: str) -> str:
+    return PurePath(text).name or text if text.startswith("/") else text
