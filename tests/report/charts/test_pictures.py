@@ -10,7 +10,7 @@ import pytest
 
 from bench.report.charts import drawer, insight_chart, picture, pictures
 from bench.report.charts.drawer import SCRIPT, Drawer
-from bench.report.charts.pictures import FEW, Pictures
+from bench.report.charts.pictures import FEW, PROCESSES, Pictures
 from tests.report.drawn import bars
 from tests.support import ROOT, wait_for
 
@@ -47,9 +47,9 @@ def test_all_are_alike_whichever_process_draws_them(one: list[bytes]) -> None:
     with Pictures(("svg", "png")) as drawn:
         for number in range(FEW + 2):
             drawn.add(SPEC, f"f/{number}")
-        assert len(drawers()) == 1
-        assert wait_for(drawn._jobs["f/0"].made.done, 30), "the other process draws before this one does"
+        assert len(drawers()) == PROCESSES
         found = drawn.files()
+        assert all(job.made.result() for job in drawn._jobs.values()), "others drew them"
     assert list(found) == [f"f/{number}.{kind}" for number in range(FEW + 2) for kind in ("svg", "png")]
     assert list(found.values()) == one * (FEW + 2)
     assert not drawers()
@@ -63,17 +63,18 @@ def test_a_few_start_no_process(one: list[bytes]) -> None:
         assert not drawers()
 
 
-def test_the_other_process_may_be_killed(monkeypatch: pytest.MonkeyPatch, one: list[bytes]) -> None:
+@pytest.mark.parametrize("killed", range(1, PROCESSES + 1))
+def test_other_processes_may_be_killed(killed: int, monkeypatch: pytest.MonkeyPatch, one: list[bytes]) -> None:
     monkeypatch.setattr(pictures, "FEW", 0)
     with Pictures(("svg", "png")) as drawn:
         drawn.add(SPEC, "f/a")
-        (process,) = drawers()
-        process.kill()
+        for process in drawers()[:killed]:
+            process.kill()
         drawn.add(SPEC, "f/b")
         assert list(drawn.files().values()) == one * 2
 
 
-def test_it_may_not_start(monkeypatch: pytest.MonkeyPatch, one: list[bytes]) -> None:
+def test_they_may_not_start(monkeypatch: pytest.MonkeyPatch, one: list[bytes]) -> None:
     monkeypatch.setattr(pictures, "FEW", 0)
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(OSError, match="nowhere"):
@@ -83,32 +84,47 @@ def test_it_may_not_start(monkeypatch: pytest.MonkeyPatch, one: list[bytes]) -> 
         assert list(drawn.files().values()) == one[1:]
 
 
-def test_it_goes_on_with_charts_that_come_later(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_they_go_on_with_charts_that_come_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "FEW", 0)
     with Pictures(("svg",)) as drawn:
-        drawn.add(SPEC, "f/a")
-        assert wait_for(lambda: drawn._aside is not None and not drawn._aside.is_alive(), 30), "nothing waits"
-        drawn.add(SPEC, "f/b")
-        assert wait_for(drawn._jobs["f/b"].made.done, 30)
-        assert len(drawers()) == 1
+        for name in ("f/a", "f/b"):
+            drawn.add(SPEC, name)
+            assert wait_for(drawn._jobs[name].made.done, 30)
+            assert drawn._jobs[name].made.result() is not None
+        assert len(drawers()) == PROCESSES
 
 
-def test_what_it_cannot_draw_is_an_error_of_this_one() -> None:
+def test_what_they_cannot_draw_is_an_error_of_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "FEW", 0)
     with Pictures(("png",)) as drawn:
-        for number in range(FEW + 1):
-            drawn.add({} if number == 0 else SPEC, f"f/{number}")
-        assert wait_for(drawn._jobs["f/1"].made.done, 30), "the first was tried"
+        drawn.add({}, "f/a")
+        drawn.add(SPEC, "f/b")
+        assert drawn._jobs["f/b"].made.result() is not None
         with pytest.raises(KeyError, match="usermeta"):
             drawn.files()
     assert not drawers()
 
 
-def test_leaving_early_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leaving_early_ends_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "FEW", 0)
     with Pictures(("png",)) as drawn:
-        drawn.add(SPEC, "f/a")
+        for number in range(40):
+            drawn.add(SPEC, f"f/{number}")
         assert drawers()
     assert not drawers()
+    assert not any(aside.is_alive() for aside in drawn._asides)
+
+
+def test_a_fault_in_handing_on_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch, one: list[bytes]) -> None:
+    def fails(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(pictures, "FEW", 0)
+    monkeypatch.setattr(Drawer, "draw", fails)
+    with Pictures(("png",)) as drawn:
+        for name in "abc":
+            drawn.add(SPEC, name)
+        assert list(drawn.files().values()) == one[1:] * 3
 
 
 class TestScript:
