@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import shutil
 import subprocess
 import sys
 import warnings
@@ -218,8 +219,10 @@ class TestCurves:
         ]
         assert frame["run"].eq("s").all()
 
-    def test_a_report_of_before_there_were_curves(self) -> None:
-        frame = bench.load_curves(ROOT / "reports" / "expert_ablation")
+    def test_a_report_of_before_there_were_curves(self, tmp_path: Path) -> None:
+        for name in ("records.jsonl", "study.json"):
+            shutil.copy(ROOT / "reports" / "repeatability" / name, tmp_path)
+        frame = bench.load_curves(tmp_path)
         assert len(frame) == 0
         assert str(frame["elapsed_seconds"].dtype) == "Float64"
 

@@ -129,4 +129,4 @@ def test_the_committed_reports(folder: Path) -> None:
 
 
 def test_there_are_committed_reports() -> None:
-    assert {"minilm_real", "repeatability"} <= {folder.name for folder in COMMITTED}
+    assert {"minilm_real", "repeatability", "expert_ablation"} <= {folder.name for folder in COMMITTED}
