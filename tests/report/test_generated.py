@@ -14,7 +14,6 @@ from bench.report.tables.table import Table
 from bench.report.tables.table3 import build
 from tests.report.conftest import MakeRecord
 
-MARKS = re.compile(r"<sup>.*?</sup>")
 LIKELIHOOD = "F1 by label likelihood (length normalisation: none)"
 NO_QUALITY = "random weights have no quality worth reading"
 LLM = {"model": "LLM", "kind": "causal"}
