@@ -24,7 +24,7 @@ function section(title, ...inside) {
 
 // What a part of a record says but for what is drawn, bytes as people read them.
 function facts(title, part) {
-  const entries = flat(part).filter(([name]) => !name !== "validation");
+  const entries = flat(part).filter(([name]) => name !== "validation");
   const said = ([name, value]) => [name.replaceAll("_", " "), name.endsWith("_bytes") ? bytes(value) : value];
   return entries.length ? section(title, pairs(entries.map(said))) : null;
 }

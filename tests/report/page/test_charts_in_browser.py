@@ -202,6 +202,8 @@ def test_a_cell_shows_all_that_is_known(shown: Browser, page_file: Path) -> None
     assert f"python -m bench.worker runs/many/cells/{cell['record']['cell_id']}/cell.json" in text
     assert "method.options.rank" in text
     assert "a line of what the worker said" in text
+    assert cell["record"]["training"]["validation"], "drawn as a curve, and no fact in words"
+    assert "validation" not in texts(shown, "#view dt")
     record = shown.run("return JSON.parse(document.querySelector('#view section:last-child pre').textContent)")
     assert record["cell"]["train"]["batch_size"] == 16
     assert record["machine"]["gpu"] == "NVIDIA H200"
