@@ -47,24 +47,24 @@ def run(arguments: argparse.Namespace) -> int:
     )
     targets = [parse_target(text) for text in arguments.log]
     require_writable(arguments.reports / study.name)
-    console = Console()
     try:
-        with ProgressDisplay(console) as display:
+        with ProgressDisplay(Console()) as display:
             records = run_study(request, LocalExecutor, display)
     except StoppedError as stopped:
-        _draw_rest(stopped, folder, arguments.reports, console)
+        _draw_rest(stopped, folder, arguments.reports)
         raise
-    _draw([folder], arguments, targets, console)
+    _draw([folder], arguments, targets)
     return OK if all(record.status == "ok" for record in records) else CELLS_FAILED
 
 
-def _draw_rest(stopped: Exception, folder: Path, reports: Path, console: "Console") -> None:
+def _draw_rest(stopped: Exception, folder: Path, reports: Path) -> None:
     """Show the cells that a study finished before it stopped, as far as that can be done."""
     from bench.errors import RunFolderError
+    from bench.report.console import PatientConsole
     from bench.report.draw import draw
 
     try:
-        draw([folder], reports, console)
+        draw([folder], reports, PatientConsole())
     except (RunFolderError, OSError) as error:
         stopped.args = (f"{stopped}\n{error}",)
 
@@ -184,14 +184,11 @@ def report(arguments: argparse.Namespace) -> int:
         raise RequestError("name a run folder or a report, e.g. runs/demo, or give --verify DIR")
     targets = [parse_target(text) for text in arguments.log]
     require_writable(arguments.reports)
-    console = Console()
-    _draw(arguments.runs, arguments, targets, console)
+    _draw(arguments.runs, arguments, targets)
     return OK
 
 
-def _draw(
-    paths: Sequence[Path], arguments: argparse.Namespace, targets: Sequence["Target"], console: "Console"
-) -> None:
+def _draw(paths: Sequence[Path], arguments: argparse.Namespace, targets: Sequence["Target"]) -> None:
     """Draw a report, write the cards of kept artifacts, and log the cells where the user wants them too.
 
     Raises:
@@ -199,12 +196,13 @@ def _draw(
     """
     from bench.errors import RequestError, TunebenchError
     from bench.export import cards, export
-    from bench.printable import printable
+    from bench.report.console import PatientConsole, warn_on
     from bench.report.draw import draw
 
+    console = PatientConsole()
     results = draw(paths, arguments.reports, console, arguments.format or ["all"])
     for path in paths:
-        cards.write(path, results, lambda text: console.print(printable(f"warning: {text}", console), soft_wrap=True))
+        cards.write(path, results, warn_on(console))
     troubles = []
     for target in targets:
         try:

@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -129,5 +128,4 @@ def export(results: Results, target: Target, console: Console) -> None:
         written, kept = mlflow_log.log(results, target.place)
     before = f"; {kept} logged before" if kept else ""
     said = f"logged {written} cell{'' if written == 1 else 's'} to {target}{before}"
-    with suppress(SystemExit):  # of the console, where nobody reads any more
-        console.print(said, highlight=False, markup=False, soft_wrap=True)
+    console.print(said, highlight=False, markup=False, soft_wrap=True)

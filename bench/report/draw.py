@@ -1,7 +1,6 @@
 """A report: on the terminal and as files."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -9,6 +8,7 @@ from rich.console import Console
 from bench.errors import RunFolderError
 from bench.published import load_shipped
 from bench.report import closing, contents, manifest
+from bench.report.console import warn_on
 from bench.report.results import archive
 from bench.report.results.load import load
 from bench.report.results.run import Results
@@ -35,32 +35,21 @@ def draw(paths: Sequence[Path], reports: Path, console: Console, formats: Sequen
         RunFolderError: no run folder, no finished cell, or files that a newer tunebench wrote; or the
             folder holds what the records cannot give again.
     """
-
-    def warn(text: str) -> None:
-        with _heard_or_not():
-            console.print(f"warning: {text}", highlight=False, markup=False, soft_wrap=True)
-
+    warn = warn_on(console)
     results = load(paths, warn, load_shipped(warn))
     target = reports / results.name
     _require_no_less(paths, target)
     wanted = contents.chosen(formats)
     drawn = contents.build(results, wanted, lambda tables: _show(tables, console))
     written = manifest.write(drawn.files, results.sha256, wanted, target)
-    with _heard_or_not():
-        closing.show(results, written, target, console)
+    closing.show(results, written, target, console)
     return results
 
 
-def _heard_or_not() -> AbstractContextManager[None]:
-    """Go on where nobody reads any more, which ends a console: the files are wanted all the same."""
-    return suppress(SystemExit)
-
-
 def _show(tables: Mapping[str, Table], console: Console) -> None:
-    with _heard_or_not():
-        terminal.show(tables["table3"], console)
-        if compared := tables.get(comparisons.NAME):
-            terminal.show(comparisons.brief(compared), console)
+    terminal.show(tables["table3"], console)
+    if compared := tables.get(comparisons.NAME):
+        terminal.show(comparisons.brief(compared), console)
 
 
 def _require_no_less(paths: Sequence[Path], target: Path) -> None:
