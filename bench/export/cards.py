@@ -1,6 +1,5 @@
 """Model cards beside the artifacts that a run folder keeps."""
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,12 +7,11 @@ from bench.artifact import CARD, PEFT, WHOLE
 from bench.errors import RunFolderError
 from bench.export.loading import Library
 from bench.record import Record
+from bench.report.manifest import digest_of
 from bench.report.results.run import Results, Run
 from bench.store import CELL_ID, RunFolder, read_text, valid_record, write_text
 
 CONFIG = "config.json"
-#: The last line of a card, which tells whether it is still as it was written.
-SEAL = "<!-- sha256 of the lines above: %s -->\n"
 
 
 def write(run_folder: Path, results: Results, warn: Callable[[str], None]) -> list[Path]:
@@ -47,7 +45,7 @@ def write(run_folder: Path, results: Results, warn: Callable[[str], None]) -> li
     for run, record, place in kept:
         text = card.text(record, _beside(run, record), _library(place), results.source)
         try:
-            _replace(place / CARD, f"{text}{SEAL % _digest(text)}")
+            _replace(place / CARD, f"{text}{_seal(text)}")
         except RunFolderError as error:
             warn(str(error))
         else:
@@ -68,14 +66,15 @@ def _replace(path: Path, text: str) -> None:
     except (OSError, ValueError) as error:
         raise RunFolderError(f"{path} cannot be read: {error}") from None
     body, _, seal = before.rstrip("\n").rpartition("\n")
-    if before and f"{seal}\n" != SEAL % _digest(f"{body}\n"):
+    if before and f"{seal}\n" != _seal(f"{body}\n"):
         raise RunFolderError(f"{path} was edited since it was written, and stays; delete it to have it written anew")
     if before != text:
         write_text(path, text)
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _seal(text: str) -> str:
+    """The last line of a card, which tells whether it is still as it was written."""
+    return f"<!-- sha256 of the lines above: {digest_of(text.encode())} -->\n"
 
 
 def _artifact(folder: RunFolder, record: Record) -> Path | None:

@@ -127,7 +127,8 @@ class Judge:
 
 def _with_f1(row: Iterable[Record]) -> list[Record]:
     """Those that tell of the row's F1, one a seed."""
-    return first_of_each_seed(record for record in measured(row) if macro_f1(record) is not None)
+    known = [(record, f1) for record in measured(row) if (f1 := macro_f1(record)) is not None]
+    return [record for record, _ in first_of_each_seed(known)]
 
 
 def _of_group(group: Mapping[int, _Row]) -> dict[int, Standing]:

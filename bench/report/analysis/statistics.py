@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from scipy.special import stdtrit
 
@@ -11,6 +12,7 @@ from bench.printable import one_line
 from bench.record import Estimate, Record
 
 LEVEL = 0.95
+Pair = TypeVar("Pair", bound=tuple[Record, Any])
 
 
 def mean_std(values: Sequence[float]) -> tuple[float, float | None]:
@@ -59,11 +61,11 @@ def measured(row: Iterable[Record]) -> list[Record]:
     return [record for record in row if record.status == "ok"]
 
 
-def first_of_each_seed(row: Iterable[Record]) -> list[Record]:
-    """The records that speak for their seeds: its repeats are not independent of it, so the first of them does."""
-    found: dict[int, Record] = {}
-    for record in row:
-        found.setdefault(record.cell.seed, record)
+def first_of_each_seed(row: Iterable[Pair]) -> list[Pair]:
+    """What speaks for each seed, of records and what goes with them: repeats are not independent, so the first does."""
+    found: dict[int, Pair] = {}
+    for pair in row:
+        found.setdefault(pair[0].cell.seed, pair)
     return list(found.values())
 
 
@@ -169,8 +171,7 @@ def over_seeds(records: Sequence[Record], quantity: Quantity) -> Spread:
     values = quantity.values(records)
     unknown = [record for record, value in zip(records, values, strict=True) if value is None]
     known = [(record, value) for record, value in zip(records, values, strict=True) if value is not None]
-    speaking = first_of_each_seed(record for record, _ in known)
-    apart = [value for record, value in known if not quantity.is_predicted or any(record is one for one in speaking)]
+    apart = [value for _, value in (first_of_each_seed(known) if quantity.is_predicted else known)]
     mean, std = mean_std(apart) if apart else (None, None)
     low, high = _interval(records, quantity, apart) or (None, None)
     return Spread(mean, std, low, high, len(known), tuple(dict.fromkeys(map(quantity.why_not, unknown))))

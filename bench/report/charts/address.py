@@ -28,11 +28,6 @@ class Place:
         """The cells that succeeded."""
         return [cell for cell in self.cells if cell.record.status == "ok"]
 
-    @property
-    def seeds(self) -> int:
-        """How many seeds succeeded, however often each was measured."""
-        return len({cell.record.cell.seed for cell in self.measured})
-
 
 def places(results: Results) -> list[Place]:
     """The rows of all runs, run by run, as the studies have them."""

@@ -54,7 +54,7 @@ def embedded(rows: Sequence[Row], judges: Sequence[Judge]) -> dict[str, Any]:
         found.append({
             "dataset": dataset,
             "rows": [
-                {"row": at, "f1": rows[at].f1, "seeds": rows[at].place.seeds, "costs": cost[at]} for at in known
+                {"row": at, "f1": rows[at].f1, "seeds": rows[at].numbers["seeds"], "costs": cost[at]} for at in known
             ],
             "alike": {str(at): verdicts for at, verdicts in alike.items()},
         })  # fmt: skip

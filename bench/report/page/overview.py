@@ -133,7 +133,7 @@ def _number(row: Row, column: Quantity) -> dict[str, Any]:
         low, high = row.numbers[f"{F1}_low"], row.numbers[f"{F1}_high"]
         interval = "" if low is None else f"{low:.4f} to {high:.4f}"
         found |= {
-            "interval": ", ".join(filter(None, [interval, f"n={row.place.seeds}"])),
+            "interval": ", ".join(filter(None, [interval, f"n={row.numbers['seeds']}"])),
             "rank": row.standing.rank,
         }
     return found

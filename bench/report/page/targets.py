@@ -44,7 +44,7 @@ def course(row: Row) -> Course:
     """The course of a row's training."""
     records = [cell.record for cell in row.place.measured]
     if row.f1 is None:  # random weights have no quality worth reading
-        return Course((), None, None, _mean(list(map(train_seconds, records))), row.place.seeds)
+        return Course((), None, None, _mean(list(map(train_seconds, records))), row.numbers["seeds"])
     curves = [{point.step: point for point in record.training.validation} if record.training else {}
               for record in records]  # fmt: skip
     steps = sorted(set.intersection(*map(set, curves))) if curves else []
@@ -53,7 +53,7 @@ def course(row: Row) -> Course:
         for step in steps
     )
     end = points[-1][1] if points else _mean([record.validation_macro_f1 for record in records])
-    return Course(points, end, row.f1, _mean(list(map(train_seconds, records))), row.place.seeds)
+    return Course(points, end, row.f1, _mean(list(map(train_seconds, records))), row.numbers["seeds"])
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

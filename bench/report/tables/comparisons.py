@@ -129,12 +129,9 @@ def build(
 
 def _speaking(cells: Sequence[Measured]) -> list[Measured]:
     """One cell for each seed of a row: the first that succeeded, else the first."""
-    found = []
-    for row in by_row(cells):
-        good = [cell for cell in row if cell.record.status == "ok"]
-        chosen = {record.cell_id for record in first_of_each_seed(record for record, _ in (*good, *row))}
-        found += [cell for cell in row if cell.record.cell_id in chosen]
-    return found
+    rows = by_row(cells)
+    good = ([cell for cell in row if cell.record.status == "ok"] for row in rows)
+    return [cell for some, row in zip(good, rows, strict=True) for cell in first_of_each_seed([*some, *row])]
 
 
 def brief(table: Table) -> Table:
