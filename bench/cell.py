@@ -21,6 +21,9 @@ ADDED: tuple[tuple[str, str, Any], ...] = (
     ("train", "gradient_checkpointing", False),
     ("train", "optimizer", "adamw"),
     ("train", "validation_points", 0),
+    ("train", "weights_storage", "auto"),
+    ("train", "gradient_accumulation_steps", 1),
+    ("train", "loss_tokens", "answer"),
 )
 
 

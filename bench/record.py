@@ -219,7 +219,7 @@ class Record(Frozen):
     started_at: str = Field(description="UTC, ISO 8601")
     wall_seconds: float = Field(description="of the whole cell, in its worker")
     worker_start_seconds: float | None = Field(None, description="from the runner's request to the worker's first line")
-    precision: Literal["bf16", "fp32"] | None = None
+    precision: Literal["bf16", "fp16", "fp32"] | None = None
     machine: Machine | None = None
     data: Data | None = None
     phases: tuple[Phase, ...] = ()

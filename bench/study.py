@@ -59,7 +59,7 @@ def _distinct(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]
 
 #: Settings that are validated later, by whoever defines them.
 Settings = Annotated[dict[str, Any], AfterValidator(_plain)]
-Precision = Literal["auto", "bf16", "fp32"]
+Precision = Literal["auto", "bf16", "fp16", "fp32"]
 ModelKind = Literal["encoder", "causal"]
 
 
@@ -93,7 +93,22 @@ class TrainSettings(Frozen):
     max_steps: int | None = Field(None, ge=1, description="stop after this many optimizer steps")
     batch_size: int = Field(32, ge=1, description="sequences per optimizer step")
     inference_batch_size: int = Field(32, ge=1, description="sequences per forward pass when predicting")
-    precision: Precision = Field("auto", description="auto: bf16 where the machine computes it natively, else fp32")
+    precision: Precision = Field(
+        "auto",
+        description="of matmuls; auto: bf16 where the machine computes it natively, else fp32; fp16 scales the loss and "
+        "is for GPUs without bf16",
+    )
+    weights_storage: Literal["auto", "mixed", "true"] = Field(
+        "auto",
+        description="precision of the weights in training; auto: fp32 for trained ones, train.precision for frozen "
+        "ones; mixed: fp32 for all; true: train.precision for all",
+    )
+    gradient_accumulation_steps: int = Field(
+        1, ge=1, description="forward and backward passes that the batch_size sequences of a step are split into"
+    )
+    loss_tokens: Literal["answer", "all"] = Field(
+        "answer", description="tokens that a causal model is trained on: those of the answer, or of the prompt too"
+    )
     schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="learning rate after its warm-up")
     warmup_fraction: float = Field(
         0.06, ge=0, lt=1, description="share of the steps over which the learning rate rises"
@@ -101,8 +116,10 @@ class TrainSettings(Frozen):
     max_grad_norm: float | None = Field(
         1.0, gt=0, description="clip the gradient's global L2 norm; absent: no clipping"
     )
-    optimizer: Literal["adamw", "paged_adamw"] = Field(
-        "adamw", description="paged_adamw: bitsandbytes' AdamW, whose state moves to the host where a GPU is full"
+    optimizer: Literal["adamw", "adamw_foreach", "paged_adamw"] = Field(
+        "adamw",
+        description="adamw: PyTorch's fused kernel; adamw_foreach: PyTorch's default, which needs more memory; "
+        "paged_adamw: bitsandbytes', whose state moves to the host where a GPU is full",
     )
     gradient_checkpointing: bool = Field(
         False, description="keep each layer's input alone and compute the rest again in the backward pass"

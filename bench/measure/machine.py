@@ -52,7 +52,7 @@ def device_for(wanted: str) -> torch.device:
     return torch.device("cuda", 0) if on_cuda else torch.device("cpu")
 
 
-def precision_for(wanted: Precision, device: torch.device) -> Literal["bf16", "fp32"]:
+def precision_for(wanted: Precision, device: torch.device) -> Literal["bf16", "fp16", "fp32"]:
     """What ``auto`` stands for on a device: bf16 where it is native; assumed of a GPU that is not here."""
     if wanted != "auto":
         return wanted

@@ -41,7 +41,7 @@ class Work:
         self.logs: dict[str, StepLog] = {}
         self.checks: list[Check] = []
         self.device = machine.device_for(cell.device)
-        self.precision: Literal["bf16", "fp32"] = machine.precision_for(cell.train.precision, self.device)
+        self.precision: Literal["bf16", "fp16", "fp32"] = machine.precision_for(cell.train.precision, self.device)
         self.dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         self.phases = Phases(self.device, paths.progress)
         self.memory = MemoryRecord(self.device, self.phases)
