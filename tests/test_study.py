@@ -73,7 +73,7 @@ def test_unknown_key_names_its_place_and_the_nearest(tmp_path: Path, content: st
         (GRID + "[data]\nvalidation_fraction = 1.0", "data.validation_fraction must be below 1, got 1.0"),
         (GRID + "[train]\nmax_grad_norm = inf", "train.max_grad_norm must be a finite number, got inf"),
         (GRID + "[train]\nvalidation_points = 51", "train.validation_points must be at most 50, got 51"),
-        (GRID + "[train]\nprecision = 'fp8'", "train.precision must be 'auto', 'bf16' or 'fp32', got 'fp8'"),
+        (GRID + "[train]\nprecision = 'fp8'", "train.precision must be 'auto', 'bf16', 'fp16' or 'fp32', got 'fp8'"),
         (GRID + "seeds = [-1]", "grid.0: seeds must be at least 0 and below 2**31"),
         (GRID + "seeds = [2147483648]", "grid.0: seeds must be at least 0 and below 2**31"),
         (GRID + "seeds = [1, 1]", "grid.0: seeds lists the same value twice"),
