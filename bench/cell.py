@@ -18,6 +18,7 @@ ADDED: tuple[tuple[str, str, Any], ...] = (
     ("model", "chat_template", None),
     ("model", "special_tokens", []),
     ("model", "scale", None),
+    ("model", "attention", None),
     ("train", "gradient_checkpointing", False),
     ("train", "optimizer", "adamw"),
     ("train", "validation_points", 0),

@@ -61,6 +61,7 @@ def _distinct(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]
 Settings = Annotated[dict[str, Any], AfterValidator(_plain)]
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
 ModelKind = Literal["encoder", "causal"]
+WeightsStorage = Literal["auto", "mixed", "true"]
 
 
 class Frozen(BaseModel):
@@ -98,7 +99,7 @@ class TrainSettings(Frozen):
         description="of matmuls; auto: bf16 where the machine computes it natively, else fp32; fp16 scales the loss and "
         "is for GPUs without bf16",
     )
-    weights_storage: Literal["auto", "mixed", "true"] = Field(
+    weights_storage: WeightsStorage = Field(
         "auto",
         description="precision of the weights in training; auto: fp32 for trained ones, train.precision for frozen "
         "ones; mixed: fp32 for all; true: train.precision for all",
@@ -133,6 +134,12 @@ class TrainSettings(Frozen):
         description="times that the validation F1 becomes known, evenly over the training, the last at its end; each "
         "but the last keeps the trained weights on disk until then",
     )
+
+    @model_validator(mode="after")
+    def _can_be_scaled(self) -> "TrainSettings":
+        if self.precision == "fp16" and self.weights_storage == "true":
+            raise ValueError('weights_storage = "true" needs precision "bf16": updates of fp16 weights underflow')
+        return self
 
 
 class PromptSettings(Frozen):
@@ -214,6 +221,12 @@ class ModelEntry(Frozen):
     )
     weights: Literal["pretrained", "random"] = Field("pretrained", description="random: the architecture alone, marked")
     base: str | None = Field(None, description="catalog name that this entry varies, e.g. with random weights")
+    architecture: Settings | None = Field(
+        None, description="content of a config.json, to plan a model of which nothing else is at hand"
+    )
+    attention: Literal["eager"] | None = Field(
+        None, description="eager: matmuls and a softmax one by one; absent: PyTorch's fused attention where there is one"
+    )
     scale: Literal["tiny"] | None = Field(
         None, description="tiny: layers, widths and vocabulary cut, to try the wiring; random weights alone"
     )
@@ -223,8 +236,11 @@ class ModelEntry(Frozen):
 
     @model_validator(mode="after")
     def _one_source(self) -> "ModelEntry":
-        if sum(source is not None for source in (self.path, self.hub_id, self.base)) != 1:
-            raise ValueError("give exactly one of path, hub_id and base")
+        sources = (self.path, self.hub_id, self.base, self.architecture)
+        if sum(source is not None for source in sources) != 1:
+            raise ValueError("give exactly one of path, hub_id, base and architecture")
+        if self.architecture is not None and self.weights == "pretrained":
+            raise ValueError('architecture needs weights = "random": there are no weights beside it')
         if self.weights == "pretrained" and self.tokenizer is not None:
             raise ValueError('tokenizer needs weights = "random": pretrained weights know their own tokens alone')
         if self.weights == "pretrained" and self.scale is not None:

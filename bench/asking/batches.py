@@ -8,11 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench.asking.prompts import Prompt
-from bench.data.batches import Batch
+from bench.data.batches import IGNORED, Batch
 from bench.data.tokens import Tokens
-
-#: Where a row's answer is shorter than the batch's longest; the loss ignores it.
-IGNORED = -100
 
 
 def collate_prompts(

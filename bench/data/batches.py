@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,8 +13,18 @@ from bench.data.tokens import Tokens
 
 #: Batches in a bucket: sorting more at once saves little padding and makes the order of lengths less random.
 BUCKET_BATCHES = 50
+#: A label that the loss leaves out; PyTorch's own choice.
+IGNORED = -100
 #: Settles the order of batches to predict, alike for all cells.
 PREDICTION_SEED = 0
+
+
+class MicroBatch(NamedTuple):
+    """What one forward and backward pass reads; the fields are those of ``Batch``."""
+
+    input_ids: Tensor
+    attention_mask: Tensor | None
+    labels: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,15 @@ class Batch:
     def padded_tokens(self) -> int:
         """Tokens with padding, B x L."""
         return self.input_ids.numel()
+
+    def split(self, parts: int) -> list["MicroBatch"]:
+        """So many parts of consecutive sequences, or as many as there are sequences; padded as the batch is."""
+        places = [slice(rows[0], rows[-1] + 1) for rows in np.array_split(range(len(self.indices)), parts) if len(rows)]
+        mask = self.attention_mask
+        return [
+            MicroBatch(self.input_ids[place], None if mask is None else mask[place], self.labels[place])
+            for place in places
+        ]
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""

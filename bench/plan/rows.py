@@ -37,6 +37,7 @@ from bench.plan.row import Ledger, PlanRow
 from bench.quantization import settle
 from bench.sources import ModelSource
 from bench.study import Study
+from bench.train import DTYPES
 from bench.weights import skeleton
 
 #: What a row holds of its shape alone; the rest is names.
@@ -254,7 +255,7 @@ class _Shape:
         device = device_for(wanted)
         self.device = device.type
         self.precision = precision_for(cell.train.precision, device)
-        self.dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        self.dtype = DTYPES[self.precision]
         self.labels = cell.dataset.labels or _read_labels(cell)
         self.config = _config(cell.model, len(self.labels))
         method_class = registry.load(cell.method.plugin, Path(cell.method.path))

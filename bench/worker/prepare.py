@@ -19,7 +19,7 @@ from bench.model import fetch, load_config, load_tokenizer
 from bench.quantization import settle
 from bench.reading import Reading
 from bench.record import Data
-from bench.train import enable_gradient_checkpointing, store_frozen_weights_as
+from bench.train import enable_gradient_checkpointing, store_weights
 from bench.weights import load_model, skeleton
 from bench.worker import counting
 from bench.worker.work import Work
@@ -93,12 +93,11 @@ def _adapt(work: Work, model: nn.Module, method: Method, task: Task, reading: Re
     work.facts["parameters"] = parameters.count(model)
     if work.cell.train.gradient_checkpointing:
         enable_gradient_checkpointing(model)
-    if work.dtype != torch.float32:
-        store_frozen_weights_as(model, work.dtype)
+    if work.cell.model.kind == "causal":  # loaded where it is to be, since quantised weights are best never moved
+        settle(model, work.device)
+    store_weights(model, work.dtype, work.cell.train.weights_storage)
     if work.cell.model.kind == "encoder":
         model = model.to(work.device)
-    else:  # loaded where it is to be, since quantised weights are best never moved
-        settle(model, work.device)
     if reading.prompt is not None:
         AskedModel(model, reading.prompt).check_window(task.max_length)  # before a training, not after it
     if work.device.type == "cpu":

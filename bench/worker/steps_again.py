@@ -55,7 +55,7 @@ def train_again(
     """
     model, method = _copied(model, method)
     model.train()
-    precision = autocast(device, dtype)
+    precision = autocast(device, dtype, cell.train.weights_storage)
     step = TrainStep(model, method, STEPS, cell.train, precision, cell.model.kind)
     batch = batch.to(device)
     first = _loss_and_gradient(step, batch, cell.seed)
@@ -90,8 +90,7 @@ def _copied(model: nn.Module, method: Method) -> tuple[nn.Module, Method]:
 def _loss_and_gradient(step: TrainStep, batch: Batch, seed: int) -> tuple[float, float]:
     """The loss from a seed and the norm of its gradient; no weight changes."""
     seed_generators(seed)
-    loss, total = step.loss(batch)
-    total.backward()
+    loss = step.gradients(batch)
     gradients = [p.grad for p in step.model.parameters() if p.grad is not None]
     norm = float(nn.utils.get_total_norm(gradients)) if gradients else 0.0
     return float(loss), norm

@@ -9,7 +9,7 @@ from bench.measure import machine
 from bench.measure.flops.lengths import FlopsByLength
 from bench.record import Check, PhaseName, Speed
 from bench.store import CellFolder
-from bench.train import StepLog
+from bench.train import DTYPES, StepLog
 from bench.worker import stamp
 from bench.worker.memory_record import MemoryRecord
 from bench.worker.phases import Phases
@@ -42,7 +42,7 @@ class Work:
         self.checks: list[Check] = []
         self.device = machine.device_for(cell.device)
         self.precision: Literal["bf16", "fp16", "fp32"] = machine.precision_for(cell.train.precision, self.device)
-        self.dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        self.dtype = DTYPES[self.precision]
         self.phases = Phases(self.device, paths.progress)
         self.memory = MemoryRecord(self.device, self.phases)
 
