@@ -73,7 +73,9 @@ class Reading:
     @property
     def training_batch(self) -> Collate:
         """How a batch to train on is made."""
-        return collate if self.prompt is None else partial(collate_answers, self.prompt)
+        if self.prompt is None:
+            return collate
+        return partial(collate_answers, self.prompt, loss_tokens=self.cell.train.loss_tokens)
 
     @property
     def pad_id(self) -> int:

@@ -12,7 +12,7 @@ import torch
 from bench.cell import Cell
 from bench.errors import RequestError
 from bench.host_memory import host_limit
-from bench.plan.fits import RESERVE_BYTES
+from bench.plan.fits import CONTEXT_BYTES
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
 from bench.retry import reduced
@@ -72,7 +72,7 @@ def room(device: str, failure_type: str, cell: Cell) -> tuple[int, str]:
         if failure_type != GPU_ERROR:
             raise RequestError("it predicts the GPU's memory, and the host's has run out")
         total = torch.cuda.mem_get_info()[1]
-        return _room("the GPU's memory", total, total - RESERVE_BYTES)
+        return _room("the GPU's memory", total, total - CONTEXT_BYTES)
     limit = host_limit(cell.limits.cell_memory_bytes)
     left = (limit.bytes - limit.base_bytes - HOST_RESERVE_BYTES) / (1 + HEAP_GAPS)
     return _room(limit.named, limit.bytes, int(left))
