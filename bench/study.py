@@ -225,7 +225,8 @@ class ModelEntry(Frozen):
         None, description="content of a config.json, to plan a model of which nothing else is at hand"
     )
     attention: Literal["eager"] | None = Field(
-        None, description="eager: matmuls and a softmax one by one; absent: PyTorch's fused attention where there is one"
+        None,
+        description="eager: matmuls and a softmax one by one; absent: PyTorch's fused attention where there is one",
     )
     scale: Literal["tiny"] | None = Field(
         None, description="tiny: layers, widths and vocabulary cut, to try the wiring; random weights alone"

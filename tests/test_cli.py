@@ -159,7 +159,7 @@ class TestWrongRequestsKnownAtOnce:
             ("seeds", [-1], "seeds must be at least 0"),
             ("methods", ["full_ft", "bitfot"], "unknown method 'bitfot'; did you mean 'bitfit'?"),
             ("datasetz", {}, "unknown key 'datasetz'; did you mean 'datasets'?"),
-            ("models", {"tiny": {"path": "a", "hub_id": "a/b"}}, "exactly one of path, hub_id and base"),
+            ("models", {"tiny": {"path": "a", "hub_id": "a/b"}}, "exactly one of path, hub_id, base and architecture"),
         ],
     )
     def test_a_study_that_breaks_a_rule(self, study, run_at_once, tmp_path, section, value, said):

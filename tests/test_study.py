@@ -100,7 +100,18 @@ def test_unknown_key_names_its_place_and_the_nearest(tmp_path: Path, content: st
         ),
         (GRID + "[datasets.own]\npath = 'x'\nhub_id = 'a/b'", "datasets.own: give exactly one of path and hub_id"),
         (GRID + "[datasets.own]\n", "datasets.own: give exactly one of path and hub_id"),
-        (GRID + "[models.own]\nbase = 'x'\nhub_id = 'a/b'", "models.own: give exactly one of path, hub_id and base"),
+        (
+            GRID + "[models.own]\nbase = 'x'\nhub_id = 'a/b'",
+            "models.own: give exactly one of path, hub_id, base and architecture",
+        ),
+        (
+            GRID + "[models.own]\narchitecture = { model_type = 'bert' }",
+            'models.own: architecture needs weights = "random": there are no weights beside it',
+        ),
+        (
+            GRID + "[train]\nprecision = 'fp16'\nweights_storage = 'true'",
+            'train: weights_storage = "true" needs precision "bf16": updates of fp16 weights underflow',
+        ),
     ],
 )
 def test_broken_rule_says_key_rule_and_value(tmp_path: Path, content: str, message: str) -> None:

@@ -11,8 +11,8 @@ from bench.plan.row import PlanRow
 #: What the driver and PyTorch's kernels hold on a card before the first tensor: an allowance, not measured.
 CONTEXT_BYTES = 800_000_000
 #: What the caching allocator reserves beyond the peak of what it has handed out, as a share of that peak. Measured by
-#: others (reports/published/gpu_memory): 0.080 to 0.085 where all weights are trained and nothing is checkpointed, since
-#: gradients and optimizer state come in blocks of other sizes than what is freed before; 0.015 otherwise.
+#: others (reports/published/gpu_memory): 0.080 to 0.085 where all weights are trained and nothing is checkpointed,
+#: since gradients and optimizer state come in blocks of other sizes than what is freed before; 0.015 otherwise.
 FULL_TRAINING_SLACK, OTHER_SLACK = 0.085, 0.02
 #: From this share of trained weights on, it is the first.
 MOSTLY_TRAINED = 0.5
@@ -25,7 +25,8 @@ class Fit:
 
     Attributes:
         limit_bytes: of the card.
-        fits: what the peaks need on the card, see ``reserved_bytes``, and CONTEXT_BYTES are within it; None where no peak is known.
+        fits: what the peaks need on the card, see ``reserved_bytes``, and CONTEXT_BYTES are within it; None where no
+            peak is known.
         largest_batch_size: the study's where it fits, else the largest that does; 0 where not even one sequence
             fits, None where it is not known.
     """

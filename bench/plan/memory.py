@@ -77,9 +77,7 @@ def matmul_workspace_bytes(capability: tuple[int, int], trains: bool) -> int:
     return each * (TRAINING_THREADS if trains else INFERENCE_THREADS)
 
 
-def _training(
-    model: nn.Module, method: Method, cell: Cell, device: str, dtype: torch.dtype
-) -> dict[Part, Held]:
+def _training(model: nn.Module, method: Method, cell: Cell, device: str, dtype: torch.dtype) -> dict[Part, Held]:
     store_weights(model, dtype, cell.train.weights_storage)
     if cell.train.gradient_checkpointing:
         enable_gradient_checkpointing(model)
