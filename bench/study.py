@@ -96,8 +96,8 @@ class TrainSettings(Frozen):
     inference_batch_size: int = Field(32, ge=1, description="sequences per forward pass when predicting")
     precision: Precision = Field(
         "auto",
-        description="of matmuls; auto: bf16 where the machine computes it natively, else fp32; fp16 scales the loss and "
-        "is for GPUs without bf16",
+        description="of matmuls; auto: bf16 where the machine computes it natively, else fp32; fp16 scales the loss, "
+        "for GPUs without bf16",
     )
     weights_storage: WeightsStorage = Field(
         "auto",

@@ -2,8 +2,6 @@
 
 from typing import Any, Literal
 
-import torch
-
 from bench.cell import Cell
 from bench.measure import machine
 from bench.measure.flops.lengths import FlopsByLength
