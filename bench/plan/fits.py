@@ -10,9 +10,9 @@ from bench.plan.row import PlanRow
 
 #: What the driver and PyTorch's kernels hold on a card before the first tensor: an allowance, not measured.
 CONTEXT_BYTES = 800_000_000
-#: What the caching allocator reserves beyond the peak of what it has handed out, as a share of that peak. Measured by
-#: others (reports/published/gpu_memory): 0.080 to 0.085 where all weights are trained and nothing is checkpointed,
-#: since gradients and optimizer state come in blocks of other sizes than what is freed before; 0.015 otherwise.
+#: What the caching allocator reserves beyond the peak of what it has handed out, as a share of that peak. Where all
+#: weights are trained others measured 0.034 to 0.085 (reports/published/gpu_memory), since gradients and optimizer
+#: state come in blocks of other sizes than what is freed before; where most are frozen it is an allowance.
 FULL_TRAINING_SLACK, OTHER_SLACK = 0.085, 0.02
 #: From this share of trained weights on, it is the first.
 MOSTLY_TRAINED = 0.5

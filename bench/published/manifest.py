@@ -54,8 +54,8 @@ class Manifest(Frozen):
     stated: Stated = Stated()
     inferred: tuple[str, ...] = Field(
         (),
-        description="printed models whose batch size, precision and length the publication does not state; those of the "
-        "study were worked out from the printed numbers",
+        description="printed models whose batch size, precision and length the publication does not state; those of "
+        "the study were worked out from the printed numbers",
     )
     tables: dict[Slug, TableEntry] = Field(min_length=1)
     datasets: dict[str, str] = Field(default_factory=dict, description="printed name to study name")
