@@ -19,8 +19,10 @@ LAYERS = (
         "bench.palette",
         "bench.printable",
         "bench.runner.guard",
+        "bench.runner.preload",
         "bench.host_memory",
     },
+    {"bench.runner.server"},
     {"bench.study"},
     {"bench.insight", "bench.published"},
     {"bench.data.synthetic", "bench.data.profile"},  # the catalog asks them for their versions and labels
