@@ -8,6 +8,7 @@ import torch
 
 from bench.errors import RequestError
 from bench.measure import elsewhere, settled
+from bench.measure.devices import Found
 from bench.measure.settled import Settled, settled_for
 from tests.measure.test_devices import BROKEN, NONE, TWO, gpu
 
@@ -26,7 +27,7 @@ def test_one_without_bf16() -> None:
 
 @pytest.mark.parametrize("wanted", ["cuda", "cuda:3"])
 @pytest.mark.parametrize("found", [NONE, BROKEN])
-def test_a_gpu_that_is_not_here_is_planned_for(wanted: str, found: settled.Found) -> None:
+def test_a_gpu_that_is_not_here_is_planned_for(wanted: str, found: Found) -> None:
     assert settled_for(wanted, found) == Settled(device="cuda", precision_of_auto="bf16")
 
 
@@ -37,7 +38,7 @@ def test_the_cpu() -> None:
 
 
 @pytest.mark.parametrize(("wanted", "found"), [("auto", BROKEN), ("cuda:2", TWO)])
-def test_what_is_refused(wanted: str, found: settled.Found) -> None:
+def test_what_is_refused(wanted: str, found: Found) -> None:
     with pytest.raises(RequestError):
         settled_for(wanted, found)
 

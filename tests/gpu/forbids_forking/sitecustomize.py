@@ -13,7 +13,10 @@ import os
 import sys
 import traceback
 import types
+from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import Any
 
 GPUS = int(os.environ.get("MADE_UP_GPUS", "1"))
 #: The process that has started CUDA, which those that are forked from it know too.
@@ -23,18 +26,19 @@ started: list[int] = []
 class TorchFinder(importlib.abc.MetaPathFinder):
     """Finds torch where it is, and has the GPUs put into it once it is imported."""
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
         if fullname != "torch":
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec("torch")
-        run = spec.loader.exec_module
+        loader: Any = None if spec is None else spec.loader
+        run = loader.exec_module
 
-        def run_and_patch(module):
+        def run_and_patch(module: types.ModuleType) -> None:
             run(module)
             (make_up_gpus if "MADE_UP_BUILD" not in os.environ else make_up_other)(module)
 
-        spec.loader.exec_module = run_and_patch
+        loader.exec_module = run_and_patch
         return spec
 
 
@@ -68,10 +72,10 @@ def log(event: str) -> None:
         file.write(f"{event} {os.getpid()} {' < '.join(reversed(frames))}\n")
 
 
-def answering(answer):
+def answering(answer: Callable[[int], object]) -> Callable[..., object]:
     """A function of torch.cuda that starts CUDA."""
 
-    def ask(device=None, *_, **__):
+    def ask(device: object = None, *_: object, **__: object) -> object:
         start()
         index = getattr(device, "index", device)
         return answer(index if isinstance(index, int) else 0)
@@ -79,20 +83,20 @@ def answering(answer):
     return ask
 
 
-def properties(index):
+def properties(index: int) -> types.SimpleNamespace:
     return types.SimpleNamespace(
         name=f"Made-up GPU {index}", major=9, minor=0, total_memory=80 * 10**9, multi_processor_count=132,
         uuid=f"00000000-0000-0000-0000-00000000000{index}",
     )  # fmt: skip
 
 
-def make_up_gpus(torch) -> None:
+def make_up_gpus(torch: Any) -> None:
     works = "MADE_UP_DRIVER" not in os.environ
 
     def is_available() -> bool:
         return works and visible() > 0
 
-    def current_accelerator(check_available=False):
+    def current_accelerator(check_available: bool = False) -> object:
         return None if check_available and not is_available() else torch.device("cuda")
 
     stream = types.SimpleNamespace(is_capturing=lambda: False)
@@ -112,7 +116,7 @@ def make_up_gpus(torch) -> None:
     torch.cuda.mem_get_info = answering(lambda index: ((60 - index) * 10**9, 80 * 10**9))
 
 
-def make_up_other(torch) -> None:
+def make_up_other(torch: Any) -> None:
     """An accelerator that is no CUDA."""
     build = os.environ["MADE_UP_BUILD"]
     if build == "hip":
