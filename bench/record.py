@@ -199,7 +199,10 @@ class Machine(Frozen):
     memory_bytes: int
     system: str
     python: str
-    gpu: str | None
+    gpu: str | None = Field(description="name; null on a CPU")
+    gpu_index: int | None = Field(None, description="in CUDA's order; null on a CPU and in older records")
+    gpu_uuid: str | None = Field(None, description="GPU-... or MIG-..., as nvidia-smi takes it; null likewise")
+    gpus: int | None = Field(None, description="that CUDA sees, of which this is one; null likewise")
     driver: str | None
     device: Literal["cpu", "cuda"]
     threads: int = Field(description="threads that torch computes with")

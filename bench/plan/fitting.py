@@ -12,7 +12,9 @@ import torch
 from bench.cell import Cell
 from bench.errors import RequestError
 from bench.host_memory import host_limit
-from bench.plan.fits import CONTEXT_BYTES
+from bench.measure.devices import index_of, look
+from bench.measure.settled import Settled, settled_for
+from bench.plan.fits import reserved_bytes
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
 from bench.retry import reduced
@@ -35,14 +37,21 @@ def answer(folder: Path, requested_at: float) -> None:
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
     cell, failed = Cell.model_validate(request["cell"]), int(request["failed_batch"])
     try:
-        row_at = _planned(request, cell)
-        batch, said = fitting(row_at, failed, room(row_at(failed).device, request["failure_type"], cell))
+        device = _device(request["device"], cell)
+        settled = settled_for(device, None if device == "cpu" else look())
+        left = room(settled.device, request["failure_type"], cell)
+        batch, said = fitting(_planned(request, cell, settled), failed, left)
     except RequestError as error:
         batch, said = None, f"the plan does not tell which batch would fit: {error}"
     write_json(folder / "answer.json", {"batch_size": batch, "said": said})
 
 
-def _planned(request: dict[str, Any], cell: Cell) -> Callable[[int], PlanRow]:
+def _device(measured_on: str | None, cell: Cell) -> str:
+    """The device that a cell ran on; None: it did not say."""
+    return cell.device if measured_on is None or cell.device.startswith(measured_on) else measured_on
+
+
+def _planned(request: dict[str, Any], cell: Cell, settled: Settled) -> Callable[[int], PlanRow]:
     """The cell's row of a plan by batch size."""
     plan = Plan(
         PlanRequest(
@@ -50,7 +59,7 @@ def _planned(request: dict[str, Any], cell: Cell) -> Callable[[int], PlanRow]:
             base=Path(request["base"]),
             data_root=None if request["data_root"] is None else Path(request["data_root"]),
             plugin_files=[Path(path) for path in request["plugin_files"]],
-            device=request["device"],
+            settled=settled,
             scale=request["scale"],
         )
     )
@@ -71,8 +80,11 @@ def room(device: str, failure_type: str, cell: Cell) -> tuple[int, str]:
     if device == "cuda":
         if failure_type != GPU_ERROR:
             raise RequestError("it predicts the GPU's memory, and the host's has run out")
-        total = torch.cuda.mem_get_info()[1]
-        return _room("the GPU's memory", total, total - CONTEXT_BYTES)
+        # The cell's process is gone, so that what is not free is held by others, or by the driver for this process,
+        # whose context is as large as that of the cell's next one.
+        index = index_of(cell.device)
+        free = torch.cuda.mem_get_info(index)[0]
+        return _room(f"what is free of the memory of GPU {index}", free, free)
     limit = host_limit(cell.limits.cell_memory_bytes)
     left = (limit.bytes - limit.base_bytes - HOST_RESERVE_BYTES) / (1 + HEAP_GAPS)
     return _room(limit.named, limit.bytes, int(left))
@@ -109,7 +121,9 @@ def fitting(row_at: Callable[[int], PlanRow], failed_batch: int, room: tuple[int
 
 
 def peak_bytes(row: PlanRow) -> int | None:
-    """The higher of the predicted peaks of training and inference; None where none is known."""
+    """The higher of the predicted peaks, on a GPU with what its allocator reserves; None where none is known."""
+    if row.device == "cuda":
+        return reserved_bytes(row)
     ledgers = [ledger for ledger in (row.train_memory, row.inference_memory) if ledger is not None]
     return max((ledger.total for ledger in ledgers), default=None)
 

@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from bench.cell import Cell
 from bench.errors import RequestError
 from bench.plan import fitting as job
+from bench.plan.fits import RESERVE_BYTES
 from bench.plan.fitting import fitting, room
 from bench.plan.row import Ledger, PlanRow
 from bench.study import Limits
@@ -84,6 +86,37 @@ class TestRoom:
     def test_a_plan_of_the_gpu_knows_nothing_of_the_host(self, kind: str) -> None:
         with pytest.raises(RequestError, match="the host's has run out"):
             room("cuda", kind, self.cell(None))
+
+    @pytest.mark.parametrize(("device", "index"), [("auto", 0), ("cuda", 0), ("cuda:1", 1)])
+    def test_what_is_free_of_the_cell_s_gpu(self, device: str, index: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Another process may hold the rest."""
+        free = {0: 60 * 10**9, 1: 20 * 10**9}
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (free[index], 80 * 10**9))
+        cell = self.cell(None).model_copy(update={"device": device})
+        size, said = room("cuda", "OutOfMemoryError", cell)
+        assert size == free[index] - RESERVE_BYTES
+        gb = [f"{number / 1e9:.2f} GB" for number in (free[index], size)]
+        assert said == f"what is free of the memory of GPU {index}, {gb[0]}, leaves {gb[1]} for tensors"
+
+    def test_a_gpu_that_is_nearly_full_leaves_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (10**8, 80 * 10**9))
+        assert room("cuda", "OutOfMemoryError", self.cell(None))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("measured_on", "device", "asked"),
+    [
+        ("cuda", "auto", "cuda"),
+        ("cuda", "cuda:1", "cuda:1"),
+        ("cpu", "auto", "cpu"),
+        ("cpu", "cpu", "cpu"),
+        (None, "cuda:1", "cuda:1"),
+        (None, "auto", "auto"),
+    ],
+)
+def test_the_plan_is_of_the_device_that_the_cell_ran_on(measured_on: str | None, device: str, asked: str) -> None:
+    cell = _record().cell.model_copy(update={"device": device})
+    assert job._device(measured_on, cell) == asked
 
 
 def test_a_real_cell_is_answered(tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
