@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from bench.cell import Cell
+from bench.out_of_memory import Memory
 from bench.study import Frozen
 
 SCHEMA_VERSION = 1
@@ -25,6 +26,9 @@ class Failure(Frozen):
     type: str = Field(description="exception class, signal or limit")
     message: str
     log: str = Field("stderr.txt", description="file in the cell's folder with the whole story")
+    memory: Memory | None = Field(
+        None, description="out of memory: whose has run out; null in a record that is older than this field"
+    )
     fitting_batch_size: int | None = Field(
         None, description="out of memory: the largest batch that the plan says would fit; 0 where none does"
     )

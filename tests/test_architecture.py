@@ -20,6 +20,7 @@ LAYERS = (
         "bench.printable",
         "bench.runner.guard",
         "bench.host_memory",
+        "bench.out_of_memory",
     },
     {"bench.study"},
     {"bench.insight", "bench.published"},

@@ -12,6 +12,7 @@ import torch
 from bench.cell import Cell
 from bench.errors import RequestError
 from bench.host_memory import host_limit
+from bench.out_of_memory import Memory
 from bench.plan.fits import RESERVE_BYTES
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
@@ -25,8 +26,6 @@ HOST_RESERVE_BYTES = 100_000_000
 #: Gaps of the heap beside the tensors of a CPU's training, by their bytes: 0.50 measured of a BERT of 2 layers of width
 #: 32 at batch 1024, 0.29 of one of 6 layers of width 384 at batch 64.
 HEAP_GAPS = 0.5
-#: What torch raises where a GPU has run out; of the host's memory it speaks as a RuntimeError.
-GPU_ERROR = "OutOfMemoryError"
 
 
 def answer(folder: Path, requested_at: float) -> None:
@@ -36,7 +35,7 @@ def answer(folder: Path, requested_at: float) -> None:
     cell, failed = Cell.model_validate(request["cell"]), int(request["failed_batch"])
     try:
         row_at = _planned(request, cell)
-        batch, said = fitting(row_at, failed, room(row_at(failed).device, request["failure_type"], cell))
+        batch, said = fitting(row_at, failed, room(row_at(failed).device, request["failure_memory"], cell))
     except RequestError as error:
         batch, said = None, f"the plan does not tell which batch would fit: {error}"
     write_json(folder / "answer.json", {"batch_size": batch, "said": said})
@@ -57,19 +56,19 @@ def _planned(request: dict[str, Any], cell: Cell) -> Callable[[int], PlanRow]:
     return cache(lambda batch: plan.row(reduced(cell, batch)))
 
 
-def room(device: str, failure_type: str, cell: Cell) -> tuple[int, str]:
+def room(device: str, memory: Memory, cell: Cell) -> tuple[int, str]:
     """Bytes that are left for tensors on a device, and what sets their limit.
 
     Args:
         device: ``cpu`` or ``cuda``.
-        failure_type: of the failure, since it may be the host's memory that has run out beside a GPU.
+        memory: that has run out, since it may be the host's beside a GPU.
         cell: for its own limit.
 
     Raises:
         RequestError: the plan knows nothing of the memory that has run out.
     """
     if device == "cuda":
-        if failure_type != GPU_ERROR:
+        if memory == "host":
             raise RequestError("it predicts the GPU's memory, and the host's has run out")
         total = torch.cuda.mem_get_info()[1]
         return _room("the GPU's memory", total, total - RESERVE_BYTES)
