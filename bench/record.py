@@ -149,7 +149,9 @@ class MemoryLedger(Frozen):
     activations_bytes: int
     workspace_bytes: int = Field(description="what operators hold while they run, and other temporary tensors")
     allocator_slack_bytes: int | None = Field(description="CUDA: reserved minus allocated; null on a CPU")
-    cuda_context_bytes: int | None = Field(description="CUDA: on the device for this process minus reserved")
+    cuda_context_bytes: int | None = Field(
+        description="CUDA: what came to the device with this process, minus reserved"
+    )
     process_bytes: int | None = Field(description="CPU: resident before the weights: interpreter and libraries")
     unattributed_bytes: int = Field(description="the rest; on a CPU gaps of the heap and what libraries hold")
     peak_bytes: int = Field(description="CUDA: of the device where it is known, else reserved; CPU: VmHWM")
@@ -234,6 +236,9 @@ class Record(Frozen):
     latency: tuple[Latency, ...] = Field((), description="of inference: at batch 1, then at the study's batch")
     matmul_flops_per_second: float | None = Field(None, description="of a large matmul here, at this precision")
     memory: tuple[MemoryLedger, ...] = Field((), description="what the peaks are made of, from a pass of its own")
+    attention_kernels: tuple[str, ...] = Field(
+        (), description="that ran: flash, efficient, cudnn, math of PyTorch, or eager of the model's own; empty: unknown"
+    )
     checks: tuple[Check, ...] = Field((), description="the audit stamp: suspect where one is; no checks: unstamped")
     quality: Quality | None = Field(None, description="of a causal model: by label likelihood")
     generation: Generation | None = Field(None, description="of a causal model: by what it writes")

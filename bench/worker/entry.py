@@ -8,6 +8,8 @@ from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import torch
+
 from bench.allocator import keep_freed_memory
 from bench.errors import UnsupportedError
 from bench.host_memory import limit_data
@@ -72,6 +74,9 @@ def _record(work: Work, status: Status, failure: Failure | None, requested_at: f
 def prepare_process() -> None:
     """Settings that hold for the whole process of a worker."""
     keep_freed_memory()
+    # cuDNN builds a graph for each length that it has not seen, in some 30 ms, and lengths differ from batch to batch:
+    # steps would time the building. PyTorch prefers cuDNN on Hopper and Blackwell.
+    torch.backends.cuda.enable_cudnn_sdp(False)
     gc.freeze()  # what the imports made stays for good; collections before timed stretches need not walk it again
 
 

@@ -22,3 +22,12 @@ from bench.worker import entry
 )
 def test_an_error_is_a_status_and_the_memory_that_ran_out(error: Exception, status: tuple[str, str | None]) -> None:
     assert entry._status(error) == status
+
+
+def test_a_worker_does_without_the_attention_that_builds_graphs() -> None:
+    before = torch.backends.cuda.cudnn_sdp_enabled()
+    try:
+        entry.prepare_process()
+        assert not torch.backends.cuda.cudnn_sdp_enabled()
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(before)
