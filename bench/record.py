@@ -237,7 +237,7 @@ class Record(Frozen):
     matmul_flops_per_second: float | None = Field(None, description="of a large matmul here, at this precision")
     memory: tuple[MemoryLedger, ...] = Field((), description="what the peaks are made of, from a pass of its own")
     attention_kernels: tuple[str, ...] = Field(
-        (), description="that ran: flash, efficient, cudnn, math of PyTorch, or eager of the model's own; empty: unknown"
+        (), description="that ran: flash, efficient, cudnn or math of PyTorch, eager of the model; empty: unknown"
     )
     checks: tuple[Check, ...] = Field((), description="the audit stamp: suspect where one is; no checks: unstamped")
     quality: Quality | None = Field(None, description="of a causal model: by label likelihood")

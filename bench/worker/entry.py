@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from bench.allocator import keep_freed_memory
+from bench.device_waits import avoid_device_waits
 from bench.errors import UnsupportedError
 from bench.host_memory import limit_data
 from bench.out_of_memory import Memory, memory_of_error
@@ -74,6 +75,7 @@ def _record(work: Work, status: Status, failure: Failure | None, requested_at: f
 def prepare_process() -> None:
     """Settings that hold for the whole process of a worker."""
     keep_freed_memory()
+    avoid_device_waits()
     # cuDNN builds a graph for each length that it has not seen, in some 30 ms, and lengths differ from batch to batch:
     # steps would time the building. PyTorch prefers cuDNN on Hopper and Blackwell.
     torch.backends.cuda.enable_cudnn_sdp(False)
