@@ -41,6 +41,6 @@ def _one_text_a_row(position_ids: Tensor) -> None:
     del position_ids
 
 
-def _nothing_to_warn_of(model: PreTrainedModel, *args: Any, **kwargs: Any) -> None:
+def _nothing_to_warn_of(model: PreTrainedModel, input_ids: Any, attention_mask: Any) -> None:
     """Nothing is padded where no mask is given."""
-    del model, args, kwargs
+    del model, input_ids, attention_mask

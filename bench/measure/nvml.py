@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -97,11 +98,11 @@ class NvmlDevice:
     def process_ids(self) -> frozenset[int] | None:
         """Processes that compute or draw on the GPU; None where the driver does not list those that compute."""
         computing, *others = (getattr(self.library, name) for name in PROCESS_LISTS)
-        found = self._asked(lambda: computing(self.handle))
+        found = self._asked(partial(computing, self.handle))
         if found is None:
             return None
         # A driver that cannot list the processes of another kind has none of that kind.
-        more = [process for ask in others for process in self._asked(lambda ask=ask: ask(self.handle)) or ()]
+        more = [process for ask in others for process in self._asked(partial(ask, self.handle)) or ()]
         return frozenset(process.pid for process in (*found, *more))
 
     def other_processes(self) -> int | None:

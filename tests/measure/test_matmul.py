@@ -86,14 +86,13 @@ class TestNoRoom:
             matmul.matmul_rate(CPU, torch.float32)
 
 
-@pytest.mark.parametrize(("backward", "operators"), [(False, 1), (True, 2)])
-def test_a_small_one_calls_the_library_of_matmuls_in_each_thread(backward: bool, operators: int) -> None:
-    """In its backward pass, too, where that is asked for; on a CPU both are one thread's."""
+@pytest.mark.parametrize("backward", [False, True])
+def test_small_ones_call_the_library_in_each_thread(backward: bool) -> None:
+    """In a backward pass, too, where that is asked for; on a CPU both are one thread's."""
     matmuls = Matmuls()
     with matmuls:
         matmul.small(CPU, torch.bfloat16, backward=backward)
-    assert matmuls.count >= operators
-    assert (matmuls.count == 1) is not backward
+    assert matmuls.count > 2 if backward else matmuls.count == 2
     assert matmuls.dtypes == {torch.bfloat16}
 
 

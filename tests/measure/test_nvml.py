@@ -154,7 +154,7 @@ def test_other_processes(process_ids: tuple[int, ...] | None, others: int | None
 
 def test_what_draws_or_computes_by_the_multi_process_service_counts_too() -> None:
     told = device(process_ids=(1, 2), drawing_ids=(2, 3), mps_ids=(4,))
-    assert told.process_ids() == {1, 2, 3, 4}
+    assert told.process_ids() == frozenset({1, 2, 3, 4})
     assert told.other_processes() == 3
 
 

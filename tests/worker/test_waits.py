@@ -1,8 +1,8 @@
 """Nothing waits for the device within a step: training and inference run on tensors that have no values to look at.
 
 What still waits is listed here with its reason: ``DEBERTA``, ``PEFT_PREFIX`` and the answers that a model writes; and
-experts that a GPU computes one after another, in fp32 and in inference, whose rows the host counts. What of a step
-cannot run so is watched on the CPU.
+experts in fp32, which a GPU computes one after another, so that the host counts the rows of each. What of a step cannot
+run so is watched on the CPU.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
