@@ -33,18 +33,25 @@ COPIES = tuple(getattr(torch.ops.aten, name) for name in ("_to_copy", "copy_", "
 
 
 @contextmanager
-def as_in_a_worker() -> Iterator[None]:
-    """Inside, what a worker's process settles for transformers."""
+def put_back() -> Iterator[None]:
+    """Put back what a worker's process settles for transformers inside."""
     masks = dict(ALL_MASK_ATTENTION_FUNCTIONS._global_mapping)
     packed = masking_utils.find_packed_sequence_indices
     warn = PreTrainedModel.warn_if_padding_and_no_attention_mask
-    avoid_device_waits()
     try:
         yield
     finally:
         ALL_MASK_ATTENTION_FUNCTIONS._global_mapping.update(masks)
         vars(masking_utils)["find_packed_sequence_indices"] = packed
         PreTrainedModel.warn_if_padding_and_no_attention_mask = warn  # type: ignore[method-assign]
+
+
+@contextmanager
+def as_in_a_worker() -> Iterator[None]:
+    """Inside, what a worker's process settles for transformers."""
+    with put_back():
+        avoid_device_waits()
+        yield
 
 
 def config_of(family: str) -> Any:

@@ -42,9 +42,9 @@ class Batch:
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device, which the host does not wait for.
 
-        An accelerator copies by itself from page-locked memory alone, so a batch that is not in it yet is put there
-        first. That is some ten microseconds of the host's, while the device computes the steps before; PyTorch keeps
-        the locked pages for the next batch.
+        An accelerator copies by itself from page-locked memory alone, so a batch that is not there yet is put there
+        first. In a training that is the host's work, a copy of some kilobytes, while the device computes the steps
+        before. Locking pages may hold the device up, but PyTorch keeps them for later batches: warm-up has them.
         """
         if device.type == "cpu":
             return self

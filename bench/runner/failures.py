@@ -9,7 +9,8 @@ from bench.out_of_memory import Memory, memory_that_ran_out
 from bench.record import Failure, Record, Status
 from bench.store import CellFolder
 
-LOG_CHARACTERS = 1000
+#: The end of a log that a record keeps, and that in which the reason is looked for: a library's frames may follow it.
+LOG_CHARACTERS, SEARCHED_CHARACTERS = 1000, 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,9 @@ def record_of(cell: Cell, paths: CellFolder, ending: Ending) -> Record:
         cell_id=cell.id,
         cell=cell,
         status=status,
-        failure=Failure(phase=ending.phase, type=kind, message=f"{message}\n{log}".strip(), memory=memory),
+        failure=Failure(
+            phase=ending.phase, type=kind, message=f"{message}\n{log[-LOG_CHARACTERS:]}".strip(), memory=memory
+        ),
         started_at=datetime.fromtimestamp(ending.started, UTC).isoformat(timespec="seconds"),
         wall_seconds=time.time() - ending.started,
     )
@@ -84,6 +87,6 @@ def _killed_by_kernel(ending: Ending) -> bool:
 def _log(paths: CellFolder) -> str:
     """The end of what the worker said."""
     try:
-        return paths.stderr.read_text(encoding="utf-8", errors="replace").strip()[-LOG_CHARACTERS:]
+        return paths.stderr.read_text(encoding="utf-8", errors="replace").strip()[-SEARCHED_CHARACTERS:]
     except OSError:
         return ""

@@ -81,3 +81,11 @@ def test_whose_memory_ran_out_is_told(how: dict[str, Any], log: str, memory: str
     failure = failed(tmp_path, log, **how).failure
     assert failure is not None
     assert failure.memory == memory
+
+
+def test_the_reason_is_found_before_the_frames_that_follow_it(tmp_path: Path) -> None:
+    frames = "".join(f"frame #{number}: some_function(long, list, of, arguments)\n" for number in range(60))
+    record = failed(tmp_path, f"terminate called\n  what():  CUDA error: out of memory\n{frames}", exit_code=-6)
+    assert record.failure is not None
+    assert (record.status, record.failure.memory) == ("oom", "gpu")
+    assert len(record.failure.message) < 1200

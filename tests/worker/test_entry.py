@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from transformers import masking_utils
 
 from bench.errors import UnsupportedError
 from bench.worker import entry
+from tests.waits import META, put_back
 
 
 @pytest.mark.parametrize(
@@ -24,10 +26,13 @@ def test_an_error_is_a_status_and_the_memory_that_ran_out(error: Exception, stat
     assert entry._status(error) == status
 
 
-def test_a_worker_does_without_the_attention_that_builds_graphs() -> None:
+def test_a_worker_does_without_what_would_be_timed_beside_the_work() -> None:
+    """Attention that builds a graph for each length, and masks that are looked at."""
     before = torch.backends.cuda.cudnn_sdp_enabled()
     try:
-        entry.prepare_process()
-        assert not torch.backends.cuda.cudnn_sdp_enabled()
+        with put_back():
+            entry.prepare_process()
+            assert not torch.backends.cuda.cudnn_sdp_enabled()
+            assert masking_utils.find_packed_sequence_indices(torch.zeros(2, 3, device=META)) is None
     finally:
         torch.backends.cuda.enable_cudnn_sdp(before)
