@@ -14,6 +14,7 @@ from bench.errors import RequestError
 from bench.host_memory import host_limit
 from bench.measure.devices import index_of, look
 from bench.measure.settled import Settled, settled_for
+from bench.out_of_memory import Memory
 from bench.plan.fits import reserved_bytes
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
@@ -27,8 +28,6 @@ HOST_RESERVE_BYTES = 100_000_000
 #: Gaps of the heap beside the tensors of a CPU's training, by their bytes: 0.50 measured of a BERT of 2 layers of width
 #: 32 at batch 1024, 0.29 of one of 6 layers of width 384 at batch 64.
 HEAP_GAPS = 0.5
-#: What torch raises where a GPU has run out; of the host's memory it speaks as a RuntimeError.
-GPU_ERROR = "OutOfMemoryError"
 
 
 def answer(folder: Path, requested_at: float) -> None:
@@ -39,7 +38,7 @@ def answer(folder: Path, requested_at: float) -> None:
     try:
         device = _device(request["device"], cell)
         settled = settled_for(device, None if device == "cpu" else look())
-        left = room(settled.device, request["failure_type"], cell)
+        left = room(settled.device, request["failure_memory"], cell)
         batch, said = fitting(_planned(request, cell, settled), failed, left)
     except RequestError as error:
         batch, said = None, f"the plan does not tell which batch would fit: {error}"
@@ -66,19 +65,19 @@ def _planned(request: dict[str, Any], cell: Cell, settled: Settled) -> Callable[
     return cache(lambda batch: plan.row(reduced(cell, batch)))
 
 
-def room(device: str, failure_type: str, cell: Cell) -> tuple[int, str]:
+def room(device: str, memory: Memory, cell: Cell) -> tuple[int, str]:
     """Bytes that are left for tensors on a device, and what sets their limit.
 
     Args:
         device: ``cpu`` or ``cuda``.
-        failure_type: of the failure, since it may be the host's memory that has run out beside a GPU.
+        memory: that has run out, since it may be the host's beside a GPU.
         cell: for its own limit.
 
     Raises:
         RequestError: the plan knows nothing of the memory that has run out.
     """
     if device == "cuda":
-        if failure_type != GPU_ERROR:
+        if memory == "host":
             raise RequestError("it predicts the GPU's memory, and the host's has run out")
         # The cell's process is gone, so that what is not free is held by others, or by the driver for this process,
         # whose context is as large as that of the cell's next one.
