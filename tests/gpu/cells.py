@@ -1,0 +1,92 @@
+"""What is run on the made-up GPU: small studies, each with the card that it gets."""
+
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from bench.study import Study
+from tests.asking.support import byte_tokenizer, causal_model
+from tests.conftest import write_tiny_encoder
+from tests.gpu.card import Card
+from tests.support import TEST_ROWS, TRAIN_ROWS, WORDS, small_study, write_texts
+
+VALIDATION_ROWS = [(f"{start} {word}", label) for start in ("a", "a very") for word, label in WORDS]
+TRAIN: dict[str, Any] = {
+    "epochs": 1, "max_steps": 4, "batch_size": 4, "inference_batch_size": 2, "timing_warmup_steps": 1,
+}  # fmt: skip
+METHODS = ["full_ft", "bitfit", "lora", "p_tuning", "moe"]
+UPDATE = {"target_modules": "all-linear", "r": 4}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A study and its card.
+
+    Attributes:
+        methods: rows of the study.
+        models: of it; "tiny" is the encoder, the others are causal.
+        train: settings beside ``TRAIN``.
+        card: the GPU.
+    """
+
+    methods: list[str]
+    models: list[str] = field(default_factory=lambda: ["tiny"])
+    train: dict[str, Any] = field(default_factory=dict)
+    card: Card = field(default_factory=Card)
+
+    def study(self, name: str, place: Path, device: str) -> Study:
+        """The study; ``write_place`` has made its models and texts."""
+        kind = "reviews" if self.models == ["tiny"] else "asked"
+        content = small_study(
+            place / "encoder", place / kind, methods=self.methods, device=device, name=name, train=TRAIN | self.train,
+            data={"max_length": 12 if kind == "reviews" else 96},
+        )  # fmt: skip
+        content["grid"][0] |= {"models": self.models, "datasets": [kind]}
+        content["datasets"] = {kind: {"path": str(place / kind), "labels": ["negative", "positive"]}}
+        causal = {"path": str(place / "causal")}
+        content["models"] |= {"four": causal | {"bits": 4}, "eight": causal | {"bits": 8}}
+        content["prompt"] = {"instruction": "label: {labels}"}
+        content["methods"] = {
+            "adapter": {"plugin": "lora", "options": UPDATE},
+            "checkpointed": {"plugin": "lora", "options": UPDATE, "train": {"gradient_checkpointing": True}},
+        }
+        if kind == "reviews":
+            for key in ("prompt", "methods"):
+                content.pop(key)
+        return Study.model_validate(content)
+
+
+CASES = {
+    "encoders": Case(METHODS, train={"validation_points": 2, "precision": "auto"}),
+    "older": Case(["full_ft"], train={"precision": "auto"}, card=Card(capability=(7, 5), compute_processes=1)),
+    "silent": Case(["lora"], train={"gradient_checkpointing": True, "precision": "bf16"}, card=Card(nvml=False)),
+    "paged": Case(["full_ft"], train={"optimizer": "paged_adamw"}, card=Card(graphics_processes=1)),
+    "instance": Case(["bitfit"], card=Card(mig=True)),
+    "partly": Case(["bitfit"], card=Card(lacks=("nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetTemperature"))),
+    "asked": Case(
+        ["zero_shot", "adapter", "checkpointed"], models=["four", "eight"], train={"precision": "bf16"}
+    ),
+    "full when moved": Case(["full_ft"], card=Card(fault="torch", within="bench/worker/prepare.py:_adapt")),
+    "full when calibrated": Case(
+        ["full_ft"], card=Card(fault="runtime", within="bench/measure/matmul.py:matmul_flops_per_second")
+    ),
+    "full in training": Case(["full_ft"], card=Card(fault="accelerator", within="bench/train.py:train")),
+    "full in a backward pass": Case(["full_ft"], card=Card(fault="cudnn", within="bench/train.py:TrainStep.__call__")),
+    "full in inference": Case(["full_ft"], card=Card(fault="cublas", within="bench/worker/measurement.py:_infer")),
+    "lost": Case(["full_ft"], card=Card(fault="lost", within="bench/train.py:train")),
+}
+
+
+def write_place(place: Path) -> Path:
+    """Make models and texts."""
+    place.mkdir(parents=True, exist_ok=True)
+    write_tiny_encoder(place / "encoder")
+    tokenizer = byte_tokenizer()
+    model = causal_model("llama", len(tokenizer), hidden_size=64, intermediate_size=128)
+    for part in (model, tokenizer):
+        part.save_pretrained(place / "causal")
+    write_texts(place / "reviews", train=TRAIN_ROWS, validation=VALIDATION_ROWS, test=TEST_ROWS)
+    asked = [(f"{start} {word} film", label) for start, (word, label) in product(("a", "a very"), WORDS)]
+    write_texts(place / "asked", train=asked * 2, test=asked)
+    return place

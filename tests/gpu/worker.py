@@ -1,0 +1,71 @@
+"""``python -m tests.gpu.worker PLACE DEVICE [CASE...]`` runs cases, each in turn in this process, on cpu or cuda.
+
+On cuda the GPU is made up. Each cell's folder, PLACE/DEVICE/CASE/cells/ID, gets beside its record ``calls.json``: what
+the GPU was asked for the cell, in order.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from bench.cell import Cell
+from bench.measure import matmul
+from bench.record import Record
+from bench.runner.executor import InlineExecutor
+from bench.runner.run import Request, run
+from bench.store import RunFolder
+from tests.gpu.card import Gpu
+from tests.gpu.cells import CASES, Case, write_place
+from tests.gpu.made_up import made_up_gpu
+
+MATMUL_SIZE = 64
+
+
+class Log:
+    """A watcher that puts what the GPU was asked for each cell beside its record."""
+
+    def __init__(self, gpu: Gpu | None, folder: RunFolder) -> None:
+        self._gpu, self._folder = gpu, folder
+        self._from = 0
+
+    def started(self, pending: Sequence[Cell], finished: int) -> None: ...
+    def checking(self, what: str) -> None: ...
+    def warned(self, message: str) -> None: ...
+    def cell_progress(self, cell: Cell, phase: str, done: int, of: int) -> None: ...
+
+    def cell_started(self, cell: Cell) -> None:
+        self._from = len(self._gpu.log) if self._gpu else 0
+
+    def cell_ended(self, cell: Cell, record: Record) -> None:
+        if self._gpu is not None:
+            calls = [asdict(call) for call in self._gpu.log[self._from :]]
+            (self._folder.cell(cell.id).path / "calls.json").write_text(json.dumps(calls), encoding="utf-8")
+
+
+@contextmanager
+def _gpu(case: Case, device: str) -> Iterator[Gpu | None]:
+    if device == "cpu":
+        yield None
+        return
+    with made_up_gpu(case.card) as gpu:
+        yield gpu
+
+
+def main(place: Path, device: str, names: Sequence[str]) -> None:
+    """Run cases."""
+    if not (place / "encoder").exists():
+        write_place(place)
+    matmul.CPU_SIZE = matmul.CUDA_SIZE = MATMUL_SIZE
+    for name in names or CASES:
+        case, folder = CASES[name], place / device / name
+        with _gpu(case, device) as gpu:
+            request = Request(study=case.study(name, place, device), base=place, folder=folder)
+            for record in run(request, InlineExecutor, Log(gpu, RunFolder(folder))):
+                print(name, record.cell_id, record.status, record.failure and record.failure.message[:200], flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
