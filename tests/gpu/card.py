@@ -145,6 +145,11 @@ class Gpu:
             self.initialized = True
             self.note("init")
 
+    def restart(self) -> None:
+        """As if another process began, in which CUDA has not started."""
+        self.initialized = False
+        self.memory.clear_workspaces()
+
     def wait(self) -> None:
         """The device comes to the end of what it was given."""
         for event in self.queued:

@@ -39,7 +39,7 @@ class Case:
         """The study; ``write_place`` has made its models and texts."""
         kind = "reviews" if self.models == ["tiny"] else "asked"
         content = small_study(
-            place / "encoder", place / kind, methods=self.methods, device=device, name=name, train=TRAIN | self.train,
+            place / "encoder", place / kind, methods=self.methods, device=device, name=name.replace(" ", "_"), train=TRAIN | self.train,
             data={"max_length": 12 if kind == "reviews" else 96},
         )  # fmt: skip
         content["grid"][0] |= {"models": self.models, "datasets": [kind]}
@@ -64,9 +64,7 @@ CASES = {
     "paged": Case(["full_ft"], train={"optimizer": "paged_adamw"}, card=Card(graphics_processes=1)),
     "instance": Case(["bitfit"], card=Card(mig=True)),
     "partly": Case(["bitfit"], card=Card(lacks=("nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetTemperature"))),
-    "asked": Case(
-        ["zero_shot", "adapter", "checkpointed"], models=["four", "eight"], train={"precision": "bf16"}
-    ),
+    "asked": Case(["zero_shot", "adapter", "checkpointed"], models=["four", "eight"], train={"precision": "bf16"}),
     "full when moved": Case(["full_ft"], card=Card(fault="torch", within="bench/worker/prepare.py:_adapt")),
     "full when calibrated": Case(
         ["full_ft"], card=Card(fault="runtime", within="bench/measure/matmul.py:matmul_flops_per_second")

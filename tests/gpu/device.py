@@ -63,6 +63,12 @@ class MadeUpDevice(TorchFunctionMode):
             self.gpu.put(tensor, known)
         return known
 
+    def grouped(self, group: Callable[..., Any], tensors: Any, with_indices: bool = False) -> Any:
+        """Lists of tensors by device and type; torch finds the device past this mode."""
+        found = group(tensors, with_indices)
+        there = any(self.on_gpu(t) for t in tree_leaves(tensors) if isinstance(t, Tensor) and _real(t))
+        return {(CUDA if there else device, dtype): lists for (device, dtype), lists in found.items()}
+
     def _property(self, func: Any, tensor: Tensor) -> Any:
         asked = func.__self__
         if not _real(tensor):

@@ -46,7 +46,7 @@ class Driver(ModuleType):
     def nvmlInit(self) -> None:
         """Nothing to do."""
 
-    nvmlInitWithFlags = nvmlShutdown = lambda self, *_: None  # noqa: E731
+    nvmlInitWithFlags = nvmlShutdown = lambda self, *_: None
 
     def nvmlDeviceGetHandleByUUID(self, uuid: str | bytes) -> str:
         named = uuid.decode() if isinstance(uuid, bytes) else uuid

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -48,7 +49,9 @@ def made_up_gpu(card: Card | None = None) -> Iterator[Gpu]:
         _install_paging(gpu, patch)
         sys.modules["pynvml"] = Driver(runtime)
         os.environ["HF_DEACTIVATE_ASYNC_LOAD"] = "1"  # threads that load would not see the mode
-        with MadeUpDevice(gpu):
+        mode, group = MadeUpDevice(gpu), torch._C._group_tensors_by_device_and_dtype
+        patch(torch._C, "_group_tensors_by_device_and_dtype", partial(mode.grouped, group))
+        with mode:
             yield gpu
     finally:
         for owner, name, value in reversed(before):

@@ -92,7 +92,12 @@ class Runtime:
         card = self._begun("get_device_properties", device).card
         major, minor = card.capability
         return SimpleNamespace(
-            name=card.name, major=major, minor=minor, total_memory=card.memory_bytes, multi_processor_count=132, uuid=UUID
+            name=card.name,
+            major=major,
+            minor=minor,
+            total_memory=card.memory_bytes,
+            multi_processor_count=132,
+            uuid=UUID,
         )
 
     def is_bf16_supported(self, including_emulation: bool = True) -> bool:
@@ -199,7 +204,9 @@ def install(runtime: Runtime, patch: Patch) -> None:
     for name in (*OF_BOTH, "current_accelerator", "current_stream"):
         patch(torch.accelerator, name, getattr(runtime, name))
     accelerator = {
-        "reset_peak_memory_stats": lambda device=None: runtime.gpu.initialized and runtime.reset_peak_memory_stats(device),
+        "reset_peak_memory_stats": lambda device=None: (
+            runtime.gpu.initialized and runtime.reset_peak_memory_stats(device)
+        ),
         "current_device_index": runtime.current_device,
         "set_device_index": runtime.set_device,
         "get_memory_info": runtime.mem_get_info,

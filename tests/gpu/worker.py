@@ -37,7 +37,9 @@ class Log:
     def cell_progress(self, cell: Cell, phase: str, done: int, of: int) -> None: ...
 
     def cell_started(self, cell: Cell) -> None:
-        self._from = len(self._gpu.log) if self._gpu else 0
+        if self._gpu is not None:
+            self._gpu.restart()
+            self._from = len(self._gpu.log)
 
     def cell_ended(self, cell: Cell, record: Record) -> None:
         if self._gpu is not None:
