@@ -126,6 +126,8 @@ class Gpu:
     initialized: bool = False
     #: Events that were recorded and that the device has not come to.
     queued: list[Any] = field(default_factory=list)
+    #: Storages of the host in locked pages, by id.
+    pinned: set[int] = field(default_factory=set)
     _places: dict[int, tuple[weakref.ref[Any], bool]] = field(default_factory=dict)
     _failed: bool = False
 
@@ -201,6 +203,7 @@ class Gpu:
     def _freed(self, key: int, size: int, reference: object) -> None:
         del reference
         del self._places[key]
+        self.pinned.discard(key)
         self.memory.give_back(size)
 
 

@@ -13,7 +13,8 @@ from tests.support import TEST_ROWS, TRAIN_ROWS, WORDS, small_study, write_texts
 
 VALIDATION_ROWS = [(f"{start} {word}", label) for start in ("a", "a very") for word, label in WORDS]
 TRAIN: dict[str, Any] = {
-    "epochs": 1, "max_steps": 4, "batch_size": 4, "inference_batch_size": 2, "timing_warmup_steps": 1,
+    "epochs": 1, "max_steps": 4, "timing_warmup_steps": 1, "batch_size": 4, "inference_batch_size": 2,
+    "precision": "bf16",
 }  # fmt: skip
 METHODS = ["full_ft", "bitfit", "lora", "p_tuning", "moe"]
 UPDATE = {"target_modules": "all-linear", "r": 4}
@@ -39,8 +40,8 @@ class Case:
         """The study; ``write_place`` has made its models and texts."""
         kind = "reviews" if self.models == ["tiny"] else "asked"
         content = small_study(
-            place / "encoder", place / kind, methods=self.methods, device=device, name=name.replace(" ", "_"), train=TRAIN | self.train,
-            data={"max_length": 12 if kind == "reviews" else 96},
+            place / "encoder", place / kind, name=name.replace(" ", "_"), methods=self.methods, device=device,
+            train=TRAIN | self.train, data={"max_length": 12 if kind == "reviews" else 96},
         )  # fmt: skip
         content["grid"][0] |= {"models": self.models, "datasets": [kind]}
         content["datasets"] = {kind: {"path": str(place / kind), "labels": ["negative", "positive"]}}
@@ -49,7 +50,6 @@ class Case:
         content["prompt"] = {"instruction": "label: {labels}"}
         content["methods"] = {
             "adapter": {"plugin": "lora", "options": UPDATE},
-            "checkpointed": {"plugin": "lora", "options": UPDATE, "train": {"gradient_checkpointing": True}},
         }
         if kind == "reviews":
             for key in ("prompt", "methods"):
@@ -59,15 +59,24 @@ class Case:
 
 CASES = {
     "encoders": Case(METHODS, train={"validation_points": 2, "precision": "auto"}),
-    "older": Case(["full_ft"], train={"precision": "auto"}, card=Card(capability=(7, 5), compute_processes=1)),
-    "silent": Case(["lora"], train={"gradient_checkpointing": True, "precision": "bf16"}, card=Card(nvml=False)),
+    "older": Case(
+        ["full_ft"],
+        train={"precision": "auto", "optimizer": "adamw_foreach"},
+        card=Card(capability=(7, 5), compute_processes=1),
+    ),
+    "silent": Case(["lora"], train={"gradient_checkpointing": True}, card=Card(nvml=False)),
     "paged": Case(["full_ft"], train={"optimizer": "paged_adamw"}, card=Card(graphics_processes=1)),
-    "instance": Case(["bitfit"], card=Card(mig=True)),
+    "half": Case(
+        ["lora"],
+        train={"precision": "fp16", "gradient_accumulation_steps": 2},
+        card=Card(capability=(7, 0)),
+    ),
+    "instance": Case(["bitfit"], card=Card(name="NVIDIA Made Up MIG 1g.10gb", mig=True)),
     "partly": Case(["bitfit"], card=Card(lacks=("nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetTemperature"))),
-    "asked": Case(["zero_shot", "adapter", "checkpointed"], models=["four", "eight"], train={"precision": "bf16"}),
+    "asked": Case(["zero_shot", "adapter"], models=["four", "eight"]),
     "full when moved": Case(["full_ft"], card=Card(fault="torch", within="bench/worker/prepare.py:_adapt")),
     "full when calibrated": Case(
-        ["full_ft"], card=Card(fault="runtime", within="bench/measure/matmul.py:matmul_flops_per_second")
+        ["full_ft"], card=Card(fault="runtime", within="bench/measure/matmul.py:_flops_per_second")
     ),
     "full in training": Case(["full_ft"], card=Card(fault="accelerator", within="bench/train.py:train")),
     "full in a backward pass": Case(["full_ft"], card=Card(fault="cudnn", within="bench/train.py:TrainStep.__call__")),

@@ -39,7 +39,6 @@ class MadeUpDevice(TorchFunctionMode):
         super().__init__()
         self.gpu = gpu
         self._in_backward = False
-        self._pinned: set[int] = set()
 
     def __torch_function__(
         self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -140,7 +139,7 @@ class MadeUpDevice(TorchFunctionMode):
             self.gpu.wait()
 
     def _is_pinned(self, tensor: Tensor) -> bool:
-        return tensor.untyped_storage().data_ptr() in self._pinned
+        return id(tensor.untyped_storage()) in self.gpu.pinned
 
     def _copy_(self, func: Any, args: Sequence[Any], words: dict[str, Any]) -> Any:
         into, source = args[0], args[1] if len(args) > 1 else words["src"]
@@ -185,7 +184,7 @@ class MadeUpDevice(TorchFunctionMode):
         self.gpu.begin()
         pinned = args[0].clone()
         self.gpu.put(pinned, False)
-        self._pinned.add(pinned.untyped_storage().data_ptr())
+        self.gpu.pinned.add(id(pinned.untyped_storage()))
         return pinned
 
     def _is_pinned_(self, func: Any, args: Sequence[Any], words: dict[str, Any]) -> bool:
@@ -221,7 +220,7 @@ SPECIAL: dict[str, Callable[..., Any]] = {
 
 
 def _real(tensor: Tensor) -> bool:
-    """Whether a tensor has values in memory: not one of fake mode, of the meta device or of a layout without storage."""
+    """Whether a tensor has values in memory: none of fake mode, of the meta device, or of a layout without storage."""
     with torch._C.DisableTorchFunctionSubclass():
         return not (isinstance(tensor, FakeTensor) or tensor.is_meta or tensor.layout is not torch.strided)
 

@@ -1,4 +1,4 @@
-"""NVML as the driver of the made-up GPU answers it: the module pynvml, with the constants and errors of the real one."""
+"""NVML as the driver of the made-up GPU answers it: a module pynvml with the constants and errors of the real one."""
 
 import os
 from types import ModuleType, SimpleNamespace
@@ -46,7 +46,11 @@ class Driver(ModuleType):
     def nvmlInit(self) -> None:
         """Nothing to do."""
 
-    nvmlInitWithFlags = nvmlShutdown = lambda self, *_: None
+    def nvmlInitWithFlags(self, flags: int) -> None:
+        """Likewise."""
+
+    def nvmlShutdown(self) -> None:
+        """Likewise."""
 
     def nvmlDeviceGetHandleByUUID(self, uuid: str | bytes) -> str:
         named = uuid.decode() if isinstance(uuid, bytes) else uuid

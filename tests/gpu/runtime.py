@@ -74,6 +74,10 @@ class Runtime:
             raise RuntimeError("Invalid device argument 0: did you call init?")
         self._asked("reset_peak_memory_stats", device).memory.restart_peaks()
 
+    def reset_peaks_if_begun(self, device: object = None) -> None:
+        if self.gpu.initialized:
+            self.reset_peak_memory_stats(device)
+
     def empty_cache(self) -> None:
         if self.gpu.initialized:
             self._asked("empty_cache").memory.empty_cache()
@@ -222,15 +226,27 @@ def install(runtime: Runtime, patch: Patch) -> None:
 
 def _install_autocast(patch: Patch) -> None:
     """Autocast of the GPU is autocast of the CPU, since that is where its tensors are computed."""
-    make = torch.autocast.__init__
+    make, enter, leave = (getattr(torch.autocast, name) for name in ("__init__", "__enter__", "__exit__"))
     kinds: Any = torch
 
     def init(self: Any, device_type: str, dtype: torch.dtype | None = None, *args: Any, **words: Any) -> None:
-        if device_type == "cuda":
-            device_type, dtype = "cpu", dtype or torch.float16
-        make(self, device_type, dtype, *args, **words)
+        on_gpu = device_type == "cuda"
+        make(self, "cpu" if on_gpu else device_type, dtype or (torch.float16 if on_gpu else None), *args, **words)
+        self.device = device_type
+
+    def as_cpu(method: Callable[..., Any]) -> Callable[..., Any]:
+        def run(self: Any, *args: Any) -> Any:
+            named, self.device = self.device, "cpu" if self.device == "cuda" else self.device
+            try:
+                return method(self, *args)
+            finally:
+                self.device = named
+
+        return run
 
     patch(torch.autocast, "__init__", init)
+    patch(torch.autocast, "__enter__", as_cpu(enter))
+    patch(torch.autocast, "__exit__", as_cpu(leave))
     for name in ("is_autocast_enabled", "get_autocast_dtype"):
         ask = getattr(kinds, name)
         patch(torch, name, lambda kind="cpu", ask=ask: ask("cpu" if kind == "cuda" else kind))

@@ -1,11 +1,13 @@
 """``python -m tests.gpu.worker PLACE DEVICE [CASE...]`` runs cases, each in turn in this process, on cpu or cuda.
 
-On cuda the GPU is made up. Each cell's folder, PLACE/DEVICE/CASE/cells/ID, gets beside its record ``calls.json``: what
-the GPU was asked for the cell, in order.
+On cpu those are run whose card is the usual one, and what they would take of a GPU is predicted besides. On cuda the
+GPU is made up, and each cell's folder, PLACE/cuda/CASE/cells/ID, gets ``calls.json`` beside its record: what the GPU was
+asked for the cell, in order.
 """
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,11 +15,13 @@ from pathlib import Path
 
 from bench.cell import Cell
 from bench.measure import matmul
+from bench.plan.rows import Plan, PlanRequest
 from bench.record import Record
 from bench.runner.executor import InlineExecutor
 from bench.runner.run import Request, run
 from bench.store import RunFolder
-from tests.gpu.card import Gpu
+from bench.study import Study
+from tests.gpu.card import Card, Gpu
 from tests.gpu.cells import CASES, Case, write_place
 from tests.gpu.made_up import made_up_gpu
 
@@ -57,16 +61,28 @@ def _gpu(case: Case, device: str) -> Iterator[Gpu | None]:
 
 
 def main(place: Path, device: str, names: Sequence[str]) -> None:
-    """Run cases."""
+    """Run cases; without names all that the device has."""
     if not (place / "encoder").exists():
         write_place(place)
     matmul.CPU_SIZE = matmul.CUDA_SIZE = MATMUL_SIZE
-    for name in names or CASES:
+    usual = CASES if device == "cuda" else [name for name in CASES if CASES[name].card == Card()]
+    for name in names or usual:
+        started = time.monotonic()
         case, folder = CASES[name], place / device / name
         with _gpu(case, device) as gpu:
             request = Request(study=case.study(name, place, device), base=place, folder=folder)
             for record in run(request, InlineExecutor, Log(gpu, RunFolder(folder))):
-                print(name, record.cell_id, record.status, record.failure and record.failure.message[:200], flush=True)
+                print(name, record.cell_id, record.status, record.failure and record.failure.message[:200])
+        if device == "cpu":
+            _plan_for_gpu(case.study(name, place, "cuda"), place)
+        print(f"{name}: {time.monotonic() - started:.1f} s", flush=True)
+
+
+def _plan_for_gpu(study: Study, base: Path) -> None:
+    """Predict what the cells take of a GPU that is not here."""
+    plan = Plan(PlanRequest(study=study, base=base, device="cuda"))
+    for cell in plan.cells:
+        plan.row(cell)
 
 
 if __name__ == "__main__":
