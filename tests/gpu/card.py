@@ -4,8 +4,9 @@ import sys
 import weakref
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from types import FrameType
 from typing import Any, Literal
 
 import torch
@@ -210,10 +211,18 @@ class Gpu:
 def stack() -> tuple[str, ...]:
     """Functions of the harness and its methods that are being run, the innermost first."""
     found = []
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        path = Path(frame.f_code.co_filename)
-        if path.is_relative_to(ROOT) and path.relative_to(ROOT).parts[0] in ("bench", "methods"):
-            found.append(f"{path.relative_to(ROOT).as_posix()}:{frame.f_code.co_qualname}")
-        frame = frame.f_back  # type: ignore[assignment]
+        path = _in_project(frame.f_code.co_filename)
+        if path is not None:
+            found.append(f"{path}:{frame.f_code.co_qualname}")
+        frame = frame.f_back
     return tuple(found)
+
+
+@cache
+def _in_project(file: str) -> str | None:
+    """The path of a source file of the harness or its methods, from the project's folder."""
+    path = Path(file)
+    inside = path.relative_to(ROOT) if path.is_relative_to(ROOT) else Path()
+    return inside.as_posix() if inside.parts[:1] in (("bench",), ("methods",)) else None

@@ -72,7 +72,11 @@ CASES = {
         card=Card(capability=(7, 0)),
     ),
     "instance": Case(["bitfit"], card=Card(name="NVIDIA Made Up MIG 1g.10gb", mig=True)),
-    "partly": Case(["bitfit"], card=Card(lacks=("nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetTemperature"))),
+    "partly": Case(
+        ["bitfit"],
+        train={"epochs": 12, "max_steps": 68},  # so long that its steps tell when warm-up is over
+        card=Card(lacks=("nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetTemperature")),
+    ),
     "asked": Case(["zero_shot", "adapter"], models=["four", "eight"]),
     "full when moved": Case(["full_ft"], card=Card(fault="torch", within="bench/worker/prepare.py:_adapt")),
     "full when calibrated": Case(
@@ -95,5 +99,5 @@ def write_place(place: Path) -> Path:
         part.save_pretrained(place / "causal")
     write_texts(place / "reviews", train=TRAIN_ROWS, validation=VALIDATION_ROWS, test=TEST_ROWS)
     asked = [(f"{start} {word} film", label) for start, (word, label) in product(("a", "a very"), WORDS)]
-    write_texts(place / "asked", train=asked * 2, test=asked)
+    write_texts(place / "asked", train=asked * 2, test=asked[:4])
     return place

@@ -43,8 +43,9 @@ def tells(test: ast.expr) -> bool | None:
         return _compares(test.left, test.ops[0], test.comparators[0])
     if isinstance(test, ast.Call) and isinstance(test.func, ast.Attribute) and test.func.attr == "is_available":
         return tells(test.func.value)
-    if isinstance(test, ast.Call) and _last(test.func) in ("all", "any") and isinstance(test.args[0], ast.GeneratorExp):
-        return tells(test.args[0].elt)
+    if isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id in ("all", "any"):
+        each = test.args[0]
+        return tells(each.elt) if isinstance(each, ast.GeneratorExp) else None
     words = _last(test).strip("_").split("_")
     return True if words[-1] in WITH else (False if words[-1] in WITHOUT and words[0] in ("on", "is") else None)
 

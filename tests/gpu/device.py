@@ -1,13 +1,12 @@
 """Tensors of the made-up GPU: they lie in the host's memory, are computed there, and say that they are on cuda:0."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves
 
 from tests.gpu.card import Gpu
 
@@ -65,7 +64,7 @@ class MadeUpDevice(TorchFunctionMode):
     def grouped(self, group: Callable[..., Any], tensors: Any, with_indices: bool = False) -> Any:
         """Lists of tensors by device and type; torch finds the device past this mode."""
         found = group(tensors, with_indices)
-        there = any(self.on_gpu(t) for t in tree_leaves(tensors) if isinstance(t, Tensor) and _real(t))
+        there = any(self.on_gpu(tensor) for tensor in _tensors(tensors) if _real(tensor))
         return {(CUDA if there else device, dtype): lists for (device, dtype), lists in found.items()}
 
     def _property(self, func: Any, tensor: Tensor) -> Any:
@@ -84,8 +83,7 @@ class MadeUpDevice(TorchFunctionMode):
         return result
 
     def _call(self, func: Callable[..., Any], name: str, args: Sequence[Any], words: dict[str, Any]) -> Any:
-        given = [leaf for leaf in tree_leaves((args, words)) if isinstance(leaf, Tensor)]
-        tensors = [tensor for tensor in given if _real(tensor)]
+        tensors = [tensor for value in (*args, *words.values()) for tensor in _tensors(value) if _real(tensor)]
         wanted = _wanted(args, words)
         if name == "to" and wanted is None and len(tensors) > 1:
             wanted = self.on_gpu(tensors[1])
@@ -110,9 +108,8 @@ class MadeUpDevice(TorchFunctionMode):
     def _place(self, result: Any, placed: bool, wanted: bool | None) -> Any:
         """Say where the results lie; one that was to change its place becomes a copy."""
         if not isinstance(result, Tensor):
-            for leaf in tree_leaves(result):
-                if isinstance(leaf, Tensor):
-                    self._place(leaf, placed, None)
+            for tensor in _tensors(result):
+                self._place(tensor, placed, None)
             return result
         if not _real(result):
             return result
@@ -219,6 +216,18 @@ SPECIAL: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """All of an argument or a result."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
+
+
 def _real(tensor: Tensor) -> bool:
     """Whether a tensor has values in memory: none of fake mode, of the meta device, or of a layout without storage."""
     with torch._C.DisableTorchFunctionSubclass():
@@ -244,4 +253,4 @@ def _wanted(args: Sequence[Any], words: Mapping[str, Any]) -> bool | None:
 
 
 def _picks_by_mask(index: Any) -> bool:
-    return any(isinstance(part, Tensor) and part.dtype == torch.bool for part in tree_leaves(index))
+    return any(part.dtype == torch.bool for part in _tensors(index))

@@ -16,7 +16,8 @@ HERE = Path("here.py")
     [
         ('device.type == "cuda"', True), ('device.type != "cuda"', False), ('"cpu" == kind', None),
         ('device.type == "cpu"', False), ('device.type != "cpu"', True), ("on_cuda", True),
-        ("not self._on_cuda", False), ("self._on_host", False), ("tensor.is_cuda", True), ("torch.cuda.is_available()", True),
+        ("not self._on_cuda", False), ("self._on_host", False), ("tensor.is_cuda", True),
+        ("torch.cuda.is_available()", True), ("torch.accelerator.is_available()", True), ("mask.all()", None),
         ("nvml is None", False), ("self.phases.nvml is not None", True), ("limit is None", None),
         ("on_cuda and off > limit", True), ("off > limit or on_cuda", None), ("nvml is None or late", False),
         ("not all(p.is_cuda for p in parameters)", False), ("len(others)", None), ("mps_host", None),

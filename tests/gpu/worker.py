@@ -1,8 +1,8 @@
 """``python -m tests.gpu.worker PLACE DEVICE [CASE...]`` runs cases, each in turn in this process, on cpu or cuda.
 
 On cpu those are run whose card is the usual one, and what they would take of a GPU is predicted besides. On cuda the
-GPU is made up, and each cell's folder, PLACE/cuda/CASE/cells/ID, gets ``calls.json`` beside its record: what the GPU was
-asked for the cell, in order.
+GPU is made up, and each cell's folder, PLACE/cuda/CASE/cells/ID, gets ``calls.json`` beside its record: what the GPU
+was asked for the cell, in order.
 """
 
 import json
@@ -21,11 +21,13 @@ from bench.runner.executor import InlineExecutor
 from bench.runner.run import Request, run
 from bench.store import RunFolder
 from bench.study import Study
+from bench.worker import latency
 from tests.gpu.card import Card, Gpu
 from tests.gpu.cells import CASES, Case, write_place
 from tests.gpu.made_up import made_up_gpu
 
-MATMUL_SIZE = 64
+#: In place of what takes seconds and whose values nobody looks at.
+MATMUL_SIZE, SECONDS = 64, 0.02
 
 
 class Log:
@@ -65,6 +67,7 @@ def main(place: Path, device: str, names: Sequence[str]) -> None:
     if not (place / "encoder").exists():
         write_place(place)
     matmul.CPU_SIZE = matmul.CUDA_SIZE = MATMUL_SIZE
+    matmul.MEASURED_SECONDS = latency.MOST_SECONDS = SECONDS
     usual = CASES if device == "cuda" else [name for name in CASES if CASES[name].card == Card()]
     for name in names or usual:
         started = time.monotonic()
