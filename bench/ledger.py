@@ -56,6 +56,8 @@ def training_peaks(
 ) -> dict[Part, Held]:
     """Take one training step and give what was held at the peak of each of its parts.
 
+    Of several forward and backward passes in a step, each part's peak is the highest.
+
     Args:
         step: its first one makes the optimizer's state, and those after it find the state in place.
         batch: on the model's device; ``hold_batch`` has counted it.
@@ -63,18 +65,22 @@ def training_peaks(
         around: entered while operators run, beside the tracker.
     """
     peaks: dict[Part, Held] = {}
+
+    def note(part: Part) -> None:
+        peaks[part] = max(peaks.get(part, {}), dict(tracker.peak), key=lambda held: sum(held.values()))
+        tracker.restart_peak()
+
     with _told_of_gradients(step, tracker), tracker, around():
         tracker.restart_peak()
-        with tracker.making("activations"):
-            loss, total = step.loss(batch)
-        peaks["forward"] = dict(tracker.peak)
-        tracker.restart_peak()
-        total.backward()
-        peaks["backward"] = dict(tracker.peak)
-        del total
-        tracker.restart_peak()
+        for micro_batch, share in step.micro_batches(batch):
+            with tracker.making("activations"):
+                loss, total = step.loss(micro_batch)
+            note("forward")
+            step.backward(total, share)
+            note("backward")
+            del total
         step.update()
-        peaks["update"] = dict(tracker.peak)
+        note("update")
         del loss
     hold_state(tracker, step.optimizer)
     return peaks

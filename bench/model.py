@@ -254,13 +254,17 @@ def config_from(content: dict[str, Any], num_labels: int, where: str) -> Pretrai
     return config
 
 
-def build(config: PretrainedConfig, kind: ModelKind = "encoder", dtype: torch.dtype = torch.float32) -> nn.Module:
+def build(
+    config: PretrainedConfig, kind: ModelKind = "encoder", dtype: torch.dtype = torch.float32,
+    wanted_attention: str | None = None,
+) -> nn.Module:  # fmt: skip
     """The architecture with fresh weights, on the current default device (``with torch.device("meta")`` for none).
 
     Args:
         config: the architecture.
         kind: an encoder gets a classification head for ``config.num_labels``; a causal model keeps its language head.
         dtype: of the weights.
+        wanted_attention: see ``attention``.
 
     Raises:
         UnsupportedError: transformers has no such head for this architecture.
@@ -273,7 +277,7 @@ def build(config: PretrainedConfig, kind: ModelKind = "encoder", dtype: torch.dt
         return factory.from_config(  # type: ignore[no-any-return,no-untyped-call]
             copy.deepcopy(config),  # from_config writes dtype into what it is given
             dtype=dtype,
-            attn_implementation=attention(factory, config),
+            attn_implementation=attention(factory, config, wanted_attention),
             trust_remote_code=False,
         )
     except (ValueError, TypeError, LookupError, AttributeError, ZeroDivisionError) as error:  # of an absurd config.json
@@ -281,8 +285,10 @@ def build(config: PretrainedConfig, kind: ModelKind = "encoder", dtype: torch.dt
         raise UnsupportedError(f"{config.model_type} cannot be built as {kind}: {said}") from error
 
 
-def attention(factory: Any, config: PretrainedConfig) -> str:
-    """PyTorch's fused attention wherever transformers offers it for the architecture; eager for DeBERTa, say."""
+def attention(factory: Any, config: PretrainedConfig, wanted: str | None = None) -> str:
+    """What is wanted, else PyTorch's fused attention where transformers offers it; eager for DeBERTa, say."""
+    if wanted is not None:
+        return wanted
     model_class = factory._model_mapping.get(type(config), None)
     return "sdpa" if getattr(model_class, "_supports_sdpa", True) else "eager"
 

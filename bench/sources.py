@@ -62,6 +62,7 @@ class ModelSource(Frozen):
     chat_template: str | None = Field(None, description="Jinja, for a tokenizer that stands in; null: its own")
     special_tokens: tuple[str, ...] = Field((), description="that the chat template uses, for a stand-in")
     scale: Literal["tiny"] | None = Field(None, description="tiny: layers and widths cut, for tests; null: true size")
+    attention: Literal["eager"] | None = Field(None, description="eager; null: fused where there is one")
     fingerprint: str = Field(description="changes when the weights do, as far as a look at the folder can tell")
 
 
@@ -274,6 +275,7 @@ def _varied(name: str, entry: ModelEntry, source: ModelSource) -> ModelSource:
     """A catalog model with what an entry of the study changes."""
     facts: dict[str, Any] = {
         "name": name, "weights": entry.weights, "bits": entry.bits or source.bits, "kind": entry.kind or source.kind,
+        "attention": entry.attention,
     }  # fmt: skip
     if entry.weights == "random":
         known = catalog("models")[str(entry.base)]
@@ -324,9 +326,11 @@ def _own_model(name: str, entry: ModelEntry, base: Path, weights_needed: bool) -
     stand_in = None if entry.tokenizer is None else catalog_model(entry.tokenizer).name
     common = {
         "name": name, "label": name, "weights": entry.weights, "bits": entry.bits, "scale": entry.scale,
-        "tokenizer": stand_in,
+        "tokenizer": stand_in, "attention": entry.attention,
     }  # fmt: skip
     varied = [part for part in (stand_in, entry.scale) if part]
+    if entry.architecture is not None:
+        return _described_model(name, entry, common, weights_needed)
     if entry.path is None:
         return ModelSource(
             **common, kind=entry.kind or "encoder", hub_id=entry.hub_id, revision=entry.revision,
@@ -347,6 +351,21 @@ def _own_model(name: str, entry: ModelEntry, base: Path, weights_needed: bool) -
     fingerprint = _model_fingerprint(path, entry.weights, varied)
     kind = entry.kind or _kind(name, config)
     return ModelSource(**common, kind=kind, folder=str(path), fingerprint=fingerprint)
+
+
+def _described_model(name: str, entry: ModelEntry, common: dict[str, Any], weights_needed: bool) -> ModelSource:
+    """A model of random weights whose config.json stands in the study."""
+    content = dict(entry.architecture or {})
+    if weights_needed and entry.tokenizer is None:
+        raise ModelError(
+            f"model {name}: architecture alone can be planned; to run it, name a model whose tokenizer stands in: "
+            'tokenizer = "minilm"'
+        )
+    text = json.dumps([content, common["tokenizer"], entry.scale], sort_keys=True)
+    return ModelSource(
+        **common, kind=entry.kind or _kind_of(name, content, "architecture"), architecture=content,
+        fingerprint=hashlib.sha256(text.encode()).hexdigest(),
+    )  # fmt: skip
 
 
 def _model_fingerprint(path: Path, weights: str, varied: Sequence[str]) -> str:
@@ -393,13 +412,16 @@ def config_content(name: str, config: Path) -> dict[str, Any]:
 
 def _kind(name: str, config: Path) -> ModelKind:
     """What a config.json says that its weights are: a causal language model, or what a classification head goes on."""
-    content = config_content(name, config)
+    return _kind_of(name, config_content(name, config), str(config), 'path = "FOLDER", ')
+
+
+def _kind_of(name: str, content: Mapping[str, Any], where: str, given: str = "") -> ModelKind:
     if "model_type" not in content:
-        raise ModelError(f"model {name}: {config}: model_type is missing")
+        raise ModelError(f"model {name}: {where}: model_type is missing")
     named = content.get("architectures")
     if not isinstance(named, list) or not named:
         raise ModelError(
-            f"model {name}: {config} names no architectures, so it does not tell whether the model is an encoder or "
-            f'causal; define it in the study: [models.{name}] path = "FOLDER", kind = "encoder" or "causal"'
+            f"model {name}: {where} names no architectures, so it does not tell whether the model is an encoder or "
+            f'causal; define it in the study: [models.{name}] {given}kind = "encoder" or "causal"'
         )
     return "causal" if any(str(each).endswith(("ForCausalLM", "LMHeadModel")) for each in named) else "encoder"

@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from bench.errors import StudyError, UnknownNameError, printable
 from bench.toml_file import read_toml
@@ -38,6 +47,24 @@ Reference = Annotated[str, StringConstraints(min_length=1, max_length=400), Afte
 Place = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_readable)]
 
 
+#: What a study computes on.
+DEVICE = r"auto|cpu|cuda(:(0|[1-9][0-9]{0,2}))?"
+
+
+def a_device(text: str) -> str:
+    """The same text.
+
+    Raises:
+        ValueError: no study can compute on that.
+    """
+    if not re.fullmatch(DEVICE, text):
+        raise ValueError('must be "auto", "cpu", "cuda" or "cuda:N", the GPU of index N, e.g. "cuda:1"')
+    return text
+
+
+Device = Annotated[str, AfterValidator(a_device), WithJsonSchema({"type": "string", "pattern": f"^({DEVICE})$"})]
+
+
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
     try:
         json.dumps(values, allow_nan=False)
@@ -61,6 +88,7 @@ def _distinct(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]
 Settings = Annotated[dict[str, Any], AfterValidator(_plain)]
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
 ModelKind = Literal["encoder", "causal"]
+WeightsStorage = Literal["auto", "mixed", "true"]
 
 
 class Frozen(BaseModel):
@@ -95,10 +123,10 @@ class TrainSettings(Frozen):
     inference_batch_size: int = Field(32, ge=1, description="sequences per forward pass when predicting")
     precision: Precision = Field(
         "auto",
-        description="of matmuls; auto: bf16 where the machine computes it natively, else fp32; fp16 scales the loss and "
-        "is for GPUs without bf16",
+        description="of matmuls; auto: bf16 where the machine computes it natively, else fp32; fp16 scales the loss, "
+        "for GPUs without bf16",
     )
-    weights_storage: Literal["auto", "mixed", "true"] = Field(
+    weights_storage: WeightsStorage = Field(
         "auto",
         description="precision of the weights in training; auto: fp32 for trained ones, train.precision for frozen "
         "ones; mixed: fp32 for all; true: train.precision for all",
@@ -133,6 +161,12 @@ class TrainSettings(Frozen):
         description="times that the validation F1 becomes known, evenly over the training, the last at its end; each "
         "but the last keeps the trained weights on disk until then",
     )
+
+    @model_validator(mode="after")
+    def _can_be_scaled(self) -> "TrainSettings":
+        if self.precision == "fp16" and self.weights_storage == "true":
+            raise ValueError('weights_storage = "true" needs precision "bf16": updates of fp16 weights underflow')
+        return self
 
 
 class PromptSettings(Frozen):
@@ -214,6 +248,13 @@ class ModelEntry(Frozen):
     )
     weights: Literal["pretrained", "random"] = Field("pretrained", description="random: the architecture alone, marked")
     base: str | None = Field(None, description="catalog name that this entry varies, e.g. with random weights")
+    architecture: Settings | None = Field(
+        None, description="content of a config.json, to plan a model of which nothing else is at hand"
+    )
+    attention: Literal["eager"] | None = Field(
+        None,
+        description="eager: matmuls and a softmax one by one; absent: PyTorch's fused attention where there is one",
+    )
     scale: Literal["tiny"] | None = Field(
         None, description="tiny: layers, widths and vocabulary cut, to try the wiring; random weights alone"
     )
@@ -223,8 +264,11 @@ class ModelEntry(Frozen):
 
     @model_validator(mode="after")
     def _one_source(self) -> "ModelEntry":
-        if sum(source is not None for source in (self.path, self.hub_id, self.base)) != 1:
-            raise ValueError("give exactly one of path, hub_id and base")
+        sources = (self.path, self.hub_id, self.base, self.architecture)
+        if sum(source is not None for source in sources) != 1:
+            raise ValueError("give exactly one of path, hub_id, base and architecture")
+        if self.architecture is not None and self.weights == "pretrained":
+            raise ValueError('architecture needs weights = "random": there are no weights beside it')
         if self.weights == "pretrained" and self.tokenizer is not None:
             raise ValueError('tokenizer needs weights = "random": pretrained weights know their own tokens alone')
         if self.weights == "pretrained" and self.scale is not None:
@@ -283,7 +327,7 @@ class Study(Frozen):
     name: Slug
     title: str = Field("", max_length=200)
     notes: str = Field("", max_length=10_000, description="what a reader of the table must know")
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = Field("auto", description="auto: GPU 0 where CUDA has one; cuda is GPU 0, cuda:1 the next")
     grid: tuple[Grid, ...] = Field(min_length=1)
     data: DataSettings = DataSettings()
     train: TrainSettings = TrainSettings()

@@ -11,14 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bench.data.batches import Batch, Collate, collate, training_order
+from bench.data.batches import IGNORED, Batch, Collate, MicroBatch, collate, training_order
 from bench.data.tokens import Tokens
 from bench.errors import DivergedError, UnsupportedError
 from bench.measure.clock import StepClock, held_garbage_collection
 from bench.measure.warmup import WarmUp
 from bench.method import Method
 from bench.model import answer_logits, class_logits
-from bench.study import ModelKind, TrainSettings
+from bench.quantization import cast_parameters
+from bench.study import ModelKind, TrainSettings, WeightsStorage
 
 StepHook = Callable[[int, int], None]
 """Called with (steps done, steps in all) after each step."""
@@ -75,11 +76,31 @@ def num_steps(samples: int, settings: TrainSettings) -> int:
     return min(steps, settings.max_steps or steps)
 
 
+#: By ``train.precision``, what matmuls are computed in.
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+
+
+def store_weights(model: nn.Module, dtype: torch.dtype, storage: WeightsStorage = "auto") -> None:
+    """Put the weights into the precision that a training keeps them in; quantised ones stay as they are.
+
+    Args:
+        model: adapted.
+        dtype: of the matmuls.
+        storage: see ``TrainSettings.weights_storage``.
+    """
+    if storage == "auto":
+        store_frozen_weights_as(model, dtype)
+    else:
+        cast_parameters(model, dtype if storage == "true" else torch.float32)
+
+
 def store_frozen_weights_as(model: nn.Module, dtype: torch.dtype) -> None:
     """Keep the frozen weights of linear layers and embeddings in the precision that they are computed in.
 
     They get no update, so fp32 would buy nothing; trainable weights stay fp32, lest small updates be rounded away.
     """
+    if dtype == torch.float32:
+        return
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Embedding):
             for parameter in module.parameters(recurse=False):
@@ -104,9 +125,9 @@ def enable_gradient_checkpointing(model: nn.Module) -> None:
         raise UnsupportedError(f"train.gradient_checkpointing is true, but the model cannot: {error}") from None
 
 
-def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
-    """Compute matmuls in ``dtype``; off for fp32."""
-    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
+def autocast(device: torch.device, dtype: torch.dtype, storage: WeightsStorage = "auto") -> torch.autocast:
+    """Compute matmuls in ``dtype``; off for fp32, and where all weights are stored in ``dtype`` already."""
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32 and storage != "true")
 
 
 def learning_rate_factor(step: int, total: int, settings: TrainSettings) -> float:
@@ -130,6 +151,8 @@ def make_optimizer(
     """
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=learning_rate, fused=True)
+    if settings.optimizer == "adamw_foreach":
+        return torch.optim.AdamW(groups, lr=learning_rate, foreach=True)
     if not all(parameter.is_cuda for group in groups for parameter in group["params"]):
         raise UnsupportedError('train.optimizer = "paged_adamw" pages from a GPU; on a CPU set "adamw"')
     from bitsandbytes import optim
@@ -166,8 +189,11 @@ class TrainStep:
             self.optimizer, lambda step: learning_rate_factor(step, total_steps, settings)
         )
         self._trainable = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        self._max_grad_norm = settings.max_grad_norm
+        self._settings = settings
         self._precision = precision
+        # fp16 holds nothing below 6e-8: gradients are computed of a scaled loss (Micikevicius et al. 2017, 1710.03740).
+        scales = precision.fast_dtype == torch.float16
+        self._scaler = torch.amp.GradScaler(precision.device, enabled=scales)
 
     @property
     def learning_rate(self) -> float:
@@ -176,12 +202,33 @@ class TrainStep:
 
     def __call__(self, batch: Batch) -> Tensor:
         """Take one step; returns the task's loss, a scalar without history, on the device."""
-        loss, total = self.loss(batch)
-        total.backward()
+        loss = self.gradients(batch)
         self.update()
         return loss
 
-    def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def gradients(self, batch: Batch) -> Tensor:
+        """Go forward and backward over the whole batch; returns the task's loss, a scalar without history."""
+        losses = []
+        for part, share in self.micro_batches(batch):
+            loss, total = self.loss(part)
+            self.backward(total, share)
+            losses.append(loss if share is None else loss * share)
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+    def micro_batches(self, batch: Batch) -> list[tuple[MicroBatch, Tensor | None]]:
+        """What one forward and backward pass each is taken over, and its share of the batch's targets.
+
+        The share is a scalar on the device, and None for a batch that is not split. Weighted by it, the gradients add
+        up to those of the whole batch, however many targets each part has.
+        """
+        parts = batch.split(self._settings.gradient_accumulation_steps)
+        if len(parts) == 1:
+            return [(parts[0], None)]
+        targets = [(part.labels != IGNORED).sum() for part in parts]
+        total = torch.stack(targets).sum()
+        return [(part, count / total) for part, count in zip(parts, targets, strict=True)]
+
+    def loss(self, batch: Batch | MicroBatch) -> tuple[Tensor, Tensor]:
         """The task's loss without history, and the loss to go backward from: with the method's own added."""
         with self._precision:
             if self.kind == "encoder":
@@ -190,15 +237,21 @@ class TrainStep:
                 tokens = batch.labels.shape[1]
                 scores = answer_logits(self.model, batch.input_ids, batch.attention_mask, tokens)
                 logits, targets = scores.flatten(0, 1), batch.labels.flatten()
-        loss = nn.functional.cross_entropy(logits.float(), targets)  # leaves out targets of -100
+        loss = nn.functional.cross_entropy(logits.float(), targets, ignore_index=IGNORED)
         extra = self.method.extra_loss(self.model)
         return loss.detach(), loss if extra is None else loss + extra
 
+    def backward(self, total: Tensor, share: Tensor | None = None) -> None:
+        """Add the gradients of a loss, as a share of those of its step."""
+        self._scaler.scale(total if share is None else total * share).backward()  # type: ignore[no-untyped-call]
+
     def update(self) -> None:
         """Clip the gradients, update the weights and let the gradients go."""
-        if self._max_grad_norm is not None:
-            nn.utils.clip_grad_norm_(self._trainable, self._max_grad_norm, foreach=True)
-        self.optimizer.step()
+        self._scaler.unscale_(self.optimizer)
+        if self._settings.max_grad_norm is not None:
+            nn.utils.clip_grad_norm_(self._trainable, self._settings.max_grad_norm, foreach=True)
+        self._scaler.step(self.optimizer)
+        self._scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         self._schedule.step()
 
@@ -234,7 +287,8 @@ def train(
     Raises:
         DivergedError: a loss was not a finite number.
     """
-    take_step = TrainStep(model, method, total_steps, settings, autocast(device, dtype), kind)
+    precision = autocast(device, dtype, settings.weights_storage)
+    take_step = TrainStep(model, method, total_steps, settings, precision, kind)
     log = StepLog()
     losses: list[Tensor] = []
     model.train()

@@ -43,9 +43,9 @@ def load_model(
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     if source.kind == "encoder":
-        model = build(config) if source.weights == "random" else _pretrained_encoder(source, folder, config)
+        model = (_random_encoder if source.weights == "random" else _pretrained_encoder)(source, folder, config)
     elif source.weights == "random":
-        model = random_causal(config, dtype, source.bits, device)
+        model = random_causal(config, dtype, source.bits, device, source.attention)
     else:
         model = _pretrained_causal(source, folder, config, dtype, device)
     if device.type == "cpu" and source.weights != "random":
@@ -73,10 +73,14 @@ def skeleton(source: ModelSource, config: PretrainedConfig, dtype: torch.dtype) 
     bits do not run without values.
     """
     with torch.device("meta"):
-        model = build(config, source.kind, torch.float32 if source.kind == "encoder" else dtype)
+        model = build(config, source.kind, torch.float32 if source.kind == "encoder" else dtype, source.attention)
     if source.bits == 4:
         quantize_linear_layers(model, dtype)
     return model
+
+
+def _random_encoder(source: ModelSource, _: Path | None, config: PretrainedConfig) -> nn.Module:
+    return build(config, wanted_attention=source.attention)
 
 
 def _pretrained_encoder(source: ModelSource, folder: Path | None, config: PretrainedConfig) -> nn.Module:
@@ -112,7 +116,7 @@ def _from_pretrained(
     try:
         model, report = factory.from_pretrained(
             folder, config=config, use_safetensors=True, trust_remote_code=False,
-            attn_implementation=attention(factory, config), output_loading_info=True,
+            attn_implementation=attention(factory, config, source.attention), output_loading_info=True,
             ignore_mismatched_sizes=True,  # else transformers logs which they are and raises that it has logged it
             **settings,
         )  # fmt: skip
@@ -163,7 +167,10 @@ def _require_all(source: ModelSource, folder: Path | None, missing: list[str]) -
         )
 
 
-def random_causal(config: PretrainedConfig, dtype: torch.dtype, bits: int | None, device: torch.device) -> nn.Module:
+def random_causal(
+    config: PretrainedConfig, dtype: torch.dtype, bits: int | None, device: torch.device,
+    wanted_attention: str | None = None,
+) -> nn.Module:  # fmt: skip
     """A causal model of true size, its weights drawn from the global seed and quantised layer by layer.
 
     Matrices are normal with the config's ``initializer_range``, biases 0 and the weights of normalisations 1. Beside
@@ -174,12 +181,13 @@ def random_causal(config: PretrainedConfig, dtype: torch.dtype, bits: int | None
         dtype: of what is not quantised.
         bits: 4, 8, or 16 or None for whole weights.
         device: where it is built.
+        wanted_attention: see ``bench.model.attention``.
 
     Raises:
         UnsupportedError: transformers has no such model.
     """
     with init_empty_weights(include_buffers=False):
-        model = build(config, "causal", dtype)
+        model = build(config, "causal", dtype, wanted_attention)
     cast(Any, model).tie_weights()  # accelerate made a parameter of its own of each place that shares one
     spread = float(getattr(config, "initializer_range", 0.02))
     if bits in (4, 8):

@@ -2,7 +2,8 @@
 
 from torch import nn
 
-from bench.method import Method, Task
+from bench.errors import UnsupportedError
+from bench.method import Method, ModelKind, Task
 from bench.method import Options as BaseOptions
 
 
@@ -16,7 +17,18 @@ class FullFineTuning(Method):
     label = "Full FT"
     options_class = Options
 
+    @classmethod
+    def supports(cls, kind: ModelKind) -> bool:
+        """Encoders, and causal models whose weights are whole."""
+        return kind in ("encoder", "causal")
+
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
-        """Train everything."""
+        """Train everything.
+
+        Raises:
+            UnsupportedError: weights are held in 4 or 8 bits, which no gradient reaches.
+        """
         del task
+        if not all(parameter.is_floating_point() for parameter in model.parameters()):
+            raise UnsupportedError("full fine-tuning needs whole weights; set bits = 16")
         return model.requires_grad_(True)

@@ -150,7 +150,7 @@ class TestWrongRequestsKnownAtOnce:
             ("train", {"batchsize": 8}, "train.batchsize: unknown key 'batchsize'; did you mean 'batch_size'?"),
             ("train", {"batch_size": 0}, "train.batch_size must be at least 1, got 0"),
             ("train", {"epochs": "two"}, "train.epochs must be a valid integer"),
-            ("train", {"precision": "fp16"}, "train.precision must be 'auto', 'bf16' or 'fp32', got 'fp16'"),
+            ("train", {"precision": "fp8"}, "train.precision must be 'auto', 'bf16', 'fp16' or 'fp32', got 'fp8'"),
             ("data", {"max_length": 3}, "data.max_length must be at least 4, got 3"),
             ("data", {"validation_fraction": 1}, "data.validation_fraction must be below 1, got 1"),
             ("limits", {"cell_timeout_seconds": 0}, "limits.cell_timeout_seconds must be above 0, got 0"),
@@ -159,7 +159,7 @@ class TestWrongRequestsKnownAtOnce:
             ("seeds", [-1], "seeds must be at least 0"),
             ("methods", ["full_ft", "bitfot"], "unknown method 'bitfot'; did you mean 'bitfit'?"),
             ("datasetz", {}, "unknown key 'datasetz'; did you mean 'datasets'?"),
-            ("models", {"tiny": {"path": "a", "hub_id": "a/b"}}, "exactly one of path, hub_id and base"),
+            ("models", {"tiny": {"path": "a", "hub_id": "a/b"}}, "exactly one of path, hub_id, base and architecture"),
         ],
     )
     def test_a_study_that_breaks_a_rule(self, study, run_at_once, tmp_path, section, value, said):

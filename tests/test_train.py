@@ -17,18 +17,21 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from transformers import AutoModelForSequenceClassification
 
 from bench import registry
-from bench.data.batches import Batch
+from bench.data.batches import IGNORED, Batch
 from bench.data.tokens import Tokens
 from bench.errors import DivergedError
 from bench.measure.warmup import WarmUp
 from bench.method import Method, Options, Task
-from bench.study import TrainSettings
+from bench.study import TrainSettings, WeightsStorage
 from bench.train import (
     StepLog,
+    TrainStep,
+    autocast,
     epoch_batches,
     learning_rate_factor,
     num_steps,
     store_frozen_weights_as,
+    store_weights,
     train,
 )
 
@@ -316,6 +319,92 @@ class TestStorage:
     def test_trains_in_bf16(self, tiny_encoder: Path) -> None:
         log = trained(encoder(tiny_encoder), Everything(Options(learning_rate=1e-2)), dtype=torch.bfloat16, epochs=8)
         assert sum(log.losses[-4:]) / 4 < 0.2
+
+
+class TestGradientAccumulation:
+    def steps(self, folder: Path, settings: dict[str, Any]) -> dict[str, Tensor]:
+        """The gradients of one batch of eight texts of different lengths."""
+        model, method = encoder(folder), Everything(Options())
+        step = TrainStep(model.eval(), method, 1, TrainSettings.model_validate(settings), autocast(CPU, torch.float32))
+        batch = next(epoch_batches(*toy(), TrainSettings(batch_size=8), 0, seed=0))
+        self.loss = float(step.gradients(batch))
+        return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
+
+    @pytest.mark.parametrize("parts", [2, 3, 8, 50])
+    def test_the_gradient_is_that_of_the_whole_batch(self, tiny_encoder: Path, parts: int) -> None:
+        whole = self.steps(tiny_encoder, {})
+        loss = self.loss
+        split = self.steps(tiny_encoder, {"gradient_accumulation_steps": parts})
+        assert self.loss == pytest.approx(loss, rel=1e-5)
+        for name, gradient in whole.items():
+            torch.testing.assert_close(split[name], gradient, rtol=1e-3, atol=1e-6)
+
+    def test_parts_weigh_by_their_targets(self) -> None:
+        """A mean over tokens: a part with more of them counts for more."""
+        ids = torch.ones(2, 4, dtype=torch.int64)
+        batch = Batch(ids, None, torch.tensor([[IGNORED, IGNORED, 1], [1, 1, 1]]), np.arange(2), 8)
+        settings = TrainSettings(gradient_accumulation_steps=2)
+        step = TrainStep(Steep(), Everything(Options()), 1, settings, autocast(CPU, torch.float32), "causal")
+        assert [float(share) for _, share in step.micro_batches(batch) if share is not None] == [0.25, 0.75]
+
+
+class TestFp16:
+    def test_trains(self, tiny_encoder: Path) -> None:
+        log = trained(encoder(tiny_encoder), Everything(Options(learning_rate=1e-2)), dtype=torch.float16, epochs=8)
+        assert sum(log.losses[-4:]) / 4 < 0.2
+
+    def test_a_gradient_that_fp16_cannot_hold_is_scaled_and_clipped_as_it_is(self) -> None:
+        """The scale is taken out before the norm is: half of it would else be cut away."""
+        seen: list[float] = []
+        steep = Steep()
+
+        def look(*_: Any) -> None:
+            assert steep.weights.grad is not None
+            seen.append(float(steep.weights.grad.norm()))
+
+        watch = register_optimizer_step_pre_hook(look)
+        batch = Batch(torch.zeros(1, 1, dtype=torch.int64), None, torch.tensor([0]), np.array([0]), 1)
+        settings = TrainSettings(max_grad_norm=1e6, warmup_fraction=0.0)
+        try:
+            train(steep, Everything(Options()), iter([batch]), 1, settings, CPU, torch.float16, lambda *_: None)
+        finally:
+            watch.remove()
+        assert seen == pytest.approx([1000 * 2**0.5 / 2], rel=1e-3)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adamw_foreach"])
+def test_optimizers_take_the_same_steps(tiny_encoder: Path, optimizer: str) -> None:
+    log = trained(encoder(tiny_encoder), Everything(Options(learning_rate=1e-3)), optimizer=optimizer)
+    reference = trained(encoder(tiny_encoder), Everything(Options(learning_rate=1e-3)))
+    assert log.losses == pytest.approx(reference.losses, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("storage", "frozen", "trained_in"),
+    [
+        ("auto", torch.bfloat16, torch.float32),
+        ("mixed", torch.float32, torch.float32),
+        ("true", torch.bfloat16, torch.bfloat16),
+    ],
+)
+def test_weights_are_stored_as_asked(
+    tiny_encoder: Path, storage: WeightsStorage, frozen: torch.dtype, trained_in: torch.dtype
+) -> None:
+    model = encoder(tiny_encoder).requires_grad_(False)
+    kept = "bert.encoder.layer.0.attention.self.query.weight"
+    model.get_parameter(kept).requires_grad_(True)
+    store_weights(model, torch.bfloat16, storage)
+    assert model.get_parameter(kept).dtype == trained_in
+    assert model.get_parameter(kept.replace("query", "key")).dtype == frozen
+    assert autocast(CPU, torch.bfloat16, storage)._enabled == (storage != "true")
+
+
+def test_trains_with_every_weight_in_bf16(tiny_encoder: Path) -> None:
+    model = encoder(tiny_encoder)
+    store_weights(model, torch.bfloat16, "true")
+    settings = {"weights_storage": "true", "epochs": 8}
+    log = trained(model, Everything(Options(learning_rate=1e-2)), dtype=torch.bfloat16, **settings)
+    assert sum(log.losses[-4:]) / 4 < 0.3
 
 
 def test_batches_that_run_out_are_our_mistake(tiny_encoder: Path) -> None:

@@ -1,6 +1,7 @@
 """Batches for a causal model that is asked: padded on the left, so that all rows end where the answer begins."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -8,11 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench.asking.prompts import Prompt
-from bench.data.batches import Batch
+from bench.data.batches import IGNORED, Batch
 from bench.data.tokens import Tokens
-
-#: Where a row's answer is shorter than the batch's longest; the loss ignores it.
-IGNORED = -100
 
 
 def collate_prompts(
@@ -36,7 +34,12 @@ def collate_prompts(
 
 
 def collate_answers(
-    prompt: Prompt, tokens: Tokens, labels: Sequence[int], indices: NDArray[np.int64], pad_id: int
+    prompt: Prompt,
+    tokens: Tokens,
+    labels: Sequence[int],
+    indices: NDArray[np.int64],
+    pad_id: int,
+    loss_tokens: Literal["answer", "all"] = "answer",
 ) -> Batch:
     """Rows to train on, [prefix + text + suffix + label + end], padded on the left.
 
@@ -46,11 +49,12 @@ def collate_answers(
         labels: class of each text.
         indices: texts of this batch, shape (B,).
         pad_id: token id that stands on padding.
+        loss_tokens: see ``TrainSettings.loss_tokens``.
 
     Returns:
-        A batch with ``labels`` the ids of label and end tokens, int64, shape (B, T), T those of the longest answer in
-        the batch; they stand at the right end, with -100 before them, so that ``labels[:, t]`` belongs to
-        ``input_ids[:, t - T]``.
+        A batch with ``labels`` the ids of the tokens that are trained on, int64, shape (B, T): of the longest answer in
+        the batch, its end included, or of the longest row but its first token, before which nothing is read. They
+        stand at the right end, with -100 before them, so that ``labels[:, t]`` belongs to ``input_ids[:, t - T]``.
     """
     answers = [prompt.answer_ids(labels[i]) for i in indices]
     rows = [
@@ -58,7 +62,10 @@ def collate_answers(
         for i, answer in zip(indices, answers, strict=True)
     ]
     ids, mask = _padded(rows, pad_id)
-    targets, _ = _padded([np.array(answer, dtype=np.int64) for answer in answers], IGNORED)
+    trained = [np.array(answer, dtype=np.int64) for answer in answers]
+    if loss_tokens == "all":
+        trained = [row[1:] for row in rows]
+    targets, _ = _padded(trained, IGNORED)
     return Batch(ids, mask, targets, indices, sum(map(len, rows)))
 
 

@@ -171,22 +171,24 @@ def _memory(matched: Matched, plan: PlanRow, number: Number, threshold: float) -
     field = "train_memory" if plan.trains else "inference_memory"
     stated = matched.row.stated
     batch = plan.batch_size if plan.trains else plan.inference_batch_size
+    here = {"batch size": batch, "precision": plan.precision, "length": plan.sequence_length}
+    there = {
+        "batch size": stated.batch_size, "precision": stated.precision_mode, "length": stated.sequence_length
+    }  # fmt: skip
     conditions = f"batch size {batch}, {plan.precision}, {plan.sequence_length} tokens on {plan.device}"
-    if stated.batch_size is None or stated.precision_mode is None or stated.sequence_length is None:
-        names = {"batch size": stated.batch_size, "precision": stated.precision_mode, "length": stated.sequence_length}
-        missing = [name for name, value in names.items() if value is None]
-        listed = missing[0] if len(missing) == 1 else f"{', '.join(missing[:-1])} and {missing[-1]}"
+    missing = [name for name, value in there.items() if value is None]
+    listed = missing[0] if len(missing) == 1 else " and ".join((", ".join(missing[:-1]), *missing[-1:]))
+    if missing and not matched.row.inferred:
         said = f"; the plan's figure is for {conditions}" if ledger else f"; {_why_null(plan, field)}"
         return _Judged(
             "not checkable", f"the publication does not state {listed}{said}", ledger.total if ledger else None
         )
     if ledger is None:
         return _Judged("not checkable", _why_null(plan, field))
-    if (stated.batch_size, stated.precision_mode, stated.sequence_length) != (
-        batch, plan.precision, plan.sequence_length,
-    ):  # fmt: skip
+    if any(there[name] not in (None, value) for name, value in here.items()):
         return _Judged("not checkable", f"printed for other conditions than the plan's {conditions}", ledger.total)
-    return _beside(number, ledger.total, threshold, f"predicted for {conditions}")
+    inferred = f"; {listed} inferred from the printed numbers" if missing else ""
+    return _beside(number, ledger.total, threshold, f"predicted for {conditions}{inferred}")
 
 
 def _why_null(plan: PlanRow, field: str) -> str:

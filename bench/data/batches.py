@@ -1,7 +1,8 @@
 """Length-grouped batches, padded to the batch only."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,8 +13,18 @@ from bench.data.tokens import Tokens
 
 #: Batches in a bucket: sorting more at once saves little padding and makes the order of lengths less random.
 BUCKET_BATCHES = 50
+#: A label that the loss leaves out; PyTorch's own choice.
+IGNORED = -100
 #: Settles the order of batches to predict, alike for all cells.
 PREDICTION_SEED = 0
+
+
+class MicroBatch(NamedTuple):
+    """What one forward and backward pass reads; the fields are those of ``Batch``."""
+
+    input_ids: Tensor
+    attention_mask: Tensor | None
+    labels: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +50,34 @@ class Batch:
         """Tokens with padding, B x L."""
         return self.input_ids.numel()
 
+    def split(self, parts: int) -> list["MicroBatch"]:
+        """So many parts of consecutive sequences, or as many as there are sequences; padded as the batch is."""
+        places = [slice(rows[0], rows[-1] + 1) for rows in np.array_split(range(len(self.indices)), parts) if len(rows)]
+        mask = self.attention_mask
+        return [
+            MicroBatch(self.input_ids[place], None if mask is None else mask[place], self.labels[place])
+            for place in places
+        ]
+
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on a device."""
+        """The same batch on a device, which the host does not wait for.
+
+        An accelerator copies by itself from page-locked memory alone, so a batch that is not there yet is put there
+        first. In a training that is the host's work, a copy of some kilobytes, while the device computes the steps
+        before. Locking pages may hold the device up, but PyTorch keeps them for later batches: warm-up has them.
+        """
         if device.type == "cpu":
             return self
-        mask = None if self.attention_mask is None else self.attention_mask.to(device, non_blocking=True)
-        return Batch(
-            self.input_ids.to(device, non_blocking=True), mask, self.labels.to(device, non_blocking=True),
-            self.indices, self.tokens,
-        )  # fmt: skip
+        pinned = self if self.input_ids.is_pinned() else self.pinned_for(device)
+        return pinned._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pinned_for(self, device: torch.device) -> "Batch":
+        """The same batch where a device can copy it from by itself; on a CPU, as it is."""
+        return self if device.type == "cpu" else self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        mask = None if self.attention_mask is None else change(self.attention_mask)
+        return replace(self, input_ids=change(self.input_ids), attention_mask=mask, labels=change(self.labels))
 
 
 #: Makes one batch of the texts at some indices: from tokens, labels, indices and the id of padding.

@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from bench.errors import StudyError
 from bench.plan.row import PlanRow
 
-#: What the driver and PyTorch's kernels hold on a card before the first tensor, and the allocator beyond it: an
-#: allowance, not measured.
-RESERVE_BYTES = 800_000_000
+#: What the driver and PyTorch's kernels hold on a card before the first tensor: an allowance, not measured.
+CONTEXT_BYTES = 800_000_000
+#: What the caching allocator reserves beyond the peak of what it has handed out, as a share of that peak. Where all
+#: weights are trained others measured 0.034 to 0.085 (reports/published/gpu_memory), since gradients and optimizer
+#: state come in blocks of other sizes than what is freed before; where most are frozen it is an allowance.
+FULL_TRAINING_SLACK, OTHER_SLACK = 0.085, 0.02
+#: From this share of trained weights on, it is the first.
+MOSTLY_TRAINED = 0.5
 UNITS = {"GB": 10**9, "GiB": 2**30, "MB": 10**6, "MiB": 2**20}
 
 
@@ -20,7 +25,8 @@ class Fit:
 
     Attributes:
         limit_bytes: of the card.
-        fits: the peaks, with RESERVE_BYTES, are within it; None where no peak is known.
+        fits: what the peaks need on the card, see ``reserved_bytes``, and CONTEXT_BYTES are within it; None where no
+            peak is known.
         largest_batch_size: the study's where it fits, else the largest that does; 0 where not even one sequence
             fits, None where it is not known.
     """
@@ -52,7 +58,7 @@ def fit(row: PlanRow, limit_bytes: int, at_batch: Callable[[int], PlanRow]) -> F
         limit_bytes: of the card.
         at_batch: the row with another batch size, for training and inference alike.
     """
-    if _peak(row) is None:
+    if reserved_bytes(row) is None:
         return Fit(limit_bytes, None, None)
     fitting, too_large = 0, (row.batch_size if row.trains else row.inference_batch_size) + 1
     if _within(row, limit_bytes):
@@ -66,11 +72,21 @@ def fit(row: PlanRow, limit_bytes: int, at_batch: Callable[[int], PlanRow]) -> F
     return Fit(limit_bytes, False, fitting)
 
 
-def _peak(row: PlanRow) -> int | None:
-    ledgers = [ledger for ledger in (row.train_memory, row.inference_memory) if ledger is not None]
-    return max((ledger.total for ledger in ledgers), default=None)
+def reserved_bytes(row: PlanRow) -> int | None:
+    """What the allocator is expected to reserve for the higher of the peaks; None where no peak is known."""
+    slack = FULL_TRAINING_SLACK if row.trains and _mostly_trained(row) else OTHER_SLACK
+    reserved = []
+    if row.train_memory is not None:
+        reserved.append(row.train_memory.total * (1 + slack))
+    if row.inference_memory is not None:
+        reserved.append(row.inference_memory.total * (1 + OTHER_SLACK))
+    return math.ceil(max(reserved)) if reserved else None
+
+
+def _mostly_trained(row: PlanRow) -> bool:
+    return (row.trainable_params or 0) > MOSTLY_TRAINED * (row.total_params or 1)
 
 
 def _within(row: PlanRow, limit_bytes: int) -> bool:
-    peak = _peak(row)
-    return peak is not None and peak + RESERVE_BYTES <= limit_bytes
+    reserved = reserved_bytes(row)
+    return reserved is not None and reserved + CONTEXT_BYTES <= limit_bytes

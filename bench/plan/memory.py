@@ -14,17 +14,23 @@ from bench.cell import Cell
 from bench.data.batches import Batch
 from bench.dropout import replace_dropout
 from bench.evaluate import logits_of
-from bench.ledger import Held, hold_batch, inference_peak, tracker_of, training_peaks
+from bench.ledger import Held, Part, hold_batch, inference_peak, tracker_of, training_peaks
 from bench.measure.cuda_kernels import cuda_kernels
 from bench.measure.fake import convert_tensors, empty_like
 from bench.method import Method
 from bench.plan.row import Ledger
 from bench.quantization import allow_cpu_layout, fake_requantization
 from bench.study import PromptSettings
-from bench.train import TrainStep, autocast, enable_gradient_checkpointing, store_frozen_weights_as
+from bench.train import TrainStep, autocast, enable_gradient_checkpointing, store_weights
 
-#: What PyTorch lets cuBLAS have on compute capability 9.0, 8 buffers of 4 MiB; on older cards it is 8.1 MiB.
-CUBLAS_WORKSPACE_BYTES = 8 * 4096 * 1024
+#: What PyTorch lets cuBLAS have for each thread that multiplies (getChosenWorkspaceSize in ATen/cuda/CublasHandlePool):
+#: 8 buffers of 4 MiB on compute capability 9.0 and 10.0; elsewhere 2 of 4 MiB and 8 of 16 KiB.
+CUBLAS_WORKSPACE_BYTES = {(9, 0): 8 * 4096 * 1024, (10, 0): 8 * 4096 * 1024}
+OTHER_CUBLAS_WORKSPACE_BYTES = 2 * 4096 * 1024 + 8 * 16 * 1024
+#: The forward pass multiplies in one thread, and autograd's backward pass in another.
+TRAINING_THREADS, INFERENCE_THREADS = 2, 1
+#: Where no GPU is at hand: that of an A100.
+ASSUMED_CAPABILITY = (8, 0)
 #: Of the answer that a causal model is trained on: a label of one token, and the end of the turn.
 ANSWER_TOKENS = 2
 #: The optimizer's state is made in the first step; the second finds everything in place.
@@ -34,7 +40,10 @@ STEPS = 2
 Peaks = dict[str, Ledger]
 
 
-def predict(model: nn.Module, method: Method, cell: Cell, device: str, dtype: torch.dtype) -> Peaks:
+def predict(
+    model: nn.Module, method: Method, cell: Cell, device: str, dtype: torch.dtype,
+    capability: tuple[int, int] = ASSUMED_CAPABILITY,
+) -> Peaks:  # fmt: skip
     """Bytes allocated at the peak of training and of inference, batches being full: max_length tokens in each sequence.
 
     Args:
@@ -43,6 +52,7 @@ def predict(model: nn.Module, method: Method, cell: Cell, device: str, dtype: to
         cell: for batch sizes, length, optimizer and checkpointing.
         device: ``cpu`` or ``cuda``, whose kernels and allocator are assumed.
         dtype: of the matmuls.
+        capability: compute capability of a CUDA device.
 
     Returns:
         The peak of each of TRAINING_PARTS where the method trains, and that of ``inference``.
@@ -50,35 +60,45 @@ def predict(model: nn.Module, method: Method, cell: Cell, device: str, dtype: to
     with FakeTensorMode():
         convert_tensors(model, empty_like)
         allow_cpu_layout(model, False)
-        training = _training(model, method, cell, device, dtype) if method.trains else {}
+        held: dict[str, Held] = {}
+        if method.trains:
+            held |= _training(model, method, cell, device, dtype)
         requantization = fake_requantization(model) if cell.model.bits == 4 else nullcontext()
         with requantization, _kernels(device):
             model = method.prepare_inference(model)
-        return training | {"inference": _inference(model, cell, device, dtype)}
+        held["inference"] = _inference(model, cell, device, dtype)
+    workspace_bytes = matmul_workspace_bytes(capability, method.trains) if device == "cuda" else 0
+    return {part: _ledger(peak, workspace_bytes) for part, peak in held.items()}
 
 
-def _training(model: nn.Module, method: Method, cell: Cell, device: str, dtype: torch.dtype) -> Peaks:
-    if dtype != torch.float32:
-        store_frozen_weights_as(model, dtype)
+def matmul_workspace_bytes(capability: tuple[int, int], trains: bool) -> int:
+    """What cuBLAS keeps on a card: one workspace for each thread that has multiplied, until the process ends."""
+    each = CUBLAS_WORKSPACE_BYTES.get(capability, OTHER_CUBLAS_WORKSPACE_BYTES)
+    return each * (TRAINING_THREADS if trains else INFERENCE_THREADS)
+
+
+def _training(model: nn.Module, method: Method, cell: Cell, device: str, dtype: torch.dtype) -> dict[Part, Held]:
+    store_weights(model, dtype, cell.train.weights_storage)
     if cell.train.gradient_checkpointing:
         enable_gradient_checkpointing(model)
     if device == "cpu":
         replace_dropout(model)
     model.train()
-    precision = autocast(torch.device("cpu"), dtype)
+    precision = autocast(torch.device("cpu"), dtype, cell.train.weights_storage)
     # A paged state is as large, wherever its pages are.
-    settings = cell.train.model_copy(update={"optimizer": "adamw"})
+    paged = cell.train.optimizer == "paged_adamw"
+    settings = cell.train.model_copy(update={"optimizer": "adamw"}) if paged else cell.train
     step = TrainStep(model, method, STEPS, settings, precision, cell.model.kind)
-    batch = _batch(cell.train.batch_size, cell.data.max_length, answers=cell.model.kind == "causal")
+    batch = _batch(cell.train.batch_size, cell.data.max_length, _trained_tokens(cell))
     tracker = tracker_of(model, device)
     hold_batch(tracker, batch)
     for _ in range(STEPS):
         peaks = training_peaks(step, batch, tracker, partial(_kernels, device))
         method.after_step(model, 0)
-    return {part: _ledger(held, device) for part, held in peaks.items()}
+    return peaks
 
 
-def _inference(model: nn.Module, cell: Cell, device: str, dtype: torch.dtype) -> Ledger:
+def _inference(model: nn.Module, cell: Cell, device: str, dtype: torch.dtype) -> Held:
     model.requires_grad_(False)
     convert_tensors(model, lambda t: t.to(dtype) if t.is_floating_point() else t)
     model.eval()
@@ -87,7 +107,7 @@ def _inference(model: nn.Module, cell: Cell, device: str, dtype: torch.dtype) ->
     hold_batch(tracker, batch)
     causal = cell.model.kind == "causal"
     score = LabelScorer(model, BARE_PROMPT).scores if causal else partial(logits_of, model)
-    return _ledger(inference_peak(score, batch, tracker, partial(_kernels, device)), device)
+    return inference_peak(score, batch, tracker, partial(_kernels, device))
 
 
 #: What a model is asked for memory's sake. Nothing is before the text, so that all tokens of a sequence are computed.
@@ -101,19 +121,25 @@ def _kernels(device: str) -> AbstractContextManager[None]:
     return cuda_kernels() if device == "cuda" else nullcontext()
 
 
-def _batch(size: int, length: int, answers: bool = False) -> Batch:
-    """Full sequences with a mask, as a batch has in which one text is shorter; with answers at their end, if wanted."""
+def _trained_tokens(cell: Cell) -> int | None:
+    """Tokens of a sequence that a causal model is trained on; None: an encoder, which is trained on classes."""
+    if cell.model.kind == "encoder":
+        return None
+    return ANSWER_TOKENS if cell.train.loss_tokens == "answer" else cell.data.max_length - 1
+
+
+def _batch(size: int, length: int, trained_tokens: int | None = None) -> Batch:
+    """Full sequences with a mask, as a batch has in which one text is shorter; labels are classes or tokens."""
     ids = torch.ones(size, length, dtype=torch.int64)
-    shape = (size, ANSWER_TOKENS) if answers else (size,)
+    shape = (size,) if trained_tokens is None else (size, trained_tokens)
     return Batch(ids, torch.ones_like(ids), torch.zeros(shape, dtype=torch.int64), np.arange(size), ids.numel())
 
 
-def _ledger(peak: Held, device: str) -> Ledger:
-    rest = peak.get("rest", 0) + (CUBLAS_WORKSPACE_BYTES if device == "cuda" else 0)
+def _ledger(peak: Held, workspace_bytes: int) -> Ledger:
     return Ledger(
         weights=peak.get("weights", 0),
         gradients=peak.get("gradients", 0),
         optimizer_state=peak.get("optimizer_state", 0),
         activations=peak.get("activations", 0),
-        rest=rest,
+        rest=peak.get("rest", 0) + workspace_bytes,
     )

@@ -121,6 +121,7 @@ def _read_row(table: str, path: Path, line: int, cells: Mapping[str, str], manif
     return PublishedRow(
         table, line, (dataset, model, method), (named[0] or dataset, named[1], named[2]),
         (mapped[0], mapped[1], mapped[2]), numbers, stated,
+        any(normalised(model) == normalised(each) for each in manifest.inferred),
     )  # fmt: skip
 
 

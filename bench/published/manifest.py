@@ -52,6 +52,11 @@ class Manifest(Frozen):
     source: str = Field("", max_length=2000)
     study: str = Field(min_length=1, max_length=400, description="study whose plan is compared: a name or a path")
     stated: Stated = Stated()
+    inferred: tuple[str, ...] = Field(
+        (),
+        description="printed models whose batch size, precision and length the publication does not state; those of "
+        "the study were worked out from the printed numbers",
+    )
     tables: dict[Slug, TableEntry] = Field(min_length=1)
     datasets: dict[str, str] = Field(default_factory=dict, description="printed name to study name")
     models: dict[str, str] = Field(default_factory=dict, description="printed name to study name")

@@ -21,6 +21,7 @@ class PublishedRow:
         mapped: which of the three a mapping named, and a study must therefore know exactly.
         numbers: by quantity; what is not printed is absent.
         stated: conditions.
+        inferred: conditions that are not stated were worked out from the numbers, and are those of the study.
     """
 
     table: str
@@ -30,6 +31,7 @@ class PublishedRow:
     mapped: tuple[bool, bool, bool]
     numbers: Mapping[str, Number]
     stated: Stated
+    inferred: bool = False
 
     @property
     def label(self) -> str:

@@ -12,14 +12,13 @@ from bench.asking.prefix_cache import AskedModel
 from bench.data import texts
 from bench.dropout import replace_dropout
 from bench.errors import ModelError
-from bench.measure import parameters
-from bench.measure.matmul import matmul_flops_per_second
+from bench.measure import matmul, parameters
 from bench.method import Method, Task
 from bench.model import fetch, load_config, load_tokenizer
 from bench.quantization import settle
 from bench.reading import Reading
 from bench.record import Data
-from bench.train import enable_gradient_checkpointing, store_frozen_weights_as
+from bench.train import enable_gradient_checkpointing, store_weights
 from bench.weights import load_model, skeleton
 from bench.worker import counting
 from bench.worker.work import Work
@@ -58,9 +57,21 @@ def prepare(work: Work) -> Subject:
         counted = _count(work, config, method, task)
         work.facts["flops"] = counted.flops
         work.checks.append(counted.check)
-        with work.memory.library_workspace():
-            work.facts["matmul_flops_per_second"] = matmul_flops_per_second(work.device, work.dtype)
+        _calibrate(work, method)
     return Subject(model=model, method=method, task=task, reading=reading, counted=counted)
+
+
+def _calibrate(work: Work, method: Method) -> None:
+    """Have the libraries allocate what they keep, each thread of a training its own, and measure a large matmul."""
+    with work.memory.library_workspace():
+        matmul.small(work.device, work.dtype)
+    if method.trains:
+        with work.memory.library_workspace():
+            matmul.small(work.device, work.dtype, backward=True)
+    rate = matmul.matmul_rate(work.device, work.dtype)
+    work.facts["matmul_flops_per_second"] = rate.flops_per_second
+    if rate.flops_per_second is None:
+        work.unknown["matmul_flops_per_second"] = rate.why_not
 
 
 def _load(work: Work, method_class: type[Method]) -> tuple[Reading, PretrainedConfig, nn.Module]:
@@ -93,12 +104,11 @@ def _adapt(work: Work, model: nn.Module, method: Method, task: Task, reading: Re
     work.facts["parameters"] = parameters.count(model)
     if work.cell.train.gradient_checkpointing:
         enable_gradient_checkpointing(model)
-    if work.dtype != torch.float32:
-        store_frozen_weights_as(model, work.dtype)
+    if work.cell.model.kind == "causal":  # loaded where it is to be, since quantised weights are best never moved
+        settle(model, work.device)
+    store_weights(model, work.dtype, work.cell.train.weights_storage)
     if work.cell.model.kind == "encoder":
         model = model.to(work.device)
-    else:  # loaded where it is to be, since quantised weights are best never moved
-        settle(model, work.device)
     if reading.prompt is not None:
         AskedModel(model, reading.prompt).check_window(task.max_length)  # before a training, not after it
     if work.device.type == "cpu":

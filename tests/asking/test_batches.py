@@ -76,3 +76,12 @@ def test_rows_come_back_out(texts: list[list[int]], data: st.DataObject) -> None
         assert kept == list(PROMPT.answer_ids(labels[index])) == answered.input_ids[place].tolist()[-len(kept) :]
         assert answered.labels[place].tolist()[width - len(kept) :] == kept
     assert asked.input_ids.dtype == answered.input_ids.dtype == answered.labels.dtype == asked.labels.dtype
+
+
+def test_every_token_but_the_first_of_each_row_is_trained_on() -> None:
+    """Before the first there is nothing that could foretell it, and padding is no token."""
+    batch = collate_answers(PROMPT, tokens_of([[30, 31, 32], [40]]), [0, 1], np.array([0, 1]), PAD, "all")
+    for ids, labels, row in zip(batch.input_ids.tolist(), batch.labels.tolist(), rows_of(batch), strict=True):
+        assert len(labels) == len(ids) - 1
+        assert labels[len(labels) - len(row) + 1 :] == row[1:]
+        assert set(labels[: len(labels) - len(row) + 1]) <= {IGNORED}

@@ -75,7 +75,7 @@ CASES = {
     "partly": Case(
         ["bitfit"],
         train={"epochs": 12, "max_steps": 68},  # so long that its steps tell when warm-up is over
-        card=Card(lacks=("nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetTemperature")),
+        card=Card(lacks=("nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetGraphicsRunningProcesses")),
     ),
     "asked": Case(["zero_shot", "adapter"], models=["four", "eight"]),
     "full when moved": Case(["full_ft"], card=Card(fault="torch", within="bench/worker/prepare.py:_adapt")),

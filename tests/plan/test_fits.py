@@ -1,11 +1,12 @@
 """Which cells fit a card, and the batch that would."""
 
+import math
 from collections.abc import Callable
 
 import pytest
 
 from bench.errors import StudyError
-from bench.plan.fits import RESERVE_BYTES, Fit, fit, parse_size
+from bench.plan.fits import CONTEXT_BYTES, FULL_TRAINING_SLACK, OTHER_SLACK, Fit, fit, parse_size, reserved_bytes
 from bench.plan.row import Ledger, PlanRow
 
 WEIGHTS, A_SEQUENCE = 1000, 10
@@ -36,7 +37,7 @@ def row(batch: int, *, trains: bool = True, inference: int = 1, known: bool = Tr
 
 def limit(batch: int) -> int:
     """Exactly what training with this batch takes."""
-    return RESERVE_BYTES + WEIGHTS + A_SEQUENCE * batch
+    return CONTEXT_BYTES + math.ceil((WEIGHTS + A_SEQUENCE * batch) * (1 + OTHER_SLACK))
 
 
 class TestParseSize:
@@ -84,7 +85,14 @@ class TestFit:
         assert fit(row(32), limit(1) - 1, row) == Fit(limit(1) - 1, False, 0)
         assert fit(row(1), limit(1) - 1, row) == Fit(limit(1) - 1, False, 0)
 
-    def test_the_reserve_counts(self) -> None:
+    @pytest.mark.parametrize(("share", "slack"), [(0.01, OTHER_SLACK), (1, FULL_TRAINING_SLACK)])
+    def test_the_allocator_reserves_more_where_all_is_trained(self, share: float, slack: float) -> None:
+        counts = {"total_params": 1000, "trainable_params": int(1000 * share)}
+        trained, predicts = (row(10**6, trains=trains).model_copy(update=counts) for trains in (True, False))
+        assert reserved_bytes(trained) == math.ceil((WEIGHTS + A_SEQUENCE * 10**6) * (1 + slack))
+        assert reserved_bytes(predicts) == math.ceil((WEIGHTS + A_SEQUENCE // 2) * (1 + OTHER_SLACK))
+
+    def test_the_context_counts(self) -> None:
         assert fit(row(4), WEIGHTS + 4 * A_SEQUENCE, row).largest_batch_size == 0
 
     def test_inference_counts_too(self) -> None:

@@ -25,18 +25,19 @@ from bench.measure.allocations import AllocationTracker
 from bench.measure.machine import computes_bf16
 from bench.method import Method, Task
 from bench.model import build, config_from
-from bench.plan.memory import ANSWER_TOKENS, BARE_PROMPT, CUBLAS_WORKSPACE_BYTES
+from bench.plan.memory import ANSWER_TOKENS, ASSUMED_CAPABILITY, BARE_PROMPT, matmul_workspace_bytes
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
 from bench.quantization import quantization_tensors, quantize_linear_layers
 from bench.study import Study
-from bench.train import TrainStep, autocast, enable_gradient_checkpointing, store_frozen_weights_as
+from bench.train import DTYPES, TrainStep, autocast, enable_gradient_checkpointing, store_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 FOUND = registry.find()
 TOLERANCE = 0.05
 WARMUP_STEPS = 2
+MIB = 2**20
 LABELS = ("negative", "positive", "neither")
 BERT: dict[str, Any] = {
     "model_type": "bert", "architectures": ["BertForSequenceClassification"], "vocab_size": 1500, "hidden_size": 128,
@@ -67,7 +68,7 @@ class Case:
 
     @property
     def dtype(self) -> torch.dtype:
-        return torch.bfloat16 if self.row.precision == "bf16" else torch.float32
+        return DTYPES[self.row.precision]
 
     def method(self) -> Method:
         method = registry.load(self.cell.method.plugin, FOUND[self.cell.method.plugin].path)
@@ -77,7 +78,8 @@ class Case:
         """Adapted, with weights."""
         torch.manual_seed(0)
         kind = self.cell.model.kind
-        model = build(config_from(self.content, 3, "test"), kind, torch.float32 if kind == "encoder" else self.dtype)
+        dtype = torch.float32 if kind == "encoder" else self.dtype
+        model = build(config_from(self.content, 3, "test"), kind, dtype, self.cell.model.attention)
         if self.cell.model.bits == 4:
             quantize_linear_layers(model, self.dtype)
             for module in model.modules():
@@ -90,7 +92,8 @@ class Case:
         ids = torch.randint(5, 100, (self.cell.train.batch_size, self.cell.data.max_length), device=device)
         mask = torch.ones_like(ids)
         mask[0, -1] = 0
-        shape = (len(ids),) if self.cell.model.kind == "encoder" else (len(ids), ANSWER_TOKENS)
+        tokens = ANSWER_TOKENS if self.cell.train.loss_tokens == "answer" else ids.shape[1] - 1
+        shape = (len(ids),) if self.cell.model.kind == "encoder" else (len(ids), tokens)
         labels = torch.zeros(shape, dtype=torch.int64, device=device)
         return Batch(ids, mask, labels, np.arange(len(ids)), int(mask.sum()))
 
@@ -105,8 +108,10 @@ def planned(
     length: int = 64,
     bits: int | None = None,
     checkpointing: bool = False,
+    attention: str | None = None,
+    **train: Any,
 ) -> Case:
-    """The case of a study of one cell, at batch 8."""
+    """The case of a study of one cell, at batch 8; ``train`` holds more of its settings."""
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     content = {
         "name": "memory",
@@ -114,10 +119,11 @@ def planned(
         "grid": [{"datasets": ["texts"], "models": ["model"], "methods": ["row"]}],
         "data": {"max_length": length},
         "train": {
-            "batch_size": 8, "inference_batch_size": 8, "precision": precision, "gradient_checkpointing": checkpointing
+            "batch_size": 8, "inference_batch_size": 8, "precision": precision,
+            "gradient_checkpointing": checkpointing, **train,
         },
         "datasets": {"texts": {"hub_id": "nobody/nothing", "labels": LABELS}},
-        "models": {"model": {"path": str(folder), "weights": "random", "bits": bits}},
+        "models": {"model": {"path": str(folder), "weights": "random", "bits": bits, "attention": attention}},
         "methods": {"row": {"plugin": plugin, "options": options or {}}},
     }  # fmt: skip
     plan = Plan(PlanRequest(study=Study.model_validate_json(json.dumps(content)), base=folder))
@@ -157,12 +163,13 @@ def measured(case: Case, change: Callable[[nn.Module], None]) -> tuple[int, int]
     change(model)
     if cell.train.gradient_checkpointing:
         enable_gradient_checkpointing(model)
-    if case.dtype != torch.float32:
-        store_frozen_weights_as(model, case.dtype)
+    store_weights(model, case.dtype, cell.train.weights_storage)
     replace_dropout(model)
     model.train()
     batch = case.batch()
-    step = TrainStep(model, method, 10, cell.train, autocast(CPU, case.dtype), cell.model.kind)
+    step = TrainStep(
+        model, method, 10, cell.train, autocast(CPU, case.dtype, cell.train.weights_storage), cell.model.kind
+    )
     for _ in range(WARMUP_STEPS):
         step(batch)
     state = [tensor for values in step.optimizer.state.values() for tensor in values.values()]
@@ -243,6 +250,35 @@ class TestAgainstRealSteps:
         hold_against(planned(tmp_path, LLAMA, "lora", precision, options=options, bits=4, checkpointing=checkpointing))
 
 
+class TestOtherWaysToTrain:
+    """What a training may do otherwise, held against real steps too."""
+
+    @pytest.mark.parametrize(
+        "train",
+        [
+            {"optimizer": "adamw_foreach"},
+            {"gradient_accumulation_steps": 4},
+            {"weights_storage": "mixed"},
+            {"weights_storage": "true"},
+        ],
+        ids=lambda train: "-".join(map(str, next(iter(train.items())))),
+    )
+    @pytest.mark.parametrize("plugin", ["full_ft", "lora"])
+    def test_of_an_encoder(self, tmp_path: Path, plugin: str, train: dict[str, Any], precision: str) -> None:
+        hold_against(planned(tmp_path, ROBERTA, plugin, precision, **train))
+
+    @pytest.mark.parametrize("plugin", ["full_ft", "lora"])
+    def test_with_eager_attention(self, tmp_path: Path, plugin: str, precision: str) -> None:
+        hold_against(planned(tmp_path, ROBERTA, plugin, precision, attention="eager"))
+
+    @pytest.mark.parametrize("plugin", ["full_ft", "lora"])
+    def test_of_a_causal_model_that_learns_every_token(self, tmp_path: Path, plugin: str, precision: str) -> None:
+        hold_against(planned(tmp_path, LLAMA, plugin, precision, bits=16, loss_tokens="all"))
+
+    def test_fp16(self, tmp_path: Path) -> None:
+        hold_against(planned(tmp_path, ROBERTA, "lora", "fp16"))
+
+
 def send_evenly(model: nn.Module) -> None:
     """Each expert gets as many tokens as any: who gets how many in a real run, no plan can know."""
     layers: list[Any] = [module for module in model.modules() if type(module).__name__ == "SparseExperts"]
@@ -314,10 +350,13 @@ class TestLedger:
         assert squares["cuda"] == pytest.approx(batch * layers * fp32, rel=0.15)  # the model's own mask comes on top
         assert squares["cpu"] > batch * layers * heads * fp32
 
-    def test_cuda_holds_the_workspace_of_its_matmuls(self, tmp_path: Path) -> None:
+    def test_cuda_holds_a_workspace_for_each_thread_that_multiplies(self, tmp_path: Path) -> None:
+        """Hopper's is 32 MiB (PyTorch's CUDA notes on CUBLAS_WORKSPACE_CONFIG), others' 8 MiB and 128 KiB."""
         ledger = planned(tmp_path, BERT, "full_ft", device="cuda").row.inference_memory
         assert ledger is not None
-        assert ledger.rest == CUBLAS_WORKSPACE_BYTES
+        assert ledger.rest == matmul_workspace_bytes(ASSUMED_CAPABILITY, trains=True) == 2 * (8192 + 128) * 1024
+        assert matmul_workspace_bytes((9, 0), trains=True) == 2 * 32 * MIB
+        assert matmul_workspace_bytes((9, 0), trains=False) == 32 * MIB
         assert ledger.weights % 512 == 0
 
     def test_experts_on_cuda_are_computed_in_grouped_matmuls(self, tmp_path: Path) -> None:
@@ -339,7 +378,7 @@ def test_peak_of_a_real_step_on_cuda(tmp_path: Path, plugin: str) -> None:
     before = torch.cuda.memory_allocated(device)
     method = case.method()
     model = case.model(method)
-    store_frozen_weights_as(model, case.dtype)
+    store_weights(model, case.dtype)
     model = model.to(device).train()
     batch = case.batch(device)
     step = TrainStep(model, method, 10, case.cell.train, autocast(device, case.dtype))
