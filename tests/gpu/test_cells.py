@@ -12,7 +12,7 @@ from tests.gpu import figure
 from tests.gpu.card import CONTEXT_BYTES, MIB, Call
 from tests.gpu.cells import CASES, METHODS, TRAIN, write_place
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # the first test waits for all cells
 STEPS = TRAIN["max_steps"]
 TRAINING, FINISH, BEGIN = (
     "bench/train.py:train",
@@ -72,7 +72,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """Both devices side by side, each in a process of its own: a GPU is made up before torch is put to use."""
     folder = write_place(tmp_path_factory.mktemp("gpu"))
     for process in [figure.start(folder, device) for device in ("cpu", "cuda")]:
-        said, _ = process.communicate(timeout=290)
+        said, _ = process.communicate()
         assert process.returncode == 0, said[-4000:]
     return Place(folder)
 
@@ -243,6 +243,18 @@ class TestDriver:
     def test_another_process_on_the_card(self, case: str, place: Place) -> None:
         assert place.cell(case).verdicts["other processes on the GPU"] == "suspect"
         assert place.cell("encoders", "lora").verdicts["other processes on the GPU"] == "valid"
+
+
+def test_the_doctor_describes_the_card(place: Place) -> None:
+    with_gpu, without = (json.loads((place.folder / f"{device}.json").read_text()) for device in ("cuda", "cpu"))
+    assert "NVIDIA Made Up, 80.0 GB, compute capability 9.0, GPU-" in with_gpu["gpu 0"]
+    assert (with_gpu["device auto"], with_gpu["precision auto"]) == ("GPU 0 (NVIDIA Made Up) of 1", "bf16")
+    assert with_gpu["nvml"] == "answers, driver 590.01"
+    assert "works on cuda:0" in with_gpu["bitsandbytes"]
+    assert "the GPUs that torch sees are 0 (NVIDIA Made Up)" in with_gpu["refused"]
+    assert "gpu 0" not in without
+    assert without["device auto"].startswith("CPU: ")
+    assert "torch sees no CUDA device" in without["refused"]
 
 
 def test_quantised_weights_stay_quantised(place: Place) -> None:

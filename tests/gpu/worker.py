@@ -2,7 +2,7 @@
 
 On cpu those are run whose card is the usual one, and what they would take of a GPU is predicted besides. On cuda the
 GPU is made up, and each cell's folder, PLACE/cuda/CASE/cells/ID, gets ``calls.json`` beside its record: what the GPU
-was asked for the cell, in order.
+was asked for the cell, in order. PLACE/DEVICE.json holds what the doctor says of the devices there.
 """
 
 import json
@@ -13,8 +13,11 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from bench import gpu_report
 from bench.cell import Cell
+from bench.errors import RequestError
 from bench.measure import matmul
+from bench.measure.devices import choose, look
 from bench.plan.rows import Plan, PlanRequest
 from bench.record import Record
 from bench.runner.executor import InlineExecutor
@@ -68,6 +71,8 @@ def main(place: Path, device: str, names: Sequence[str]) -> None:
         write_place(place)
     matmul.CPU_SIZE = matmul.CUDA_SIZE = MATMUL_SIZE
     matmul.MEASURED_SECONDS = latency.MOST_SECONDS = SECONDS
+    with _gpu(Case([]), device):
+        (place / f"{device}.json").write_text(json.dumps(_describe_devices()), encoding="utf-8")
     usual = CASES if device == "cuda" else [name for name in CASES if CASES[name].card == Card()]
     for name in names or usual:
         started = time.monotonic()
@@ -79,6 +84,16 @@ def main(place: Path, device: str, names: Sequence[str]) -> None:
         if device == "cpu":
             _plan_for_gpu(case.study(name, place, "cuda"), place)
         print(f"{name}: {time.monotonic() - started:.1f} s", flush=True)
+
+
+def _describe_devices() -> dict[str, str]:
+    """What ``tunebench doctor`` says of this machine's devices, and of a wish that it cannot fulfil."""
+    try:
+        choose("cuda:3", look())
+        refused = ""
+    except RequestError as error:
+        refused = str(error)
+    return gpu_report.lines(gpu_report.find()) | {"refused": refused}
 
 
 def _plan_for_gpu(study: Study, base: Path) -> None:
