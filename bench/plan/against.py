@@ -198,7 +198,7 @@ def _summary(rows: Sequence[Against]) -> list[str]:
     ]
     if ratios:
         sentences.append(
-            f"Predicted over measured: {min(ratios):.3f} to {max(ratios):.3f} over {len(ratios)} peaks. A prediction takes "
-            "every sequence as full; a peak that was measured on a CPU holds gaps of the heap besides."
+            f"Predicted over measured: {min(ratios):.3f} to {max(ratios):.3f} over {len(ratios)} peaks. A prediction "
+            "takes every sequence as full; a peak that was measured on a CPU holds gaps of the heap besides."
         )
     return sentences
