@@ -36,6 +36,7 @@ class Card:
     """A GPU to make up.
 
     Attributes:
+        index: in CUDA's order; those before it are alike and idle.
         capability: compute capability.
         memory_bytes: of the card.
         nvml: whether the driver answers by NVML.
@@ -48,6 +49,7 @@ class Card:
     """
 
     name: str = "NVIDIA Made Up"
+    index: int = 0
     capability: tuple[int, int] = (9, 0)
     memory_bytes: int = 80 * 10**9
     nvml: bool = True
@@ -125,6 +127,8 @@ class Gpu:
     log: list[Call] = field(default_factory=list)
     memory: Memory = field(default_factory=Memory)
     initialized: bool = False
+    #: Index of the GPU that is meant where none is named.
+    current: int = 0
     #: Events that were recorded and that the device has not come to.
     queued: list[Any] = field(default_factory=list)
     #: Storages of the host in locked pages, by id.
@@ -140,7 +144,22 @@ class Gpu:
         """
         self.log.append(Call(name, str(detail), stack()))
         if self._failed and self.card.fault == "lost":
-            raise torch.AcceleratorError(MESSAGES["lost"])  # type: ignore[attr-defined]
+            raise torch.AcceleratorError(MESSAGES["lost"])
+
+    @property
+    def device(self) -> torch.device:
+        """Where its tensors lie."""
+        return torch.device("cuda", self.card.index)
+
+    def index_of(self, device: Any) -> int:
+        """Of the GPU that an index, a device or its name stands for; None stands for the current one."""
+        device = torch.device(device) if isinstance(device, str) else device
+        index = device.index if isinstance(device, torch.device) else device
+        return self.current if index is None else int(index)
+
+    def is_meant(self, device: object) -> bool:
+        """Whether it is this GPU and not an idle one before it."""
+        return self.index_of(device) == self.card.index
 
     def begin(self) -> None:
         """Start CUDA in this process, if it has not."""
@@ -150,7 +169,7 @@ class Gpu:
 
     def restart(self) -> None:
         """As if another process began, in which CUDA has not started."""
-        self.initialized = False
+        self.initialized, self.current = False, 0
         self.memory.clear_workspaces()
 
     def wait(self) -> None:
@@ -169,11 +188,11 @@ class Gpu:
             return
         self._failed = True
         kind = self.card.fault
-        self.note("fault", kind) if kind != "lost" else None
+        self.log.append(Call("fault", kind, stack()))
         raised: dict[str, type[Exception]] = {
             "torch": torch.OutOfMemoryError,
-            "accelerator": torch.AcceleratorError,  # type: ignore[attr-defined]
-            "lost": torch.AcceleratorError,  # type: ignore[attr-defined]
+            "accelerator": torch.AcceleratorError,
+            "lost": torch.AcceleratorError,
         }
         raise raised.get(kind, RuntimeError)(MESSAGES[kind])
 

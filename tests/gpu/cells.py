@@ -29,18 +29,23 @@ class Case:
         models: of it; "tiny" is the encoder, the others are causal.
         train: settings beside ``TRAIN``.
         card: the GPU.
+        device: of the study, on a GPU.
+        tried_again: cells that ran out of memory are run again, with a smaller batch.
     """
 
     methods: list[str]
     models: list[str] = field(default_factory=lambda: ["tiny"])
     train: dict[str, Any] = field(default_factory=dict)
     card: Card = field(default_factory=Card)
+    device: str = "cuda"
+    tried_again: bool = False
 
     def study(self, name: str, place: Path, device: str) -> Study:
-        """The study; ``write_place`` has made its models and texts."""
+        """The study for ``cpu`` or ``cuda``; ``write_place`` has made its models and texts."""
         kind = "reviews" if self.models == ["tiny"] else "asked"
         content = small_study(
-            place / "encoder", place / kind, name=name.replace(" ", "_"), methods=self.methods, device=device,
+            place / "encoder", place / kind, name=name.replace(" ", "_"), methods=self.methods,
+            device=self.device if device == "cuda" else device,
             train=TRAIN | self.train, data={"max_length": 12 if kind == "reviews" else 96},
         )  # fmt: skip
         content["grid"][0] |= {"models": self.models, "datasets": [kind]}
@@ -77,6 +82,7 @@ CASES = {
         train={"epochs": 12, "max_steps": 68},  # so long that its steps tell when warm-up is over
         card=Card(lacks=("nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetGraphicsRunningProcesses")),
     ),
+    "second": Case(["lora"], train={"gradient_checkpointing": True}, device="cuda:1", card=Card(index=1)),
     "asked": Case(["zero_shot", "adapter"], models=["four", "eight"]),
     "full when moved": Case(["full_ft"], card=Card(fault="torch", within="bench/worker/prepare.py:_adapt")),
     "full when calibrated": Case(
@@ -85,6 +91,7 @@ CASES = {
     "full in training": Case(["full_ft"], card=Card(fault="accelerator", within="bench/train.py:train")),
     "full in a backward pass": Case(["full_ft"], card=Card(fault="cudnn", within="bench/train.py:TrainStep.__call__")),
     "full in inference": Case(["full_ft"], card=Card(fault="cublas", within="bench/worker/measurement.py:_infer")),
+    "smaller": Case(["full_ft"], card=Card(fault="cublas", within="bench/train.py:train"), tried_again=True),
     "lost": Case(["full_ft"], card=Card(fault="lost", within="bench/train.py:train")),
 }
 

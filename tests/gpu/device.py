@@ -1,4 +1,4 @@
-"""Tensors of the made-up GPU: they lie in the host's memory, are computed there, and say that they are on cuda:0."""
+"""Tensors of the made-up GPU: they lie in the host's memory, are computed there, and say that they are on cuda."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 
 from tests.gpu.card import Gpu
 
-CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
+CPU = torch.device("cpu")
 #: Functions for whose answer the host waits until the device is done.
 WAITS = {
     "item", "tolist", "__bool__", "__int__", "__float__", "__index__", "__complex__", "nonzero", "argwhere",
@@ -65,17 +65,17 @@ class MadeUpDevice(TorchFunctionMode):
         """Lists of tensors by device and type; torch finds the device past this mode."""
         found = group(tensors, with_indices)
         there = any(self.on_gpu(tensor) for tensor in _tensors(tensors) if _real(tensor))
-        return {(CUDA if there else device, dtype): lists for (device, dtype), lists in found.items()}
+        return {(self.gpu.device if there else device, dtype): lists for (device, dtype), lists in found.items()}
 
     def _property(self, func: Any, tensor: Tensor) -> Any:
         asked = func.__self__
         if not _real(tensor):
             return func(tensor)
         if asked is torch.Tensor.device:
-            return CUDA if self.on_gpu(tensor) else CPU
+            return self.gpu.device if self.on_gpu(tensor) else CPU
         if asked is torch.Tensor.is_cuda:
             return self.on_gpu(tensor)
-        if asked is torch.Tensor.is_cpu:  # type: ignore[comparison-overlap]
+        if asked is torch.Tensor.is_cpu:
             return not self.on_gpu(tensor)
         result = func(tensor)
         if isinstance(result, Tensor) and _real(result) and self.gpu.where(result) is None:
@@ -84,7 +84,7 @@ class MadeUpDevice(TorchFunctionMode):
 
     def _call(self, func: Callable[..., Any], name: str, args: Sequence[Any], words: dict[str, Any]) -> Any:
         tensors = [tensor for value in (*args, *words.values()) for tensor in _tensors(value) if _real(tensor)]
-        wanted = _wanted(args, words)
+        wanted = self._wanted(args, words)
         if name == "to" and wanted is None and len(tensors) > 1:
             wanted = self.on_gpu(tensors[1])
         on_gpu = [self.on_gpu(tensor) for tensor in tensors]
@@ -119,13 +119,27 @@ class MadeUpDevice(TorchFunctionMode):
         self.gpu.put(result, placed)
         return result
 
+    def _wanted(self, args: Sequence[Any], words: Mapping[str, Any]) -> bool | None:
+        """Whether a function is told to put its result on the GPU; None where it is not told.
+
+        Raises:
+            NotImplementedError: on another GPU, where nothing is made up.
+        """
+        for value in (words.get("device"), *args):
+            kind = value.type if isinstance(value, torch.device) else value
+            if isinstance(kind, str) and kind.partition(":")[0] in ("cuda", "cpu"):
+                if kind.startswith("cuda") and not self.gpu.is_meant(value):
+                    raise NotImplementedError(f"a tensor is put on {value}, and the made-up GPU is {self.gpu.device}")
+                return kind.startswith("cuda")
+        return None
+
     def _refuse_mixtures(self, name: str, tensors: list[Tensor], on_gpu: list[bool]) -> None:
         if name in ACROSS or name.endswith(("_as", "_like")) or not any(on_gpu) or all(on_gpu):
             return
         if any(tensor.ndim for tensor, there in zip(tensors, on_gpu, strict=True) if not there):
             raise RuntimeError(
-                "Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu! "
-                f"(in {name})"
+                "Expected all tensors to be on the same device, but found at least two devices, "
+                f"{self.gpu.device} and cpu! (in {name})"
             )
 
     def _note_copy(self, direction: str, pinned: bool, non_blocking: bool) -> None:
@@ -152,7 +166,7 @@ class MadeUpDevice(TorchFunctionMode):
         flags = [value for value in args[1:] if isinstance(value, bool)]
         words = dict(zip(("non_blocking", "copy"), flags, strict=False)) | words
         args = [value for value in args if not isinstance(value, bool)]
-        wanted = _wanted(args, words)
+        wanted = self._wanted(args, words)
         if wanted is None and len(args) > 1 and isinstance(args[1], Tensor):
             wanted = self.on_gpu(args[1])
         if wanted is not None and wanted != self.on_gpu(args[0]):
@@ -167,11 +181,11 @@ class MadeUpDevice(TorchFunctionMode):
     def _cuda(self, func: Any, args: Sequence[Any], words: dict[str, Any]) -> Any:
         del func
         non_blocking = bool(words.get("non_blocking", False))
-        return self._to(torch.Tensor.to, [args[0], CUDA], {"non_blocking": non_blocking})
+        return self._to(torch.Tensor.to, [args[0], self.gpu.device], {"non_blocking": non_blocking})
 
     def _numpy(self, func: Any, args: Sequence[Any], words: dict[str, Any]) -> Any:
         if self.on_gpu(args[0]):
-            raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() to copy it to the host")
+            raise TypeError("can't convert cuda device type tensor to numpy. Use Tensor.cpu() to copy it to the host")
         return func(*args, **words)
 
     def _pin_memory(self, func: Any, args: Sequence[Any], words: dict[str, Any]) -> Any:
@@ -190,7 +204,7 @@ class MadeUpDevice(TorchFunctionMode):
 
     def _get_device(self, func: Any, args: Sequence[Any], words: dict[str, Any]) -> int:
         del func, words
-        return 0 if self.on_gpu(args[0]) else -1
+        return self.gpu.card.index if self.on_gpu(args[0]) else -1
 
     def _backward(self, func: Any, args: Sequence[Any], words: dict[str, Any]) -> None:
         """With this mode on inside, for what Python computes in a backward pass."""
@@ -241,15 +255,6 @@ def _on_host(value: Any) -> Any:
     if isinstance(value, str) and (value == "cuda" or value.startswith("cuda:")):
         return "cpu"
     return value
-
-
-def _wanted(args: Sequence[Any], words: Mapping[str, Any]) -> bool | None:
-    """Whether a function is told to put its result on the GPU; None where it is not told."""
-    for value in (words.get("device"), *args):
-        kind = value.type if isinstance(value, torch.device) else value
-        if isinstance(kind, str) and kind.partition(":")[0] in ("cuda", "cpu"):
-            return kind.startswith("cuda")
-    return None
 
 
 def _picks_by_mask(index: Any) -> bool:

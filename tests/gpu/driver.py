@@ -7,9 +7,8 @@ from typing import Any
 import pynvml as real
 
 from tests.gpu.card import CONTEXT_BYTES, DRIVER_BYTES, OTHER_BYTES
-from tests.gpu.runtime import UUID, Runtime
+from tests.gpu.runtime import Runtime, uuid
 
-HANDLE = "handle of the GPU"
 OTHER_PROCESS = 4_000_000
 #: Millijoules that the card takes from one question to the next.
 ENERGY_STEP = 50_000
@@ -52,64 +51,68 @@ class Driver(ModuleType):
     def nvmlShutdown(self) -> None:
         """Likewise."""
 
-    def nvmlDeviceGetHandleByUUID(self, uuid: str | bytes) -> str:
-        named = uuid.decode() if isinstance(uuid, bytes) else uuid
-        if named != ("MIG-" if self._runtime.gpu.card.mig else "GPU-") + UUID:
-            raise real.NVMLError(real.NVML_ERROR_NOT_FOUND)
-        return HANDLE
+    def nvmlDeviceGetHandleByUUID(self, name: str | bytes) -> int:
+        named = name.decode() if isinstance(name, bytes) else name
+        for index in range(self.nvmlDeviceGetCount()):
+            if named == self.nvmlDeviceGetUUID(index):
+                return index
+        raise real.NVMLError(real.NVML_ERROR_NOT_FOUND)
 
     def nvmlDeviceGetCount(self) -> int:
-        return 1
+        return self._runtime.gpu.card.index + 1
 
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> str:
-        if index:
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
+        if index >= self.nvmlDeviceGetCount():
             raise real.NVMLError(real.NVML_ERROR_INVALID_ARGUMENT)
-        return HANDLE
+        return index
 
-    def nvmlDeviceGetName(self, handle: object) -> str:
+    def nvmlDeviceGetName(self, handle: int) -> str:
         return self._runtime.gpu.card.name
 
-    def nvmlDeviceGetUUID(self, handle: object) -> str:
-        return ("MIG-" if self._runtime.gpu.card.mig else "GPU-") + UUID
+    def nvmlDeviceGetUUID(self, handle: int) -> str:
+        return ("MIG-" if self._runtime.gpu.card.mig else "GPU-") + uuid(handle)
 
     def nvmlSystemGetDriverVersion(self) -> str:
         return "590.01"
 
-    def nvmlDeviceIsMigDeviceHandle(self, handle: object) -> int:
+    def nvmlDeviceIsMigDeviceHandle(self, handle: int) -> int:
         return int(self._runtime.gpu.card.mig)
 
-    def nvmlDeviceGetMigMode(self, handle: object) -> list[int]:
+    def nvmlDeviceGetMigMode(self, handle: int) -> list[int]:
         return [int(self._runtime.gpu.card.mig)] * 2
 
-    def nvmlDeviceGetTotalEnergyConsumption(self, handle: object) -> int:
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: int) -> int:
         self._whole_card()
         self._energy += ENERGY_STEP
         return self._energy
 
-    def nvmlDeviceGetMemoryInfo(self, handle: object, version: int | None = None) -> SimpleNamespace:
+    def nvmlDeviceGetMemoryInfo(self, handle: int, version: int | None = None) -> SimpleNamespace:
         gpu = self._runtime.gpu
         others = gpu.card.compute_processes + gpu.card.graphics_processes
-        used = others * OTHER_BYTES + (CONTEXT_BYTES + gpu.memory.reserved if gpu.initialized else 0)
+        own = CONTEXT_BYTES + gpu.memory.reserved if gpu.initialized else 0
+        used = others * OTHER_BYTES + own if handle == gpu.card.index else 0
         total = gpu.card.memory_bytes
         free = total - used - DRIVER_BYTES
         if version is None:  # the first version counts what the driver keeps as used
             return SimpleNamespace(total=total, used=used + DRIVER_BYTES, free=free)
         return SimpleNamespace(total=total, used=used, free=free, reserved=DRIVER_BYTES, version=version)
 
-    def nvmlDeviceGetComputeRunningProcesses(self, handle: object) -> list[SimpleNamespace]:
+    def nvmlDeviceGetComputeRunningProcesses(self, handle: int) -> list[SimpleNamespace]:
         gpu = self._runtime.gpu
+        if handle != gpu.card.index:
+            return []
         own = [os.getpid()] if gpu.initialized else []
         return [_process(pid) for pid in (*own, *range(OTHER_PROCESS, OTHER_PROCESS + gpu.card.compute_processes))]
 
-    def nvmlDeviceGetGraphicsRunningProcesses(self, handle: object) -> list[SimpleNamespace]:
+    def nvmlDeviceGetGraphicsRunningProcesses(self, handle: int) -> list[SimpleNamespace]:
         first = OTHER_PROCESS + 100
         return [_process(pid) for pid in range(first, first + self._runtime.gpu.card.graphics_processes)]
 
-    def nvmlDeviceGetViolationStatus(self, handle: object, policy: int) -> SimpleNamespace:
+    def nvmlDeviceGetViolationStatus(self, handle: int, policy: int) -> SimpleNamespace:
         self._whole_card()
         return SimpleNamespace(referenceTime=0, violationTime=0)
 
-    def nvmlDeviceGetTemperature(self, handle: object, sensor: int) -> int:
+    def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> int:
         self._whole_card()
         return 40
 

@@ -17,7 +17,7 @@ import torch
 
 from tests.gpu import runtime as answers
 from tests.gpu.card import Card, Gpu
-from tests.gpu.device import CUDA, MadeUpDevice
+from tests.gpu.device import MadeUpDevice
 from tests.gpu.driver import Driver
 from tests.gpu.runtime import Runtime
 
@@ -73,10 +73,10 @@ def _install_paging(gpu: Gpu, patch: answers.Patch) -> None:
     """Memory that CUDA pages, which bitsandbytes asks for by way of its library for CUDA."""
     import bitsandbytes.functional as library
 
-    def get_paged(*shape: int, dtype: torch.dtype = torch.float32, device: torch.device = CUDA) -> torch.Tensor:
+    def get_paged(*shape: int, dtype: torch.dtype = torch.float32, device: torch.device = gpu.device) -> torch.Tensor:
         gpu.note("get_paged", shape)
         tensor: Any = torch.zeros(*shape, dtype=dtype, device=device)
-        tensor.is_paged, tensor.page_deviceid = True, 0
+        tensor.is_paged, tensor.page_deviceid = True, gpu.card.index
         return tensor  # type: ignore[no-any-return]
 
     patch(library, "get_paged", get_paged)

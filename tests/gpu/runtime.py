@@ -1,20 +1,23 @@
 """torch.cuda, torch.accelerator, events and autocast as they answer where there is the made-up GPU."""
 
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 
-from tests.gpu.card import CONTEXT_BYTES, Gpu
-from tests.gpu.device import CUDA
+from tests.gpu.card import CONTEXT_BYTES, Gpu, Memory
 
 #: Events that the device is behind the host.
 LAG = 2
-UUID = "1b2c3d4e-0000-4000-8000-00000000abcd"
 Patch = Callable[[Any, str, Any], None]
+
+
+def uuid(index: int) -> str:
+    """Of a GPU, without what it begins with in NVML."""
+    return f"1b2c3d4e-0000-4000-8000-{index:012}"
 
 
 class Runtime:
@@ -25,6 +28,10 @@ class Runtime:
     def _asked(self, name: str, detail: object = "") -> Gpu:
         self.gpu.note(name, detail)
         return self.gpu
+
+    def _memory(self, name: str, device: object) -> Memory:
+        self.gpu.note(name, device)
+        return self.gpu.memory if self.gpu.is_meant(device) else Memory()
 
     def _begun(self, name: str, detail: object = "") -> Gpu:
         self.gpu.begin()
@@ -40,39 +47,40 @@ class Runtime:
         self.gpu.begin()
 
     def device_count(self) -> int:
-        return 1
+        return self.gpu.card.index + 1
 
     def current_device(self) -> int:
         self.gpu.begin()
-        return 0
+        return self.gpu.current
 
     def set_device(self, device: object) -> None:
-        self._begun("set_device", device)
+        self._begun("set_device", device).current = self.gpu.index_of(device)
 
     def synchronize(self, device: object = None) -> None:
         self._begun("synchronize", device)
-        self.gpu.wait()
+        if self.gpu.is_meant(device):
+            self.gpu.wait()
 
     def memory_allocated(self, device: object = None) -> int:
-        return self._asked("memory_allocated", device).memory.allocated
+        return self._memory("memory_allocated", device).allocated
 
     def max_memory_allocated(self, device: object = None) -> int:
-        return self._asked("max_memory_allocated", device).memory.peak_allocated
+        return self._memory("max_memory_allocated", device).peak_allocated
 
     def memory_reserved(self, device: object = None) -> int:
-        return self._asked("memory_reserved", device).memory.reserved
+        return self._memory("memory_reserved", device).reserved
 
     def max_memory_reserved(self, device: object = None) -> int:
-        return self._asked("max_memory_reserved", device).memory.peak_reserved
+        return self._memory("max_memory_reserved", device).peak_reserved
 
     def memory_stats(self, device: object = None) -> dict[str, int]:
-        self._asked("memory_stats", device)
-        return self.gpu.memory.stats() if self.gpu.initialized else {}
+        memory = self._memory("memory_stats", device)
+        return memory.stats() if self.gpu.initialized else {}
 
     def reset_peak_memory_stats(self, device: object = None) -> None:
         if not self.gpu.initialized:
             raise RuntimeError("Invalid device argument 0: did you call init?")
-        self._asked("reset_peak_memory_stats", device).memory.restart_peaks()
+        self._memory("reset_peak_memory_stats", device).restart_peaks()
 
     def reset_peaks_if_begun(self, device: object = None) -> None:
         if self.gpu.initialized:
@@ -83,8 +91,8 @@ class Runtime:
             self._asked("empty_cache").memory.empty_cache()
 
     def mem_get_info(self, device: object = None) -> tuple[int, int]:
-        gpu = self._begun("mem_get_info", device)
-        return gpu.card.memory_bytes - CONTEXT_BYTES - gpu.memory.reserved, gpu.card.memory_bytes
+        total = self._begun("mem_get_info", device).card.memory_bytes
+        return total - CONTEXT_BYTES - self._memory("mem_get_info", device).reserved, total
 
     def get_device_name(self, device: object = None) -> str:
         return self._begun("get_device_name", device).card.name
@@ -101,7 +109,7 @@ class Runtime:
             minor=minor,
             total_memory=card.memory_bytes,
             multi_processor_count=132,
-            uuid=UUID,
+            uuid=uuid(self.gpu.index_of(device)),
         )
 
     def is_bf16_supported(self, including_emulation: bool = True) -> bool:
@@ -123,13 +131,14 @@ class Runtime:
 
     manual_seed_all = manual_seed
 
-    def device(self, device: object) -> nullcontext[None]:
-        del device
-        return nullcontext()
+    @contextmanager
+    def device(self, device: object) -> Iterator[None]:
+        before, self.gpu.current = self.gpu.current, self.gpu.index_of(device)
+        yield
+        self.gpu.current = before
 
     def current_stream(self, device: object = None) -> SimpleNamespace:
-        del device
-        return SimpleNamespace(device=CUDA, synchronize=self.synchronize, is_capturing=lambda: False)
+        return SimpleNamespace(is_made_up=self.gpu.is_meant(device), is_capturing=lambda: False)
 
     def current_accelerator(self, check_available: bool = False) -> torch.device:
         return torch.device("cuda")
@@ -151,11 +160,13 @@ class Event:
         self._at: float | None = None
         self.done = False
 
-    def record(self, stream: object = None) -> None:
-        del stream
+    def record(self, stream: SimpleNamespace | None = None) -> None:
         self._gpu.begin()
-        self._gpu.note("event.record")
-        self._at, self.done = time.perf_counter(), False
+        on_idle = not (self._gpu.is_meant(None) if stream is None else stream.is_made_up)
+        self._gpu.note("event.record", "on an idle GPU" if on_idle else "")
+        self._at, self.done = time.perf_counter(), on_idle
+        if on_idle:
+            return
         self._gpu.queued.append(self)
         while len(self._gpu.queued) > LAG:
             self._gpu.queued.pop(0).done = True
@@ -208,9 +219,7 @@ def install(runtime: Runtime, patch: Patch) -> None:
     for name in (*OF_BOTH, "current_accelerator", "current_stream"):
         patch(torch.accelerator, name, getattr(runtime, name))
     accelerator = {
-        "reset_peak_memory_stats": lambda device=None: (
-            runtime.gpu.initialized and runtime.reset_peak_memory_stats(device)
-        ),
+        "reset_peak_memory_stats": runtime.reset_peaks_if_begun,
         "current_device_index": runtime.current_device,
         "set_device_index": runtime.set_device,
         "get_memory_info": runtime.mem_get_info,

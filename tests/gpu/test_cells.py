@@ -179,7 +179,7 @@ class TestSteps:
     def test_nothing_waits_for_the_device_within_a_step(self, case: str, place: Place) -> None:
         for key, ran in place.cells(case).items():
             waits = [call for call in ran.within(TRAINING, without=SNAPSHOT) if call.name == "wait"]
-            found = [place for call in waits if (place := (call.detail, call.stack[0])) != OF_PEFT.get(key[1])]
+            found = [told for call in waits if (told := (call.detail, call.stack[0])) != OF_PEFT.get(key[1])]
             assert found == ([("tolist", TRAINING)] if ran.record["training"] else []), key
 
     @pytest.mark.parametrize("case", ["encoders", "older", "silent", "half", "asked"])
@@ -188,6 +188,18 @@ class TestSteps:
             copies = [call.detail for call in ran.within(BATCH) if call.name == "copy" and TRAINING in call.stack]
             assert set(copies) <= {"host to device, pinned, non-blocking"}, key
             assert len(copies) >= (2 * STEPS if ran.record["training"] else 0)
+
+
+def test_the_gpu_that_is_named_is_measured_and_no_other(place: Place) -> None:
+    ran = place.cell("second")
+    assert [call for call in ran.calls if call.name == "event.record" and call.detail] == []
+    for call in ran.calls:
+        if "memory" in call.name or call.name == "synchronize":
+            assert call.detail in ("cuda:1", "None"), call
+    assert all(ledger["cuda_context_bytes"] == CONTEXT_BYTES for ledger in ran.record["memory"])
+    assert min(phase["peak_cuda_allocated_bytes"] for phase in ran.record["phases"][2:]) > 0
+    for earlier, call in zip(ran.calls, ran.calls[1:], strict=False):
+        assert call.name != "event.elapsed_time" or earlier.name in (call.name, "synchronize")
 
 
 class TestFailures:
@@ -202,6 +214,11 @@ class TestFailures:
         ran = place.cell(case)
         assert "fault" in names(ran.calls, "fault")
         assert (ran.record["status"], ran.record["failure"]["phase"]) == ("oom", phase), ran.record["failure"]
+
+    def test_a_smaller_batch_is_run_where_that_is_asked_for(self, place: Place) -> None:
+        record = place.cell("smaller").record
+        assert record["status"] == "ok", record["failure"]
+        assert (record["study_batch_size"], record["cell"]["train"]["batch_size"]) == (TRAIN["batch_size"], 2)
 
     def test_no_room_for_the_large_matmul_costs_its_figure_alone(self, place: Place) -> None:
         ran = place.cell("full when calibrated")

@@ -151,6 +151,23 @@ class TestMemory:
             pynvml.nvmlDeviceGetFanSpeed(handle)
 
 
+def test_one_of_several_is_told_from_the_idle_ones() -> None:
+    with made_up_gpu(Card(index=1)):
+        import pynvml as driver
+
+        assert torch.cuda.device_count() == driver.nvmlDeviceGetCount() == 2
+        block = torch.ones(MIB, dtype=torch.uint8, device="cuda:1")
+        assert block.device == torch.device("cuda", 1)
+        assert (torch.cuda.memory_allocated("cuda:1"), torch.cuda.memory_allocated()) == (MIB, 0)
+        with pytest.raises(NotImplementedError):
+            torch.ones(1, device="cuda")
+        torch.accelerator.set_device_index(1)
+        assert torch.ones(1, device="cuda").device == block.device
+        first, second = (driver.nvmlDeviceGetHandleByIndex(index) for index in (0, 1))
+        assert driver.nvmlDeviceGetMemoryInfo(first, driver.nvmlMemory_v2).used == 0
+        assert driver.nvmlDeviceGetMemoryInfo(second, driver.nvmlMemory_v2).used > MIB
+
+
 class TestEvents:
     @pytest.mark.parametrize("offered", ["cuda", "any"])
     def test_are_read_when_the_device_has_come_to_them(self, offered: str, gpu: Gpu) -> None:

@@ -53,7 +53,7 @@ class Log:
     def cell_ended(self, cell: Cell, record: Record) -> None:
         if self._gpu is not None:
             calls = [asdict(call) for call in self._gpu.log[self._from :]]
-            (self._folder.cell(cell.id).path / "calls.json").write_text(json.dumps(calls), encoding="utf-8")
+            (self._folder.cell(record.cell_id).path / "calls.json").write_text(json.dumps(calls), encoding="utf-8")
 
 
 @contextmanager
@@ -78,9 +78,11 @@ def main(place: Path, device: str, names: Sequence[str]) -> None:
         started = time.monotonic()
         case, folder = CASES[name], place / device / name
         with _gpu(case, device) as gpu:
-            request = Request(study=case.study(name, place, device), base=place, folder=folder)
-            for record in run(request, InlineExecutor, Log(gpu, RunFolder(folder))):
-                print(name, record.cell_id, record.status, record.failure and record.failure.message[:200])
+            study = case.study(name, place, device)
+            for again in (False, True)[: 1 + case.tried_again]:
+                request = Request(study=study, base=place, folder=folder, retry_oom=again)
+                for record in run(request, InlineExecutor, Log(gpu, RunFolder(folder))):
+                    print(name, record.cell_id, record.status, record.failure and record.failure.message[:200])
         if device == "cpu":
             _plan_for_gpu(case.study(name, place, "cuda"), place)
         print(f"{name}: {time.monotonic() - started:.1f} s", flush=True)
