@@ -46,8 +46,8 @@ def check_cells(folder: Path, requested_at: float) -> None:
     del requested_at
     cells = [Cell.model_validate(cell) for cell in _request(folder)]
     problems: list[str] = []
-    for wanted in {cell.device: None for cell in cells}:
-        _attempt(problems, partial(device_for, wanted))
+    for cell in {f"{c.device}{c.train.precision}": c for c in cells}.values():
+        _attempt(problems, partial(_check_device, cell))
     if problems:  # what else is wrong may hang on the device
         write_json(folder / "answer.json", problems)
         return
@@ -62,6 +62,17 @@ def check_cells(folder: Path, requested_at: float) -> None:
         for cell in {f"{c.model.fingerprint}{c.dataset}{c.data}{c.prompt}": c for c in asked}.values():
             _attempt(problems, partial(_check_prompt, cell))
     write_json(folder / "answer.json", problems)
+
+
+def _check_device(cell: Cell) -> None:
+    """The device is there, and computes in the precision that is asked for.
+
+    Raises:
+        StudyError: it does not.
+    """
+    if device_for(cell.device).type == "cpu" and cell.train.precision == "fp16":
+        # A matmul of 2048 rows took minutes here, where one in fp32 takes a fraction of a second.
+        raise StudyError('train.precision = "fp16" is for GPUs, and this study runs on a CPU; set "auto"')
 
 
 def _check_model(cell: Cell) -> None:
