@@ -36,6 +36,7 @@ class Card:
     """A GPU to make up.
 
     Attributes:
+        name: as the driver says it.
         index: in CUDA's order; those before it are alike and idle.
         capability: compute capability.
         memory_bytes: of the card.

@@ -93,15 +93,12 @@ class MadeUpDevice(TorchFunctionMode):
         if placed:
             self.gpu.begin()
             self.gpu.work()
-        if name in WAITS and any(on_gpu):
-            self.gpu.note("wait", name)
-            self.gpu.wait()
-        if name in ("__getitem__", "__setitem__") and any(on_gpu) and _picks_by_mask(args[1]):
-            self.gpu.note("wait", "index by a mask")
+        if any(on_gpu):
+            self._note_wait(name, args)
         result = func(*map(_on_host, args), **{key: _on_host(value) for key, value in words.items()})
         if name in MATMULS and placed:
             self.gpu.memory.take_workspace("backward" if self._in_backward else "forward", self.gpu.workspace_bytes())
-        if placed and name in FROM_NUMBERS and not any(on_gpu):
+        if placed and name in FROM_NUMBERS and not any(on_gpu) and result.numel():
             self._note_copy("host to device", False, False)
         return self._place(result, placed, wanted)
 
@@ -141,6 +138,12 @@ class MadeUpDevice(TorchFunctionMode):
                 "Expected all tensors to be on the same device, but found at least two devices, "
                 f"{self.gpu.device} and cpu! (in {name})"
             )
+
+    def _note_wait(self, name: str, args: Sequence[Any]) -> None:
+        by_mask = name in ("__getitem__", "__setitem__") and any(part.dtype == torch.bool for part in _tensors(args[1]))
+        if by_mask or name in WAITS:
+            self.gpu.note("wait", "index by a mask" if by_mask else name)
+            self.gpu.wait()
 
     def _note_copy(self, direction: str, pinned: bool, non_blocking: bool) -> None:
         memory = "pinned" if pinned else "pageable"
@@ -255,7 +258,3 @@ def _on_host(value: Any) -> Any:
     if isinstance(value, str) and (value == "cuda" or value.startswith("cuda:")):
         return "cpu"
     return value
-
-
-def _picks_by_mask(index: Any) -> bool:
-    return any(part.dtype == torch.bool for part in _tensors(index))

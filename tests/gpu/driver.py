@@ -112,6 +112,16 @@ class Driver(ModuleType):
         self._whole_card()
         return SimpleNamespace(referenceTime=0, violationTime=0)
 
+    def nvmlDeviceGetMPSComputeRunningProcesses(self, handle: int) -> list[SimpleNamespace]:
+        return []
+
+    def nvmlDeviceGetMaxMigDeviceCount(self, handle: int) -> int:
+        return 0
+
+    def nvmlDeviceGetUtilizationRates(self, handle: int) -> SimpleNamespace:
+        self._whole_card()
+        return SimpleNamespace(gpu=50, memory=10)
+
     def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> int:
         self._whole_card()
         return 40

@@ -91,6 +91,7 @@ class TestLog:
         host.pin_memory().to(CUDA, non_blocking=True)
         host.to(CUDA).cpu()
         torch.tensor([1, 2], device=CUDA)
+        torch.tensor([], device=CUDA)
         assert told(gpu, "copy") == [
             "host to device, pageable, non-blocking", "host to device, pinned, non-blocking",
             "host to device, pageable, blocking", "device to host, pageable, blocking",
