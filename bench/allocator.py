@@ -25,8 +25,8 @@ def keep_freed_memory() -> bool:
 
 def release_freed_memory() -> None:
     """Hand free memory back once, so that a peak that is restarted now starts from what is in use."""
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+    if torch.accelerator.is_available():
+        torch.accelerator.empty_cache()  # does nothing where nothing was allocated yet, and starts no device
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)

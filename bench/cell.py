@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from bench.sources import DatasetSource, ModelSource
-from bench.study import DataSettings, Frozen, Limits, PromptSettings, TrainSettings
+from bench.study import DataSettings, Device, Frozen, Limits, PromptSettings, TrainSettings
 
 #: Settings that came after the first release, with the value that stands for what was done before: it changes no id.
 ADDED: tuple[tuple[str, str, Any], ...] = (
@@ -52,7 +52,7 @@ class Cell(Frozen):
     method: MethodSource
     seed: int = Field(ge=0)
     repeat: int = Field(0, ge=0, description="which of several measurements of one cell, from 0")
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     data: DataSettings
     train: TrainSettings
     prompt: PromptSettings | None = Field(None, description="how a causal model is asked; null for an encoder")

@@ -59,7 +59,7 @@ def _add_plan(verb: argparse.ArgumentParser) -> None:
     _add_plugin(verb)
     _add_only(verb)
     verb.add_argument(
-        "--device", choices=("cpu", "cuda"), help="whose memory to predict, in place of the study's device"
+        "--device", metavar="DEVICE", help="whose memory to predict, in place of the study's: auto, cpu, cuda or cuda:N"
     )
     verb.add_argument(
         "--no-memory", action="store_true", help="leave predicted memory out, which takes most of the time"

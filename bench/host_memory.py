@@ -10,8 +10,6 @@ PROCESS = Path("/proc/self")
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 #: A control group without a limit of version 1 states the largest multiple of a page that a signed integer holds.
 NO_LIMIT_BYTES = 2**62
-#: What an allocator says last that has nothing left: PyTorch's, the kernel's refusals, C++'s, Python's.
-NO_MEMORY = ("DefaultCPUAllocator", "not enough memory", "Cannot allocate memory", "std::bad_alloc", "MemoryError")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +25,6 @@ class HostLimit:
     bytes: int
     named: str
     base_bytes: int
-
-
-def says_no_memory(text: str) -> bool:
-    """Whether the words of an error are those of an allocator that has nothing left."""
-    return any(words in text for words in NO_MEMORY)
 
 
 def limit_data(memory_bytes: int) -> None:

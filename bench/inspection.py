@@ -11,6 +11,7 @@ from bench import __version__, registry
 from bench.cell import Cell, MethodSource
 from bench.errors import PluginError, RequestError, StudyError
 from bench.expand import prompt_for, texts_for
+from bench.hidden_gpus import gpus_hidden
 from bench.method import Method
 from bench.sources import catalog, resolve_dataset, resolve_model
 from bench.study import Grid, Study, load_study, shipped_studies, study_base
@@ -23,7 +24,8 @@ def show_methods(plugin_files: Sequence[Path], console: Console) -> bool:
         try:
             if plugin.error is not None:
                 raise PluginError(plugin.error)
-            method = registry.load(name, plugin.path)
+            with gpus_hidden():  # what it imports would start CUDA
+                method = registry.load(name, plugin.path)
         except RequestError as error:
             console.print(f"[red]{name}[/] ({plugin.origin}) skipped: {escape(str(error))}")
             intact = False
@@ -45,18 +47,16 @@ def show_doctor(plugin_files: Sequence[Path], data_root: Path | None, console: C
     import torch
 
     from bench.data.tokens import cache_folder
-    from bench.measure.machine import computes_bf16, describe
+    from bench.gpu_report import device_lines
+    from bench.measure.machine import describe
     from bench.model import fetch
 
-    device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
-    machine = describe(device)
-    precision = "bf16" if computes_bf16(device) else "fp32 (no native bf16)"
+    machine = describe(torch.device("cpu"))
     lines = {
         "tunebench": f"{__version__}, commit {machine.commit or 'unknown'}{' with changes' if machine.dirty else ''}",
         "python": machine.python,
-        "device": machine.gpu or f"CPU {machine.cpu}",
-        "cores and memory": f"{machine.cores} cores, {machine.memory_bytes / 1e9:.1f} GB",
-        "precision auto": precision,
+        "cpu": f"{machine.cpu}, {machine.cores} cores, {machine.memory_bytes / 1e9:.1f} GB",
+        **device_lines(),
         "packages": ", ".join(f"{name} {found}" for name, found in machine.packages.items()),
         "hub": os.environ.get("HF_ENDPOINT", "the default endpoint") + _offline(),
         "token cache": str(cache_folder()),

@@ -46,8 +46,11 @@ def check_cells(folder: Path, requested_at: float) -> None:
     del requested_at
     cells = [Cell.model_validate(cell) for cell in _request(folder)]
     problems: list[str] = []
-    if any(cell.device == "cuda" for cell in cells) and not torch.cuda.is_available():
-        problems.append('device = "cuda", but torch sees no CUDA device; set device = "auto" or "cpu"')
+    for wanted in {cell.device: None for cell in cells}:
+        _attempt(problems, partial(device_for, wanted))
+    if problems:  # what else is wrong may hang on the device
+        write_json(folder / "answer.json", problems)
+        return
     if any(cell.limits.cell_memory_bytes for cell in cells) and sys.platform != "linux":
         problems.append("limits.cell_memory_bytes needs Linux; take it out of the study")
     for cell in {f"{c.dataset}{c.data}": c for c in cells}.values():

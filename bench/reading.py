@@ -164,7 +164,7 @@ class Reading:
         """What a causal model answers to each text of a split, the class that each answer names, and the times."""
         assert self.prompt is not None, "an encoder writes nothing"
         writer = Writer(model.eval(), self.prompt, self.tokenizer)
-        batches, log = self.batches(split), StepLog()
+        batches, log = [batch.pinned_for(device) for batch in self.batches(split)], StepLog()
         answers = [""] * len(self.dataset.splits[split])
         writer.answers(batches[0].to(device))  # computes the prefix and warms kernels up, out of the time
         with held_garbage_collection():

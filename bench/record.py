@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from bench.cell import Cell
+from bench.out_of_memory import Memory
 from bench.study import Frozen
 
 SCHEMA_VERSION = 1
@@ -25,6 +26,9 @@ class Failure(Frozen):
     type: str = Field(description="exception class, signal or limit")
     message: str
     log: str = Field("stderr.txt", description="file in the cell's folder with the whole story")
+    memory: Memory | None = Field(
+        None, description="out of memory: whose has run out; null in a record that is older than this field"
+    )
     fitting_batch_size: int | None = Field(
         None, description="out of memory: the largest batch that the plan says would fit; 0 where none does"
     )
@@ -145,7 +149,9 @@ class MemoryLedger(Frozen):
     activations_bytes: int
     workspace_bytes: int = Field(description="what operators hold while they run, and other temporary tensors")
     allocator_slack_bytes: int | None = Field(description="CUDA: reserved minus allocated; null on a CPU")
-    cuda_context_bytes: int | None = Field(description="CUDA: on the device for this process minus reserved")
+    cuda_context_bytes: int | None = Field(
+        description="CUDA: what came to the device with this process, minus reserved"
+    )
     process_bytes: int | None = Field(description="CPU: resident before the weights: interpreter and libraries")
     unattributed_bytes: int = Field(description="the rest; on a CPU gaps of the heap and what libraries hold")
     peak_bytes: int = Field(description="CUDA: of the device where it is known, else reserved; CPU: VmHWM")
@@ -199,7 +205,10 @@ class Machine(Frozen):
     memory_bytes: int
     system: str
     python: str
-    gpu: str | None
+    gpu: str | None = Field(description="name; null on a CPU")
+    gpu_index: int | None = Field(None, description="in CUDA's order; null on a CPU and in older records")
+    gpu_uuid: str | None = Field(None, description="GPU-... or MIG-..., as nvidia-smi takes it; null likewise")
+    gpus: int | None = Field(None, description="that CUDA sees, of which this is one; null likewise")
     driver: str | None
     device: Literal["cpu", "cuda"]
     threads: int = Field(description="threads that torch computes with")
@@ -230,6 +239,9 @@ class Record(Frozen):
     latency: tuple[Latency, ...] = Field((), description="of inference: at batch 1, then at the study's batch")
     matmul_flops_per_second: float | None = Field(None, description="of a large matmul here, at this precision")
     memory: tuple[MemoryLedger, ...] = Field((), description="what the peaks are made of, from a pass of its own")
+    attention_kernels: tuple[str, ...] = Field(
+        (), description="that ran: flash, efficient, cudnn or math of PyTorch, eager of the model; empty: unknown"
+    )
     checks: tuple[Check, ...] = Field((), description="the audit stamp: suspect where one is; no checks: unstamped")
     quality: Quality | None = Field(None, description="of a causal model: by label likelihood")
     generation: Generation | None = Field(None, description="of a causal model: by what it writes")

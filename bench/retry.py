@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from bench.cell import Cell
+from bench.out_of_memory import Memory, memory_that_ran_out
 from bench.record import Failure, Record
 
 #: The batch that a phase holds; of one that is in neither row, no batch settles what it takes.
@@ -28,6 +29,11 @@ def failed_batch(cell: Cell, phase: str) -> int | None:
     if phase in TRAINING:
         return cell.train.batch_size
     return cell.train.inference_batch_size if phase in PREDICTING else None
+
+
+def memory_of(failure: Failure) -> Memory:
+    """The memory that ran out; of a record from before ``Failure.memory`` it is told by the words."""
+    return failure.memory or memory_that_ran_out(f"{failure.type}: {failure.message}") or "host"
 
 
 def reduced(cell: Cell, batch_size: int) -> Cell:

@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from bench.errors import StudyError, UnknownNameError, printable
 from bench.toml_file import read_toml
@@ -36,6 +45,24 @@ def _readable(text: str) -> str:
 #: A catalog name, a name defined in the study, a hub id or a local folder.
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=400), AfterValidator(_readable)]
 Place = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_readable)]
+
+
+#: What a study computes on.
+DEVICE = r"auto|cpu|cuda(:(0|[1-9][0-9]{0,2}))?"
+
+
+def a_device(text: str) -> str:
+    """The same text.
+
+    Raises:
+        ValueError: no study can compute on that.
+    """
+    if not re.fullmatch(DEVICE, text):
+        raise ValueError('must be "auto", "cpu", "cuda" or "cuda:N", the GPU of index N, e.g. "cuda:1"')
+    return text
+
+
+Device = Annotated[str, AfterValidator(a_device), WithJsonSchema({"type": "string", "pattern": f"^({DEVICE})$"})]
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
@@ -311,7 +338,7 @@ class Study(Frozen):
     name: Slug
     title: str = Field("", max_length=200)
     notes: str = Field("", max_length=10_000, description="what a reader of the table must know")
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = Field("auto", description="auto: GPU 0 where CUDA has one; cuda is GPU 0, cuda:1 the next")
     grid: tuple[Grid, ...] = Field(min_length=1)
     data: DataSettings = DataSettings()
     train: TrainSettings = TrainSettings()

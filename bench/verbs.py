@@ -229,9 +229,11 @@ def explain(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from bench.explain.command import run_explain
+    from bench.hidden_gpus import gpus_hidden
 
     page, plugin_files = arguments.html, arguments.plugin
-    run_explain(arguments.run_folder, arguments.cell, arguments.text, page, Console(), plugin_files)
+    with gpus_hidden():  # a model is explained on the CPU
+        run_explain(arguments.run_folder, arguments.cell, arguments.text, page, Console(), plugin_files)
     return OK
 
 

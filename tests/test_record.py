@@ -48,6 +48,15 @@ def test_a_record_from_before_validation_points_is_read() -> None:
     assert found.cell.id == found.cell_id
 
 
+def test_a_record_from_before_the_first_gpu_is_read() -> None:
+    content = json.loads(Record.model_validate(minimal()).model_dump_json())
+    del content["attention_kernels"], content["failure"]["memory"]
+    found = Record.model_validate(content)
+    assert found == Record.model_validate(minimal())
+    assert found.failure is not None
+    assert (found.attention_kernels, found.failure.memory) == ((), None)
+
+
 def test_what_is_unknown_is_null_and_never_absent() -> None:
     content = json.loads(Record.model_validate(minimal()).model_dump_json())
     assert set(content) == set(Record.model_fields)

@@ -7,8 +7,8 @@ import pytest
 
 from bench.cell import Cell
 from bench.errors import RequestError
-from bench.record import Record
-from bench.retry import Fitting, as_of_study, failed_batch, is_of, reduced, with_fitting
+from bench.record import Failure, Record
+from bench.retry import Fitting, as_of_study, failed_batch, is_of, memory_of, reduced, with_fitting
 from bench.runner.smaller import Smaller
 from tests.report.conftest import _record
 
@@ -161,3 +161,19 @@ class TestSmaller:
         plan, cell = Plan(), cell_of()
         assert plan.smaller.of(cell, record) == cell
         assert plan.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("told", "memory"),
+    [
+        ({"type": "RuntimeError", "message": "CUDA error: out of memory", "memory": "host"}, "host"),
+        ({"type": "OutOfMemoryError", "message": "Tried to allocate 2.00 GiB"}, "gpu"),
+        ({"type": "RuntimeError", "message": "out of memory in train at batch 8; x\nCUDA error: out of memory"}, "gpu"),
+        ({"type": "RuntimeError", "message": "DefaultCPUAllocator: can't allocate"}, "host"),
+        ({"type": "signal 9", "message": "the kernel killed the worker"}, "host"),
+    ],
+)
+def test_whose_memory_ran_out_is_read_from_older_records_too(told: dict[str, Any], memory: str) -> None:
+    failure = Failure.model_validate({"phase": "train", **told})
+    assert memory_of(failure) == memory
+    assert memory_of(failure.model_copy(update={"fitting_batch_size": 4})) == memory

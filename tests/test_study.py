@@ -232,3 +232,16 @@ def test_any_bytes_are_a_study_or_a_study_error(tmp_path: Path, content: bytes) 
     path.write_bytes(content)
     with pytest.raises(StudyError, match=r"any\.toml"):
         load_study(str(path))
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:0", "cuda:12"])
+def test_devices(device: str) -> None:
+    assert study(device=device).device == device
+
+
+@pytest.mark.parametrize("device", ["mps", "gpu", "cuda:", "cuda:-1", "cuda:01", "cuda:1000", "CUDA", "cuda:1 ", ""])
+def test_other_devices_are_refused_and_those_that_do_are_named(tmp_path: Path, device: str) -> None:
+    said = refused(tmp_path, f"device = '{device}'\n{GRID}")
+    assert said == (
+        f'device: must be "auto", "cpu", "cuda" or "cuda:N", the GPU of index N, e.g. "cuda:1", got {device!r}'
+    )

@@ -56,6 +56,8 @@ class Writer:
         logits, mask, positions = asked.logits, asked.mask, asked.next_positions[:, None]
         written = [logits.argmax(dim=-1, keepdim=True)]
         ended = torch.isin(written[-1], stops)
+        # The host waits for each token here: answers are short, and a token after the end of all costs more than the
+        # wait, which a model that generates anywhere else has too.
         while len(written) < steps and not bool(ended.all()):
             mask = None if mask is None else torch.cat([mask, torch.ones_like(written[-1])], dim=1)
             logits = self.asked_model.forward(written[-1], mask, positions, asked.cache, keep=1)[:, -1]

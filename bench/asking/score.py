@@ -5,7 +5,7 @@ distinct starts of labels, as a tree: a token sees the prompt, the tokens that l
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import torch
@@ -28,12 +28,18 @@ class LabelTree:
         depths: tokens before it in its label, shape (N,).
         sees: bool, shape (N, N): node i attends to node j, on the way to it or itself.
         steps: of each label token but the first: label, node it follows, token id; shape (steps, 3).
+        first: token id that each label begins with, shape (C,).
+        lengths: tokens of each label, shape (C,).
+        labels: token ids of all labels, one after the other, shape (sum of lengths,).
     """
 
     tokens: Tensor
     depths: Tensor
     sees: Tensor
     steps: Tensor
+    first: Tensor
+    lengths: Tensor
+    labels: Tensor
 
     @classmethod
     def of(cls, label_ids: Sequence[Ids]) -> "LabelTree":
@@ -49,11 +55,14 @@ class LabelTree:
             torch.tensor([len(start) - 1 for start in starts], dtype=torch.int64),
             torch.tensor(sees, dtype=torch.bool).view(len(starts), len(starts)),
             torch.tensor(steps, dtype=torch.int64).view(-1, 3),
+            torch.tensor([ids[0] for ids in label_ids], dtype=torch.int64),
+            torch.tensor([len(ids) for ids in label_ids], dtype=torch.int64),
+            torch.tensor([token for ids in label_ids for token in ids], dtype=torch.int64),
         )
 
     def to(self, device: torch.device) -> "LabelTree":
         """The same tree on a device."""
-        return LabelTree(*(tensor.to(device) for tensor in (self.tokens, self.depths, self.sees, self.steps)))
+        return LabelTree(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 class LabelScorer:
@@ -89,15 +98,14 @@ class LabelScorer:
         """
         device = batch.input_ids.device
         if self.tree.tokens.device != device:
-            self.tree = self.tree.to(device)
+            self.tree = self.tree.to(device)  # once: a copy makes the host wait
         asked = self.asked_model.ask(batch, following=self.prompt.longest_label - 1)
-        first = torch.tensor([ids[0] for ids in self.prompt.label_ids], device=device)
-        scores = _log_likelihoods(asked.logits)[:, first]
+        scores = _log_likelihoods(asked.logits)[:, self.tree.first]
         if len(self.tree.tokens):
             tree = self.asked_model.takes_positions and self.asked_model.attention in TREE_ATTENTION
             scores = scores + (self._rest_by_tree(asked) if tree else self._rest_by_label(asked))
         if self.normalization == "tokens":
-            scores = scores / torch.tensor([len(ids) for ids in self.prompt.label_ids], device=device)
+            scores = scores / self.tree.lengths
         return scores
 
     def _rest_by_tree(self, asked: Asked) -> Tensor:
@@ -125,10 +133,10 @@ class LabelScorer:
         """The same by one pass a label, for models that take no such mask or no positions."""
         rows, labels = len(asked.logits), self.prompt.label_ids
         rest = torch.zeros(rows, len(labels), device=asked.logits.device)
-        for label, ids in enumerate(labels):
+        answers = self.tree.labels.split([len(ids) for ids in labels])
+        for label, (ids, answer) in enumerate(zip(labels, answers, strict=True)):
             if len(ids) == 1:
                 continue
-            answer = torch.tensor(ids, device=asked.logits.device)
             start = answer[:-1].expand(rows, -1)
             mask = None if asked.mask is None else torch.cat([asked.mask, torch.ones_like(start)], dim=1)
             positions = asked.next_positions[:, None] + torch.arange(len(ids) - 1, device=answer.device)

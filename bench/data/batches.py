@@ -1,7 +1,7 @@
 """Length-grouped batches, padded to the batch only."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -60,14 +60,24 @@ class Batch:
         ]
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on a device."""
+        """The same batch on a device, which the host does not wait for.
+
+        An accelerator copies by itself from page-locked memory alone, so a batch that is not there yet is put there
+        first. In a training that is the host's work, a copy of some kilobytes, while the device computes the steps
+        before. Locking pages may hold the device up, but PyTorch keeps them for later batches: warm-up has them.
+        """
         if device.type == "cpu":
             return self
-        mask = None if self.attention_mask is None else self.attention_mask.to(device, non_blocking=True)
-        return Batch(
-            self.input_ids.to(device, non_blocking=True), mask, self.labels.to(device, non_blocking=True),
-            self.indices, self.tokens,
-        )  # fmt: skip
+        pinned = self if self.input_ids.is_pinned() else self.pinned_for(device)
+        return pinned._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pinned_for(self, device: torch.device) -> "Batch":
+        """The same batch where a device can copy it from by itself; on a CPU, as it is."""
+        return self if device.type == "cpu" else self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        mask = None if self.attention_mask is None else change(self.attention_mask)
+        return replace(self, input_ids=change(self.input_ids), attention_mask=mask, labels=change(self.labels))
 
 
 #: Makes one batch of the texts at some indices: from tokens, labels, indices and the id of padding.

@@ -13,12 +13,13 @@ import torch
 class StepClock:
     """Marks the end of each step; the times are read once, at the end.
 
-    On CUDA a mark is an event in the stream, so the host never waits; elsewhere it is ``perf_counter``.
+    On an accelerator a mark is an event in its stream, so the host never waits; on a CPU it is ``perf_counter``.
     """
 
     def __init__(self, device: torch.device) -> None:
         """Start the first step now."""
-        self._cuda = device.type == "cuda"
+        self._device = device
+        self._on_host = device.type == "cpu"
         self._starts: list[Any] = [self._now()]
         self._ends: list[Any] = []
 
@@ -34,28 +35,33 @@ class StepClock:
 
     def seconds(self) -> list[float]:
         """Seconds of each step."""
-        if self._cuda:
-            torch.cuda.synchronize()
+        synchronize(self._device)
         return self._between(self._ends)
 
     def ended_seconds(self) -> list[float]:
         """Seconds of the steps that the device has ended; the host does not wait for those that it has not."""
-        if not self._cuda:
+        if self._on_host:
             return self.seconds()
         return self._between(list(takewhile(lambda event: event.query(), self._ends)))
 
     def _now(self) -> Any:
-        if not self._cuda:
+        if self._on_host:
             return time.perf_counter()
-        event = torch.cuda.Event(enable_timing=True)
-        event.record()
+        event = torch.Event(self._device.type, enable_timing=True)
+        event.record(torch.accelerator.current_stream(self._device))
         return event
 
     def _between(self, ends: list[Any]) -> list[float]:
         pairs = zip(self._starts, ends, strict=False)
-        if not self._cuda:
+        if self._on_host:
             return [end - start for start, end in pairs]
         return [start.elapsed_time(end) / 1000 for start, end in pairs]  # elapsed_time is in milliseconds
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for all that an accelerator was told to do; a CPU is never behind."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
 
 
 @contextmanager

@@ -30,7 +30,8 @@ class Conditions:
         major_faults: pages that this process waited for a disk for.
         cpu_throttled: times that heat lowered a core's clock.
         gpu_throttled_seconds: for which heat lowered the GPU's clocks.
-        allocator_retries: times that torch's CUDA allocator had to free its cache to go on.
+        gpu_power_capped_seconds: for which the power limit lowered them.
+        allocator_retries: times that torch's allocator of an accelerator had to free its cache to go on.
     """
 
     seconds: float
@@ -41,6 +42,7 @@ class Conditions:
     major_faults: int
     cpu_throttled: int | None
     gpu_throttled_seconds: float | None
+    gpu_power_capped_seconds: float | None
     allocator_retries: int | None
 
     @classmethod
@@ -56,6 +58,7 @@ class Conditions:
             major_faults=resource.getrusage(resource.RUSAGE_SELF).ru_majflt,
             cpu_throttled=_cpu_throttled(CPU_FOLDER),
             gpu_throttled_seconds=None if nvml is None else nvml.throttled_seconds(),
+            gpu_power_capped_seconds=None if nvml is None else nvml.power_capped_seconds(),
             allocator_retries=_allocator_retries(device),
         )
 
@@ -79,6 +82,13 @@ class Conditions:
         if self.cpu_seconds is None or self.seconds <= 0:
             return None
         return max(0.0, (self.cpu_seconds - self.own_cpu_seconds) / (self.seconds * len(_own_cores())))
+
+    @property
+    def power_capped_fraction(self) -> float | None:
+        """Share of the time for which the power limit lowered the GPU's clocks, from 0 to 1."""
+        if self.gpu_power_capped_seconds is None or self.seconds <= 0:
+            return None
+        return self.gpu_power_capped_seconds / self.seconds
 
     @property
     def stolen_fraction(self) -> float | None:
@@ -124,4 +134,7 @@ def _cpu_throttled(folder: Path) -> int | None:
 
 
 def _allocator_retries(device: torch.device) -> int | None:
-    return int(torch.cuda.memory_stats(device)["num_alloc_retries"]) if device.type == "cuda" else None
+    if device.type == "cpu":
+        return None
+    found = torch.accelerator.memory_stats(device)  # none before the first allocation
+    return int(found["num_alloc_retries"]) if found else 0

@@ -10,6 +10,7 @@ from typing import Literal
 import psutil
 import torch
 
+from bench.measure.devices import choose, driver_version, gpu_at, look
 from bench.record import Machine
 from bench.study import Precision
 
@@ -30,14 +31,18 @@ def describe(device: torch.device) -> Machine:
     """Facts of this machine, its software and this project's checkout."""
     commit, dirty = _checkout()
     on_cuda = device.type == "cuda"
+    gpu = gpu_at(device.index or 0) if on_cuda else None
     return Machine(
         cpu=_cpu(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
         python=platform.python_version(),
-        gpu=torch.cuda.get_device_name(device) if on_cuda else None,
-        driver=_driver() if on_cuda else None,
+        gpu=gpu.name if gpu else None,
+        gpu_index=gpu.index if gpu else None,
+        gpu_uuid=gpu.uuid if gpu else None,
+        gpus=torch.cuda.device_count() if on_cuda else None,
+        driver=driver_version() if on_cuda else None,
         device="cuda" if on_cuda else "cpu",
         threads=torch.get_num_threads(),
         packages={name: found for name in PACKAGES if (found := _version(name)) is not None},
@@ -47,25 +52,35 @@ def describe(device: torch.device) -> Machine:
 
 
 def device_for(wanted: str) -> torch.device:
-    """The device that ``auto``, ``cpu`` or ``cuda`` stands for here."""
-    on_cuda = wanted == "cuda" or (wanted == "auto" and torch.cuda.is_available())
-    return torch.device("cuda", 0) if on_cuda else torch.device("cpu")
+    """The device that ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` stands for here; a GPU becomes torch's current one.
+
+    Raises:
+        StudyError: it is not there; or ``auto`` would pass over an accelerator.
+    """
+    gpu = None if wanted == "cpu" else choose(wanted, look())
+    if gpu is None:
+        return torch.device("cpu")
+    if gpu.index:  # streams, events and kernels that name no device go to the current one, which is 0 at first
+        torch.accelerator.set_device_index(gpu.index)
+    return torch.device("cuda", gpu.index)
 
 
 def precision_for(wanted: Precision, device: torch.device) -> Literal["bf16", "fp16", "fp32"]:
-    """What ``auto`` stands for on a device: bf16 where it is native; assumed of a GPU that is not here."""
-    if wanted != "auto":
-        return wanted
-    absent = device.type == "cuda" and not torch.cuda.is_available()
-    return "bf16" if absent or computes_bf16(device) else "fp32"
+    """What ``auto`` stands for on a device that is here: bf16 where it is native."""
+    return wanted if wanted != "auto" else "bf16" if computes_bf16(device) else "fp32"
 
 
 def computes_bf16(device: torch.device) -> bool:
     """Whether the device multiplies bf16 matrices natively, and not by way of fp32."""
     if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
+        return has_bf16(torch.cuda.get_device_capability(device))
     flags = _cpuinfo().get("flags", "") + _cpuinfo().get("Features", "")  # x86 and Arm name the line differently
     return any(flag in flags.split() for flag in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def has_bf16(capability: tuple[int, int]) -> bool:
+    """Whether CUDA GPUs of this compute capability multiply bf16 matrices natively."""
+    return capability >= (8, 0)
 
 
 def _cpuinfo() -> dict[str, str]:
@@ -87,10 +102,6 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
-
-
-def _driver() -> str | None:
-    return _output("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0")
 
 
 def _checkout() -> tuple[str | None, bool | None]:

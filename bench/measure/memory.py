@@ -1,9 +1,11 @@
-"""Peak memory of a stretch of work: the host's resident set and CUDA's allocator."""
+"""Peak memory of a stretch of work: the host's resident set and the allocator of an accelerator."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+
+from bench.measure.clock import synchronize
 
 STATUS = Path("/proc/self/status")
 CLEAR_REFS = Path("/proc/self/clear_refs")
@@ -17,8 +19,8 @@ class Peaks:
 
     Attributes:
         host_bytes: VmHWM of this process.
-        cuda_allocated_bytes: allocated by tensors.
-        cuda_reserved_bytes: held by the caching allocator.
+        cuda_allocated_bytes: allocated by tensors on an accelerator of whatever kind.
+        cuda_reserved_bytes: likewise held by the caching allocator.
     """
 
     host_bytes: int | None
@@ -32,9 +34,9 @@ def restart_peaks(device: torch.device) -> bool:
     Returns:
         False where the kernel refuses to restart the host's peak.
     """
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-        torch.cuda.reset_peak_memory_stats(device)
+    synchronize(device)
+    if device.type != "cpu":
+        torch.accelerator.reset_peak_memory_stats(device)
     try:
         CLEAR_REFS.write_text(RESET_PEAK)
     except OSError:
@@ -45,9 +47,9 @@ def restart_peaks(device: torch.device) -> bool:
 def carried_bytes(device: torch.device, host_restarted: bool) -> int | None:
     """How far the peak that is reported stands above what is in use: next to nothing after a restart.
 
-    None on a GPU, whose allocator sets the one to the other, so that the difference would tell nothing.
+    None on an accelerator, whose allocator sets the one to the other, so that the difference would tell nothing.
     """
-    if device.type == "cuda":
+    if device.type != "cpu":
         return None
     known = _host_bytes() if host_restarted else {}
     return known["VmHWM"] - known["VmRSS"] if len(known) == 2 else None
@@ -56,10 +58,11 @@ def carried_bytes(device: torch.device, host_restarted: bool) -> int | None:
 def read_peaks(device: torch.device, host_restarted: bool) -> Peaks:
     """Read the peaks since ``restart_peaks``, whose answer is ``host_restarted``."""
     host = _host_bytes().get("VmHWM") if host_restarted else None
-    if device.type != "cuda":
+    if device.type == "cpu":
         return Peaks(host, None, None)
-    torch.cuda.synchronize(device)
-    return Peaks(host, torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device))
+    synchronize(device)
+    accelerator = torch.accelerator
+    return Peaks(host, accelerator.max_memory_allocated(device), accelerator.max_memory_reserved(device))
 
 
 def _host_bytes() -> dict[str, int]:

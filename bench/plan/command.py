@@ -15,7 +15,7 @@ from bench.plan.fits import Fit, fit, parse_size
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
 from bench.sources import catalog
-from bench.study import Study
+from bench.study import Study, a_device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,8 @@ def plan(options: PlanOptions, console: Console) -> bool:
     if limit_bytes is not None and not options.with_memory:
         raise StudyError("--fits needs predicted memory; leave --no-memory out")
     study = with_models(options.study, [from_here(model, options.study) for model in options.models])
+    if options.device is not None:
+        _check_device(options.device)
     # A card is asked about, so it is the card's memory that counts.
     device = options.device or ("cuda" if limit_bytes is not None else None)
     planned = Plan(
@@ -69,6 +71,13 @@ def plan(options: PlanOptions, console: Console) -> bool:
     else:
         render.show(f"Plan: {study.title or study.name}", rows, fits, planned.left_out(), console)
     return all(row.unsupported is None for row in rows)
+
+
+def _check_device(text: str) -> None:
+    try:
+        a_device(text)
+    except ValueError as error:
+        raise StudyError(f"--device {error}, got {text!r:.60}") from None
 
 
 def show_progress(planned: Plan) -> list[PlanRow]:

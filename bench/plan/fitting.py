@@ -12,7 +12,10 @@ import torch
 from bench.cell import Cell
 from bench.errors import RequestError
 from bench.host_memory import host_limit
-from bench.plan.fits import CONTEXT_BYTES
+from bench.measure.devices import index_of, look
+from bench.measure.settled import Settled, settled_for
+from bench.out_of_memory import Memory
+from bench.plan.fits import reserved_bytes
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
 from bench.retry import reduced
@@ -25,8 +28,6 @@ HOST_RESERVE_BYTES = 100_000_000
 #: Gaps of the heap beside the tensors of a CPU's training, by their bytes: 0.50 measured of a BERT of 2 layers of width
 #: 32 at batch 1024, 0.29 of one of 6 layers of width 384 at batch 64.
 HEAP_GAPS = 0.5
-#: What torch raises where a GPU has run out; of the host's memory it speaks as a RuntimeError.
-GPU_ERROR = "OutOfMemoryError"
 
 
 def answer(folder: Path, requested_at: float) -> None:
@@ -35,14 +36,21 @@ def answer(folder: Path, requested_at: float) -> None:
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
     cell, failed = Cell.model_validate(request["cell"]), int(request["failed_batch"])
     try:
-        row_at = _planned(request, cell)
-        batch, said = fitting(row_at, failed, room(row_at(failed).device, request["failure_type"], cell))
+        device = _device(request["device"], cell)
+        settled = settled_for(device, None if device == "cpu" else look())
+        left = room(settled.device, request["failure_memory"], cell)
+        batch, said = fitting(_planned(request, cell, settled), failed, left)
     except RequestError as error:
         batch, said = None, f"the plan does not tell which batch would fit: {error}"
     write_json(folder / "answer.json", {"batch_size": batch, "said": said})
 
 
-def _planned(request: dict[str, Any], cell: Cell) -> Callable[[int], PlanRow]:
+def _device(measured_on: str | None, cell: Cell) -> str:
+    """The device that a cell ran on; None: it did not say."""
+    return cell.device if measured_on is None or cell.device.startswith(measured_on) else measured_on
+
+
+def _planned(request: dict[str, Any], cell: Cell, settled: Settled) -> Callable[[int], PlanRow]:
     """The cell's row of a plan by batch size."""
     plan = Plan(
         PlanRequest(
@@ -50,29 +58,32 @@ def _planned(request: dict[str, Any], cell: Cell) -> Callable[[int], PlanRow]:
             base=Path(request["base"]),
             data_root=None if request["data_root"] is None else Path(request["data_root"]),
             plugin_files=[Path(path) for path in request["plugin_files"]],
-            device=request["device"],
+            settled=settled,
             scale=request["scale"],
         )
     )
     return cache(lambda batch: plan.row(reduced(cell, batch)))
 
 
-def room(device: str, failure_type: str, cell: Cell) -> tuple[int, str]:
+def room(device: str, memory: Memory, cell: Cell) -> tuple[int, str]:
     """Bytes that are left for tensors on a device, and what sets their limit.
 
     Args:
         device: ``cpu`` or ``cuda``.
-        failure_type: of the failure, since it may be the host's memory that has run out beside a GPU.
+        memory: that has run out, since it may be the host's beside a GPU.
         cell: for its own limit.
 
     Raises:
         RequestError: the plan knows nothing of the memory that has run out.
     """
     if device == "cuda":
-        if failure_type != GPU_ERROR:
+        if memory == "host":
             raise RequestError("it predicts the GPU's memory, and the host's has run out")
-        total = torch.cuda.mem_get_info()[1]
-        return _room("the GPU's memory", total, total - CONTEXT_BYTES)
+        # The cell's process is gone, so that what is not free is held by others, or by the driver for this process,
+        # whose context is as large as that of the cell's next one.
+        index = index_of(cell.device)
+        free = torch.cuda.mem_get_info(index)[0]
+        return _room(f"what is free of the memory of GPU {index}", free, free)
     limit = host_limit(cell.limits.cell_memory_bytes)
     left = (limit.bytes - limit.base_bytes - HOST_RESERVE_BYTES) / (1 + HEAP_GAPS)
     return _room(limit.named, limit.bytes, int(left))
@@ -109,7 +120,9 @@ def fitting(row_at: Callable[[int], PlanRow], failed_batch: int, room: tuple[int
 
 
 def peak_bytes(row: PlanRow) -> int | None:
-    """The higher of the predicted peaks of training and inference; None where none is known."""
+    """The higher of the predicted peaks, on a GPU with what its allocator reserves; None where none is known."""
+    if row.device == "cuda":
+        return reserved_bytes(row)
     ledgers = [ledger for ledger in (row.train_memory, row.inference_memory) if ledger is not None]
     return max((ledger.total for ledger in ledgers), default=None)
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import redirect_stdout
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -23,15 +23,16 @@ from bench.cell import Cell
 from bench.data import texts
 from bench.errors import PluginError, RequestError, StudyError, UnsupportedError
 from bench.expand import expand, filtered, misfit, needed_plugins
+from bench.hidden_gpus import gpus_hidden
 from bench.ledger import TRAINING_PARTS
 from bench.measure import parameters
 from bench.measure.flops import agreement, dispatched, traced
 from bench.measure.flops.closed_form import Architecture
-from bench.measure.machine import device_for, precision_for
+from bench.measure.settled import Settled, built_for_accelerator, settled_for
 from bench.method import Method, Task, usable_positions
 from bench.model import build, config_to_plan
 from bench.plan.depth import DEPTHS_OF_PEAKS, DEPTHS_OF_SUMS, Costs, extrapolated
-from bench.plan.memory import predict
+from bench.plan.memory import ASSUMED_CAPABILITY, predict
 from bench.plan.quiet import silence_libraries
 from bench.plan.row import Ledger, PlanRow
 from bench.quantization import settle
@@ -58,8 +59,8 @@ class PlanRequest:
         data_root: see ``resolve_dataset``; only datasets whose labels nobody names are read.
         plugin_files: files named with ``--plugin``.
         only: see ``parse_only``.
-        device: ``cpu`` or ``cuda``, whose memory is predicted; absent: the study's, and where that is auto, what this
-            machine has.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``, whose memory is predicted; absent: the study's.
+        settled: what that is here; None: it is worked out.
         with_memory: whether peaks are predicted, which takes most of the time.
         scale: in place of that of every model.
     """
@@ -70,6 +71,7 @@ class PlanRequest:
     plugin_files: Sequence[Path] = ()
     only: Mapping[str, frozenset[str]] = field(default_factory=dict)
     device: str | None = None
+    settled: Settled | None = None
     with_memory: bool = True
     scale: Literal["tiny"] | None = None
 
@@ -79,6 +81,7 @@ class Plan:
 
     Attributes:
         cells: one for each row; cells that differ in their seed alone are one.
+        settled: whose memory is predicted, and at which precision.
     """
 
     def __init__(self, request: PlanRequest) -> None:
@@ -89,9 +92,10 @@ class Plan:
         """
         silence_libraries()
         self.request = request
+        self.settled = request.settled or settled_for(request.device or request.study.device)
         found = registry.find(request.plugin_files)
         needed = needed_plugins(request.study, found)
-        self._says = {name: registry.describe(plugin) for name, plugin in needed.items()}
+        self._unseen, self._says = _described(needed)
         for name, plugin in needed.items():
             if plugin.origin == "--plugin" and "error" in self._says[name]:
                 raise PluginError(self._says[name]["error"])
@@ -125,7 +129,13 @@ class Plan:
         Raises:
             RequestError: options or a model's config are wrong.
         """
-        shapes = [_Shape(cell, self.request) for cell in self.cells]
+        with self._unseen():
+            self._work_out_missing(on_row)
+        self._worked_out = [(self.row(cell), cell) for cell in self.cells]
+        return [row for row, _ in self._worked_out]
+
+    def _work_out_missing(self, on_row: Callable[[int, int], None] | None) -> None:
+        shapes = [self._shape(cell) for cell in self.cells]
         groups: dict[str, dict[str, Cell]] = {}
         for shape in shapes:
             if shape.key() not in self._facts:
@@ -138,6 +148,8 @@ class Plan:
         done = 0
         # Forked, since what has been imported takes longer to import than most jobs take.
         workers = min(len(jobs), len(os.sched_getaffinity(0)))
+        if torch.cuda.is_initialized():  # by a plugin: what is forked now cannot use CUDA, as that plugin would
+            workers = 1
         if workers > 1:
             context = multiprocessing.get_context("fork")
             gc.freeze()  # what libraries hold stays: no collection need look at it here, in the forks, or at the end
@@ -153,11 +165,9 @@ class Plan:
                     "a process that worked out rows ended before it was done: killed for memory, or by a method's own "
                     "code; find the row with --only method=NAME"
                 ) from None
-        self._worked_out = [(self.row(cell), cell) for cell in self.cells]
-        return [row for row, _ in self._worked_out]
 
     def _work_out_all(self, cells: Sequence[Cell]) -> dict[str, Facts]:
-        shapes = [_Shape(cell, self.request) for cell in cells]
+        shapes = [self._shape(cell) for cell in cells]
         found = {shape.key(): self._work_out(shape) for shape in shapes}
         gc.collect()
         return found
@@ -168,10 +178,11 @@ class Plan:
         Raises:
             RequestError: its options or its model's config are wrong.
         """
-        shape = _Shape(cell, self.request)
-        key = shape.key()
-        if key not in self._facts:
-            self._facts[key] = self._work_out(shape)
+        with self._unseen():
+            shape = self._shape(cell)
+            key = shape.key()
+            if key not in self._facts:
+                self._facts[key] = self._work_out(shape)
         return PlanRow.model_validate(shape.names() | self._facts[key])
 
     def flops_at(self, row: PlanRow, tokens: int) -> int | None:
@@ -182,7 +193,11 @@ class Plan:
             tokens: of the sequence.
         """
         cell = next(cell for known, cell in self._worked_out if known == row)
-        return _Shape(cell, self.request).closed_form(tokens)[0]
+        with self._unseen():
+            return self._shape(cell).closed_form(tokens)[0]
+
+    def _shape(self, cell: Cell) -> "_Shape":
+        return _Shape(cell, self.request.with_memory, self.settled)
 
     def at_batch(self, cell: Cell, batch_size: int) -> PlanRow:
         """One row with other batches, for training and inference alike."""
@@ -223,6 +238,21 @@ class Plan:
         return self._parameters[key]
 
 
+def _described(
+    plugins: Mapping[str, registry.Plugin],
+) -> tuple[Callable[[], AbstractContextManager[None]], dict[str, dict[str, Any]]]:
+    """What each plugin says of itself, and how plugins are imported: with GPUs hidden, if all of them can be.
+
+    A plugin whose import starts CUDA, itself or by a library, would leave a process of which none can be forked.
+    """
+    with gpus_hidden():
+        says = {name: registry.describe(plugin) for name, plugin in plugins.items()}
+    failed = [name for name, said in says.items() if "error" in said] if built_for_accelerator() else []
+    again = {name: registry.describe(plugins[name]) for name in failed}
+    needs_gpu = any("error" not in said for said in again.values())
+    return nullcontext if needs_gpu else gpus_hidden, says | again
+
+
 def _one_of_several() -> None:
     """Start a process that works beside others: on one core, and collecting between jobs alone."""
     torch.set_num_threads(1)
@@ -248,13 +278,12 @@ def _ledgers(values: Costs) -> Facts:
 class _Shape:
     """What the numbers of a row depend on, and how they are worked out."""
 
-    def __init__(self, cell: Cell, request: PlanRequest) -> None:
+    def __init__(self, cell: Cell, with_memory: bool, settled: Settled) -> None:
         self.cell = cell
-        self.request = request
-        wanted = request.device or cell.device
-        device = device_for(wanted)
-        self.device = device.type
-        self.precision = precision_for(cell.train.precision, device)
+        self.with_memory = with_memory
+        self.settled = settled
+        self.device = settled.device
+        self.precision = settled.precision(cell.train.precision)
         self.dtype = DTYPES[self.precision]
         self.labels = cell.dataset.labels or _read_labels(cell)
         self.config = _config(cell.model, len(self.labels))
@@ -357,7 +386,10 @@ class _Shape:
 
     def peaks(self, config: PretrainedConfig) -> Costs:
         """The ledger of each of PEAKS, None where nothing is trained."""
-        peaks = predict(self.adapted(config), self.method, self.cell, self.device, self.dtype)
+        peaks = predict(
+            self.adapted(config), self.method, self.cell, self.device, self.dtype,
+            self.settled.capability or ASSUMED_CAPABILITY,
+        )  # fmt: skip
         return tuple(getattr(peaks.get(part), kind, None) for part in PEAKS for kind in LEDGER)
 
     def closed_form(self, tokens: int) -> tuple[int | None, int | None, int | None]:
@@ -383,7 +415,7 @@ class _Shape:
             unknown |= dict.fromkeys(("forward_flops_closed_form", "expert_flops"), why)
         if not self.method.trains:
             unknown |= dict.fromkeys(("train_flops", "train_memory"), "nothing is trained")
-        if not self.request.with_memory:
+        if not self.with_memory:
             unknown |= dict.fromkeys(("train_memory", "inference_memory"), "memory was not asked for")
         elif self.cell.model.bits == 8:
             unknown |= dict.fromkeys(("train_memory", "inference_memory"), "8-bit operators do not run without values")

@@ -1,22 +1,28 @@
 """Where work runs: one process a job, behind a small interface that a cluster could stand behind too."""
 
 import importlib
+import json
 import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import asdict
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Protocol
 
+from bench.errors import RequestError
 from bench.host_memory import limit_data
 from bench.runner.guard import Guard, end_group
+from bench.runner.preload import MODULES, VARIABLE, Order, Progress
 
-#: Imported once in the fork server; every worker starts with them in place.
-PRELOAD = ["bench.worker.entry", "bench.preflight", "peft", "transformers.models.auto.modeling_auto"]
+#: The one module that the fork server is told to import; what follows is in ``Order``.
+SERVER = "bench.runner.server"
 
 
 class Job(Protocol):
@@ -46,32 +52,56 @@ class Executor(Protocol):
 class LocalExecutor:
     """Processes on this machine, forked from a server that has imported torch once."""
 
-    def __init__(self) -> None:
-        """Set the server up; it starts with the first job."""
+    def __init__(self, modules: Sequence[str] = MODULES) -> None:
+        """Set the server up; it starts with the first job.
+
+        Args:
+            modules: imported there once; every worker starts with them in place.
+        """
         # With NVML asked in place of the driver, no import initialises CUDA before the fork and breaks it after.
         os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(PRELOAD)
+        self._context.set_forkserver_preload([SERVER])
+        self._folder = tempfile.TemporaryDirectory(prefix="tunebench-server-")
+        self._progress = Path(self._folder.name) / "progress.json"
+        self._order = Order(modules=list(modules), progress=str(self._progress))
         self._guard = Guard()
         self._server_id: int | None = None
 
     def start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> "LocalJob":
-        """Fork a worker; its output goes to stdout.txt and stderr.txt in the folder."""
+        """Fork a worker; its output goes to stdout.txt and stderr.txt in the folder.
+
+        Raises:
+            RequestError: the fork server could not import what workers start with.
+        """
         arguments = (entry, str(folder), time.time(), memory_bytes)
         process = self._context.Process(target=enter, args=arguments, daemon=True)
-        self._start_server()
-        process.start()
+        started = self._start_server()
+        try:
+            process.start()
+        except (EOFError, ConnectionError):
+            raise RequestError(_why_it_ended(Progress.read(self._progress))) from None
+        if started and not Progress.read(self._progress).done:  # the library passes over an ImportError
+            process.kill()
+            raise RequestError(f"the fork server could not import {SERVER}; install tunebench again")
         return LocalJob(process, self._guard)
 
-    def _start_server(self) -> None:
-        _start_server()
+    def _start_server(self) -> bool:
+        """Start the server where it does not run; True if it was started."""
+        before = _server()._forkserver_pid
+        os.environ[VARIABLE] = json.dumps(asdict(self._order))
+        try:
+            _start_server()
+        finally:
+            del os.environ[VARIABLE]
         server_id = _server()._forkserver_pid
         if server_id != self._server_id:  # the first, or one in place of one that was killed
             if self._server_id is not None:
                 self._guard.forget(self._server_id)
             self._server_id = server_id
             self._guard.watch(server_id)
+        return bool(server_id != before)
 
     def close(self) -> None:
         """End the fork server, even amid its imports; the library offers no public way."""
@@ -79,10 +109,37 @@ class LocalExecutor:
             os.kill(_server()._forkserver_pid, signal.SIGKILL)
         _server()._stop()
         self._guard.close()
+        self._folder.cleanup()
 
 
 def _server() -> Any:
     return forkserver._forkserver
+
+
+def _why_it_ended(progress: Progress) -> str:
+    """Why there is no fork server any more, as far as it has told; what is left of it is cleared away."""
+    how = _last_words()
+    _server()._stop()
+    again = "run the same command again"
+    if progress.failed is not None:
+        said = f"{progress.module}, which every worker starts with, does not import: {progress.failed}"
+        return f"{said}; repair its installation and {again}"
+    if progress.done:
+        return f"the fork server ended {how}, when it was to start a worker; {again}"
+    amid = "before it imported anything" if progress.module is None else f"while it imported {progress.module}"
+    return f"the fork server ended {how}, {amid}; {again}, and where it ends so again, install that module anew"
+
+
+def _last_words() -> str:
+    """How the fork server ended. It has closed its side, so that it is at its end, and killing it changes nothing."""
+    server_id = _server()._forkserver_pid
+    os.kill(server_id, signal.SIGKILL)
+    if sys.platform != "linux":
+        return "unexpectedly"
+    ended = os.waitid(os.P_PID, server_id, os.WEXITED | os.WNOWAIT)
+    if ended is None or ended.si_code == os.CLD_EXITED:
+        return "unexpectedly" if ended is None else f"with exit code {ended.si_status}"
+    return f"by signal {ended.si_status} ({signal.Signals(ended.si_status).name})"
 
 
 def _start_server() -> None:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bench.cell import Cell
-from bench.host_memory import says_no_memory
+from bench.out_of_memory import Memory, memory_that_ran_out
 from bench.record import Failure, Record, Status
 from bench.store import CellFolder
 
-LOG_CHARACTERS = 1000
+#: The end of a log that a record keeps, and that in which the reason is looked for: a library's frames may follow it.
+LOG_CHARACTERS, SEARCHED_CHARACTERS = 1000, 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +44,16 @@ def record_of(cell: Cell, paths: CellFolder, ending: Ending) -> Record:
     """
     log = _log(paths)
     status, kind, message = _verdict(cell, ending, log)
+    memory: Memory | None = None
+    if status == "oom":
+        memory = "host" if _killed_by_kernel(ending) else memory_that_ran_out(log)
     return Record(
         cell_id=cell.id,
         cell=cell,
         status=status,
-        failure=Failure(phase=ending.phase, type=kind, message=f"{message}\n{log}".strip()),
+        failure=Failure(
+            phase=ending.phase, type=kind, message=f"{message}\n{log[-LOG_CHARACTERS:]}".strip(), memory=memory
+        ),
         started_at=datetime.fromtimestamp(ending.started, UTC).isoformat(timespec="seconds"),
         wall_seconds=time.time() - ending.started,
     )
@@ -61,9 +67,9 @@ def _verdict(cell: Cell, ending: Ending, log: str) -> tuple[Status, str, str]:
     if ending.timed_out:
         limit = cell.limits.cell_timeout_seconds
         return "timeout", "TimeLimit", f"ran past limits.cell_timeout_seconds = {limit:g}"
-    if code == -9 and ending.oom_killed:
+    if _killed_by_kernel(ending):
         return "oom", kind, "the kernel killed the worker, for the memory that processes may have was used up"
-    if says_no_memory(log):
+    if memory_that_ran_out(log) is not None:
         return "oom", kind, "the worker ended for want of memory"
     if ending.disk_full:
         return "error", "DiskFull", "the disk of the run folder is full, so the worker could not write what it measured"
@@ -73,9 +79,14 @@ def _verdict(cell: Cell, ending: Ending, log: str) -> tuple[Status, str, str]:
     return "error", kind, "the worker ended without a record"
 
 
+def _killed_by_kernel(ending: Ending) -> bool:
+    """For want of the host's memory, the only one that the kernel minds."""
+    return ending.exit_code == -9 and ending.oom_killed
+
+
 def _log(paths: CellFolder) -> str:
     """The end of what the worker said."""
     try:
-        return paths.stderr.read_text(encoding="utf-8", errors="replace").strip()[-LOG_CHARACTERS:]
+        return paths.stderr.read_text(encoding="utf-8", errors="replace").strip()[-SEARCHED_CHARACTERS:]
     except OSError:
         return ""

@@ -6,7 +6,7 @@ from typing import Any
 from bench.cell import Cell
 from bench.errors import RequestError
 from bench.record import Record
-from bench.retry import Fitting, failed_batch, reduced
+from bench.retry import Fitting, failed_batch, memory_of, reduced
 from bench.runner.watcher import Watcher
 
 
@@ -48,13 +48,14 @@ class Smaller:
         batch = failed_batch(record.cell, phase)
         if batch is None:
             return Fitting(batch_size=None, said=f"no batch size changes what {phase} takes")
-        key = f"{record.cell.row_id} {batch} {record.failure.type}"
+        memory = memory_of(record.failure)
+        key = f"{record.cell.row_id} {batch} {memory}"
         if key not in self._known:
             question = {
                 **self._facts,
                 "cell": record.cell.model_dump(mode="json"),
                 "failed_batch": batch,
-                "failure_type": record.failure.type,
+                "failure_memory": memory,
                 "device": record.machine.device if record.machine else None,
             }
             try:

@@ -11,8 +11,10 @@ from pathlib import Path
 import torch
 
 from bench.allocator import keep_freed_memory
+from bench.device_waits import avoid_device_waits
 from bench.errors import UnsupportedError
-from bench.host_memory import limit_data, says_no_memory
+from bench.host_memory import limit_data
+from bench.out_of_memory import Memory, memory_of_error
 from bench.record import Failure, Record, Status
 from bench.store import CellFolder, read_cell, read_record, write_json, write_text
 from bench.worker import stamp
@@ -39,8 +41,10 @@ def run(folder: Path, requested_at: float) -> None:
     except Exception as error:  # the border: whatever a plugin or a library raises becomes this cell's row
         traceback.print_exc()
         shutil.rmtree(paths.artifact, ignore_errors=True)  # of no use, and perhaps what has filled the disk
-        status = _status(error)
-        failure = Failure(phase=work.phases.current, type=type(error).__name__, message=str(error)[:4000])
+        status, memory = _status(error)
+        failure = Failure(
+            phase=work.phases.current, type=type(error).__name__, message=str(error)[:4000], memory=memory
+        )
     # A device that has failed may answer nothing more; what is known so far still makes a record.
     with suppress(Exception) if failure else nullcontext():
         work.close()
@@ -71,15 +75,19 @@ def _record(work: Work, status: Status, failure: Failure | None, requested_at: f
 def prepare_process() -> None:
     """Settings that hold for the whole process of a worker."""
     keep_freed_memory()
+    avoid_device_waits()
+    # cuDNN builds a graph for each length that it has not seen, in some 30 ms, and lengths differ from batch to batch:
+    # steps would time the building. PyTorch prefers cuDNN on Hopper and Blackwell.
+    torch.backends.cuda.enable_cudnn_sdp(False)
     gc.freeze()  # what the imports made stays for good; collections before timed stretches need not walk it again
 
 
-def _status(error: Exception) -> Status:
+def _status(error: Exception) -> tuple[Status, Memory | None]:
+    """The status of a cell that raised, and whose memory ran out if one did."""
     if isinstance(error, UnsupportedError):
-        return "unsupported"
-    # PyTorch's CPU allocator and the kernel's refusals come as plain RuntimeErrors that only their text tells apart.
-    no_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or says_no_memory(str(error))
-    return "oom" if no_memory else "error"
+        return "unsupported", None
+    memory = memory_of_error(error)
+    return ("error" if memory is None else "oom"), memory
 
 
 def replay(cell_path: Path) -> int:

@@ -47,6 +47,7 @@ def measure(work: Work) -> None:
         with _snapshots(work, subject) as snapshots:
             _train(work, subject, snapshots)
             with timed("memory"):
+                work.memory.read_context()
                 _train_again(work, subject)
             if snapshots.steps:  # after the last step on this model: what predicts may keep what no step can use
                 with timed("validate"):
@@ -66,6 +67,8 @@ def measure(work: Work) -> None:
     answers = _generate(work, model, reading)
     samples.write_predictions(work.paths, reading.dataset.splits[cell.data.evaluate_split], scores, answers)
     with timed("memory"):
+        if not method.trains:
+            work.memory.read_context()
         _infer_again(work, model, reading)
     _keep_insights(work, model, subject)
 
@@ -131,6 +134,7 @@ def _train_again(work: Work, subject: Subject) -> None:
         work.unknown["memory"] = f"training steps could not be taken again: {type(error).__name__}: {error}"
         return
     work.memory.held("train", again.held)
+    work.attended_by(again.attention_kernels)
     work.checks.append(stamp.deterministic(again.losses, again.gradient_norms))
 
 
@@ -241,7 +245,9 @@ def _generate(work: Work, model: nn.Module, reading: Reading) -> Answers | None:
 def _infer_again(work: Work, model: nn.Module, reading: Reading) -> None:
     try:
         batch = reading.batches(work.cell.data.evaluate_split)[0]  # of the longest texts
-        work.memory.held("inference", infer_again(model, reading.scorer(model), batch, work.device))
+        held, kernels = infer_again(model, reading.scorer(model), batch, work.device)
+        work.memory.held("inference", held)
+        work.attended_by(kernels)
     except Exception as error:  # an extra: what cannot be watched is still measured
         traceback.print_exc()
         work.unknown["memory"] = f"a batch could not be watched: {type(error).__name__}: {error}"

@@ -12,8 +12,7 @@ from bench.asking.prefix_cache import AskedModel
 from bench.data import texts
 from bench.dropout import replace_dropout
 from bench.errors import ModelError
-from bench.measure import parameters
-from bench.measure.matmul import matmul_flops_per_second
+from bench.measure import matmul, parameters
 from bench.method import Method, Task
 from bench.model import fetch, load_config, load_tokenizer
 from bench.quantization import settle
@@ -58,9 +57,21 @@ def prepare(work: Work) -> Subject:
         counted = _count(work, config, method, task)
         work.facts["flops"] = counted.flops
         work.checks.append(counted.check)
-        with work.memory.library_workspace():
-            work.facts["matmul_flops_per_second"] = matmul_flops_per_second(work.device, work.dtype)
+        _calibrate(work, method)
     return Subject(model=model, method=method, task=task, reading=reading, counted=counted)
+
+
+def _calibrate(work: Work, method: Method) -> None:
+    """Have the libraries allocate what they keep, each thread of a training its own, and measure a large matmul."""
+    with work.memory.library_workspace():
+        matmul.small(work.device, work.dtype)
+    if method.trains:
+        with work.memory.library_workspace():
+            matmul.small(work.device, work.dtype, backward=True)
+    rate = matmul.matmul_rate(work.device, work.dtype)
+    work.facts["matmul_flops_per_second"] = rate.flops_per_second
+    if rate.flops_per_second is None:
+        work.unknown["matmul_flops_per_second"] = rate.why_not
 
 
 def _load(work: Work, method_class: type[Method]) -> tuple[Reading, PretrainedConfig, nn.Module]:

@@ -12,6 +12,10 @@ DISTURBED_FRACTION = 0.05
 #: Of the cores that the worker may use.
 OTHERS_FRACTION = 0.10
 STOLEN_FRACTION = 0.02
+#: Of the timed phases. A busy card of a data centre often meets its power limit and holds a steady pace there, and
+#: steps that it slows down on the way are found as not stationary. Above half of the time, though, it is the limit that
+#: sets the pace, so that the row holds for a card with this limit alone. A choice, not a measurement.
+POWER_CAPPED_FRACTION = 0.50
 HARNESS_FRACTION = 0.02
 PHASES_FRACTION, PHASES_SECONDS = 0.02, 0.25
 #: Measured peak against what tensors and the matmul library's workspace hold: CUDA's allocator hands out little else;
@@ -98,6 +102,7 @@ def undisturbed(grown: Conditions, other_gpu_processes: int | None, on_cuda: boo
     checks.append(_check("swap", None if swapped is None else swapped > 0, found))
     checks.append(_throttling(grown))
     if on_cuda:
+        checks.append(_power_capping(grown))
         unknown = other_gpu_processes is None
         found = "the driver does not tell" if unknown else f"{other_gpu_processes} other processes on the GPU"
         checks.append(_check("other processes on the GPU", None if unknown else other_gpu_processes != 0, found))
@@ -116,6 +121,15 @@ def _throttling(grown: Conditions) -> Check:
     if not found:
         return _check("throttling", None, "this machine does not tell")
     return _check("throttling", bool(gpu_seconds or cpu_times), "; ".join(found))
+
+
+def _power_capping(grown: Conditions) -> Check:
+    seconds, share = grown.gpu_power_capped_seconds, grown.power_capped_fraction
+    if seconds is None or share is None:
+        return _check("power limit", None, "the driver does not tell; of a MIG instance it cannot")
+    found = f"the power limit lowered the GPU's clocks for {seconds:.3g} s, {100 * share:.1f} % of the time"
+    limit = f"(suspect above {100 * POWER_CAPPED_FRACTION:g} %)"
+    return _check("power limit", share > POWER_CAPPED_FRACTION, f"{found} {limit}")
 
 
 def overhead(harness_seconds: float, step_seconds: float) -> Check:

@@ -6,7 +6,6 @@ Watching every operator costs time and would disturb a timing pass, so this is a
 import copy
 import gc
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from bench.cell import Cell
 from bench.data.batches import Batch
 from bench.ledger import Held, hold_batch, hold_state, inference_peak, tracker_of, training_peaks
+from bench.measure.attention import AttentionKernels
 from bench.method import Method
 from bench.seeding import kept_generators, seed_generators
 from bench.train import TrainStep, autocast
@@ -32,11 +32,13 @@ class StepsAgain:
         held: bytes by kind at the highest peak of a training step.
         losses: of the same step from the same seed, twice.
         gradient_norms: likewise.
+        attention_kernels: see ``AttentionKernels``.
     """
 
     held: Held
     losses: tuple[float, float]
     gradient_norms: tuple[float, float]
+    attention_kernels: frozenset[str]
 
 
 @kept_generators()
@@ -66,10 +68,16 @@ def train_again(
     tracker = tracker_of(model, device.type)
     hold_batch(tracker, batch)
     hold_state(tracker, step.optimizer)
-    peaks = training_peaks(step, batch, tracker, nullcontext)
+    attention = AttentionKernels()
+    peaks = training_peaks(step, batch, tracker, attention.watch)
     method.after_step(model, 1)
     held = max(peaks.values(), key=lambda part: sum(part.values()))
-    return StepsAgain(held=held, losses=(first[0], again[0]), gradient_norms=(first[1], again[1]))
+    return StepsAgain(
+        held=held,
+        losses=(first[0], again[0]),
+        gradient_norms=(first[1], again[1]),
+        attention_kernels=attention.names,
+    )
 
 
 def _copied(model: nn.Module, method: Method) -> tuple[nn.Module, Method]:
@@ -101,9 +109,11 @@ def infer_again(
     score: Callable[[Batch], Tensor],
     batch: Batch,
     device: torch.device,
-) -> Held:
-    """Bytes by kind at the peak of scoring the batch that needs the most memory."""
+) -> tuple[Held, frozenset[str]]:
+    """Bytes by kind at the peak of scoring the batch that needs the most memory, and the attention kernels that ran."""
     batch = batch.to(device)
     tracker = tracker_of(model, device.type)
     hold_batch(tracker, batch)
-    return inference_peak(score, batch, tracker, nullcontext)
+    attention = AttentionKernels()
+    held = inference_peak(score, batch, tracker, attention.watch)
+    return held, attention.names

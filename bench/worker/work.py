@@ -1,9 +1,10 @@
 """The state of the work on one cell: what is known so far, and what it is measured with."""
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from bench.cell import Cell
-from bench.measure import machine
+from bench.measure import machine, nvml
 from bench.measure.flops.lengths import FlopsByLength
 from bench.record import Check, PhaseName, Speed
 from bench.store import CellFolder
@@ -39,10 +40,11 @@ class Work:
         self.logs: dict[str, StepLog] = {}
         self.checks: list[Check] = []
         self.device = machine.device_for(cell.device)
+        before_cuda = nvml.use_by_uuid() if self.on_cuda else {}  # what follows starts CUDA
         self.precision: Literal["bf16", "fp16", "fp32"] = machine.precision_for(cell.train.precision, self.device)
         self.dtype = DTYPES[self.precision]
         self.phases = Phases(self.device, paths.progress)
-        self.memory = MemoryRecord(self.device, self.phases)
+        self.memory = MemoryRecord(self.device, self.phases, before_cuda)
 
     @property
     def on_cuda(self) -> bool:
@@ -55,6 +57,11 @@ class Work:
             self.unknown[field] = "the model has random weights"
             return True
         return False
+
+    def attended_by(self, kernels: Iterable[str]) -> None:
+        """Add the attention kernels of a pass to those of the passes before."""
+        known: tuple[str, ...] = self.facts.get("attention_kernels", ())
+        self.facts["attention_kernels"] = tuple(sorted({*known, *kernels}))
 
     def speed(
         self, field: str, log: StepLog, batch_size: int, phase: PhaseName, flops: FlopsByLength | None, skip: int = 0
@@ -75,7 +82,8 @@ class Work:
         if found is not None and found.energy_joules_per_sample is None:
             self.unknown[f"{field}.energy_joules_per_sample"] = self.phases.energy.why_not or "the counter failed"
         if found is not None and found.mfu_fraction is None:
-            self.unknown[f"{field}.mfu_fraction"] = "FLOPs by length are not known for this pass"
+            no_rate = self.unknown.get("matmul_flops_per_second")
+            self.unknown[f"{field}.mfu_fraction"] = no_rate or "FLOPs by length are not known for this pass"
         return found
 
     def close(self) -> None:

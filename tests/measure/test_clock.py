@@ -47,6 +47,52 @@ def test_what_lies_between_two_steps_belongs_to_none(monkeypatch: pytest.MonkeyP
     assert clock.seconds() == clock.ended_seconds() == [1, 1, 1, 1]
 
 
+class Stream:
+    """A made-up accelerator's: an event is reached once the device has come as far as it was recorded."""
+
+    def __init__(self) -> None:
+        self.queued_seconds = 0.0
+        self.reached_seconds = 0.0
+
+
+class Event:
+    """Stands for ``torch.Event``."""
+
+    def __init__(self, device: str, *, enable_timing: bool) -> None:
+        assert (device, enable_timing) == ("xpu", True)
+
+    def record(self, stream: Stream) -> None:
+        self.stream, self.at_seconds = stream, stream.queued_seconds
+
+    def query(self) -> bool:
+        return self.at_seconds <= self.stream.reached_seconds
+
+    def elapsed_time(self, end: "Event") -> float:
+        return (end.at_seconds - self.at_seconds) * 1000
+
+
+def test_an_accelerator_of_any_kind_times_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By events in the stream of the device that computes, be it not the first; the host waits at the end alone."""
+    stream, device = Stream(), torch.device("xpu", 1)
+    waited: list[torch.device] = []
+    monkeypatch.setattr(torch, "Event", Event)
+    monkeypatch.setattr("torch.accelerator.current_stream", {device: stream}.__getitem__)
+    monkeypatch.setattr("torch.accelerator.synchronize", waited.append)
+    clock = StepClock(device)
+    for seconds in (1.0, 2.0, 4.0):
+        stream.queued_seconds += seconds
+        clock.mark()
+    stream.reached_seconds = 3.5
+    assert clock.ended_seconds() == [1.0, 2.0]
+    assert waited == []
+    stream.queued_seconds += 100
+    clock.resume()
+    stream.queued_seconds += 8
+    clock.mark()
+    assert clock.seconds() == [1.0, 2.0, 4.0, 8.0]
+    assert waited == [device]
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_garbage_collection_is_held_and_put_back(enabled: bool) -> None:
     was = gc.isenabled()

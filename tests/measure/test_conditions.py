@@ -17,7 +17,7 @@ from tests.measure.test_nvml import Driver
 CPU = torch.device("cpu")
 NOTHING = Conditions(
     seconds=0.0, own_cpu_seconds=0.0, cpu_seconds=0.0, stolen_cpu_seconds=0.0, swapped_bytes=0, major_faults=0,
-    cpu_throttled=0, gpu_throttled_seconds=0.0, allocator_retries=0,
+    cpu_throttled=0, gpu_throttled_seconds=0.0, gpu_power_capped_seconds=0.0, allocator_retries=0,
 )  # fmt: skip
 CORES = len(_own_cores())
 
@@ -70,12 +70,28 @@ def test_counters_only_grow() -> None:
     assert (grown.gpu_throttled_seconds, grown.allocator_retries) == (None, None)
 
 
-def test_a_gpu_s_heat_is_the_driver_s() -> None:
-    driver = Driver(violation_nanoseconds=1_000_000_000)
+def test_a_gpu_s_heat_and_power_limit_are_the_driver_s() -> None:
+    driver = Driver(violation_nanoseconds=1_000_000_000, power_nanoseconds=4_000_000_000)
     nvml = NvmlDevice(driver, "handle")
     before = Conditions.now(CPU, nvml)
-    driver.violation_nanoseconds = 1_500_000_000
-    assert Conditions.now(CPU, nvml).since(before).gpu_throttled_seconds == 0.5
+    driver.violation_nanoseconds, driver.power_nanoseconds = 1_500_000_000, 4_250_000_000
+    grown = Conditions.now(CPU, nvml).since(before)
+    assert (grown.gpu_throttled_seconds, grown.gpu_power_capped_seconds) == (0.5, 0.25)
+
+
+def test_share_of_the_time_at_the_power_limit() -> None:
+    assert replace(NOTHING, seconds=10.0, gpu_power_capped_seconds=2.5).power_capped_fraction == 0.25
+    assert replace(NOTHING, seconds=10.0, gpu_power_capped_seconds=None).power_capped_fraction is None
+
+
+def test_retries_are_those_of_the_accelerator_s_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: dict[str, int] = {}
+    monkeypatch.setattr("torch.accelerator.memory_stats", lambda device: counts)
+    cuda = torch.device("cuda", 0)
+    before = Conditions.now(cuda, None)
+    assert before.allocator_retries == 0, "there are no counts before the first allocation"
+    counts["num_alloc_retries"] = 3
+    assert Conditions.now(cuda, None).since(before).allocator_retries == 3
 
 
 class TestThrottling:

@@ -66,6 +66,29 @@ def test_peak_is_in_bytes() -> None:
     assert peak > 50 * MIB
 
 
+def test_the_peaks_of_an_accelerator_are_its_allocator_s_whatever_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = torch.device("xpu", 1)
+    asked: list[tuple[str, torch.device]] = []
+
+    def answers(name: str, answer: int | None = None) -> None:
+        def ask(of: torch.device) -> int | None:
+            asked.append((name, of))
+            return answer
+
+        monkeypatch.setattr(f"torch.accelerator.{name}", ask)
+
+    answers("synchronize")
+    answers("reset_peak_memory_stats")
+    answers("max_memory_allocated", 300)
+    answers("max_memory_reserved", 400)
+    restart_peaks(device)
+    peaks = read_peaks(device, host_restarted=False)
+    assert (peaks.cuda_allocated_bytes, peaks.cuda_reserved_bytes) == (300, 400)
+    order = ("synchronize", "reset_peak_memory_stats", "synchronize", "max_memory_allocated", "max_memory_reserved")
+    assert asked == [(name, device) for name in order]
+    assert carried_bytes(device, host_restarted=True) is None
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_known_allocation_on_cuda() -> None:

@@ -1,6 +1,7 @@
 """What is asked of a GPU's driver, by way of a stand-in for it, and of a real one where there is one."""
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -9,9 +10,13 @@ from typing import Any
 import pytest
 import torch
 
-from bench.measure.nvml import NvmlDevice
+from bench.measure import nvml
+from bench.measure.nvml import GpuUse, NvmlDevice
 
+CUDA = torch.device("cuda", 0)
 NOT_SUPPORTED = "Not Supported"
+#: Stands for the version of NVML's answer that leaves out what the driver reserves.
+VERSION_2 = 2
 
 
 class NotToldError(Exception):
@@ -20,16 +25,27 @@ class NotToldError(Exception):
 
 @dataclass
 class Driver:
-    """Stands for pynvml: each answer is what is set here, and what is absent is not supported."""
+    """Stands for pynvml: each answer is what is set here, and what is absent is not supported.
+
+    A machine of ``uuids``, each a handle; ``instances`` are those of a GPU that is split, by its id.
+    """
 
     energy_millijoules: int | None = None
     used: int | None = None
+    reserved: int = 0
     process_ids: tuple[int, ...] | None = None
-    temperature: int | None = None
+    drawing_ids: tuple[int, ...] | None = None
+    mps_ids: tuple[int, ...] | None = None
     violation_nanoseconds: int | None = None
+    power_nanoseconds: int | None = None
+    uuids: tuple[str, ...] = ()
+    instances: dict[str, tuple[str | None, ...]] = field(default_factory=dict)
+    is_loaded: bool = True
     NVMLError: type[Exception] = NotToldError
-    NVML_TEMPERATURE_GPU: int = 0
+    NVML_PERF_POLICY_POWER: int = 0
     NVML_PERF_POLICY_THERMAL: int = 1
+    NVML_DEVICE_MIG_ENABLE: int = 1
+    nvmlMemory_v2: int = VERSION_2  # noqa: N815
     asked: list[tuple[Any, ...]] = field(default_factory=list)
 
     def _answer(self, value: Any, *asked: Any) -> Any:
@@ -38,20 +54,53 @@ class Driver:
             raise NotToldError(NOT_SUPPORTED)
         return value
 
+    def nvmlInit(self) -> None:  # noqa: N802
+        self._answer(self.is_loaded or None, "init")
+
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+        return len(self.uuids)
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> str:  # noqa: N802
+        return self.uuids[index]
+
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> str:  # noqa: N802
+        known = {*self.uuids, *(name for names in self.instances.values() for name in names)}
+        return str(self._answer(uuid if uuid in known else None, uuid))
+
+    def nvmlDeviceGetUUID(self, handle: str) -> str:  # noqa: N802
+        return handle
+
+    def nvmlDeviceGetMigMode(self, handle: str) -> list[int]:  # noqa: N802
+        return [int(handle in self.instances)] * 2
+
+    def nvmlDeviceGetMaxMigDeviceCount(self, handle: str) -> int:  # noqa: N802
+        return len(self.instances[handle])
+
+    def nvmlDeviceGetMigDeviceHandleByIndex(self, handle: str, index: int) -> str:  # noqa: N802
+        return str(self._answer(self.instances[handle][index], handle, index))
+
     def nvmlDeviceGetTotalEnergyConsumption(self, handle: object) -> int:  # noqa: N802
         return int(self._answer(self.energy_millijoules, handle))
 
-    def nvmlDeviceGetMemoryInfo(self, handle: object) -> SimpleNamespace:  # noqa: N802
-        return SimpleNamespace(used=self._answer(self.used, handle))
+    def nvmlDeviceGetMemoryInfo(self, handle: object, version: int | None = None) -> SimpleNamespace:  # noqa: N802
+        used = self._answer(self.used, handle, version)
+        return SimpleNamespace(used=used if version == VERSION_2 else used + self.reserved)
+
+    def _processes(self, ids: tuple[int, ...] | None, handle: object) -> list[SimpleNamespace]:
+        return [SimpleNamespace(pid=pid) for pid in self._answer(ids, handle)]
 
     def nvmlDeviceGetComputeRunningProcesses(self, handle: object) -> list[SimpleNamespace]:  # noqa: N802
-        return [SimpleNamespace(pid=pid) for pid in self._answer(self.process_ids, handle)]
+        return self._processes(self.process_ids, handle)
 
-    def nvmlDeviceGetTemperature(self, handle: object, sensor: int) -> int:  # noqa: N802
-        return int(self._answer(self.temperature, handle, sensor))
+    def nvmlDeviceGetGraphicsRunningProcesses(self, handle: object) -> list[SimpleNamespace]:  # noqa: N802
+        return self._processes(self.drawing_ids, handle)
+
+    def nvmlDeviceGetMPSComputeRunningProcesses(self, handle: object) -> list[SimpleNamespace]:  # noqa: N802
+        return self._processes(self.mps_ids, handle)
 
     def nvmlDeviceGetViolationStatus(self, handle: object, policy: int) -> SimpleNamespace:  # noqa: N802
-        return SimpleNamespace(violationTime=self._answer(self.violation_nanoseconds, handle, policy))
+        of_policy = self.power_nanoseconds if policy == self.NVML_PERF_POLICY_POWER else self.violation_nanoseconds
+        return SimpleNamespace(violationTime=self._answer(of_policy, handle, policy))
 
 
 def device(**told: Any) -> NvmlDevice:
@@ -59,24 +108,31 @@ def device(**told: Any) -> NvmlDevice:
 
 
 def test_units() -> None:
-    """The driver counts in millijoules, bytes, degrees and nanoseconds."""
-    told = device(energy_millijoules=1500, used=2**30, temperature=61, violation_nanoseconds=250_000_000)
+    """The driver counts in millijoules, bytes and nanoseconds."""
+    told = device(energy_millijoules=1500, used=2**30, violation_nanoseconds=250_000_000, power_nanoseconds=750_000_000)
     assert told.energy_joules() == 1.5
     assert told.why_no_energy() == ""
     assert told.used_bytes() == 2**30
-    assert told.temperature_celsius() == 61
     assert told.throttled_seconds() == 0.25
+    assert told.power_capped_seconds() == 0.75
     driver = told.library
-    assert driver.asked[-2:] == [("handle", driver.NVML_TEMPERATURE_GPU), ("handle", driver.NVML_PERF_POLICY_THERMAL)]
+    policies = driver.NVML_PERF_POLICY_THERMAL, driver.NVML_PERF_POLICY_POWER
+    assert driver.asked[-2:] == [("handle", policy) for policy in policies]
+
+
+def test_what_the_driver_reserves_for_itself_is_in_nobody_s_use() -> None:
+    assert device(used=1000, reserved=600).used_bytes() == 1000
 
 
 def test_what_the_driver_does_not_tell_is_unknown() -> None:
     silent = device()
     asked: list[Callable[[], object]] = [
-        silent.used_bytes, silent.temperature_celsius, silent.throttled_seconds, silent.other_processes
+        silent.used_bytes, silent.throttled_seconds, silent.power_capped_seconds, silent.process_ids,
+        silent.other_processes,
     ]  # fmt: skip
-    assert [ask() for ask in asked] == [None] * 4
+    assert [ask() for ask in asked] == [None] * 5
     assert silent.why_no_energy() == f"this GPU counts no energy: {NOT_SUPPORTED}"
+    assert silent.use() == GpuUse(None, None)
     with pytest.raises(RuntimeError, match=NOT_SUPPORTED):
         silent.energy_joules()
 
@@ -96,13 +152,70 @@ def test_other_processes(process_ids: tuple[int, ...] | None, others: int | None
     assert device(process_ids=process_ids).other_processes() == others
 
 
+def test_what_draws_or_computes_by_the_multi_process_service_counts_too() -> None:
+    told = device(process_ids=(1, 2), drawing_ids=(2, 3), mps_ids=(4,))
+    assert told.process_ids() == frozenset({1, 2, 3, 4})
+    assert told.other_processes() == 3
+
+
 def test_a_cpu_has_none() -> None:
     assert NvmlDevice.of(torch.device("cpu")) is None
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_no_driver_is_no_error() -> None:
-    assert NvmlDevice.of(torch.device("cuda", 0)) is None
+    assert NvmlDevice.of(CUDA) is None
+    assert nvml.use_by_uuid() == {}
+
+
+class TestWhich:
+    """GPUs are found by the unique id that CUDA tells."""
+
+    @pytest.fixture
+    def of(self, monkeypatch: pytest.MonkeyPatch) -> Callable[..., NvmlDevice | None]:
+        def found(driver: Driver, uuid: str, visible: str = "") -> NvmlDevice | None:
+            monkeypatch.setitem(sys.modules, "pynvml", driver)
+            monkeypatch.setattr("torch.cuda.get_device_properties", lambda device: SimpleNamespace(uuid=uuid))
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+            return NvmlDevice.of(CUDA)
+
+        return found
+
+    def test_a_whole_gpu(self, of: Callable[..., NvmlDevice | None]) -> None:
+        driver = Driver(uuids=("GPU-1", "GPU-2"))
+        for visible in ("", "1", "GPU-2"):
+            assert of(driver, "2", visible) == NvmlDevice(driver, "GPU-2")
+
+    def test_one_that_the_driver_does_not_know(self, of: Callable[..., NvmlDevice | None]) -> None:
+        assert of(Driver(uuids=("GPU-1",)), "3") is None
+        assert of(Driver(uuids=("GPU-1",), is_loaded=False), "1") is None
+
+    @pytest.mark.parametrize(
+        ("uuid", "visible", "instance"),
+        [
+            ("b", "", "MIG-b"),  # CUDA tells the id of the instance
+            ("1", "MIG-b,MIG-a", "MIG-b"),  # CUDA tells that of the GPU, and computes on the first instance named
+            ("1", "", "MIG-a"),
+            ("1", "0", "MIG-a"),
+        ],
+    )
+    def test_an_instance(self, uuid: str, visible: str, instance: str, of: Callable[..., NvmlDevice | None]) -> None:
+        driver = Driver(uuids=("GPU-1",), instances={"GPU-1": (None, "MIG-a", "MIG-b")})
+        assert of(driver, uuid, visible) == NvmlDevice(driver, instance, is_mig=True)
+
+    def test_what_an_instance_shares_is_unknown(self) -> None:
+        driver = Driver(energy_millijoules=1, violation_nanoseconds=1, power_nanoseconds=1, used=5, process_ids=(1,))
+        instance = NvmlDevice(driver, "MIG-a", is_mig=True)
+        assert "shares its GPU's counters" in instance.why_no_energy()
+        assert (instance.throttled_seconds(), instance.power_capped_seconds()) == (None, None)
+        assert instance.use() == GpuUse(5, frozenset({1}))
+
+
+def test_every_gpu_and_instance_is_told_apart_without_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(uuids=("GPU-1", "GPU-2"), instances={"GPU-2": ("MIG-a", None)}, used=7, process_ids=(3,))
+    monkeypatch.setitem(sys.modules, "pynvml", driver)
+    use = GpuUse(7, frozenset({3}))
+    assert nvml.use_by_uuid() == {"GPU-1": use, "GPU-2": use, "MIG-a": use}
 
 
 @pytest.mark.gpu
@@ -119,6 +232,4 @@ def test_a_real_gpu() -> None:
     assert before is not None
     assert after is not None
     assert after - before >= 2**30
-    temperature = found.temperature_celsius()
-    assert temperature is not None
-    assert 0 < temperature < 110
+    assert found.uuid in nvml.use_by_uuid()

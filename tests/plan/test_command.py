@@ -206,6 +206,12 @@ class TestFits:
         _, out, _ = tunebench("plan", study, "--fits", "800MB")
         assert next(line for line in out.splitlines() if " Full FT " in line).rstrip().endswith(" no")
 
+    def test_a_device_that_there_cannot_be(self, study: Path, tunebench: Tunebench) -> None:
+        code, out, err = tunebench("plan", study, "--device", "mps")
+        assert (code, out) == (2, "")
+        assert err.startswith('tunebench: --device must be "auto", "cpu", "cuda" or "cuda:N"')
+        assert err.endswith("got 'mps'\n")
+
     def test_device_wins_where_it_is_given(self, study: Path, tunebench: Tunebench) -> None:
         _, out, _ = tunebench("plan", study, "--format", "json", "--fits", "24GB", "--device", "cpu")
         assert {row["device"] for row in json.loads(out)["rows"]} == {"cpu"}

@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from bench.cell import Cell
 from bench.errors import RequestError
 from bench.plan import fitting as job
+from bench.plan.fits import RESERVE_BYTES
 from bench.plan.fitting import fitting, room
 from bench.plan.row import Ledger, PlanRow
 from bench.study import Limits
@@ -68,22 +70,52 @@ class TestRoom:
         return _record().cell.model_copy(update={"limits": Limits(cell_memory_bytes=limit)})
 
     def test_libraries_and_gaps_are_taken_off_a_limit(self) -> None:
-        size, said = room("cpu", "RuntimeError", self.cell(8 * 10**9))
-        larger, _ = room("cpu", "RuntimeError", self.cell(11 * 10**9))
+        size, said = room("cpu", "host", self.cell(8 * 10**9))
+        larger, _ = room("cpu", "host", self.cell(11 * 10**9))
         assert 0 < size < 8 * 10**9 / (1 + job.HEAP_GAPS)
         assert larger - size == pytest.approx(2 * 10**9, rel=0.05)
         assert said.startswith("limits.cell_memory_bytes, 8.00 GB, leaves")
 
     def test_a_limit_below_the_libraries_leaves_nothing(self) -> None:
-        assert room("cpu", "RuntimeError", self.cell(10**6))[0] == 0
+        assert room("cpu", "host", self.cell(10**6))[0] == 0
 
     def test_the_machine_is_a_limit(self) -> None:
-        assert room("cpu", "RuntimeError", self.cell(None))[0] > 0
+        assert room("cpu", "host", self.cell(None))[0] > 0
 
-    @pytest.mark.parametrize("kind", ["MemoryError", "RuntimeError", "signal 9"])
-    def test_a_plan_of_the_gpu_knows_nothing_of_the_host(self, kind: str) -> None:
+    def test_a_plan_of_the_gpu_knows_nothing_of_the_host(self) -> None:
         with pytest.raises(RequestError, match="the host's has run out"):
-            room("cuda", kind, self.cell(None))
+            room("cuda", "host", self.cell(None))
+
+    @pytest.mark.parametrize(("device", "index"), [("auto", 0), ("cuda", 0), ("cuda:1", 1)])
+    def test_what_is_free_of_the_cell_s_gpu(self, device: str, index: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Another process may hold the rest."""
+        free = {0: 60 * 10**9, 1: 20 * 10**9}
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (free[index], 80 * 10**9))
+        cell = self.cell(None).model_copy(update={"device": device})
+        size, said = room("cuda", "OutOfMemoryError", cell)
+        assert size == free[index] - RESERVE_BYTES
+        gb = [f"{number / 1e9:.2f} GB" for number in (free[index], size)]
+        assert said == f"what is free of the memory of GPU {index}, {gb[0]}, leaves {gb[1]} for tensors"
+
+    def test_a_gpu_that_is_nearly_full_leaves_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (10**8, 80 * 10**9))
+        assert room("cuda", "OutOfMemoryError", self.cell(None))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("measured_on", "device", "asked"),
+    [
+        ("cuda", "auto", "cuda"),
+        ("cuda", "cuda:1", "cuda:1"),
+        ("cpu", "auto", "cpu"),
+        ("cpu", "cpu", "cpu"),
+        (None, "cuda:1", "cuda:1"),
+        (None, "auto", "auto"),
+    ],
+)
+def test_the_plan_is_of_the_device_that_the_cell_ran_on(measured_on: str | None, device: str, asked: str) -> None:
+    cell = _record().cell.model_copy(update={"device": device})
+    assert job._device(measured_on, cell) == asked
 
 
 def test_a_real_cell_is_answered(tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +130,7 @@ def test_a_real_cell_is_answered(tiny_encoder: Path, tmp_path: Path, monkeypatch
     (cell,) = expand(study, found, says, None, tmp_path)
     question: dict[str, object] = {
         "study": study.model_dump(mode="json"), "base": str(tmp_path), "data_root": None, "plugin_files": [],
-        "scale": None, "cell": cell.model_dump(mode="json"), "failed_batch": 64, "failure_type": "RuntimeError",
+        "scale": None, "cell": cell.model_dump(mode="json"), "failed_batch": 64, "failure_memory": "host",
         "device": "cpu",
     }  # fmt: skip
     (tmp_path / "request.json").write_text(json.dumps(question))

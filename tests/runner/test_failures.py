@@ -12,6 +12,7 @@ from tests.report.conftest import _record
 
 CELL = _record().cell
 NO_TENSOR = "RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 40 bytes"
+OF_CUDA = "RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
 
 
 def failed(folder: Path, log: str | None = "", **how: Any) -> Record:
@@ -35,6 +36,8 @@ def failed(folder: Path, log: str | None = "", **how: Any) -> Record:
         ({"exit_code": -6}, "terminate called: std::bad_alloc", "oom", "signal 6", "for want of memory"),
         ({}, NO_TENSOR, "oom", "exit code 1", "for want of memory"),
         ({}, "x\nMemoryError", "oom", "exit code 1", "for want of memory"),
+        ({}, f"x\n{OF_CUDA}", "oom", "exit code 1", "for want of memory"),
+        ({}, "Error out of memory at line 380 in file /src/ops.cu", "oom", "exit code 1", "for want of memory"),
         ({"disk_full": True}, "", "error", "DiskFull", "the disk of the run folder is full"),
         ({"exit_code": -9, "timed_out": True}, NO_TENSOR, "timeout", "TimeLimit", "limits.cell_timeout_seconds = 3600"),
     ],
@@ -62,3 +65,27 @@ def test_the_end_of_a_long_log_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("log", [None, "\udcff\udcfe\0"])
 def test_a_log_that_is_not_there_or_no_text(log: str | None, tmp_path: Path) -> None:
     assert failed(tmp_path, log).status == "error"
+
+
+@pytest.mark.parametrize(
+    ("how", "log", "memory"),
+    [
+        ({}, OF_CUDA, "gpu"),
+        ({}, NO_TENSOR, "host"),
+        ({"exit_code": -9, "oom_killed": True}, "", "host"),
+        ({"exit_code": -9}, "", None),
+        ({"exit_code": -9, "timed_out": True}, OF_CUDA, None),
+    ],
+)
+def test_whose_memory_ran_out_is_told(how: dict[str, Any], log: str, memory: str | None, tmp_path: Path) -> None:
+    failure = failed(tmp_path, log, **how).failure
+    assert failure is not None
+    assert failure.memory == memory
+
+
+def test_the_reason_is_found_before_the_frames_that_follow_it(tmp_path: Path) -> None:
+    frames = "".join(f"frame #{number}: some_function(long, list, of, arguments)\n" for number in range(60))
+    record = failed(tmp_path, f"terminate called\n  what():  CUDA error: out of memory\n{frames}", exit_code=-6)
+    assert record.failure is not None
+    assert (record.status, record.failure.memory) == ("oom", "gpu")
+    assert len(record.failure.message) < 1200

@@ -245,6 +245,7 @@ class TestFinishedStudy:
         _, found = finished
         for record in found:
             assert record.matmul_flops_per_second is not None
+            assert record.attention_kernels
             for speed in (record.training.speed, record.inference):
                 assert speed.mfu_fraction == speed.model_flops_per_second / record.matmul_flops_per_second > 0
                 assert speed.windowed_samples_per_second.windows == speed.timed_steps

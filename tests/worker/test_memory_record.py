@@ -12,7 +12,7 @@ from torch import nn
 
 from bench.measure.allocations import Kind
 from bench.measure.memory import CLEAR_REFS, restart_peaks
-from bench.measure.nvml import NvmlDevice
+from bench.measure.nvml import GpuUse, NvmlDevice
 from bench.record import MemoryLedger, Phase, PhaseName
 from bench.worker.memory_record import MemoryRecord
 from bench.worker.phases import Phases
@@ -139,19 +139,83 @@ class TestLoad:
         assert abs(ledger.unattributed_bytes) < 0.01 * 256 * MIB
         assert parts(ledger) == ledger.peak_bytes
 
+    def test_weights_that_are_in_the_host_s_memory_are_no_part_of_a_gpu_s_peak(self) -> None:
+        """An encoder is moved when it is adapted; its parts would add up to less than nothing."""
+        record = MemoryRecord(CUDA, MadeUp(phase("load", 0, 0, on_cuda=True)))
+        record.loaded(nn.Linear(10, 10))
+        found, unknown, _ = facts(record)
+        assert found["memory"] == ()
+        assert unknown["memory.load"] == "the weights are in the host's memory while they are loaded"
+
+
+class TestContext:
+    """What CUDA takes beside the allocator: read before CUDA begins and once all of it is in use."""
+
+    @staticmethod
+    def told(
+        before: GpuUse | None, now: GpuUse, monkeypatch: pytest.MonkeyPatch, reserved: int = 700
+    ) -> tuple[int | None, str]:
+        monkeypatch.setattr("torch.accelerator.memory_reserved", lambda device: reserved)
+        phases = MadeUp(phase("train", 600, 700, on_cuda=True))
+        ids = None if now.process_ids is None else tuple(now.process_ids)
+        phases.nvml = NvmlDevice(Driver(used=now.used_bytes, process_ids=ids), "GPU-1")
+        record = MemoryRecord(CUDA, phases, {} if before is None else {"GPU-1": before})
+        record.held("train", HELD)
+        record.read_context()
+        _, unknown, ledgers = facts(record)
+        assert parts(ledgers["train"]) == ledgers["train"].peak_bytes
+        return ledgers["train"].cuda_context_bytes, unknown.get("memory.cuda_context_bytes", "")
+
+    @pytest.mark.parametrize("others", [(), (8, 9)])
+    def test_is_what_came_with_this_process(self, others: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+        before = GpuUse(100, frozenset(others))
+        assert self.told(before, GpuUse(1100, frozenset({1, *others})), monkeypatch) == (300, "")
+
     @pytest.mark.parametrize(
-        ("process_ids", "context"),
-        [((1,), 300), ((1, 2), None), ((), None)],
-        ids=["alone", "with another", "unknown"],
+        ("before", "now", "why"),
+        [
+            (GpuUse(100, frozenset()), GpuUse(1100, frozenset({1, 2})), "another process came to the GPU or left it"),
+            (GpuUse(100, frozenset({2})), GpuUse(1100, frozenset({1})), "another process came to the GPU or left it"),
+            (GpuUse(100, frozenset()), GpuUse(1100, frozenset()), "does not show the processes"),
+            (GpuUse(100, frozenset()), GpuUse(1100, None), "does not show the processes"),
+            (GpuUse(100, None), GpuUse(1100, frozenset({1})), "does not show the processes"),
+            (GpuUse(None, frozenset()), GpuUse(1100, frozenset({1})), "before CUDA began"),
+            (GpuUse(100, frozenset()), GpuUse(None, frozenset({1})), "before CUDA began"),
+            (None, GpuUse(1100, frozenset({1})), "before CUDA began"),
+            (GpuUse(600, frozenset({2})), GpuUse(1100, frozenset({1, 2})), "other processes freed memory"),
+        ],
     )
-    def test_a_context_is_known_where_nobody_else_uses_the_gpu(
-        self, process_ids: tuple[int, ...], context: int | None, monkeypatch: pytest.MonkeyPatch
+    def test_is_unknown_with_a_reason(
+        self, before: GpuUse | None, now: GpuUse, why: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("torch.cuda.memory_reserved", lambda device: 700)
-        phases = MadeUp(phase("load", 600, 700, on_cuda=True))
-        phases.nvml = NvmlDevice(Driver(used=1000, process_ids=process_ids), "handle")
-        record = MemoryRecord(CUDA, phases)
-        record.loaded(nn.Linear(10, 10, bias=False))
-        _, _, ledgers = facts(record)
-        assert ledgers["load"].cuda_context_bytes == context
-        assert ledgers["load"].weights_bytes == 512  # CUDA's allocator hands out blocks
+        context, said = self.told(before, now, monkeypatch)
+        assert context is None
+        assert why in said
+
+    def test_is_unknown_without_nvml(self) -> None:
+        record = MemoryRecord(CUDA, MadeUp(phase("train", 600, 700, on_cuda=True)))
+        record.read_context()
+        assert facts(record)[1]["memory.cuda_context_bytes"] == "the driver does not answer by NVML"
+
+    def test_a_cpu_has_none(self) -> None:
+        record = MemoryRecord(CPU, MadeUp(phase("train", 600)))
+        record.read_context()
+        assert "memory.cuda_context_bytes" not in facts(record)[1]
+
+
+def test_the_workspaces_of_both_threads_are_a_part_of_every_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Autograd computes in a thread of its own, which keeps a second one; neither is let go."""
+    allocated = iter((1000, 1030, 1030, 1060))
+    monkeypatch.setattr("torch.accelerator.memory_allocated", lambda device: next(allocated))
+    done = [phase(name, 255, 255, on_cuda=True) for name in ("load", "train", "inference")]
+    record = MemoryRecord(CUDA, MadeUp(*done))
+    for _ in range(2):
+        with record.library_workspace():
+            pass
+    for moment in ("load", "train", "inference"):
+        record.held(moment, HELD)
+    _, _, ledgers = facts(record)
+    assert {name: ledger.workspace_bytes for name, ledger in ledgers.items()} == {
+        "load": 5, "train": 65, "inference": 65
+    }  # fmt: skip
+    assert ledgers["train"].unattributed_bytes == 0

@@ -114,6 +114,14 @@ class TestUndisturbed:
         checks = stamp.undisturbed(replace(CALM, allocator_retries=retries), 0, on_cuda=True)
         assert the_one(checks, "allocator retries").verdict == verdict
 
+    @pytest.mark.parametrize(("seconds", "verdict"), [(5.0, "valid"), (5.1, "suspect"), (None, "unknown")])
+    def test_power_limit(self, seconds: float | None, verdict: Verdict) -> None:
+        checks = stamp.undisturbed(replace(CALM, gpu_power_capped_seconds=seconds), 0, on_cuda=True)
+        check = the_one(checks, "power limit")
+        assert check.verdict == verdict
+        if seconds is not None:
+            assert f"for {seconds:.3g} s, {10 * seconds:.1f} % of the time" in check.found
+
     def test_what_a_machine_does_not_tell(self) -> None:
         silent = replace(CALM, cpu_seconds=None, stolen_cpu_seconds=None, swapped_bytes=None, cpu_throttled=None)
         silent = replace(silent, gpu_throttled_seconds=None)

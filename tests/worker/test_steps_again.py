@@ -185,8 +185,10 @@ def test_inference_of_known_size(tiny_encoder: Path) -> None:
         block = torch.ones(8 * 2**20 // 4)
         return block[:8].view(4, 2)
 
-    held = infer_again(model, score, texts, CPU)
+    held, kernels = infer_again(model, score, texts, CPU)
+    assert kernels == {"eager"}
     assert held["activations"] == 8 * 2**20 + texts.input_ids.nbytes + texts.labels.nbytes
     assert held["weights"] == sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
-    real = infer_again(model, lambda shown: logits_of(model, shown), texts, CPU)
+    real, kernels = infer_again(model, lambda shown: logits_of(model, shown), texts, CPU)
+    assert kernels == {"flash"}
     assert 0 < real["activations"] < 2**20

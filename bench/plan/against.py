@@ -1,0 +1,184 @@
+"""A plan's peaks beside those that a run of the same study measured."""
+
+import csv
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bench.errors import RunFolderError
+from bench.plan.row import Ledger, PlanRow
+from bench.printable import one_line
+from bench.record import Record
+from bench.store import RunFolder, read_record
+
+MEGA = 1e6
+DASH = "–"
+Moment = Literal["train", "inference"]
+#: Dataset, model and method by their study names.
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Against:
+    """One row of the plan and what was measured of it; of several seeds and repeats the first that succeeded.
+
+    Attributes:
+        dataset: by its name.
+        model: by its name.
+        method: by its name.
+        status: of the measured cell; ``not run`` where there is none.
+        predicted_train_peak_bytes: None where nothing is trained or predicted.
+        measured_train_peak_bytes: of tensors and matmul libraries; None where it is unknown.
+        predicted_inference_peak_bytes: likewise.
+        measured_inference_peak_bytes: likewise.
+        train_waiting_fraction: share of the training in which the GPU ran no kernel; None where the driver does not
+            tell.
+        suspect_checks: names of the checks that make the row suspect.
+    """
+
+    dataset: str
+    model: str
+    method: str
+    status: str
+    predicted_train_peak_bytes: int | None
+    measured_train_peak_bytes: int | None
+    predicted_inference_peak_bytes: int | None
+    measured_inference_peak_bytes: int | None
+    train_waiting_fraction: float | None
+    suspect_checks: tuple[str, ...]
+
+    def ratio(self, moment: Moment) -> float | None:
+        """The predicted peak over the measured one; None where either is unknown."""
+        predicted: int | None = getattr(self, f"predicted_{moment}_peak_bytes")
+        measured: int | None = getattr(self, f"measured_{moment}_peak_bytes")
+        return predicted / measured if predicted and measured else None
+
+
+def read_run(folder: Path) -> dict[Key, Record]:
+    """The record of each row of a run folder: the first that succeeded, else the first.
+
+    Raises:
+        RunFolderError: no run folder, or a damaged record.
+    """
+    run = RunFolder(folder)
+    if not run.run.exists():
+        raise RunFolderError(f"{folder} is no run folder: it has no {run.run.name}; run the study first")
+    found: dict[Key, Record] = {}
+    for cell_id in run.cell_ids():
+        record = read_record(run.cell(cell_id).record)
+        if record is None:
+            continue
+        key = (record.cell.dataset.name, record.cell.model.name, record.cell.method.name)
+        if key not in found or (found[key].status != "ok" and record.status == "ok"):
+            found[key] = record
+    return found
+
+
+def against(rows: Sequence[PlanRow], measured: Mapping[Key, Record]) -> list[Against]:
+    """Each row of a plan beside its measurement.
+
+    Raises:
+        RunFolderError: a row was measured on another kind of device than it is planned for.
+    """
+    return [_row(row, measured.get((row.dataset, row.model, row.method))) for row in rows]
+
+
+def _row(row: PlanRow, record: Record | None) -> Against:
+    if record is not None and record.machine is not None and record.machine.device != row.device:
+        raise RunFolderError(
+            f"{row.model}, {row.method} was measured on {record.machine.device} and is planned for {row.device}; give "
+            f"--device {record.machine.device}"
+        )
+    return Against(
+        dataset=row.dataset,
+        model=row.model,
+        method=row.method,
+        status="not run" if record is None else record.status,
+        predicted_train_peak_bytes=_total(row.train_memory),
+        measured_train_peak_bytes=_of_tensors(record, "train"),
+        predicted_inference_peak_bytes=_total(row.inference_memory),
+        measured_inference_peak_bytes=_of_tensors(record, "inference"),
+        train_waiting_fraction=None if record is None else _waiting(record),
+        suspect_checks=() if record is None else tuple(c.name for c in record.checks if c.verdict == "suspect"),
+    )
+
+
+def _total(ledger: Ledger | None) -> int | None:
+    return None if ledger is None else ledger.total
+
+
+def _of_tensors(record: Record | None, moment: Moment) -> int | None:
+    """What CUDA's allocator gave out at most; of a process on a CPU, what it held beyond interpreter and libraries."""
+    if record is None:
+        return None
+    peak: int | None = getattr(record, f"peak_{moment}_bytes")
+    if peak is None or record.peak_kind == "cuda_allocated":
+        return peak
+    process = next((part.process_bytes for part in record.memory if part.of == moment), None)
+    return None if process is None else peak - process
+
+
+def _waiting(record: Record) -> float | None:
+    busy = [phase.gpu_busy_fraction for phase in record.phases if phase.name == "train"]
+    return None if not busy or busy[0] is None else 1 - busy[0]
+
+
+def write_csv(rows: Sequence[Against]) -> None:
+    """A line a row on standard output, memory in bytes, empty where unknown."""
+    names = [field.name for field in fields(Against)]
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow([*names, "train_ratio", "inference_ratio"])
+    for row in rows:
+        values = [getattr(row, name) for name in names[:-1]]
+        writer.writerow([*values, "; ".join(row.suspect_checks), row.ratio("train"), row.ratio("inference")])
+
+
+def show(title: str, rows: Sequence[Against], console: Console) -> None:
+    """Print the table and what to read off it."""
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for head in ("Dataset", "Model", "Method"):
+        grid.add_column(head, overflow="fold")
+    for head in ("Train MB\npredicted", "\nmeasured", "\nratio", "Inference MB\npredicted", "\nmeasured", "\nratio"):
+        grid.add_column(head, justify="right", no_wrap=True)
+    grid.add_column("GPU waits\n%", justify="right")
+    grid.add_column("Suspect", overflow="fold")
+    for row in rows:
+        grid.add_row(*map(Text, _cells(row)))
+    console.print(Text(one_line(title), style="bold"), soft_wrap=True)
+    console.print(grid)
+    for sentence in _summary(rows):
+        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+
+def _cells(row: Against) -> list[str]:
+    moments: tuple[Moment, Moment] = ("train", "inference")
+    numbers = []
+    for moment in moments:
+        for side in ("predicted", "measured"):
+            value: int | None = getattr(row, f"{side}_{moment}_peak_bytes")
+            numbers.append(DASH if value is None else f"{value / MEGA:.1f}")
+        ratio = row.ratio(moment)
+        numbers.append(DASH if ratio is None else f"{ratio:.3f}")
+    waits = DASH if row.train_waiting_fraction is None else f"{100 * row.train_waiting_fraction:.0f}"
+    said = ", ".join(row.suspect_checks) if row.status == "ok" else row.status
+    return [row.dataset, row.model, row.method, *numbers, waits, said]
+
+
+def _summary(rows: Sequence[Against]) -> list[str]:
+    ratios = [ratio for row in rows for moment in ("train", "inference") if (ratio := row.ratio(moment)) is not None]  # type: ignore[arg-type]
+    measured = [row for row in rows if row.status == "ok"]
+    suspect = sum(bool(row.suspect_checks) for row in measured)
+    sentences = [f"{len(measured)} of {len(rows)} rows were measured, {suspect} of them are suspect."]
+    if ratios:
+        sentences.append(
+            f"Predicted over measured: {min(ratios):.3f} to {max(ratios):.3f} over {len(ratios)} peaks. Predictions "
+            "take every sequence as full."
+        )
+    return sentences
