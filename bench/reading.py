@@ -255,7 +255,7 @@ def shown_examples(labels: Sequence[int], num_labels: int, per_class: int, seed:
     rng = np.random.default_rng(seed)
     array = np.asarray(labels)
     of_class = [rng.permutation(np.flatnonzero(array == label))[:per_class] for label in range(num_labels)]
-    return rng.permutation(np.concatenate(of_class).astype(np.int64)).tolist()
+    return [int(at) for at in rng.permutation(np.concatenate(of_class).astype(np.int64))]
 
 
 def shown_text(split: Split, columns: Columns | None, row: int) -> str:

@@ -143,6 +143,7 @@ class TestScores:
     def test_are_those_of_each_pair_with_its_types(self, size: int, tmp_path: Path, pair_tokenizer: Any) -> None:
         split = loaded(laid(tmp_path)).splits["test"]
         model = self.model(pair_tokenizer)
+        assert split.pairs is not None
         tokens = tokenise(split.texts, pair_tokenizer, 64, pairs=split.pairs)
         indices = np.arange(size)
         with torch.no_grad():
@@ -150,7 +151,7 @@ class TestScores:
             for at in indices:
                 encoded = pair_tokenizer(
                     split.texts[at], split.pairs[at], return_tensors="pt", return_token_type_ids=True
-                )  # type: ignore[index]
+                )
                 assert encoded["token_type_ids"].any()
                 torch.testing.assert_close(found[at], model(**encoded).logits[0], atol=1e-5, rtol=1e-4)
                 encoded.pop("token_type_ids")

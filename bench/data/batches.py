@@ -80,9 +80,13 @@ class Batch:
         return self if device.type == "cpu" else self._each(Tensor.pin_memory)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        tensors = {name: getattr(self, name) for name in ("input_ids", "attention_mask", "labels", "token_types")}
-        changed = {name: change(tensor) for name, tensor in tensors.items() if tensor is not None}
-        return replace(self, **changed)
+        def changed(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else change(tensor)
+
+        return replace(
+            self, input_ids=change(self.input_ids), attention_mask=changed(self.attention_mask),
+            labels=change(self.labels), token_types=changed(self.token_types),
+        )  # fmt: skip
 
 
 #: Makes one batch of the texts at some indices: from tokens, labels, indices and the id of padding.
