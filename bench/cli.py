@@ -70,6 +70,12 @@ def _add_plan(verb: argparse.ArgumentParser) -> None:
         help="mark what fits a card of this size, e.g. 24GB, or the batch that would; predicts for cuda",
     )
     verb.add_argument(
+        "--run",
+        type=Path,
+        metavar="DIR",
+        help="a run folder of the study, whose measured peaks stand beside",
+    )
+    verb.add_argument(
         "--format", choices=("table", "csv", "json"), default="table", help="table (default), csv or json"
     )
     _add_scale(verb)

@@ -46,6 +46,9 @@ class Phase(Frozen):
     peak_host_bytes: int | None = Field(description="VmHWM of the worker, restarted at the phase's start")
     peak_cuda_allocated_bytes: int | None
     peak_cuda_reserved_bytes: int | None
+    gpu_busy_fraction: Share | None = Field(
+        None, description="of time in which the GPU ran a kernel, mean of NVML's samples; null where it does not tell"
+    )
 
 
 class Parameters(Frozen):
@@ -222,6 +225,7 @@ class Machine(Frozen):
     gpu: str | None = Field(description="name; null on a CPU")
     gpu_index: int | None = Field(None, description="in CUDA's order; null on a CPU and in older records")
     gpu_uuid: str | None = Field(None, description="GPU-... or MIG-..., as nvidia-smi takes it; null likewise")
+    gpu_capability: tuple[int, int] | None = Field(None, description="compute capability; null likewise")
     gpus: int | None = Field(None, description="that CUDA sees, of which this is one; null likewise")
     driver: str | None
     device: Literal["cpu", "cuda"]

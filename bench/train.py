@@ -244,7 +244,7 @@ class TrainStep:
 
     def backward(self, total: Tensor, share: Tensor | None = None) -> None:
         """Add the gradients of a loss, as a share of those of its step."""
-        self._scaler.scale(total if share is None else total * share).backward()  # type: ignore[no-untyped-call]
+        self._scaler.scale(total if share is None else total * share).backward()
 
     def update(self) -> None:
         """Clip the gradients, update the weights and let the gradients go."""

@@ -102,6 +102,7 @@ def plan(arguments: argparse.Namespace) -> int:
         fits=arguments.fits,
         layout=arguments.format,
         scale=arguments.scale,
+        run_folder=arguments.run,
     )
     return OK if show_plan(options, Console()) else CELLS_FAILED
 

@@ -67,10 +67,14 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a BERT of 2 layers, hidden size 32 and 160 positions, with a fast word tokenizer; read it only."""
+    return write_tiny_encoder(tmp_path_factory.mktemp("models") / "tiny_encoder")
+
+
+def write_tiny_encoder(folder: Path) -> Path:
+    """See ``tiny_encoder``; from the same seed at each call."""
     import torch
     from transformers import BertConfig, BertModel
 
-    folder = tmp_path_factory.mktemp("models") / "tiny_encoder"
     tokenizer = _word_tokenizer(_words(190))
     config = BertConfig(
         vocab_size=len(tokenizer),

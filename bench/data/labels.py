@@ -82,8 +82,13 @@ def given(dataset: str, names: Sequence[str], origin: str, rows: Iterable[Row]) 
     """Classes that somebody has named; labels may be indices too.
 
     Where the names are numbers themselves, labels are indices only if none of them is a name.
+
+    Raises:
+        DataError: a name is empty or there twice, they are fewer than two, or a label is none.
     """
-    classes = Classes(dataset, tuple(name.strip() for name in names), origin, by_index=True)
+    classes = Classes(dataset, tuple(spelled(dataset, name, origin) for name in names), origin, by_index=True)
+    if len(names) < 2:
+        raise DataError(f"dataset {dataset}: there must be at least 2 classes, got {', '.join(names)} of {origin}")
     if classes._numeric and any(_named(classes, row) for row in rows):
         return Classes(dataset, classes.names, origin, by_index=False)
     return classes
@@ -131,9 +136,11 @@ def spelled(dataset: str, label: Any, place: str) -> str:
     """
     if isinstance(label, str | int):
         name = str(label).strip()
-        if name:
-            return name
-        raise DataError(f"dataset {dataset}: {place}: bad label {label!r:.60}; a label must not be empty")
+        if not name:
+            raise DataError(f"dataset {dataset}: {place}: bad label {label!r:.60}; a label must not be empty")
+        if not name.isascii() and any("\ud800" <= char <= "\udfff" for char in name):
+            raise DataError(f"dataset {dataset}: {place}: bad label {label!r:.60}; half a surrogate pair is no text")
+        return name
     kind = "null" if label is None else f"a {type(label).__name__}"
     raise DataError(
         f"dataset {dataset}: {place}: bad label {label!r:.60}; a label must be text or a whole number, got {kind}"

@@ -41,6 +41,7 @@ def describe(device: torch.device) -> Machine:
         gpu=gpu.name if gpu else None,
         gpu_index=gpu.index if gpu else None,
         gpu_uuid=gpu.uuid if gpu else None,
+        gpu_capability=gpu.capability if gpu else None,
         gpus=torch.cuda.device_count() if on_cuda else None,
         driver=driver_version() if on_cuda else None,
         device="cuda" if on_cuda else "cpu",

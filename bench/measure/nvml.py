@@ -86,6 +86,10 @@ class NvmlDevice:
             return f"this GPU counts no energy: {error}"
         return ""
 
+    def busy_fraction(self) -> float | None:
+        """Share of the driver's last sample period, a second at most, in which a kernel ran; None where untold."""
+        return self._asked(lambda: float(self.library.nvmlDeviceGetUtilizationRates(self.handle).gpu) / 100)
+
     def use(self) -> GpuUse:
         """Who uses the GPU now."""
         return GpuUse(self.used_bytes(), self.process_ids())

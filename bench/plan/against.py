@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.errors import RunFolderError
+from bench.measure.settled import Settled
 from bench.plan.row import Ledger, PlanRow
 from bench.printable import one_line
 from bench.record import Record
@@ -21,6 +22,7 @@ from bench.store import RunFolder, read_record
 MEGA = 1e6
 DASH = "–"
 Moment = Literal["train", "inference"]
+MOMENTS: tuple[Moment, ...] = ("train", "inference")
 #: Dataset, model and method by their study names.
 Key = tuple[str, str, str]
 
@@ -54,6 +56,11 @@ class Against:
     train_waiting_fraction: float | None
     suspect_checks: tuple[str, ...]
 
+    @property
+    def named(self) -> str:
+        """The row's names in one phrase."""
+        return f"{self.dataset} / {self.model} / {self.method}"
+
     def ratio(self, moment: Moment) -> float | None:
         """The predicted peak over the measured one; None where either is unknown."""
         predicted: int | None = getattr(self, f"predicted_{moment}_peak_bytes")
@@ -81,21 +88,30 @@ def read_run(folder: Path) -> dict[Key, Record]:
     return found
 
 
-def against(rows: Sequence[PlanRow], measured: Mapping[Key, Record]) -> list[Against]:
-    """Each row of a plan beside its measurement.
+def settled_of(measured: Mapping[Key, Record]) -> Settled:
+    """The device of a run, as a plan takes it, so that a run is planned as the machine was that measured it.
 
     Raises:
-        RunFolderError: a row was measured on another kind of device than it is planned for.
+        RunFolderError: no cell got as far as to tell.
     """
+    told = [record for record in measured.values() if record.machine is not None]
+    if not told:
+        raise RunFolderError("no cell of the run says which machine it ran on; run the study first")
+    machine = told[0].machine
+    assert machine is not None, "those without are left out"
+    precisions = [record.precision for record in told if record.cell.train.precision == "auto"]
+    return Settled(
+        device=machine.device, precision_of_auto="fp32" if "fp32" in precisions else "bf16",
+        capability=machine.gpu_capability, name=machine.gpu,
+    )  # fmt: skip
+
+
+def against(rows: Sequence[PlanRow], measured: Mapping[Key, Record]) -> list[Against]:
+    """Each row of a plan, for the machine of ``settled_of``, beside its measurement."""
     return [_row(row, measured.get((row.dataset, row.model, row.method))) for row in rows]
 
 
 def _row(row: PlanRow, record: Record | None) -> Against:
-    if record is not None and record.machine is not None and record.machine.device != row.device:
-        raise RunFolderError(
-            f"{row.model}, {row.method} was measured on {record.machine.device} and is planned for {row.device}; give "
-            f"--device {record.machine.device}"
-        )
     return Against(
         dataset=row.dataset,
         model=row.model,
@@ -141,44 +157,48 @@ def write_csv(rows: Sequence[Against]) -> None:
 
 
 def show(title: str, rows: Sequence[Against], console: Console) -> None:
-    """Print the table and what to read off it."""
+    """Print a table with a line for each peak, then which rows are suspect and how far off the predictions are."""
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for head in ("Dataset", "Model", "Method"):
-        grid.add_column(head, overflow="fold")
-    for head in ("Train MB\npredicted", "\nmeasured", "\nratio", "Inference MB\npredicted", "\nmeasured", "\nratio"):
+    grid.add_column("Dataset / Model / Method", overflow="fold")
+    grid.add_column("Peak of")
+    for head in ("Predicted\nMB", "Measured\nMB", "Ratio", "GPU waits\n%"):
         grid.add_column(head, justify="right", no_wrap=True)
-    grid.add_column("GPU waits\n%", justify="right")
-    grid.add_column("Suspect", overflow="fold")
     for row in rows:
-        grid.add_row(*map(Text, _cells(row)))
+        for moment in MOMENTS:
+            if moment == "inference" or row.predicted_train_peak_bytes is not None:
+                grid.add_row(*map(Text, _cells(row, moment)))
+    if not console.is_terminal:  # a file or a pipe has no width
+        console.width = console.measure(grid).maximum
     console.print(Text(one_line(title), style="bold"), soft_wrap=True)
     console.print(grid)
     for sentence in _summary(rows):
-        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        console.print(one_line(sentence), highlight=False, markup=False, soft_wrap=True)
 
 
-def _cells(row: Against) -> list[str]:
-    moments: tuple[Moment, Moment] = ("train", "inference")
-    numbers = []
-    for moment in moments:
-        for side in ("predicted", "measured"):
-            value: int | None = getattr(row, f"{side}_{moment}_peak_bytes")
-            numbers.append(DASH if value is None else f"{value / MEGA:.1f}")
-        ratio = row.ratio(moment)
-        numbers.append(DASH if ratio is None else f"{ratio:.3f}")
-    waits = DASH if row.train_waiting_fraction is None else f"{100 * row.train_waiting_fraction:.0f}"
-    said = ", ".join(row.suspect_checks) if row.status == "ok" else row.status
-    return [row.dataset, row.model, row.method, *numbers, waits, said]
+def _cells(row: Against, moment: Moment) -> list[str]:
+    predicted, measured = (getattr(row, f"{side}_{moment}_peak_bytes") for side in ("predicted", "measured"))
+    ratio, waiting = row.ratio(moment), row.train_waiting_fraction if moment == "train" else None
+    return [
+        row.named,
+        moment,
+        DASH if predicted is None else f"{predicted / MEGA:.1f}",
+        (DASH if row.status == "ok" else row.status) if measured is None else f"{measured / MEGA:.1f}",
+        DASH if ratio is None else f"{ratio:.3f}",
+        DASH if waiting is None else f"{100 * waiting:.0f}",
+    ]
 
 
 def _summary(rows: Sequence[Against]) -> list[str]:
-    ratios = [ratio for row in rows for moment in ("train", "inference") if (ratio := row.ratio(moment)) is not None]  # type: ignore[arg-type]
     measured = [row for row in rows if row.status == "ok"]
-    suspect = sum(bool(row.suspect_checks) for row in measured)
-    sentences = [f"{len(measured)} of {len(rows)} rows were measured, {suspect} of them are suspect."]
+    ratios = [ratio for row in measured for moment in MOMENTS if (ratio := row.ratio(moment)) is not None]
+    suspect = [row for row in measured if row.suspect_checks]
+    sentences = [
+        f"{len(measured)} of {len(rows)} rows were measured, {len(suspect)} of them are suspect.",
+        *(f"  suspect: {row.named}: {', '.join(row.suspect_checks)}" for row in suspect),
+    ]
     if ratios:
         sentences.append(
-            f"Predicted over measured: {min(ratios):.3f} to {max(ratios):.3f} over {len(ratios)} peaks. Predictions "
-            "take every sequence as full."
+            f"Predicted over measured: {min(ratios):.3f} to {max(ratios):.3f} over {len(ratios)} peaks. A prediction "
+            "takes every sequence as full; a peak that was measured on a CPU holds gaps of the heap besides."
         )
     return sentences

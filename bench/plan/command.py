@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bench.errors import StudyError
 from bench.plan import render
+from bench.plan.against import against, read_run, settled_of, show, write_csv
 from bench.plan.fits import Fit, fit, parse_size
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
@@ -26,6 +27,7 @@ class PlanOptions:
         models: in place of the study's.
         fits: size of a card, e.g. ``24GB``.
         layout: ``table``, ``csv`` or ``json``.
+        run_folder: a run of the study, whose measured peaks stand beside the predicted ones.
     """
 
     study: Study
@@ -39,6 +41,7 @@ class PlanOptions:
     fits: str | None = None
     layout: str = "table"
     scale: Literal["tiny"] | None = None
+    run_folder: Path | None = None
 
 
 def plan(options: PlanOptions, console: Console) -> bool:
@@ -53,6 +56,8 @@ def plan(options: PlanOptions, console: Console) -> bool:
     study = with_models(options.study, [from_here(model, options.study) for model in options.models])
     if options.device is not None:
         _check_device(options.device)
+    if options.run_folder is not None:
+        return _beside_run(options, study, options.run_folder, console)
     # A card is asked about, so it is the card's memory that counts.
     device = options.device or ("cuda" if limit_bytes is not None else None)
     planned = Plan(
@@ -71,6 +76,25 @@ def plan(options: PlanOptions, console: Console) -> bool:
     else:
         render.show(f"Plan: {study.title or study.name}", rows, fits, planned.left_out(), console)
     return all(row.unsupported is None for row in rows)
+
+
+def _beside_run(options: PlanOptions, study: Study, folder: Path, console: Console) -> bool:
+    """Print predicted peaks beside measured ones; True if every row was measured."""
+    if options.fits is not None or options.device is not None or not options.with_memory or options.layout == "json":
+        raise StudyError("--run compares peaks on the machine of the run: no --fits, --device, --no-memory or json")
+    measured = read_run(folder)
+    planned = Plan(
+        PlanRequest(
+            study=study, base=options.base, data_root=options.data_root, plugin_files=options.plugin_files,
+            only=options.only, settled=settled_of(measured), scale=options.scale,
+        )
+    )  # fmt: skip
+    rows = against(show_progress(planned), measured)
+    if options.layout == "csv":
+        write_csv(rows)
+    else:
+        show(f"Predicted and measured: {study.title or study.name}", rows, console)
+    return all(row.status == "ok" for row in rows)
 
 
 def _check_device(text: str) -> None:

@@ -62,7 +62,7 @@ def predict(
         allow_cpu_layout(model, False)
         held: dict[str, Held] = {}
         if method.trains:
-            held |= _training(model, method, cell, device, dtype)
+            held.update(_training(model, method, cell, device, dtype).items())
         requantization = fake_requantization(model) if cell.model.bits == 4 else nullcontext()
         with requantization, _kernels(device):
             model = method.prepare_inference(model)

@@ -54,6 +54,7 @@ class Phases:
         self._started = 0.0
         self._energy_before: list[float] = []
         self._conditions_before: Conditions | None = None
+        self._busy: dict[PhaseName, list[float]] = {}
 
     @contextmanager
     def timed(self, name: PhaseName) -> Iterator[None]:
@@ -90,6 +91,8 @@ class Phases:
 
     def _begin(self, joins: bool = False) -> None:
         self._joins = joins
+        if not joins:
+            self._busy[self.current] = []
         self._host_restarted = memory.restart_peaks(self._device)
         self._carried_bytes = memory.carried_bytes(self._device, self._host_restarted)
         self._open = True
@@ -104,6 +107,8 @@ class Phases:
         self._open = False
         peaks = memory.read_peaks(self._device, self._host_restarted)
         self._ended = time.perf_counter()
+        self._sample_busy()
+        busy = self._busy[self.current]
         assert self._conditions_before is not None, "start has read them"
         conditions = Conditions.now(self._device, self.nvml).since(self._conditions_before)
         phase = Phase(
@@ -113,6 +118,7 @@ class Phases:
             peak_host_bytes=peaks.host_bytes,
             peak_cuda_allocated_bytes=peaks.cuda_allocated_bytes,
             peak_cuda_reserved_bytes=peaks.cuda_reserved_bytes,
+            gpu_busy_fraction=sum(busy) / len(busy) if busy else None,
         )
         before = [index for index, done in enumerate(self.done) if done.name == phase.name] if self._joins else []
         if not before:
@@ -124,6 +130,12 @@ class Phases:
         self.done[index] = _joined(self.done[index], phase)
         self.conditions[index] += conditions
         self.carried_bytes[index] = _highest(self.carried_bytes[index], self._carried_bytes)
+
+    def _sample_busy(self) -> None:
+        """Note for which share of its last sample period, a second at most, the driver saw the GPU compute."""
+        busy = None if self.nvml is None else self.nvml.busy_fraction()
+        if busy is not None:
+            self._busy.setdefault(self.current, []).append(busy)
 
     def named(self, *names: PhaseName) -> list[Phase]:
         """The closed phases of these names."""
@@ -146,6 +158,8 @@ class Phases:
         if force or now - self._progress_written >= PROGRESS_SECONDS:
             self._progress_written = now
             self.energy.look()
+            if not force:  # else the driver's sample would be of the phase before
+                self._sample_busy()
             # Not synced and not moved: a reader that meets half a line keeps what it knew.
             self._progress.write_text(json.dumps({"phase": self.current, "done": done, "of": of}), encoding="utf-8")
 
@@ -160,6 +174,7 @@ def _joined(earlier: Phase, later: Phase) -> Phase:
         peak_host_bytes=_highest(earlier.peak_host_bytes, later.peak_host_bytes),
         peak_cuda_allocated_bytes=_highest(earlier.peak_cuda_allocated_bytes, later.peak_cuda_allocated_bytes),
         peak_cuda_reserved_bytes=_highest(earlier.peak_cuda_reserved_bytes, later.peak_cuda_reserved_bytes),
+        gpu_busy_fraction=later.gpu_busy_fraction,  # whose samples are those of all parts
     )
 
 

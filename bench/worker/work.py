@@ -39,8 +39,8 @@ class Work:
         self.unknown: dict[str, str] = {}
         self.logs: dict[str, StepLog] = {}
         self.checks: list[Check] = []
+        before_cuda = {} if cell.device == "cpu" else nvml.use_by_uuid()  # what follows starts CUDA
         self.device = machine.device_for(cell.device)
-        before_cuda = nvml.use_by_uuid() if self.on_cuda else {}  # what follows starts CUDA
         self.precision: Literal["bf16", "fp16", "fp32"] = machine.precision_for(cell.train.precision, self.device)
         self.dtype = DTYPES[self.precision]
         self.phases = Phases(self.device, paths.progress)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.asking.batches import IGNORED, collate_answers, collate_prompts
+from bench.asking.batches import collate_answers, collate_prompts
 from bench.asking.prompts import Prompt
-from bench.data.batches import Batch
+from bench.data.batches import IGNORED, Batch
 from bench.data.tokens import Tokens
 from bench.study import PromptSettings
 

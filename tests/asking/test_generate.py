@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from bench.asking.batches import IGNORED, collate_answers
+from bench.asking.batches import collate_answers
 from bench.asking.generate import Writer
 from bench.asking.parse import parse
 from bench.asking.prompts import Prompt
 from bench.asking.score import LabelScorer
+from bench.data.batches import IGNORED
 from bench.errors import UnsupportedError
 from bench.positions import position_ids
 from tests.asking.support import FAMILIES, byte_tokenizer, causal_model, prompt_of, prompts_batch, text_tokens

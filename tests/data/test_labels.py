@@ -1,8 +1,11 @@
 """Which class a label means, alike in all splits, and what is said of one that means none."""
 
+import io
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from bench.data.labels import alike
@@ -120,6 +123,7 @@ class TestNoLabel:
             (["a"], r"bad label \['a'\]; a label must be text or a whole number, got a list"),
             ({"a": 1}, r"bad label \{'a': 1\}; a label must be text or a whole number, got a dict"),
             ("", "bad label ''; a label must not be empty"),
+            ("\ud800", r"bad label '\\ud800'; half a surrogate pair is no text"),
             (" \t", r"bad label ' \\t'; a label must not be empty"),
         ],
     )
@@ -169,6 +173,28 @@ class TestDeclared:
     def test_an_index_beyond_them(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"train\.parquet: row 3: bad label 2; wanted 0\.\.1 or one of neg, pos"):
             loaded(everywhere(tmp_path, "parquet", parquet(self.ROWS, ["neg", "pos"])))
+
+    @pytest.mark.parametrize(
+        ("names", "said"),
+        [
+            (["neg", "neg "], "class names must differ"),
+            (["neg", " "], "its files: bad label ' '; a label must not be empty"),
+            (["neg"], "there must be at least 2 classes, got neg of its files"),
+            ([], "there must be at least 2 classes"),
+        ],
+    )
+    def test_that_name_no_classes(self, names: list[str], said: str, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match=said):
+            loaded(everywhere(tmp_path, "parquet", parquet([("a", 0), ("b", 0)], names)))
+
+    @pytest.mark.parametrize(
+        "metadata", ["[]", "{", '{"info": 1}', '{"info": {"features": {"label": "x"}}}', "[" * 10**5]
+    )
+    def test_metadata_that_says_something_else(self, metadata: str, tmp_path: Path) -> None:
+        sink = io.BytesIO()
+        table = pa.table({"text": ["a", "b"], "label": [0, 1]})
+        pq.write_table(table.replace_schema_metadata({"huggingface": metadata}), sink)
+        assert loaded(everywhere(tmp_path, "parquet", sink.getvalue())).labels == ("0", "1")
 
     def test_none_without_the_metadata(self, tmp_path: Path) -> None:
         assert loaded(everywhere(tmp_path, "parquet", parquet(self.ROWS))).labels == ("0", "1", "2")

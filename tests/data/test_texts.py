@@ -225,7 +225,10 @@ class TestBroken:
     def test_file_says_where_and_what(self, name: str, data: bytes, words: str, tmp_path: Path) -> None:
         assert words in self.refused(tmp_path, name, data)
 
-    @given(data=st.binary(max_size=80), suffix=st.sampled_from(["jsonl", "jsonl.gz", "csv", "csv.gz", "parquet"]))
+    @given(
+        data=st.binary(max_size=80),
+        suffix=st.sampled_from(["jsonl", "jsonl.gz", "csv", "csv.gz", "tsv", "tsv.gz", "parquet"]),
+    )
     def test_noise_is_never_anything_but_a_data_error(
         self, data: bytes, suffix: str, tmp_path_factory: pytest.TempPathFactory
     ) -> None:

@@ -109,6 +109,7 @@ def test_garbage_collection_is_held_and_put_back(enabled: bool) -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.timed
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_times_the_device_and_not_the_host() -> None:
     cuda = torch.device("cuda", 0)
@@ -127,6 +128,7 @@ def test_times_the_device_and_not_the_host() -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.timed
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_what_the_device_does_between_two_steps_belongs_to_none() -> None:
     cuda = torch.device("cuda", 0)

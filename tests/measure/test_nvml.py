@@ -221,15 +221,14 @@ def test_every_gpu_and_instance_is_told_apart_without_cuda(monkeypatch: pytest.M
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_real_gpu() -> None:
+    """What is in use is what this process holds or more: the cache may serve it, and others may come and go."""
     cuda = torch.device("cuda", 0)
-    found = NvmlDevice.of(cuda)
-    assert found is not None
-    before = found.used_bytes()
     block = torch.ones(2**28, device=cuda)  # 1 GiB
     torch.cuda.synchronize()
-    after = found.used_bytes()
+    found = NvmlDevice.of(cuda)
+    assert found is not None
+    used = found.used_bytes()
+    assert used is not None
+    assert 2**30 <= torch.cuda.memory_reserved(cuda) < used <= torch.cuda.mem_get_info(cuda)[1]
     del block
-    assert before is not None
-    assert after is not None
-    assert after - before >= 2**30
     assert found.uuid in nvml.use_by_uuid()

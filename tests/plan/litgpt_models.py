@@ -12,7 +12,7 @@ import csv
 import importlib
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -75,7 +75,7 @@ def model_of(name: str, rank: int | None, dropout: float, everywhere: bool) -> n
         return adapted  # type: ignore[no-any-return]
 
 
-def loss_of(model: nn.Module, ids: Tensor, chunked_head: bool) -> Iterator[Tensor]:
+def loss_of(model: nn.Module, ids: Tensor, chunked_head: bool) -> Generator[Tensor]:
     """The loss on every token, by litgpt's function; then what its training script still holds, until closed."""
     cross_entropy = importlib.import_module("litgpt.utils").chunked_cross_entropy
     if chunked_head:

@@ -9,7 +9,6 @@ import torch
 from bench.cell import Cell
 from bench.errors import RequestError
 from bench.plan import fitting as job
-from bench.plan.fits import RESERVE_BYTES
 from bench.plan.fitting import fitting, room
 from bench.plan.row import Ledger, PlanRow
 from bench.study import Limits
@@ -92,14 +91,14 @@ class TestRoom:
         free = {0: 60 * 10**9, 1: 20 * 10**9}
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (free[index], 80 * 10**9))
         cell = self.cell(None).model_copy(update={"device": device})
-        size, said = room("cuda", "OutOfMemoryError", cell)
-        assert size == free[index] - RESERVE_BYTES
+        size, said = room("cuda", "gpu", cell)
+        assert size == free[index]
         gb = [f"{number / 1e9:.2f} GB" for number in (free[index], size)]
         assert said == f"what is free of the memory of GPU {index}, {gb[0]}, leaves {gb[1]} for tensors"
 
     def test_a_gpu_that_is_nearly_full_leaves_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (10**8, 80 * 10**9))
-        assert room("cuda", "OutOfMemoryError", self.cell(None))[0] == 0
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (0, 80 * 10**9))
+        assert room("cuda", "gpu", self.cell(None))[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,7 @@ def test_a_sleep_of_known_length_is_found() -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.timed
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_waits_for_the_device() -> None:
     """Queueing thirty matmuls takes the host a fraction of the time that they take."""
