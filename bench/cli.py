@@ -184,7 +184,12 @@ def _add_doctor(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--prompt", nargs=2, metavar=("MODEL", "DATASET"), help="print the whole prompt of one text, and nothing else"
     )
-    verb.add_argument("--study", metavar="STUDY", help="whose models, datasets and prompt settings --prompt takes")
+    verb.add_argument(
+        "--data",
+        metavar="NAME_OR_PATH",
+        help="print sizes, classes, lengths, duplicates and leaks of a dataset, and nothing else",
+    )
+    verb.add_argument("--study", metavar="STUDY", help="whose models, datasets and settings --prompt and --data take")
     verb.set_defaults(act=verbs.doctor)
 
 

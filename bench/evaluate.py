@@ -75,7 +75,7 @@ def for_inference(model: nn.Module, dtype: torch.dtype, device: torch.device) ->
 
 def logits_of(model: nn.Module, batch: Batch) -> Tensor:
     """Class logits of a batch, shape (B, C), by an encoder."""
-    return class_logits(model, batch.input_ids, batch.attention_mask)
+    return class_logits(model, batch.input_ids, batch.attention_mask, batch.token_types)
 
 
 #: A prediction that is no class: an answer that names none.

@@ -13,6 +13,7 @@ from bench.errors import PluginError, RequestError, StudyError
 from bench.expand import prompt_for, texts_for
 from bench.hidden_gpus import gpus_hidden
 from bench.method import Method
+from bench.printable import printable
 from bench.sources import catalog, resolve_dataset, resolve_model
 from bench.study import Grid, Study, load_study, shipped_studies, study_base
 
@@ -99,7 +100,7 @@ def show_prompt(model: str, dataset: str, reference: str | None, data_root: Path
     """
     from bench.data import texts
     from bench.model import fetch, load_tokenizer
-    from bench.reading import prompt_of
+    from bench.reading import prompt_of, shown_text
 
     cell = cell_to_ask(model, dataset, reference, data_root)
     if cell.prompt is None:
@@ -108,7 +109,7 @@ def show_prompt(model: str, dataset: str, reference: str | None, data_root: Path
     loaded = texts.load(cell.dataset, cell.data)
     prompt = prompt_of(cell, loaded, tokenizer)
     room = prompt.room(cell.data.max_length)
-    text = loaded.splits["test"].texts[0]
+    text = shown_text(loaded.splits["test"], loaded.columns, 0)
     ids = tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
     shown = prompt.text(tokenizer.decode(ids[:room]) if len(ids) > room else text)
     labels = ", ".join(f"{word!r} ({len(t)})" for word, t in zip(prompt.label_words, prompt.label_ids, strict=True))
@@ -123,6 +124,32 @@ def show_prompt(model: str, dataset: str, reference: str | None, data_root: Path
     ]
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def show_data(name: str, reference: str | None, data_root: Path | None, console: Console) -> None:
+    """Print what a dataset holds and what may make its numbers mislead, before anything is run.
+
+    Args:
+        name: by any name that a study may give, a folder or a file.
+        reference: the study that defines it and whose data settings hold; None: the defaults.
+        data_root: see ``resolve_dataset``.
+        console: to print on.
+
+    Raises:
+        RequestError: the name is unknown, or the data cannot be read.
+    """
+    from bench.data import texts
+    from bench.data.survey import survey
+
+    study, base = Study(name="doctor", grid=(Grid(datasets=(name,), models=("x",)),)), Path()
+    if reference is not None:
+        study, base = load_study(reference), study_base(reference)
+    source = resolve_dataset(name, study, data_root, base)
+    grid = next((grid for grid in study.grid if name in grid.datasets), study.grid[0])
+    loaded = texts.load(source, study.data_settings(grid, source.name))
+    lines = [f"dataset {source.name}: {source.kind}, {source.fingerprint}", *survey(loaded)]
+    for line in lines:
+        console.print(printable(line, console), highlight=False, markup=False, soft_wrap=True)
 
 
 def cell_to_ask(model: str, dataset: str, reference: str | None, data_root: Path | None) -> Cell:

@@ -41,7 +41,7 @@ def tracker_of(model: nn.Module, device: str) -> AllocationTracker:
 
 def hold_batch(tracker: AllocationTracker, batch: Batch) -> None:
     """Count a batch's tensors among the activations."""
-    tensors = (batch.input_ids, batch.attention_mask, batch.labels)
+    tensors = (batch.input_ids, batch.attention_mask, batch.labels, batch.token_types)
     tracker.hold([tensor for tensor in tensors if tensor is not None], "activations")
 
 

@@ -60,11 +60,20 @@ class Encoded:
         input_ids: int64, shape (B, L).
         attention_mask: int64, shape (B, L), 0 on padding; None where nothing is padded.
         rows: position of each in ``Examples.texts``.
+        token_types: int64, shape (B, L), for a model that tells the texts of a pair apart, as ``token_type_ids``; None
+            elsewhere.
     """
 
     input_ids: Tensor
     attention_mask: Tensor | None
     rows: Sequence[int]
+    token_types: Tensor | None = None
+
+    @property
+    def inputs(self) -> dict[str, Tensor | None]:
+        """What the model is called with, by keyword."""
+        told = {} if self.token_types is None else {"token_type_ids": self.token_types}
+        return {"input_ids": self.input_ids, "attention_mask": self.attention_mask, **told}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

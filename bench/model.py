@@ -293,15 +293,25 @@ def attention(factory: Any, config: PretrainedConfig, wanted: str | None = None)
     return "sdpa" if getattr(model_class, "_supports_sdpa", True) else "eager"
 
 
-def class_logits(model: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+def class_logits(
+    model: nn.Module, input_ids: Tensor, attention_mask: Tensor | None, token_types: Tensor | None = None
+) -> Tensor:
     """Class scores of an encoder, shape (batch, classes).
 
     Args:
         model: an encoder with its head.
         input_ids: int64, shape (batch, tokens).
         attention_mask: int64, shape (batch, tokens), 0 on padding; None where nothing is padded.
+        token_types: int64, shape (batch, tokens), which text of a pair each token is of; None for single texts. A model
+            that has no embedding for them is not told.
     """
-    return model(input_ids=input_ids, attention_mask=attention_mask).logits  # type: ignore[no-any-return]
+    told = {} if token_types is None or not takes_token_types(model) else {"token_type_ids": token_types}
+    return model(input_ids=input_ids, attention_mask=attention_mask, **told).logits  # type: ignore[no-any-return]
+
+
+def takes_token_types(model: nn.Module) -> bool:
+    """Whether the model tells the texts of a pair apart by an embedding of its own (BERT does, RoBERTa does not)."""
+    return (getattr(getattr(model, "config", None), "type_vocab_size", None) or 0) > 1
 
 
 def answer_logits(model: nn.Module, input_ids: Tensor, attention_mask: Tensor | None, answer_tokens: int) -> Tensor:

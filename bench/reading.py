@@ -1,7 +1,7 @@
 """A cell's texts, read for its kind of model: token ids by split, batches of them, and scores of each class."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from bench.asking.batches import collate_answers, collate_prompts
 from bench.asking.generate import Writer
+from bench.asking.pairs import Columns, fitted, parts_texts, shown
 from bench.asking.parse import parse
 from bench.asking.prompts import Prompt, build
 from bench.asking.score import LabelScorer
@@ -20,10 +21,11 @@ from bench.cell import Cell
 from bench.data.batches import Batch, Collate, collate, prediction_order
 from bench.data.texts import Dataset, Split
 from bench.data.tokens import Tokens, tokenise
-from bench.errors import StudyError
+from bench.errors import DataError, StudyError
 from bench.evaluate import NO_CLASS, logits_of, predict
 from bench.measure.clock import StepClock, held_garbage_collection
 from bench.method import Encoded, Examples
+from bench.model import takes_token_types
 from bench.record import Prompt as PromptRecord
 from bench.train import StepHook, StepLog, schedule
 
@@ -59,7 +61,7 @@ class Reading:
         prompt = prompt_of(cell, dataset, tokenizer) if cell.model.kind == "causal" else None
         length = cell.data.max_length if prompt is None else prompt.room(cell.data.max_length)
         tokens = {
-            split: tokenise(dataset.splits[split].texts, tokenizer, length, alone=prompt is None)
+            split: tokens_of(dataset.splits[split], dataset.columns, tokenizer, length, alone=prompt is None)
             for split in sorted(splits)
         }
         return cls(cell=cell, dataset=dataset, tokens=tokens, tokenizer=tokenizer, prompt=prompt)
@@ -138,8 +140,28 @@ class Reading:
         rows = np.random.default_rng(self.cell.data.split_seed).permutation(len(labels))[:most]
         return [make(tokens, labels, rows[i : i + 1], self.pad_id) for i in range(len(rows))]
 
-    def examples(self, device: torch.device) -> Examples:
-        """Texts of the evaluated split for a method to look at: all, or a sample that ``data.split_seed`` settles."""
+    def require_tokens(self) -> None:
+        """Whether the model has something to read of every text.
+
+        Raises:
+            DataError: the tokenizer makes no token of one, nor adds any.
+        """
+        for name, tokens in self.tokens.items():
+            if self.prompt is None and not tokens.lengths.all():
+                place = self.dataset.splits[name].ids[int(tokens.lengths.argmin())]
+                raise DataError(
+                    f"dataset {self.cell.dataset.name}: {place}: the tokenizer of {self.cell.model.name} makes no "
+                    "token of this text; take empty texts out of the data"
+                )
+
+    def examples(self, device: torch.device, model: nn.Module | None = None) -> Examples:
+        """Texts of the evaluated split for a method to look at: all, or a sample that ``data.split_seed`` settles.
+
+        Args:
+            device: for their tokens.
+            model: that will read them, to know what it takes; None: ids and mask alone.
+        """
+        types = model is not None and takes_token_types(model)
         name = self.cell.data.evaluate_split
         split, tokens = self.dataset.splits[name], self.tokens[name]
         rng = np.random.default_rng(self.cell.data.split_seed)
@@ -147,10 +169,15 @@ class Reading:
         batches = []
         for order in prediction_order(tokens.lengths[rows], self.cell.train.inference_batch_size):
             batch = collate(tokens, split.labels, rows[order], self.pad_id).to(device)
-            batches.append(Encoded(input_ids=batch.input_ids, attention_mask=batch.attention_mask, rows=order.tolist()))
+            batches.append(
+                Encoded(
+                    input_ids=batch.input_ids, attention_mask=batch.attention_mask, rows=order.tolist(),
+                    token_types=batch.token_types if types else None,
+                )
+            )  # fmt: skip
         return Examples(
             split=name,
-            texts=[split.texts[row] for row in rows],
+            texts=[shown_text(split, self.dataset.columns, row) for row in rows],
             rows=rows.tolist(),
             labels=[split.labels[row] for row in rows],
             batches=batches,
@@ -212,9 +239,9 @@ def prompt_of(cell: Cell, dataset: Dataset, tokenizer: Any) -> Prompt:
             f"dataset {cell.dataset.name}: prompt.examples_per_class must be at most the train texts of each class, "
             f"got {wanted} where {dataset.labels[int(held.argmin())]!r} has {held.min()}"
         )
-    examples = shown_examples(
-        dataset.splits["train"], len(dataset.labels), cell.prompt.examples_per_class, cell.data.split_seed
-    )
+    train = dataset.splits["train"]
+    drawn = shown_examples(train.labels, len(dataset.labels), cell.prompt.examples_per_class, cell.data.split_seed)
+    examples = [(shown_text(train, dataset.columns, row), train.labels[row]) for row in drawn]
     prompt = build(
         tokenizer, cell.prompt, dataset.labels, examples, cell.model.chat_template,
         f"dataset {cell.dataset.name}, model {cell.model.name}",
@@ -223,10 +250,34 @@ def prompt_of(cell: Cell, dataset: Dataset, tokenizer: Any) -> Prompt:
     return prompt
 
 
-def shown_examples(train: Split, num_labels: int, per_class: int, seed: int) -> list[tuple[str, int]]:
-    """Texts and classes to show as answered before: so many of each class, in random order, settled by the seed."""
+def shown_examples(labels: Sequence[int], num_labels: int, per_class: int, seed: int) -> list[int]:
+    """Texts to show as answered before, by position: so many of each class, in random order, settled by the seed."""
     rng = np.random.default_rng(seed)
-    labels = np.asarray(train.labels)
-    of_class = [rng.permutation(np.flatnonzero(labels == label))[:per_class] for label in range(num_labels)]
-    chosen = rng.permutation(np.concatenate(of_class).astype(np.int64))
-    return [(train.texts[i], train.labels[i]) for i in chosen]
+    array = np.asarray(labels)
+    of_class = [rng.permutation(np.flatnonzero(array == label))[:per_class] for label in range(num_labels)]
+    return [int(at) for at in rng.permutation(np.concatenate(of_class).astype(np.int64))]
+
+
+def shown_text(split: Split, columns: Columns | None, row: int) -> str:
+    """One text of a split as a prompt shows it: of a pair both, with the names of their columns."""
+    if split.pairs is None or columns is None:
+        return split.texts[row]
+    return shown(columns, split.texts[row], split.pairs[row])
+
+
+def tokens_of(split: Split, columns: Columns | None, tokenizer: Any, max_length: int, *, alone: bool) -> Tokens:
+    """The tokens of a split's texts; of pairs as the tokenizer joins them, or else with the names of their columns.
+
+    Args:
+        split: the texts.
+        columns: of pairs; None for single texts.
+        tokenizer: a fast one.
+        max_length: in tokens.
+        alone: see ``tokenise``.
+    """
+    if split.pairs is None or columns is None:
+        return tokenise(split.texts, tokenizer, max_length, alone=alone)
+    if alone and parts_texts(tokenizer):
+        return tokenise(split.texts, tokenizer, max_length, pairs=split.pairs)
+    texts, cut = fitted(columns, split.texts, split.pairs, tokenizer, max_length, alone=alone)
+    return replace(tokenise(texts, tokenizer, max_length, alone=alone), truncated=cut)

@@ -198,6 +198,20 @@ class Data(Frozen):
     labels: tuple[str, ...]
     tokens_per_sample: float = Field(description="mean non-padding tokens of the evaluated split, prompts included")
     truncated_fraction: Share = Field(description="share of the evaluated split's texts that max_length cut")
+    texts_in_train: dict[str, int] | None = Field(
+        None,
+        description="texts by split, validation and test, that train has too: equal once blanks, case and Unicode form "
+        "(NFKC) are normalised; null, as the next three, in a record that is older than this field",
+    )
+    repeated_texts: dict[str, int] | None = Field(
+        None, description="texts by split that an earlier one of the same split equals, likewise"
+    )
+    conflicting_texts: dict[str, int] | None = Field(
+        None, description="texts by split that equal one, of any split, with another label, likewise"
+    )
+    empty_texts: dict[str, int] | None = Field(
+        None, description="texts by split that are nothing but blanks; of a pair, where either one is"
+    )
 
 
 class Machine(Frozen):

@@ -34,6 +34,7 @@ class CellFolder:
         self.record = path / "record.json"
         self.predictions = path / "predictions.jsonl"
         self.steps = path / "steps.csv"
+        self.split = path / "split.csv"
         self.insights = path / "insights.json"
         self.explanation = path / "explanation.html"
         self.progress = path / "progress.json"

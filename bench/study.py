@@ -106,7 +106,10 @@ class DataSettings(Frozen):
     validation_fraction: float = Field(
         0.1, gt=0, lt=1, description="share of train carved off as validation where a dataset has none"
     )
-    split_seed: int = Field(0, ge=0, description="seed of that carving and of any subsampling, alike for all cells")
+    test_fraction: float = Field(
+        0.2, gt=0, lt=1, description="share that becomes test of a dataset that comes as one file, without splits"
+    )
+    split_seed: int = Field(0, ge=0, description="seed of both and of any subsampling, alike for all cells")
     max_train_samples: int | None = Field(None, ge=1, description="train on a stratified sample of this many texts")
     max_evaluation_samples: int | None = Field(None, ge=1, description="evaluate on a stratified sample of this many")
     evaluate_split: Literal["test", "validation"] = Field(
@@ -211,20 +214,28 @@ class DatasetEntry(Frozen):
     """A dataset of the user's own: a folder or a hub id."""
 
     path: Place | None = Field(
-        None, description="folder with train, test and perhaps validation as jsonl, csv or parquet"
+        None,
+        description="folder with train, test and perhaps validation as jsonl, csv, tsv or parquet; or one such file "
+        "alone, which is divided by data.split_seed",
     )
     hub_id: HubId | None = Field(None, description="dataset on the hub")
     hub_config: Reference | None = Field(None, description="configuration of the hub dataset")
     revision: Revision = Field("main", description="hub revision, best a commit hash")
-    text: str = Field("text", description="column that holds the text")
-    label: str = Field("label", description="column that holds the label: an index, or one of labels")
-    labels: tuple[str, ...] | None = Field(None, min_length=2, description="class names by index; absent: from train")
+    text: str | tuple[str, str] = Field(
+        "text", description='column that holds the text; two of pairs, e.g. ["premise", "hypothesis"]'
+    )
+    label: str = Field("label", description="column that holds the label: one of labels, or its index")
+    labels: tuple[str, ...] | None = Field(
+        None, min_length=2, description="class names by index; absent: those that the files declare, or from train"
+    )
     max_length: int | None = Field(None, ge=4, description="longest sequence in tokens, in place of data.max_length")
 
     @model_validator(mode="after")
     def _one_source(self) -> "DatasetEntry":
         if (self.path is None) == (self.hub_id is None):
             raise ValueError("give exactly one of path and hub_id")
+        if len(set(self.text)) == 1 and not isinstance(self.text, str):
+            raise ValueError(f"text of pairs must name two columns, got {self.text[0]!r:.80} twice")
         return self
 
 

@@ -232,7 +232,8 @@ class TrainStep:
         """The task's loss without history, and the loss to go backward from: with the method's own added."""
         with self._precision:
             if self.kind == "encoder":
-                logits, targets = class_logits(self.model, batch.input_ids, batch.attention_mask), batch.labels
+                logits = class_logits(self.model, batch.input_ids, batch.attention_mask, batch.token_types)
+                targets = batch.labels
             else:
                 tokens = batch.labels.shape[1]
                 scores = answer_logits(self.model, batch.input_ids, batch.attention_mask, tokens)

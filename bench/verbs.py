@@ -251,8 +251,14 @@ def doctor(arguments: argparse.Namespace) -> int:
     """``tunebench doctor``."""
     from rich.console import Console
 
-    from bench.inspection import show_doctor, show_prompt
+    from bench.errors import RequestError
+    from bench.inspection import show_data, show_doctor, show_prompt
 
+    if arguments.data is not None:
+        if arguments.prompt is not None:
+            raise RequestError("give one of --data and --prompt")
+        show_data(arguments.data, arguments.study, arguments.data_root, Console())
+        return OK
     if arguments.prompt is not None:
         model, dataset = arguments.prompt
         show_prompt(model, dataset, arguments.study, arguments.data_root, Console())

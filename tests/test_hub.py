@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from bench.sources import DatasetSource, ModelSource
+from tests.data import forms
 from tests.support import TEST_ROWS, TRAIN_ROWS, command, environment, refused, small_study, write_study, write_texts
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -351,8 +352,18 @@ class TestDatasets:
         }  # fmt: skip
         answer = ask("dataset", dataset(), hub.endpoint, tmp_path)
         assert answer["error"] == "DataError"
-        assert "owner/reviews test" in answer["said"]
-        assert "bad label 9; wanted 0..1" in answer["said"]
+        assert f"owner/reviews test: row {len(TEST_ROWS) + 1}: bad label 9; wanted one of 0, 1" in answer["said"]
+
+    def test_names_that_the_hub_declares_are_the_classes(self, hub, tmp_path):
+        names = ["negative", "positive"]
+        hub.repositories["datasets/owner/reviews"] = {
+            "data/train-00000-of-00002.parquet": forms.parquet(TRAIN_ROWS[:9], names),
+            "data/train-00001-of-00002.parquet": forms.parquet(TRAIN_ROWS[9:], names),
+            "data/test-00000-of-00001.parquet": forms.parquet(TEST_ROWS, names),
+        }
+        answer = ask("dataset", dataset(), hub.endpoint, tmp_path)
+        assert answer["labels"] == names
+        assert list(zip(*answer["splits"]["test"], strict=True)) == TEST_ROWS
 
 
 def closed_port() -> int:

@@ -25,6 +25,7 @@ class MicroBatch(NamedTuple):
     input_ids: Tensor
     attention_mask: Tensor | None
     labels: Tensor
+    token_types: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Batch:
         labels: int64, shape (B,); to train a causal model (B, T), the token ids of answers, -100 where one is shorter.
         indices: positions in the split, shape (B,).
         tokens: non-padding tokens.
+        token_types: int64, shape (B, L), see ``Tokens.types``, 0 on padding; None for single texts.
     """
 
     input_ids: Tensor
@@ -44,6 +46,7 @@ class Batch:
     labels: Tensor
     indices: NDArray[np.int64]
     tokens: int
+    token_types: Tensor | None = None
 
     @property
     def padded_tokens(self) -> int:
@@ -53,10 +56,11 @@ class Batch:
     def split(self, parts: int) -> list["MicroBatch"]:
         """So many parts of consecutive sequences, or as many as there are sequences; padded as the batch is."""
         places = [slice(rows[0], rows[-1] + 1) for rows in np.array_split(range(len(self.indices)), parts) if len(rows)]
-        mask = self.attention_mask
+        optional = (self.attention_mask, self.token_types)
+        parts_of = [[None if tensor is None else tensor[place] for tensor in optional] for place in places]
         return [
-            MicroBatch(self.input_ids[place], None if mask is None else mask[place], self.labels[place])
-            for place in places
+            MicroBatch(self.input_ids[place], mask, self.labels[place], types)
+            for place, (mask, types) in zip(places, parts_of, strict=True)
         ]
 
     def to(self, device: torch.device) -> "Batch":
@@ -76,8 +80,13 @@ class Batch:
         return self if device.type == "cpu" else self._each(Tensor.pin_memory)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        mask = None if self.attention_mask is None else change(self.attention_mask)
-        return replace(self, input_ids=change(self.input_ids), attention_mask=mask, labels=change(self.labels))
+        def changed(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else change(tensor)
+
+        return replace(
+            self, input_ids=change(self.input_ids), attention_mask=changed(self.attention_mask),
+            labels=change(self.labels), token_types=changed(self.token_types),
+        )  # fmt: skip
 
 
 #: Makes one batch of the texts at some indices: from tokens, labels, indices and the id of padding.
@@ -119,7 +128,13 @@ def collate(tokens: Tokens, labels: Sequence[int], indices: NDArray[np.int64], p
     longest = int(lengths.max())
     ids = np.full((len(indices), longest), pad_id, dtype=np.int64)
     on_token = np.arange(longest) < lengths[:, None]
-    ids[on_token] = np.concatenate([tokens.ids[tokens.offsets[i] : tokens.offsets[i + 1]] for i in indices])
+    places = [slice(tokens.offsets[i], tokens.offsets[i + 1]) for i in indices]
+    ids[on_token] = np.concatenate([tokens.ids[place] for place in places])
+    types = None
+    if tokens.types is not None:
+        types = np.zeros_like(ids)
+        types[on_token] = np.concatenate([tokens.types[place] for place in places])
     mask = None if bool(on_token.all()) else torch.from_numpy(on_token.astype(np.int64))
     batch_labels = torch.tensor([labels[i] for i in indices], dtype=torch.int64)
-    return Batch(torch.from_numpy(ids), mask, batch_labels, indices, int(lengths.sum()))
+    marks = None if types is None else torch.from_numpy(types)
+    return Batch(torch.from_numpy(ids), mask, batch_labels, indices, int(lengths.sum()), marks)

@@ -23,11 +23,14 @@ class Tokens:
         ids: int32, shape (tokens of all texts,).
         offsets: int64, shape (texts + 1,): text i is ``ids[offsets[i]:offsets[i + 1]]``.
         truncated: number of texts that max_length cut.
+        types: int8, shape (tokens of all texts,): 0 on the first text of a pair and 1 on the second, as the tokenizer
+            marks special tokens; None for single texts, and where the tokenizer marks nothing.
     """
 
     ids: NDArray[np.int32]
     offsets: NDArray[np.int64]
     truncated: int
+    types: NDArray[np.int8] | None = None
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -40,8 +43,10 @@ def cache_folder() -> Path:
     return Path(os.environ.get("TUNEBENCH_CACHE") or platformdirs.user_cache_dir("tunebench"))
 
 
-def tokenise(texts: list[str], tokenizer: Any, max_length: int, *, alone: bool = True) -> Tokens:
-    """Token ids, truncated to ``max_length`` tokens.
+def tokenise(
+    texts: list[str], tokenizer: Any, max_length: int, *, alone: bool = True, pairs: list[str] | None = None
+) -> Tokens:
+    """Token ids, truncated to ``max_length`` tokens; of a pair the longer text loses its end first.
 
     Args:
         texts: the texts.
@@ -49,17 +54,18 @@ def tokenise(texts: list[str], tokenizer: Any, max_length: int, *, alone: bool =
         max_length: in tokens.
         alone: with the tokenizer's special tokens; if not, a text is to stand inside a prompt, and what looks like a
             special token in it is taken for the plain characters that it is.
+        pairs: the second text of each pair; None for single texts.
 
     The result is cached under a hash of the texts, the tokenizer's whole definition and the length; a cache that cannot
     be read or written costs time and nothing else.
     """
-    path = cache_folder() / "tokens" / f"{_key(texts, tokenizer, max_length, alone)}.safetensors"
+    path = cache_folder() / "tokens" / f"{_key(texts, tokenizer, max_length, alone, pairs)}.safetensors"
     try:
         kept = load_file(path)
-        return Tokens(kept["ids"], kept["offsets"], int(kept["truncated"][0]))
+        return Tokens(kept["ids"], kept["offsets"], int(kept["truncated"][0]), kept.get("types"))
     except (OSError, SafetensorError, KeyError):
         pass
-    tokens = _tokenise(texts, tokenizer, max_length, alone)
+    tokens = _tokenise(texts, tokenizer, max_length, alone, pairs)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -68,6 +74,8 @@ def tokenise(texts: list[str], tokenizer: Any, max_length: int, *, alone: bool =
             "offsets": tokens.offsets,
             "truncated": np.array([tokens.truncated]),
         }
+        if tokens.types is not None:
+            content["types"] = tokens.types
         save_file(content, aside)
         aside.replace(path)
     except (OSError, SafetensorError):
@@ -89,21 +97,28 @@ def _how(alone: bool) -> dict[str, bool]:
     return how | ({} if alone else {"add_special_tokens": False, "split_special_tokens": True})
 
 
-def _tokenise(texts: list[str], tokenizer: Any, max_length: int, alone: bool) -> Tokens:
+def _tokenise(texts: list[str], tokenizer: Any, max_length: int, alone: bool, pairs: list[str] | None) -> Tokens:
     how = _how(alone)
+    both = (texts,) if pairs is None else (texts, pairs)
+    if pairs is not None:
+        how["return_token_type_ids"] = True
     # One token more than allowed tells which texts are cut, without a second full pass over the long ones.
-    longer = tokenizer(texts, max_length=max_length + 1, **how)["input_ids"]
-    truncated = sum(len(ids) > max_length for ids in longer)
-    rows = longer
+    encoded = tokenizer(*both, max_length=max_length + 1, **how)
+    truncated = sum(len(ids) > max_length for ids in encoded["input_ids"])
     if truncated:
-        rows = tokenizer(texts, max_length=max_length, **how)["input_ids"]
+        encoded = tokenizer(*both, max_length=max_length, **how)
+    rows = encoded["input_ids"]
     lengths = np.fromiter((len(ids) for ids in rows), dtype=np.int64, count=len(rows))
     offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
     flat = np.fromiter((token for ids in rows for token in ids), dtype=np.int32, count=int(offsets[-1]))
-    return Tokens(flat, offsets, truncated)
+    if pairs is None:
+        return Tokens(flat, offsets, truncated)
+    marks = (mark for marks in encoded["token_type_ids"] for mark in marks)
+    types = np.fromiter(marks, dtype=np.int8, count=int(offsets[-1]))
+    return Tokens(flat, offsets, truncated, types if types.any() else None)
 
 
-def _key(texts: list[str], tokenizer: Any, max_length: int, alone: bool) -> str:
+def _key(texts: list[str], tokenizer: Any, max_length: int, alone: bool, pairs: list[str] | None) -> str:
     digest = hashlib.sha256(
         f"{CACHE_VERSION} {max_length} {type(tokenizer).__name__}{'' if alone else ' inside'}\n".encode()
     )
@@ -111,7 +126,9 @@ def _key(texts: list[str], tokenizer: Any, max_length: int, alone: bool) -> str:
     backend.no_truncation()  # what an earlier call set is no part of the definition; the next call sets it anew
     backend.no_padding()
     digest.update(backend.to_str().encode())
-    for text in texts:
+    if pairs is not None:
+        digest.update(b"pairs\n")
+    for text in (*texts, *(pairs or ())):
         data = text.encode("utf-8", "surrogatepass")
         digest.update(b"%d " % len(data))
         digest.update(data)

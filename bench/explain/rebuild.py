@@ -148,6 +148,11 @@ def explain_with(rebuilt: Rebuilt, record: Record, text: str) -> Explanation:
             no numbers.
     """
     cell = rebuilt.cell
+    if cell.dataset.pair_column is not None:
+        raise RequestError(
+            f"cell {cell.id}: explain takes one text, and dataset {cell.dataset.name} has pairs of "
+            f"{cell.dataset.text_column} and {cell.dataset.pair_column}; take a cell of single texts"
+        )
     reading = _reading(rebuilt, text)
     ids = reading.tokens[ASKED].ids.tolist()
     if not ids:

@@ -261,11 +261,11 @@ def _keep_insights(work: Work, model: nn.Module, subject: Subject) -> None:
     with work.phases.timed("insights"):
         try:
             with torch.inference_mode():
-                shown = method.insights(model, subject.task, reading.examples(work.device))
+                shown = method.insights(model, subject.task, reading.examples(work.device, model))
             content = {"parts": [part.model_dump(mode="json") for part in shown.parts]}
             write_json(work.paths.insights, content)
             work.facts["insights"] = json.loads(json.dumps(shown.facts, allow_nan=False))
-            work.facts["warnings"] = shown.warnings
+            work.facts["warnings"] = (*work.facts.get("warnings", ()), *shown.warnings)
         except RunFolderError:
             raise
         except Exception as error:  # a plugin's slip in an extra must not cost the measurement

@@ -1,6 +1,7 @@
 """The first phases of a cell: texts and weights are read, the method adapts the model, and what it costs is counted."""
 
 import gc
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +10,8 @@ from transformers import PretrainedConfig
 
 from bench import registry
 from bench.asking.prefix_cache import AskedModel
-from bench.data import texts
+from bench.data import duplicates, texts
+from bench.data.cautions import cautions
 from bench.dropout import replace_dropout
 from bench.errors import ModelError
 from bench.measure import matmul, parameters
@@ -20,7 +22,7 @@ from bench.reading import Reading
 from bench.record import Data
 from bench.train import enable_gradient_checkpointing, store_weights
 from bench.weights import load_model, skeleton
-from bench.worker import counting
+from bench.worker import counting, samples
 from bench.worker.work import Work
 
 
@@ -81,22 +83,42 @@ def _load(work: Work, method_class: type[Method]) -> tuple[Reading, PretrainedCo
     tokenizer = load_tokenizer(cell.model, folder)
     split = cell.data.evaluate_split
     reading = Reading.of(cell, dataset, tokenizer, {"train", "validation", split} if method_class.trains else {split})
+    reading.require_tokens()
     config = load_config(cell.model, folder, len(dataset.labels))
     work.memory.start()
     model = load_model(cell.model, folder, config, work.dtype, work.device)
     work.facts["prompt"] = reading.prompt_record()
+    work.memory.loaded(model)
+    _tell_data(work, reading)
+    return reading, config, model
+
+
+def _tell_data(work: Work, reading: Reading) -> None:
+    """What a record says of the texts."""
+    dataset, split = reading.dataset, work.cell.data.evaluate_split
     evaluated = reading.tokens[split]
+    found = duplicates.find(dataset.splits)
     work.facts["data"] = Data(
         sha256=dataset.sha256,
         rows={name: len(split) for name, split in dataset.splits.items()},
-        synthetic=cell.dataset.synthetic,
+        synthetic=work.cell.dataset.synthetic,
         validation_carved=dataset.validation_carved,
         labels=dataset.labels,
         tokens_per_sample=reading.tokens_per_sample,
         truncated_fraction=evaluated.truncated / len(evaluated.lengths),
+        texts_in_train=_counted(found.in_train),
+        repeated_texts=_counted(found.repeated),
+        conflicting_texts=_counted(found.conflicting),
+        empty_texts=_counted(found.empty),
     )
-    work.memory.loaded(model)
-    return reading, config, model
+    if not work.cell.dataset.synthetic:  # of generated texts, how many are equal says nothing
+        work.facts["warnings"] = cautions(dataset, found, split)
+    if work.cell.dataset.kind == "file":
+        samples.write_split(work.paths, dataset)
+
+
+def _counted(places: Mapping[str, list[int]]) -> dict[str, int]:
+    return {split: len(found) for split, found in places.items()}
 
 
 def _adapt(work: Work, model: nn.Module, method: Method, task: Task, reading: Reading) -> nn.Module:

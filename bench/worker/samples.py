@@ -26,6 +26,12 @@ def write_steps(paths: CellFolder, logs: Mapping[str, StepLog]) -> None:
     write_text(paths.steps, "\n".join(lines) + "\n")
 
 
+def write_split(paths: CellFolder, dataset: texts.Dataset) -> None:
+    """split.csv: of a file that came without splits, the line or row of each text and the split it is in, in order."""
+    places = [(int(id.partition("/")[2]), id, name) for name, split in dataset.splits.items() for id in split.ids]
+    write_text(paths.split, "id,split\n" + "".join(f"{id},{name}\n" for _, id, name in sorted(places)))
+
+
 def write_predictions(
     paths: CellFolder, split: texts.Split, scores: NDArray[np.float32], answers: Answers | None
 ) -> None:

@@ -112,7 +112,7 @@ def observe(model: nn.Module, task: Task, examples: Examples, experts: Sequence[
     with _watching(model, experts) as watch:
         for batch in examples.batches:
             watch.routings = []
-            model(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
+            model(**batch.inputs)
             assert watch.states is not None, "the encoder has run"
             means = _means(watch.states, batch.attention_mask)
             states = states if states.size else np.empty((len(examples.texts), means.shape[1]))

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.data import texts
+from bench.data import splitting, texts
 from bench.data.texts import Dataset
 from bench.datasheet import profile_dataset
 from bench.errors import DataError
@@ -139,7 +139,9 @@ class TestLabels:
         assert dataset.splits["test"].labels == indices
 
     def test_inferred_from_train_alone(self, text_folder: TextFolder) -> None:
-        with pytest.raises(DataError, match=r"test\.jsonl: line 1: bad label 'fear'; wanted 0\.\.1 or one of joy, sad"):
+        with pytest.raises(
+            DataError, match=r"test\.jsonl: line 1: bad label 'fear'; wanted one of joy, sad, the labels of"
+        ):
             load(text_folder(train=[("a", "joy"), ("b", "sad")], validation=[("c", "joy")], test=[("d", "fear")]))
 
     @pytest.mark.parametrize("labels", [[1, 2], [0, 0], ["only"], [0, 2], [-1, 0], ["0", "00"]])
@@ -149,7 +151,7 @@ class TestLabels:
             load(text_folder(train=rows, validation=rows, test=rows))
 
     @pytest.mark.parametrize(
-        "label", [2, -1, "2", "joyful", "", 1.0, True, False, [0], {"a": 1}, "-1", "1.0", "9" * 5000, " joy"]
+        "label", [2, -1, "2", "joyful", "", 1.0, True, False, [0], {"a": 1}, "-1", "1.0", "9" * 5000, "jo y"]
     )
     @pytest.mark.parametrize("split", ["train", "validation", "test"])
     def test_bad_label_names_file_and_line(self, split: str, label: Any, text_folder: TextFolder) -> None:
@@ -204,12 +206,14 @@ class TestBroken:
             ("test.jsonl", b'{"txt": "a", "label": 1}', "no column 'text'; it has txt, label"),
             ("test.jsonl", b'{"text": null, "label": 1}', "test.jsonl: line 1"),
             ("test.csv", b"txt,label\na,1\n", "no column 'text'; it has txt, label"),
-            ("test.csv", b"text,label\na\n", "test.csv: line 2: no column 'label'"),
+            (
+                "test.csv",
+                b"text,label\na\n",
+                "test.csv: line 2: a row must have the 2 fields of the header (text, label), got 1",
+            ),
             ("test.csv", b'text,label\n"open,1\n', "test.csv: not valid CSV"),
-            ("test.csv", b"text,label\n" + b"x" * 200_000 + b",1\n", "test.csv: not valid CSV"),
-            ("test.jsonl", as_jsonl([("", 1)]), "line 1: text must be a non-empty string, got ''"),
-            ("test.jsonl", as_jsonl([(" \n\t", 1)]), "line 1: text must be a non-empty string"),
-            ("test.jsonl", as_jsonl([(3, 1)]), "line 1: text must be a non-empty string, got 3"),
+            ("test.jsonl", as_jsonl([(3, 1)]), "line 1: text must be a string, got 3"),
+            ("test.jsonl", as_jsonl([(None, 1)]), "line 1: text must be a string, got None"),
             ("test.jsonl.gz", gzip.compress(GOOD, mtime=0)[:-12], "test.jsonl.gz: corrupt or cut short"),
             ("test.jsonl.gz", GOOD, "test.jsonl.gz: corrupt or cut short"),
             ("test.jsonl.gz", gzip.compress(GOOD, mtime=0)[:20] + b"\xff" * 40, "test.jsonl.gz: corrupt or cut short"),
@@ -221,7 +225,10 @@ class TestBroken:
     def test_file_says_where_and_what(self, name: str, data: bytes, words: str, tmp_path: Path) -> None:
         assert words in self.refused(tmp_path, name, data)
 
-    @given(data=st.binary(max_size=80), suffix=st.sampled_from(["jsonl", "jsonl.gz", "csv", "csv.gz", "parquet"]))
+    @given(
+        data=st.binary(max_size=80),
+        suffix=st.sampled_from(["jsonl", "jsonl.gz", "csv", "csv.gz", "tsv", "tsv.gz", "parquet"]),
+    )
     def test_noise_is_never_anything_but_a_data_error(
         self, data: bytes, suffix: str, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
@@ -292,7 +299,7 @@ class TestSubsampling:
     def test_every_class_keeps_its_share_to_within_one_row(self, sizes: list[int], share: float, seed: int) -> None:
         labels = [label for label, size in enumerate(sizes) for _ in range(size)]
         count = max(1, round(share * len(labels)))
-        chosen = texts._stratified(labels, count, np.random.default_rng(seed))
+        chosen = splitting.stratified(labels, count, np.random.default_rng(seed))
         assert len(set(chosen)) == count
         got = Counter(labels[i] for i in chosen)
         for label, size in enumerate(sizes):

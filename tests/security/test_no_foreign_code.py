@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from bench.asking.chat import frame
-from bench.data import texts
+from bench.data import files, texts
 from bench.errors import DataError, ModelError
 from bench.model import fetch, load_config, load_tokenizer
 from bench.sources import DatasetSource, ModelSource, resolve_dataset
@@ -182,8 +182,8 @@ class TestDatasets:
     def test_a_file_that_unpacks_without_end(
         self, text_folder: TextFolder, monkeypatch: pytest.MonkeyPatch, suffix: str, piece: bytes
     ) -> None:
-        monkeypatch.setattr(texts, "LONGEST_LINE_BYTES", 100_000)
-        monkeypatch.setattr(texts, "UNPACKED_BYTES", 1_000_000)
+        monkeypatch.setattr(files, "LONGEST_LINE_BYTES", 100_000)
+        monkeypatch.setattr(files, "UNPACKED_BYTES", 1_000_000)
         folder = text_folder(train=TRAIN_ROWS, suffix=".jsonl")
         (folder / f"test{suffix}").write_bytes(gzip.compress(piece * 3_000_000))
         with pytest.raises(DataError, match=r"a line must have at most|unpacks to more than 200 times its size"):

@@ -97,13 +97,18 @@ def mark_dataset(notes: Notes, at: int, cell: Cell, synthetic: bool) -> None:
 
 def mark_warnings(notes: Notes, at: int, row: Sequence[Record]) -> None:
     """Mark the method of one row with what its cells warn of, and with a batch that is not the study's."""
-    for record in measured(row):
+    records = measured(row)
+    common = set.intersection(*(set(record.warnings) for record in records)) if records else set()
+    for warning in dict.fromkeys(warning for record in records for warning in record.warnings if warning in common):
+        notes.add(at, "method", one_line(warning, 200))
+    for record in records:
         of_seed = f"seed {record.cell.seed}: " if len(row) > 1 else ""
         if record.study_batch_size is not None:
             tried = f"the study's batch size of {record.study_batch_size} ran out of memory"
             notes.add(at, "method", f"{of_seed}{tried}; measured with {record.cell.train.batch_size}")
         for warning in record.warnings:
-            notes.add(at, "method", one_line(f"{of_seed}{warning}", 200))
+            if warning not in common:
+                notes.add(at, "method", one_line(f"{of_seed}{warning}", 200))
 
 
 def likelihood(prompt: Prompt) -> str:

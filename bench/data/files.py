@@ -1,0 +1,182 @@
+"""Rows of a dataset's files: jsonl, csv, tsv and parquet, the first three also packed with gzip."""
+
+import codecs
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+from bench.data.rows import Row, require_columns, row_of
+from bench.errors import DataError
+from bench.sources import DatasetSource
+
+#: A text of a csv may be so long; Python's own limit is 128 KiB.
+LONGEST_TEXT = 16 * 1024**2
+#: A line holds one text, its escapes and its label; a longer one is no text but a file that unpacks to whatever fills
+#: the memory.
+LONGEST_LINE_BYTES = 2 * LONGEST_TEXT
+#: Texts unpack to some five times their packed size, zeros to a thousand times; below so many bytes it is no matter.
+MOST_UNPACKED, UNPACKED_BYTES = 200, 256 * 1024**2
+
+
+def read_file(source: DatasetSource, path: Path) -> Iterator[Row]:
+    """The rows of one file, in its order.
+
+    Raises:
+        DataError: it cannot be read, or a row is none; the message names file and line.
+    """
+    unpacked = path.with_suffix("") if path.suffix == ".gz" else path
+    try:
+        if unpacked.suffix == ".parquet":
+            yield from _read_parquet(source, path)
+            return
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as handle:
+            lines = _lines(source, path, cast(IO[bytes], handle))
+            if unpacked.suffix == ".jsonl":
+                yield from _read_jsonl(source, path, lines)
+            else:
+                records = _tsv_records(lines) if unpacked.suffix == ".tsv" else _csv_records(source, path, lines)
+                yield from _read_table(source, path, records)
+    except UnicodeDecodeError as error:
+        raise DataError(f"dataset {source.name}: {path}: not UTF-8 text (byte {error.start} of a line)") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"dataset {source.name}: {path}: corrupt or cut short: {error}") from None
+    except OSError as error:
+        raise DataError(f"dataset {source.name}: {path} cannot be read: {error}") from None
+
+
+def class_names(path: Path, column: str) -> tuple[str, ...] | None:
+    """The class names that a parquet file declares for a column, as ``datasets`` writes them; None where it does not.
+
+    Raises:
+        DataError: the file is no parquet.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        feature = json.loads(metadata[b"huggingface"])["info"]["features"][column]
+        names = feature["names"] if feature["_type"] == "ClassLabel" else None
+    except pa.ArrowException as error:
+        raise DataError(f"{path}: not valid Parquet: {error}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    return tuple(names)
+
+
+def _lines(source: DatasetSource, path: Path, handle: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a file; a packed one may unpack to more than any machine holds.
+
+    Spreadsheets put a byte order mark at the start, which is no part of the first line.
+    """
+    packed, read = path.stat().st_size, 0
+    while line := handle.readline(LONGEST_LINE_BYTES + 1):
+        read += len(line)
+        if len(line) > LONGEST_LINE_BYTES:
+            raise DataError(
+                f"dataset {source.name}: {path}: a line must have at most {LONGEST_LINE_BYTES} bytes; this one has more"
+            )
+        if read > max(UNPACKED_BYTES, MOST_UNPACKED * packed):
+            raise DataError(
+                f"dataset {source.name}: {path}: unpacks to more than {MOST_UNPACKED} times its size, as no texts do"
+            )
+        yield line.removeprefix(codecs.BOM_UTF8)
+
+
+def _read_jsonl(source: DatasetSource, path: Path, lines: Iterator[bytes]) -> Iterator[Row]:
+    for number, line in enumerate(lines, start=1):
+        place = f"{path}: line {number}"
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.decode("utf-8"))
+        except UnicodeDecodeError:
+            raise DataError(f"dataset {source.name}: {place}: not UTF-8 text") from None
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"dataset {source.name}: {place}: not valid JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise DataError(f"dataset {source.name}: {place}: must be a JSON object, got {type(row).__name__}")
+        yield row_of(source, row, place)
+
+
+def _csv_records(source: DatasetSource, path: Path, lines: Iterator[bytes]) -> Iterator[tuple[int, list[str]]]:
+    """The fields of each record, and the line that it ends on."""
+    reader = csv.reader((line.decode("utf-8") for line in lines), strict=True)
+    try:
+        with _long_fields():
+            for fields in reader:
+                yield reader.line_num, fields
+    except csv.Error as error:
+        raise DataError(f"dataset {source.name}: {path}: not valid CSV (line {reader.line_num}): {error}") from None
+
+
+@contextmanager
+def _long_fields() -> Iterator[None]:
+    """Let a field of a csv be as long as a text may be; the limit is one for the whole process."""
+    before = csv.field_size_limit(LONGEST_TEXT)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _tsv_records(lines: Iterator[bytes]) -> Iterator[tuple[int, list[str]]]:
+    """The fields of each line: a tab always ends one, since most files of the kind quote nothing.
+
+    A field that is quoted as a whole loses its quotes, as spreadsheets and pandas write it.
+    """
+    for number, line in enumerate(lines, start=1):
+        text = line.decode("utf-8").rstrip("\r\n")
+        yield number, [_unquoted(field) for field in text.split("\t")] if text else []
+
+
+def _unquoted(field: str) -> str:
+    inner = field[1:-1]
+    if len(field) < 2 or field[0] != '"' or field[-1] != '"' or '"' in inner.replace('""', ""):
+        return field
+    return inner.replace('""', '"')
+
+
+def _read_table(source: DatasetSource, path: Path, records: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
+    header: list[str] = []
+    for number, fields in records:
+        place = f"{path}: line {number}"
+        if not fields:  # an empty line
+            continue
+        if not header:
+            header = [name.strip() for name in fields]
+            require_columns(source, header, place)
+        elif len(fields) == len(header):
+            yield row_of(source, dict(zip(header, fields, strict=True)), place)
+        else:
+            raise DataError(
+                f"dataset {source.name}: {place}: a row must have the {len(header)} fields of the header "
+                f"({', '.join(header)}), got {len(fields)}; {_way_out(path)}"
+            )
+
+
+def _way_out(path: Path) -> str:
+    if ".tsv" in path.suffixes:
+        return "a text may hold neither a tab nor a line break: replace them, or write the file as .csv"
+    return "put a text that holds a comma between double quotes"
+
+
+def _read_parquet(source: DatasetSource, path: Path) -> Iterator[Row]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        require_columns(source, pq.read_schema(path).names, str(path))
+        names = class_names(path, source.label_column)
+        rows = pq.read_table(path, columns=list(source.columns)).to_pylist()
+    except pa.ArrowException as error:
+        raise DataError(f"dataset {source.name}: {path}: not valid Parquet: {error}") from None
+    for number, row in enumerate(rows, start=1):
+        yield row_of(source, row, f"{path}: row {number}", names)

@@ -1,0 +1,200 @@
+"""Which class a label means, alike in all splits, and what is said of one that means none."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bench.data.labels import alike
+from bench.errors import DataError
+from tests.data.forms import everywhere, jsonl, laid, loaded, parquet, rows_of
+
+TWO = "label,text\npos,a fine film\nneg,a poor film\n"
+
+
+def csv_of(*labels: str) -> str:
+    return "label,text\n" + "".join(f"{label},text {at}\n" for at, label in enumerate(labels))
+
+
+def folder_of(folder: Path, train: bytes | str, test: bytes | str, suffix: str = "csv") -> Path:
+    return laid(folder, **{f"train__{suffix}": train, f"validation__{suffix}": train, f"test__{suffix}": test})
+
+
+class TestNumbers:
+    def test_an_integer_means_the_float_of_train(self, tmp_path: Path) -> None:
+        train = csv_of(*(f"{number}.0" for number in range(11)))
+        dataset = loaded(folder_of(tmp_path, train, csv_of("2", "10", "2.00", "02", "+3")))
+        meant = [dataset.labels[label] for label in dataset.splits["test"].labels]
+        assert meant == ["2.0", "10.0", "2.0", "2.0", "3.0"]
+
+    def test_a_float_as_text_means_the_integer_of_train(self, tmp_path: Path) -> None:
+        dataset = loaded(folder_of(tmp_path, csv_of("0", "1", "2"), csv_of("2.0", "1.0", "01")))
+        assert dataset.labels == ("0", "1", "2")
+        assert dataset.splits["test"].labels == [2, 1, 1]
+
+    def test_both_spellings_within_train_are_one_class(self, tmp_path: Path) -> None:
+        dataset = loaded(everywhere(tmp_path, "csv", csv_of("0", "1.0", "1", "0.0")))
+        assert dataset.labels == ("0", "1")
+        assert dataset.splits["train"].labels == [0, 1, 1, 0]
+
+    def test_negative_numbers_and_halves_are_names(self, tmp_path: Path) -> None:
+        dataset = loaded(folder_of(tmp_path, csv_of("-1", "0.5", "1"), csv_of("-1.0", "1.00", "0.50")))
+        assert [dataset.labels[label] for label in dataset.splits["test"].labels] == ["-1", "1", "0.5"]
+
+    @pytest.mark.parametrize("label", ["3", "1e0", "nan", "0x1", "\uff11", "1_0", "1,0", "1.", "²"])
+    def test_one_that_train_lacks_is_no_index(self, label: str, tmp_path: Path) -> None:
+        train = csv_of("10", "20", "30.5")
+        folder = folder_of(tmp_path, train, f'label,text\n"{label}",text\n')
+        with pytest.raises(DataError, match=rf"test\.csv: line 2: bad label '{label}'; wanted one of 10, 20, 30.5"):
+            loaded(folder)
+
+    def test_given_names_that_are_numbers_are_names_and_no_indices(self, tmp_path: Path) -> None:
+        stars = {"labels": ["1", "2", "3"]}
+        dataset = loaded(everywhere(tmp_path / "a", "csv", csv_of("1", "3.0", "2")), stars)
+        assert dataset.splits["test"].labels == [0, 2, 1]
+        with pytest.raises(DataError, match=r"line 2: bad label '0'; wanted one of 1, 2, 3, the labels of its defin"):
+            loaded(everywhere(tmp_path / "b", "csv", csv_of("0", "1", "2")), stars)
+
+    def test_given_names_that_are_numbers_may_be_indexed_where_none_is_meant(self, tmp_path: Path) -> None:
+        dataset = loaded(everywhere(tmp_path, "jsonl", jsonl([("a", 1), ("b", 0)])), {"labels": ["10", "20"]})
+        assert rows_of(dataset.splits["test"], dataset.labels) == [("a", "20"), ("b", "10")]
+
+
+class TestNames:
+    @pytest.mark.parametrize("test", ["neg ", " neg", "\u00a0neg", "neg\u3000"])
+    def test_blanks_around_are_left_out(self, test: str, tmp_path: Path) -> None:
+        dataset = loaded(folder_of(tmp_path, "label,text\npos ,a\n pos,b\nneg,c\n", csv_of(test)))
+        assert dataset.labels == ("neg", "pos")
+        assert dataset.splits["train"].labels == [1, 1, 0]
+        assert dataset.splits["test"].labels == [0]
+
+    def test_no_index_without_given_names(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match=r"test\.csv: line 2: bad label '0'; wanted one of neg, pos, the labels of"):
+            loaded(folder_of(tmp_path, TWO, csv_of("0")))
+
+    @pytest.mark.parametrize("near", ["Pos", "POS", "p os", "\uff50\uff4f\uff53"])
+    def test_one_that_differs_by_case_or_form_says_so(self, near: str, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="'pos' differs by case, blanks or Unicode form alone"):
+            loaded(folder_of(tmp_path, TWO, csv_of(near)))
+
+    def test_a_look_alike_of_another_script_is_another_name(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="bad label '\u0440") as caught:
+            loaded(folder_of(tmp_path, TWO, csv_of("\u0440os")))  # a Cyrillic letter
+        assert "differs by case" not in str(caught.value)
+
+    def test_alike_within_train_are_classes_apart_and_found(self, tmp_path: Path) -> None:
+        names = ("Pos", "pos", "caf\u00e9", "cafe\u0301", "very good", "very  good", "neg")
+        dataset = loaded(everywhere(tmp_path, "jsonl", jsonl([("a text", name) for name in names])))
+        assert sorted(dataset.labels) == sorted(names)
+        assert sorted(map(sorted, alike(dataset.labels))) == sorted(
+            map(sorted, [["Pos", "pos"], ["caf\u00e9", "cafe\u0301"], ["very good", "very  good"]])
+        )
+
+    def test_booleans_are_names(self, tmp_path: Path) -> None:
+        dataset = loaded(everywhere(tmp_path, "jsonl", jsonl([("a", True), ("b", False)])))
+        assert dataset.labels == ("False", "True")
+        assert dataset.splits["test"].labels == [1, 0]
+
+    def test_a_number_is_no_boolean_of_train(self, tmp_path: Path) -> None:
+        train, test = jsonl([("a", True), ("b", False)]), jsonl([("a", 1)])
+        with pytest.raises(DataError, match=r"line 1: bad label 1; wanted one of False, True"):
+            loaded(folder_of(tmp_path, train, test, "jsonl"))
+
+    @pytest.mark.parametrize("labels", [["a", "a "], ["1", "1.0"]])
+    def test_given_ones_that_are_equal(self, labels: list[str], tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="class names must differ"):
+            loaded(everywhere(tmp_path, "csv", csv_of("a")), {"labels": labels})
+
+    def test_one_class_alone(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="train has 1 different labels; wanted 2 to 1000"):
+            loaded(everywhere(tmp_path, "csv", csv_of("pos", "pos ")))
+
+
+class TestNoLabel:
+    @pytest.mark.parametrize(
+        ("label", "said"),
+        [
+            (0.5, r"bad label 0\.5; a label must be text or a whole number, got a float"),
+            (1.0, r"bad label 1\.0; a label must be text or a whole number, got a float"),
+            (None, "bad label None; a label must be text or a whole number, got null"),
+            (["a"], r"bad label \['a'\]; a label must be text or a whole number, got a list"),
+            ({"a": 1}, r"bad label \{'a': 1\}; a label must be text or a whole number, got a dict"),
+            ("", "bad label ''; a label must not be empty"),
+            ("\ud800", r"bad label '\\ud800'; half a surrogate pair is no text"),
+            (" \t", r"bad label ' \\t'; a label must not be empty"),
+        ],
+    )
+    @pytest.mark.parametrize("split", ["train", "test"])
+    def test_says_file_line_and_value(self, label: Any, said: str, split: str, tmp_path: Path) -> None:
+        good = jsonl([("a", "x"), ("b", "y")])
+        contents = {"train": good, "test": good} | {split: good + jsonl([("c", label)])}
+        with pytest.raises(DataError, match=rf"{split}\.jsonl: line 3: {said}"):
+            loaded(folder_of(tmp_path, contents["train"], contents["test"], "jsonl"))
+
+    def test_in_parquet_says_the_row(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match=r"train\.parquet: row 1: bad label 1\.0; .* got a float"):
+            loaded(everywhere(tmp_path, "parquet", parquet([("a", 1.0), ("b", None)])))
+
+    def test_missing_in_one_line(self, tmp_path: Path) -> None:
+        rows = jsonl([("a", 0), ("b", 1)]) + b'{"text": "c"}\n'
+        with pytest.raises(DataError, match=r"train\.jsonl: line 3: no column 'label'; it has text; set text and"):
+            loaded(everywhere(tmp_path, "jsonl", rows))
+
+    def test_kept_secret(self, tmp_path: Path) -> None:
+        train, test = jsonl([("a", 0), ("b", 1)]), jsonl([("a", -1)])
+        with pytest.raises(DataError, match=r"line 1: bad label -1; .* -1 often marks texts whose labels are kept sec"):
+            loaded(folder_of(tmp_path, train, test, "jsonl"))
+
+
+class TestDeclared:
+    """Class names that a parquet file carries."""
+
+    ROWS = (("a", 1), ("b", 0), ("c", 2))
+
+    def test_are_the_names(self, tmp_path: Path) -> None:
+        dataset = loaded(everywhere(tmp_path, "parquet", parquet(self.ROWS, ["neg", "pos", "mixed"])))
+        assert dataset.labels == ("neg", "pos", "mixed")
+        assert dataset.splits["train"].labels == [1, 0, 2]
+
+    def test_a_file_that_numbers_them_otherwise_means_the_names(self, tmp_path: Path) -> None:
+        train = parquet(self.ROWS, ["neg", "pos", "mixed"])
+        test = parquet(self.ROWS, ["pos", "neg", "mixed"])
+        dataset = loaded(folder_of(tmp_path, train, test, "parquet"))
+        assert rows_of(dataset.splits["test"], dataset.labels) == [("a", "neg"), ("b", "pos"), ("c", "mixed")]
+
+    def test_give_way_to_those_of_the_study(self, tmp_path: Path) -> None:
+        folder = everywhere(tmp_path, "parquet", parquet(self.ROWS, ["neg", "pos", "mixed"]))
+        dataset = loaded(folder, {"labels": ["bad", "good", "both"]})
+        assert rows_of(dataset.splits["test"], dataset.labels) == [("a", "good"), ("b", "bad"), ("c", "both")]
+
+    def test_an_index_beyond_them(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match=r"train\.parquet: row 3: bad label 2; wanted 0\.\.1 or one of neg, pos"):
+            loaded(everywhere(tmp_path, "parquet", parquet(self.ROWS, ["neg", "pos"])))
+
+    @pytest.mark.parametrize(
+        ("names", "said"),
+        [
+            (["neg", "neg "], "class names must differ"),
+            (["neg", " "], "its files: bad label ' '; a label must not be empty"),
+            (["neg"], "there must be at least 2 classes, got neg of its files"),
+            ([], "there must be at least 2 classes"),
+        ],
+    )
+    def test_that_name_no_classes(self, names: list[str], said: str, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match=said):
+            loaded(everywhere(tmp_path, "parquet", parquet([("a", 0), ("b", 0)], names)))
+
+    @pytest.mark.parametrize(
+        "metadata", ["[]", "{", '{"info": 1}', '{"info": {"features": {"label": "x"}}}', "[" * 10**5]
+    )
+    def test_metadata_that_says_something_else(self, metadata: str, tmp_path: Path) -> None:
+        sink = io.BytesIO()
+        table = pa.table({"text": ["a", "b"], "label": [0, 1]})
+        pq.write_table(table.replace_schema_metadata({"huggingface": metadata}), sink)
+        assert loaded(everywhere(tmp_path, "parquet", sink.getvalue())).labels == ("0", "1")
+
+    def test_none_without_the_metadata(self, tmp_path: Path) -> None:
+        assert loaded(everywhere(tmp_path, "parquet", parquet(self.ROWS))).labels == ("0", "1", "2")
