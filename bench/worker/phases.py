@@ -17,6 +17,8 @@ from bench.measure.nvml import NvmlDevice
 from bench.record import Phase, PhaseName
 
 PROGRESS_SECONDS = 0.5
+#: What NVML's figure of how busy a GPU is may reach back.
+NVML_SAMPLE_SECONDS = 1.0
 
 
 class Phases:
@@ -108,12 +110,14 @@ class Phases:
         peaks = memory.read_peaks(self._device, self._host_restarted)
         self._ended = time.perf_counter()
         self._sample_busy()
-        busy = self._busy[self.current]
+        seconds = self._ended - self._started
+        # In a shorter phase the driver's sample would be of what was before, too.
+        busy = self._busy[self.current] if seconds >= NVML_SAMPLE_SECONDS else []
         assert self._conditions_before is not None, "start has read them"
         conditions = Conditions.now(self._device, self.nvml).since(self._conditions_before)
         phase = Phase(
             name=self.current,
-            seconds=self._ended - self._started,
+            seconds=seconds,
             energy_joules=self.energy.since(self._energy_before),
             peak_host_bytes=peaks.host_bytes,
             peak_cuda_allocated_bytes=peaks.cuda_allocated_bytes,
