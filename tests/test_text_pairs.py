@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from bench.data import texts
 from bench.data.batches import collate
 from bench.data.texts import Dataset
 from bench.data.tokens import tokenise
-from bench.errors import DataError, StudyError
+from bench.errors import DataError, RequestError, StudyError
 from bench.evaluate import logits_of
+from bench.explain.rebuild import explain_with
 from bench.reading import Reading, prompt_of, shown_text
 from bench.sources import DatasetSource, resolve_dataset
 from bench.study import DataSettings, Study, load_study
@@ -224,3 +226,11 @@ def test_a_study_of_pairs_runs(tmp_path: Path, tiny_encoder: Path, pair_tokenize
     for record in found.values():
         assert record["data"]["tokens_per_sample"] > 10
         assert record["cell"]["dataset"]["pair_column"] == "hypothesis"
+
+
+def test_explain_refuses_pairs(tmp_path: Path) -> None:
+    rebuilt: Any = SimpleNamespace(cell=cell_of(located(laid(tmp_path))))
+    with pytest.raises(
+        RequestError, match="explain takes one text, and dataset mine has pairs of premise and hypothesis"
+    ):
+        explain_with(rebuilt, _record(), "a text")
