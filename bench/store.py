@@ -328,7 +328,10 @@ def _require_texts(record: Record) -> None:
 
 
 def study_of(run: Mapping[str, Any], where: object) -> dict[str, Any]:
-    """The study that a run.json keeps, defaults filled in: its name names a folder of reports, and may be anyone's.
+    """The study that a run.json keeps: its name names a folder of reports, and may be anyone's.
+
+    It holds every setting of its time. Those that came later are not added, so that an older report gives its own
+    study again.
 
     Raises:
         RunFolderError: it is none, or the file lacks what it must say.
@@ -337,7 +340,7 @@ def study_of(run: Mapping[str, Any], where: object) -> dict[str, Any]:
         if not isinstance(run.get(key), str):
             raise RunFolderError(f"{where} cannot be read: {key} must be text")
     try:
-        return Study.model_validate(run.get("study")).model_dump(mode="json")
+        return Study.model_validate(run.get("study")).model_dump(mode="json", exclude_unset=True)
     except ValidationError as error:
         raise RunFolderError(explain(error, f"{where}: study", Study)) from None
 

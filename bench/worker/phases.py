@@ -93,7 +93,7 @@ class Phases:
 
     def _begin(self, joins: bool = False) -> None:
         self._joins = joins
-        if not joins:
+        if not joins or self.current not in self._busy:
             self._busy[self.current] = []
         self._host_restarted = memory.restart_peaks(self._device)
         self._carried_bytes = memory.carried_bytes(self._device, self._host_restarted)
@@ -139,7 +139,7 @@ class Phases:
         """Note for which share of its last sample period, a second at most, the driver saw the GPU compute."""
         busy = None if self.nvml is None else self.nvml.busy_fraction()
         if busy is not None:
-            self._busy.setdefault(self.current, []).append(busy)
+            self._busy[self.current].append(busy)
 
     def named(self, *names: PhaseName) -> list[Phase]:
         """The closed phases of these names."""

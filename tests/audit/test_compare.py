@@ -146,4 +146,5 @@ def test_the_published_table_against_its_plan(paper_plan: tuple[PlanRow, ...]) -
     assert counts["total_params"] == {"exact": 24, "within": 9}
     assert counts["flops"] == {"exact": 12, "differs": 3, "not checkable": 18}
     assert counts["f1"] == counts["throughput"] == {"not checkable": 33}
-    assert counts["peak_memory"] == {"not checkable": 24}
+    # The plan's peaks are made up here; those of RoBERTa are compared, since their conditions were inferred.
+    assert counts["peak_memory"] == {"differs": 15, "not checkable": 9}

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from bench.cli import main
+from bench.plan.fits import CONTEXT_BYTES, FULL_TRAINING_SLACK
 from tests.support import (
     TEST_ROWS,
     TRAIN_ROWS,
@@ -193,13 +195,19 @@ class TestFits:
             _, out, _ = tunebench("plan", study, "--format", "json", "--device", "cuda")
             return int(json.loads(out)["rows"][0]["predicted_train_peak_bytes"])
 
-        largest, reserve = 5, 800_000_000
+        largest = 5
         at, above = peak(largest), peak(largest + 1)
         assert at < above
         content["train"]["batch_size"] = 8
         study = write_study(tmp_path / "small.toml", content)
-        for limit, batch in ((at, largest), (above - 1, largest), (above, largest + 1), (at - 1, largest - 1)):
-            megabytes = f"{(limit + reserve) // 10**6}.{(limit + reserve) % 10**6:06d}MB"
+        on_card, above = (CONTEXT_BYTES + math.ceil(size * (1 + FULL_TRAINING_SLACK)) for size in (at, above))
+        for limit, batch in (
+            (on_card, largest),
+            (above - 1, largest),
+            (above, largest + 1),
+            (on_card - 1, largest - 1),
+        ):
+            megabytes = f"{limit // 10**6}.{limit % 10**6:06d}MB"
             _, out, _ = tunebench("plan", study, "--format", "json", "--fits", megabytes)
             [row] = json.loads(out)["rows"]
             assert (row["fits"], row["largest_batch_size"]) == (False, batch)

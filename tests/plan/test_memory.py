@@ -28,7 +28,7 @@ from bench.model import build, config_from
 from bench.plan.memory import ANSWER_TOKENS, ASSUMED_CAPABILITY, BARE_PROMPT, matmul_workspace_bytes
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
-from bench.quantization import quantization_tensors, quantize_linear_layers
+from bench.quantization import quantization_tensors, quantize_linear_layers, settle
 from bench.study import Study
 from bench.train import DTYPES, TrainStep, autocast, enable_gradient_checkpointing, store_weights
 
@@ -163,6 +163,8 @@ def measured(case: Case, change: Callable[[nn.Module], None]) -> tuple[int, int]
     change(model)
     if cell.train.gradient_checkpointing:
         enable_gradient_checkpointing(model)
+    if cell.model.kind == "causal":
+        settle(model, CPU)
     store_weights(model, case.dtype, cell.train.weights_storage)
     replace_dropout(model)
     model.train()

@@ -16,16 +16,20 @@ PROSE = ("title", "notes")
 
 
 def record(measured: Record) -> dict[str, Any]:
-    """The content of a record; the prompt quotes the data, and its sha256 is kept."""
-    content = measured.model_dump(mode="json")
-    if content["prompt"] is not None:
+    """The content of a record; the prompt quotes the data, and its sha256 is kept.
+
+    Fields that came after the record was written are not added, so that an older report gives its own records again.
+    """
+    content = measured.model_dump(mode="json", exclude_unset=True)
+    if content.get("prompt") is not None:
         content["prompt"]["example"] = QUOTES_DATA
-    for key in ("failure", "warnings", "unknown"):
+    for key in {"failure", "warnings", "unknown"} & content.keys():
         content[key] = _without_folders(content[key])
     cell = content["cell"]
-    cell["dataset"]["files"] = {split: PurePath(path).name for split, path in cell["dataset"]["files"].items()}
+    if "files" in cell["dataset"]:
+        cell["dataset"]["files"] = {split: PurePath(path).name for split, path in cell["dataset"]["files"].items()}
     for place, key in (("model", "folder"), ("method", "path")):
-        if cell[place][key] is not None:
+        if cell[place].get(key) is not None:
             cell[place][key] = PurePath(cell[place][key]).name
     return content
 
