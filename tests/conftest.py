@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import hypothesis  # noqa: F401 - at its first import it looks at what gc.freeze hides, which plans and workers call
 import pytest
 
 # The hub client reads these once, when it is imported, so they are set before any test module is.

@@ -1,5 +1,6 @@
 """One side of a comparison: what a run folder or a published report holds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from bench.report.results import archive
 from bench.report.results.evidence import predictions_of
 from bench.report.results.measured import Evidence, Measured
 from bench.store import RunFolder, read_record, study_of
+from bench.study import Study
 
 LONGEST_MESSAGE = 400
 
@@ -66,14 +68,19 @@ def _load(path: Path) -> Side:
             if record is not None
         )
         not_run = tuple(cell_id for cell_id, record in read.items() if record is None)
-        return Side(path, "run folder", study_of(content, run.run), measured, not_run)
+        return Side(path, "run folder", _in_full(study_of(content, run.run)), measured, not_run)
     if (path / archive.RECORDS).exists():
         runs = archive.read(path).runs
         if len(runs) > 1:
             raise RunFolderError(f"{path} is a report of {len(runs)} runs; compare the runs themselves")
         known = {record.cell_id for record in runs[0].records}
         not_run = tuple(cell_id for cell_id in runs[0].cell_ids if cell_id not in known)
-        return Side(path, "report", dict(runs[0].study), runs[0].cells, not_run)
+        return Side(path, "report", _in_full(runs[0].study), runs[0].cells, not_run)
     raise RunFolderError(
         f"{path} is neither a run folder nor a published report: it has no {run.run.name} and no {archive.RECORDS}"
     )
+
+
+def _in_full(study: Mapping[str, Any]) -> dict[str, Any]:
+    """A study with the defaults of settings that came after it was run: what it would be now is no change."""
+    return Study.model_validate(study).model_dump(mode="json")

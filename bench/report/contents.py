@@ -119,7 +119,7 @@ def _judge(run: Run) -> Judge:
 def _of_run(run: Run, judge: Judge, results: Results) -> dict[str, Table]:
     """The tables of one run, by name."""
     title, records, source = run.title, run.records, results.source
-    remarks = [run.study["notes"], f"Measured by: {run.command}"]
+    remarks = [run.study.get("notes", ""), f"Measured by: {run.command}"]
     if run.unread:
         remarks.append(f"Left out, for their records cannot be read: {', '.join(run.unread)}")
     beside: Beside = {"source": source, "others": results.others(run)}

@@ -25,7 +25,9 @@ def head(results: Results) -> dict[str, Any]:
     several = len(results.runs) > 1
     texts = [f"{f'{label}: ' if several else ''}{conditions(run.records)}"
              for label, run in zip(results.labels(), results.runs, strict=True) if run.records]  # fmt: skip
-    remarks = [text for run in results.runs for text in (run.study["notes"], f"Measured by: {run.command}") if text]
+    remarks = [
+        text for run in results.runs for text in (run.study.get("notes", ""), f"Measured by: {run.command}") if text
+    ]
     return {
         "title": one_line(results.title, 300),
         "tags": list(_tags(records)),

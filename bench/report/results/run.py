@@ -43,7 +43,7 @@ class Run:
     @property
     def title(self) -> str:
         """Of the study, for readers."""
-        return one_line(self.study["title"]) or self.name
+        return one_line(self.study.get("title", "")) or self.name
 
     @property
     def records(self) -> list[Record]:
