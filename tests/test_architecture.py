@@ -50,6 +50,7 @@ LAYERS = (
     },
     {"bench.data"},
     {"bench.asking"},
+    {"bench.model_config"},
     {"bench.model"},
     {"bench.weights"},
     {"bench.measure.warmup", "bench.seeding"},

@@ -14,7 +14,7 @@ from bench.dropout import replace_dropout
 from bench.errors import ModelError
 from bench.measure import matmul, parameters
 from bench.method import Method, Task
-from bench.model import fetch, load_config, load_tokenizer
+from bench.model import fetch, load_config, load_tokenizer, pad_with
 from bench.quantization import settle
 from bench.reading import Reading
 from bench.record import Data
@@ -84,6 +84,8 @@ def _load(work: Work, method_class: type[Method]) -> tuple[Reading, PretrainedCo
     config = load_config(cell.model, folder, len(dataset.labels))
     work.memory.start()
     model = load_model(cell.model, folder, config, work.dtype, work.device)
+    if cell.model.kind == "encoder":
+        pad_with(model, reading.pad_id)
     work.facts["prompt"] = reading.prompt_record()
     evaluated = reading.tokens[split]
     work.facts["data"] = Data(
