@@ -64,7 +64,7 @@ LAYERS = (
         "bench.worker.memory_record",
         "bench.worker.samples",
     },
-    {"bench.worker.counting"},
+    {"bench.worker.agreement", "bench.worker.counting"},
     {"bench.worker.work"},
     {"bench.worker.prepare"},
     {"bench.worker.measurement"},
