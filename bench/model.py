@@ -16,6 +16,7 @@ from transformers import (
 )
 
 from bench import access
+from bench.checkpoint import packed_bits, refuse_adapter, require_bits
 from bench.errors import ModelError, UnsupportedError
 from bench.model_config import config_from, tiny
 from bench.positions import position_ids, takes_position_ids
@@ -56,11 +57,7 @@ def _require_own_weights(name: str, folder: Path) -> None:
     Raises:
         ModelError: it would load something else.
     """
-    if (folder / "adapter_config.json").exists():
-        raise ModelError(
-            f"model {name}: {folder} has an adapter_config.json, so that transformers would load the model that it "
-            "names; give the folder of a whole model, into which its adapter is merged"
-        )
+    refuse_adapter(name, folder)
     for index in sorted(folder.glob("*.index.json")):
         shards = config_content(name, index).get("weight_map")
         for shard in set(map(str, shards.values())) if isinstance(shards, dict) else ():
@@ -140,14 +137,20 @@ def load_config(source: ModelSource, folder: Path | None, num_labels: int) -> Pr
         num_labels: number of classes.
 
     Raises:
-        ModelError: config.json is missing, broken or of an unknown architecture.
+        ModelError: config.json is missing, broken or of an architecture that cannot be used; or the weights are packed
+            in another way than the source says.
     """
     if source.architecture is not None:
-        config = config_from(source.architecture, num_labels, f"model {source.name}: catalog")
+        content, where = source.architecture, f"model {source.name}: catalog"
     else:
         assert folder is not None, f"{source.name} has neither an architecture nor a folder"
         path = folder / "config.json" if folder.is_dir() else folder
-        config = config_from(config_content(source.name, path), num_labels, f"model {source.name}: {path}")
+        refuse_adapter(source.name, path.parent)
+        content, where = config_content(source.name, path), f"model {source.name}: {path}"
+    if source.weights == "random":
+        content = {key: value for key, value in content.items() if key != "quantization_config"}
+    require_bits(source.bits, packed_bits(content, where), source.name, where)
+    config = config_from(content, num_labels, where)
     return tiny(config) if source.scale == "tiny" else config
 
 

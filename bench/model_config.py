@@ -56,8 +56,8 @@ def config_from(content: dict[str, Any], num_labels: int, where: str) -> Pretrai
         where: the file, for messages.
 
     Raises:
-        ModelError: an unknown architecture; a size that is missing, no whole number or out of range; heads that do not
-            divide the hidden size.
+        ModelError: an unknown architecture, or one that is neither an encoder nor a causal model; a size that is
+            missing, no whole number or out of range; heads that do not divide the hidden size.
     """
     if "model_type" not in content:
         raise ModelError(f"{where}: model_type is missing")
@@ -66,6 +66,7 @@ def config_from(content: dict[str, Any], num_labels: int, where: str) -> Pretrai
         near = get_close_matches(name, list(CONFIG_MAPPING), n=1, cutoff=0.5)
         got = f"{content['model_type']!r:.60}" + (f"; did you mean {near[0]!r}?" if near else "")
         raise ModelError(f"{where}: model_type must be an architecture that transformers has, got {got}")
+    _refuse_unsuited(name, content, where)
     aliases = CONFIG_MAPPING[name].attribute_map
     for size, highest in REQUIRED_SIZES.items():
         keys = [key for key in (size, aliases.get(size)) if key is not None and key in content]
@@ -96,3 +97,17 @@ def config_from(content: dict[str, Any], num_labels: int, where: str) -> Pretrai
             f"{config.num_attention_heads}"
         )
     return config
+
+
+def _refuse_unsuited(model_type: str, content: dict[str, Any], where: str) -> None:
+    default = getattr(CONFIG_MAPPING[model_type], "is_encoder_decoder", False) is True
+    if content.get("is_encoder_decoder", default) is True:
+        raise ModelError(
+            f"{where}: {model_type} is an encoder-decoder, and what is compared here is an encoder with a "
+            "classification head or a causal language model; take a model of these kinds"
+        )
+    if model_type == "xlnet":
+        raise ModelError(
+            f"{where}: xlnet reads a text's class at the last place of its row, so rows must be padded on the left, "
+            "and encoders are padded on the right here; take another model"
+        )

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from bench.checkpoint import packed_bits, refuse_adapter, require_bits
 from bench.errors import DataError, ModelError, UnknownNameError
 from bench.study import HUB_ID, DatasetEntry, Frozen, ModelEntry, ModelKind, Study
 
@@ -339,6 +340,7 @@ def _own_model(name: str, entry: ModelEntry, base: Path, weights_needed: bool) -
     path = (base / _expand_user(entry.path)).resolve()
     if path.is_file() and weights_needed:
         raise ModelError(f"model {name}: {path} is a file; give the folder that holds config.json and the weights")
+    refuse_adapter(name, path)
     config = path if path.is_file() else path / "config.json"
     if not config.is_file():
         raise ModelError(f"model {name}: {path} has no config.json")
@@ -350,7 +352,21 @@ def _own_model(name: str, entry: ModelEntry, base: Path, weights_needed: bool) -
         )
     fingerprint = _model_fingerprint(path, entry.weights, varied)
     kind = entry.kind or _kind(name, config)
+    if entry.weights == "pretrained":
+        common["bits"] = _bits_of_folder(name, entry, kind, config)
     return ModelSource(**common, kind=kind, folder=str(path), fingerprint=fingerprint)
+
+
+def _bits_of_folder(name: str, entry: ModelEntry, kind: ModelKind, config: Path) -> int | None:
+    where = f"model {name}: {config}"
+    packed = packed_bits(config_content(name, config), where)
+    if packed is not None and kind == "encoder":
+        raise ModelError(
+            f"{where}: the weights are in {packed} bits, and an encoder's must be whole; give whole weights"
+        )
+    if entry.bits is not None:
+        require_bits(entry.bits, packed, name, where)
+    return entry.bits or packed
 
 
 def _described_model(name: str, entry: ModelEntry, common: dict[str, Any], weights_needed: bool) -> ModelSource:

@@ -2,7 +2,7 @@
 
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ from transformers.utils import logging as transformers_logging
 
 from bench.errors import ModelError, UnsupportedError
 from bench.model import attention, build, pad_with
-from bench.quantization import INT8_OUTLIERS, allow_cpu_layout, is_quantized, quantize_linear_layers
+from bench.quantization import INT8_OUTLIERS, allow_cpu_layout, compute_in, is_quantized, quantize_linear_layers
 from bench.sources import ModelSource
 
 
@@ -75,10 +75,16 @@ def skeleton(source: ModelSource, config: PretrainedConfig, dtype: torch.dtype) 
     with torch.device("meta"):
         model = build(config, source.kind, torch.float32 if source.kind == "encoder" else dtype, source.attention)
     if source.bits == 4:
-        quantize_linear_layers(model, dtype)
+        quantize_linear_layers(model, dtype, left_whole=_left_whole(config))
     if source.kind == "encoder" and cast(Any, model.config).get_text_config().pad_token_id is None:
         pad_with(model, 0)  # a run takes the tokenizer's; counts and peaks are the same with any
     return model
+
+
+def _left_whole(config: PretrainedConfig) -> Sequence[str]:
+    """Names of the layers that a checkpoint in 4 or 8 bits says it has left whole."""
+    settings = getattr(config, "quantization_config", None)
+    return tuple((settings or {}).get("llm_int8_skip_modules") or ())
 
 
 def _random_encoder(source: ModelSource, _: Path | None, config: PretrainedConfig) -> nn.Module:
@@ -103,12 +109,15 @@ def _pretrained_causal(
         },
         8: {"load_in_8bit": True, "llm_int8_threshold": INT8_OUTLIERS},
     }  # fmt: skip
-    settings = by_bits.get(source.bits or 16)
+    packed = getattr(config, "quantization_config", None) is not None  # as they lie in the file
+    settings = None if packed else by_bits.get(source.bits or 16)
     quantization = {"quantization_config": BitsAndBytesConfig(**settings)} if settings else {}
     model, report = _from_pretrained(
         AutoModelForCausalLM, source, folder, config, dtype=dtype, device_map={"": device}, **quantization
     )
     _require_all(source, folder, report["missing_keys"])
+    if packed:
+        compute_in(model, dtype)
     return model
 
 

@@ -28,6 +28,7 @@ LAYERS = (
     {"bench.study"},
     {"bench.insight", "bench.published"},
     {"bench.data.synthetic", "bench.data.profile"},  # the catalog asks them for their versions and labels
+    {"bench.checkpoint"},
     {"bench.sources"},
     {"bench.access", "bench.artifact", "bench.datasheet"},
     {"bench.cell"},
