@@ -212,6 +212,15 @@ def usable_positions(model: nn.Module) -> int | None:
     return positions - max(kept, default=0)
 
 
+def fresh_layers(model: nn.Module) -> tuple[str, ...]:
+    """Names of the layers of the body whose weights the checkpoint lacks, such as those of a pooler.
+
+    They are drawn from the seed as the head is, so a method that trains the head trains and saves them with it: else
+    what is kept would be of use with one seed alone.
+    """
+    return getattr(model, "fresh_layers", ())
+
+
 def finds_last_token_by_id(model: nn.Module) -> bool:
     """Whether the head reads the last token of a row, which it finds by comparing token ids with that of padding.
 

@@ -64,6 +64,7 @@ class ModelSource(Frozen):
     special_tokens: tuple[str, ...] = Field((), description="that the chat template uses, for a stand-in")
     scale: Literal["tiny"] | None = Field(None, description="tiny: layers and widths cut, for tests; null: true size")
     attention: Literal["eager"] | None = Field(None, description="eager; null: fused where there is one")
+    head: Literal["fresh", "checkpoint"] = Field("fresh", description="of classification; see ModelEntry.head")
     fingerprint: str = Field(description="changes when the weights do, as far as a look at the folder can tell")
 
 
@@ -167,6 +168,8 @@ def _defined_model(name: str, entry: ModelEntry, base: Path, weights_needed: boo
         source = _own_model(name, entry, base, weights_needed)
     else:
         source = _varied(name, entry, catalog_model(entry.base))
+    if source.kind == "causal" and source.head == "checkpoint":
+        raise ModelError(f'model {name}: head = "checkpoint" is for encoders, and this is causal')
     if source.kind == "encoder" and source.bits is not None:
         raise ModelError(
             f"model {name}: bits is for causal models, and this is an encoder; train.precision is what it is "
@@ -276,7 +279,7 @@ def _varied(name: str, entry: ModelEntry, source: ModelSource) -> ModelSource:
     """A catalog model with what an entry of the study changes."""
     facts: dict[str, Any] = {
         "name": name, "weights": entry.weights, "bits": entry.bits or source.bits, "kind": entry.kind or source.kind,
-        "attention": entry.attention,
+        "attention": entry.attention, "head": entry.head,
     }  # fmt: skip
     if entry.weights == "random":
         known = catalog("models")[str(entry.base)]
@@ -327,7 +330,7 @@ def _own_model(name: str, entry: ModelEntry, base: Path, weights_needed: bool) -
     stand_in = None if entry.tokenizer is None else catalog_model(entry.tokenizer).name
     common = {
         "name": name, "label": name, "weights": entry.weights, "bits": entry.bits, "scale": entry.scale,
-        "tokenizer": stand_in, "attention": entry.attention,
+        "tokenizer": stand_in, "attention": entry.attention, "head": entry.head,
     }  # fmt: skip
     varied = [part for part in (stand_in, entry.scale) if part]
     if entry.architecture is not None:

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import nn
 
 from bench.errors import UnsupportedError
-from bench.method import Architecture, Method, ModelKind, Task
+from bench.method import Architecture, Method, ModelKind, Task, fresh_layers
 from bench.method import Options as BaseOptions
 
 #: Query and value where nobody says otherwise, as Hu et al. chose: by peft, and for what peft has no choice for, here.
@@ -67,6 +67,7 @@ class LoRA(Method):
             lora_alpha=self.options.alpha,
             lora_dropout=self.options.dropout,
             target_modules=targets if targets is None or isinstance(targets, str) else list(targets),
+            modules_to_save=list(fresh_layers(model)) or None,
             exclude_modules=self._heads(model) if task.kind == "encoder" else None,
         )
         try:

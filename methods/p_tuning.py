@@ -17,7 +17,7 @@ from pydantic import Field
 from torch import nn
 
 from bench.errors import UnsupportedError
-from bench.method import Architecture, Method, Task, finds_last_token_by_id, usable_positions
+from bench.method import Architecture, Method, Task, finds_last_token_by_id, fresh_layers, usable_positions
 from bench.method import Options as BaseOptions
 
 
@@ -63,6 +63,7 @@ class PTuning(Method):
         shape: dict[str, Any] = {
             "task_type": TaskType.SEQ_CLS,
             "num_virtual_tokens": tokens,
+            "modules_to_save": list(fresh_layers(model)) or None,
             # peft would look for names that not every config has, and take hidden_size for the width of embeddings.
             "token_dim": cast(nn.Embedding, model.get_input_embeddings()).embedding_dim,  # type: ignore[operator]
             "num_layers": model.config.num_hidden_layers,  # type: ignore[union-attr]

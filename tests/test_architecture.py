@@ -53,6 +53,7 @@ LAYERS = (
     {"bench.asking"},
     {"bench.model_config"},
     {"bench.model"},
+    {"bench.head"},
     {"bench.weights"},
     {"bench.measure.warmup", "bench.seeding"},
     {"bench.train"},

@@ -80,7 +80,7 @@ def rebuild(folder: CellFolder, record: Record, plugin_files: Sequence[Path] = (
     source = fetch(cell.model)
     tokenizer = load_tokenizer(cell.model, source)
     config = load_config(cell.model, source, len(labels))
-    model = load_model(cell.model, source, config, torch.float32, CPU)
+    model = load_model(cell.model, source, config, torch.float32, CPU, labels)
     if cell.model.kind == "encoder":
         pad_with(model, tokenizer.pad_token_id)
     model = method.adapt(model, Task(labels=labels, max_length=cell.data.max_length, kind=cell.model.kind))
