@@ -21,6 +21,7 @@ ADDED: tuple[tuple[str, str, Any], ...] = (
     ("model", "special_tokens", []),
     ("model", "scale", None),
     ("model", "attention", None),
+    ("model", "head", "fresh"),
     ("train", "gradient_checkpointing", False),
     ("train", "optimizer", "adamw"),
     ("train", "validation_points", 0),

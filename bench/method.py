@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -218,3 +219,22 @@ def usable_positions(model: nn.Module) -> int | None:
     tables = [module for name, module in model.named_modules() if name.endswith("position_embeddings")]
     kept = [padding + 1 for table in tables if (padding := getattr(table, "padding_idx", None)) is not None]
     return positions - max(kept, default=0)
+
+
+def fresh_layers(model: nn.Module) -> tuple[str, ...]:
+    """Names of the layers of the body whose weights the checkpoint lacks, such as those of a pooler.
+
+    They are drawn from the seed as the head is, so a method that trains the head trains and saves them with it: else
+    what is kept would be of use with one seed alone.
+    """
+    return getattr(model, "fresh_layers", ())
+
+
+def finds_last_token_by_id(model: nn.Module) -> bool:
+    """Whether the head reads the last token of a row, which it finds by comparing token ids with that of padding.
+
+    Such is the head that transformers puts on a decoder. Given embeddings in place of ids it reads the row's last
+    column, padding or not. The library has no attribute that tells; the heads have the name of a variable in common.
+    """
+    code = getattr(inspect.unwrap(type(model).forward), "__code__", None)
+    return code is not None and "last_non_pad_token" in code.co_varnames

@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import (
-    CONFIG_MAPPING,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -18,7 +16,9 @@ from transformers import (
 )
 
 from bench import access
+from bench.checkpoint import packed_bits, refuse_adapter, require_bits
 from bench.errors import ModelError, UnsupportedError
+from bench.model_config import config_from, tiny
 from bench.positions import position_ids, takes_position_ids
 from bench.sources import ModelSource, architecture, catalog_model, config_content
 from bench.study import ModelKind
@@ -26,19 +26,6 @@ from bench.study import ModelKind
 #: What is fetched from the hub: no pickles, no code.
 HUB_COPIES = ("consolidated*", "original/*")  # the same weights once more, in another layout
 HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
-#: Sizes that a config.json must give, and what each may be at most: tens of times what any published model has.
-REQUIRED_SIZES = {"hidden_size": 10**6, "num_hidden_layers": 2000, "num_attention_heads": 10**4, "vocab_size": 10**8}
-OPTIONAL_SIZES = {
-    "intermediate_size": 10**7, "max_position_embeddings": 10**9, "num_key_value_heads": 10**4, "head_dim": 10**5,
-    "embedding_size": 10**6,
-}  # fmt: skip
-#: What ``scale = "tiny"`` cuts sizes to. 32,768 words are enough for MiniLM's tokenizer and a chat template's tokens.
-TINY = {
-    "num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16,
-    "intermediate_size": 128, "vocab_size": 32_768,
-}  # fmt: skip
-#: The task's labels replace those of the checkpoint.
-HEAD_SETTINGS = ("num_labels", "id2label", "label2id")
 
 
 def fetch(source: ModelSource) -> Path | None:
@@ -70,11 +57,7 @@ def _require_own_weights(name: str, folder: Path) -> None:
     Raises:
         ModelError: it would load something else.
     """
-    if (folder / "adapter_config.json").exists():
-        raise ModelError(
-            f"model {name}: {folder} has an adapter_config.json, so that transformers would load the model that it "
-            "names; give the folder of a whole model, into which its adapter is merged"
-        )
+    refuse_adapter(name, folder)
     for index in sorted(folder.glob("*.index.json")):
         shards = config_content(name, index).get("weight_map")
         for shard in set(map(str, shards.values())) if isinstance(shards, dict) else ():
@@ -154,14 +137,20 @@ def load_config(source: ModelSource, folder: Path | None, num_labels: int) -> Pr
         num_labels: number of classes.
 
     Raises:
-        ModelError: config.json is missing, broken or of an unknown architecture.
+        ModelError: config.json is missing, broken or of an architecture that cannot be used; or the weights are packed
+            in another way than the source says.
     """
     if source.architecture is not None:
-        config = config_from(source.architecture, num_labels, f"model {source.name}: catalog")
+        content, where = source.architecture, f"model {source.name}: catalog"
     else:
         assert folder is not None, f"{source.name} has neither an architecture nor a folder"
         path = folder / "config.json" if folder.is_dir() else folder
-        config = config_from(config_content(source.name, path), num_labels, f"model {source.name}: {path}")
+        refuse_adapter(source.name, path.parent)
+        content, where = config_content(source.name, path), f"model {source.name}: {path}"
+    if source.weights == "random":
+        content = {key: value for key, value in content.items() if key != "quantization_config"}
+    require_bits(source.bits, packed_bits(content, where), source.name, where)
+    config = config_from(content, num_labels, where)
     return tiny(config) if source.scale == "tiny" else config
 
 
@@ -177,81 +166,6 @@ def config_to_plan(source: ModelSource, num_labels: int) -> PretrainedConfig:
             return load_config(source, _download(source.model_copy(update={"weights": "random"})), num_labels)
         source = source.model_copy(update={"architecture": known})
     return load_config(source, None if source.folder is None else Path(source.folder), num_labels)
-
-
-def tiny(config: PretrainedConfig) -> PretrainedConfig:
-    """The same architecture with few and narrow layers and no more words than a stand-in tokenizer knows."""
-    changed = at_depth(config, min(config.num_hidden_layers, TINY["num_hidden_layers"]))
-    for size, most in TINY.items():
-        value = getattr(changed, size, None)
-        if value is not None:
-            setattr(changed, size, min(value, most))
-    return changed
-
-
-def at_depth(config: PretrainedConfig, layers: int) -> PretrainedConfig:
-    """The same architecture with another number of layers; lists with an entry a layer are cut."""
-    changed = copy.deepcopy(config)
-    before = config.num_hidden_layers
-    changed.num_hidden_layers = layers
-    for name, value in vars(changed).items():
-        if isinstance(value, list) and len(value) == before:
-            setattr(changed, name, value[:layers])
-    return changed
-
-
-def config_from(content: dict[str, Any], num_labels: int, where: str) -> PretrainedConfig:
-    """The architecture that the content of a config.json describes, with a head for ``num_labels`` classes.
-
-    transformers fills gaps with the sizes of some other model and builds what cannot be built until it breaks; so what
-    sizes depend on has to be there and to be sane.
-
-    Args:
-        content: of config.json.
-        num_labels: number of classes.
-        where: the file, for messages.
-
-    Raises:
-        ModelError: an unknown architecture; a size that is missing, no whole number or out of range; heads that do not
-            divide the hidden size.
-    """
-    if "model_type" not in content:
-        raise ModelError(f"{where}: model_type is missing")
-    name = str(content["model_type"])
-    if name not in CONFIG_MAPPING:
-        near = get_close_matches(name, list(CONFIG_MAPPING), n=1, cutoff=0.5)
-        got = f"{content['model_type']!r:.60}" + (f"; did you mean {near[0]!r}?" if near else "")
-        raise ModelError(f"{where}: model_type must be an architecture that transformers has, got {got}")
-    aliases = CONFIG_MAPPING[name].attribute_map
-    for size, highest in REQUIRED_SIZES.items():
-        keys = [key for key in (size, aliases.get(size)) if key is not None and key in content]
-        if not keys:
-            other = f" (or {aliases[size]})" if size in aliases else ""
-            raise ModelError(f"{where}: {size}{other} is missing")
-        value = content[keys[0]]
-        if type(value) is not int or not 1 <= value <= highest:
-            raise ModelError(f"{where}: {keys[0]} must be a whole number from 1 to {highest}, got {value!r:.60}")
-    try:
-        settings = {key: value for key, value in content.items() if key not in HEAD_SETTINGS}
-        config: PretrainedConfig = CONFIG_MAPPING[name].from_dict(settings, num_labels=num_labels)
-    except Exception as error:  # transformers raises whatever the file makes it raise
-        raise ModelError(f"{where}: {type(error).__name__}: {error}") from error
-    for size, highest in OPTIONAL_SIZES.items():
-        value = getattr(config, size, None)
-        if value is not None and (type(value) is not int or not 1 <= value <= highest):
-            raise ModelError(f"{where}: {size} must be a whole number from 1 to {highest}, got {value!r:.60}")
-    if getattr(config, "head_dim", None) is None and config.hidden_size % config.num_attention_heads:
-        raise ModelError(
-            f"{where}: num_attention_heads must divide hidden_size, got {config.num_attention_heads} heads and "
-            f"{config.hidden_size}"
-        )
-    groups = getattr(config, "num_key_value_heads", None)
-    if groups and config.num_attention_heads % groups:
-        raise ModelError(
-            f"{where}: num_key_value_heads must divide num_attention_heads, got {groups} and "
-            f"{config.num_attention_heads}"
-        )
-    return config
 
 
 def build(
@@ -283,6 +197,18 @@ def build(
     except (ValueError, TypeError, LookupError, AttributeError, ZeroDivisionError) as error:  # of an absurd config.json
         said = f"{type(error).__name__}: {str(error)[:300]}"
         raise UnsupportedError(f"{config.model_type} cannot be built as {kind}: {said}") from error
+
+
+def pad_with(model: nn.Module, pad_id: int) -> None:
+    """Tell an encoder with which token id its batches are padded, always on the right.
+
+    The head of a decoder reads the last token of a row that is not the config's padding. A checkpoint's config may name
+    another id than its tokenizer, or none. The layers are built before this: what they made of the config's own id,
+    such as where RoBERTa's positions begin, belongs to the weights.
+    """
+    config: Any = model.config
+    for each in {id(part): part for part in (config, config.get_text_config())}.values():
+        each.pad_token_id = pad_id
 
 
 def attention(factory: Any, config: PretrainedConfig, wanted: str | None = None) -> str:

@@ -77,8 +77,8 @@ def _check_device(cell: Cell) -> None:
 
 def _check_model(cell: Cell) -> None:
     folder = fetch(cell.model)
+    config = load_config(cell.model, folder, 2)  # first: whether the model can be used, where a plan says no too
     tokenizer = load_tokenizer(cell.model, folder)
-    config = load_config(cell.model, folder, 2)
     if len(tokenizer) > config.vocab_size:
         raise ModelError(
             f"model {cell.model.name}: its tokenizer has {len(tokenizer)} tokens, more than the {config.vocab_size} of "

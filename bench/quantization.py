@@ -13,6 +13,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
+from transformers.quantizers.quantizers_utils import should_convert_module
 
 from bench.errors import UnsupportedError
 
@@ -21,7 +22,11 @@ INT8_OUTLIERS = 6.0
 
 
 def quantize_linear_layers(
-    model: nn.Module, compute_dtype: torch.dtype, bits: int = 4, prepare: Callable[[nn.Module], None] | None = None
+    model: nn.Module,
+    compute_dtype: torch.dtype,
+    bits: int = 4,
+    prepare: Callable[[nn.Module], None] | None = None,
+    left_whole: Sequence[str] = (),
 ) -> None:
     """Put a quantised layer in place of every ``nn.Linear`` but the output head; embeddings stay as they are.
 
@@ -33,6 +38,7 @@ def quantize_linear_layers(
         bits: 4 or 8.
         prepare: done to each layer just before it is quantised, e.g. to give it its weights; so no more than one whole
             layer is ever held unquantised.
+        left_whole: layers that stay as they are, named as bitsandbytes' settings of transformers name them.
 
     Raises:
         UnsupportedError: the model has no such layer.
@@ -40,9 +46,9 @@ def quantize_linear_layers(
     head = _output_head(model)
     places = [
         (module, name)
-        for module in model.modules()
+        for path, module in model.named_modules()
         for name, child in module.named_children()
-        if type(child) is nn.Linear and child is not head
+        if type(child) is nn.Linear and child is not head and should_convert_module(f"{path}.{name}", [*left_whole])
     ]
     if not places:
         raise UnsupportedError(f"the model has no nn.Linear layer, so {bits} bits have nothing to hold")
@@ -103,6 +109,13 @@ def allow_cpu_layout(model: nn.Module, allowed: bool) -> None:
 
         for layer in layers:
             layer.support_avx512bf16_for_cpu = allowed and has_avx512bf16()
+
+
+def compute_in(model: nn.Module, dtype: torch.dtype) -> None:
+    """Have 4-bit layers compute in ``dtype``, whatever those who packed them computed in."""
+    for module in model.modules():
+        if hasattr(module, "compute_dtype") and hasattr(module, "quant_state"):
+            setattr(module, "compute_dtype", dtype)  # noqa: B010 - a module of bitsandbytes, which has no types
 
 
 def is_quantized(parameter: nn.Parameter) -> bool:

@@ -86,10 +86,13 @@ class Reading:
 
     def batches(self, split: str) -> list[Batch]:
         """A split to predict, by length."""
+        order = prediction_order(self.tokens[split].lengths, self.cell.train.inference_batch_size)
+        return [self.batch_of(split, indices) for indices in order]
+
+    def batch_of(self, split: str, indices: NDArray[np.int64]) -> Batch:
+        """The texts of a split at these places, to predict."""
         make: Collate = collate if self.prompt is None else partial(collate_prompts, self.prompt)
-        tokens, labels = self.tokens[split], self.dataset.splits[split].labels
-        order = prediction_order(tokens.lengths, self.cell.train.inference_batch_size)
-        return [make(tokens, labels, indices, self.pad_id) for indices in order]
+        return make(self.tokens[split], self.dataset.splits[split].labels, indices, self.pad_id)
 
     def scorer(self, model: nn.Module) -> Callable[[Batch], Tensor]:
         """What gives the class scores of a batch on the model's device, shape (B, C); the model may not change."""
@@ -135,10 +138,9 @@ class Reading:
 
     def single_batches(self, split: str, most: int) -> list[Batch]:
         """Texts of a split alone, at random as ``data.split_seed`` settles: all, or so many."""
-        make: Collate = collate if self.prompt is None else partial(collate_prompts, self.prompt)
-        tokens, labels = self.tokens[split], self.dataset.splits[split].labels
-        rows = np.random.default_rng(self.cell.data.split_seed).permutation(len(labels))[:most]
-        return [make(tokens, labels, rows[i : i + 1], self.pad_id) for i in range(len(rows))]
+        size = len(self.dataset.splits[split])
+        rows = np.random.default_rng(self.cell.data.split_seed).permutation(size)[:most]
+        return [self.batch_of(split, rows[i : i + 1]) for i in range(len(rows))]
 
     def require_tokens(self) -> None:
         """Whether the model has something to read of every text.

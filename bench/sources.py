@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from bench import split_files
+from bench.checkpoint import packed_bits, refuse_adapter, require_bits
 from bench.errors import DataError, ModelError, UnknownNameError
 from bench.split_files import WHOLE
 from bench.study import HUB_ID, DatasetEntry, Frozen, ModelEntry, ModelKind, Study
@@ -79,6 +80,7 @@ class ModelSource(Frozen):
     special_tokens: tuple[str, ...] = Field((), description="that the chat template uses, for a stand-in")
     scale: Literal["tiny"] | None = Field(None, description="tiny: layers and widths cut, for tests; null: true size")
     attention: Literal["eager"] | None = Field(None, description="eager; null: fused where there is one")
+    head: Literal["fresh", "checkpoint"] = Field("fresh", description="of classification; see ModelEntry.head")
     fingerprint: str = Field(description="changes when the weights do, as far as a look at the folder can tell")
 
 
@@ -182,6 +184,8 @@ def _defined_model(name: str, entry: ModelEntry, base: Path, weights_needed: boo
         source = _own_model(name, entry, base, weights_needed)
     else:
         source = _varied(name, entry, catalog_model(entry.base))
+    if source.kind == "causal" and source.head == "checkpoint":
+        raise ModelError(f'model {name}: head = "checkpoint" is for encoders, and this is causal')
     if source.kind == "encoder" and source.bits is not None:
         raise ModelError(
             f"model {name}: bits is for causal models, and this is an encoder; train.precision is what it is "
@@ -290,7 +294,7 @@ def _varied(name: str, entry: ModelEntry, source: ModelSource) -> ModelSource:
     """A catalog model with what an entry of the study changes."""
     facts: dict[str, Any] = {
         "name": name, "weights": entry.weights, "bits": entry.bits or source.bits, "kind": entry.kind or source.kind,
-        "attention": entry.attention,
+        "attention": entry.attention, "head": entry.head,
     }  # fmt: skip
     if entry.weights == "random":
         known = catalog("models")[str(entry.base)]
@@ -341,7 +345,7 @@ def _own_model(name: str, entry: ModelEntry, base: Path, weights_needed: bool) -
     stand_in = None if entry.tokenizer is None else catalog_model(entry.tokenizer).name
     common = {
         "name": name, "label": name, "weights": entry.weights, "bits": entry.bits, "scale": entry.scale,
-        "tokenizer": stand_in, "attention": entry.attention,
+        "tokenizer": stand_in, "attention": entry.attention, "head": entry.head,
     }  # fmt: skip
     varied = [part for part in (stand_in, entry.scale) if part]
     if entry.architecture is not None:
@@ -354,6 +358,7 @@ def _own_model(name: str, entry: ModelEntry, base: Path, weights_needed: bool) -
     path = (base / _expand_user(entry.path)).resolve()
     if path.is_file() and weights_needed:
         raise ModelError(f"model {name}: {path} is a file; give the folder that holds config.json and the weights")
+    refuse_adapter(name, path)
     config = path if path.is_file() else path / "config.json"
     if not config.is_file():
         raise ModelError(f"model {name}: {path} has no config.json")
@@ -365,7 +370,21 @@ def _own_model(name: str, entry: ModelEntry, base: Path, weights_needed: bool) -
         )
     fingerprint = _model_fingerprint(path, entry.weights, varied)
     kind = entry.kind or _kind(name, config)
+    if entry.weights == "pretrained":
+        common["bits"] = _bits_of_folder(name, entry, kind, config)
     return ModelSource(**common, kind=kind, folder=str(path), fingerprint=fingerprint)
+
+
+def _bits_of_folder(name: str, entry: ModelEntry, kind: ModelKind, config: Path) -> int | None:
+    where = f"model {name}: {config}"
+    packed = packed_bits(config_content(name, config), where)
+    if packed is not None and kind == "encoder":
+        raise ModelError(
+            f"{where}: the weights are in {packed} bits, and an encoder's must be whole; give whole weights"
+        )
+    if entry.bits is not None:
+        require_bits(entry.bits, packed, name, where)
+    return entry.bits or packed
 
 
 def _described_model(name: str, entry: ModelEntry, common: dict[str, Any], weights_needed: bool) -> ModelSource:

@@ -269,6 +269,11 @@ class ModelEntry(Frozen):
     scale: Literal["tiny"] | None = Field(
         None, description="tiny: layers, widths and vocabulary cut, to try the wiring; random weights alone"
     )
+    head: Literal["fresh", "checkpoint"] = Field(
+        "fresh",
+        description="of an encoder's classification: fresh, drawn from the seed whatever the checkpoint has; "
+        "checkpoint: the one that it has, its classes matched with the task's by name, else by index",
+    )
     tokenizer: str | None = Field(
         None, description="catalog name of the model whose tokenizer stands in, for random weights; absent: its own"
     )
@@ -284,6 +289,8 @@ class ModelEntry(Frozen):
             raise ValueError('tokenizer needs weights = "random": pretrained weights know their own tokens alone')
         if self.weights == "pretrained" and self.scale is not None:
             raise ValueError('scale needs weights = "random": pretrained weights have the size that they have')
+        if self.head == "checkpoint" and (self.weights == "random" or self.kind == "causal"):
+            raise ValueError('head = "checkpoint" needs an encoder with pretrained weights')
         if self.bits is not None and self.kind == "encoder":
             raise ValueError(
                 "bits is for causal models; an encoder is trained in fp32 and computed as train.precision says"

@@ -2,12 +2,13 @@
 
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from accelerate import init_empty_weights
+from safetensors import safe_open
 from torch import Tensor, nn
 from transformers import (
     AutoModelForCausalLM,
@@ -18,13 +19,19 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from bench.errors import ModelError, UnsupportedError
-from bench.model import attention, build
-from bench.quantization import INT8_OUTLIERS, allow_cpu_layout, is_quantized, quantize_linear_layers
+from bench.head import draw_head, take_head
+from bench.model import attention, build, pad_with
+from bench.quantization import INT8_OUTLIERS, allow_cpu_layout, compute_in, is_quantized, quantize_linear_layers
 from bench.sources import ModelSource
 
 
 def load_model(
-    source: ModelSource, folder: Path | None, config: PretrainedConfig, dtype: torch.dtype, device: torch.device
+    source: ModelSource,
+    folder: Path | None,
+    config: PretrainedConfig,
+    dtype: torch.dtype,
+    device: torch.device,
+    labels: Sequence[str] = (),
 ) -> nn.Module:
     """The model as its method finds it.
 
@@ -34,7 +41,8 @@ def load_model(
         config: its architecture.
         dtype: of the matmuls; that of a causal model's weights too. An encoder's are fp32.
         device: where a causal model is put, since quantised weights are best never moved; an encoder is on the CPU, its
-            head initialised from the global seed where the checkpoint has none.
+            head drawn from the global seed, or the checkpoint's where the source says so.
+        labels: class names of the task by index, to match with those of a checkpoint's head.
 
     Raises:
         ModelError: the weights do not fit the architecture.
@@ -43,7 +51,11 @@ def load_model(
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     if source.kind == "encoder":
-        model = (_random_encoder if source.weights == "random" else _pretrained_encoder)(source, folder, config)
+        model = (
+            build(config, wanted_attention=source.attention)
+            if source.weights == "random"
+            else _pretrained_encoder(source, folder, config, labels)
+        )
     elif source.weights == "random":
         model = random_causal(config, dtype, source.bits, device, source.attention)
     else:
@@ -66,8 +78,16 @@ def _own(model: nn.Module) -> None:
         tensor.data = tensor.data.clone()
 
 
-def skeleton(source: ModelSource, config: PretrainedConfig, dtype: torch.dtype) -> nn.Module:
+def skeleton(
+    source: ModelSource, config: PretrainedConfig, dtype: torch.dtype, like: Sequence[str] | None = None
+) -> nn.Module:
     """The same model without weights, on the meta device.
+
+    Args:
+        source: what it is.
+        config: its architecture.
+        dtype: of the matmuls.
+        like: the layers that its checkpoint lacks; None: as the folder tells, and none where it is not at hand.
 
     In 8 bits its layers stay whole: they have as many elements and do as many multiply-adds, and the operators of 8
     bits do not run without values.
@@ -75,20 +95,57 @@ def skeleton(source: ModelSource, config: PretrainedConfig, dtype: torch.dtype) 
     with torch.device("meta"):
         model = build(config, source.kind, torch.float32 if source.kind == "encoder" else dtype, source.attention)
     if source.bits == 4:
-        quantize_linear_layers(model, dtype)
+        quantize_linear_layers(model, dtype, left_whole=_left_whole(config))
+    if source.kind == "encoder" and cast(Any, model.config).get_text_config().pad_token_id is None:
+        pad_with(model, 0)  # a run takes the tokenizer's; counts and peaks are the same with any
+    if source.kind == "encoder" and source.weights == "pretrained":
+        if like is None:
+            like = _poolers_lacking(model, source.folder)
+        vars(model)["fresh_layers"] = tuple(like)
     return model
 
 
-def _random_encoder(source: ModelSource, _: Path | None, config: PretrainedConfig) -> nn.Module:
-    return build(config, wanted_attention=source.attention)
+def _left_whole(config: PretrainedConfig) -> Sequence[str]:
+    """Names of the layers that a checkpoint in 4 or 8 bits says it has left whole."""
+    settings = getattr(config, "quantization_config", None)
+    return tuple((settings or {}).get("llm_int8_skip_modules") or ())
 
 
-def _pretrained_encoder(source: ModelSource, folder: Path | None, config: PretrainedConfig) -> nn.Module:
+def _pretrained_encoder(
+    source: ModelSource, folder: Path | None, config: PretrainedConfig, labels: Sequence[str]
+) -> nn.Module:
     model, report = _from_pretrained(AutoModelForSequenceClassification, source, folder, config, dtype=torch.float32)
     prefix = f"{model.base_model_prefix}."
-    body = [key for key in report["missing_keys"] if key.startswith(prefix) and "pooler" not in key]
-    _require_all(source, folder, body)
+    missing = set(report["missing_keys"])
+    in_body = {key for key in missing if key.startswith(prefix)}
+    _require_all(source, folder, [key for key in in_body if "pooler" not in key])
+    _refuse_mismatched(source, folder, [each for each in report["mismatched_keys"] if each[0].startswith(prefix)])
+    of_other_size = [each for each in report["mismatched_keys"] if not each[0].startswith(prefix)]
+    if source.head == "checkpoint":
+        assert folder is not None, "pretrained weights lie somewhere"
+        take_head(model, source.name, folder, sorted(missing - in_body), of_other_size, labels)
+    else:
+        draw_head(model, missing | {name for name, *_ in of_other_size})
+    vars(model)["fresh_layers"] = _layers_of(in_body)  # for bench.method.fresh_layers
     return model
+
+
+def _layers_of(parameters: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({name.rpartition(".")[0] for name in parameters}))
+
+
+def _poolers_lacking(model: nn.Module, folder: str | None) -> tuple[str, ...]:
+    """Layers of a pooler that no file of the folder holds; none where no file is at hand."""
+    files = [] if folder is None else list(Path(folder).glob("*.safetensors"))
+    if not files:
+        return ()
+    held: set[str] = set()
+    for path in files:
+        with safe_open(path, "pt") as file:
+            held |= set(file.keys())
+    prefix = f"{model.base_model_prefix}."
+    names = [name for name, _ in model.named_parameters() if name.startswith(prefix) and "pooler" in name]
+    return _layers_of(name for name in names if not {name, name.removeprefix(prefix)} & held)
 
 
 def _pretrained_causal(
@@ -101,12 +158,16 @@ def _pretrained_causal(
         },
         8: {"load_in_8bit": True, "llm_int8_threshold": INT8_OUTLIERS},
     }  # fmt: skip
-    settings = by_bits.get(source.bits or 16)
+    packed = getattr(config, "quantization_config", None) is not None  # as they lie in the file
+    settings = None if packed else by_bits.get(source.bits or 16)
     quantization = {"quantization_config": BitsAndBytesConfig(**settings)} if settings else {}
     model, report = _from_pretrained(
         AutoModelForCausalLM, source, folder, config, dtype=dtype, device_map={"": device}, **quantization
     )
+    _refuse_mismatched(source, folder, [*report["mismatched_keys"], *_mismatched_layers(model)])
     _require_all(source, folder, report["missing_keys"])
+    if packed:
+        compute_in(model, dtype)
     return model
 
 
@@ -127,14 +188,18 @@ def _from_pretrained(
         if kind.endswith("OutOfMemoryError"):
             raise torch.OutOfMemoryError(said) from error
         raise ModelError(f"model {source.name}: cannot be loaded: {kind}: {said}") from error
-    other = sorted([*report["mismatched_keys"], *_mismatched_layers(model)])
-    if other:
-        name, there, wanted = other[0]
+    return cast(nn.Module, model), report
+
+
+def _refuse_mismatched(source: ModelSource, folder: Path | None, other: Iterable[tuple[str, Any, Any]]) -> None:
+    """Refuse weights of other shapes: name, shape there and wanted shape of each."""
+    mismatched = sorted(other)
+    if mismatched:
+        name, there, wanted = mismatched[0]
         raise ModelError(
             f"model {source.name}: cannot be loaded: {folder} has weights of other shapes than its config.json for "
-            f"{len(other)} tensors, first {name} of {tuple(there)} in place of {tuple(wanted)}"
+            f"{len(mismatched)} tensors, first {name} of {tuple(there)} in place of {tuple(wanted)}"
         )
-    return cast(nn.Module, model), report
 
 
 def _quantising_error(error: Exception) -> tuple[str, str] | None:

@@ -4,7 +4,7 @@ from pydantic import Field
 from torch import nn
 
 from bench.errors import UnsupportedError
-from bench.method import Method, Task
+from bench.method import Method, Task, fresh_layers
 from bench.method import Options as BaseOptions
 
 HEADS = ("classifier", "pre_classifier", "score")
@@ -28,13 +28,14 @@ class BitFit(Method):
     options_class = Options
 
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
-        """Freeze all but the biases and, if asked, the head."""
+        """Freeze all but the biases and, if asked, the head and layers that the checkpoint lacks."""
         del task
         biases = 0
+        fresh = set(fresh_layers(model))
         for name, parameter in model.named_parameters():
             is_bias = name.endswith("bias")
-            in_head = self.options.train_head and name.split(".")[0] in HEADS
-            parameter.requires_grad_(is_bias or in_head)
+            drawn = name.split(".")[0] in HEADS or name.rpartition(".")[0] in fresh
+            parameter.requires_grad_(is_bias or (drawn and self.options.train_head))
             biases += is_bias and name.split(".")[0] not in HEADS
         if not biases:
             raise UnsupportedError("the model's body has no bias terms, so BitFit has nothing to train")

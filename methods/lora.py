@@ -1,16 +1,19 @@
 """LoRA: low-rank updates beside frozen linear layers (Hu et al. 2021, arXiv 2106.09685), by way of peft."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
+import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
 from pydantic import Field
 from torch import nn
 
 from bench.errors import UnsupportedError
-from bench.method import Architecture, Method, ModelKind, Task
+from bench.method import Architecture, Method, ModelKind, Task, fresh_layers
 from bench.method import Options as BaseOptions
 
 #: Query and value where nobody says otherwise, as Hu et al. chose: by peft, and for what peft has no choice for, here.
@@ -64,10 +67,14 @@ class LoRA(Method):
             lora_alpha=self.options.alpha,
             lora_dropout=self.options.dropout,
             target_modules=targets if targets is None or isinstance(targets, str) else list(targets),
+            modules_to_save=list(fresh_layers(model)) or None,
             exclude_modules=self._heads(model) if task.kind == "encoder" else None,
         )
         try:
-            return cast(nn.Module, get_peft_model(model, config))
+            with warnings.catch_warnings():
+                # peft: merging would change both of two layers that share a weight. See _untie, which is done before.
+                warnings.filterwarnings("ignore", "Model (with|has) `tie_word_embeddings=True`", UserWarning)
+                return cast(nn.Module, get_peft_model(model, config))
         except (ValueError, TypeError) as error:  # the latter where a layer to update is also the head to save
             raise UnsupportedError(f"peft finds no layer to update (set target_modules): {error}") from error
 
@@ -79,7 +86,10 @@ class LoRA(Method):
         """Merge the update into the weights, which makes inference cost what the plain model costs."""
         quantized = any(not parameter.is_floating_point() for parameter in model.parameters())
         merge = not quantized if self.options.merge is None else self.options.merge
-        return cast(PeftModel, model).merge_and_unload() if merge else model
+        if not merge:
+            return model
+        _untie(model)
+        return cast(PeftModel, model).merge_and_unload()
 
     def save(self, model: nn.Module, folder: Path) -> None:
         """Write the adapter in peft's own format."""
@@ -103,3 +113,18 @@ class LoRA(Method):
         )
         update: int = 2 * self.options.r * rows_times_widths
         return architecture.forward_flops(task.max_length) + update
+
+
+def _untie(model: nn.Module) -> None:
+    """Give each layer that gets an update a weight of its own, where another layer shares it.
+
+    A language head often shares the weight of the embeddings. Merged into that, an update of the one would be an update
+    of both. The copy is part of the memory that inference is measured with.
+    """
+    for layer in [module for module in model.modules() if isinstance(module, BaseTunerLayer)]:
+        base = cast(nn.Module, layer.get_base_layer())
+        weight = cast(nn.Parameter, base.weight)
+        holders = sum(weight is held for module in model.modules() for held in module._parameters.values())
+        if holders > 1:
+            base.weight = nn.Parameter(weight.detach().clone(memory_format=torch.preserve_format), requires_grad=False)
+            cast(PeftModel, model).get_base_model().config.tie_word_embeddings = False

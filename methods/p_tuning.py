@@ -17,7 +17,7 @@ from pydantic import Field
 from torch import nn
 
 from bench.errors import UnsupportedError
-from bench.method import Architecture, Method, Task, usable_positions
+from bench.method import Architecture, Method, Task, finds_last_token_by_id, fresh_layers, usable_positions
 from bench.method import Options as BaseOptions
 
 
@@ -39,7 +39,17 @@ class PTuning(Method):
     options_class = Options
 
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
-        """Wrap the model with peft."""
+        """Wrap the model with peft.
+
+        Raises:
+            UnsupportedError: the model has too few positions; or its head could not tell padding, since peft hands
+                embeddings on and no token ids.
+        """
+        if finds_last_token_by_id(model):
+            raise UnsupportedError(
+                f"virtual tokens do not go with the classification head of {model.config.model_type}: it finds the "  # type: ignore[union-attr]
+                "last token by its id, is given embeddings, and would read padding; take another method for this model"
+            )
         positions = usable_positions(model)
         if positions is not None and task.max_length + self.options.num_virtual_tokens > positions:
             raise UnsupportedError(
@@ -53,6 +63,7 @@ class PTuning(Method):
         shape: dict[str, Any] = {
             "task_type": TaskType.SEQ_CLS,
             "num_virtual_tokens": tokens,
+            "modules_to_save": list(fresh_layers(model)) or None,
             # peft would look for names that not every config has, and take hidden_size for the width of embeddings.
             "token_dim": cast(nn.Embedding, model.get_input_embeddings()).embedding_dim,  # type: ignore[operator]
             "num_layers": model.config.num_hidden_layers,  # type: ignore[union-attr]

@@ -2,6 +2,7 @@
 
 import gc
 import sys
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -325,6 +326,50 @@ class TestLoRA:
         method.save(model, tmp_path)
         again = PeftModel.from_pretrained(load(folder, bits), str(tmp_path))
         assert torch.equal(logits(again), logits(model))
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2", "gemma", "gpt2"])
+@pytest.mark.parametrize("targets", [("lm_head",), ("q_proj", "lm_head"), ("embed_tokens",)], ids="+".join)
+def test_an_update_of_a_tied_weight_is_merged_into_one_of_its_two_places(family: str, targets: tuple[str, ...]) -> None:
+    if family == "gpt2":
+        targets = tuple({"q_proj": "c_attn", "embed_tokens": "wte"}.get(name, name) for name in targets)
+    changes: dict[str, Any] = {"activation_function": "relu"} if family == "gpt2" else {}
+    torch.manual_seed(0)
+    whole: Any = AutoModelForCausalLM.from_config(config(family, tie_word_embeddings=True, **changes))
+    before = count(whole.requires_grad_(False)).total_params
+    embeddings = whole.get_input_embeddings().weight
+    assert whole.get_output_embeddings().weight is embeddings
+    method = lora(target_modules=list(targets), r=4)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "fan_in_fan_out is set", UserWarning)  # of GPT-2, by peft
+        model = method.adapt(whole, TASK)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                parameter.normal_(0, 0.3)
+    kept = embeddings.detach().clone()
+    unmerged = logits(model)
+    merged: Any = method.prepare_inference(model)
+    assert apart(logits(merged), unmerged) < 1e-4
+    assert count(merged).total_params == before + embeddings.numel()
+    assert not merged.config.tie_word_embeddings
+    changed = (
+        merged.get_input_embeddings() if targets[-1] in ("embed_tokens", "wte") else merged.get_output_embeddings()
+    )
+    other = (
+        merged.get_output_embeddings() if changed is merged.get_input_embeddings() else merged.get_input_embeddings()
+    )
+    assert torch.equal(other.weight, kept)
+    assert not torch.equal(changed.weight, kept)
+
+
+def test_weights_that_nothing_shares_are_not_copied() -> None:
+    model: Any = AutoModelForCausalLM.from_config(config("llama", tie_word_embeddings=True))
+    before = count(model).total_params
+    method = lora(target_modules=["q_proj"])
+    merged: Any = method.prepare_inference(method.adapt(model, TASK))
+    assert count(merged).total_params == before
+    assert merged.get_output_embeddings().weight is merged.get_input_embeddings().weight
 
 
 def test_4_bits_are_laid_out_for_the_cpu_s_kernel_once_they_are_trained_no_more(folder: Path) -> None:

@@ -1,18 +1,24 @@
 """Texts to token ids: once, then cached by content."""
 
 import hashlib
+import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import platformdirs
+import tokenizers
+import transformers
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
+#: Settings of a loaded tokenizer that tell where its files lie; what they hold is in its definition.
+PLACES = {"name_or_path", "is_local", "local_files_only", "special_tokens_map_file"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +62,8 @@ def tokenise(
             special token in it is taken for the plain characters that it is.
         pairs: the second text of each pair; None for single texts.
 
-    The result is cached under a hash of the texts, the tokenizer's whole definition and the length; a cache that cannot
-    be read or written costs time and nothing else.
+    The result is cached under a hash of the texts, the length and all of the tokenizer that changes ids; a cache that
+    cannot be read or written costs time and nothing else.
     """
     path = cache_folder() / "tokens" / f"{_key(texts, tokenizer, max_length, alone, pairs)}.safetensors"
     try:
@@ -119,17 +125,28 @@ def _tokenise(texts: list[str], tokenizer: Any, max_length: int, alone: bool, pa
 
 
 def _key(texts: list[str], tokenizer: Any, max_length: int, alone: bool, pairs: list[str] | None) -> str:
-    digest = hashlib.sha256(
-        f"{CACHE_VERSION} {max_length} {type(tokenizer).__name__}{'' if alone else ' inside'}\n".encode()
-    )
-    backend = tokenizer.backend_tokenizer
-    backend.no_truncation()  # what an earlier call set is no part of the definition; the next call sets it anew
-    backend.no_padding()
-    digest.update(backend.to_str().encode())
+    digest = hashlib.sha256(f"{CACHE_VERSION} {max_length}{'' if alone else ' inside'}\n".encode())
     if pairs is not None:
         digest.update(b"pairs\n")
-    for text in (*texts, *(pairs or ())):
-        data = text.encode("utf-8", "surrogatepass")
+    for part in (*_definition(tokenizer), *texts, *(pairs or ())):
+        data = part.encode("utf-8", "surrogatepass")
         digest.update(b"%d " % len(data))
         digest.update(data)
     return digest.hexdigest()
+
+
+def _definition(tokenizer: Any) -> Iterator[str]:
+    """All of a tokenizer that changes the ids of a text: its code, its arguments, and what its files made of it.
+
+    The sides are read from the tokenizer too, since they can be set after it was loaded.
+    """
+    yield f"transformers {transformers.__version__}, tokenizers {tokenizers.__version__}"
+    yield f"{type(tokenizer).__module__}.{type(tokenizer).__qualname__}"
+    yield f"{tokenizer.truncation_side} {tokenizer.padding_side}"
+    places = PLACES | set(tokenizer.vocab_files_names)
+    arguments = {name: value for name, value in tokenizer.init_kwargs.items() if name not in places}
+    yield json.dumps([arguments, tokenizer.special_tokens_map], sort_keys=True, default=repr)
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()  # what an earlier call set is no part of the definition; the next call sets it anew
+    backend.no_padding()
+    yield backend.to_str()

@@ -18,7 +18,7 @@ from bench.errors import PluginError, RequestError, RunFolderError
 from bench.explain.explanation import Explanation, Token
 from bench.explain.trace import asked_trace
 from bench.method import Method, Task, Trace
-from bench.model import fetch, load_config, load_tokenizer
+from bench.model import fetch, load_config, load_tokenizer, pad_with
 from bench.quantization import cast_parameters, settle
 from bench.reading import Reading
 from bench.record import Record
@@ -80,7 +80,9 @@ def rebuild(folder: CellFolder, record: Record, plugin_files: Sequence[Path] = (
     source = fetch(cell.model)
     tokenizer = load_tokenizer(cell.model, source)
     config = load_config(cell.model, source, len(labels))
-    model = load_model(cell.model, source, config, torch.float32, CPU)
+    model = load_model(cell.model, source, config, torch.float32, CPU, labels)
+    if cell.model.kind == "encoder":
+        pad_with(model, tokenizer.pad_token_id)
     model = method.adapt(model, Task(labels=labels, max_length=cell.data.max_length, kind=cell.model.kind))
     if cell.model.kind == "causal":
         settle(model, CPU)

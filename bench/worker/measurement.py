@@ -20,6 +20,7 @@ from bench.seeding import seed_generators
 from bench.store import write_json
 from bench.train import epoch_batches, num_steps, train
 from bench.worker import samples, stamp
+from bench.worker.agreement import Agreement
 from bench.worker.latency import MOST_BATCHES, time_batches
 from bench.worker.prepare import Subject, prepare
 from bench.worker.samples import Answers
@@ -43,12 +44,14 @@ def measure(work: Work) -> None:
     seed_generators(cell.seed)
     subject = prepare(work)
     method, reading = subject.method, subject.reading
+    agreement = Agreement(reading, work.device, work.dtype)
     if method.trains:
         with _snapshots(work, subject) as snapshots:
             _train(work, subject, snapshots)
             with timed("memory"):
                 work.memory.read_context()
                 _train_again(work, subject)
+                agreement.before(subject.model, method)
             if snapshots.steps:  # after the last step on this model: what predicts may keep what no step can use
                 with timed("validate"):
                     _validate(work, subject, snapshots)
@@ -70,6 +73,7 @@ def measure(work: Work) -> None:
         if not method.trains:
             work.memory.read_context()
         _infer_again(work, model, reading)
+        work.checks += agreement.checks(model)
     _keep_insights(work, model, subject)
 
 

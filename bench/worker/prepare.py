@@ -15,8 +15,8 @@ from bench.data.cautions import cautions
 from bench.dropout import replace_dropout
 from bench.errors import ModelError
 from bench.measure import matmul, parameters
-from bench.method import Method, Task
-from bench.model import fetch, load_config, load_tokenizer
+from bench.method import Method, Task, fresh_layers
+from bench.model import fetch, load_config, load_tokenizer, pad_with
 from bench.quantization import settle
 from bench.reading import Reading
 from bench.record import Data
@@ -53,10 +53,11 @@ def prepare(work: Work) -> Subject:
         reading, config, model = _load(work, method_class)
     method = method_class(registry.options(cell.method.name, method_class, cell.method.options))
     task = Task(labels=reading.dataset.labels, max_length=cell.data.max_length, kind=cell.model.kind)
+    fresh = fresh_layers(model)
     with work.phases.timed("adapt"):
         model = _adapt(work, model, method, task, reading)
     with work.phases.timed("calibrate"):
-        counted = _count(work, config, method, task)
+        counted = _count(work, config, method, task, fresh)
         work.facts["flops"] = counted.flops
         work.checks.append(counted.check)
         _calibrate(work, method)
@@ -86,7 +87,9 @@ def _load(work: Work, method_class: type[Method]) -> tuple[Reading, PretrainedCo
     reading.require_tokens()
     config = load_config(cell.model, folder, len(dataset.labels))
     work.memory.start()
-    model = load_model(cell.model, folder, config, work.dtype, work.device)
+    model = load_model(cell.model, folder, config, work.dtype, work.device, dataset.labels)
+    if cell.model.kind == "encoder":
+        pad_with(model, reading.pad_id)
     work.facts["prompt"] = reading.prompt_record()
     work.memory.loaded(model)
     _tell_data(work, reading)
@@ -139,9 +142,11 @@ def _adapt(work: Work, model: nn.Module, method: Method, task: Task, reading: Re
     return model
 
 
-def _count(work: Work, config: PretrainedConfig, method: Method, task: Task) -> counting.Counted:
+def _count(
+    work: Work, config: PretrainedConfig, method: Method, task: Task, fresh: tuple[str, ...]
+) -> counting.Counted:
     """Build the adapted model once more on meta, where counting costs nothing."""
-    twin = skeleton(work.cell.model, config, work.dtype)
+    twin = skeleton(work.cell.model, config, work.dtype, fresh)
     with torch.device("meta"):
         twin = type(method)(method.options).adapt(twin, task)
     twin_counts = parameters.count(twin)

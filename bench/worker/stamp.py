@@ -1,5 +1,8 @@
 """The audit stamp: what must hold for a row's numbers to be trusted, each thing checked against a stated limit."""
 
+import torch
+from torch import Tensor
+
 from bench.measure.conditions import Conditions
 from bench.measure.stationarity import DISTURBED_RATIO, Drift, drift
 from bench.measure.warmup import WarmUp
@@ -24,6 +27,12 @@ CUDA_MEMORY_FRACTION = 0.05
 #: A peak that was restarted begins at what is in use.
 CARRIED_BYTES = 8_000_000
 HOST_MEMORY_FRACTION = 0.03
+#: Root mean square of how far two ways to score a text may be apart, as a share of that of the scores. Sums are taken
+#: in another order, so the last bits differ: a step of rounding is 6e-8 in fp32, 5e-4 in fp16 and 4e-3 in bf16, and a
+#: few dozen layers add some ten of them up. A head that reads padding, or a wrong merge, is off by tenths and more.
+AGREEMENT = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 5e-2}
+#: In 8 bits activations are rounded too, and which of their columns are left out depends on the whole batch.
+AGREEMENT_IN_8_BITS = 0.1
 
 
 def _check(name: str, suspect: bool | None, found: str) -> Check:
@@ -223,3 +232,34 @@ def adds_up(phase_seconds: float, wall_seconds: float) -> Check:
     rest = wall_seconds - phase_seconds
     found = f"{rest:.2f} s of {wall_seconds:.2f} s lie outside of every phase (suspect above 2 %, and above 0.25 s)"
     return _check("phases add up", rest > max(PHASES_SECONDS, PHASES_FRACTION * wall_seconds), found)
+
+
+def agreement_limit(dtype: torch.dtype, bits: int | None) -> float:
+    """How far scores of one text may be apart that should be equal, as ``agree`` measures it."""
+    return max(AGREEMENT[dtype], AGREEMENT_IN_8_BITS if bits == 8 else 0.0)
+
+
+def agree(what: str, one: Tensor | None, other: Tensor | None, limit: float, why_not: str | None = None) -> Check:
+    """Whether what should make no difference to scores makes none beyond rounding.
+
+    What is added to all scores of a text alike changes no answer and is left out.
+
+    Args:
+        what: makes the difference.
+        one: class scores without it, shape (N, C); None where unknown.
+        other: with it.
+        limit: see ``agreement_limit``.
+        why_not: why they are unknown.
+    """
+    name = f"{what} changes no score"
+    if one is None or other is None:
+        return _check(name, None, why_not or "not scored")
+    difference = one - other
+    size = other.square().mean().sqrt().clamp(min=torch.finfo(torch.float32).tiny)
+    off = float((difference - difference.mean(dim=1, keepdim=True)).square().mean().sqrt() / size)
+    changed = int((one.argmax(dim=1) != other.argmax(dim=1)).sum())
+    found = (
+        f"{what} moves the scores of {len(one)} texts by {off:.1g} of their size (suspect above {limit:g}), and the "
+        f"answers to {changed} of them"
+    )
+    return _check(name, not off <= limit, found)

@@ -1,5 +1,7 @@
 """Token ids, and the cache that must never show."""
 
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,10 @@ class CountingTokenizer:
 
     def __init__(self, folder: Path) -> None:
         self.inner = AutoTokenizer.from_pretrained(folder)
-        self.backend_tokenizer = self.inner.backend_tokenizer
         self.calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
 
     def __call__(self, texts: list[str], **settings: Any) -> Any:
         self.calls += 1
@@ -125,3 +129,45 @@ def test_cache_that_cannot_be_written_costs_nothing_else(
 def test_cache_holds_no_stray_file(tokenizer: CountingTokenizer) -> None:
     tokenise(["the cast"], tokenizer, 8)
     assert [path.suffix for path in cached_files()] == [".safetensors"]
+
+
+def changed_copy(folder: Path, to: Path, **settings: Any) -> Any:
+    """The tokenizer of a copy of the folder, with changes to its tokenizer_config.json."""
+    shutil.copytree(folder, to)
+    path = to / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+    return AutoTokenizer.from_pretrained(to)
+
+
+class TestTwoCopiesOfOneFolder:
+    def test_that_cut_texts_on_other_sides(self, tiny_encoder: Path, tmp_path: Path) -> None:
+        right = changed_copy(tiny_encoder, tmp_path / "right", truncation_side="right")
+        left = changed_copy(tiny_encoder, tmp_path / "left", truncation_side="left")
+        text = "good bad not superb the cast was , ."
+        wanted = [tokenizer(text, truncation=True, max_length=6)["input_ids"] for tokenizer in (right, left)]
+        assert wanted[0] != wanted[1]
+        found = [rows(tokenise([text], tokenizer, 6))[0] for tokenizer in (right, left)]
+        assert found == wanted
+
+    def test_whose_side_is_set_after_loading(self, tiny_encoder: Path, tmp_path: Path) -> None:
+        tokenizer = changed_copy(tiny_encoder, tmp_path / "copy")
+        text = "good bad not superb the cast was , ."
+        first = rows(tokenise([text], tokenizer, 6))
+        tokenizer.truncation_side = "left"
+        assert rows(tokenise([text], tokenizer, 6)) != first
+
+    @pytest.mark.parametrize(
+        "settings", [{"split_special_tokens": True}, {"padding_side": "left"}, {"unk_token": "[MASK]"}]
+    )
+    def test_that_differ_in_an_argument_share_nothing(
+        self, settings: dict[str, Any], tiny_encoder: Path, tmp_path: Path
+    ) -> None:
+        tokenise(["not [MASK] bad"], changed_copy(tiny_encoder, tmp_path / "one"), 8)
+        other = changed_copy(tiny_encoder, tmp_path / "other", **settings)
+        assert rows(tokenise(["not [MASK] bad"], other, 8)) == [other("not [MASK] bad")["input_ids"]]
+        assert len(list(cached_files())) == 2
+
+    def test_that_are_alike_share_one_entry(self, tiny_encoder: Path, tmp_path: Path) -> None:
+        for name in ("one", "other"):
+            tokenise(["not bad"], changed_copy(tiny_encoder, tmp_path / name), 8)
+        assert len(list(cached_files())) == 1

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from transformers import AutoConfig, PretrainedConfig
 
-from bench.model import at_depth
+from bench.model_config import at_depth
 from bench.plan import depth
 from bench.plan.depth import DEPTHS_OF_PEAKS, DEPTHS_OF_SUMS, UNIFORM, extrapolated
 from bench.plan.row import PlanRow

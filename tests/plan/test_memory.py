@@ -24,7 +24,8 @@ from bench.ledger import inside_cpu
 from bench.measure.allocations import AllocationTracker
 from bench.measure.machine import computes_bf16
 from bench.method import Method, Task
-from bench.model import build, config_from
+from bench.model import build
+from bench.model_config import config_from
 from bench.plan.memory import ANSWER_TOKENS, ASSUMED_CAPABILITY, BARE_PROMPT, matmul_workspace_bytes
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest

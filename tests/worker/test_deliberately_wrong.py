@@ -26,6 +26,7 @@ ROWS = [(f"a {'very ' * (number % 5)}{word} film", label) for number in range(12
 #: Checks that no load of this machine can change.
 SETTLED = {
     "FLOP counters agree", "same seed, same loss", "tokens of training", "tokens of inference", "peaks restarted",
+    "padding changes no score",
 }  # fmt: skip
 STEPS = 24
 Measure = Callable[..., dict[str, Check]]
@@ -85,6 +86,45 @@ def test_a_loss_that_no_seed_settles(measure: Measure) -> None:
     draws = """import random
         model.classifier.register_forward_hook(lambda _, __, scores: scores * (1 + random.SystemRandom().random()))"""
     assert measure(draws)["same seed, same loss"].verdict == "suspect"
+
+
+def test_padding_that_is_read(measure: Measure) -> None:
+    reads = """model.bert.pooler.register_forward_pre_hook(lambda _, states: (states[0].mean(1, keepdim=True),))"""
+    check = measure(reads)["padding changes no score"]
+    assert check.verdict == "suspect"
+    assert "padding moves the scores of 5 texts by" in check.found
+
+
+MERGES = """
+    def prepare_inference(self, model):
+        model.classifier.weight.data {change}
+        return model
+"""
+
+
+@pytest.mark.parametrize(("change", "verdict"), [("*= 1", "valid"), ("*= 1.01", "suspect"), ("[:] = 0", "suspect")])
+def test_a_merge_that_changes_what_a_model_says(change: str, verdict: str, measure: Measure) -> None:
+    found = measure(extra=MERGES.format(change=change))
+    assert found["merging changes no score"].verdict == verdict
+    assert found["padding changes no score"].verdict == "valid"
+
+
+def test_a_model_that_cannot_be_asked_before_it_is_merged(measure: Measure) -> None:
+    merged = """
+    def prepare_inference(self, model):
+        self.prepared = True
+        return model
+
+    def after_step(self, model, step):
+        if step == 23:
+            model.register_forward_pre_hook(self.asked)
+
+    def asked(self, model, given):
+        if not model.training and not hasattr(self, "prepared"):
+            raise RuntimeError("not prepared")
+"""
+    check = measure(extra=merged)["merging changes no score"]
+    assert (check.verdict, check.found) == ("unknown", "RuntimeError: not prepared")
 
 
 def test_padding_that_is_counted(measure: Measure, monkeypatch: pytest.MonkeyPatch) -> None:
