@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bench.cell import Cell
 from bench.out_of_memory import Memory
@@ -127,6 +127,22 @@ class Training(Frozen):
     validation: tuple[ValidationPoint, ...] = Field((), description="as train.validation_points asks, in order")
 
 
+class Confusion(Frozen):
+    """Which labels were taken for which."""
+
+    labels: tuple[str, ...]
+    texts: tuple[tuple[int, ...], ...] = Field(
+        description="by true label, a row each, and by predicted label, a column each, in the order of labels; a last "
+        "column counts answers that name no label"
+    )
+
+    @model_validator(mode="after")
+    def _square_but_for_a_column(self) -> "Confusion":
+        if len(self.texts) != len(self.labels) or any(len(row) != len(self.labels) + 1 for row in self.texts):
+            raise ValueError("texts must have a row for each label, and in each a column for each label and one more")
+        return self
+
+
 class Quality(Frozen):
     """Predictions against labels, over the task's fixed label set."""
 
@@ -140,6 +156,14 @@ class Quality(Frozen):
     f1_by_label: dict[str, Share]
     label_counts: dict[str, int]
     majority_macro_f1: Share = Field(description="macro F1 of always answering the most frequent label of this split")
+    confusion: Confusion | None = Field(None, description="null in a record that is older than this field")
+
+    @model_validator(mode="after")
+    def _counts_every_text_once(self) -> "Quality":
+        found = self.confusion
+        if found is not None and dict(zip(found.labels, map(sum, found.texts), strict=False)) != self.label_counts:
+            raise ValueError("confusion must have a row for each label, which adds up to its label_counts")
+        return self
 
 
 class MemoryLedger(Frozen):
