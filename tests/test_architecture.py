@@ -53,6 +53,7 @@ LAYERS = (
     {"bench.model"},
     {"bench.weights"},
     {"bench.measure.warmup", "bench.seeding"},
+    {"bench.losses", "bench.optimizers"},
     {"bench.train"},
     {"bench.evaluate"},
     {"bench.reading", "bench.ledger", "bench.worker.speed", "bench.worker.latency", "bench.worker.phases"},

@@ -69,6 +69,9 @@ def test_id_survives_json() -> None:
         {"train": {"epochs": 4}},
         {"train": {"precision": "fp32"}},
         {"train": {"validation_points": 5}},
+        {"train": {"class_weights": "balanced"}},
+        {"train": {"label_smoothing": 0.1}},
+        {"train": {"optimizer": "adamw_8bit"}},
     ],
 )
 def test_id_changes_with_all_that_can_change_a_result(change: dict[str, Any]) -> None:

@@ -104,8 +104,9 @@ def _train(work: Work, subject: Subject, snapshots: Snapshots) -> None:
     work.phases.start("warm-up" if settings.timing_warmup_steps else "train")
     kind, tell = work.cell.model.kind, work.phases.tell
     log = train(
-        subject.model, subject.method, batches, total, settings, work.device, work.dtype, tell, kind, warmup, keep
-    )
+        subject.model, subject.method, batches, total, settings, work.device, work.dtype, tell, kind, warmup, keep,
+        subject.class_weights,
+    )  # fmt: skip
     work.phases.finish()
     work.logs["train"] = log
     tail = log.losses[-max(1, total // 10) :]
@@ -128,7 +129,9 @@ def _train_again(work: Work, subject: Subject) -> None:
     cell = work.cell
     try:
         batch = subject.reading.largest_training_batch(work.facts["training"].steps)
-        again = train_again(subject.model, subject.method, cell, batch, work.device, work.dtype)
+        again = train_again(
+            subject.model, subject.method, cell, batch, work.device, work.dtype, subject.class_weights
+        )  # fmt: skip
     except Exception as error:  # an extra, on copies: a plugin that cannot be copied is still measured
         traceback.print_exc()
         work.unknown["memory"] = f"training steps could not be taken again: {type(error).__name__}: {error}"

@@ -4,7 +4,7 @@ import gc
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from bench import registry
@@ -34,6 +34,7 @@ class Subject:
         task: that it was adapted to.
         reading: the texts.
         counted: FLOPs.
+        class_weights: of the loss, on the device; see ``TaskLoss``.
     """
 
     model: nn.Module
@@ -41,6 +42,7 @@ class Subject:
     task: Task
     reading: Reading
     counted: counting.Counted
+    class_weights: Tensor | None
 
 
 def prepare(work: Work) -> Subject:
@@ -58,7 +60,11 @@ def prepare(work: Work) -> Subject:
         work.facts["flops"] = counted.flops
         work.checks.append(counted.check)
         _calibrate(work, method)
-    return Subject(model=model, method=method, task=task, reading=reading, counted=counted)
+    weights = reading.class_weights if method.trains else None
+    weights = None if weights is None else weights.to(work.device)
+    return Subject(
+        model=model, method=method, task=task, reading=reading, counted=counted, class_weights=weights
+    )  # fmt: skip
 
 
 def _calibrate(work: Work, method: Method) -> None:
