@@ -27,6 +27,8 @@ ADDED: tuple[tuple[str, str, Any], ...] = (
     ("train", "loss_tokens", "answer"),
     ("train", "class_weights", "none"),
     ("train", "label_smoothing", 0.0),
+    ("train", "keep", "last"),
+    ("train", "early_stopping_patience", None),
 )
 
 

@@ -48,7 +48,9 @@ def predict(
     score = score or partial(logits_of, model)
     model.eval()
     batches = [batch.pinned_for(device) for batch in batches]  # before the clock starts
-    with torch.inference_mode(), autocast(device, dtype), held_garbage_collection():
+    # A model keeps tensors that it works out, as of positions. Of inference mode no later step could train with them.
+    trains = any(parameter.requires_grad for parameter in model.parameters())
+    with torch.no_grad() if trains else torch.inference_mode(), autocast(device, dtype), held_garbage_collection():
         for batch in batches[:warmup_batches]:
             score(batch.to(device))
         clock = StepClock(device)

@@ -170,6 +170,24 @@ class TrainSettings(Frozen):
         description="times that the validation F1 becomes known, evenly over the training, the last at its end; each "
         "but the last keeps the trained weights on disk until then",
     )
+    keep: Literal["last", "best"] = Field(
+        "last",
+        description="weights that are saved and evaluated: of the last step, or of the validation point with the "
+        "highest macro F1",
+    )
+    early_stopping_patience: int | None = Field(
+        None,
+        ge=1,
+        description="end the training after so many validation points in a row that are no better than the best; the "
+        "points then predict amid the training, outside of its times and peaks; absent: it runs to its end",
+    )
+
+    @model_validator(mode="after")
+    def _has_points_to_choose_by(self) -> "TrainSettings":
+        chooses = 'keep = "best"' if self.keep == "best" else "early_stopping_patience"
+        if (self.keep == "best" or self.early_stopping_patience is not None) and not self.validation_points:
+            raise ValueError(f"{chooses} needs validation points: set validation_points to at least 1 beside it")
+        return self
 
     @model_validator(mode="after")
     def _can_be_scaled(self) -> "TrainSettings":

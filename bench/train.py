@@ -253,6 +253,7 @@ def train(
     warmup: WarmUp | None = None,
     aside: Aside | None = None,
     class_weights: Tensor | None = None,
+    ended: Callable[[], bool] = lambda: False,
 ) -> StepLog:
     """Train the adapted model in place.
 
@@ -269,6 +270,7 @@ def train(
         warmup: is shown every step.
         aside: what is to be done amid the training and is no part of it.
         class_weights: see ``TaskLoss``.
+        ended: asked after each step whether it is the last one, whatever the schedule has planned.
 
     Raises:
         DivergedError: a loss was not a finite number.
@@ -294,6 +296,10 @@ def train(
             marked = time.perf_counter()
             on_step(step + 1, total_steps)
             log.harness_seconds += time.perf_counter() - marked
+            if ended():
+                break
+        if warmup is not None:
+            warmup.stop(len(losses))
         log.seconds = clock.seconds()
     log.losses = torch.stack(losses).float().tolist()  # read once: each earlier look would make the device wait
     _check_finite(log.losses)

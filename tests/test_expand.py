@@ -242,5 +242,6 @@ def test_class_weights_of_a_causal_model_are_refused_by_name() -> None:
     ):
         cells(study({"models": ["gen"], "methods": ["beta"]}, **weighted))
     assert rows(study({"models": ["gen"], "methods": ["omega"]}, **weighted)) == ["omega"]
-    unlike = [{"models": ["enc"], "methods": ["beta"]} | weighted, {"models": ["gen"], "methods": ["beta"]}]
+    unlike: list[dict[str, Any]] = [{"models": ["enc"], **weighted}, {"models": ["gen"]}]
+    unlike = [grid | {"methods": ["beta"]} for grid in unlike]
     assert [cell.train.class_weights for cell in cells(study(unlike))] == ["balanced", "none"]
