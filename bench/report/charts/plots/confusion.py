@@ -28,13 +28,14 @@ def spec(rows: Sequence[Row]) -> dict[str, Any] | None:
     drawn = [row for row in rows if unnamed or row["predicted"] is not None]
     columns = {name: tuple(row[name] for row in drawn) for name in ("label", "predicted", "texts")}
     columns["row"] = tuple(f"{row['model']}, {row['method']}" for row in drawn)
-    counts = dict.fromkeys((row["model"], row["method"], row["seeds"]) for row in rows)
-    seeds = " to ".join(map(str, sorted({min(n for *_, n in counts), max(n for *_, n in counts)})))
+    counts = {row["seeds"] for row in rows}
+    number = " to ".join(map(str, sorted({min(counts), max(counts)})))
+    seeds = "1 seed" if number == "1" else f"{number} seeds"
     return insight_chart.spec(
         Insight(
             name="confusion",
             title=one_line(f"Confusion matrices on {rows[0]['dataset']}", 200),
-            caption=f"n = {seeds} seeds a row. {CAPTION} {NO_CLASS if unnamed else ''}".strip(),
+            caption=" ".join([f"n = {seeds} a row.", CAPTION, *([NO_CLASS] if unnamed else [])]),
             columns=columns,
             chart=CHART,
         )

@@ -45,7 +45,7 @@ def test_a_panel_a_row_with_its_counts(make_record: MakeRecord, capfd: pytest.Ca
     compiled(spec, capfd)
     found = texts(picture.svg(spec))
     assert {"RoBERTa, LoRA", "RoBERTa, BitFit", "True", "Predicted", "40", "43", "–"} <= set(found)
-    assert "n = 1 seeds a row." in spec["usermeta"]["caption"]
+    assert "n = 1 seed a row." in spec["usermeta"]["caption"]
     assert confusion.NO_CLASS in spec["usermeta"]["caption"]
     assert spec["usermeta"]["title"] == "Confusion matrices on IMDb"
     assert colours({key: value for key, value in spec.items() if key != "spec"}) == []
