@@ -28,6 +28,10 @@ ADDED: tuple[tuple[str, str, Any], ...] = (
     ("train", "weights_storage", "auto"),
     ("train", "gradient_accumulation_steps", 1),
     ("train", "loss_tokens", "answer"),
+    ("train", "class_weights", "none"),
+    ("train", "label_smoothing", 0.0),
+    ("train", "keep", "last"),
+    ("train", "early_stopping_patience", None),
 )
 
 

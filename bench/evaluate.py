@@ -48,7 +48,9 @@ def predict(
     score = score or partial(logits_of, model)
     model.eval()
     batches = [batch.pinned_for(device) for batch in batches]  # before the clock starts
-    with torch.inference_mode(), autocast(device, dtype), held_garbage_collection():
+    # A model keeps tensors that it works out, as of positions. Of inference mode no later step could train with them.
+    trains = any(parameter.requires_grad for parameter in model.parameters())
+    with torch.no_grad() if trains else torch.inference_mode(), autocast(device, dtype), held_garbage_collection():
         for batch in batches[:warmup_batches]:
             score(batch.to(device))
         clock = StepClock(device)
@@ -102,8 +104,17 @@ def quality(predicted: NDArray[np.int64], truth: Sequence[int], labels: Sequence
             "f1_by_label": dict(zip(labels, f1_by_label, strict=True)),
             "label_counts": dict(zip(labels, counts.tolist(), strict=True)),
             "majority_macro_f1": majority_macro_f1(counts.tolist()),
+            "confusion": {"labels": labels, "texts": _confusion(target, predicted, len(labels))},
         }
     )
+
+
+def _confusion(target: NDArray[np.int64], predicted: NDArray[np.int64], num_labels: int) -> list[list[int]]:
+    """Texts by true class and predicted class, shape (C, C + 1); the last column is NO_CLASS."""
+    columns = num_labels + 1
+    places = target * columns + np.where(predicted == NO_CLASS, num_labels, predicted)
+    found: list[list[int]] = np.bincount(places, minlength=num_labels * columns).reshape(num_labels, columns).tolist()
+    return found
 
 
 def _scores(

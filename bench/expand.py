@@ -216,6 +216,12 @@ def _cell(
 ) -> Cell:
     entry = study.methods.get(row)
     plugin = found[_plugin_name(study, row)]
+    train = study.train_settings(grid, entry, f"study {study.name}: train of {row}")
+    if train.class_weights != "none" and model.kind == "causal" and descriptions[plugin.name].get("trains", True):
+        raise StudyError(
+            f'study {study.name}: train.class_weights = "{train.class_weights}" is for encoders, got it for {row} on '
+            f"{model.name}, a causal model, which is trained on tokens; set it in the train settings of encoders' grids"
+        )
     return Cell(
         study=study.name,
         dataset=dataset,
@@ -231,7 +237,7 @@ def _cell(
         seed=seed,
         device=study.device,
         data=study.data_settings(grid, dataset.name),
-        train=study.train_settings(grid, entry, f"study {study.name}: train of {row}"),
+        train=train,
         prompt=prompt_for(study, grid, dataset, model),
         limits=study.limits,
     )

@@ -23,6 +23,8 @@ CUDA_BLOCK_BYTES = 512
 MATMULS = (torch.ops.aten.mm, torch.ops.aten.addmm, torch.ops.aten.bmm, torch.ops.aten.baddbmm)
 #: A CPU first converts whole operands of these to the type that they are computed in; CUDA converts value by value.
 ARITHMETIC = tuple(getattr(torch.ops.aten, name + end) for name in ("add", "sub", "mul", "div") for end in ("", "_"))
+#: bitsandbytes expands both states to fp32 on a CPU, with the gradient and two steps of the denominator beside them.
+EIGHT_BIT_UPDATE, EIGHT_BIT_UPDATE_BYTES = "bitsandbytes.optimizer_update_8bit_blockwise", 5 * 4
 
 
 def tracker_of(model: nn.Module, device: str) -> AllocationTracker:
@@ -108,7 +110,7 @@ def inference_peak(
 
 
 def inside_cpu(func: Any, args: Sequence[Any]) -> int:
-    """Bytes that an operator holds on a CPU while it runs: expanded 4-bit weights, and copies of operands.
+    """Bytes that an operator holds on a CPU while it runs: expanded 4-bit weights or 8-bit states, copies of operands.
 
     For bf16, oneDNN copies an operand that is neither contiguous nor the transpose of one that is. Where a few rows of
     a batch are multiplied by one weight, PyTorch hands it that weight repeated for each sequence, so the copy is large.
@@ -118,6 +120,8 @@ def inside_cpu(func: Any, args: Sequence[Any]) -> int:
         dtype = torch.result_type(*args[:2])
         converted = [a for a in args[:2] if isinstance(a, Tensor) and a.dtype != dtype]
         return sum(operand.numel() * dtype.itemsize for operand in converted)
+    if str(operator) == EIGHT_BIT_UPDATE:
+        return EIGHT_BIT_UPDATE_BYTES * int(args[2].numel())
     if operator not in MATMULS:
         return expanded_bytes(func, args)
     operands = [a for a in args if isinstance(a, Tensor) and a.dtype == torch.bfloat16 and a.ndim >= 2]

@@ -16,7 +16,7 @@ from bench.errors import ModelError, RequestError, StudyError
 from bench.measure.machine import device_for
 from bench.method import usable_positions
 from bench.model import build, fetch, load_config, load_tokenizer
-from bench.reading import prompt_of
+from bench.reading import class_weights, prompt_of
 from bench.store import write_json
 
 
@@ -55,6 +55,9 @@ def check_cells(folder: Path, requested_at: float) -> None:
         problems.append("limits.cell_memory_bytes needs Linux; take it out of the study")
     for cell in {f"{c.dataset}{c.data}": c for c in cells}.values():
         _attempt(problems, partial(texts.load, cell.dataset, cell.data))
+    weighted = (cell for cell in cells if cell.train.class_weights != "none")
+    for cell in {f"{c.dataset}{c.data}": c for c in weighted}.values():
+        _attempt(problems, partial(_check_class_weights, cell))
     for cell in {f"{c.model.fingerprint}{c.model.bits}{c.model.kind}{c.data.max_length}": c for c in cells}.values():
         _attempt(problems, partial(_check_model, cell))
     if not problems:
@@ -115,6 +118,10 @@ def _check_quantization(cell: Cell) -> None:
             f"model {cell.model.name}: bitsandbytes {bitsandbytes.__version__} has no operators of "
             f"{cell.model.bits} bits for {device}; upgrade it, or {whole}"
         )
+
+
+def _check_class_weights(cell: Cell) -> None:
+    class_weights(cell, texts.load(cell.dataset, cell.data))
 
 
 def _check_prompt(cell: Cell) -> None:

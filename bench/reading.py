@@ -23,6 +23,7 @@ from bench.data.texts import Dataset, Split
 from bench.data.tokens import Tokens, tokenise
 from bench.errors import DataError, StudyError
 from bench.evaluate import NO_CLASS, logits_of, predict
+from bench.losses import balanced_weights
 from bench.measure.clock import StepClock, held_garbage_collection
 from bench.method import Encoded, Examples
 from bench.model import takes_token_types
@@ -78,6 +79,15 @@ class Reading:
         if self.prompt is None:
             return collate
         return partial(collate_answers, self.prompt, loss_tokens=self.cell.train.loss_tokens)
+
+    @property
+    def class_weights(self) -> Tensor | None:
+        """Of the loss, shape (C,); None where each text counts alike.
+
+        Raises:
+            StudyError: a class has no train text.
+        """
+        return class_weights(self.cell, self.dataset)
 
     @property
     def pad_id(self) -> int:
@@ -224,6 +234,13 @@ class Reading:
             length_normalization=settings.length_normalization,
             examples_per_class=settings.examples_per_class,
         )
+
+
+def class_weights(cell: Cell, dataset: Dataset) -> Tensor | None:
+    """See ``Reading.class_weights``."""
+    if cell.train.class_weights == "none":
+        return None
+    return balanced_weights(dataset.splits["train"].labels, dataset.labels, f"dataset {cell.dataset.name}")
 
 
 def prompt_of(cell: Cell, dataset: Dataset, tokenizer: Any) -> Prompt:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bench.cell import Cell
 from bench.out_of_memory import Memory
@@ -119,12 +119,32 @@ class Training(Frozen):
 
     steps: int
     samples: int
-    final_loss: float = Field(description="mean task loss over the last tenth of the steps, nats")
+    final_loss: float = Field(description="mean over the last tenth of the steps of the loss that is trained on, nats")
     speed: Speed | None = Field(description="null where every step was warm-up")
     train_seconds: float | None = Field(
         None, description="of all steps, warm-up included; null in a record that is older than this field"
     )
     validation: tuple[ValidationPoint, ...] = Field((), description="as train.validation_points asks, in order")
+    planned_steps: int | None = Field(
+        None, description="of the schedule; above steps where early stopping ended it; null in an older record"
+    )
+    best_step: int | None = Field(
+        None, description="validation point with the highest macro F1, of equal ones the first; null without points"
+    )
+    best_seconds: float | None = Field(None, description="of the steps until best_step, as train_seconds counts them")
+    kept_step: int | None = Field(
+        None, description="whose weights are saved and evaluated, as train.keep says; null in an older record"
+    )
+
+
+class Confusion(Frozen):
+    """Which labels were taken for which."""
+
+    labels: tuple[str, ...]
+    texts: tuple[tuple[int, ...], ...] = Field(
+        description="by true label, a row each, and by predicted label, a column each, in the order of labels; a last "
+        "column counts answers that name no label"
+    )
 
 
 class Quality(Frozen):
@@ -140,6 +160,16 @@ class Quality(Frozen):
     f1_by_label: dict[str, Share]
     label_counts: dict[str, int]
     majority_macro_f1: Share = Field(description="macro F1 of always answering the most frequent label of this split")
+    confusion: Confusion | None = Field(None, description="null in a record that is older than this field")
+
+    @model_validator(mode="after")
+    def _counts_every_text_once(self) -> "Quality":
+        if (found := self.confusion) is not None:
+            counts = [(label, sum(row)) for label, row in zip(found.labels, found.texts, strict=False)]
+            widths = {len(row) for row in found.texts} | {len(found.texts) + 1, len(found.labels) + 1}
+            if len(widths) > 1 or dict(counts) != self.label_counts:
+                raise ValueError("confusion must have a row for each label, which adds up to its label_counts")
+        return self
 
 
 class MemoryLedger(Frozen):

@@ -140,6 +140,14 @@ class TrainSettings(Frozen):
     loss_tokens: Literal["answer", "all"] = Field(
         "answer", description="tokens that a causal model is trained on: those of the answer, or of the prompt too"
     )
+    class_weights: Literal["none", "balanced"] = Field(
+        "none",
+        description="of an encoder's loss; balanced: n / (classes x count of the class) of the train split; refused "
+        "for causal models, which are trained on tokens",
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of each target that is spread evenly over all classes; causal: over tokens"
+    )
     schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="learning rate after its warm-up")
     warmup_fraction: float = Field(
         0.06, ge=0, lt=1, description="share of the steps over which the learning rate rises"
@@ -147,10 +155,11 @@ class TrainSettings(Frozen):
     max_grad_norm: float | None = Field(
         1.0, gt=0, description="clip the gradient's global L2 norm; absent: no clipping"
     )
-    optimizer: Literal["adamw", "adamw_foreach", "paged_adamw"] = Field(
+    optimizer: Literal["adamw", "adamw_foreach", "paged_adamw", "adamw_8bit"] = Field(
         "adamw",
         description="adamw: PyTorch's fused kernel; adamw_foreach: PyTorch's default, which needs more memory; "
-        "paged_adamw: bitsandbytes', whose state moves to the host where a GPU is full",
+        "paged_adamw: bitsandbytes', whose state moves to the host where a GPU is full; adamw_8bit: bitsandbytes', "
+        "whose state is in 8 bits, but for tensors below 4096 elements",
     )
     gradient_checkpointing: bool = Field(
         False, description="keep each layer's input alone and compute the rest again in the backward pass"
@@ -164,6 +173,24 @@ class TrainSettings(Frozen):
         description="times that the validation F1 becomes known, evenly over the training, the last at its end; each "
         "but the last keeps the trained weights on disk until then",
     )
+    keep: Literal["last", "best"] = Field(
+        "last",
+        description="weights that are saved and evaluated: of the last step, or of the validation point with the "
+        "highest macro F1",
+    )
+    early_stopping_patience: int | None = Field(
+        None,
+        ge=1,
+        description="end the training after so many validation points in a row that are no better than the best; the "
+        "points then predict amid the training, outside of its times and peaks; absent: it runs to its end",
+    )
+
+    @model_validator(mode="after")
+    def _has_points_to_choose_by(self) -> "TrainSettings":
+        chooses = 'keep = "best"' if self.keep == "best" else "early_stopping_patience"
+        if (self.keep == "best" or self.early_stopping_patience is not None) and not self.validation_points:
+            raise ValueError(f"{chooses} needs validation points: set validation_points to at least 1 beside it")
+        return self
 
     @model_validator(mode="after")
     def _can_be_scaled(self) -> "TrainSettings":

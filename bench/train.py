@@ -4,20 +4,21 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bench.data.batches import IGNORED, Batch, Collate, MicroBatch, collate, training_order
+from bench.data.batches import Batch, Collate, MicroBatch, collate, training_order
 from bench.data.tokens import Tokens
 from bench.errors import DivergedError, UnsupportedError
+from bench.losses import TaskLoss
 from bench.measure.clock import StepClock, held_garbage_collection
 from bench.measure.warmup import WarmUp
 from bench.method import Method
 from bench.model import answer_logits, class_logits
+from bench.optimizers import make_optimizer
 from bench.quantization import cast_parameters
 from bench.study import ModelKind, TrainSettings, WeightsStorage
 
@@ -141,26 +142,6 @@ def learning_rate_factor(step: int, total: int, settings: TrainSettings) -> floa
     return 1.0 - progress if settings.schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
-def make_optimizer(
-    groups: list[dict[str, Any]], learning_rate: float, settings: TrainSettings
-) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov and Hutter 2017, arXiv 1711.05101), its state paged where asked (Dettmers et al. 2023).
-
-    Raises:
-        UnsupportedError: paged, where there is no GPU to page from.
-    """
-    if settings.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=learning_rate, fused=True)
-    if settings.optimizer == "adamw_foreach":
-        return torch.optim.AdamW(groups, lr=learning_rate, foreach=True)
-    if not all(parameter.is_cuda for group in groups for parameter in group["params"]):
-        raise UnsupportedError('train.optimizer = "paged_adamw" pages from a GPU; on a CPU set "adamw"')
-    from bitsandbytes import optim
-
-    paged: type[torch.optim.Optimizer] = vars(optim)["PagedAdamW32bit"]
-    return paged(groups, lr=learning_rate)  # type: ignore[call-arg]
-
-
 class TrainStep:
     """Forward, backward, clipping and update of one batch after another."""
 
@@ -172,6 +153,7 @@ class TrainStep:
         settings: TrainSettings,
         precision: torch.autocast,
         kind: ModelKind = "encoder",
+        class_weights: Tensor | None = None,
     ) -> None:
         """Set the optimizer and its schedule up.
 
@@ -182,8 +164,10 @@ class TrainStep:
             settings: schedule and clipping.
             precision: see ``autocast``.
             kind: of the model.
+            class_weights: see ``TaskLoss``.
         """
         self.model, self.method, self.kind = model, method, kind
+        self.task_loss = TaskLoss(class_weights, settings.label_smoothing)
         self.optimizer = make_optimizer(method.parameter_groups(model), method.options.learning_rate, settings)
         self._schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda step: learning_rate_factor(step, total_steps, settings)
@@ -219,14 +203,14 @@ class TrainStep:
         """What one forward and backward pass each is taken over, and its share of the batch's targets.
 
         The share is a scalar on the device, and None for a batch that is not split. Weighted by it, the gradients add
-        up to those of the whole batch, however many targets each part has.
+        up to those of the whole batch, however many targets each part has, and of which classes.
         """
         parts = batch.split(self._settings.gradient_accumulation_steps)
         if len(parts) == 1:
             return [(parts[0], None)]
-        targets = [(part.labels != IGNORED).sum() for part in parts]
-        total = torch.stack(targets).sum()
-        return [(part, count / total) for part, count in zip(parts, targets, strict=True)]
+        weights = [self.task_loss.weight(part.labels) for part in parts]
+        total = torch.stack(weights).sum()
+        return [(part, weight / total) for part, weight in zip(parts, weights, strict=True)]
 
     def loss(self, batch: Batch | MicroBatch) -> tuple[Tensor, Tensor]:
         """The task's loss without history, and the loss to go backward from: with the method's own added."""
@@ -238,7 +222,7 @@ class TrainStep:
                 tokens = batch.labels.shape[1]
                 scores = answer_logits(self.model, batch.input_ids, batch.attention_mask, tokens)
                 logits, targets = scores.flatten(0, 1), batch.labels.flatten()
-        loss = nn.functional.cross_entropy(logits.float(), targets, ignore_index=IGNORED)
+        loss = self.task_loss(logits, targets)
         extra = self.method.extra_loss(self.model)
         return loss.detach(), loss if extra is None else loss + extra
 
@@ -269,6 +253,8 @@ def train(
     kind: ModelKind = "encoder",
     warmup: WarmUp | None = None,
     aside: Aside | None = None,
+    class_weights: Tensor | None = None,
+    ended: Callable[[], bool] = lambda: False,
 ) -> StepLog:
     """Train the adapted model in place.
 
@@ -284,12 +270,14 @@ def train(
         kind: of the model; a causal one is given batches that end with answers.
         warmup: is shown every step.
         aside: what is to be done amid the training and is no part of it.
+        class_weights: see ``TaskLoss``.
+        ended: asked after each step whether it is the last one, whatever the schedule has planned.
 
     Raises:
         DivergedError: a loss was not a finite number.
     """
     precision = autocast(device, dtype, settings.weights_storage)
-    take_step = TrainStep(model, method, total_steps, settings, precision, kind)
+    take_step = TrainStep(model, method, total_steps, settings, precision, kind, class_weights)
     log = StepLog()
     losses: list[Tensor] = []
     model.train()
@@ -309,6 +297,10 @@ def train(
             marked = time.perf_counter()
             on_step(step + 1, total_steps)
             log.harness_seconds += time.perf_counter() - marked
+            if ended():
+                break
+        if warmup is not None:
+            warmup.stop(len(losses))
         log.seconds = clock.seconds()
     log.losses = torch.stack(losses).float().tolist()  # read once: each earlier look would make the device wait
     _check_finite(log.losses)

@@ -69,10 +69,20 @@ def test_id_survives_json() -> None:
         {"train": {"epochs": 4}},
         {"train": {"precision": "fp32"}},
         {"train": {"validation_points": 5}},
+        {"train": {"class_weights": "balanced"}},
+        {"train": {"label_smoothing": 0.1}},
+        {"train": {"validation_points": 5, "keep": "best"}},
+        {"train": {"validation_points": 5, "early_stopping_patience": 2}},
+        {"train": {"optimizer": "adamw_8bit"}},
     ],
 )
 def test_id_changes_with_all_that_can_change_a_result(change: dict[str, Any]) -> None:
     assert cell(**change).id != cell().id
+
+
+def test_ways_to_choose_weights_are_cells_of_their_own() -> None:
+    ways: list[dict[str, Any]] = [{}, {"keep": "best"}, {"early_stopping_patience": 2}, {"early_stopping_patience": 3}]
+    assert len({cell(train={"validation_points": 5} | way).id for way in ways}) == 4
 
 
 @pytest.mark.parametrize(

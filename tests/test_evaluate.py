@@ -8,12 +8,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_score, recall_score
 from torch import Tensor, nn
 
 from bench.data.batches import collate, prediction_order
 from bench.data.tokens import Tokens
 from bench.evaluate import NO_CLASS, predict, quality
+from bench.record import Confusion
 
 LABELS = ("a", "b", "c", "d")
 
@@ -31,6 +32,8 @@ def test_quality_is_scikit_learn_s_over_the_fixed_label_set(pairs: list[tuple[in
     assert list(found.f1_by_label.values()) == pytest.approx(f1_score(truth, predicted, average=None, **given_sets))
     assert found.label_counts == {label: truth.count(i) for i, label in enumerate(LABELS)}
     assert found.samples == len(truth)
+    theirs = confusion_matrix(truth, predicted, labels=[0, 1, 2, 3])
+    assert found.confusion == Confusion(labels=LABELS, texts=tuple((*row, 0) for row in theirs.tolist()))
 
 
 @given(data=st.data(), count=st.integers(2, 30))
@@ -65,6 +68,8 @@ def test_an_answer_that_names_no_class_is_wrong_and_no_class_of_its_own() -> Non
     assert found.f1_by_label == {"no": pytest.approx(2 / 3), "yes": pytest.approx(2 / 3)}
     assert found.macro_f1 == pytest.approx(2 / 3)
     assert (found.accuracy, found.macro_precision) == (0.5, 1)
+    texts = ((1, 0, 1), (0, 1, 1))
+    assert found.confusion == Confusion(labels=("no", "yes"), texts=texts), "the last column counts those of no class"
     assert quality(np.array([NO_CLASS] * 2), [0, 1], ("no", "yes"), "test").macro_f1 == 0
 
 

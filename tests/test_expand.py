@@ -232,3 +232,16 @@ class TestOfRandomWeights:
 def on_hub_as(name: str, hub_id: str) -> DatasetSource:
     entries = {name: {"hub_id": hub_id, "labels": ["a", "b"]}}
     return resolve_dataset(name, study({}, datasets=entries), None, Path())
+
+
+def test_class_weights_of_a_causal_model_are_refused_by_name() -> None:
+    """It is trained on tokens; a method that trains nothing is not asked."""
+    weighted = {"train": {"class_weights": "balanced"}}
+    with pytest.raises(
+        StudyError, match=r'class_weights = "balanced" is for encoders, got it for beta on gen, a causal'
+    ):
+        cells(study({"models": ["gen"], "methods": ["beta"]}, **weighted))
+    assert rows(study({"models": ["gen"], "methods": ["omega"]}, **weighted)) == ["omega"]
+    unlike: list[dict[str, Any]] = [{"models": ["enc"], **weighted}, {"models": ["gen"]}]
+    unlike = [grid | {"methods": ["beta"]} for grid in unlike]
+    assert [cell.train.class_weights for cell in cells(study(unlike))] == ["balanced", "none"]

@@ -57,6 +57,31 @@ def test_a_record_from_before_the_first_gpu_is_read() -> None:
     assert (found.attention_kernels, found.failure.memory) == ((), None)
 
 
+def test_a_record_from_before_the_confusion_matrix_is_read() -> None:
+    content = json.loads(_record().model_dump_json())
+    del content["quality"]["confusion"]
+    assert Record.model_validate(content) == _record()
+
+
+def test_a_record_from_before_early_stopping_is_read() -> None:
+    content = json.loads(_record().model_dump_json())
+    for key in ("planned_steps", "best_step", "best_seconds", "kept_step"):
+        del content["training"][key]
+    for key in ("class_weights", "label_smoothing", "keep", "early_stopping_patience"):
+        del content["cell"]["train"][key]
+    found = Record.model_validate(content)
+    assert found == _record()
+    assert found.cell.id == found.cell_id
+
+
+@pytest.mark.parametrize("texts", [[[50, 0, 0]], [[50, 0], [0, 50]], [[50, 0, 0], [0, 49, 0]], []])
+def test_a_matrix_counts_each_text_of_each_label_once(texts: list[list[int]]) -> None:
+    content = json.loads(_record().model_dump_json())
+    content["quality"]["confusion"] = {"labels": ["n", "p"], "texts": texts}
+    with pytest.raises(ValidationError, match="must have a row for each label"):
+        Record.model_validate(content)
+
+
 def test_what_is_unknown_is_null_and_never_absent() -> None:
     content = json.loads(Record.model_validate(minimal()).model_dump_json())
     assert set(content) == set(Record.model_fields)

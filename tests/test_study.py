@@ -68,6 +68,18 @@ def test_unknown_key_names_its_place_and_the_nearest(tmp_path: Path, content: st
     ("content", "message"),
     [
         (GRID + "[train]\nbatch_size = 0", "train.batch_size must be at least 1, got 0"),
+        (
+            GRID + "[train]\nkeep = 'best'",
+            'train: keep = "best" needs validation points: set validation_points to at least 1 beside it',
+        ),
+        (
+            GRID + "[train]\nearly_stopping_patience = 2",
+            "train: early_stopping_patience needs validation points: set validation_points to at least 1 beside it",
+        ),
+        (GRID + "[train]\nearly_stopping_patience = 0", "train.early_stopping_patience must be at least 1, got 0"),
+        (GRID + "[train]\nlabel_smoothing = 1", "train.label_smoothing must be below 1, got 1"),
+        (GRID + "[train]\nlabel_smoothing = -0.1", "train.label_smoothing must be at least 0, got -0.1"),
+        (GRID + "[train]\nclass_weights = 'even'", "train.class_weights must be 'none' or 'balanced', got 'even'"),
         (GRID + "[data]\nmax_length = 200000", "data.max_length must be at most 131072, got 200000"),
         (GRID + "[limits]\ncell_timeout_seconds = 0", "limits.cell_timeout_seconds must be above 0, got 0"),
         (GRID + "[data]\nvalidation_fraction = 1.0", "data.validation_fraction must be below 1, got 1.0"),

@@ -322,10 +322,11 @@ class TestStorage:
 
 
 class TestGradientAccumulation:
-    def steps(self, folder: Path, settings: dict[str, Any]) -> dict[str, Tensor]:
+    def steps(self, folder: Path, settings: dict[str, Any], weights: Tensor | None = None) -> dict[str, Tensor]:
         """The gradients of one batch of eight texts of different lengths."""
-        model, method = encoder(folder), Everything(Options())
-        step = TrainStep(model.eval(), method, 1, TrainSettings.model_validate(settings), autocast(CPU, torch.float32))
+        model, method, train_settings = encoder(folder), Everything(Options()), TrainSettings.model_validate(settings)
+        precision = autocast(CPU, torch.float32)
+        step = TrainStep(model.eval(), method, 1, train_settings, precision, class_weights=weights)
         batch = next(epoch_batches(*toy(), TrainSettings(batch_size=8), 0, seed=0))
         self.loss = float(step.gradients(batch))
         return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
@@ -335,6 +336,16 @@ class TestGradientAccumulation:
         whole = self.steps(tiny_encoder, {})
         loss = self.loss
         split = self.steps(tiny_encoder, {"gradient_accumulation_steps": parts})
+        assert self.loss == pytest.approx(loss, rel=1e-5)
+        for name, gradient in whole.items():
+            torch.testing.assert_close(split[name], gradient, rtol=1e-3, atol=1e-6)
+
+    @pytest.mark.parametrize("parts", [2, 3, 8])
+    def test_with_class_weights_too(self, tiny_encoder: Path, parts: int) -> None:
+        weights = torch.tensor([0.2, 1.8])
+        whole = self.steps(tiny_encoder, {"label_smoothing": 0.1}, weights)
+        loss = self.loss
+        split = self.steps(tiny_encoder, {"label_smoothing": 0.1, "gradient_accumulation_steps": parts}, weights)
         assert self.loss == pytest.approx(loss, rel=1e-5)
         for name, gradient in whole.items():
             torch.testing.assert_close(split[name], gradient, rtol=1e-3, atol=1e-6)
@@ -372,7 +383,7 @@ class TestFp16:
         assert seen == pytest.approx([1000 * 2**0.5 / 2], rel=1e-3)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "adamw_foreach"])
+@pytest.mark.parametrize("optimizer", ["adamw", "adamw_foreach", "adamw_8bit"])
 def test_optimizers_take_the_same_steps(tiny_encoder: Path, optimizer: str) -> None:
     log = trained(encoder(tiny_encoder), Everything(Options(learning_rate=1e-3)), optimizer=optimizer)
     reference = trained(encoder(tiny_encoder), Everything(Options(learning_rate=1e-3)))

@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 
 from bench import registry
 from bench.data.batches import Batch
-from bench.errors import ModelError, UnsupportedError
+from bench.errors import ModelError
 from bench.evaluate import for_inference
 from bench.measure.parameters import count
 from bench.method import Method, Task
@@ -28,7 +28,7 @@ from bench.preflight import _check_quantization as check_quantization
 from bench.quantization import allow_cpu_layout, is_quantized, quantization_tensors, quantize_linear_layers
 from bench.sources import ModelSource
 from bench.study import TrainSettings
-from bench.train import TrainStep, autocast, make_optimizer, store_frozen_weights_as
+from bench.train import TrainStep, autocast, store_frozen_weights_as
 from bench.weights import load_model, random_causal, skeleton
 from tests.plan.test_memory import allocated_bytes, held_bytes, model_tensors
 
@@ -432,9 +432,3 @@ def test_bits_that_the_library_cannot_hold_on_the_device_are_refused(monkeypatch
         ModelError, match=r"0\.49 has no operators of 8 bits for cpu; .* set bits = 16 in \[models\.m\]"
     ):
         check_quantization(cell)
-
-
-def test_paging_needs_a_gpu_to_page_from() -> None:
-    groups = [{"params": [nn.Parameter(torch.zeros(2))]}]
-    with pytest.raises(UnsupportedError, match=r'"paged_adamw" pages from a GPU; on a CPU set "adamw"'):
-        make_optimizer(groups, 1e-3, TrainSettings(optimizer="paged_adamw"))

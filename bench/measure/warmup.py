@@ -48,6 +48,11 @@ class WarmUp:
                 self._on_end()
                 clock.resume()  # what was done at the end of warm-up is part of no step
 
+    def stop(self, done: int) -> None:
+        """The training ends after so many steps, fewer than were planned; without a step beyond it all were warm-up."""
+        if not self._over:
+            self._over, self.steps = True, done
+
     def _ends(self, clock: StepClock, padded_tokens: list[int]) -> bool:
         done = len(padded_tokens)
         if done < self._least:

@@ -12,20 +12,19 @@ from bench import artifact
 from bench.errors import DivergedError, RunFolderError
 from bench.evaluate import NO_CLASS, for_inference, quality
 from bench.measure import machine
-from bench.measure.warmup import WarmUp
 from bench.method import Method
 from bench.reading import Reading
-from bench.record import Generation, Training, ValidationPoint
+from bench.record import Generation
 from bench.seeding import seed_generators
 from bench.store import write_json
-from bench.train import epoch_batches, num_steps, train
 from bench.worker import samples, stamp
 from bench.worker.agreement import Agreement
 from bench.worker.latency import MOST_BATCHES, time_batches
 from bench.worker.prepare import Subject, prepare
 from bench.worker.samples import Answers
-from bench.worker.steps_again import infer_again, train_again
-from bench.worker.validation import Snapshots, macro_f1, validate, validation_steps
+from bench.worker.steps_again import infer_again
+from bench.worker.training import train_and_validate
+from bench.worker.validation import macro_f1
 from bench.worker.work import Work
 
 INFERENCE_WARMUP_BATCHES = 2
@@ -46,15 +45,9 @@ def measure(work: Work) -> None:
     method, reading = subject.method, subject.reading
     agreement = Agreement(reading, work.device, work.dtype)
     if method.trains:
-        with _snapshots(work, subject) as snapshots:
-            _train(work, subject, snapshots)
-            with timed("memory"):
-                work.memory.read_context()
-                _train_again(work, subject)
-                agreement.before(subject.model, method)
-            if snapshots.steps:  # after the last step on this model: what predicts may keep what no step can use
-                with timed("validate"):
-                    _validate(work, subject, snapshots)
+        train_and_validate(work, subject)
+        with timed("memory"):
+            agreement.before(subject.model, method)
     else:
         work.unknown["training"] = "nothing is trained"
     with timed("save"):
@@ -75,87 +68,6 @@ def measure(work: Work) -> None:
         _infer_again(work, model, reading)
         work.checks += agreement.checks(model)
     _keep_insights(work, model, subject)
-
-
-def _snapshots(work: Work, subject: Subject) -> Snapshots:
-    settings, paths = work.cell.train, work.paths
-    if not settings.validation_points or work.random_weights("training.validation"):
-        return Snapshots(subject.model, [], paths.path)
-    total = num_steps(len(subject.reading.dataset.splits["train"]), settings)
-    with work.phases.timed("validate"):
-        return Snapshots(subject.model, validation_steps(total, settings.validation_points), paths.path)
-
-
-def _train(work: Work, subject: Subject, snapshots: Snapshots) -> None:
-    reading = subject.reading
-    tokens, labels = reading.tokens["train"], reading.dataset.splits["train"].labels
-    settings = work.cell.train
-    total = num_steps(len(labels), settings)
-
-    def train_begins() -> None:
-        work.phases.finish()
-        work.phases.start("train", release=False)  # inside the loop: what was freed is needed again at once
-
-    def keep(step: int) -> bool:
-        if not snapshots.wanted(step):
-            return False
-        with work.phases.aside("validate"):
-            snapshots.keep(step)
-        return True
-
-    warmup = WarmUp(settings.timing_warmup_steps, total, train_begins)
-    batches = epoch_batches(tokens, labels, settings, reading.pad_id, work.cell.seed, reading.training_batch)
-    work.phases.start("warm-up" if settings.timing_warmup_steps else "train")
-    kind, tell = work.cell.model.kind, work.phases.tell
-    log = train(
-        subject.model, subject.method, batches, total, settings, work.device, work.dtype, tell, kind, warmup, keep
-    )
-    work.phases.finish()
-    work.logs["train"] = log
-    tail = log.losses[-max(1, total // 10) :]
-    flops = subject.counted.training
-    found = work.speed("training.speed", log, settings.batch_size, "train", flops, warmup.steps)
-    if found is None:
-        work.unknown["training.speed"] = f"all {total} steps were warm-up"
-    work.facts["training"] = Training(
-        steps=total,
-        samples=sum(log.samples),
-        final_loss=sum(tail) / len(tail),
-        speed=found,
-        train_seconds=sum(log.seconds),
-    )
-    work.checks += stamp.of_training(log, warmup, found)
-    work.checks.append(stamp.tokens_counted("training", log, reading.tokens_trained_on(total)))
-
-
-def _train_again(work: Work, subject: Subject) -> None:
-    cell = work.cell
-    try:
-        batch = subject.reading.largest_training_batch(work.facts["training"].steps)
-        again = train_again(subject.model, subject.method, cell, batch, work.device, work.dtype)
-    except Exception as error:  # an extra, on copies: a plugin that cannot be copied is still measured
-        traceback.print_exc()
-        work.unknown["memory"] = f"training steps could not be taken again: {type(error).__name__}: {error}"
-        return
-    work.memory.held("train", again.held)
-    work.attended_by(again.attention_kernels)
-    work.checks.append(stamp.deterministic(again.losses, again.gradient_norms))
-
-
-def _validate(work: Work, subject: Subject, snapshots: Snapshots) -> None:
-    training: Training = work.facts["training"]
-    try:
-        found = validate(subject.model, subject.reading, snapshots, work.device, work.dtype, work.phases.tell)
-    except Exception as error:  # an extra: a plugin whose earlier weights cannot be put back is still measured
-        traceback.print_exc()
-        work.unknown["training.validation"] = f"{type(error).__name__}: {error}"
-        return
-    seconds = work.logs["train"].seconds
-    points = [
-        ValidationPoint(step=step, train_seconds=sum(seconds[:step]), macro_f1=f1)
-        for step, f1 in zip(snapshots.steps, found, strict=True)
-    ]
-    work.facts["training"] = training.model_copy(update={"validation": tuple(points)})
 
 
 def _save(work: Work, subject: Subject) -> None:

@@ -19,6 +19,8 @@ from bench.record import Phase, PhaseName
 PROGRESS_SECONDS = 0.5
 #: What NVML's figure of how busy a GPU is may reach back.
 NVML_SAMPLE_SECONDS = 1.0
+#: By which a phase amid another one must have grown the process before its memory is handed back: less is no peak.
+GROWN_BYTES = 8_000_000
 
 
 class Phases:
@@ -79,7 +81,8 @@ class Phases:
         """Another phase amid the open one, which then goes on; an error leaves the other one open.
 
         Neither's clock, peaks, energy and conditions hold anything of the other. However often this happens, each of
-        the two is one entry of ``done``, its parts added up; and what was freed is kept, as the open one needs it.
+        the two is one entry of ``done``, its parts added up; and what was freed is kept, as the open one needs it,
+        unless on a CPU it is more than that one has ever needed, whose peak would hold it then.
         """
         interrupted = self.current
         self.finish()
@@ -88,8 +91,17 @@ class Phases:
         self._started = self._ended  # what the harness reads between the two is time of the other one
         yield
         self.finish()
+        if self._grew(interrupted):
+            release_freed_memory()
         self.current = interrupted
         self._begin(joins=True)
+
+    def _grew(self, interrupted: PhaseName) -> bool:
+        """Whether the phase that ended, the current one, has taken clearly more of the host than the one before it."""
+        own, other = (self.named(name)[-1].peak_host_bytes for name in (self.current, interrupted))
+        if self._device.type != "cpu" or own is None or other is None:
+            return False
+        return own > other + GROWN_BYTES
 
     def _begin(self, joins: bool = False) -> None:
         self._joins = joins

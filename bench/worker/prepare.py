@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from bench import registry
@@ -36,6 +36,7 @@ class Subject:
         task: that it was adapted to.
         reading: the texts.
         counted: FLOPs.
+        class_weights: of the loss, on the device; see ``TaskLoss``.
     """
 
     model: nn.Module
@@ -43,6 +44,7 @@ class Subject:
     task: Task
     reading: Reading
     counted: counting.Counted
+    class_weights: Tensor | None
 
 
 def prepare(work: Work) -> Subject:
@@ -61,7 +63,11 @@ def prepare(work: Work) -> Subject:
         work.facts["flops"] = counted.flops
         work.checks.append(counted.check)
         _calibrate(work, method)
-    return Subject(model=model, method=method, task=task, reading=reading, counted=counted)
+    weights = reading.class_weights if method.trains else None
+    weights = None if weights is None else weights.to(work.device)
+    return Subject(
+        model=model, method=method, task=task, reading=reading, counted=counted, class_weights=weights
+    )  # fmt: skip
 
 
 def _calibrate(work: Work, method: Method) -> None:

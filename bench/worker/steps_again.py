@@ -43,8 +43,9 @@ class StepsAgain:
 
 @kept_generators()
 def train_again(
-    model: nn.Module, method: Method, cell: Cell, batch: Batch, device: torch.device, dtype: torch.dtype
-) -> StepsAgain:
+    model: nn.Module, method: Method, cell: Cell, batch: Batch, device: torch.device, dtype: torch.dtype,
+    class_weights: Tensor | None = None,
+) -> StepsAgain:  # fmt: skip
     """Take steps on copies of a trained model and its method, which stay as they are.
 
     Args:
@@ -54,11 +55,12 @@ def train_again(
         batch: that needs the most memory.
         device: where the model lies.
         dtype: of the matmuls.
+        class_weights: see ``TaskLoss``.
     """
     model, method = _copied(model, method)
     model.train()
     precision = autocast(device, dtype, cell.train.weights_storage)
-    step = TrainStep(model, method, STEPS, cell.train, precision, cell.model.kind)
+    step = TrainStep(model, method, STEPS, cell.train, precision, cell.model.kind, class_weights)
     batch = batch.to(device)
     first = _loss_and_gradient(step, batch, cell.seed)
     step.optimizer.zero_grad(set_to_none=True)

@@ -1,7 +1,7 @@
 """The validation F1 amid a training: the weights are kept at points of it, and predict once it is over.
 
-To predict between two steps would warm or cool the device, move memory and draw random numbers, so the training that is
-measured would be another one.
+To predict between two steps would warm or cool the device and move memory, so the training that is measured would be
+another one. Early stopping alone needs the F1 at once, see ``bench.worker.early_stopping``.
 """
 
 import os
@@ -144,6 +144,15 @@ def macro_f1(model: nn.Module, reading: Reading, device: torch.device, tell: Ste
     labels = reading.dataset.splits["validation"].labels
     scores, _ = reading.predict(model, "validation", device, tell)
     return quality(scores.argmax(axis=1), labels, reading.dataset.labels, "validation").macro_f1
+
+
+def macro_f1_as_it_is(
+    model: nn.Module, reading: Reading, device: torch.device, dtype: torch.dtype, tell: StepHook
+) -> float:
+    """Macro F1 of a model amid its training, as ``validate`` finds it; weights, modes and generators are left alone."""
+    with _left_as_it_is(model), kept_generators():
+        cast_parameters(model, dtype)
+        return macro_f1(model, reading, device, tell)
 
 
 def validate(

@@ -71,6 +71,10 @@ CASES = {
     ),
     "silent": Case(["lora"], train={"gradient_checkpointing": True}, card=Card(nvml=False)),
     "paged": Case(["full_ft"], train={"optimizer": "paged_adamw"}, card=Card(graphics_processes=1)),
+    "chosen": Case(
+        ["full_ft"],
+        train={"class_weights": "balanced", "validation_points": 2, "early_stopping_patience": 2, "keep": "best"},
+    ),
     "half": Case(
         ["lora"],
         train={"precision": "fp16", "gradient_accumulation_steps": 2},

@@ -148,6 +148,15 @@ class TestMemory:
             len(names(calls, ENERGY)) == len([c for c in of_begin + of_finish if c == ENERGY]) + 1
         )  # asked once if it answers
 
+    def test_points_amid_a_training_are_no_part_of_it(self, place: Place) -> None:
+        record = place.cell("chosen").record
+        assert record["status"] == "ok", record["failure"]
+        training = record["training"]
+        assert len(training["validation"]) == 2
+        best = max(point["macro_f1"] for point in training["validation"])
+        assert record["validation_macro_f1"] == best
+        assert [phase["name"] for phase in record["phases"]].count("train") == 1
+
     def test_paged_state_leaves_the_peak_of_training_unknown(self, place: Place) -> None:
         record = place.cell("paged").record
         assert record["peak_train_bytes"] is None

@@ -92,3 +92,14 @@ class TestWithoutATest:
     def test_none_is_none(self, total: int) -> None:
         warmup, ends = watched(0, total, settles_after(0))
         assert (warmup.steps, warmup.stationary, ends) == (0, None, [])
+
+
+@pytest.mark.parametrize(("stopped", "steps"), [(3, 3), (7, 5)])
+def test_a_training_that_stops_before_its_warm_up_ends_was_warm_up_alone(stopped: int, steps: int) -> None:
+    clock = MadeUpClock(lambda _: STEADY)
+    warmup = WarmUp(5, 60)
+    for step in range(1, stopped + 1):
+        clock.steps = step
+        warmup.step(clock, [64] * step)
+    warmup.stop(stopped)
+    assert warmup.steps == steps

@@ -175,7 +175,7 @@ def measured(case: Case, change: Callable[[nn.Module], None]) -> tuple[int, int]
     )
     for _ in range(WARMUP_STEPS):
         step(batch)
-    state = [tensor for values in step.optimizer.state.values() for tensor in values.values()]
+    state = [held for values in step.optimizer.state.values() for held in values.values() if isinstance(held, Tensor)]
     training = held_bytes([*model_tensors(model), *batch_tensors(batch), *state])
     training += allocated_bytes(partial(step, batch))
     del step, state
@@ -260,6 +260,7 @@ class TestOtherWaysToTrain:
         "train",
         [
             {"optimizer": "adamw_foreach"},
+            {"optimizer": "adamw_8bit"},
             {"gradient_accumulation_steps": 4},
             {"weights_storage": "mixed"},
             {"weights_storage": "true"},

@@ -39,6 +39,7 @@ def full(record: Record) -> Record:
     content["training"]["speed"] |= speed
     content["inference"] |= speed
     content["training"]["train_seconds"] = 3.5
+    content["training"] |= {"planned_steps": 12, "best_step": 5, "best_seconds": 1.75, "kept_step": 5}
     content["machine"] |= {"gpu": "NVIDIA H200", "driver": "570.1", "device": "cuda"}
     content["data"]["rows"]["train"] = 400
     phase = {"peak_host_bytes": None, "peak_cuda_allocated_bytes": None, "peak_cuda_reserved_bytes": None}

@@ -169,6 +169,19 @@ class TestAside:
         assert validate == pytest.approx(128 * MIB, abs=4 * MIB)
         assert stamp.restarted(phases.carried_of("train", "validate")).verdict == "valid"
 
+    def test_memory_that_the_other_one_alone_needed_is_handed_back(
+        self, phases: Phases, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An allocator that keeps what is freed would leave it in the peak of the phase that goes on."""
+        released: list[int] = []
+        monkeypatch.setattr("bench.worker.phases.release_freed_memory", lambda: released.append(1))
+        phases.start("train", release=False)
+        for mebibytes, times in ((2, 0), (60, 1)):
+            with phases.aside("validate"):
+                use(mebibytes)
+            assert len(released) == times
+        phases.finish()
+
     def test_energy_is_added_up_apart(self, phases: Phases) -> None:
         driver = Driver(energy_millijoules=0)
         phases.energy = EnergyMeter.of(torch.device("cuda", 0), NvmlDevice(driver, "handle"))

@@ -1,4 +1,4 @@
-"""What charts of a study are drawn from: a line for each row, each part of a peak, each point of a curve."""
+"""What charts of a study are drawn from: a line for each row, part of a peak, point of a curve, number of a matrix."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -6,6 +6,8 @@ from statistics import fmean
 from typing import Any
 
 from bench.record import MemoryLedger
+from bench.report.analysis.quantities import macro_f1
+from bench.report.analysis.statistics import first_of_each_seed
 from bench.report.charts.rows import KILOJOULES, MINUTES, Row
 from bench.report.frame import points_of
 
@@ -59,3 +61,17 @@ def points(row: Row, *, first_alone: bool = False) -> Iterator[dict[str, Any]]:
                 yield {**of, **point._asdict()}
                 if first_alone:
                     break
+
+
+def confusion(row: Row) -> Iterator[dict[str, Any]]:
+    """The confusion matrix of a row, added up over its seeds, of which repeats add nothing; none in older records.
+
+    Of each pair of a true ``label`` and a ``predicted`` one it says how many ``texts`` there are, and of how many
+    ``seeds``; predicted is None for answers that name no label.
+    """
+    qualities = [record.quality for record, _ in first_of_each_seed(row.place.measured) if macro_f1(record) is not None]
+    known = [quality.confusion for quality in qualities if quality is not None and quality.confusion is not None]
+    for at, label in enumerate(known[0].labels if known else ()):
+        for place, predicted in enumerate([*known[0].labels, None]):
+            texts = sum(one.texts[at][place] for one in known)
+            yield {**_names(row), "label": label, "predicted": predicted, "texts": texts, "seeds": len(known)}

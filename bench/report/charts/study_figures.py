@@ -1,11 +1,11 @@
-"""A study's own figures as files: F1 against cost, ranks, memory and the way through training."""
+"""A study's own figures as files: F1 against cost, ranks, memory, the way through training and confusion matrices."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.report.charts import chart_frames
 from bench.report.charts.pictures import Pictures
-from bench.report.charts.plots import cost, curves, ledger, pareto, ranks
+from bench.report.charts.plots import confusion, cost, curves, ledger, pareto, ranks
 from bench.report.charts.rows import Row
 
 FOLDER = "figures"
@@ -37,3 +37,8 @@ def _specs(found: Sequence[Row]) -> Iterator[tuple[str, dict[str, Any] | None]]:
     yield "ranks", ranks.spec(table)
     yield "memory", None if parts.empty else ledger.spec(parts)
     yield "curves", curves.spec(points)
+    matrices: dict[str, list[dict[str, Any]]] = {}
+    for row in found:
+        matrices.setdefault(row.dataset, []).extend(chart_frames.confusion(row))
+    for number, matrix in enumerate(matrices.values(), start=1):  # not by name, which may hold anything
+        yield f"confusion_{number}", confusion.spec(matrix)

@@ -24,9 +24,18 @@ function section(title, ...inside) {
 
 // What a part of a record says but for what is drawn, bytes as people read them.
 function facts(title, part) {
-  const entries = flat(part).filter(([name]) => name !== "validation");
+  const entries = flat(part).filter(([name]) => !/^validation$|^(quality\.)?confusion\./.test(name));
   const said = ([name, value]) => [name.replaceAll("_", " "), name.endsWith("_bytes") ? bytes(value) : value];
   return entries.length ? section(title, pairs(entries.map(said))) : null;
+}
+
+function confusion(title, quality) {
+  if (!quality?.confusion) return null;
+  const { labels, texts } = quality.confusion;
+  const columns = texts.some((row) => row.at(-1) > 0) ? [...labels, "No label"] : labels;
+  const rows = texts.map((row, at) => [labels[at], ...row.slice(0, columns.length)]);
+  return section(title, make("p", {}, "Texts by true label, a row each, and by predicted label, a column each."),
+    grid(["True", ...columns], rows, title));
 }
 
 function settings(cell) {
@@ -91,7 +100,9 @@ function cellView(key) {
     [record.warnings, cell.troubles].flat().filter(Boolean).map((text) => make("p", { class: "trouble" }, text)),
     record.status !== "ok" && facts("Failure", { status: record.status, ...record.failure }),
     facts("Summary", Object.fromEntries(Object.entries(record).filter(([, value]) => !(value instanceof Object)))),
-    facts("Quality", record.quality), facts("Written answers", record.generation), settings(cell),
+    facts("Quality", record.quality), confusion("Confusion matrix", record.quality),
+    facts("Written answers", record.generation),
+    confusion("Confusion matrix of written answers", record.generation?.quality), settings(cell),
     facts("Environment", record.machine), phases(record), ledgers(record), stamp(cell), courses(cell),
     facts("Training", record.training), facts("Inference", record.inference),
     record.latency?.map((one) => facts(`Latency, ${one.batch_size} at a time`, one)),

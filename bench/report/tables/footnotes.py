@@ -111,6 +111,33 @@ def mark_warnings(notes: Notes, at: int, row: Sequence[Record]) -> None:
                 notes.add(at, "method", one_line(f"{of_seed}{warning}", 200))
 
 
+def mark_chosen(notes: Notes, at: int, good: Sequence[Record]) -> None:
+    """Mark the method of one row whose trainings ended early, or that keeps other weights than those of the end.
+
+    Args:
+        notes: to add to.
+        at: the row.
+        good: its records that succeeded.
+    """
+    known = [(record, record.training) for record in good if record.training and record.training.planned_steps]
+    several = len(good) > 1
+    early = [f"{_of(record, several)}after {training.steps} of {training.planned_steps} steps"
+             for record, training in known if training.steps < (training.planned_steps or 0)]  # fmt: skip
+    if early:
+        notes.add(at, "method", f"stopped early, the validation F1 no longer rising: {', '.join(early)}")
+    best = [f"{_of(record, several)}of step {training.kept_step} of {training.steps}"
+            for record, training in known if record.cell.train.keep == "best"]  # fmt: skip
+    if best:
+        evaluated = any(record.cell.data.evaluate_split == "validation" for record, _ in known)
+        own = "; it is evaluated on the split that chose them" if evaluated else ""
+        notes.add(at, "method", f"keeps the weights of the best validation F1: {', '.join(best)}{own}")
+
+
+def _of(record: Record, several: bool) -> str:
+    repeat = f" repeat {record.cell.repeat}" if record.cell.repeat else ""
+    return f"seed {record.cell.seed}{repeat} " if several else ""
+
+
 def likelihood(prompt: Prompt) -> str:
     """How the F1 of a causal model came about."""
     count = prompt.examples_per_class

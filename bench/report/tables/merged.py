@@ -30,7 +30,8 @@ def merged(tables: Sequence[tuple[str, Table]]) -> Table:
         raise RunFolderError(f"several runs cannot share one label in a table: {twice[0]}")
     first = tables[0][1]
     columns, frame = _together([table.columns for _, table in tables]), _stacked(tables)
-    grids = zip(*(table.grids for _, table in tables), strict=True)
+    parts = [dict(table.parts()) for _, table in tables]
+    headings = dict.fromkeys(heading for own in parts for heading in own)
     order = _order(frame, list(first.heads))
     notes, ranks = _notes(tables, columns, order)
     frame = frame.loc[order].reset_index(drop=True)
@@ -46,7 +47,7 @@ def merged(tables: Sequence[tuple[str, Table]]) -> Table:
         footnotes=(*notes.footnotes(), *_unmarked(tables)),
         marks=notes.marks(),
         ranks=ranks,
-        grids=tuple((parts[0][0], _together([columns for _, columns in parts])) for parts in grids),
+        grids=tuple((name, _together([own[name] for own in parts if name in own])) for name in headings),
         source="; ".join(dict.fromkeys(table.source for _, table in tables if table.source)),
     )
 

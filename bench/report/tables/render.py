@@ -58,7 +58,7 @@ def _grid(table: Table, columns: Sequence[Column]) -> str:
         ]
         led = [cell if begin else "" for cell, begin in zip(cells, begins, strict=False)]
         rows.append(led + cells[names - 1 :])
-    headers = [*table.heads.values(), *(column.header.replace("\n", " ") for column in columns)]
+    headers = [*table.heads.values(), *(_markdown(column.header.replace("\n", " ")) for column in columns)]
     align = ["left"] * names + ["left" if column.prose else "right" for column in columns]
     frame = pd.DataFrame(rows, columns=headers, dtype="string")
     return str(frame.to_markdown(index=False, disable_numparse=True, colalign=align))

@@ -15,7 +15,7 @@ from bench.report.analysis.alike import conditions
 from bench.report.analysis.names import HEADS, NAMES, NOT_A_SETTING, apart, flat, labels
 from bench.report.analysis.ranks import Rank
 from bench.report.analysis.statistics import Quantity, by_row, measured, over_seeds
-from bench.report.tables.footnotes import Footnote, Notes, mark_sources
+from bench.report.tables.footnotes import Footnote, Notes, mark_chosen, mark_sources
 
 DASH = "–"
 SAME_NAME = "apart from the row of the same name: "
@@ -210,6 +210,7 @@ def _row(at: int, records: Sequence[Record], quantities: Sequence[Quantity], not
         notes.add(at, quantities[0].column, messages)
     if len({conditions(record) for record in good if record.machine}) > 1:
         notes.add(at, "method", UNLIKE)
+    mark_chosen(notes, at, good)
     numbers: dict[str, float | None] = {}
     for quantity in quantities:
         values, reason = _number(quantity, good, messages)

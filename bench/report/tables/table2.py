@@ -6,8 +6,9 @@ from bench.cell import Cell
 from bench.printable import one_line
 from bench.record import Record
 from bench.report.analysis import ranks
-from bench.report.analysis.quantities import QUALITY
+from bench.report.analysis.quantities import QUALITY, macro_f1
 from bench.report.analysis.standings import Judge
+from bench.report.analysis.statistics import Quantity
 from bench.report.tables import scores
 from bench.report.tables.conditions import settings
 from bench.report.tables.footnotes import Notes
@@ -17,6 +18,9 @@ from bench.report.tables.table import SEEDS, TEXTS, Column, Table, column_of, de
 NAME = "table2"
 SHOWN = ("accuracy", "macro_precision", "macro_recall", F1)
 TEXTS_OF_QUALITY = (*TEXTS, f"{F1}_mark")
+BY_CLASS = "F1 by class"
+#: Columns of one grid, and of all: each takes the room of a mean and its deviation.
+GRID_CLASSES, SHOWN_CLASSES = 8, 24
 MACRO = "Precision, recall and F1 are unweighted means over the labels; the csv has the F1 weighted by texts too."
 
 
@@ -42,7 +46,9 @@ def build(
     """
     title = one_line(run_title)
     rows, notes = rows_of(title, records), Notes()
-    content = describe(rows, QUALITY, notes, others)
+    classes = of_classes(records)
+    shown, left_out = classes[:SHOWN_CLASSES], classes[SHOWN_CLASSES:]
+    content = describe(rows, (*QUALITY, *shown), notes, others)
     if all(row[f"{F1}_mean"] is None for row in content):
         return None
     judge = judge or Judge(records)
@@ -50,15 +56,20 @@ def build(
     for at, (row, standing) in enumerate(zip(rows, found, strict=True)):
         content[at] |= scores.of_row(at, row, standing, content[at], notes) | {"note": notes.of_row(at)}
     ranked = [ranks.of_f1("a model and dataset", judge.reads)] if any(standing.against for standing in found) else []
+    for at, more in enumerate(describe(rows, left_out, Notes(), others) if left_out else ()):
+        content[at] = more | content[at]
+    cut = [f"Of {len(classes)} classes the first {SHOWN_CLASSES} are shown; the csv has all."] if left_out else []
+    by_class = tuple(map(column_of, shown))
     return Table(
         name=NAME,
         title=f"{title}: quality",
-        caption=" ".join([settings(records), MACRO, *ranked]),
-        columns=columns(),
+        caption=" ".join([settings(records), MACRO, *ranked, *cut]),
+        columns=(*columns(), *by_class),
         frame=frame_of(content, TEXTS_OF_QUALITY),
         footnotes=tuple(notes.footnotes()),
         marks=notes.marks(),
         ranks=scores.ranks(found),
+        grids=(("", columns()), *_grids(by_class)) if by_class else (),
         source=source,
     )
 
@@ -66,3 +77,37 @@ def build(
 def columns() -> tuple[Column, ...]:
     """What readers see of quality."""
     return (SEEDS, *(column_of(quantity) for quantity in QUALITY if quantity.column in SHOWN))
+
+
+def of_classes(records: Sequence[Record]) -> tuple[Quantity, ...]:
+    """The F1 of each class that a dataset of these records has; none where no record has a confusion matrix."""
+    known = [record.quality for record in records if macro_f1(record) is not None and record.quality]
+    # A matrix keeps the order of the classes; a report's archive sorts the names of f1_by_label.
+    names = [quality.confusion.labels for quality in known if quality.confusion is not None]
+    columns: dict[str, str] = {}
+    for label in dict.fromkeys(label for labels in names for label in labels):
+        name = f"f1_class_{one_line(label, 80)}"
+        while name in columns.values():
+            name += "_again"
+        columns[label] = name
+    return tuple(_of_class(label, column) for label, column in columns.items())
+
+
+def _of_class(label: str, column: str) -> Quantity:
+    def read(record: Record) -> float | None:
+        return record.quality.f1_by_label.get(label) if macro_f1(record) is not None and record.quality else None
+
+    def explain(record: Record) -> str | None:
+        has = record.quality is None or label in record.quality.f1_by_label
+        return None if has else f"{one_line(record.cell.dataset.label, 40)} has no class of this name"
+
+    header = one_line(label, 40) or "(no name)"
+    return Quantity(column, header, read, ("quality",), 4, True, largest=1, explain=explain)
+
+
+def _grids(by_class: Sequence[Column]) -> list[tuple[str, tuple[Column, ...]]]:
+    starts = range(0, len(by_class), GRID_CLASSES)
+    ends = [min(start + GRID_CLASSES, len(by_class)) for start in starts]
+    named = [f"{BY_CLASS}, {start + 1} to {end}" for start, end in zip(starts, ends, strict=True)]
+    headings = named if len(named) > 1 else [BY_CLASS]
+    return [(heading, tuple(by_class[start:end])) for heading, start, end in zip(headings, starts, ends, strict=True)]

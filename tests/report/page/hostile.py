@@ -42,7 +42,9 @@ def _measured(record: Record, text: str) -> Measured:
     assert record.quality is not None
     machine = record.machine.model_dump() | {"cpu": text, "gpu": text, "driver": text, "system": text, "commit": text}
     machine |= {"packages": {"tunebench": text, text: text}}
+    matrix = {"labels": [text], "texts": [[8, 1]]}
     quality = record.quality.model_dump() | {"f1_by_label": {text: 0.5}, "label_counts": {text: 9}}
+    quality |= {"confusion": matrix}
     fields = {
         "machine": machine, "quality": quality, "warnings": [text, TEXT], "unknown": {text: text, "generation": text},
         "insights": {text: "\ud800", "__proto__": [text]}, "started_at": text,

@@ -1,5 +1,6 @@
 """Table 2: quality over seeds."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,6 +9,10 @@ from bench.record import Record
 from bench.report.analysis.stacked import reader
 from bench.report.analysis.standings import Judge
 from bench.report.results.measured import Measured
+from bench.report.tables import render
+from bench.report.tables.fragment import to_html
+from bench.report.tables.latex import to_latex
+from bench.report.tables.merged import merged
 from bench.report.tables.table2 import build
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped
@@ -108,3 +113,73 @@ def test_repeats_are_told_from_seeds(make_record: MakeRecord) -> None:
     assert list(numbers.iloc[0]) == [1, 2, 1]
     assert notes(table)["a"] == "1 of 3 measurements failed: oom in train: out of memory"
     assert "of what is predicted over the n seeds" in table.caption
+
+
+def by_class(make_record: MakeRecord, f1: dict[str, float], **given: Any) -> Record:
+    """A record with a confusion matrix of these classes, four texts each and all of them right, with these F1."""
+    content = make_record(**given).model_dump()
+    labels = list(f1)
+    texts = [[4 if place == at else 0 for place in range(len(labels) + 1)] for at in range(len(labels))]
+    content["quality"] |= {
+        "f1_by_label": f1, "label_counts": dict.fromkeys(labels, 4), "confusion": {"labels": labels, "texts": texts},
+    }  # fmt: skip
+    return Record.model_validate(content)
+
+
+def test_f1_by_class_is_a_grid_of_its_own_where_there_is_a_confusion_matrix(make_record: MakeRecord) -> None:
+    records = [by_class(make_record, {"sad": 0.5, "glad|": 0.7 + seed / 10}, seed=seed) for seed in (0, 1)]
+    records.append(by_class(make_record, {"sad": 0.25, "other": 1.0}, dataset="Second"))
+    table = build("Run", records)
+    assert table is not None
+    assert [(heading, [column.header for column in columns]) for heading, columns in table.grids] == [
+        ("", ["Seeds", "Accuracy", "Precision\n(macro)", "Recall\n(macro)", "F1\n(macro)"]),
+        ("F1 by class", ["sad", "glad|", "other"]),
+    ]
+    assert texts(table)[-3:] == ["0.5000 ± 0.0000", "0.7500 ± 0.0707", "–"]
+    assert texts(table, 1)[-3:] == ["0.2500", "–", "1.0000"]
+    assert unexplained(table) == []
+    assert sorted(notes(table).values()) == ["IMDb has no class of this name", "Second has no class of this name"]
+    assert table.frame["f1_class_glad|_mean"][0] == pytest.approx(0.75)
+    for text in (render.to_markdown(table), to_latex(table), to_html(table)):
+        assert "F1 by class" in text
+        assert "0.7500" in text
+    assert "glad&#124;" in render.to_markdown(table)
+    assert "f1_class_other_mean" in render.to_csv(table).split("\n")[0]
+
+
+def test_the_order_of_classes_is_that_of_the_matrix_after_an_archive_too(make_record: MakeRecord) -> None:
+    """An archive sorts the names of every object."""
+    record = by_class(make_record, {"sad": 0.5, "glad": 0.7})
+    archived = Record.model_validate_json(json.dumps(record.model_dump(mode="json"), sort_keys=True))
+    both = [build("Run", [one]) for one in (record, archived)]
+    assert [list(table.headers[-2:]) for table in both if table] == [["sad", "glad"]] * 2
+
+
+def test_of_many_classes_the_first_are_shown_and_the_csv_has_all(make_record: MakeRecord) -> None:
+    table = build("Run", [by_class(make_record, {f"class {at}": 0.5 for at in range(30)})])
+    assert table is not None
+    headings = ["", *(f"F1 by class, {start} to {start + 7}" for start in (1, 9, 17))]
+    assert [heading for heading, _ in table.grids] == headings
+    assert "Of 30 classes the first 24 are shown; the csv has all." in table.caption
+    assert table.frame["f1_class_class 29_mean"][0] == 0.5
+
+
+def test_runs_with_and_without_a_matrix_stand_in_one_table(make_record: MakeRecord) -> None:
+    new = build("Run", [by_class(make_record, {"n": 0.5, "p": 0.7})])
+    old = build("Run", [make_record()])
+    assert new is not None
+    assert old is not None
+    assert old.grids == ()
+    for tables in ((new, old), (old, new)):
+        found = merged(list(zip("AB", tables, strict=True)))
+        assert [heading for heading, _ in found.grids] == ["", "F1 by class"]
+        assert unexplained(found) == []
+
+
+def test_classes_that_look_alike_have_columns_of_their_own(make_record: MakeRecord) -> None:
+    table = build("Run", [by_class(make_record, {"a\u202e": 0.5, "a": 0.25, "a#2": 0.75})])
+    assert table is not None
+    means = [name for name in table.frame.columns if name.startswith("f1_class_") and name.endswith("_mean")]
+    assert len(set(means)) == 3
+    assert sorted(table.frame[name][0] for name in means) == [0.25, 0.5, 0.75]
+    assert all(name.isprintable() for name in table.frame.columns)
