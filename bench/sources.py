@@ -328,7 +328,7 @@ def _package_folder(name: str, entry: dict[str, Any]) -> Path:
 
 def _own_model(name: str, entry: ModelEntry, base: Path, weights_needed: bool) -> ModelSource:
     stand_in = None if entry.tokenizer is None else catalog_model(entry.tokenizer).name
-    common = {
+    common: dict[str, Any] = {
         "name": name, "label": name, "weights": entry.weights, "bits": entry.bits, "scale": entry.scale,
         "tokenizer": stand_in, "attention": entry.attention, "head": entry.head,
     }  # fmt: skip

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
@@ -89,7 +89,7 @@ class LoRA(Method):
         if not merge:
             return model
         _untie(model)
-        return cast(PeftModel, model).merge_and_unload()
+        return cast(nn.Module, cast(PeftModel, model).merge_and_unload())
 
     def save(self, model: nn.Module, folder: Path) -> None:
         """Write the adapter in peft's own format."""
@@ -122,9 +122,9 @@ def _untie(model: nn.Module) -> None:
     of both. The copy is part of the memory that inference is measured with.
     """
     for layer in [module for module in model.modules() if isinstance(module, BaseTunerLayer)]:
-        base = cast(nn.Module, layer.get_base_layer())
+        base = layer.get_base_layer()
         weight = cast(nn.Parameter, base.weight)
         holders = sum(weight is held for module in model.modules() for held in module._parameters.values())
         if holders > 1:
             base.weight = nn.Parameter(weight.detach().clone(memory_format=torch.preserve_format), requires_grad=False)
-            cast(PeftModel, model).get_base_model().config.tie_word_embeddings = False
+            cast(Any, model).get_base_model().config.tie_word_embeddings = False

@@ -59,12 +59,13 @@ class Agreement:
         """What the model says as inference has it, held against itself and against what it said before."""
         bits = self._reading.cell.model.bits
         limit = stamp.agreement_limit(self._dtype, bits)
+        together: Tensor | None = None
+        alone: Tensor | None = None
         try:
             together = self._scores(model, [self._rows])
             alone = self._scores(model, [self._rows[i : i + 1] for i in range(len(self._rows))])
         except Exception as error:  # as above
             traceback.print_exc()
-            together = alone = None
             self._failed = f"{type(error).__name__}: {error}"
         found = [stamp.agree("padding", alone, together, limit, self._failed)]
         if self._merges:
