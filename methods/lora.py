@@ -89,8 +89,7 @@ class LoRA(Method):
         if not merge:
             return model
         _untie(model)
-        merged: nn.Module = cast(PeftModel, model).merge_and_unload()
-        return merged
+        return cast(nn.Module, cast(PeftModel, model).merge_and_unload())
 
     def save(self, model: nn.Module, folder: Path) -> None:
         """Write the adapter in peft's own format."""

@@ -405,7 +405,7 @@ def test_weights_are_no_pages_of_their_file(folder: Path, bits: int) -> None:
     """Such pages would count as resident once they are read, and until the last tensor of the file is gone."""
     gc.collect()  # what other tests read and let go
     model = load(folder, bits, torch.float32)  # as in the file, so that nothing is converted
-    assert "model.safetensors" not in MAPS.read_text(encoding="utf-8")
+    assert str(folder / "model.safetensors") not in MAPS.read_text(encoding="utf-8")
     assert torch.isfinite(logits(model)).all()
 
 
@@ -417,7 +417,7 @@ def test_an_encoder_s_neither(tiny_encoder: Path) -> None:
     )
     gc.collect()
     read = load_model(given, tiny_encoder, load_config(given, tiny_encoder, 2), torch.float32, CPU)
-    assert "model.safetensors" not in MAPS.read_text(encoding="utf-8")
+    assert str(tiny_encoder / "model.safetensors") not in MAPS.read_text(encoding="utf-8")
     saved = load_file(tiny_encoder / "model.safetensors")
     body = read.get_submodule("bert").state_dict()
     assert all(torch.equal(body[name], tensor) for name, tensor in saved.items())

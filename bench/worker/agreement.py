@@ -66,7 +66,6 @@ class Agreement:
             alone = self._scores(model, [self._rows[i : i + 1] for i in range(len(self._rows))])
         except Exception as error:  # as above
             traceback.print_exc()
-            together = alone = None
             self._failed = f"{type(error).__name__}: {error}"
         found = [stamp.agree("padding", alone, together, limit, self._failed)]
         if self._merges:

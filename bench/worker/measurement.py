@@ -46,13 +46,13 @@ def measure(work: Work) -> None:
     agreement = Agreement(reading, work.device, work.dtype)
     if method.trains:
         train_and_validate(work, subject)
-        with timed("memory"):
-            agreement.before(subject.model, method)
     else:
         work.unknown["training"] = "nothing is trained"
     with timed("save"):
         _save(work, subject)
     with timed("evaluate"):
+        if method.trains:
+            agreement.before(subject.model, method)
         model = for_inference(method.prepare_inference(subject.model), work.dtype, work.device)
         _evaluate(work, model, reading)
     with timed("inference"):
