@@ -23,10 +23,14 @@ def keep_freed_memory() -> bool:
     return libc is not None and bool(libc.mallopt(M_MMAP_MAX, 0)) and bool(libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
 
 
-def release_freed_memory() -> None:
-    """Hand free memory back once, so that a peak that is restarted now starts from what is in use."""
-    if torch.accelerator.is_available():
-        torch.accelerator.empty_cache()  # does nothing where nothing was allocated yet, and starts no device
+def release_freed_memory(device: torch.device) -> None:
+    """Hand free memory back once, so that a peak that is restarted now starts from what is in use.
+
+    Args:
+        device: that computes.
+    """
+    if device.type != "cpu":
+        torch.accelerator.empty_cache()
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)

@@ -45,7 +45,7 @@ class MemoryRecord:
     def start(self) -> None:
         """The weights are about to come: what the process holds now is interpreter, libraries and texts."""
         gc.collect()
-        release_freed_memory()
+        release_freed_memory(self._device)
         self._process_bytes = psutil.Process().memory_info().rss
 
     def loaded(self, model: nn.Module) -> None:

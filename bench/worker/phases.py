@@ -73,7 +73,7 @@ class Phases:
         self.tell(0, 0, force=True)
         if release:
             gc.collect()
-            release_freed_memory()
+            release_freed_memory(self._device)
         self._begin()
 
     @contextmanager
@@ -92,7 +92,7 @@ class Phases:
         yield
         self.finish()
         if self._grew(interrupted):
-            release_freed_memory()
+            release_freed_memory(self._device)
         self.current = interrupted
         self._begin(joins=True)
 

@@ -104,7 +104,9 @@ class TestMemory:
     def test_every_phase_has_peaks_and_energy(self, method: str, place: Place) -> None:
         record = place.cell("encoders", method).record
         for phase in record["phases"]:
-            missing = [name for name, value in phase.items() if value is None and name != "peak_host_bytes"]
+            # How busy the GPU was is not told of a phase that is shorter than the driver's sample.
+            may_be_null = {"peak_host_bytes"} | ({"gpu_busy_fraction"} if phase["seconds"] < 1 else set())
+            missing = [name for name, value in phase.items() if value is None and name not in may_be_null]
             assert missing == [], phase["name"]
         assert record["peak_kind"] == "cuda_allocated"
         assert record["peak_train_bytes"] >= record["peak_inference_bytes"] > 0

@@ -69,7 +69,7 @@ UNSUPPORTED |= {
 UNSUPPORTED |= {
     (name, method): f"method {method} supports encoder models; {name} is of kind causal"
     for name in CAUSAL
-    for method in ("full_ft", "bitfit", "p_tuning", "moe")
+    for method in ("bitfit", "p_tuning", "moe")
 }
 #: Of published files, worked out by hand or printed by their authors: bodies with a head for two classes.
 TOTALS = {

@@ -174,7 +174,7 @@ class TestAside:
     ) -> None:
         """An allocator that keeps what is freed would leave it in the peak of the phase that goes on."""
         released: list[int] = []
-        monkeypatch.setattr("bench.worker.phases.release_freed_memory", lambda: released.append(1))
+        monkeypatch.setattr("bench.worker.phases.release_freed_memory", lambda _: released.append(1))
         phases.start("train", release=False)
         for mebibytes, times in ((2, 0), (60, 1)):
             with phases.aside("validate"):
