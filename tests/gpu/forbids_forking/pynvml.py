@@ -23,3 +23,13 @@ def nvmlDeviceGetCount() -> int:  # noqa: N802
 def nvmlSystemGetDriverVersion() -> str:  # noqa: N802
     """Of all GPUs."""
     return "580.65"
+
+
+def nvmlDeviceGetHandleByIndex(index: int) -> None:  # noqa: N802
+    """None of a GPU that is made up: its driver tells nothing of single ones."""
+    raise NVMLError(f"no handle of GPU {index}")
+
+
+def nvmlDeviceGetHandleByUUID(uuid: str) -> None:  # noqa: N802
+    """None likewise."""
+    raise NVMLError(f"no handle of {uuid}")
