@@ -245,21 +245,7 @@ class TestTrain:
         ("limit", "norm"), [(1.0, 1.0), (0.25, 0.25), (None, 1000 * 2**0.5 / 2), (1e6, 1000 * 2**0.5 / 2)]
     )
     def test_gradient_is_clipped(self, limit: float | None, norm: float) -> None:
-        seen: list[float] = []
-        steep = Steep()
-
-        def look(*_: Any) -> None:
-            assert steep.weights.grad is not None
-            seen.append(float(steep.weights.grad.norm()))
-
-        watch = register_optimizer_step_pre_hook(look)
-        batch = Batch(torch.zeros(1, 1, dtype=torch.int64), None, torch.tensor([0]), np.array([0]), 1)
-        settings = TrainSettings(max_grad_norm=limit, warmup_fraction=0.0)
-        try:
-            train(steep, Everything(Options()), iter([batch]), 1, settings, CPU, torch.float32, lambda *_: None)
-        finally:
-            watch.remove()
-        assert seen == pytest.approx([norm], rel=1e-4)
+        assert norms_at_update(limit, torch.float32) == pytest.approx([norm], rel=1e-4)
 
 
 class Steep(nn.Module):
@@ -273,6 +259,25 @@ class Steep(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None) -> SimpleNamespace:
         return SimpleNamespace(logits=(1000 * self.weights).expand(len(input_ids), 2))
+
+
+def norms_at_update(limit: float | None, dtype: torch.dtype) -> list[float]:
+    """Norms of the gradient of ``Steep`` when the optimizer takes it, of one step clipped at a limit."""
+    seen: list[float] = []
+    steep = Steep()
+
+    def look(*_: Any) -> None:
+        assert steep.weights.grad is not None
+        seen.append(float(steep.weights.grad.norm()))
+
+    watch = register_optimizer_step_pre_hook(look)
+    batch = Batch(torch.zeros(1, 1, dtype=torch.int64), None, torch.tensor([0]), np.array([0]), 1)
+    settings = TrainSettings(max_grad_norm=limit, warmup_fraction=0.0)
+    try:
+        train(steep, Everything(Options()), iter([batch]), 1, settings, CPU, dtype, lambda *_: None)
+    finally:
+        watch.remove()
+    return seen
 
 
 @pytest.mark.parametrize("name", FOUND)
@@ -366,21 +371,7 @@ class TestFp16:
 
     def test_a_gradient_that_fp16_cannot_hold_is_scaled_and_clipped_as_it_is(self) -> None:
         """The scale is taken out before the norm is: half of it would else be cut away."""
-        seen: list[float] = []
-        steep = Steep()
-
-        def look(*_: Any) -> None:
-            assert steep.weights.grad is not None
-            seen.append(float(steep.weights.grad.norm()))
-
-        watch = register_optimizer_step_pre_hook(look)
-        batch = Batch(torch.zeros(1, 1, dtype=torch.int64), None, torch.tensor([0]), np.array([0]), 1)
-        settings = TrainSettings(max_grad_norm=1e6, warmup_fraction=0.0)
-        try:
-            train(steep, Everything(Options()), iter([batch]), 1, settings, CPU, torch.float16, lambda *_: None)
-        finally:
-            watch.remove()
-        assert seen == pytest.approx([1000 * 2**0.5 / 2], rel=1e-3)
+        assert norms_at_update(1e6, torch.float16) == pytest.approx([1000 * 2**0.5 / 2], rel=1e-3)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adamw_foreach", "adamw_8bit"])

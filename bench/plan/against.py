@@ -14,13 +14,12 @@ from rich.text import Text
 
 from bench.errors import RunFolderError
 from bench.measure.settled import Settled
+from bench.plan.render import DASH, MEGA
 from bench.plan.row import Ledger, PlanRow
 from bench.printable import one_line
 from bench.record import Record
 from bench.store import RunFolder, read_record
 
-MEGA = 1e6
-DASH = "–"
 Moment = Literal["train", "inference"]
 MOMENTS: tuple[Moment, ...] = ("train", "inference")
 #: Dataset, model and method by their study names.

@@ -74,7 +74,7 @@ def fit(row: PlanRow, limit_bytes: int, at_batch: Callable[[int], PlanRow]) -> F
 
 def reserved_bytes(row: PlanRow) -> int | None:
     """What the allocator is expected to reserve for the higher of the peaks; None where no peak is known."""
-    slack = FULL_TRAINING_SLACK if row.trains and _mostly_trained(row) else OTHER_SLACK
+    slack = FULL_TRAINING_SLACK if _mostly_trained(row) else OTHER_SLACK
     reserved = []
     if row.train_memory is not None:
         reserved.append(row.train_memory.total * (1 + slack))
