@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from bench.asking.parse import parse
 from bench.asking.prompts import Prompt, build
 from bench.asking.score import LabelScorer
 from bench.cell import Cell
-from bench.data.batches import Batch, Collate, collate, prediction_order
+from bench.data.batches import IGNORED, Batch, Collate, collate, prediction_order
+from bench.data.sealed import SealedLabels
 from bench.data.texts import Dataset, Split
 from bench.data.tokens import Tokens, tokenise
 from bench.errors import DataError, StudyError
@@ -44,6 +46,7 @@ class Reading:
         tokens: of each split that is needed; of a causal model's prompts the texts alone.
         tokenizer: of the model.
         prompt: what stands around each text; None for an encoder.
+        sealed: labels that ``dataset`` does not hold any more; None: it holds all.
     """
 
     cell: Cell
@@ -51,6 +54,7 @@ class Reading:
     tokens: dict[str, Tokens]
     tokenizer: Any
     prompt: Prompt | None
+    sealed: SealedLabels | None = None
 
     @classmethod
     def of(cls, cell: Cell, dataset: Dataset, tokenizer: Any, splits: Iterable[str]) -> "Reading":
@@ -66,6 +70,21 @@ class Reading:
             for split in sorted(splits)
         }
         return cls(cell=cell, dataset=dataset, tokens=tokens, tokenizer=tokenizer, prompt=prompt)
+
+    def without_labels(self, folder: Path) -> SealedLabels:
+        """Put the labels of all splits but train away; the caller makes a reading with them, see ``labels_of``.
+
+        Args:
+            folder: on the disk that keeps them.
+        """
+        held = {name: split.labels for name, split in self.dataset.splits.items() if name != "train"}
+        return SealedLabels(held, folder)
+
+    def labels_of(self, split: str) -> list[int]:
+        """Class index of each text of a split; not to be kept where code of a method may run."""
+        if self.sealed is not None and split in self.sealed:
+            return self.sealed.of(split)
+        return self.dataset.splits[split].labels
 
     @property
     def tokens_per_sample(self) -> float:
@@ -100,9 +119,12 @@ class Reading:
         return [self.batch_of(split, indices) for indices in order]
 
     def batch_of(self, split: str, indices: NDArray[np.int64]) -> Batch:
-        """The texts of a split at these places, to predict."""
+        """The texts of a split at these places, to predict: a model is not told what is right."""
         make: Collate = collate if self.prompt is None else partial(collate_prompts, self.prompt)
-        return make(self.tokens[split], self.dataset.splits[split].labels, indices, self.pad_id)
+        return make(self.tokens[split], self._untold(split), indices, self.pad_id)
+
+    def _untold(self, split: str) -> list[int]:
+        return [IGNORED] * len(self.dataset.splits[split])
 
     def scorer(self, model: nn.Module) -> Callable[[Batch], Tensor]:
         """What gives the class scores of a batch on the model's device, shape (B, C); the model may not change."""
@@ -178,9 +200,9 @@ class Reading:
         split, tokens = self.dataset.splits[name], self.tokens[name]
         rng = np.random.default_rng(self.cell.data.split_seed)
         rows = np.sort(rng.permutation(len(split))[:MAX_EXAMPLES])
-        batches = []
+        labels, batches = self.labels_of(name), []
         for order in prediction_order(tokens.lengths[rows], self.cell.train.inference_batch_size):
-            batch = collate(tokens, split.labels, rows[order], self.pad_id).to(device)
+            batch = collate(tokens, self._untold(name), rows[order], self.pad_id).to(device)
             batches.append(
                 Encoded(
                     input_ids=batch.input_ids, attention_mask=batch.attention_mask, rows=order.tolist(),
@@ -191,7 +213,7 @@ class Reading:
             split=name,
             texts=[shown_text(split, self.dataset.columns, row) for row in rows],
             rows=rows.tolist(),
-            labels=[split.labels[row] for row in rows],
+            labels=[labels[row] for row in rows],
             batches=batches,
             token=lambda token_id: str(self.tokenizer.convert_ids_to_tokens(token_id)),
             special_ids=frozenset(self.tokenizer.all_special_ids),

@@ -38,6 +38,7 @@ class CellFolder:
         self.insights = path / "insights.json"
         self.explanation = path / "explanation.html"
         self.progress = path / "progress.json"
+        self.marks = path / "marks"
         self.stdout = path / "stdout.txt"
         self.stderr = path / "stderr.txt"
         self.replay = path / "replay.sh"

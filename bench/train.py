@@ -1,7 +1,6 @@
 """The training loop: a method, its batches, and a mark per step."""
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -10,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bench.clocks import monotonic_seconds
 from bench.data.batches import Batch, Collate, MicroBatch, collate, training_order
 from bench.data.tokens import Tokens
 from bench.errors import DivergedError, UnsupportedError
@@ -294,9 +294,9 @@ def train(
                 warmup.step(clock, log.padded_tokens)
             if aside is not None and aside(step + 1):
                 clock.resume()
-            marked = time.perf_counter()
+            marked = monotonic_seconds()
             on_step(step + 1, total_steps)
-            log.harness_seconds += time.perf_counter() - marked
+            log.harness_seconds += monotonic_seconds() - marked
             if ended():
                 break
         if warmup is not None:

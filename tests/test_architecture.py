@@ -15,6 +15,7 @@ LAYERS = (
     {
         "bench",
         "bench.errors",
+        "bench.clocks",
         "bench.toml_file",
         "bench.palette",
         "bench.printable",
@@ -35,6 +36,7 @@ LAYERS = (
     {"bench.record", "bench.floors"},
     {"bench.retry", "bench.runner.watcher"},
     {"bench.store"},
+    {"bench.marks"},
     {"bench.runner.failures", "bench.runner.recovery"},
     {"bench.measure.flops.closed_form"},  # a method says in closed form what it adds
     {"bench.method"},
@@ -62,6 +64,7 @@ LAYERS = (
     {"bench.reading", "bench.ledger", "bench.worker.speed", "bench.worker.latency", "bench.worker.phases"},
     {
         "bench.worker.stamp",
+        "bench.worker.lost_time",
         "bench.worker.steps_again",
         "bench.worker.validation",
         "bench.worker.early_stopping",

@@ -5,7 +5,6 @@ import math
 import signal
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from bench import registry
 from bench.check import render
 from bench.check.exchange import FINISHED, REQUEST, RESULTS, RUNNING
 from bench.check.finding import Result, failed, not_run
+from bench.clocks import monotonic_seconds
 from bench.errors import PluginError, RequestError, UnknownNameError
 from bench.runner.executor import Executor, Job
 from bench.store import write_json
@@ -109,7 +109,7 @@ def chosen(methods: Sequence[str]) -> list[registry.Plugin]:
 
 
 def _check(plugin: registry.Plugin, executor: Executor, timeout_seconds: float) -> Report:
-    started = time.monotonic()
+    started = monotonic_seconds()
     with tempfile.TemporaryDirectory(prefix="tunebench-check-") as name:
         folder = Path(name)
         write_json(folder / REQUEST, asdict(plugin) | {"path": str(plugin.path)})
@@ -124,15 +124,15 @@ def _check(plugin: registry.Plugin, executor: Executor, timeout_seconds: float) 
             results += _cut_short(folder, job, None if in_time else timeout_seconds)
         elif job.exit_code is None:
             job.kill()  # a thread that the plugin left behind keeps it alive; nothing is waited for any more
-    return Report(plugin=plugin, results=tuple(results), seconds=time.monotonic() - started)
+    return Report(plugin=plugin, results=tuple(results), seconds=monotonic_seconds() - started)
 
 
 def _watch(job: Job, folder: Path, timeout_seconds: float, name: str) -> bool:
     """Sleep until the checks are done or the process has ended; False if they took too long and it was killed."""
-    started = began = time.monotonic()
+    started = began = monotonic_seconds()
     with Console(stderr=True).status(name) as status:
         while not job.wait(POLL_SECONDS):
-            now = time.monotonic()
+            now = monotonic_seconds()
             if (folder / FINISHED).exists():
                 return True
             if not (folder / RUNNING).exists() and now - started < START_SECONDS:

@@ -35,7 +35,8 @@ class Batch:
     Attributes:
         input_ids: int64, shape (B, L).
         attention_mask: int64, shape (B, L), 1 on tokens and 0 on padding; None where nothing is padded.
-        labels: int64, shape (B,); to train a causal model (B, T), the token ids of answers, -100 where one is shorter.
+        labels: int64, shape (B,), -100 of texts to predict; to train a causal model (B, T), the token ids of answers,
+            -100 where one is shorter.
         indices: positions in the split, shape (B,).
         tokens: non-padding tokens.
         token_types: int64, shape (B, L), see ``Tokens.types``, 0 on padding; None for single texts.

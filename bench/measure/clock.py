@@ -1,7 +1,6 @@
 """Times of many steps without a synchronisation between them."""
 
 import gc
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import takewhile
@@ -9,11 +8,13 @@ from typing import Any
 
 import torch
 
+from bench.clocks import monotonic_seconds
+
 
 class StepClock:
     """Marks the end of each step; the times are read once, at the end.
 
-    On an accelerator a mark is an event in its stream, so the host never waits; on a CPU it is ``perf_counter``.
+    On an accelerator a mark is an event in its stream, so the host never waits; on a CPU it is ``bench.clocks``.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -46,7 +47,7 @@ class StepClock:
 
     def _now(self) -> Any:
         if self._on_host:
-            return time.perf_counter()
+            return monotonic_seconds()
         event = torch.Event(self._device.type, enable_timing=True)
         event.record(torch.accelerator.current_stream(self._device))
         return event

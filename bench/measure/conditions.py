@@ -1,8 +1,7 @@
-"""What else went on while something was measured: other load, stolen time, swapping, heat, retries of the allocator."""
+"""What else went on while something was measured: other load, pauses, swapping, heat, retries of the allocator."""
 
 import os
 import resource
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,9 +10,12 @@ from typing import Any
 import psutil
 import torch
 
+from bench.clocks import monotonic_seconds, process_cpu_seconds, suspended_seconds, thread_cpu_seconds
 from bench.measure.nvml import NvmlDevice
 
 CPU_FOLDER = Path("/sys/devices/system/cpu")
+#: Linux: nanoseconds that the thread which reads it has computed and has waited for a core, and its turns.
+OWN_SCHEDULE = Path("/proc/thread-self/schedstat")
 THROTTLE_COUNTS = "cpu[0-9]*/thermal_throttle/core_throttle_count"
 
 
@@ -31,6 +33,10 @@ class Conditions:
         cpu_throttled: times that heat lowered a core's clock.
         gpu_throttled_seconds: for which heat lowered the GPU's clocks.
         gpu_power_capped_seconds: for which the power limit lowered them.
+        idle_seconds: for which this thread neither computed nor waited for a core; of a thread that computes on a CPU
+            it is what a debugger, a stop signal or a frozen container takes. Unknown on an accelerator, which a thread
+            waits for.
+        suspended_seconds: for which the machine slept; ``seconds`` holds nothing of them.
         allocator_retries: times that torch's allocator of an accelerator had to free its cache to go on.
     """
 
@@ -44,14 +50,16 @@ class Conditions:
     gpu_throttled_seconds: float | None
     gpu_power_capped_seconds: float | None
     allocator_retries: int | None
+    idle_seconds: float | None = None
+    suspended_seconds: float | None = None
 
     @classmethod
     def now(cls, device: torch.device, nvml: NvmlDevice | None) -> "Conditions":
         """As the counters stand."""
         busy, stolen = _cores()
         return cls(
-            seconds=time.perf_counter(),
-            own_cpu_seconds=time.process_time(),
+            seconds=monotonic_seconds(),
+            own_cpu_seconds=process_cpu_seconds(),
             cpu_seconds=busy,
             stolen_cpu_seconds=stolen,
             swapped_bytes=_swapped_bytes(),
@@ -60,6 +68,8 @@ class Conditions:
             gpu_throttled_seconds=None if nvml is None else nvml.throttled_seconds(),
             gpu_power_capped_seconds=None if nvml is None else nvml.power_capped_seconds(),
             allocator_retries=_allocator_retries(device),
+            idle_seconds=_idle_seconds() if device.type == "cpu" else None,
+            suspended_seconds=suspended_seconds(),
         )
 
     def since(self, before: "Conditions") -> "Conditions":
@@ -102,6 +112,15 @@ def _own_cores() -> set[int]:
     if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)
     return set(range(os.cpu_count() or 1))
+
+
+def _idle_seconds() -> float | None:
+    """Of this thread, since some start."""
+    try:
+        waited_ns = int(OWN_SCHEDULE.read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):  # not Linux, or a kernel that does not count
+        return None
+    return monotonic_seconds() - thread_cpu_seconds() - waited_ns / 1e9
 
 
 def _cores() -> tuple[float | None, float | None]:

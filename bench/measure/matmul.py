@@ -1,10 +1,10 @@
 """How fast this device multiplies matrices, measured here and now: what a use of it can be held against."""
 
-import time
 from dataclasses import dataclass
 
 import torch
 
+from bench.clocks import monotonic_seconds
 from bench.measure.clock import synchronize
 from bench.out_of_memory import memory_of_error
 
@@ -69,10 +69,10 @@ def _flops_per_second(device: torch.device, dtype: torch.dtype, size: int) -> fl
         first, second = (
             (torch.randn(size, 1, device=device) + torch.randn(1, size, device=device)).to(dtype) for _ in range(2)
         )
-    fastest, started, runs = float("inf"), time.perf_counter(), 0
+    fastest, started, runs = float("inf"), monotonic_seconds(), 0
     with torch.inference_mode():
         _seconds(first, second)  # kernels are chosen in the first call
-        while runs < LEAST_RUNS or time.perf_counter() - started < MEASURED_SECONDS:
+        while runs < LEAST_RUNS or monotonic_seconds() - started < MEASURED_SECONDS:
             fastest = min(fastest, _seconds(first, second))
             runs += 1
     return 2 * size**3 / fastest
@@ -80,10 +80,10 @@ def _flops_per_second(device: torch.device, dtype: torch.dtype, size: int) -> fl
 
 def _seconds(first: torch.Tensor, second: torch.Tensor) -> float:
     synchronize(first.device)
-    started = time.perf_counter()
+    started = monotonic_seconds()
     torch.mm(first, second)
     synchronize(first.device)
-    return time.perf_counter() - started
+    return monotonic_seconds() - started
 
 
 def _gb(size: int) -> str:

@@ -53,11 +53,13 @@ class Drift:
         fraction: the later half's median time over the earlier half's, less 1.
         p_value: two-sided Mann-Whitney test that both halves are alike.
         disturbed_fraction: share of steps that took over 1.5 times what their size explains.
+        lost_fraction: share of the time that such steps took beyond what their size explains.
     """
 
     fraction: float
     p_value: float
     disturbed_fraction: float
+    lost_fraction: float
 
     @property
     def significant(self) -> bool:
@@ -76,12 +78,16 @@ def drift(seconds: Sequence[float], samples: Sequence[int], padded_tokens: Seque
     if len(seconds) < DRIFT_STEPS:
         return None
     times = np.asarray(seconds, dtype=np.float64)
-    ratios = times / _explained(times, np.asarray(samples), np.asarray(padded_tokens))
+    explained = _explained(times, np.asarray(samples), np.asarray(padded_tokens))
+    ratios = times / explained
+    explained = explained * np.median(ratios)
+    disturbed = times > DISTURBED_RATIO * explained
     earlier, later = np.array_split(ratios, 2)
     return Drift(
         fraction=float(np.median(later) / np.median(earlier) - 1),
         p_value=float(mannwhitneyu(earlier, later).pvalue),
-        disturbed_fraction=float((ratios > DISTURBED_RATIO * np.median(ratios)).mean()),
+        disturbed_fraction=float(disturbed.mean()),
+        lost_fraction=float((times - explained)[disturbed].sum() / times.sum()),
     )
 
 

@@ -3,12 +3,13 @@
 import shlex
 import shutil
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from bench.cell import Cell
+from bench.clocks import date_now, monotonic_seconds
 from bench.host_memory import oom_kills
+from bench.marks import Watch, with_check
 from bench.record import Record
 from bench.retry import as_of_study
 from bench.runner.executor import Job
@@ -46,9 +47,11 @@ class Attempts:
         paths = begin_attempt(self._folder, cell.id)
         write_json(paths.cell, as_run.model_dump(mode="json"))
         write_text(paths.replay, _replay_command(paths))
+        watch = Watch.start()
         ending = self._work(as_run, paths)
         found = valid_record(paths.record)
         record = as_of_study(found or record_of(as_run, paths, ending), cell)
+        record = with_check(record, watch.check(record, paths.marks))
         if found is None:
             # Of no use, and perhaps what has filled the disk.
             shutil.rmtree(paths.artifact, ignore_errors=True)
@@ -69,16 +72,16 @@ class Attempts:
 
     def _work(self, cell: Cell, paths: CellFolder) -> Ending:
         """Start a worker and sleep until it has ended; one that runs past its limit is killed."""
-        started, kills = time.time(), oom_kills()
-        deadline = time.monotonic() + cell.limits.cell_timeout_seconds
+        started, started_at, kills = monotonic_seconds(), date_now(), oom_kills()
+        deadline = started + cell.limits.cell_timeout_seconds
         phase, timed_out = "start", False
         job = self._start("bench.worker.entry:run", paths.path, cell.limits.cell_memory_bytes)
         try:
-            while not timed_out and not job.wait(min(POLL_SECONDS, max(0.0, deadline - time.monotonic()))):
+            while not timed_out and not job.wait(min(POLL_SECONDS, max(0.0, deadline - monotonic_seconds()))):
                 if where := read_progress(paths):
                     phase = where[0]
                     self._watcher.cell_progress(cell, *where)
-                timed_out = time.monotonic() >= deadline
+                timed_out = monotonic_seconds() >= deadline
         finally:
             if job.exit_code is None:
                 job.kill()
@@ -91,6 +94,7 @@ class Attempts:
             disk_full=is_full(paths.path),
             phase=where[0] if where else phase,
             started=started,
+            started_at=started_at,
         )
 
 

@@ -8,7 +8,6 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from multiprocessing import forkserver
@@ -16,6 +15,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Protocol
 
+from bench.clocks import monotonic_seconds
 from bench.errors import RequestError
 from bench.host_memory import limit_data
 from bench.runner.guard import Guard, end_group
@@ -40,7 +40,10 @@ class Job(Protocol):
 
 
 class Executor(Protocol):
-    """Runs ``module:function(folder, requested_at)`` somewhere; request and answer are files in the folder."""
+    """Runs ``module:function(folder, requested_at)`` somewhere; request and answer are files in the folder.
+
+    ``requested_at`` is a reading of ``bench.clocks.monotonic_seconds``, which all processes of a machine share.
+    """
 
     def start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> Job:
         """Begin a job, which may allocate so much on its host where a limit is given."""
@@ -75,7 +78,7 @@ class LocalExecutor:
         Raises:
             RequestError: the fork server could not import what workers start with.
         """
-        arguments = (entry, str(folder), time.time(), memory_bytes)
+        arguments = (entry, str(folder), monotonic_seconds(), memory_bytes)
         process = self._context.Process(target=enter, args=arguments, daemon=True)
         started = self._start_server()
         try:
@@ -199,7 +202,7 @@ class InlineExecutor:
     def start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> "InlineJob":
         """Do the whole job; this process is not the job's to limit."""
         del memory_bytes
-        call(entry, folder, time.time())
+        call(entry, folder, monotonic_seconds())
         return InlineJob()
 
     def close(self) -> None:

@@ -1,10 +1,9 @@
 """The record of a cell whose worker could not write its own."""
 
-import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from bench.cell import Cell
+from bench.clocks import monotonic_seconds
 from bench.out_of_memory import Memory, memory_that_ran_out
 from bench.record import Failure, Record, Status
 from bench.store import CellFolder
@@ -23,7 +22,8 @@ class Ending:
         oom_killed: the kernel killed a process for want of memory meanwhile.
         disk_full: the run folder's disk has no room left.
         phase: that was running, as far as the worker said.
-        started: ``time.time()`` when the worker was asked for.
+        started: ``monotonic_seconds()`` when the worker was asked for.
+        started_at: the date then.
     """
 
     exit_code: int | None
@@ -32,6 +32,7 @@ class Ending:
     disk_full: bool
     phase: str
     started: float
+    started_at: str
 
 
 def record_of(cell: Cell, paths: CellFolder, ending: Ending) -> Record:
@@ -54,8 +55,8 @@ def record_of(cell: Cell, paths: CellFolder, ending: Ending) -> Record:
         failure=Failure(
             phase=ending.phase, type=kind, message=f"{message}\n{log[-LOG_CHARACTERS:]}".strip(), memory=memory
         ),
-        started_at=datetime.fromtimestamp(ending.started, UTC).isoformat(timespec="seconds"),
-        wall_seconds=time.time() - ending.started,
+        started_at=ending.started_at,
+        wall_seconds=monotonic_seconds() - ending.started,
     )
 
 

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from bench import registry
 from bench.cell import Cell
+from bench.clocks import date_now
 from bench.errors import NewerSchemaError, PluginError, RequestError, RunFolderError, StoppedError, StudyError
 from bench.expand import EVERY_METHOD, check_sources, expand, filtered, needed_plugins
 from bench.record import SCHEMA_VERSION, Record
@@ -217,7 +217,7 @@ class _Run:
             "schema_version": SCHEMA_VERSION,
             "study": self.request.study.model_dump(mode="json"),
             "command": command,
-            "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "written_at": date_now(),
             "cell_ids": [cell.id for cell in cells],
             "methods": {
                 name: {"sha256": self.needed[name].sha256, "says": dict(says)} for name, says in descriptions.items()

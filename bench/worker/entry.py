@@ -2,18 +2,18 @@
 
 import gc
 import shutil
-import time
 import traceback
 from contextlib import nullcontext, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 
 from bench.allocator import keep_freed_memory
+from bench.clocks import date_now, monotonic_seconds
 from bench.device_waits import avoid_device_waits
 from bench.errors import UnsupportedError
 from bench.host_memory import limit_data
+from bench.marks import UNCOMPARED
 from bench.out_of_memory import Memory, memory_of_error
 from bench.record import Failure, Record, Status
 from bench.store import CellFolder, read_cell, read_record, write_json, write_text
@@ -28,12 +28,13 @@ def run(folder: Path, requested_at: float) -> None:
 
     Args:
         folder: holds cell.json.
-        requested_at: ``time.time()`` when the runner asked for this worker.
+        requested_at: ``monotonic_seconds()`` when the runner asked for this worker.
     """
     prepare_process()
     paths = CellFolder(folder)
     work = Work(read_cell(paths.cell), paths)  # on a GPU this starts CUDA, which is no part of the cell's work
-    started = time.time()
+    started = monotonic_seconds()
+    work.facts |= {"started_at": date_now(), "worker_start_seconds": started - requested_at}
     status: Status = "ok"
     failure = None
     try:
@@ -49,21 +50,20 @@ def run(folder: Path, requested_at: float) -> None:
     with suppress(Exception) if failure else nullcontext():
         work.close()
     write_steps(paths, work.logs)
-    write_text(paths.record, _record(work, status, failure, requested_at, started).model_dump_json(indent=1) + "\n")
+    write_text(paths.record, _record(work, status, failure, started).model_dump_json(indent=1) + "\n")
 
 
-def _record(work: Work, status: Status, failure: Failure | None, requested_at: float, started: float) -> Record:
-    wall_seconds = time.time() - started
-    checks = [*work.checks, stamp.adds_up(sum(phase.seconds for phase in work.phases.done), wall_seconds)]
+def _record(work: Work, status: Status, failure: Failure | None, started: float) -> Record:
+    wall_seconds = monotonic_seconds() - started
+    adds_up = stamp.adds_up(sum(phase.seconds for phase in work.phases.done), wall_seconds)
+    checks = [*work.checks, adds_up, UNCOMPARED]
     return Record.model_validate(
         {
             "cell_id": work.cell.id,
             "cell": work.cell,
             "status": status,
             "failure": failure,
-            "started_at": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
             "wall_seconds": wall_seconds,
-            "worker_start_seconds": started - requested_at,
             "phases": work.phases.done,
             "checks": () if failure else checks,
             "unknown": work.unknown,
@@ -98,7 +98,7 @@ def replay(cell_path: Path) -> int:
     write_json(CellFolder(folder).cell, cell.model_dump(mode="json"))
     if cell.limits.cell_memory_bytes is not None:
         limit_data(cell.limits.cell_memory_bytes)
-    run(folder, time.time())
+    run(folder, monotonic_seconds())
     print(CellFolder(folder).record)
     record = read_record(CellFolder(folder).record)
     return 0 if record is not None and record.status == "ok" else 1

@@ -1,11 +1,11 @@
 """How long an answer takes: batches scored one after another, each awaited before the next is handed over."""
 
-import time
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from bench.clocks import monotonic_seconds
 from bench.data.batches import Batch
 from bench.measure.clock import held_garbage_collection
 from bench.measure.rates import latency
@@ -32,11 +32,11 @@ def time_batches(
     with torch.inference_mode(), held_garbage_collection():
         for batch in batches[:WARMUP_BATCHES]:
             score(batch.to(device)).cpu()
-        started = time.perf_counter()
+        started = monotonic_seconds()
         for batch in batches:
-            before = time.perf_counter()
+            before = monotonic_seconds()
             score(batch.to(device)).cpu()  # waits for the device
-            after = time.perf_counter()
+            after = monotonic_seconds()
             seconds.append(after - before)
             if len(seconds) >= LEAST_BATCHES and after - started > MOST_SECONDS:
                 break

@@ -2,6 +2,7 @@
 
 import json
 import traceback
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from bench.reading import Reading
 from bench.record import Generation
 from bench.seeding import seed_generators
 from bench.store import write_json
-from bench.worker import samples, stamp
+from bench.worker import lost_time, samples, stamp
 from bench.worker.agreement import Agreement
 from bench.worker.latency import MOST_BATCHES, time_batches
 from bench.worker.prepare import Subject, prepare
@@ -61,7 +62,8 @@ def measure(work: Work) -> None:
     with timed("latency"):
         _latency(work, model, reading)
     answers = _generate(work, model, reading)
-    samples.write_predictions(work.paths, reading.dataset.splits[cell.data.evaluate_split], scores, answers)
+    name = cell.data.evaluate_split
+    samples.write_predictions(work.paths, reading.dataset.splits[name], reading.labels_of(name), scores, answers)
     with timed("memory"):
         if not method.trains:
             work.memory.read_context()
@@ -105,8 +107,7 @@ def _infer(work: Work, model: nn.Module, reading: Reading) -> NDArray[np.float32
     if not np.isfinite(scores).all():
         raise DivergedError("the model's class scores are not finite numbers")
     if not work.random_weights("quality"):
-        labels = reading.dataset.splits[name].labels
-        work.facts["quality"] = quality(scores.argmax(axis=1), labels, reading.dataset.labels, name)
+        work.facts["quality"] = quality(scores.argmax(axis=1), reading.labels_of(name), reading.dataset.labels, name)
     return scores
 
 
@@ -118,7 +119,14 @@ def _time_inference(work: Work, subject: Subject) -> None:
     found = work.speed("inference", log, work.cell.train.inference_batch_size, "inference", flops)
     work.facts["inference"] = found
     work.checks += stamp.of_inference(log, found)
+    _steps_add_up(work, "inference", INFERENCE_WARMUP_BATCHES)
     work.checks.append(stamp.tokens_counted("inference", log, subject.reading.tokens_predicted(name)))
+
+
+def _steps_add_up(work: Work, of: Literal["inference", "generation"], warmup_batches: int) -> None:
+    """Hold the steps of a pass against its phase, which also holds its first batches once more."""
+    seconds, phase = work.logs[of].seconds, work.phases.named("generate" if of == "generation" else of)[-1]
+    work.checks.append(lost_time.steps_add_up(of, sum(seconds) + sum(seconds[:warmup_batches]), phase.seconds))
 
 
 def _latency(work: Work, model: nn.Module, reading: Reading) -> None:
@@ -147,14 +155,14 @@ def _generate(work: Work, model: nn.Module, reading: Reading) -> Answers | None:
         answers, named, log = reading.write(model, name, work.device, work.phases.tell)
     work.logs["generation"] = log
     random = work.random_weights("generation.quality")
-    labels = reading.dataset.splits[name].labels
     size = work.cell.train.inference_batch_size
     work.facts["generation"] = Generation(
-        quality=None if random else quality(named, labels, reading.dataset.labels, name),
+        quality=None if random else quality(named, reading.labels_of(name), reading.dataset.labels, name),
         parse_failure_fraction=float((named == NO_CLASS).mean()),
         max_new_tokens=prompt.max_new_tokens,
         speed=work.speed("generation.speed", log, size, "generate", None),
     )
+    _steps_add_up(work, "generation", 1)
     return answers, named
 
 

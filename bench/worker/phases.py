@@ -2,7 +2,6 @@
 
 import gc
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,8 @@ from pathlib import Path
 import torch
 
 from bench.allocator import release_freed_memory
+from bench.clocks import monotonic_seconds
+from bench.marks import Marks
 from bench.measure import memory
 from bench.measure.conditions import Conditions
 from bench.measure.energy import EnergyMeter
@@ -34,12 +35,13 @@ class Phases:
         energy: the meter of the device.
     """
 
-    def __init__(self, device: torch.device, progress: Path) -> None:
+    def __init__(self, device: torch.device, progress: Path, marks: Marks) -> None:
         """Start with none.
 
         Args:
             device: that computes.
             progress: file that the runner reads.
+            marks: by which the runner holds its clock against this one.
         """
         self.current: PhaseName = "load"
         self.done: list[Phase] = []
@@ -49,6 +51,7 @@ class Phases:
         self.energy = EnergyMeter.of(device, self.nvml)
         self._device = device
         self._progress = progress
+        self._marks = marks
         self._progress_written = 0.0
         self._open = False
         self._joins = False
@@ -85,7 +88,7 @@ class Phases:
         unless on a CPU it is more than that one has ever needed, whose peak would hold it then.
         """
         interrupted = self.current
-        self.finish()
+        self._end(name)
         self.current = name
         self._begin(joins=True)
         self._started = self._ended  # what the harness reads between the two is time of the other one
@@ -112,15 +115,20 @@ class Phases:
         self._open = True
         self._energy_before = self.energy.now()
         self._conditions_before = Conditions.now(self._device, self.nvml)
-        self._started = time.perf_counter()
+        self._marks.enter(self.current)
+        self._started = monotonic_seconds()
 
     def finish(self) -> None:
         """End the phase that is open, if one is."""
-        if not self._open:
-            return
+        if self._open:
+            self._end(None)
+
+    def _end(self, then: PhaseName | None) -> None:
+        """End the open phase; ``then`` is the one that what follows at once belongs to."""
         self._open = False
         peaks = memory.read_peaks(self._device, self._host_restarted)
-        self._ended = time.perf_counter()
+        self._ended = monotonic_seconds()
+        self._marks.enter(then)
         self._sample_busy()
         seconds = self._ended - self._started
         # In a shorter phase the driver's sample would be of what was before, too.
@@ -170,7 +178,7 @@ class Phases:
 
     def tell(self, done: int, of: int, force: bool = False) -> None:
         """Tell the runner where this worker is, at most every half second."""
-        now = time.monotonic()
+        now = monotonic_seconds()
         if force or now - self._progress_written >= PROGRESS_SECONDS:
             self._progress_written = now
             self.energy.look()

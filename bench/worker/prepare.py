@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -99,7 +99,8 @@ def _load(work: Work, method_class: type[Method]) -> tuple[Reading, PretrainedCo
     work.facts["prompt"] = reading.prompt_record()
     work.memory.loaded(model)
     _tell_data(work, reading)
-    return reading, config, model
+    sealed = work.files.enter_context(reading.without_labels(work.paths.path))
+    return replace(reading, sealed=sealed), config, model
 
 
 def _tell_data(work: Work, reading: Reading) -> None:

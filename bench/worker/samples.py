@@ -1,7 +1,7 @@
 """Raw samples beside the record: every step of every timed pass, and every prediction."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,11 +33,15 @@ def write_split(paths: CellFolder, dataset: texts.Dataset) -> None:
 
 
 def write_predictions(
-    paths: CellFolder, split: texts.Split, scores: NDArray[np.float32], answers: Answers | None
+    paths: CellFolder,
+    split: texts.Split,
+    labels: Sequence[int],
+    scores: NDArray[np.float32],
+    answers: Answers | None,
 ) -> None:
     """predictions.jsonl: id, label, prediction and scores of each text, and what was written."""
     predicted = scores.argmax(axis=1).tolist()
-    rows = zip(split.ids, split.labels, predicted, scores.tolist(), strict=True)
+    rows = zip(split.ids, labels, predicted, scores.tolist(), strict=True)
     lines: list[dict[str, Any]] = [{"id": i, "label": y, "prediction": p, "scores": s} for i, y, p, s in rows]
     if answers is not None:
         for line, answer, named in zip(lines, answers[0], answers[1].tolist(), strict=True):

@@ -12,6 +12,8 @@ from bench.train import StepLog
 #: Later steps may be this much slower or faster than earlier ones, if they are at all (see ``Drift.significant``).
 DRIFT_FRACTION = 0.05
 DISTURBED_FRACTION = 0.05
+#: Of the time of all steps, beyond what their sizes explain, in steps that are disturbed: one long pause is one step.
+LOST_FRACTION = 0.05
 #: Of the cores that the worker may use.
 OTHERS_FRACTION = 0.10
 STOLEN_FRACTION = 0.02
@@ -57,11 +59,13 @@ def steady(of: str, found: Drift | None) -> list[Check]:
     )
     disturbed = (
         f"{100 * found.disturbed_fraction:.1f} % of the steps took over {DISTURBED_RATIO:g} times what their size "
-        f"explains (suspect above {100 * DISTURBED_FRACTION:g} %)"
+        f"explains (suspect above {100 * DISTURBED_FRACTION:g} %), {100 * found.lost_fraction:.1f} % of the time is "
+        f"lost (suspect above {100 * LOST_FRACTION:g} %)"
     )
+    suspect = found.disturbed_fraction > DISTURBED_FRACTION or found.lost_fraction > LOST_FRACTION
     return [
         _check(f"stationary {of}", moved, later),
-        _check(f"undisturbed {of}", found.disturbed_fraction > DISTURBED_FRACTION, disturbed),
+        _check(f"undisturbed {of}", suspect, disturbed),
     ]
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from bench.measure.warmup import WarmUp
 from bench.record import Training, ValidationPoint
 from bench.train import epoch_batches, num_steps, train
-from bench.worker import stamp
+from bench.worker import lost_time, stamp
 from bench.worker.early_stopping import EarlyStopping, best_step
 from bench.worker.prepare import Subject
 from bench.worker.steps_again import train_again
@@ -111,6 +111,8 @@ def _train(work: Work, subject: Subject, snapshots: Snapshots, stopping: EarlySt
         kept_step=steps,
     )
     work.checks += stamp.of_training(log, warmup, found)
+    if timed := work.phases.named("train"):
+        work.checks.append(lost_time.steps_add_up("training", sum(log.seconds[warmup.steps :]), timed[-1].seconds))
     work.checks.append(stamp.tokens_counted("training", log, reading.tokens_trained_on(steps)))
 
 

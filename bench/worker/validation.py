@@ -141,8 +141,8 @@ def _bytes_of(tensor: Tensor) -> memoryview:
 
 def macro_f1(model: nn.Module, reading: Reading, device: torch.device, tell: StepHook) -> float:
     """Macro F1 of a model, ready for inference, on the validation split."""
-    labels = reading.dataset.splits["validation"].labels
     scores, _ = reading.predict(model, "validation", device, tell)
+    labels = reading.labels_of("validation")
     return quality(scores.argmax(axis=1), labels, reading.dataset.labels, "validation").macro_f1
 
 

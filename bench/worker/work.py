@@ -1,15 +1,17 @@
 """The state of the work on one cell: what is known so far, and what it is measured with."""
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import Any, Literal
 
 from bench.cell import Cell
+from bench.marks import Marks
 from bench.measure import machine, nvml
 from bench.measure.flops.lengths import FlopsByLength
 from bench.record import Check, PhaseName, Speed
 from bench.store import CellFolder
 from bench.train import DTYPES, StepLog
-from bench.worker import stamp
+from bench.worker import lost_time, stamp
 from bench.worker.memory_record import MemoryRecord
 from bench.worker.phases import Phases
 from bench.worker.speed import Cost, speed
@@ -30,6 +32,7 @@ class Work:
         dtype: the same for torch.
         phases: with their clocks.
         memory: what the peaks are made of.
+        files: that are open until the end.
     """
 
     def __init__(self, cell: Cell, paths: CellFolder) -> None:
@@ -43,8 +46,9 @@ class Work:
         self.device = machine.device_for(cell.device)
         self.precision: Literal["bf16", "fp16", "fp32"] = machine.precision_for(cell.train.precision, self.device)
         self.dtype = DTYPES[self.precision]
-        self.phases = Phases(self.device, paths.progress)
+        self.phases = Phases(self.device, paths.progress, Marks(paths.marks))
         self.memory = MemoryRecord(self.device, self.phases, before_cuda)
+        self.files = ExitStack()
 
     @property
     def on_cuda(self) -> bool:
@@ -88,6 +92,7 @@ class Work:
 
     def close(self) -> None:
         """End the phase that is open, and put peaks, ledgers and conditions into facts and stamp."""
+        self.files.close()
         self.phases.finish()
         facts, unknown = self.memory.facts()
         if self.cell.train.optimizer == "paged_adamw" and facts.pop("peak_train_bytes", None) is not None:
@@ -101,3 +106,4 @@ class Work:
             self.checks.append(stamp.restarted(self.phases.carried_of("warm-up", "train", "inference")))
             others = None if self.phases.nvml is None else self.phases.nvml.other_processes()
             self.checks += stamp.undisturbed(grown, others, self.on_cuda)
+            self.checks += lost_time.unpaused({name: self.phases.conditions_of(name) for name in lost_time.COMPUTING})

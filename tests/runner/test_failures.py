@@ -21,7 +21,7 @@ def failed(folder: Path, log: str | None = "", **how: Any) -> Record:
     if log is not None:
         paths.stderr.write_text(log, encoding="utf-8", errors="surrogateescape")
     usual = {"exit_code": 1, "timed_out": False, "oom_killed": False, "disk_full": False, "phase": "train"}
-    return record_of(CELL, paths, Ending(**{**usual, "started": 1e9, **how}))
+    return record_of(CELL, paths, Ending(**{**usual, "started": 1e9, "started_at": "2001-09-09T01:46:40+00:00", **how}))
 
 
 @pytest.mark.parametrize(

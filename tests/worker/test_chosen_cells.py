@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bench.clocks import monotonic_seconds
 from bench.reading import Reading
 from bench.record import Record, Training
 from bench.worker import validation
@@ -126,17 +127,16 @@ def test_a_training_that_ends_amid_its_warm_up_has_no_speed(
 
 def test_predicting_amid_the_training_is_in_no_step(run_one: RunOne, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each point takes a made-up hour of the clock that everything reads."""
-    import time
-
     hours = 0.0
-    clock, predict = time.perf_counter, Reading.predict
+    predict = Reading.predict
 
     def slow(self: Reading, model: Any, split: str, *given: Any) -> Any:
         nonlocal hours
         hours += 3600.0 * (split == "validation" and any(p.requires_grad for p in model.parameters()))
         return predict(self, model, split, *given)
 
-    monkeypatch.setattr(time, "perf_counter", lambda: clock() + hours)
+    for module in ("bench.measure.clock", "bench.train", "bench.worker.phases"):
+        monkeypatch.setattr(f"{module}.monotonic_seconds", lambda: monotonic_seconds() + hours)
     monkeypatch.setattr(Reading, "predict", slow)
     record, folder = run_one(train={"early_stopping_patience": 4})
     assert trained(record).steps == STEPS

@@ -2,7 +2,6 @@
 
 import gc
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,7 +25,7 @@ class Scorer:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *seconds: float) -> None:
         self._seconds, self._now = seconds, 0.0
         self.scored: list[int] = []
-        monkeypatch.setattr(latency, "time", SimpleNamespace(perf_counter=lambda: self._now))
+        monkeypatch.setattr(latency, "monotonic_seconds", lambda: self._now)
 
     def __call__(self, batch: Batch) -> Tensor:
         assert torch.is_inference_mode_enabled()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from bench.marks import Marks
 from bench.measure.allocations import Kind
 from bench.measure.memory import CLEAR_REFS, restart_peaks
 from bench.measure.nvml import GpuUse, NvmlDevice
@@ -128,7 +129,7 @@ class TestLoad:
         """256 MiB of them, and nothing else: what is left over is below 1 %."""
         if not restart_peaks(CPU):
             pytest.skip(f"this kernel refuses {CLEAR_REFS}")
-        phases = Phases(CPU, tmp_path / "progress.json")
+        phases = Phases(CPU, tmp_path / "progress.json", Marks(tmp_path / "marks"))
         record = MemoryRecord(CPU, phases)
         with phases.timed("load"):
             record.start()

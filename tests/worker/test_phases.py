@@ -12,6 +12,7 @@ import psutil
 import pytest
 import torch
 
+from bench.marks import Marks
 from bench.measure.energy import EnergyMeter
 from bench.measure.memory import CLEAR_REFS, STATUS, restart_peaks
 from bench.measure.nvml import NvmlDevice
@@ -28,7 +29,7 @@ MIB = 2**20
 def phases(tmp_path: Path) -> Iterator[Phases]:
     gc.collect()
     gc.freeze()  # as a worker does: a collection before a phase need not walk all that tests have imported
-    yield Phases(CPU, tmp_path / "progress.json")
+    yield Phases(CPU, tmp_path / "progress.json", Marks(tmp_path / "marks"))
     gc.unfreeze()
 
 
@@ -306,7 +307,7 @@ class TestProgress:
 
     def test_at_most_every_half_second(self, phases: Phases, monkeypatch: pytest.MonkeyPatch) -> None:
         now = 100.0
-        monkeypatch.setattr("bench.worker.phases.time.monotonic", lambda: now)
+        monkeypatch.setattr("bench.worker.phases.monotonic_seconds", lambda: now)
         phases.tell(1, 10)
         now += PROGRESS_SECONDS - 0.01
         phases.tell(2, 10)

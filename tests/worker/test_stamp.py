@@ -14,7 +14,7 @@ from bench.worker.speed import Cost, speed
 from tests.measure.test_conditions import CORES, NOTHING
 
 MB = 1_000_000
-STEADY = Drift(fraction=0.0, p_value=0.5, disturbed_fraction=0.0)
+STEADY = Drift(fraction=0.0, p_value=0.5, disturbed_fraction=0.0, lost_fraction=0.0)
 #: Ten seconds on every core, of which this process used half.
 CALM = replace(NOTHING, seconds=10.0, own_cpu_seconds=5.0 * CORES, cpu_seconds=5.0 * CORES)
 
@@ -51,6 +51,13 @@ class TestSteady:
     def test_disturbed_steps(self, fraction: float, verdict: Verdict) -> None:
         checks = stamp.steady("inference", replace(STEADY, disturbed_fraction=fraction))
         assert verdicts(checks) == {"stationary inference": "valid", "undisturbed inference": verdict}
+
+    @pytest.mark.parametrize(("fraction", "verdict"), [(0.05, "valid"), (0.051, "suspect")])
+    def test_time_lost_in_few_steps(self, fraction: float, verdict: Verdict) -> None:
+        """One long pause is one step of many."""
+        checks = stamp.steady("training", replace(STEADY, disturbed_fraction=0.01, lost_fraction=fraction))
+        assert verdicts(checks) == {"stationary training": "valid", "undisturbed training": verdict}
+        assert f"{100 * fraction:.1f} % of the time is lost" in checks[1].found
 
     def test_too_few_steps_are_unknown(self) -> None:
         assert verdicts(stamp.steady("inference", None)) == {"stationary inference": "unknown"}

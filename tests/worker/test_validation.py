@@ -20,6 +20,7 @@ from bench.cell import Cell
 from bench.data.texts import Dataset, Split
 from bench.errors import RunFolderError
 from bench.evaluate import for_inference
+from bench.marks import Marks
 from bench.measure.memory import STATUS, restart_peaks
 from bench.method import Method, Options, Task
 from bench.reading import Reading
@@ -275,7 +276,7 @@ def test_keeping_weights_takes_no_memory(tmp_path: Path) -> None:
     }
     model = BertForSequenceClassification(BertConfig(vocab_size=20_000, **sizes))
     assert sum(p.nbytes for p in model.parameters()) > 40 * MIB
-    phases, process = Phases(CPU, tmp_path / "progress.json"), psutil.Process()
+    phases, process = Phases(CPU, tmp_path / "progress.json", Marks(tmp_path / "marks")), psutil.Process()
     with Snapshots(model, range(1, 4), tmp_path) as snapshots:
         phases.start("train", release=False)
         for step in (1, 2):
