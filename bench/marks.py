@@ -103,7 +103,6 @@ def _of_phases(record: Record, by_marks: Mapping[str, float]) -> Check:
         told[phase.name] = told.get(phase.name, 0.0) + phase.seconds
     seen = {name: seconds for name, seconds in by_marks.items() if name != OUTSIDE}
     pairs = {name: (told.get(name, 0.0), seen.get(name, 0.0)) for name in (*told, *(seen.keys() - told.keys()))}
-    pairs["the phases together"] = (sum(told.values()), sum(seen.values()))
     name = max(pairs, key=lambda each: abs(pairs[each][0] - pairs[each][1]) / _limit(pairs[each][1], SECONDS))
     worker, kernel = pairs[name]
     found = (

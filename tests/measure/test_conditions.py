@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.measure.conditions import Conditions, _cpu_throttled, _own_cores
+from bench.measure.conditions import OWN_SCHEDULE, Conditions, _cpu_throttled, _own_cores
 from bench.measure.nvml import NvmlDevice
 from tests.measure.test_nvml import Driver
 
@@ -145,3 +146,28 @@ class TestOtherLoad:
         """It computes all the time, on one core; what others do meanwhile is what they do while it sleeps."""
         resting, computing = fraction_of_others(1.0, compute=False), fraction_of_others(1.0, compute=True)
         assert computing < resting + 0.5 / CORES
+
+
+@pytest.mark.skipif(not OWN_SCHEDULE.exists(), reason="this system does not count what threads wait for")
+class TestIdle:
+    def test_a_thread_that_sleeps_is_idle(self) -> None:
+        before = Conditions.now(CPU, None)
+        threading.Event().wait(0.2)
+        grown = Conditions.now(CPU, None).since(before)
+        assert grown.idle_seconds is not None
+        assert 0.15 < grown.idle_seconds <= grown.seconds
+
+    def test_one_that_computes_or_waits_for_a_core_is_not(self) -> None:
+        """However busy this machine is."""
+        before = Conditions.now(CPU, None)
+        while Conditions.now(CPU, None).since(before).own_cpu_seconds < 0.2:
+            pass
+        grown = Conditions.now(CPU, None).since(before)
+        assert grown.idle_seconds is not None
+        assert grown.idle_seconds < 0.05 + 0.05 * grown.seconds
+
+    def test_on_an_accelerator_and_without_the_counter_it_is_unknown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("bench.measure.conditions._allocator_retries", lambda _: 0)
+        assert Conditions.now(torch.device("cuda"), None).idle_seconds is None
+        monkeypatch.setattr("bench.measure.conditions.OWN_SCHEDULE", Path("/nonexistent"))
+        assert Conditions.now(CPU, None).idle_seconds is None

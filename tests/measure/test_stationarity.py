@@ -119,6 +119,29 @@ class TestDrift:
         assert with_one(1.45) == 0
         assert with_one(1.55) == 1 / STEPS
 
+    @pytest.mark.parametrize("at", [0, 11, 50, 99])
+    def test_one_long_pause_is_told_by_its_time(self, at: int) -> None:
+        """A hundred steps of 0.04 s, and 6 s in one of them: 1 % of the steps and 60 % of the time."""
+        seconds = [0.04] * 100
+        seconds[at] += 6
+        found = drift(seconds, [8] * 100, [256] * 100)
+        assert found is not None
+        assert found.disturbed_fraction == 0.01
+        assert found.lost_fraction == pytest.approx(0.6)
+
+    def test_time_is_lost_in_steps_of_any_size(self) -> None:
+        """Of steps as long as their sizes explain nothing is lost; of a pause, all of it."""
+        padded, samples = [64 + 32 * (step % 9) for step in range(60)], [8] * 60
+        seconds = explained(padded, samples).tolist()
+        calm = drift(seconds, samples, padded)
+        whole = sum(seconds)
+        seconds[7] += whole / 10
+        paused = drift(seconds, samples, padded)
+        assert calm is not None
+        assert paused is not None
+        assert calm.lost_fraction == 0
+        assert paused.lost_fraction == pytest.approx(1 / 11, rel=0.01)
+
     def test_is_unknown_below_twelve_steps(self) -> None:
         assert drift([0.1] * 11, [8] * 11, [64] * 11) is None
         assert drift([0.1] * 12, [8] * 12, [64] * 12) is not None
