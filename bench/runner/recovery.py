@@ -28,6 +28,7 @@ def recover(folder: RunFolder) -> None:
         for place in (folder.path, *folder.cells.iterdir()):
             if place.is_dir() and not place.is_symlink():
                 remove_asides(place)
+                shutil.rmtree(CellFolder(place).marks, ignore_errors=True)  # of a worker that nobody waited for
         shutil.rmtree(folder.jobs, ignore_errors=True)
         for earlier in folder.earlier.iterdir() if folder.earlier.is_dir() else ():
             _settle(folder, CellFolder(earlier))

@@ -2,7 +2,6 @@
 
 import json
 import traceback
-from typing import Literal
 
 import numpy as np
 import torch
@@ -119,14 +118,12 @@ def _time_inference(work: Work, subject: Subject) -> None:
     found = work.speed("inference", log, work.cell.train.inference_batch_size, "inference", flops)
     work.facts["inference"] = found
     work.checks += stamp.of_inference(log, found)
-    _steps_add_up(work, "inference", INFERENCE_WARMUP_BATCHES)
+    # A GPU times its steps itself and loads its kernels before them, and a prompt's start is computed before them.
+    if not work.on_cuda and subject.reading.prompt is None:
+        seconds = sum(log.seconds) + sum(log.seconds[:INFERENCE_WARMUP_BATCHES])
+        phase_seconds = work.phases.named("inference")[-1].seconds
+        work.checks.append(lost_time.steps_add_up("inference", seconds, phase_seconds))
     work.checks.append(stamp.tokens_counted("inference", log, subject.reading.tokens_predicted(name)))
-
-
-def _steps_add_up(work: Work, of: Literal["inference", "generation"], warmup_batches: int) -> None:
-    """Hold the steps of a pass against its phase, which also holds its first batches once more."""
-    seconds, phase = work.logs[of].seconds, work.phases.named("generate" if of == "generation" else of)[-1]
-    work.checks.append(lost_time.steps_add_up(of, sum(seconds) + sum(seconds[:warmup_batches]), phase.seconds))
 
 
 def _latency(work: Work, model: nn.Module, reading: Reading) -> None:
@@ -162,7 +159,6 @@ def _generate(work: Work, model: nn.Module, reading: Reading) -> Answers | None:
         max_new_tokens=prompt.max_new_tokens,
         speed=work.speed("generation.speed", log, size, "generate", None),
     )
-    _steps_add_up(work, "generation", 1)
     return answers, named
 
 

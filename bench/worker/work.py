@@ -106,4 +106,6 @@ class Work:
             self.checks.append(stamp.restarted(self.phases.carried_of("warm-up", "train", "inference")))
             others = None if self.phases.nvml is None else self.phases.nvml.other_processes()
             self.checks += stamp.undisturbed(grown, others, self.on_cuda)
-            self.checks += lost_time.unpaused({name: self.phases.conditions_of(name) for name in lost_time.COMPUTING})
+            self.checks += lost_time.unpaused(
+                {name: self.phases.conditions_of(name) for name in lost_time.PAUSED_SECONDS}
+            )
