@@ -15,7 +15,7 @@ NOW = ("datetime.now", "datetime.utcnow", "date.today", "now", "utcnow")
 
 
 def reads_a_clock(path: Path) -> list[str]:
-    """Each line of a module that imports ``time``, or asks ``datetime`` what time it is or what lies between."""
+    """What of a module imports ``time``, or asks ``datetime`` what time it is or what lies between two times."""
     wrong = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -23,7 +23,7 @@ def reads_a_clock(path: Path) -> list[str]:
             names = [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
         asked = ast.unparse(node).removeprefix("datetime.") if isinstance(node, ast.Attribute) else ""
         if {"time", "datetime.timedelta"} & set(names) or asked in NOW:
-            wrong.append(f"{node.lineno}: {ast.unparse(node)}")
+            wrong.append(ast.unparse(node))
     return wrong
 
 

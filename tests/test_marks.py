@@ -24,7 +24,9 @@ def phase(name: PhaseName, seconds: float) -> Phase:
 def folder(tmp_path: Path) -> Path:
     """Marks of a load of 1 s, nothing for 0.5 s, and a training of 10 s with a validation of 4 s amid it."""
     made = Marks(tmp_path / "marks")
-    spent = (("load", 1.0), (None, 0.5), ("train", 3.0), ("validate", 4.0), ("train", 7.0), (None, 0.0))
+    spent: list[tuple[PhaseName | None, float]] = [
+        ("load", 1.0), (None, 0.5), ("train", 3.0), ("validate", 4.0), ("train", 7.0), (None, 0.0)
+    ]  # fmt: skip
     at = START_NS
     for number, (name, seconds) in enumerate(spent, start=1):
         made.enter(name)

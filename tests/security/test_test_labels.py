@@ -72,9 +72,9 @@ def test_no_object_holds_labels_of_another_split_than_train(tiny_encoder: Path, 
     assert record.status == "ok", record.failure
     seen = [json.loads(line) for line in target.read_text().splitlines()]
     assert {when for when, _ in seen} >= {"adapted", "before training", "training", "asked", "saved", "prepared"}
-    train = "".join(str(label) for _, label in TRAIN_ROWS)
+    train_labels = "".join(str(label) for _, label in TRAIN_ROWS)
     for when, found in seen:
-        assert train in found, f"{when}: the walk sees what is there"
+        assert train_labels in found, f"{when}: the walk sees what is there"
         assert not set(found) & set(LABELS.values()), f"{when}: labels of another split lie in memory"
 
 
