@@ -88,7 +88,7 @@ class Study:
         told = {
             path.parent.name: path.read_bytes() for path in self.runs.cells.glob("*/predictions.jsonl")
         }  # fmt: skip
-        tables = {path.name: path.read_bytes() for path in self.reports.glob("table[12].*")}
+        tables = {path.name: path.read_bytes() for path in self.reports.glob("table[12].csv")}
         files = sorted(str(path.relative_to(self.reports)) for path in self.reports.rglob("*"))
         return {"cells": cells, "predictions": told, "tables": tables, "files": files}
 
