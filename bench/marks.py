@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 from bench.clocks import date_ahead_seconds, monotonic_seconds
 from bench.record import Check, PhaseName, Record, Verdict
@@ -27,6 +28,8 @@ PROCESS_SECONDS = 2.0
 DATE_SECONDS = 0.05
 
 OUTSIDE = "outside"
+#: What a file may be named after; a method may put others there.
+NAMES = {OUTSIDE, *get_args(PhaseName)}
 
 
 class Marks:
@@ -51,10 +54,11 @@ def read(folder: Path) -> dict[str, float] | None:
     A file system that dates files by whole seconds tells none.
     """
     try:
-        stamps = sorted((path.name, path.stat().st_mtime_ns) for path in folder.iterdir())
+        files = [path for path in folder.iterdir() if path.suffix.removeprefix(".") in NAMES]
+        stamps = sorted((path.name, path.stat().st_mtime_ns) for path in files)
     except OSError:
         return None
-    if len(stamps) < 2 or all(ns % 1_000_000_000 == 0 for _, ns in stamps):
+    if all(ns % 1_000_000_000 == 0 for _, ns in stamps):
         return None
     seconds: dict[str, float] = {}
     for (name, begin), (_, end) in pairwise(stamps):
@@ -101,8 +105,10 @@ def _of_phases(record: Record, by_marks: Mapping[str, float]) -> Check:
     told: dict[str, float] = {}
     for phase in record.phases:
         told[phase.name] = told.get(phase.name, 0.0) + phase.seconds
-    seen = {name: seconds for name, seconds in by_marks.items() if name != OUTSIDE}
-    pairs = {name: (told.get(name, 0.0), seen.get(name, 0.0)) for name in (*told, *(seen.keys() - told.keys()))}
+    names = [name for name in get_args(PhaseName) if name in told or name in by_marks]
+    pairs = {name: (told.get(name, 0.0), by_marks.get(name, 0.0)) for name in names}
+    if not pairs:
+        return UNCOMPARED
     name = max(pairs, key=lambda each: abs(pairs[each][0] - pairs[each][1]) / _limit(pairs[each][1], SECONDS))
     worker, kernel = pairs[name]
     found = (

@@ -123,3 +123,14 @@ def test_dates_are_not_believed_where_the_date_was_set(moved: float, folder: Pat
 def test_a_failed_cell_has_no_stamp() -> None:
     failed = _record("error")
     assert marks.with_check(failed, UNCOMPARED) == failed
+
+
+def test_files_that_a_method_puts_there_are_no_phases(folder: Path, parent: Parent) -> None:
+    for name in ("\x1b[31m" * 40, "zzz", "000003.unheard of"):
+        (folder / name).touch()
+        os.utime(folder / name, ns=(START_NS, START_NS))
+    check = Watch.start().check(told(*TRUE), folder)
+    assert check.verdict == "valid"
+    assert check.found.startswith(("load: ", "train: ", "validate: "))
+    (folder.parent / "empty").mkdir()
+    assert marks.read(folder.parent / "empty") is None
