@@ -40,8 +40,9 @@ def unpaused(grown: Mapping[PhaseName, Conditions | None]) -> list[Check]:
         checks = [_check("no pause", idle[name] > limits[name], found)]
     slept = [found.suspended_seconds for found in there.values() if found.suspended_seconds is not None]
     if slept:
-        found = f"the machine slept for {sum(slept):.2f} s (suspect above {SLEPT_SECONDS:g} s)"
-        checks.append(_check("awake", sum(slept) > SLEPT_SECONDS, found))
+        total = max(0.0, sum(slept))  # of two clocks read one after the other, so that none may be below none
+        found = f"the machine slept for {total:.2f} s (suspect above {SLEPT_SECONDS:g} s)"
+        checks.append(_check("awake", total > SLEPT_SECONDS, found))
     return checks
 
 
