@@ -1,6 +1,7 @@
 """Questions that need torch, asked before any work: do the methods import, are data and weights there."""
 
 import json
+import resource
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -134,6 +135,17 @@ def _attempt(problems: list[str], work: Callable[[], object]) -> None:
         work()
     except RequestError as error:
         problems.append(str(error))
+    except MemoryError as error:
+        what = "; ".join(getattr(error, "__notes__", ())) or "this check"
+        problems.append(
+            f"{what} takes more than the memory that was free when the check began{_limit()}; take smaller data or a "
+            "smaller model, or make memory free"
+        )
+
+
+def _limit() -> str:
+    soft, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    return "" if soft == resource.RLIM_INFINITY else f", {soft / 1e9:.1f} GB"
 
 
 def _request(folder: Path) -> Any:

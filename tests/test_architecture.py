@@ -21,6 +21,7 @@ LAYERS = (
         "bench.runner.guard",
         "bench.runner.preload",
         "bench.host_memory",
+        "bench.notices",
         "bench.hidden_gpus",
         "bench.out_of_memory",
     },

@@ -47,6 +47,8 @@ def _reached(source: DatasetSource, name: str) -> Any:
     datasets.disable_progress_bars()
     try:
         return datasets.load_dataset(source.hub_id, source.hub_config, revision=source.revision)
+    except MemoryError:
+        raise
     except Exception as error:  # the hub client raises from a dozen libraries; all mean: not reached
         raise DataError(
             f"dataset {source.name}: cannot be reached on the hub: tried {name} at revision {source.revision}: "

@@ -16,6 +16,7 @@ from bench.data.rows import Row
 from bench.data.synthetic import TASKS, generate
 from bench.datasheet import length_profiles, profile_dataset
 from bench.errors import DataError
+from bench.notices import doing
 from bench.sources import DatasetSource, fingerprint_of
 from bench.split_files import SPLITS, WHOLE
 from bench.study import DataSettings
@@ -78,6 +79,11 @@ def load(source: DatasetSource, settings: DataSettings) -> Dataset:
     Raises:
         DataError: it cannot be reached or a row breaks a rule; the message names the file and line.
     """
+    with doing(f"reading dataset {source.name}"):
+        return _load(source, settings)
+
+
+def _load(source: DatasetSource, settings: DataSettings) -> Dataset:
     rows, declared = _read(source)
     for split, found in rows.items():
         if not found:
@@ -115,12 +121,16 @@ def _read(source: DatasetSource) -> Read:
     if source.kind == "profile":
         return _read_profile(source), None
     if source.kind == "hub":
-        return read_hub(source)
+        with doing(f"reading dataset {source.name}: {source.hub_id} of the hub"):
+            return read_hub(source)
     if fingerprint_of(source) != source.fingerprint:
         raise DataError(f"dataset {source.name}: its files have changed since the run was planned; run it again")
     rows: dict[str, list[Row]] = {}
-    for split in source.files_of:
-        rows[split] = [row for path in source.files_of[split] for row in read_file(source, Path(path))]
+    for split, paths in source.files_of.items():
+        rows[split] = []
+        for path in paths:
+            with doing(f"reading dataset {source.name}: {path}"):
+                rows[split] += read_file(source, Path(path))
     return rows, _declared(source)
 
 

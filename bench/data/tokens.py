@@ -13,10 +13,12 @@ import platformdirs
 import tokenizers
 import transformers
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
-CACHE_VERSION = 2
+from bench.data.array_cache import keep, kept
+from bench.errors import printable
+from bench.notices import doing
+
+CACHE_VERSION = 3
 #: Settings of a loaded tokenizer that tell where its files lie; what they hold is in its definition.
 PLACES = {"name_or_path", "is_local", "local_files_only", "special_tokens_map_file"}
 
@@ -63,29 +65,16 @@ def tokenise(
         pairs: the second text of each pair; None for single texts.
 
     The result is cached under a hash of the texts, the length and all of the tokenizer that changes ids; a cache that
-    cannot be read or written costs time and nothing else.
+    is damaged, or cannot be read or written, costs time and nothing else.
     """
     path = cache_folder() / "tokens" / f"{_key(texts, tokenizer, max_length, alone, pairs)}.safetensors"
-    try:
-        kept = load_file(path)
-        return Tokens(kept["ids"], kept["offsets"], int(kept["truncated"][0]), kept.get("types"))
-    except (OSError, SafetensorError, KeyError):
-        pass
-    tokens = _tokenise(texts, tokenizer, max_length, alone, pairs)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
-        content: dict[str, NDArray[Any]] = {
-            "ids": tokens.ids,
-            "offsets": tokens.offsets,
-            "truncated": np.array([tokens.truncated]),
-        }
-        if tokens.types is not None:
-            content["types"] = tokens.types
-        save_file(content, aside)
-        aside.replace(path)
-    except (OSError, SafetensorError):
-        pass
+    if (found := kept(path)) is not None:
+        return Tokens(found["ids"], found["offsets"], int(found["truncated"][0]), found.get("types"))
+    name = printable(str(getattr(tokenizer, "name_or_path", "")), 300)
+    with doing(f"making tokens of {len(texts)} texts with the tokenizer of {name}"):
+        tokens = _tokenise(texts, tokenizer, max_length, alone, pairs)
+    types = {} if tokens.types is None else {"types": tokens.types}
+    keep(path, {"ids": tokens.ids, "offsets": tokens.offsets, "truncated": np.array([tokens.truncated]), **types})
     return tokens
 
 

@@ -23,6 +23,7 @@ class Ending:
         oom_killed: the kernel killed a process for want of memory meanwhile.
         disk_full: the run folder's disk has no room left.
         phase: that was running, as far as the worker said.
+        doing: what it had said last that it was doing; None where it said nothing.
         started: ``time.time()`` when the worker was asked for.
     """
 
@@ -32,6 +33,7 @@ class Ending:
     disk_full: bool
     phase: str
     started: float
+    doing: str | None = None
 
 
 def record_of(cell: Cell, paths: CellFolder, ending: Ending) -> Record:
@@ -44,6 +46,8 @@ def record_of(cell: Cell, paths: CellFolder, ending: Ending) -> Record:
     """
     log = _log(paths)
     status, kind, message = _verdict(cell, ending, log)
+    if ending.doing is not None:
+        message = f"{message}, while {ending.doing}"
     memory: Memory | None = None
     if status == "oom":
         memory = "host" if _killed_by_kernel(ending) else memory_that_ran_out(log)
