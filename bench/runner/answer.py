@@ -42,7 +42,7 @@ def _wait(job: Job, entry: str, folder: Path, seconds: float) -> None:
         if doing is not None and doing.seconds is not None and now - since >= doing.seconds:
             job.kill()
             raise RequestError(
-                f"{entry} was stopped after {doing.seconds:g} s of {doing.what}: it did not come to an end"
+                f"{entry} was stopped: {doing.what} must take at most {doing.seconds:g} s, and took more"
             )
         if now >= deadline:
             job.kill()
