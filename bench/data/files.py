@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-from bench.data.rows import Row, require_columns, row_of
+from bench.data.rows import Row, listed, names_of_indices, require_columns, row_of
 from bench.errors import DataError
 from bench.sources import DatasetSource
 
@@ -158,7 +158,7 @@ def _read_table(source: DatasetSource, path: Path, records: Iterator[tuple[int, 
         else:
             raise DataError(
                 f"dataset {source.name}: {place}: a row must have the {len(header)} fields of the header "
-                f"({', '.join(header)}), got {len(fields)}; {_way_out(path)}"
+                f"({listed(header)}), got {len(fields)}; {_way_out(path)}"
             )
 
 
@@ -174,7 +174,7 @@ def _read_parquet(source: DatasetSource, path: Path) -> Iterator[Row]:
 
     try:
         require_columns(source, pq.read_schema(path).names, str(path))
-        names = class_names(path, source.label_column)
+        names = names_of_indices(source, class_names(path, source.label_column))
         rows = pq.read_table(path, columns=list(source.columns)).to_pylist()
     except pa.ArrowException as error:
         raise DataError(f"dataset {source.name}: {path}: not valid Parquet: {error}") from None

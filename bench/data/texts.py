@@ -12,14 +12,14 @@ from bench.data import duplicates, labels, profile, splitting
 from bench.data.files import class_names, read_file
 from bench.data.hub import read_hub
 from bench.data.labels import Classes
-from bench.data.rows import Row
+from bench.data.rows import Row, names_of_indices
 from bench.data.synthetic import TASKS, generate
 from bench.datasheet import length_profiles, profile_dataset
 from bench.errors import DataError
 from bench.notices import doing
 from bench.sources import DatasetSource, fingerprint_of
 from bench.split_files import SPLITS, WHOLE
-from bench.study import DataSettings
+from bench.study import DataSettings, LabelValues
 
 Read = tuple[dict[str, list[Row]], tuple[str, ...] | None]
 """Rows by split, and the class names that the data declare, if they do."""
@@ -64,6 +64,7 @@ class Dataset:
         validation_carved: validation was taken from train.
         sha256: over every text and label.
         columns: of the two texts of a pair; None where texts are single.
+        label_values: what the labels of its files are.
     """
 
     labels: tuple[str, ...]
@@ -71,6 +72,7 @@ class Dataset:
     validation_carved: bool
     sha256: str
     columns: tuple[str, str] | None = None
+    label_values: LabelValues = "names"
 
 
 def load(source: DatasetSource, settings: DataSettings) -> Dataset:
@@ -107,6 +109,7 @@ def _load(source: DatasetSource, settings: DataSettings) -> Dataset:
         validation_carved=carved,
         sha256=_content_sha256(splits),
         columns=None if source.pair_column is None else (source.text_column, source.pair_column),
+        label_values=classes.values,
     )
 
 
@@ -157,11 +160,13 @@ def _declared(source: DatasetSource) -> tuple[str, ...] | None:
 
 def _classes(source: DatasetSource, rows: Mapping[str, Sequence[Row]], declared: Sequence[str] | None) -> Classes:
     every: Iterable[Row] = (row for split in rows.values() for row in split)
-    if source.labels is not None:
-        return labels.given(source.name, source.labels, "its definition", every)
-    if declared is not None:
-        return labels.given(source.name, declared, "its files", every)
-    return labels.inferred(source.name, rows["train"] if "train" in rows else rows[WHOLE])
+    if source.labels is None and declared is None:
+        return labels.inferred(source.name, rows["train"] if "train" in rows else rows[WHOLE], source.label_values)
+    if source.labels is None:  # what was an index in a file that declares names is a name by now
+        return labels.given(source.name, cast(Sequence[str], declared), "its files", every, preferred="names")
+    by_name = declared is None or names_of_indices(source, declared) is not None
+    preferred: LabelValues | None = None if declared is None else "names" if by_name else "indices"
+    return labels.given(source.name, source.labels, "its definition", every, source.label_values, preferred)
 
 
 def _checked(source: DatasetSource, split: str, rows: Sequence[Row], classes: Classes) -> Split:

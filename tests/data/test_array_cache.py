@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from bench.data import array_cache
 from bench.data.array_cache import keep, kept
 from bench.errors import RunFolderError
 from bench.notices import kept_in, notices_of
+from tests.support import environment
 
 ARRAYS = {"ids": np.arange(20, dtype=np.int32), "truncated": np.array([3]), "none": np.zeros(0, dtype=np.int8)}
 Told = Callable[[], list[str]]
@@ -141,3 +144,23 @@ def test_a_folder_that_is_gone_is_made_again(path: Path, told: Told) -> None:
 
 def test_nothing_is_left_beside_it(path: Path) -> None:
     assert [each.name for each in path.parent.iterdir()] == ["a.safetensors"]
+
+
+TWO = """
+import sys
+from pathlib import Path
+import numpy as np
+from bench.data.array_cache import keep, kept
+arrays = {"ids": np.arange(200_000, dtype=np.int32)}
+for _ in range(40):
+    keep(Path(sys.argv[1]), arrays)
+    found = kept(Path(sys.argv[1]))
+    assert found is not None and (found["ids"] == arrays["ids"]).all()
+"""
+
+
+def test_two_processes_may_write_and_read_one_file(tmp_path: Path) -> None:
+    start = [sys.executable, "-c", TWO, str(tmp_path / "cache" / "a.safetensors")]
+    processes = [subprocess.Popen(start, env=environment(), stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=100)[1] for process in processes]
+    assert ([process.returncode for process in processes], said) == ([0, 0], ["", ""])
