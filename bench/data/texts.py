@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from bench.data import duplicates, labels, profile, splitting
-from bench.data.files import class_names, read_file
+from bench.data.files import LONGEST_TEXT, class_names, read_file
 from bench.data.hub import read_hub
 from bench.data.labels import Classes
 from bench.data.rows import Row, names_of_indices
@@ -183,6 +183,10 @@ def _checked(source: DatasetSource, split: str, rows: Sequence[Row], classes: Cl
 def _text(source: DatasetSource, text: Any, place: str) -> str:
     if not isinstance(text, str):
         raise DataError(f"dataset {source.name}: {place}: text must be a string, got {text!r:.60}")
+    if len(text) > LONGEST_TEXT:
+        raise DataError(
+            f"dataset {source.name}: {place}: text must have at most {LONGEST_TEXT} characters, got {len(text)}"
+        )
     if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
         raise DataError(f"dataset {source.name}: {place}: text holds half a surrogate pair, which is not Unicode text")
     return text
