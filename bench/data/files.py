@@ -21,8 +21,10 @@ LONGEST_TEXT = 16 * 1024**2
 LONGEST_LINE_BYTES = 2 * LONGEST_TEXT
 #: Texts unpack to some five times their packed size, zeros to a thousand times; below so many bytes it is no matter.
 MOST_UNPACKED, UNPACKED_BYTES = 200, 256 * 1024**2
-#: Of a Parquet file: rows in memory at once, each of which may be as long as a text may be; and what a row takes.
-BATCH_ROWS, ROW_BYTES = 64, 64
+#: What a row or a line counts besides its bytes, since it takes time and memory even where it is empty.
+ROW_BYTES = 64
+#: Rows of a Parquet file in memory at once, each of which may be as long as a text may be.
+BATCH_ROWS = 64
 
 
 def read_file(source: DatasetSource, path: Path) -> Iterator[Row]:
@@ -80,7 +82,7 @@ def _lines(source: DatasetSource, path: Path, handle: IO[bytes]) -> Iterator[byt
     """
     limit, read = _unpacked_limit(path), 0
     while line := handle.readline(LONGEST_LINE_BYTES + 1):
-        read += len(line)
+        read += len(line) + ROW_BYTES
         if len(line) > LONGEST_LINE_BYTES:
             raise DataError(
                 f"dataset {source.name}: {path}: a line must have at most {LONGEST_LINE_BYTES} bytes; this one has more"
