@@ -214,6 +214,6 @@ def _require_unpacked(source: DatasetSource, path: Path, read: int, limit: int) 
     """
     if read > limit:
         raise DataError(
-            f"dataset {source.name}: {path}: must unpack to at most {limit / 1e6:.0f} MB, {MOST_UNPACKED} times its "
-            f"size or {UNPACKED_BYTES / 1e6:.0f} MB, as texts do; it unpacks to more"
+            f"dataset {source.name}: {path}: unpacks to more than {MOST_UNPACKED} times its size, as no texts do; it "
+            f"may unpack to {limit / 1e6:.0f} MB: give the texts in several files, or not packed"
         )

@@ -15,8 +15,9 @@ import transformers
 from numpy.typing import NDArray
 
 from bench.data.array_cache import keep, kept
-from bench.errors import printable
+from bench.errors import ModelError, printable
 from bench.notices import doing
+from bench.tokenizer_panic import panics_are_errors
 
 CACHE_VERSION = 3
 #: Settings of a loaded tokenizer that tell where its files lie; what they hold is in its definition.
@@ -71,11 +72,36 @@ def tokenise(
     if (found := kept(path)) is not None:
         return Tokens(found["ids"], found["offsets"], int(found["truncated"][0]), found.get("types"))
     name = printable(str(getattr(tokenizer, "name_or_path", "")), 300)
-    with doing(f"making tokens of {len(texts)} texts with the tokenizer of {name}"):
+    what = f"making tokens of {len(texts)} texts with the tokenizer of {name}"
+    with doing(what), panics_are_errors(what):
         tokens = _tokenise(texts, tokenizer, max_length, alone, pairs)
+    if len(tokens.lengths) and tokens.lengths.max() > max_length:
+        raise ModelError(
+            f"{what}: a text must have at most {max_length} tokens, got {tokens.lengths.max()}: the tokenizer's own "
+            "special tokens are more than that; set a larger data.max_length, or take another tokenizer"
+        )
     types = {} if tokens.types is None else {"types": tokens.types}
     keep(path, {"ids": tokens.ids, "offsets": tokens.offsets, "truncated": np.array([tokens.truncated]), **types})
     return tokens
+
+
+def require_known(tokens: Tokens, vocabulary: int, where: str) -> None:
+    """Whether a model has an embedding for every token.
+
+    Args:
+        tokens: of its texts.
+        vocabulary: tokens that it has embeddings for.
+        where: for messages.
+
+    Raises:
+        ModelError: it lacks one.
+    """
+    if tokens.ids.size and not 0 <= tokens.ids.min() <= tokens.ids.max() < vocabulary:
+        wrong = tokens.ids.max() if tokens.ids.max() >= vocabulary else tokens.ids.min()
+        raise ModelError(
+            f"{where}: its tokenizer makes token id {wrong}, and its embeddings have ids 0 to {vocabulary - 1}; take "
+            "the tokenizer that the model was trained with"
+        )
 
 
 def spans(text: str, tokenizer: Any, max_length: int, *, alone: bool = True) -> list[tuple[int, int]]:
