@@ -52,9 +52,9 @@ def fetch(source: ModelSource) -> Path | None:
         where, at = (folder, "") if source.hub_id is None else (source.hub_id, f" at revision {source.revision}")
         raise ModelError(f"model {source.name}: {where} has no *.safetensors{at}; pickled weights are never loaded")
     if source.weights == "pretrained":
-        _require_own_weights(source.name, folder)
         if source.sha256 is None:
             require_sound(source.name, folder)
+        _require_own_weights(source.name, folder)
     return folder
 
 

@@ -42,7 +42,7 @@ def tensor_names(name: str, path: Path) -> set[str]:
             return set(file.keys())
     except (SafetensorError, OSError) as error:
         raise ModelError(
-            f"model {name}: {path} cannot be loaded: it must be a whole safetensors file, and its header says otherwise: "
+            f"model {name}: {path} cannot be loaded: it must be a whole safetensors file, and is none: "
             f"{str(error)[:300]}; fetch it again"
         ) from None
 
