@@ -26,6 +26,8 @@ from bench.tokenizer_panic import panics_are_errors
 
 #: To build a model without weights; those of hundreds of layers take a few.
 BUILD_SECONDS = 600.0
+#: To make tokens of a few letters.
+TOKEN_SECONDS = 60.0
 
 
 def describe_methods(folder: Path, requested_at: float) -> None:
@@ -118,7 +120,7 @@ def _require_embeddings(cell: Cell, tokenizer: Any, vocabulary: int) -> None:
             "tokenizer"
         )
     known = [*tokenizer.get_vocab().values(), int(tokenizer.pad_token_id)]
-    with panics_are_errors(where):
+    with doing(f"making tokens with the tokenizer of {where}", TOKEN_SECONDS), panics_are_errors(where):
         around = tokenizer("a text", truncation=True, max_length=cell.data.max_length)["input_ids"]
     ids = np.array([*known, *around], dtype=np.int64)
     require_known(Tokens(ids.astype(np.int32), np.array([0, len(ids)]), 0), vocabulary, where)
