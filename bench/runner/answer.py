@@ -52,7 +52,7 @@ def _wait(job: Job, entry: str, folder: Path, seconds: float) -> None:
 def _without_answer(code: int | None, entry: str, folder: Path) -> str:
     log = folder / "stderr.txt"
     said = log.read_text(encoding="utf-8", errors="replace").strip()[-LOG_CHARACTERS:] if log.exists() else ""
-    hint = "; too little memory is the usual reason" if code == -signal.SIGKILL else ""
+    hint = "; too little memory is the usual reason" if code in (-signal.SIGKILL, -signal.SIGABRT) else ""
     return f"{entry} {ended(code)}{_while(doing_of(folder))}, without an answer{hint}" + (f":\n{said}" if said else "")
 
 

@@ -1,6 +1,5 @@
 """Whole runs over a cache that is damaged, in the way or used by two at once: they measure, and say what happened."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -46,18 +45,3 @@ def test_a_file_in_place_of_the_cache_is_said_once(study: Path, tmp_path: Path) 
     done = command("run", study, "--runs", "runs", cwd=tmp_path, TUNEBENCH_CACHE=str(tmp_path / "cache"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.replace("\n", " ").count("warning: the cache ") == 1
-
-
-def test_a_tokenizer_that_takes_too_long_is_named(study: Path, tiny_encoder: Path, tmp_path: Path) -> None:
-    model = tmp_path / "model"
-    model.mkdir()
-    for path in tiny_encoder.iterdir():
-        (model / path.name).write_bytes(path.read_bytes())
-    content = json.loads((model / "tokenizer.json").read_text())
-    content["normalizer"] = {"type": "Replace", "pattern": {"Regex": "."}, "content": "x" * 1_000_000}
-    (model / "tokenizer.json").write_text(json.dumps(content))
-    texts = small_study(model, tmp_path / "reviews", limits={"cell_timeout_seconds": 8, "cell_memory_bytes": 2 * 10**9})
-    done = command("run", write_study(tmp_path / "slow.toml", texts), "--runs", "runs", cwd=tmp_path)
-    assert done.returncode != 0
-    assert "tokenizer" in (done.stdout + done.stderr).replace("\n", " ")
-    assert str(model) in (done.stdout + done.stderr).replace("\n", "")
