@@ -13,6 +13,7 @@ from bench.study import DataSettings, Device, Frozen, Limits, PromptSettings, Tr
 #: Settings that came after the first release, with the value that stands for what was done before: it changes no id.
 ADDED: tuple[tuple[str, str, Any], ...] = (
     ("dataset", "pair_column", None),
+    ("dataset", "label_values", None),
     ("data", "test_fraction", 0.2),
     ("model", "bits", None),
     ("model", "architecture", None),

@@ -38,6 +38,13 @@ def limit_data(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
+def free_memory_bytes() -> int:
+    """What a process may take now without swapping, or a kill by the control group: a limit for ``limit_data``."""
+    available = psutil.virtual_memory().available
+    group = group_limit_bytes()
+    return available if group is None else min(available, group)
+
+
 def host_limit(memory_bytes: int | None, process: Path = PROCESS, groups: Path = CONTROL_GROUPS) -> HostLimit:
     """The lowest of a limit of data, that of the control group, and the machine's memory.
 

@@ -19,10 +19,15 @@ from bench import access
 from bench.checkpoint import packed_bits, refuse_adapter, require_bits
 from bench.errors import ModelError, UnsupportedError
 from bench.model_config import config_from, tiny
+from bench.notices import doing
 from bench.positions import position_ids, takes_position_ids
 from bench.sources import ModelSource, architecture, catalog_model, config_content
 from bench.study import ModelKind
+from bench.tokenizer_panic import panics_are_errors
+from bench.weight_files import require_sound
 
+#: Far above any published vocabulary; the library walks through all ids below the highest.
+MOST_TOKENS = 10**7
 #: What is fetched from the hub: no pickles, no code.
 HUB_COPIES = ("consolidated*", "original/*")  # the same weights once more, in another layout
 HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
@@ -47,6 +52,8 @@ def fetch(source: ModelSource) -> Path | None:
         where, at = (folder, "") if source.hub_id is None else (source.hub_id, f" at revision {source.revision}")
         raise ModelError(f"model {source.name}: {where} has no *.safetensors{at}; pickled weights are never loaded")
     if source.weights == "pretrained":
+        if source.sha256 is None:
+            require_sound(source.name, folder)
         _require_own_weights(source.name, folder)
     return folder
 
@@ -112,8 +119,12 @@ def load_tokenizer(source: ModelSource, folder: Path | None) -> Any:
 
 
 def _read_tokenizer(source: ModelSource, folder: Path) -> Any:
+    _require_tokenizer_class(source.name, folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
+        with panics_are_errors(f"model {source.name}: {folder}"), doing(f"loading the tokenizer in {folder}", 300):
+            tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
+    except (ModelError, MemoryError):
+        raise
     except Exception as error:  # whatever the tokenizers library makes of a broken file
         raise ModelError(f"model {source.name}: no tokenizer in {folder}: {type(error).__name__}: {error}") from error
     # Where no file holds a vocabulary, transformers makes a tokenizer that knows no word.
@@ -125,7 +136,22 @@ def _read_tokenizer(source: ModelSource, folder: Path) -> Any:
         tokenizer.pad_token = tokenizer.eos_token
     if tokenizer.pad_token_id is None:
         raise ModelError(f"model {source.name}: its tokenizer has neither a padding nor an end token; set pad_token")
+    highest = max(tokenizer.get_vocab().values(), default=0)
+    if highest >= MOST_TOKENS:
+        raise ModelError(f"model {source.name}: {folder}: token ids must be below {MOST_TOKENS}, got {highest}")
     return tokenizer
+
+
+def _require_tokenizer_class(name: str, folder: Path) -> None:
+    """Whether the class that the folder names is a tokenizer: transformers would load any class that it has.
+
+    Raises:
+        ModelError: it is something else.
+    """
+    for path in (folder / "tokenizer_config.json", folder / "config.json"):
+        named = config_content(name, path).get("tokenizer_class") if path.is_file() else None
+        if named is not None and "Tokenizer" not in str(named):
+            raise ModelError(f"model {name}: {path}: tokenizer_class must name a tokenizer, got {named!r:.60}")
 
 
 def load_config(source: ModelSource, folder: Path | None, num_labels: int) -> PretrainedConfig:
@@ -194,7 +220,9 @@ def build(
             attn_implementation=attention(factory, config, wanted_attention),
             trust_remote_code=False,
         )
-    except (ValueError, TypeError, LookupError, AttributeError, ZeroDivisionError) as error:  # of an absurd config.json
+    except (torch.OutOfMemoryError, MemoryError):
+        raise
+    except Exception as error:  # an absurd config.json makes transformers raise anything
         said = f"{type(error).__name__}: {str(error)[:300]}"
         raise UnsupportedError(f"{config.model_type} cannot be built as {kind}: {said}") from error
 

@@ -20,12 +20,13 @@ GPU_WORDS = (
     r"\bNVML_ERROR_MEMORY\b",
     r"\bNVMLError_Memory\b",
 )
-#: What is said where the host has nothing left: by PyTorch's allocator, the kernel, C++, Python and NumPy.
+#: What is said where the host has nothing left: by PyTorch's allocator, the kernel, C++, Rust, Python and NumPy.
 HOST_WORDS = (
     r"DefaultCPUAllocator",
     r"not enough memory",
     r"Cannot allocate memory",
     r"std::bad_alloc",
+    r"\bmemory allocation of \d+ bytes failed",
     r"MemoryError\b",
     r"\bCUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED\b",
 )

@@ -1,23 +1,33 @@
 """Questions that need torch, asked before any work: do the methods import, are data and weights there."""
 
 import json
+import resource
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from bench import registry
 from bench.cell import Cell
 from bench.data import texts
-from bench.errors import ModelError, RequestError, StudyError
+from bench.data.tokens import Tokens, require_known
+from bench.errors import ModelError, RequestError, StudyError, UnsupportedError
 from bench.measure.machine import device_for
 from bench.method import usable_positions
 from bench.model import build, fetch, load_config, load_tokenizer
+from bench.notices import doing
 from bench.reading import class_weights, prompt_of
 from bench.store import write_json
+from bench.tokenizer_panic import panics_are_errors
+
+#: To build a model without weights; those of hundreds of layers take a few.
+BUILD_SECONDS = 600.0
+#: To make tokens of a few letters.
+TOKEN_SECONDS = 60.0
 
 
 def describe_methods(folder: Path, requested_at: float) -> None:
@@ -82,20 +92,38 @@ def _check_model(cell: Cell) -> None:
     folder = fetch(cell.model)
     config = load_config(cell.model, folder, 2)  # first: whether the model can be used, where a plan says no too
     tokenizer = load_tokenizer(cell.model, folder)
-    if len(tokenizer) > config.vocab_size:
-        raise ModelError(
-            f"model {cell.model.name}: its tokenizer has {len(tokenizer)} tokens, more than the {config.vocab_size} of "
-            "its embeddings; take another tokenizer"
-        )
+    _require_embeddings(cell, tokenizer, config.vocab_size)
     if cell.model.bits in (4, 8):
         _check_quantization(cell)
-    with torch.device("meta"):
-        positions = usable_positions(build(config, cell.model.kind))
+    try:
+        with torch.device("meta"), doing(f"building the architecture of model {cell.model.name}", BUILD_SECONDS):
+            positions = usable_positions(build(config, cell.model.kind))
+    except UnsupportedError as error:
+        raise ModelError(f"model {cell.model.name}: {error}") from error
     if positions is not None and cell.data.max_length > positions:
         raise StudyError(
             f"data.max_length must be at most {positions}, the positions of model {cell.model.name}, "
             f"got {cell.data.max_length}"
         )
+
+
+def _require_embeddings(cell: Cell, tokenizer: Any, vocabulary: int) -> None:
+    """The model has an embedding for every token: ids may have gaps, and what is put around a text may be any.
+
+    Raises:
+        ModelError: it lacks one.
+    """
+    count, where = len(tokenizer), f"model {cell.model.name}"
+    if count > vocabulary:
+        raise ModelError(
+            f"{where}: its tokenizer has {count} tokens, more than the {vocabulary} of its embeddings; take another "
+            "tokenizer"
+        )
+    known = [*tokenizer.get_vocab().values(), int(tokenizer.pad_token_id)]
+    with doing(f"making tokens with the tokenizer of {where}", TOKEN_SECONDS), panics_are_errors(where):
+        around = tokenizer("a text", truncation=True, max_length=cell.data.max_length)["input_ids"]
+    ids = np.array([*known, *around], dtype=np.int64)
+    require_known(Tokens(ids.astype(np.int32), np.array([0, len(ids)]), 0), vocabulary, where)
 
 
 def _check_quantization(cell: Cell) -> None:
@@ -134,6 +162,17 @@ def _attempt(problems: list[str], work: Callable[[], object]) -> None:
         work()
     except RequestError as error:
         problems.append(str(error))
+    except MemoryError as error:
+        what = "; ".join(getattr(error, "__notes__", ())) or "this check"
+        problems.append(
+            f"{what} takes more than the memory that was free when the check began{_limit()}; take smaller data or a "
+            "smaller model, or make memory free"
+        )
+
+
+def _limit() -> str:
+    soft, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    return "" if soft == resource.RLIM_INFINITY else f", {soft / 1e9:.1f} GB"
 
 
 def _request(folder: Path) -> Any:

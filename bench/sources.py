@@ -18,7 +18,7 @@ from bench import split_files
 from bench.checkpoint import packed_bits, refuse_adapter, require_bits
 from bench.errors import DataError, ModelError, UnknownNameError
 from bench.split_files import WHOLE
-from bench.study import HUB_ID, DatasetEntry, Frozen, ModelEntry, ModelKind, Study
+from bench.study import HUB_ID, DatasetEntry, Frozen, LabelValues, ModelEntry, ModelKind, Study
 
 CATALOG_FOLDER = Path(__file__).parent / "catalog"
 
@@ -40,6 +40,7 @@ class DatasetSource(Frozen):
     pair_column: str | None = Field(None, description="column of the second text of a pair; null: single texts")
     label_column: str = "label"
     labels: tuple[str, ...] | None = None
+    label_values: LabelValues | None = Field(None, description="see DatasetEntry.label_values")
     fingerprint: str = Field(description="changes when the content does: a hash of the files, or the hub revision")
 
     @property
@@ -234,7 +235,7 @@ def _own_dataset(name: str, entry: DatasetEntry, base: Path) -> DatasetSource:
     text, pair = (entry.text, None) if isinstance(entry.text, str) else entry.text
     common = {
         "name": name, "label": name, "labels": entry.labels, "text_column": text, "pair_column": pair,
-        "label_column": entry.label,
+        "label_column": entry.label, "label_values": entry.label_values,
     }  # fmt: skip
     if entry.path is None:
         return DatasetSource(

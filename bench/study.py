@@ -88,6 +88,7 @@ def _distinct(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]
 Settings = Annotated[dict[str, Any], AfterValidator(_plain)]
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
 ModelKind = Literal["encoder", "causal"]
+LabelValues = Literal["names", "indices"]
 WeightsStorage = Literal["auto", "mixed", "true"]
 
 
@@ -254,6 +255,9 @@ class DatasetEntry(Frozen):
     label: str = Field("label", description="column that holds the label: one of labels, or its index")
     labels: tuple[str, ...] | None = Field(
         None, min_length=2, description="class names by index; absent: those that the files declare, or from train"
+    )
+    label_values: LabelValues | None = Field(
+        None, description="names: labels are class names; indices: places in labels, from 0; absent: as they tell"
     )
     max_length: int | None = Field(None, ge=4, description="longest sequence in tokens, in place of data.max_length")
 

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import torch
 from accelerate import init_empty_weights
-from safetensors import safe_open
 from torch import Tensor, nn
 from transformers import (
     AutoModelForCausalLM,
@@ -23,6 +22,7 @@ from bench.head import draw_head, take_head
 from bench.model import attention, build, pad_with
 from bench.quantization import INT8_OUTLIERS, allow_cpu_layout, compute_in, is_quantized, quantize_linear_layers
 from bench.sources import ModelSource
+from bench.weight_files import tensor_names
 
 
 def load_model(
@@ -100,7 +100,7 @@ def skeleton(
         pad_with(model, 0)  # a run takes the tokenizer's; counts and peaks are the same with any
     if source.kind == "encoder" and source.weights == "pretrained":
         if like is None:
-            like = _poolers_lacking(model, source.folder)
+            like = _poolers_lacking(source.name, model, source.folder)
         vars(model)["fresh_layers"] = tuple(like)
     return model
 
@@ -134,15 +134,14 @@ def _layers_of(parameters: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({name.rpartition(".")[0] for name in parameters}))
 
 
-def _poolers_lacking(model: nn.Module, folder: str | None) -> tuple[str, ...]:
+def _poolers_lacking(name: str, model: nn.Module, folder: str | None) -> tuple[str, ...]:
     """Layers of a pooler that no file of the folder holds; none where no file is at hand."""
     files = [] if folder is None else list(Path(folder).glob("*.safetensors"))
     if not files:
         return ()
     held: set[str] = set()
     for path in files:
-        with safe_open(path, "pt") as file:
-            held |= set(file.keys())
+        held |= tensor_names(name, path)
     prefix = f"{model.base_model_prefix}."
     names = [name for name, _ in model.named_parameters() if name.startswith(prefix) and "pooler" in name]
     return _layers_of(name for name in names if not {name, name.removeprefix(prefix)} & held)

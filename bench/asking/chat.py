@@ -11,11 +11,15 @@ from datetime import date
 from typing import Any
 
 from bench.errors import ModelError
+from bench.notices import doing
+from bench.time_limit import time_limit
 
 #: What templates that print the day are told it is (the one that Llama 3.1's falls back on): a prompt that changed
 #: overnight would give other figures for the same study.
 DAY = date(2024, 7, 26)
 DATE_PARTS = ("%d", "%m", "%b", "%B", "%y", "%Y", "%a", "%A", "%H", "%M", "%S")
+#: What rendering a few messages may take; it takes milliseconds.
+RENDER_SECONDS = 10.0
 TEXT, ANSWER = "SLOTTEXTX", "SLOTANSWERX"
 Message = dict[str, str]
 
@@ -119,10 +123,11 @@ def _render(
     tokenizer: Any, messages: list[Message], template: str | None, where: str, add_generation_prompt: bool = False
 ) -> str:
     try:
-        rendered = tokenizer.apply_chat_template(
-            messages, chat_template=_on_the_same_day(tokenizer.get_chat_template(template)), tokenize=False,
-            add_generation_prompt=add_generation_prompt,
-        )  # fmt: skip
+        with doing(f"{where}rendering its chat template", 4 * RENDER_SECONDS), time_limit(RENDER_SECONDS):
+            rendered = tokenizer.apply_chat_template(
+                messages, chat_template=_on_the_same_day(tokenizer.get_chat_template(template)), tokenize=False,
+                add_generation_prompt=add_generation_prompt,
+            )  # fmt: skip
     except Exception as error:  # a template raises whatever it likes
         raise ModelError(
             f"{where}the chat template must accept turns of user and assistant, got {type(error).__name__}: "

@@ -5,12 +5,12 @@ import csv
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
-from bench.data.rows import Row, require_columns, row_of
+from bench.data.rows import Row, listed, names_of_indices, require_columns, row_of
 from bench.errors import DataError
 from bench.sources import DatasetSource
 
@@ -21,6 +21,10 @@ LONGEST_TEXT = 16 * 1024**2
 LONGEST_LINE_BYTES = 2 * LONGEST_TEXT
 #: Texts unpack to some five times their packed size, zeros to a thousand times; below so many bytes it is no matter.
 MOST_UNPACKED, UNPACKED_BYTES = 200, 256 * 1024**2
+#: What a row or a line counts besides its bytes, since it takes time and memory even where it is empty.
+ROW_BYTES = 64
+#: Rows of a Parquet file in memory at once, each of which may be as long as a text may be.
+BATCH_ROWS = 64
 
 
 def read_file(source: DatasetSource, path: Path) -> Iterator[Row]:
@@ -76,17 +80,14 @@ def _lines(source: DatasetSource, path: Path, handle: IO[bytes]) -> Iterator[byt
 
     Spreadsheets put a byte order mark at the start, which is no part of the first line.
     """
-    packed, read = path.stat().st_size, 0
+    limit, read = _unpacked_limit(path), 0
     while line := handle.readline(LONGEST_LINE_BYTES + 1):
-        read += len(line)
+        read += len(line) + ROW_BYTES
         if len(line) > LONGEST_LINE_BYTES:
             raise DataError(
                 f"dataset {source.name}: {path}: a line must have at most {LONGEST_LINE_BYTES} bytes; this one has more"
             )
-        if read > max(UNPACKED_BYTES, MOST_UNPACKED * packed):
-            raise DataError(
-                f"dataset {source.name}: {path}: unpacks to more than {MOST_UNPACKED} times its size, as no texts do"
-            )
+        _require_unpacked(source, path, read, limit)
         yield line.removeprefix(codecs.BOM_UTF8)
 
 
@@ -158,7 +159,7 @@ def _read_table(source: DatasetSource, path: Path, records: Iterator[tuple[int, 
         else:
             raise DataError(
                 f"dataset {source.name}: {place}: a row must have the {len(header)} fields of the header "
-                f"({', '.join(header)}), got {len(fields)}; {_way_out(path)}"
+                f"({listed(header)}), got {len(fields)}; {_way_out(path)}"
             )
 
 
@@ -172,11 +173,47 @@ def _read_parquet(source: DatasetSource, path: Path) -> Iterator[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    limit, number = _unpacked_limit(path), 0
     try:
-        require_columns(source, pq.read_schema(path).names, str(path))
-        names = class_names(path, source.label_column)
-        rows = pq.read_table(path, columns=list(source.columns)).to_pylist()
+        with pq.ParquetFile(path) as file:
+            require_columns(source, file.schema_arrow.names, str(path))
+            read = _said_bytes(file.metadata, source.columns)
+            _require_unpacked(source, path, read, limit)
+            names, read = names_of_indices(source, class_names(path, source.label_column)), 0
+            for batch in file.iter_batches(BATCH_ROWS, columns=list(source.columns)):
+                # The sizes that the file states need not be true, and equal texts are stored once.
+                read += batch.nbytes + ROW_BYTES * len(batch)
+                _require_unpacked(source, path, read, limit)
+                for row in batch.to_pylist():
+                    number += 1
+                    yield row_of(source, row, f"{path}: row {number}", names)
+    except MemoryError:
+        raise
     except pa.ArrowException as error:
-        raise DataError(f"dataset {source.name}: {path}: not valid Parquet: {error}") from None
-    for number, row in enumerate(rows, start=1):
-        yield row_of(source, row, f"{path}: row {number}", names)
+        raise DataError(f"dataset {source.name}: {path}: not valid Parquet: {str(error)[:1000]}") from None
+
+
+def _said_bytes(metadata: Any, columns: Sequence[str]) -> int:
+    """How large the rows and the columns that are read become, as the file's own metadata states."""
+    schema = metadata.schema
+    places = [at for at in range(metadata.num_columns) if schema.column(at).path.partition(".")[0] in columns]
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    sizes = (int(group.column(at).total_uncompressed_size) for group in groups for at in places)
+    return sum(sizes) + ROW_BYTES * int(metadata.num_rows)
+
+
+def _unpacked_limit(path: Path) -> int:
+    return max(UNPACKED_BYTES, MOST_UNPACKED * path.stat().st_size)
+
+
+def _require_unpacked(source: DatasetSource, path: Path, read: int, limit: int) -> None:
+    """Whether a packed file unpacks to what texts do.
+
+    Raises:
+        DataError: it unpacks to more.
+    """
+    if read > limit:
+        raise DataError(
+            f"dataset {source.name}: {path}: unpacks to more than {MOST_UNPACKED} times its size, as no texts do; it "
+            f"may unpack to {limit / 1e6:.0f} MB: give the texts in several files, or not packed"
+        )

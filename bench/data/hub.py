@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import access
-from bench.data.rows import Row, require_columns, row_of
+from bench.data.rows import Row, names_of_indices, require_columns, row_of
 from bench.errors import DataError
 from bench.sources import DatasetSource
 from bench.split_files import SPLITS
@@ -27,7 +27,7 @@ def read_hub(source: DatasetSource) -> tuple[dict[str, list[Row]], tuple[str, ..
     rows = {}
     for split in (split for split in SPLITS if split in found):
         require_columns(source, found[split].column_names, f"{name} {split}")
-        names = _declared(source, found[split])
+        names = names_of_indices(source, _declared(source, found[split]))
         rows[split] = [
             row_of(source, row, f"{name} {split}: row {number}", names)
             for number, row in enumerate(found[split].select_columns(list(source.columns)), start=1)
@@ -47,6 +47,8 @@ def _reached(source: DatasetSource, name: str) -> Any:
     datasets.disable_progress_bars()
     try:
         return datasets.load_dataset(source.hub_id, source.hub_config, revision=source.revision)
+    except MemoryError:
+        raise
     except Exception as error:  # the hub client raises from a dozen libraries; all mean: not reached
         raise DataError(
             f"dataset {source.name}: cannot be reached on the hub: tried {name} at revision {source.revision}: "

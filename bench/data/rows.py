@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bench.errors import DataError
+from bench.errors import DataError, printable
 from bench.sources import DatasetSource
+
+#: Columns that a message lists, and characters of one.
+MOST_LISTED, LONGEST_LISTED = 50, 100
 
 
 class Row(NamedTuple):
@@ -30,18 +33,33 @@ def row_of(source: DatasetSource, found: Mapping[str, Any], place: str, names: S
         source: for the names of the columns.
         found: values by column.
         place: of the row, for messages.
-        names: class names that the file declares for the label column. An index becomes its name, since another file
-            may number the classes otherwise; where the study names the classes, indices are those of the study.
+        names: see ``names_of_indices``.
 
     Raises:
         DataError: a column is missing.
     """
     require_columns(source, list(found), place)
     label = found[source.label_column]
-    if names is not None and source.labels is None and type(label) is int and 0 <= label < len(names):
+    if names is not None and type(label) is int and 0 <= label < len(names):
         label = names[label]
     pair = None if source.pair_column is None else found[source.pair_column]
     return Row(found[source.text_column], label, place, pair)
+
+
+def names_of_indices(source: DatasetSource, declared: Sequence[str] | None) -> Sequence[str] | None:
+    """The names that take the place of the indices of one file; None where its indices stay.
+
+    Args:
+        source: of the dataset.
+        declared: class names that the file declares for the label column; None where it declares none.
+
+    An index becomes its name, since another file may number the classes otherwise. Where the study names classes of its
+    own, indices are those of the study; where it names the same ones in another order, they are the file's.
+    """
+    if declared is None or source.labels is None:
+        return declared
+    same = source.label_values is None and sorted(declared) == sorted(source.labels)
+    return declared if same else None
 
 
 def require_columns(source: DatasetSource, found: Sequence[str], place: str) -> None:
@@ -56,9 +74,15 @@ def require_columns(source: DatasetSource, found: Sequence[str], place: str) -> 
         if column in found:
             raise DataError(f"dataset {source.name}: {place}: column {column!r} stands there twice; name each once")
         raise DataError(
-            f"dataset {source.name}: {place}: no column {column!r}; it has {', '.join(map(str, found))}; "
+            f"dataset {source.name}: {place}: no column {column!r}; it has {listed(found)}; "
             f"set text and label in [datasets.{source.name}]{_separator_hint(found)}"
         )
+
+
+def listed(columns: Sequence[Any]) -> str:
+    """Names of columns for a message: the first ones of many, and each cut where it is long."""
+    shown = ", ".join(printable(str(column), LONGEST_LISTED) for column in columns[:MOST_LISTED])
+    return shown + (f" and {len(columns) - MOST_LISTED} more" if len(columns) > MOST_LISTED else "")
 
 
 def _separator_hint(found: Sequence[str]) -> str:

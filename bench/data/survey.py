@@ -18,6 +18,8 @@ def survey(dataset: Dataset) -> list[str]:
     """What there is to know of a dataset, a line each; texts are named by where they stand and not quoted."""
     found = duplicates.find(dataset.splits)
     lines = [f"classes: {len(dataset.labels)}: {_listed(dataset.labels, MOST_CLASSES)}"]
+    if dataset.label_values == "indices":
+        lines.append("labels are read as indices of these classes, from 0")
     if dataset.columns is not None:
         lines.append(f"pairs of {dataset.columns[0]} and {dataset.columns[1]}")
     for name, split in dataset.splits.items():

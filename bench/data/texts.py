@@ -9,16 +9,17 @@ from typing import Any, cast
 import numpy as np
 
 from bench.data import duplicates, labels, profile, splitting
-from bench.data.files import class_names, read_file
+from bench.data.files import LONGEST_TEXT, class_names, read_file
 from bench.data.hub import read_hub
 from bench.data.labels import Classes
-from bench.data.rows import Row
+from bench.data.rows import Row, names_of_indices
 from bench.data.synthetic import TASKS, generate
 from bench.datasheet import length_profiles, profile_dataset
 from bench.errors import DataError
+from bench.notices import doing
 from bench.sources import DatasetSource, fingerprint_of
 from bench.split_files import SPLITS, WHOLE
-from bench.study import DataSettings
+from bench.study import DataSettings, LabelValues
 
 Read = tuple[dict[str, list[Row]], tuple[str, ...] | None]
 """Rows by split, and the class names that the data declare, if they do."""
@@ -63,6 +64,7 @@ class Dataset:
         validation_carved: validation was taken from train.
         sha256: over every text and label.
         columns: of the two texts of a pair; None where texts are single.
+        label_values: what the labels of its files are.
     """
 
     labels: tuple[str, ...]
@@ -70,6 +72,7 @@ class Dataset:
     validation_carved: bool
     sha256: str
     columns: tuple[str, str] | None = None
+    label_values: LabelValues = "names"
 
 
 def load(source: DatasetSource, settings: DataSettings) -> Dataset:
@@ -78,6 +81,11 @@ def load(source: DatasetSource, settings: DataSettings) -> Dataset:
     Raises:
         DataError: it cannot be reached or a row breaks a rule; the message names the file and line.
     """
+    with doing(f"reading dataset {source.name}"):
+        return _load(source, settings)
+
+
+def _load(source: DatasetSource, settings: DataSettings) -> Dataset:
     rows, declared = _read(source)
     for split, found in rows.items():
         if not found:
@@ -101,6 +109,7 @@ def load(source: DatasetSource, settings: DataSettings) -> Dataset:
         validation_carved=carved,
         sha256=_content_sha256(splits),
         columns=None if source.pair_column is None else (source.text_column, source.pair_column),
+        label_values=classes.values,
     )
 
 
@@ -115,12 +124,16 @@ def _read(source: DatasetSource) -> Read:
     if source.kind == "profile":
         return _read_profile(source), None
     if source.kind == "hub":
-        return read_hub(source)
+        with doing(f"reading dataset {source.name}: {source.hub_id} of the hub"):
+            return read_hub(source)
     if fingerprint_of(source) != source.fingerprint:
         raise DataError(f"dataset {source.name}: its files have changed since the run was planned; run it again")
     rows: dict[str, list[Row]] = {}
-    for split in source.files_of:
-        rows[split] = [row for path in source.files_of[split] for row in read_file(source, Path(path))]
+    for split, paths in source.files_of.items():
+        rows[split] = []
+        for path in paths:
+            with doing(f"reading dataset {source.name}: {path}"):
+                rows[split] += read_file(source, Path(path))
     return rows, _declared(source)
 
 
@@ -147,11 +160,13 @@ def _declared(source: DatasetSource) -> tuple[str, ...] | None:
 
 def _classes(source: DatasetSource, rows: Mapping[str, Sequence[Row]], declared: Sequence[str] | None) -> Classes:
     every: Iterable[Row] = (row for split in rows.values() for row in split)
-    if source.labels is not None:
-        return labels.given(source.name, source.labels, "its definition", every)
-    if declared is not None:
-        return labels.given(source.name, declared, "its files", every)
-    return labels.inferred(source.name, rows["train"] if "train" in rows else rows[WHOLE])
+    if source.labels is None and declared is None:
+        return labels.inferred(source.name, rows["train"] if "train" in rows else rows[WHOLE], source.label_values)
+    if source.labels is None:  # what was an index in a file that declares names is a name by now
+        return labels.given(source.name, cast(Sequence[str], declared), "its files", every, preferred="names")
+    by_name = declared is None or names_of_indices(source, declared) is not None
+    preferred: LabelValues | None = None if declared is None else "names" if by_name else "indices"
+    return labels.given(source.name, source.labels, "its definition", every, source.label_values, preferred)
 
 
 def _checked(source: DatasetSource, split: str, rows: Sequence[Row], classes: Classes) -> Split:
@@ -168,6 +183,10 @@ def _checked(source: DatasetSource, split: str, rows: Sequence[Row], classes: Cl
 def _text(source: DatasetSource, text: Any, place: str) -> str:
     if not isinstance(text, str):
         raise DataError(f"dataset {source.name}: {place}: text must be a string, got {text!r:.60}")
+    if len(text) > LONGEST_TEXT:
+        raise DataError(
+            f"dataset {source.name}: {place}: text must have at most {LONGEST_TEXT} characters, got {len(text)}"
+        )
     if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
         raise DataError(f"dataset {source.name}: {place}: text holds half a surrogate pair, which is not Unicode text")
     return text

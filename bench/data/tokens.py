@@ -13,10 +13,13 @@ import platformdirs
 import tokenizers
 import transformers
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
-CACHE_VERSION = 2
+from bench.data.array_cache import keep, kept
+from bench.errors import ModelError, printable
+from bench.notices import doing
+from bench.tokenizer_panic import panics_are_errors
+
+CACHE_VERSION = 3
 #: Settings of a loaded tokenizer that tell where its files lie; what they hold is in its definition.
 PLACES = {"name_or_path", "is_local", "local_files_only", "special_tokens_map_file"}
 
@@ -63,30 +66,42 @@ def tokenise(
         pairs: the second text of each pair; None for single texts.
 
     The result is cached under a hash of the texts, the length and all of the tokenizer that changes ids; a cache that
-    cannot be read or written costs time and nothing else.
+    is damaged, or cannot be read or written, costs time and nothing else.
     """
     path = cache_folder() / "tokens" / f"{_key(texts, tokenizer, max_length, alone, pairs)}.safetensors"
-    try:
-        kept = load_file(path)
-        return Tokens(kept["ids"], kept["offsets"], int(kept["truncated"][0]), kept.get("types"))
-    except (OSError, SafetensorError, KeyError):
-        pass
-    tokens = _tokenise(texts, tokenizer, max_length, alone, pairs)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
-        content: dict[str, NDArray[Any]] = {
-            "ids": tokens.ids,
-            "offsets": tokens.offsets,
-            "truncated": np.array([tokens.truncated]),
-        }
-        if tokens.types is not None:
-            content["types"] = tokens.types
-        save_file(content, aside)
-        aside.replace(path)
-    except (OSError, SafetensorError):
-        pass
+    if (found := kept(path)) is not None:
+        return Tokens(found["ids"], found["offsets"], int(found["truncated"][0]), found.get("types"))
+    name = printable(str(getattr(tokenizer, "name_or_path", "")), 300)
+    what = f"making tokens of {len(texts)} texts with the tokenizer of {name}"
+    with doing(what), panics_are_errors(what):
+        tokens = _tokenise(texts, tokenizer, max_length, alone, pairs)
+    if len(tokens.lengths) and tokens.lengths.max() > max_length:
+        raise ModelError(
+            f"{what}: a text must have at most {max_length} tokens, got {tokens.lengths.max()}: the tokenizer's own "
+            "special tokens are more than that; set a larger data.max_length, or take another tokenizer"
+        )
+    types = {} if tokens.types is None else {"types": tokens.types}
+    keep(path, {"ids": tokens.ids, "offsets": tokens.offsets, "truncated": np.array([tokens.truncated]), **types})
     return tokens
+
+
+def require_known(tokens: Tokens, vocabulary: int, where: str) -> None:
+    """Whether a model has an embedding for every token.
+
+    Args:
+        tokens: of its texts.
+        vocabulary: tokens that it has embeddings for.
+        where: for messages.
+
+    Raises:
+        ModelError: it lacks one.
+    """
+    if tokens.ids.size and not 0 <= tokens.ids.min() <= tokens.ids.max() < vocabulary:
+        wrong = tokens.ids.max() if tokens.ids.max() >= vocabulary else tokens.ids.min()
+        raise ModelError(
+            f"{where}: its tokenizer makes token id {wrong}, and its embeddings have ids 0 to {vocabulary - 1}; take "
+            "the tokenizer that the model was trained with"
+        )
 
 
 def spans(text: str, tokenizer: Any, max_length: int, *, alone: bool = True) -> list[tuple[int, int]]:

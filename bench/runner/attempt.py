@@ -3,13 +3,14 @@
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bench.cell import Cell
 from bench.clocks import date_now, monotonic_seconds
 from bench.host_memory import oom_kills
 from bench.marks import Watch, with_check
+from bench.notices import DOING, doing_of, notices_of
 from bench.record import Record
 from bench.retry import as_of_study
 from bench.runner.executor import Job
@@ -33,6 +34,7 @@ class Attempts:
         self._reserve = reserve
         self._start = start
         self._watcher = watcher
+        self._told: set[str] = set()
 
     def measure(self, cell: Cell, as_run: Cell) -> Record:
         """Run a cell's worker to its end.
@@ -49,6 +51,7 @@ class Attempts:
         write_text(paths.replay, _replay_command(paths))
         watch = Watch.start()
         ending = self._work(as_run, paths)
+        self._tell(notices_of(paths.path))
         found = valid_record(paths.record)
         record = as_of_study(found or record_of(as_run, paths, ending), cell)
         record = with_check(record, watch.check(record, paths.marks))
@@ -59,6 +62,7 @@ class Attempts:
         if record != found:
             self.keep(record)
         paths.progress.unlink(missing_ok=True)
+        (paths.path / DOING).unlink(missing_ok=True)
         end_attempt(self._folder, cell.id)
         return record
 
@@ -69,6 +73,13 @@ class Attempts:
             RunFolderError: there is not even that.
         """
         self._reserve.write(self._folder.cell(record.cell_id).record, record.model_dump_json(indent=1) + "\n")
+
+    def _tell(self, lines: Iterable[str]) -> None:
+        """Pass on what a worker told, each line once a run: every cell of it may meet the same cache."""
+        for line in lines:
+            if line not in self._told:
+                self._told.add(line)
+                self._watcher.warned(line)
 
     def _work(self, cell: Cell, paths: CellFolder) -> Ending:
         """Start a worker and sleep until it has ended; one that runs past its limit is killed."""
@@ -93,6 +104,7 @@ class Attempts:
             oom_killed=kills is not None and killed_since is not None and killed_since > kills,
             disk_full=is_full(paths.path),
             phase=where[0] if where else phase,
+            doing=None if (doing := doing_of(paths.path)) is None else doing.what,
             started=started,
             started_at=started_at,
         )

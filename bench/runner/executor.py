@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from bench.clocks import monotonic_seconds
 from bench.errors import RequestError
 from bench.host_memory import limit_data
+from bench.notices import kept_in
 from bench.runner.guard import Guard, end_group
 from bench.runner.preload import MODULES, VARIABLE, Order, Progress
 
@@ -224,9 +225,10 @@ class InlineJob:
 
 
 def call(entry: str, folder: Path, requested_at: float) -> None:
-    """Call ``module:function`` with the folder."""
+    """Call ``module:function`` with the folder, in which what it tells its parent is kept."""
     module, _, function = entry.partition(":")
-    getattr(importlib.import_module(module), function)(folder, requested_at)
+    with kept_in(folder):
+        getattr(importlib.import_module(module), function)(folder, requested_at)
 
 
 def enter(entry: str, folder: str, requested_at: float, memory_bytes: int | None = None) -> None:

@@ -24,6 +24,7 @@ class Ending:
         phase: that was running, as far as the worker said.
         started: ``monotonic_seconds()`` when the worker was asked for.
         started_at: the date then.
+        doing: what it had said last that it was doing; None where it said nothing.
     """
 
     exit_code: int | None
@@ -33,6 +34,7 @@ class Ending:
     phase: str
     started: float
     started_at: str
+    doing: str | None = None
 
 
 def record_of(cell: Cell, paths: CellFolder, ending: Ending) -> Record:
@@ -45,6 +47,8 @@ def record_of(cell: Cell, paths: CellFolder, ending: Ending) -> Record:
     """
     log = _log(paths)
     status, kind, message = _verdict(cell, ending, log)
+    if ending.doing is not None:
+        message = f"{message}, while {ending.doing}"
     memory: Memory | None = None
     if status == "oom":
         memory = "host" if _killed_by_kernel(ending) else memory_that_ran_out(log)

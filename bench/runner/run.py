@@ -14,8 +14,11 @@ from bench.cell import Cell
 from bench.clocks import date_now
 from bench.errors import NewerSchemaError, PluginError, RequestError, RunFolderError, StoppedError, StudyError
 from bench.expand import EVERY_METHOD, check_sources, expand, filtered, needed_plugins
+from bench.host_memory import free_memory_bytes
+from bench.notices import notices_of
 from bench.record import SCHEMA_VERSION, Record
 from bench.retry import as_of_study, is_of, with_fitting
+from bench.runner.answer import answer_of
 from bench.runner.attempt import Attempts
 from bench.runner.executor import Executor, Job
 from bench.runner.recovery import Reserve, recover
@@ -196,16 +199,12 @@ class _Run:
         folder = self.folder.jobs / str(self._jobs)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "request.json", request)
-        job = self._start(entry, folder)
-        if not job.wait(PREFLIGHT_SECONDS):
-            job.kill()
-            raise RequestError(f"{entry} did not answer within {PREFLIGHT_SECONDS:.0f} s")
+        job = self._start(entry, folder, free_memory_bytes())
         try:
-            return json.loads((folder / "answer.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            log = folder / "stderr.txt"
-            said = log.read_text(encoding="utf-8", errors="replace").strip() if log.exists() else ""
-            raise RequestError(f"{entry} ended with code {job.exit_code} and no answer:\n{said[-2000:]}") from None
+            return answer_of(job, entry, folder, PREFLIGHT_SECONDS)
+        finally:
+            for line in notices_of(folder):
+                self.watcher.warned(line)
 
     def _start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> Job:
         if self._executor is None:

@@ -12,6 +12,7 @@ from bench import registry
 from bench.asking.prefix_cache import AskedModel
 from bench.data import duplicates, texts
 from bench.data.cautions import cautions
+from bench.data.tokens import require_known
 from bench.dropout import replace_dropout
 from bench.errors import ModelError
 from bench.measure import matmul, parameters
@@ -20,6 +21,7 @@ from bench.model import fetch, load_config, load_tokenizer, pad_with
 from bench.quantization import settle
 from bench.reading import Reading
 from bench.record import Data
+from bench.room import require_room
 from bench.train import enable_gradient_checkpointing, store_weights
 from bench.weights import load_model, skeleton
 from bench.worker import counting, samples
@@ -92,6 +94,9 @@ def _load(work: Work, method_class: type[Method]) -> tuple[Reading, PretrainedCo
     reading = Reading.of(cell, dataset, tokenizer, {"train", "validation", split} if method_class.trains else {split})
     reading.require_tokens()
     config = load_config(cell.model, folder, len(dataset.labels))
+    for tokens in reading.tokens.values():
+        require_known(tokens, config.vocab_size, f"model {cell.model.name}")
+    require_room(cell.model, config, work.dtype, work.device, cell.limits.cell_memory_bytes)
     work.memory.start()
     model = load_model(cell.model, folder, config, work.dtype, work.device, dataset.labels)
     if cell.model.kind == "encoder":

@@ -1,6 +1,7 @@
 """Which class a label means, alike in all splits, and what is said of one that means none."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bench.data.labels import alike
+from bench.data.survey import survey
 from bench.errors import DataError
 from tests.data.forms import everywhere, jsonl, laid, loaded, parquet, rows_of
 
@@ -51,12 +53,10 @@ class TestNumbers:
         with pytest.raises(DataError, match=rf"test\.csv: line 2: bad label '{label}'; wanted one of 10, 20, 30.5"):
             loaded(folder)
 
-    def test_given_names_that_are_numbers_are_names_and_no_indices(self, tmp_path: Path) -> None:
-        stars = {"labels": ["1", "2", "3"]}
-        dataset = loaded(everywhere(tmp_path / "a", "csv", csv_of("1", "3.0", "2")), stars)
+    def test_given_names_that_are_numbers_are_names(self, tmp_path: Path) -> None:
+        dataset = loaded(everywhere(tmp_path, "csv", csv_of("1", "3.0", "2")), {"labels": ["1", "2", "3"]})
         assert dataset.splits["test"].labels == [0, 2, 1]
-        with pytest.raises(DataError, match=r"line 2: bad label '0'; wanted one of 1, 2, 3, the labels of its defin"):
-            loaded(everywhere(tmp_path / "b", "csv", csv_of("0", "1", "2")), stars)
+        assert dataset.label_values == "names"
 
     def test_given_names_that_are_numbers_may_be_indexed_where_none_is_meant(self, tmp_path: Path) -> None:
         dataset = loaded(everywhere(tmp_path, "jsonl", jsonl([("a", 1), ("b", 0)])), {"labels": ["10", "20"]})
@@ -147,6 +147,121 @@ class TestNoLabel:
         train, test = jsonl([("a", 0), ("b", 1)]), jsonl([("a", -1)])
         with pytest.raises(DataError, match=r"line 1: bad label -1; .* -1 often marks texts whose labels are kept sec"):
             loaded(folder_of(tmp_path, train, test, "jsonl"))
+
+
+STARS = ["1", "2", "3", "4", "5"]
+
+
+def labelled(form: str, labels: Sequence[Any]) -> bytes | str:
+    rows = [(f"text {at}", label) for at, label in enumerate(labels)]
+    return {"jsonl": jsonl, "parquet": parquet}[form](rows) if form != "csv" else csv_of(*map(str, labels))
+
+
+class TestNamesOrIndices:
+    """Given names that can be taken for indices: one reading for all rows of all splits."""
+
+    @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+    @pytest.mark.parametrize(
+        ("names", "labels", "wanted", "values"),
+        [
+            (STARS, [0, 1, 2, 3, 4], [0, 1, 2, 3, 4], "indices"),
+            (STARS, [1, 2, 3, 4, 5], [0, 1, 2, 3, 4], "names"),
+            (STARS, [5, 1], [4, 0], "names"),
+            (STARS, [0, 4], [0, 4], "indices"),
+            (["neg", "pos", "1"], [0, 1, 2], [0, 1, 2], "indices"),
+            (["0", "1", "2"], [0, 2, 1], [0, 2, 1], "names"),
+            (["2", "1", "0"], [0, 1, 2], None, None),
+            (STARS, [1, 2, 3], None, None),
+            (["neg", "pos", "1"], [1, 1], None, None),
+            (["01", "02"], [0, 1], [0, 1], "indices"),
+        ],
+    )
+    def test_are_decided_once(
+        self, names: list[str], labels: list[int], wanted: list[int] | None, values: str, form: str, tmp_path: Path
+    ) -> None:
+        folder = everywhere(tmp_path, form, labelled(form, labels))
+        if wanted is None:
+            with pytest.raises(
+                DataError, match=r'both the name of class .* label_values = "names" or "indices" in \[da'
+            ):
+                loaded(folder, {"labels": names})
+            return
+        dataset = loaded(folder, {"labels": names})
+        assert dataset.splits["test"].labels == wanted
+        assert dataset.label_values == values
+
+    @pytest.mark.parametrize(("values", "wanted"), [("names", [0, 1, 2]), ("indices", [1, 2, 3])])
+    def test_are_what_the_study_says(self, values: str, wanted: list[int], tmp_path: Path) -> None:
+        folder = everywhere(tmp_path, "jsonl", labelled("jsonl", [1, 2, 3]))
+        dataset = loaded(folder, {"labels": STARS, "label_values": values})
+        assert dataset.splits["test"].labels == wanted
+
+    @pytest.mark.parametrize(("values", "bad"), [("names", 0), ("indices", 5)])
+    def test_what_the_study_says_holds_for_every_label(self, values: str, bad: int, tmp_path: Path) -> None:
+        folder = everywhere(tmp_path, "jsonl", labelled("jsonl", [1, 2, bad]))
+        with pytest.raises(DataError, match=f"line 3: bad label {bad}; wanted "):
+            loaded(folder, {"labels": STARS, "label_values": values})
+
+    @pytest.mark.parametrize(
+        ("names", "train", "test", "said"),
+        [
+            (STARS, [1, 5], [0, 1], r"the name 5 at .*train\.jsonl: line 2 and the index 0 at .*test\.jsonl: line 1;"),
+            (["neg", "pos"], ["neg", "pos"], [0, 1], r"the name 'neg' at .*train.* and the index 0 at .*test\.jsonl"),
+            (["neg", "pos"], [0, 1], ["neg", "pos"], r"the name 'neg' at .*test.* and the index 0 at .*train\.jsonl"),
+            (
+                ["neg", "pos"],
+                ["neg", 1],
+                [0, 1],
+                r"the name 'neg' at .*train.*line 1 and the index 1 at .*train.*line 2",
+            ),
+        ],
+    )
+    def test_mixed_are_refused(
+        self, names: list[str], train: list[Any], test: list[Any], said: str, tmp_path: Path
+    ) -> None:
+        folder = folder_of(tmp_path, labelled("jsonl", train), labelled("jsonl", test), "jsonl")
+        with pytest.raises(DataError, match=f"labels must be names in all rows or indices in all rows, got {said}"):
+            loaded(folder, {"labels": names})
+
+    @pytest.mark.parametrize("label", [True, "one", -1, 7, "1e0"])
+    def test_one_that_is_neither(self, label: Any, tmp_path: Path) -> None:
+        folder = everywhere(tmp_path, "jsonl", labelled("jsonl", [0, 1, label]))
+        with pytest.raises(DataError, match=rf"line 3: bad label {label!r}; wanted 0\.\.4 or one of 1, 2, 3, 4, 5"):
+            loaded(folder, {"labels": STARS})
+
+    def test_a_file_that_declares_names_tells_which(self, tmp_path: Path) -> None:
+        rows = [("a", 1), ("b", 2), ("c", 3)]
+        declared = everywhere(tmp_path / "a", "parquet", parquet(rows, STARS))
+        assert [loaded(declared).labels[label] for label in loaded(declared).splits["test"].labels] == ["2", "3", "4"]
+        other = everywhere(tmp_path / "b", "parquet", parquet(rows, ["a", "b", "c", "d", "e"]))
+        assert loaded(other, {"labels": STARS}).splits["test"].labels == [1, 2, 3]
+
+    def test_the_study_s_order_of_declared_names_swaps_none(self, tmp_path: Path) -> None:
+        folder = everywhere(tmp_path, "parquet", parquet([("a", 0), ("b", 1)], ["neg", "pos"]))
+        dataset = loaded(folder, {"labels": ["pos", "neg"]})
+        assert rows_of(dataset.splits["test"], dataset.labels) == [("a", "neg"), ("b", "pos")]
+
+    def test_without_given_names(self, tmp_path: Path) -> None:
+        folder = everywhere(tmp_path, "jsonl", labelled("jsonl", [1, 2, 3]))
+        with pytest.raises(
+            DataError, match=r'labels of train must be 0\.\.C-1 .* got 1, 2, 3; .* label_values = "names"'
+        ):
+            loaded(folder)
+        assert loaded(folder, {"label_values": "names"}).labels == ("1", "2", "3")
+        words = everywhere(tmp_path / "b", "jsonl", labelled("jsonl", ["a", "b"]))
+        with pytest.raises(DataError, match=r"labels of train must be 0\.\.C-1 with at least 2 classes, got a, b"):
+            loaded(words, {"label_values": "indices"})
+
+    def test_the_survey_says_which(self, tmp_path: Path) -> None:
+        folder = everywhere(tmp_path, "jsonl", labelled("jsonl", [0, 1, 2, 3, 4]))
+        assert "labels are read as indices of these classes, from 0" in survey(loaded(folder, {"labels": STARS}))
+
+    def test_messages_are_bounded(self, tmp_path: Path) -> None:
+        rows = [("a", "x" * 200_000), ("b", "y" * 200_000)]
+        folder = folder_of(tmp_path / "a", jsonl(rows), jsonl([("c", "z")]), "jsonl")
+        with pytest.raises(DataError) as caught:
+            loaded(folder)
+        assert len(str(caught.value)) < 2000
 
 
 class TestDeclared:

@@ -171,3 +171,18 @@ class TestTwoCopiesOfOneFolder:
         for name in ("one", "other"):
             tokenise(["not bad"], changed_copy(tiny_encoder, tmp_path / name), 8)
         assert len(list(cached_files())) == 1
+
+
+def test_flipped_bits_are_never_used_and_told(
+    tokenizer: CountingTokenizer, another: CountingTokenizer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = rows(tokenise(["the cast was bad"], tokenizer, 8))
+    (path,) = cached_files()
+    content = path.read_bytes()
+    ids = np.array(wanted[0], dtype=np.int32).tobytes()
+    assert ids in content
+    path.write_bytes(content.replace(ids, (np.array(wanted[0], dtype=np.int32) ^ 1).tobytes()))
+    assert rows(tokenise(["the cast was bad"], another, 8)) == wanted
+    assert another.calls == 1
+    assert "is not used, what it should hold is made anew: it is damaged" in capsys.readouterr().err
+    assert path.read_bytes() == content

@@ -1,0 +1,63 @@
+"""The files that hold a model's weights: sound, and inside of the model's folder."""
+
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from bench.errors import ModelError
+
+WEIGHTS = ("*.safetensors", "*.index.json")
+
+
+def require_sound(name: str, folder: Path) -> None:
+    """Look at the files of weights in a model's folder before anything is loaded.
+
+    Args:
+        name: of the model, for messages.
+        folder: of the model.
+
+    Raises:
+        ModelError: one is a link out of the folder, or its header does not describe its content.
+    """
+    for path in sorted(path for pattern in WEIGHTS for path in folder.glob(pattern)):
+        _refuse_outside(name, path)
+        if path.suffix == ".safetensors":
+            tensor_names(name, path)
+
+
+def tensor_names(name: str, path: Path) -> set[str]:
+    """Names of the tensors in a file of weights; none of them is read.
+
+    Args:
+        name: of the model, for messages.
+        path: of a safetensors file.
+
+    Raises:
+        ModelError: its header does not describe its content.
+    """
+    if not path.is_file():  # a device may have no end
+        raise ModelError(f"model {name}: {path} must be a file of weights, and is none; put the file there")
+    try:
+        with safe_open(path, "pt") as file:
+            return set(file.keys())
+    except (SafetensorError, OSError) as error:
+        raise ModelError(
+            f"model {name}: {path} cannot be loaded: it must be a whole safetensors file, and is none: "
+            f"{str(error)[:300]}; fetch it again"
+        ) from None
+
+
+def _refuse_outside(name: str, path: Path) -> None:
+    """Refuse a link out of the folder; in the hub's own cache, files are links to blobs beside the snapshots.
+
+    Raises:
+        ModelError: it is one.
+    """
+    if not path.is_symlink():
+        return
+    folder = path.parent.resolve()
+    inside = [folder, *([folder.parent.parent / "blobs"] if folder.parent.name == "snapshots" else [])]
+    if not any(path.resolve().is_relative_to(each) for each in inside):
+        raise ModelError(
+            f"model {name}: {path} must lie in the model's folder, and is a link out of it; put the file itself there"
+        )
