@@ -12,6 +12,7 @@ from bench.cell import Cell, MethodSource
 from bench.errors import PluginError, RequestError, StudyError
 from bench.expand import prompt_for, texts_for
 from bench.hidden_gpus import gpus_hidden
+from bench.message import message, shortened
 from bench.method import Method
 from bench.printable import printable
 from bench.sources import catalog, resolve_dataset, resolve_model
@@ -32,7 +33,9 @@ def show_methods(plugin_files: Sequence[Path], console: Console) -> bool:
             intact = False
             continue
         summary = (method.__doc__ or "").strip().splitlines()[0] if method.__doc__ else ""
-        console.print(f"[bold]{name}[/] ({plugin.origin}) {escape(method.label)}: {escape(summary)}")
+        console.print(
+            f"[bold]{name}[/] ({plugin.origin}) {escape(shortened(method.label))}: {escape(message(summary))}"
+        )
         _show_options(method, console)
     return intact
 
@@ -40,7 +43,8 @@ def show_methods(plugin_files: Sequence[Path], console: Console) -> bool:
 def _show_options(method: type[Method], console: Console) -> None:
     for option, field in method.options_class.model_fields.items():
         default = field.get_default(call_default_factory=True)
-        console.print(f"    {option} = {default!r}  {field.description or ''}", highlight=False, markup=False)
+        shown = shortened(repr(default))
+        console.print(f"    {option} = {shown}  {message(field.description or '')}", highlight=False, markup=False)
 
 
 def show_doctor(plugin_files: Sequence[Path], data_root: Path | None, console: Console) -> bool:
@@ -64,7 +68,7 @@ def show_doctor(plugin_files: Sequence[Path], data_root: Path | None, console: C
         "studies": ", ".join(shipped_studies()),
     }
     for name, text in lines.items():
-        console.print(f"{name}: {text}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"{name}: {message(text)}", highlight=False, markup=False, soft_wrap=True)
     sound = show_methods(plugin_files, console)
     study = Study(name="doctor", grid=(Grid(datasets=("x",), models=("x",)),))
     for name in catalog("models"):

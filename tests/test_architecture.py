@@ -14,6 +14,9 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {
         "bench",
+        "bench.redaction",
+        "bench.message",
+        "bench.json_text",
         "bench.errors",
         "bench.toml_file",
         "bench.palette",
@@ -95,7 +98,7 @@ LAYERS = (
 #: Public names of the package, imported when they are first asked for.
 PUBLIC = {"bench.report.frame"}
 REPORT_MAY_IMPORT = {
-    "errors", "palette", "printable", "cell", "study", "sources", "insight", "published", "record", "floors", "store",
+    "errors", "json_text", "message", "palette", "printable", "redaction", "cell", "study", "sources", "insight", "published", "record", "floors", "store",
     "report",
 }  # fmt: skip
 METHODS_MAY_IMPORT = {"torch", "transformers", "peft", "pydantic", "numpy", "sklearn"} | sys.stdlib_module_names

@@ -9,12 +9,11 @@ from typing import Any
 
 from bench.data.rows import Row
 from bench.errors import DataError
+from bench.message import listed
 
 #: Of infer; a column with more different values is no label.
 MOST_CLASSES = 1000
 NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
-#: Class names that a message lists.
-MOST_LISTED = 50
 
 Key = str | Decimal
 
@@ -45,7 +44,7 @@ class Classes:
         object.__setattr__(self, "_index", {self._key(name): index for index, name in enumerate(self.names)})
         if len(self._index) < len(self.names):
             raise DataError(
-                f"dataset {self.dataset}: class names must differ, got {', '.join(map(repr, self.names))} of "
+                f"dataset {self.dataset}: class names must differ, got {listed(list(map(repr, self.names)))} of "
                 f"{self.origin}; set labels in [datasets.{self.dataset}]"
             )
 
@@ -68,11 +67,10 @@ class Classes:
 
     def _wanted(self, name: str) -> str:
         indices = f"0..{len(self.names) - 1} or " if self.by_index else ""
-        more = f" and {len(self.names) - MOST_LISTED} more" if len(self.names) > MOST_LISTED else ""
-        wanted = f"{indices}one of {', '.join(self.names[:MOST_LISTED])}{more}, the labels of {self.origin}"
+        wanted = f"{indices}one of {listed(self.names)}, the labels of {self.origin}"
         near = [known for known in self.names if likeness(known) == likeness(name)]
         if near:
-            return f"{wanted}; {near[0]!r} differs by case, blanks or Unicode form alone: write both alike"
+            return f"{wanted}; {near[0]!r:.80} differs by case, blanks or Unicode form alone: write both alike"
         if name == "-1":
             return f"{wanted}; -1 often marks texts whose labels are kept secret: give a split that has labels"
         return wanted
@@ -88,7 +86,7 @@ def given(dataset: str, names: Sequence[str], origin: str, rows: Iterable[Row]) 
     """
     classes = Classes(dataset, tuple(spelled(dataset, name, origin) for name in names), origin, by_index=True)
     if len(names) < 2:
-        raise DataError(f"dataset {dataset}: there must be at least 2 classes, got {', '.join(names)} of {origin}")
+        raise DataError(f"dataset {dataset}: there must be at least 2 classes, got {listed(names)} of {origin}")
     if classes._numeric and any(_named(classes, row) for row in rows):
         return Classes(dataset, classes.names, origin, by_index=False)
     return classes
@@ -122,7 +120,7 @@ def _counted(dataset: str, spellings: Iterable[str]) -> tuple[str, ...]:
     indices = sorted(map(int, spellings))
     if indices != list(range(len(indices))) or len(indices) < 2:
         raise DataError(
-            f"dataset {dataset}: labels of train must be 0..C-1 with at least 2 classes, got {indices[:10]}; "
+            f"dataset {dataset}: labels of train must be 0..C-1 with at least 2 classes, got {listed(indices[:10])}; "
             f"or set labels in [datasets.{dataset}]"
         )
     return tuple(map(str, indices))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bench.errors import DataError
+from bench.message import listed
 from bench.sources import DatasetSource
 
 
@@ -56,7 +57,7 @@ def require_columns(source: DatasetSource, found: Sequence[str], place: str) -> 
         if column in found:
             raise DataError(f"dataset {source.name}: {place}: column {column!r} stands there twice; name each once")
         raise DataError(
-            f"dataset {source.name}: {place}: no column {column!r}; it has {', '.join(map(str, found))}; "
+            f"dataset {source.name}: {place}: no column {column!r}; it has {listed(found)}; "
             f"set text and label in [datasets.{source.name}]{_separator_hint(found)}"
         )
 

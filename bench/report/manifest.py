@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from bench.errors import NewerSchemaError, RunFolderError
+from bench.json_text import loads
 from bench.record import SCHEMA_VERSION
 from bench.store import read_text, refuse_newer, write_bytes
 from bench.study import Frozen
@@ -96,7 +97,7 @@ def read(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        content: Any = json.loads(read_text(path))
+        content: Any = loads(read_text(path))
         refuse_newer(content["schema_version"], path)
         manifest = Manifest.model_validate(content)
     except FileNotFoundError:

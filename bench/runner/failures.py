@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bench.cell import Cell
+from bench.message import message as told
 from bench.out_of_memory import Memory, memory_that_ran_out
 from bench.record import Failure, Record, Status
-from bench.store import CellFolder
+from bench.store import CellFolder, end_of
 
 #: The end of a log that a record keeps, and that in which the reason is looked for: a library's frames may follow it.
 LOG_CHARACTERS, SEARCHED_CHARACTERS = 1000, 10_000
@@ -42,7 +43,7 @@ def record_of(cell: Cell, paths: CellFolder, ending: Ending) -> Record:
         paths: where its log is.
         ending: of the worker.
     """
-    log = _log(paths)
+    log = end_of(paths.stderr, SEARCHED_CHARACTERS)
     status, kind, message = _verdict(cell, ending, log)
     memory: Memory | None = None
     if status == "oom":
@@ -52,7 +53,7 @@ def record_of(cell: Cell, paths: CellFolder, ending: Ending) -> Record:
         cell=cell,
         status=status,
         failure=Failure(
-            phase=ending.phase, type=kind, message=f"{message}\n{log[-LOG_CHARACTERS:]}".strip(), memory=memory
+            phase=ending.phase, type=kind, message=told(f"{message}\n{log[-LOG_CHARACTERS:]}".strip()), memory=memory
         ),
         started_at=datetime.fromtimestamp(ending.started, UTC).isoformat(timespec="seconds"),
         wall_seconds=time.time() - ending.started,
@@ -82,11 +83,3 @@ def _verdict(cell: Cell, ending: Ending, log: str) -> tuple[Status, str, str]:
 def _killed_by_kernel(ending: Ending) -> bool:
     """For want of the host's memory, the only one that the kernel minds."""
     return ending.exit_code == -9 and ending.oom_killed
-
-
-def _log(paths: CellFolder) -> str:
-    """The end of what the worker said."""
-    try:
-        return paths.stderr.read_text(encoding="utf-8", errors="replace").strip()[-SEARCHED_CHARACTERS:]
-    except OSError:
-        return ""

@@ -14,14 +14,16 @@ from bench import registry
 from bench.cell import Cell
 from bench.errors import NewerSchemaError, PluginError, RequestError, RunFolderError, StoppedError, StudyError
 from bench.expand import EVERY_METHOD, check_sources, expand, filtered, needed_plugins
+from bench.json_text import loads
 from bench.record import SCHEMA_VERSION, Record
+from bench.redaction import redacted_words
 from bench.retry import as_of_study, is_of, with_fitting
 from bench.runner.attempt import Attempts
 from bench.runner.executor import Executor, Job
 from bench.runner.recovery import Reserve, recover
 from bench.runner.smaller import Smaller
 from bench.runner.watcher import Watcher
-from bench.store import RunFolder, read_record, valid_record, write_json, write_text
+from bench.store import RunFolder, end_of, read_record, redacted_study, valid_record, write_json, write_text
 from bench.study import Study
 
 PREFLIGHT_SECONDS = 3600.0  # a first download of large weights happens here
@@ -111,7 +113,9 @@ class _Run:
             pending = [cell for cell in chosen if not _finished(latest[cell.id])]
             if pending:
                 pending = self._preflight(pending)
-            command = shlex.join(["tunebench", *sys.argv[1:]]) if pending else earlier.get("command", "")
+            command = (
+                shlex.join(["tunebench", *redacted_words(sys.argv[1:])]) if pending else earlier.get("command", "")
+            )
             self._write_run(cells, descriptions, command)
             self.watcher.started(pending, len(chosen) - len(pending))
             if pending:
@@ -201,11 +205,10 @@ class _Run:
             job.kill()
             raise RequestError(f"{entry} did not answer within {PREFLIGHT_SECONDS:.0f} s")
         try:
-            return json.loads((folder / "answer.json").read_text(encoding="utf-8"))
+            return loads((folder / "answer.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
-            log = folder / "stderr.txt"
-            said = log.read_text(encoding="utf-8", errors="replace").strip() if log.exists() else ""
-            raise RequestError(f"{entry} ended with code {job.exit_code} and no answer:\n{said[-2000:]}") from None
+            said = end_of(folder / "stderr.txt", 2000)
+            raise RequestError(f"{entry} ended with code {job.exit_code} and no answer:\n{said}") from None
 
     def _start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> Job:
         if self._executor is None:
@@ -215,7 +218,7 @@ class _Run:
     def _write_run(self, cells: Sequence[Cell], descriptions: Mapping[str, Any], command: str) -> None:
         content = {
             "schema_version": SCHEMA_VERSION,
-            "study": self.request.study.model_dump(mode="json"),
+            "study": redacted_study(self.request.study.model_dump(mode="json")),
             "command": command,
             "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "cell_ids": [cell.id for cell in cells],

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import RunFolderError
+from bench.json_text import loads
 from bench.record import SCHEMA_VERSION
 from bench.report.results import evidence_lines, portable, published_lines
 from bench.report.results.measured import Evidence, Measured
@@ -106,7 +107,7 @@ def _split(studies: Sequence[Mapping[str, Any]], cells: Sequence[Measured], wher
 def _studies(text: str, where: Path) -> list[dict[str, Any]]:
     """Each run as study.json tells of it."""
     try:
-        content = json.loads(text)
+        content = loads(text)
         refuse_newer(content["schema_version"], where)
         studies = content.get("runs", [content])
         listed = [ids for study in studies for ids in (study["cell_ids"], study.get("unread", []))]
