@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable
 
 from bench.redaction import redacted
 
-#: Characters of a whole message, of one value in it, and of a traceback; names that a message lists, and characters of one.
+#: Characters of a whole message, of one value in it, and of a traceback.
 LONGEST_MESSAGE, LONGEST_VALUE, LONGEST_TRACEBACK = 8000, 200, 100_000
+#: Names that a message lists, and characters of one.
 MOST_NAMES, LONGEST_NAME = 50, 100
 #: Of a longer text only the two ends are looked at for credentials.
 _LOOKED_AT = 100_000

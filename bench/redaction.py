@@ -7,6 +7,7 @@ environment.
 
 import os
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -48,8 +49,8 @@ _ALONE = {"password", "passwd", "passphrase", "passcode", "pwd", "pw", "secret",
           "accesstoken", "sastoken", "sessiontoken"}  # fmt: skip
 #: A ``key`` is secret by the word before it, ``tokens`` of a vocabulary are none.
 _PASSES = {"", "db", "user", "admin", "root", "smtp", "ftp", "proxy", "auth", "my", "login", "tracking"}
-_KEYS = {"api", "access", "secret", "private", "account", "auth", "encryption", "signing", "ssh", "subscription", "master",
-         "service", "license", "deploy", "client", "storage", "token", "aws", "wandb", "hf"}  # fmt: skip
+_KEYS = {"api", "access", "secret", "private", "account", "auth", "encryption", "signing", "ssh", "subscription",
+         "master", "service", "license", "deploy", "client", "storage", "token", "aws", "wandb", "hf"}  # fmt: skip
 _VOCABULARY = {"bos", "eos", "pad", "unk", "sep", "cls", "mask", "special", "image", "audio", "video", "start", "end",
                "first", "last", "next", "prev", "previous", "begin", "stop", "boundary", "boi", "eoi", "per", "each",
                "unexpected", "invalid", "added", "extra", "padding", "unknown", "new", "label", "of"}  # fmt: skip
@@ -100,15 +101,19 @@ def redacted_words(words: Sequence[str], secrets: Iterable[str] | None = None) -
     return found
 
 
+def redacted_command(command: str, secrets: Iterable[str] | None = None) -> str:
+    """A line of a shell, its words redacted; see ``redacted_words``."""
+    try:
+        return shlex.join(redacted_words(shlex.split(command), secrets))
+    except ValueError:  # written by hand, and no line of a shell
+        return redacted(command, secrets)
+
+
 def redacted_content(content: Any, secrets: Iterable[str] | None = None) -> Any:
     """Content of JSON with its texts redacted, and those beside a key that says that they are secret; keys stay."""
     if isinstance(content, dict):
-        return {
-            key: REDACTED
-            if isinstance(value, str) and value and says_secret(str(key))
-            else redacted_content(value, secrets)
-            for key, value in content.items()
-        }
+        named = {key for key, value in content.items() if value and isinstance(value, str) and says_secret(key)}
+        return {key: REDACTED if key in named else redacted_content(value, secrets) for key, value in content.items()}
     if isinstance(content, list | tuple):
         return [redacted_content(value, secrets) for value in content]
     return redacted(content, secrets) if isinstance(content, str) else content

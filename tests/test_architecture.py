@@ -27,7 +27,7 @@ LAYERS = (
         "bench.hidden_gpus",
         "bench.out_of_memory",
     },
-    {"bench.runner.server"},
+    {"bench.runner.server", "bench.runner.socket_folder"},
     {"bench.study"},
     {"bench.insight", "bench.published"},
     {"bench.data.synthetic", "bench.data.profile"},  # the catalog asks them for their versions and labels
@@ -98,8 +98,8 @@ LAYERS = (
 #: Public names of the package, imported when they are first asked for.
 PUBLIC = {"bench.report.frame"}
 REPORT_MAY_IMPORT = {
-    "errors", "json_text", "message", "palette", "printable", "redaction", "cell", "study", "sources", "insight", "published", "record", "floors", "store",
-    "report",
+    "errors", "json_text", "message", "palette", "printable", "redaction", "cell", "study", "sources", "insight",
+    "published", "record", "floors", "store", "report",
 }  # fmt: skip
 METHODS_MAY_IMPORT = {"torch", "transformers", "peft", "pydantic", "numpy", "sklearn"} | sys.stdlib_module_names
 METHOD_NAMES = re.compile(r"\b(full_ft|bitfit|lora|p_tuning|moe|zero_shot)\b")

@@ -16,7 +16,7 @@ from bench.errors import NewerSchemaError, PluginError, RequestError, RunFolderE
 from bench.expand import EVERY_METHOD, check_sources, expand, filtered, needed_plugins
 from bench.json_text import loads
 from bench.record import SCHEMA_VERSION, Record
-from bench.redaction import redacted_words
+from bench.redaction import redacted_command
 from bench.retry import as_of_study, is_of, with_fitting
 from bench.runner.attempt import Attempts
 from bench.runner.executor import Executor, Job
@@ -113,9 +113,7 @@ class _Run:
             pending = [cell for cell in chosen if not _finished(latest[cell.id])]
             if pending:
                 pending = self._preflight(pending)
-            command = (
-                shlex.join(["tunebench", *redacted_words(sys.argv[1:])]) if pending else earlier.get("command", "")
-            )
+            command = shlex.join(["tunebench", *sys.argv[1:]]) if pending else str(earlier.get("command", ""))
             self._write_run(cells, descriptions, command)
             self.watcher.started(pending, len(chosen) - len(pending))
             if pending:
@@ -219,7 +217,7 @@ class _Run:
         content = {
             "schema_version": SCHEMA_VERSION,
             "study": redacted_study(self.request.study.model_dump(mode="json")),
-            "command": command,
+            "command": redacted_command(command),
             "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "cell_ids": [cell.id for cell in cells],
             "methods": {
