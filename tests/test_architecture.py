@@ -38,7 +38,7 @@ LAYERS = (
     {"bench.record", "bench.floors"},
     {"bench.retry", "bench.runner.watcher"},
     {"bench.store"},
-    {"bench.runner.failures", "bench.runner.recovery"},
+    {"bench.publish", "bench.runner.failures", "bench.runner.recovery"},
     {"bench.measure.flops.closed_form"},  # a method says in closed form what it adds
     {"bench.method"},
     {"bench.registry"},
@@ -99,7 +99,7 @@ LAYERS = (
 PUBLIC = {"bench.report.frame"}
 REPORT_MAY_IMPORT = {
     "errors", "json_text", "message", "palette", "printable", "redaction", "cell", "study", "sources", "insight",
-    "published", "record", "floors", "store", "report",
+    "publish", "published", "record", "floors", "store", "report",
 }  # fmt: skip
 METHODS_MAY_IMPORT = {"torch", "transformers", "peft", "pydantic", "numpy", "sklearn"} | sys.stdlib_module_names
 METHOD_NAMES = re.compile(r"\b(full_ft|bitfit|lora|p_tuning|moe|zero_shot)\b")

@@ -15,6 +15,8 @@ from bench.report.results.published_lines import PUBLISHED
 from bench.report.results.run import Results, Run
 from bench.store import parse_record, read_text, refuse_newer, study_of
 
+#: Of files that another process may be drawing meanwhile.
+MOST_READINGS = 5
 RECORDS, STUDY, EVIDENCE = "records.jsonl", "study.json", "evidence.jsonl"
 NO_EVIDENCE = "an earlier report, which keeps no predictions"
 
@@ -56,10 +58,20 @@ def read(folder: Path) -> Results:
     Raises:
         RunFolderError: a file is missing, damaged or of a newer schema.
     """
-    contents = {name: _text(folder / name) for name in (RECORDS, STUDY)}
-    # Reports of before there was any have no evidence, and most have no rows that anybody published.
-    contents |= {name: _text(folder / name) for name in (EVIDENCE, PUBLISHED) if (folder / name).exists()}
-    return parse(contents, folder)
+    for _ in range(MOST_READINGS):
+        before = _draw_of(folder)
+        contents = {name: _text(folder / name) for name in (RECORDS, STUDY)}
+        # Reports of before there was any have no evidence, and most have no rows that anybody published.
+        contents |= {name: _text(folder / name) for name in (EVIDENCE, PUBLISHED) if (folder / name).exists()}
+        if _draw_of(folder) == before:
+            return parse(contents, folder)
+    raise RunFolderError(f"{folder} is drawn anew again and again while it is read; wait for that to end")
+
+
+def _draw_of(folder: Path) -> tuple[int, ...]:
+    """Tells one draw from the next: each puts another folder, or at least other files, into the place."""
+    places = (folder, folder / RECORDS, folder / STUDY)
+    return tuple(place.stat().st_ino for place in places if place.exists())
 
 
 def parse(contents: Mapping[str, str], folder: Path) -> Results:
