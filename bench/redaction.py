@@ -36,7 +36,7 @@ _HEADER = re.compile(
 )
 _BEARER = re.compile(r"\b((?i:bearer)\s{1,5})(?![a-z]+\b)[\w.~+/=-]{6,}")
 #: A name, what joins it with its value, and the value, in quotes or up to a blank.
-_VALUE = r"(?:\"[^\"\n]{0,2000}\"|'[^'\n]{0,2000}'|[^\s,;&\"'<>()\[\]{}`]+)"
+_VALUE = r"(?:\"(?:[^\"\\\n]|\\.){0,2000}\"|'(?:[^'\\\n]|\\.){0,2000}'|[^\s,;&\"'<>()\[\]{}`]+)"
 _NAMED = re.compile(
     rf"(?<![\w.-])(?P<name>-{{0,2}}[A-Za-z_][\w.-]{{0,80}})(?P<quote>['\"]?)(?P<join>\s{{0,3}}[=:]\s{{0,3}})(?P<value>{_VALUE})"
 )

@@ -13,6 +13,8 @@ from bench.message import listed
 
 #: Of infer; a column with more different values is no label.
 MOST_CLASSES = 1000
+#: Characters; every table, chart and record repeats a label.
+LONGEST_LABEL = 1000
 NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 Key = str | Decimal
@@ -130,12 +132,17 @@ def spelled(dataset: str, label: Any, place: str) -> str:
     """A label as text, without the blanks around it.
 
     Raises:
-        DataError: it is neither text nor a whole number, or nothing but blanks.
+        DataError: it is neither text nor a whole number, nothing but blanks, or as long as a text.
     """
     if isinstance(label, str | int):
         name = str(label).strip()
         if not name:
             raise DataError(f"dataset {dataset}: {place}: bad label {label!r:.60}; a label must not be empty")
+        if len(name) > LONGEST_LABEL:
+            raise DataError(
+                f"dataset {dataset}: {place}: bad label {label!r:.60}; a label must have at most {LONGEST_LABEL} "
+                f"characters, got {len(name)}; set text and label in [datasets.{dataset}]"
+            )
         if not name.isascii() and any("\ud800" <= char <= "\udfff" for char in name):
             raise DataError(f"dataset {dataset}: {place}: bad label {label!r:.60}; half a surrogate pair is no text")
         return name

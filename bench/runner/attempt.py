@@ -5,11 +5,14 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from bench.cell import Cell
+from bench.errors import RunFolderError
 from bench.host_memory import oom_kills
 from bench.record import Record
+from bench.redaction import redacted
 from bench.retry import as_of_study
 from bench.runner.executor import Job
 from bench.runner.failures import Ending, record_of
@@ -18,6 +21,8 @@ from bench.runner.watcher import Watcher
 from bench.store import CellFolder, RunFolder, read_progress, valid_record, write_json, write_text
 
 POLL_SECONDS = 0.5
+#: It takes a second to look through so much.
+LONGEST_LOG_BYTES = 4 * 1024**2
 
 Start = Callable[[str, Path, int | None], Job]
 """Begins a job: its entry, its folder, and the bytes of memory that it may have."""
@@ -47,6 +52,8 @@ class Attempts:
         write_json(paths.cell, as_run.model_dump(mode="json"))
         write_text(paths.replay, _replay_command(paths))
         ending = self._work(as_run, paths)
+        for log in (paths.stdout, paths.stderr):
+            redact(log)
         found = valid_record(paths.record)
         record = as_of_study(found or record_of(as_run, paths, ending), cell)
         if found is None:
@@ -92,6 +99,16 @@ class Attempts:
             phase=where[0] if where else phase,
             started=started,
         )
+
+
+def redact(log: Path) -> None:
+    """Take credentials out of a log, which a plugin or a library may have written there; a very long one stays."""
+    with suppress(RunFolderError, OSError):  # on a full disk; it is the record that counts
+        if log.is_symlink() or not log.is_file() or log.stat().st_size > LONGEST_LOG_BYTES:
+            return
+        said = log.read_bytes().decode("utf-8", "replace")
+        if (shown := redacted(said)) != said:
+            write_text(log, shown)
 
 
 def _replay_command(paths: CellFolder) -> str:
