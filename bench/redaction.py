@@ -35,12 +35,15 @@ _HEADER = re.compile(
     r"(?i:(authorization['\"]?\s{0,5}[:=]\s{0,5}['\"]?(?:(?:basic|bearer|digest|token)\s{1,5})?))[^\s'\",;]+"
 )
 _BEARER = re.compile(r"\b((?i:bearer)\s{1,5})(?![a-z]+\b)[\w.~+/=-]{6,}")
-#: A name, what joins it with its value, and the value, in quotes or up to a blank.
+#: A name that ends as those of secrets do, what joins it with its value, and the value, in quotes or up to a blank.
 _VALUE = r"(?:\"(?:[^\"\\\n]|\\.){0,2000}\"|'(?:[^'\\\n]|\\.){0,2000}'|[^\s,;&\"'<>()\[\]{}`]+)"
+_LAST = r"(?i:passw(?:or)?d|passphrase|passcode|pwd|pass|pw|secrets?|key|credentials?|token)"
 _NAMED = re.compile(
-    rf"(?<![\w.-])(?P<name>-{{0,2}}[A-Za-z_][\w.-]{{0,80}})(?P<quote>['\"]?)(?P<join>\s{{0,3}}[=:]\s{{0,3}})(?P<value>{_VALUE})"
+    rf"(?<![\w.-])(?P<name>-{{0,2}}(?:[A-Za-z_][\w.-]{{0,80}}?)?{_LAST})(?P<quote>['\"]?)(?P<join>\s{{0,3}}[=:]\s{{0,3}})(?P<value>{_VALUE})"
 )
-_OPTION = re.compile(rf"(?<!\S)(?P<name>--?[A-Za-z][\w-]{{0,80}})(?P<join>\s{{1,3}})(?P<value>(?!-){_VALUE})")
+_OPTION = re.compile(
+    rf"(?<!\S)(?P<name>--?(?:[A-Za-z][\w-]{{0,80}}?)?{_LAST})(?P<join>\s{{1,3}})(?P<value>(?!-){_VALUE})"
+)
 _QUERY = re.compile(r"(?P<begin>[?&;#])(?P<name>[\w.\[\]%~-]{1,80})=(?P<value>[^\s&;#\"'<>()]+)")
 
 #: Last words of a name whose value is a secret.
@@ -169,15 +172,21 @@ def _without_value(found: re.Match[str]) -> str:
     name, value = groups["name"], groups["value"]
     if not says_secret(name) or value.strip("'\"") in ("", "None", "null", "True", "False", "true", "false", "TOKEN"):
         return found[0]
-    if _is_prose(name, groups):
+    if _is_prose(found):
         return found[0]
     mark = value[0] if value[0] in "'\"" else ""
     return f"{name}{groups.get('quote') or ''}{groups['join']}{mark}{REDACTED}{mark}"
 
 
-def _is_prose(name: str, groups: dict[str, str]) -> bool:
-    """Whether a sentence speaks of a token: ``unexpected token: 'x'``; JSON has its name in quotes."""
-    return name.lower() in ("token", "pass", "pw") and ":" in groups["join"] and not groups.get("quote")
+def _is_prose(found: re.Match[str]) -> bool:
+    """Whether a sentence follows: ``unexpected token: 'x'``, ``data.password: unknown key``; in JSON names are quoted."""
+    groups = found.groupdict()
+    if ":" not in groups["join"] or groups.get("quote"):
+        return False
+    goes_on = re.match(r" [a-z]", found.string[found.end() : found.end() + 2])
+    return groups["name"].lower() in ("token", "pass", "pw") or bool(
+        goes_on and re.fullmatch("[a-z]+", groups["value"])
+    )
 
 
 def _without_parameter(found: re.Match[str]) -> str:

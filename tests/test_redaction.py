@@ -67,6 +67,7 @@ HARMLESS = [
     "repo/image:tag@sha256:abcdef mailto:someone@host.org someone@host.org",
     "file:///home/me@home/x sqlite:////tmp/me@home/x.db",
     "the bearer authentication of this; log in with `hf auth login` or set HF_TOKEN",
+    "study.toml: data.password: unknown key 'password'; key: must be at least 1",
     "keyboard=us monkey=banana secretary: Bob",
 ]
 

@@ -50,13 +50,11 @@ def secrets_of(uri: str) -> set[str]:
     """
     try:
         parts = urlsplit(uri)
-        told = [*parts.netloc.rpartition("@")[0].split(":"), parts.username, parts.password]
+        told = parts.netloc.rpartition("@")[0].split(":")
     except ValueError:
         return set()
-    told += [
-        value for pair in parts.query.split("&") for value in (pair.partition("=")[2], unquote(pair.partition("=")[2]))
-    ]
-    return {value for value in told if value and len(value) >= SHORTEST_SECRET}
+    told += [pair.partition("=")[2] for pair in parts.query.split("&")]
+    return {form for value in told if value for form in (value, unquote(value)) if len(form) >= SHORTEST_SECRET}
 
 
 def parse_target(text: str) -> Target:
