@@ -170,7 +170,7 @@ def _is_password(key: str, value: Any) -> bool:
 def _without_value(found: re.Match[str]) -> str:
     groups = found.groupdict()
     name, value = groups["name"], groups["value"]
-    if not says_secret(name) or value.strip("'\"") in ("", "None", "null", "True", "False", "true", "false", "TOKEN"):
+    if not says_secret(name) or value.strip("'\"") in ("", "None", "null", "True", "False", "true", "false"):
         return found[0]
     if _is_prose(found):
         return found[0]
@@ -179,7 +179,7 @@ def _without_value(found: re.Match[str]) -> str:
 
 
 def _is_prose(found: re.Match[str]) -> bool:
-    """Whether a sentence follows: ``unexpected token: 'x'``, ``data.password: unknown key``; in JSON names are quoted."""
+    """Whether a sentence follows, as in ``data.password: unknown key``; in JSON names are quoted."""
     groups = found.groupdict()
     if ":" not in groups["join"] or groups.get("quote"):
         return False
