@@ -109,9 +109,15 @@ def test_an_old_report_drawn(old_run: Path, tunebench: Main, tmp_path: Path) -> 
     assert holding(Path("again")) == []
 
 
-def test_an_old_run_folder_in_every_other_verb(old_run: Path, tunebench: Main) -> None:
-    for arguments in (["compare", old_run, old_run], ["compare", old_run, old_run, "--format", "json"]):
-        assert SECRET not in tunebench(*arguments)[1]
+@pytest.mark.parametrize("layout", ["table", "csv", "json"])
+def test_old_run_folders_compared(old_run: Path, layout: str, tunebench: Main, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    for path in (path for path in old_run.rglob("*") if path.is_file()):
+        write_files(other / path.relative_to(old_run).parent, {path.name: path.read_text().replace("host/x", "host/y")})
+    code, said = tunebench("compare", old_run, other, "--format", layout)
+    assert code == 0
+    assert "host/y" in said
+    assert SECRET not in said
 
 
 @pytest.mark.parametrize(

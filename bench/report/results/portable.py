@@ -42,6 +42,14 @@ def record(measured: Record) -> dict[str, Any]:
     return content
 
 
+def without_credentials(measured: Record) -> Record:
+    """The same record; the options of its method hold no credentials, as an older tunebench let them."""
+    method = measured.cell.method
+    options = {"given": redacted_content(method.given, ()), "options": redacted_content(method.options, ())}
+    cell = measured.cell.model_copy(update={"method": method.model_copy(update=options)})
+    return measured.model_copy(update={"cell": cell})
+
+
 def _fit(told: Any) -> Any:
     """Texts, by name or in a list, without credentials, of bounded length, absolute paths cut to their last names."""
     if isinstance(told, dict):
