@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from bench.redaction import HUB_TOKEN
 from bench.sources import catalog
 
 #: What every token of the hub looks like, also one that is no longer set here.
-_TOKEN = re.compile(r"hf_(?:(?:oauth|jwt)_[\w.~+/=-]+|[A-Za-z0-9]{10,})")
+_TOKEN = re.compile(HUB_TOKEN)
 _TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_OIDC_ID_TOKEN")
 #: Shorter values are no tokens, and to strike them out would leave no message.
 _SECRET_CHARACTERS_MIN = 8

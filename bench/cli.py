@@ -9,12 +9,25 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from bench import __version__, verbs
 
+#: Characters of what is said of wrong arguments, and of one line of any other message.
+LONGEST_REFUSAL, LONGEST_LINE = 2000, 4000
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Refuse arguments, which may be long or hold a password: it quotes them."""
+        from bench.errors import printable
+        from bench.message import message as fit
+
+        super().error(printable(fit(message, LONGEST_REFUSAL)))
+
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="tunebench",
         description="What it costs, and what it buys, to adapt a pretrained language model to text classification.",
     )
@@ -218,6 +231,7 @@ def _add_scale(verb: argparse.ArgumentParser) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     from bench.errors import RequestError, StoppedError, printable
+    from bench.message import shortened
 
     parsed = _parser().parse_args(arguments)
     if sys.stdin is None:  # closed by whoever started this; what draws charts takes its number for one of its own files
@@ -226,15 +240,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(parsed.act(parsed))
     except (RequestError, StoppedError) as error:
         for line in str(error).split("\n"):  # which may quote a file that comes from elsewhere
-            print(f"tunebench: {printable(line)}", file=sys.stderr)
+            print(f"tunebench: {shortened(printable(line), LONGEST_LINE)}", file=sys.stderr)
         return verbs.CELLS_FAILED if isinstance(error, StoppedError) else verbs.WRONG_REQUEST
     except OSError as error:
-        print(f"tunebench: {printable(str(error.filename or 'a file'))}: {error.strerror}", file=sys.stderr)
+        print(f"tunebench: {printable(_reason(error))}", file=sys.stderr)
         return verbs.WRONG_REQUEST
     except KeyboardInterrupt:
         kept = "; finished cells are kept, the same command goes on from here" if parsed.verb == "run" else ""
         print(f"tunebench: interrupted{kept}", file=sys.stderr)
         return verbs.INTERRUPTED
+
+
+def _reason(error: OSError) -> str:
+    """Which file, and what is wrong; some errors, as that of a socket's path, name no file and have no number."""
+    from bench.message import message
+
+    where = "" if error.filename is None else f"{error.filename}: "
+    return message(f"{where}{error.strerror or error or type(error).__name__}")
 
 
 if __name__ == "__main__":

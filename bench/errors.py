@@ -18,8 +18,10 @@ TunebenchError
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-#: Names that a message lists, and characters of one; there may be thousands, and each as long as a book.
-MOST_NAMES, LONGEST_NAME = 50, 100
+from bench.message import LONGEST_NAME, listed, message
+
+#: Names among which the nearest is looked for; a file may have a million.
+MOST_COMPARED = 2000
 
 
 def printable(text: str, limit: int | None = None) -> str:
@@ -34,7 +36,11 @@ def printable(text: str, limit: int | None = None) -> str:
 
 
 class TunebenchError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base of all errors raised on purpose; its words hold no credentials and are never endless."""
+
+    def __init__(self, *said: object) -> None:
+        """Say what is wrong, which may quote a file or an error that comes from elsewhere."""
+        super().__init__(*(message(each) if isinstance(each, str) else each for each in said))
 
 
 class RequestError(TunebenchError):
@@ -59,13 +65,11 @@ class UnknownNameError(RequestError):
         """
         self.name = name
         names = sorted(set(known))
-        near = get_close_matches(name[:LONGEST_NAME], names, n=1, cutoff=0.5)
+        near = get_close_matches(name[:LONGEST_NAME], names[:MOST_COMPARED], n=1, cutoff=0.5)
         parts = [f"unknown {what} {name!r:.{LONGEST_NAME}}"]
         if near:
             parts.append(f"did you mean {near[0]!r:.{LONGEST_NAME}}?")
-        listed = [printable(each, LONGEST_NAME) for each in names[:MOST_NAMES]]
-        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-        parts.append(f"known: {', '.join(listed) or 'none'}{more}")
+        parts.append(f"known: {printable(listed(names)) or 'none'}")
         if hint:
             parts.append(hint)
         super().__init__("; ".join(parts))

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
@@ -12,10 +13,11 @@ from bench.cell import Cell, MethodSource
 from bench.errors import PluginError, RequestError, StudyError
 from bench.expand import prompt_for, texts_for
 from bench.hidden_gpus import gpus_hidden
+from bench.message import message, shortened
 from bench.method import Method
 from bench.printable import printable
 from bench.sources import catalog, resolve_dataset, resolve_model
-from bench.study import Grid, Study, load_study, shipped_studies, study_base
+from bench.study import Grid, Study, explain, load_study, shipped_studies, study_base
 
 
 def show_methods(plugin_files: Sequence[Path], console: Console) -> bool:
@@ -32,7 +34,9 @@ def show_methods(plugin_files: Sequence[Path], console: Console) -> bool:
             intact = False
             continue
         summary = (method.__doc__ or "").strip().splitlines()[0] if method.__doc__ else ""
-        console.print(f"[bold]{name}[/] ({plugin.origin}) {escape(method.label)}: {escape(summary)}")
+        console.print(
+            f"[bold]{name}[/] ({plugin.origin}) {escape(shortened(method.label))}: {escape(message(summary))}"
+        )
         _show_options(method, console)
     return intact
 
@@ -40,7 +44,8 @@ def show_methods(plugin_files: Sequence[Path], console: Console) -> bool:
 def _show_options(method: type[Method], console: Console) -> None:
     for option, field in method.options_class.model_fields.items():
         default = field.get_default(call_default_factory=True)
-        console.print(f"    {option} = {default!r}  {field.description or ''}", highlight=False, markup=False)
+        shown = shortened(repr(default))
+        console.print(f"    {option} = {shown}  {message(field.description or '')}", highlight=False, markup=False)
 
 
 def show_doctor(plugin_files: Sequence[Path], data_root: Path | None, console: Console) -> bool:
@@ -64,9 +69,9 @@ def show_doctor(plugin_files: Sequence[Path], data_root: Path | None, console: C
         "studies": ", ".join(shipped_studies()),
     }
     for name, text in lines.items():
-        console.print(f"{name}: {text}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"{name}: {message(text)}", highlight=False, markup=False, soft_wrap=True)
     sound = show_methods(plugin_files, console)
-    study = Study(name="doctor", grid=(Grid(datasets=("x",), models=("x",)),))
+    study = _study_of("x", "x")
     for name in catalog("models"):
         try:
             model = resolve_model(name, study, Path())
@@ -141,7 +146,7 @@ def show_data(name: str, reference: str | None, data_root: Path | None, console:
     from bench.data import texts
     from bench.data.survey import survey
 
-    study, base = Study(name="doctor", grid=(Grid(datasets=(name,), models=("x",)),)), Path()
+    study, base = _study_of(name, "x"), Path()
     if reference is not None:
         study, base = load_study(reference), study_base(reference)
     source = resolve_dataset(name, study, data_root, base)
@@ -149,12 +154,24 @@ def show_data(name: str, reference: str | None, data_root: Path | None, console:
     loaded = texts.load(source, study.data_settings(grid, source.name))
     lines = [f"dataset {source.name}: {source.kind}, {source.fingerprint}", *survey(loaded)]
     for line in lines:
-        console.print(printable(line, console), highlight=False, markup=False, soft_wrap=True)
+        console.print(printable(message(line), console), highlight=False, markup=False, soft_wrap=True)
+
+
+def _study_of(dataset: str, model: str) -> Study:
+    """A study of one dataset and model, all else as it is by default.
+
+    Raises:
+        StudyError: one of them can be no name, e.g. because it is too long.
+    """
+    try:
+        return Study(name="doctor", grid=(Grid(datasets=(dataset,), models=(model,)),))
+    except ValidationError as error:
+        raise StudyError(explain(error, "doctor", Grid)) from None
 
 
 def cell_to_ask(model: str, dataset: str, reference: str | None, data_root: Path | None) -> Cell:
     """A cell of one model and dataset with the settings of a study, by the first grid that has the dataset."""
-    study = Study(name="doctor", grid=(Grid(datasets=(dataset,), models=(model,)),))
+    study = _study_of(dataset, model)
     base = Path()
     if reference is not None:
         study, base = load_study(reference), study_base(reference)

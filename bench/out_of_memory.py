@@ -3,6 +3,8 @@
 import re
 from typing import Literal
 
+from bench.message import said
+
 Memory = Literal["gpu", "host"]
 
 #: What libraries say when a device has no memory left: torch's allocators and the errors of a runtime that it passes
@@ -39,7 +41,7 @@ def memory_of_error(error: BaseException) -> Memory | None:
     PyTorch raises types of its own for its GPU allocator, and a RuntimeError for all others.
     """
     kinds = " ".join(kind.__name__ for kind in type(error).__mro__)
-    return memory_that_ran_out(f"{kinds}: {error}")
+    return memory_that_ran_out(f"{kinds}: {said(error)}")
 
 
 def memory_that_ran_out(text: str) -> Memory | None:

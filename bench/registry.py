@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from bench.cell import MethodSource
 from bench.errors import PluginError, UnknownNameError
+from bench.message import kind_of, said
 from bench.method import Method, Options
 from bench.study import ModelKind, explain
 
@@ -141,7 +142,7 @@ def load(name: str, path: Path) -> type[Method]:
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise PluginError(f"method {name}: {path} does not import: {type(error).__name__}: {error}") from error
+        raise PluginError(f"method {name}: {path} does not import: {kind_of(error)}: {said(error)}") from error
     classes = [
         value for value in vars(module).values()
         if inspect.isclass(value) and issubclass(value, Method) and f"{value.__module__}.".startswith(f"{module_name}.")

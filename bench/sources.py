@@ -17,6 +17,7 @@ from pydantic import Field
 from bench import split_files
 from bench.checkpoint import packed_bits, refuse_adapter, require_bits
 from bench.errors import DataError, ModelError, UnknownNameError
+from bench.json_text import loads
 from bench.split_files import WHOLE
 from bench.study import HUB_ID, DatasetEntry, Frozen, LabelValues, ModelEntry, ModelKind, Study
 
@@ -437,7 +438,7 @@ def config_content(name: str, config: Path) -> dict[str, Any]:
         ModelError: it cannot be read, or is no table.
     """
     try:
-        content = json.loads(config.read_text(encoding="utf-8"))
+        content = loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"model {name}: {config}: cannot be read: {type(error).__name__}: {error}") from None
     if not isinstance(content, dict):

@@ -14,12 +14,16 @@ from pydantic import ValidationError
 
 from bench.cell import Cell
 from bench.errors import NewerSchemaError, RunFolderError
+from bench.json_text import loads
 from bench.record import SCHEMA_VERSION, Record
+from bench.redaction import redacted_content
 from bench.study import Study, explain
 
 #: An id names a folder, and a run.json that comes from elsewhere must not lead out of the run folder.
 CELL_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,200}")
 
+#: Settings of a study that hold words for a model.
+WORDS = ("prompt", "prompts")
 #: Of a record; FLOPs of years on the fastest machines are fewer, and it fits into 64 bits.
 LARGEST_NUMBER = 9e18
 
@@ -85,7 +89,7 @@ class RunFolder:
             RunFolderError: not a run folder, or one of a newer schema.
         """
         try:
-            run = json.loads(read_text(self.run))
+            run = loads(read_text(self.run))
             version = run["schema_version"]
         except FileNotFoundError:
             raise RunFolderError(f"{self.path} is not a run folder: it has no {self.run.name}") from None
@@ -230,6 +234,18 @@ def read_text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def end_of(path: Path, characters: int) -> str:
+    """The end of a log, which may have no end; empty where there is none."""
+    if not path.is_file():  # a pipe would be waited for
+        return ""
+    try:
+        with path.open("rb") as handle:
+            handle.seek(max(0, handle.seek(0, os.SEEK_END) - 4 * characters))
+            return handle.read().decode("utf-8", "replace").strip()[-characters:]
+    except OSError:
+        return ""
+
+
 def read_cell(path: Path) -> Cell:
     """Read a cell.json.
 
@@ -237,7 +253,7 @@ def read_cell(path: Path) -> Cell:
         RunFolderError: missing, not valid, or of a newer schema.
     """
     try:
-        content = json.loads(read_text(path))
+        content = loads(read_text(path))
         refuse_newer(content.get("schema_version"), path)
         return Cell.model_validate(content)
     except FileNotFoundError:
@@ -288,7 +304,7 @@ def parse_record(text: str, where: str) -> Record:
         RunFolderError: not valid, or of a newer schema.
     """
     try:
-        content = json.loads(text)
+        content = loads(text)
         refuse_newer(content.get("schema_version"), where)
         _require_countable(content)
         record = Record.model_validate(content)
@@ -332,7 +348,7 @@ def study_of(run: Mapping[str, Any], where: object) -> dict[str, Any]:
     """The study that a run.json keeps: its name names a folder of reports, and may be anyone's.
 
     It holds every setting of its time. Those that came later are not added, so that an older report gives its own
-    study again.
+    study again. Credentials, which an older tunebench wrote as they were, are taken out.
 
     Raises:
         RunFolderError: it is none, or the file lacks what it must say.
@@ -341,9 +357,16 @@ def study_of(run: Mapping[str, Any], where: object) -> dict[str, Any]:
         if not isinstance(run.get(key), str):
             raise RunFolderError(f"{where} cannot be read: {key} must be text")
     try:
-        return Study.model_validate(run.get("study")).model_dump(mode="json", exclude_unset=True)
+        return Study.model_validate(redacted_study(run.get("study"), ())).model_dump(mode="json", exclude_unset=True)
     except ValidationError as error:
         raise RunFolderError(explain(error, f"{where}: study", Study)) from None
+
+
+def redacted_study(content: Any, secrets: Iterable[str] | None = None) -> Any:
+    """A study's settings without credentials; words for a model, which are part of what was measured, stay."""
+    if not isinstance(content, dict):
+        return content
+    return {key: value if key in WORDS else redacted_content(value, secrets) for key, value in content.items()}
 
 
 def refuse_newer(version: Any, where: object) -> None:

@@ -18,6 +18,8 @@ from pydantic import (
 )
 
 from bench.errors import StudyError, UnknownNameError, printable
+from bench.message import message
+from bench.redaction import holds_credentials, redacted, says_secret
 from bench.toml_file import read_toml
 
 STUDIES_FOLDER = Path(__file__).parent / "studies"
@@ -34,6 +36,8 @@ Revision = Annotated[
 
 #: Problems of a file that are told; a generated one may have thousands.
 MOST_PROBLEMS = 20
+#: Characters of one of them, and of a wrong value that are looked at.
+LONGEST_PROBLEM, MOST_READ = 2000, 10_000
 
 
 def _readable(text: str) -> str:
@@ -73,6 +77,14 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def _open(values: dict[str, Any]) -> dict[str, Any]:
+    if holds_credentials(values):
+        raise ValueError(
+            "values must hold no credentials, for records and reports show them; read these from the environment"
+        )
+    return values
+
+
 def _distinct(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     seen: set[frozenset[str]] = set()
     for first, second in pairs:
@@ -86,6 +98,8 @@ def _distinct(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]
 
 #: Settings that are validated later, by whoever defines them.
 Settings = Annotated[dict[str, Any], AfterValidator(_plain)]
+#: Those that stand in every record as they are, since they make the cell's id.
+OpenSettings = Annotated[dict[str, Any], AfterValidator(_plain), AfterValidator(_open)]
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
 ModelKind = Literal["encoder", "causal"]
 LabelValues = Literal["names", "indices"]
@@ -290,7 +304,7 @@ class ModelEntry(Frozen):
     )
     weights: Literal["pretrained", "random"] = Field("pretrained", description="random: the architecture alone, marked")
     base: str | None = Field(None, description="catalog name that this entry varies, e.g. with random weights")
-    architecture: Settings | None = Field(
+    architecture: OpenSettings | None = Field(
         None, description="content of a config.json, to plan a model of which nothing else is at hand"
     )
     attention: Literal["eager"] | None = Field(
@@ -334,7 +348,7 @@ class MethodEntry(Frozen):
 
     plugin: Slug | None = Field(None, description="the method's name; absent: the name of this entry")
     label: str | None = Field(None, max_length=80, description="name in tables; absent: the plugin's")
-    options: Settings = Field(default_factory=dict, description="options of the plugin")
+    options: OpenSettings = Field(default_factory=dict, description="options of the plugin")
     train: Settings = Field(default_factory=dict, description="train settings for this method alone")
 
 
@@ -354,7 +368,7 @@ class Grid(Frozen):
     data: Settings = Field(default_factory=dict, description="data settings for this grid alone")
     train: Settings = Field(default_factory=dict, description="train settings for this grid alone")
     prompt: Settings = Field(default_factory=dict, description="prompt settings for this grid alone")
-    options: dict[str, Settings] = Field(
+    options: dict[str, OpenSettings] = Field(
         default_factory=dict, description="options by method for this grid alone, over those of [methods]"
     )
 
@@ -482,8 +496,9 @@ def explain(error: ValidationError, where: str, schema: type[BaseModel]) -> str:
         elif problem["type"] == "missing":
             lines.append(f"{place} is required")
         else:
-            got = "" if isinstance(problem["input"], dict) else f", got {problem['input']!r:.80}"
-            lines.append(f"{place}{_rule(problem['msg'])}{got}")
+            untold = isinstance(problem["input"], dict) or any(map(says_secret, keys[-1:]))
+            got = "" if untold else f", got {redacted(repr(problem['input'])[:MOST_READ]):.80}"
+            lines.append(message(f"{place}{_rule(problem['msg'])}{got}", LONGEST_PROBLEM))
     return "\n".join(lines)
 
 

@@ -14,6 +14,9 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {
         "bench",
+        "bench.redaction",
+        "bench.message",
+        "bench.json_text",
         "bench.errors",
         "bench.clocks",
         "bench.toml_file",
@@ -29,7 +32,7 @@ LAYERS = (
         "bench.hidden_gpus",
         "bench.out_of_memory",
     },
-    {"bench.runner.server"},
+    {"bench.runner.server", "bench.runner.socket_folder"},
     {"bench.study"},
     {"bench.insight", "bench.published"},
     {"bench.data.synthetic", "bench.data.profile"},  # the catalog asks them for their versions and labels
@@ -41,7 +44,7 @@ LAYERS = (
     {"bench.retry", "bench.runner.watcher"},
     {"bench.store"},
     {"bench.marks"},
-    {"bench.runner.failures", "bench.runner.recovery"},
+    {"bench.publish", "bench.runner.failures", "bench.runner.recovery"},
     {"bench.measure.flops.closed_form"},  # a method says in closed form what it adds
     {"bench.method"},
     {"bench.registry"},
@@ -102,8 +105,8 @@ LAYERS = (
 #: Public names of the package, imported when they are first asked for.
 PUBLIC = {"bench.report.frame"}
 REPORT_MAY_IMPORT = {
-    "errors", "palette", "printable", "cell", "study", "sources", "insight", "published", "record", "floors", "store",
-    "report",
+    "errors", "json_text", "message", "palette", "printable", "redaction", "cell", "study", "sources", "insight",
+    "publish", "published", "record", "floors", "store", "report",
 }  # fmt: skip
 METHODS_MAY_IMPORT = {"torch", "transformers", "peft", "pydantic", "numpy", "sklearn"} | sys.stdlib_module_names
 METHOD_NAMES = re.compile(r"\b(full_ft|bitfit|lora|p_tuning|moe|zero_shot)\b")

@@ -9,13 +9,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from bench.audit.compare import VERDICTS, Check
 from bench.audit.findings import KINDS
 from bench.audit.result import Audit, summary
-from bench.errors import RunFolderError
 from bench.printable import one_line
+from bench.publish import publish
 from bench.published.quantities import TITLES
 from bench.report.tables import csv_text
 from bench.report.tables.render import MARKDOWN, paragraph
 from bench.report.tables.table import DASH
-from bench.store import write_text
 
 HEADERS = (
     "Table", "Dataset", "Model", "Method", "Quantity", "Unit", "Published", "Computed", "Difference", "Measured",
@@ -118,16 +117,10 @@ def to_html(audit: Audit) -> str:
 
 
 def write(audit: Audit, folder: Path) -> list[Path]:
-    """Write audit.md, audit.csv and audit.html into a folder, made where missing; return their paths.
+    """Write audit.md, audit.csv and audit.html into a folder, all or none; return their paths.
 
     Raises:
         RunFolderError: a file cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunFolderError(f"{folder} cannot be written: {error.strerror}") from None
     contents = {"audit.md": to_markdown(audit), "audit.csv": to_csv(audit), "audit.html": to_html(audit)}
-    for name, text in contents.items():
-        write_text(folder / name, text)
-    return [folder / name for name in contents]
+    return publish(folder, {name: text.encode() for name, text in contents.items()})

@@ -4,7 +4,6 @@ import json
 import math
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from bench.check.finding import Result, failed, not_run
 from bench.clocks import monotonic_seconds
 from bench.errors import PluginError, RequestError, UnknownNameError
 from bench.runner.executor import Executor, Job
+from bench.runner.socket_folder import temporary_folder
 from bench.store import write_json
 
 ENTRY = "bench.check.entry:run"
@@ -110,7 +110,7 @@ def chosen(methods: Sequence[str]) -> list[registry.Plugin]:
 
 def _check(plugin: registry.Plugin, executor: Executor, timeout_seconds: float) -> Report:
     started = monotonic_seconds()
-    with tempfile.TemporaryDirectory(prefix="tunebench-check-") as name:
+    with temporary_folder("tunebench-check-") as name:
         folder = Path(name)
         write_json(folder / REQUEST, asdict(plugin) | {"path": str(plugin.path)})
         job = executor.start(ENTRY, folder)

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Literal
 
+from bench.message import message
 from bench.study import Frozen
 
 Verdict = Literal["pass", "fail", "not applicable", "not run"]
@@ -49,7 +50,7 @@ def passed(found: str) -> Finding:
 
 def failed(found: str, advice: str, traceback: str | None = None) -> Finding:
     """The method breaks the contract; the advice says what to do."""
-    return Finding(verdict="fail", found=found, advice=advice, traceback=traceback)
+    return Finding(verdict="fail", found=message(found), advice=message(advice), traceback=traceback)
 
 
 def not_applicable(found: str) -> Finding:

@@ -1,6 +1,5 @@
 """The checks in their order, and one method put through them."""
 
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from bench.check.process_state import kept_settings
 from bench.check.specimen import Specimen, specimens
 from bench.check.subject import Subject
 from bench.errors import RequestError
+from bench.message import kind_of, said, traceback_of
 from bench.method import Method
 
 #: Names of checks that others stand on.
@@ -134,6 +134,6 @@ def _guarded(question: Callable[..., Finding], *arguments: object) -> Finding:
         try:
             return question(*arguments)
         except (Exception, SystemExit) as error:
-            said = str(error) if isinstance(error, RequestError) else f"{type(error).__name__}: {error}"
+            found = said(error) if isinstance(error, RequestError) else f"{kind_of(error)}: {said(error)}"
             advice = "mend it; --traceback shows where it was raised"
-            return failed(said, advice, traceback.format_exc())
+            return failed(found, advice, traceback_of(error))

@@ -10,6 +10,7 @@ from bench.compare.changes import Change
 from bench.compare.couples import Couple, Coupling, Single, couple
 from bench.compare.side import Side
 from bench.compare.verdicts import QUIET, Move, Rules, judge
+from bench.message import message
 from bench.record import Record
 from bench.report.analysis.names import NOT_A_SETTING, apart, flat, labels
 
@@ -144,7 +145,7 @@ def _of_couple(one: Couple) -> Outcome:
 def _why(records: Sequence[Record]) -> str:
     """The first failure, with its phase."""
     failures = [record.failure for record in records if record.failure]
-    return f"{failures[0].phase}: {failures[0].type}: {failures[0].message}" if failures else ""
+    return message(f"{failures[0].phase}: {failures[0].type}: {failures[0].message}") if failures else ""
 
 
 def _of_single(one: Single, rules: Rules) -> Outcome:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from bench.errors import RunFolderError
 from bench.printable import one_line
 from bench.record import Record
-from bench.report.results import archive
+from bench.report.results import archive, portable
 from bench.report.results.evidence import predictions_of
 from bench.report.results.measured import Evidence, Measured
 from bench.store import RunFolder, read_record, study_of
@@ -63,7 +63,7 @@ def _load(path: Path) -> Side:
         folders = {cell_id: run.cell(cell_id) for cell_id in cell_ids}
         read = {cell_id: read_record(folder.record) for cell_id, folder in folders.items()}
         measured = tuple(
-            Measured(record, Evidence(predictions_of(record, folders[cell_id])))
+            Measured(portable.without_credentials(record), Evidence(predictions_of(record, folders[cell_id])))
             for cell_id, record in read.items()
             if record is not None
         )

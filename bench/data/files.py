@@ -3,15 +3,16 @@
 import codecs
 import csv
 import gzip
-import json
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
-from bench.data.rows import Row, listed, names_of_indices, require_columns, row_of
+from bench.data.rows import Row, names_of_indices, require_columns, row_of
 from bench.errors import DataError
+from bench.json_text import loads
+from bench.message import listed
 from bench.sources import DatasetSource
 
 #: A text of a csv may be so long; Python's own limit is 128 KiB.
@@ -64,7 +65,7 @@ def class_names(path: Path, column: str) -> tuple[str, ...] | None:
 
     try:
         metadata = pq.read_schema(path).metadata or {}
-        feature = json.loads(metadata[b"huggingface"])["info"]["features"][column]
+        feature = loads(metadata[b"huggingface"])["info"]["features"][column]
         names = feature["names"] if feature["_type"] == "ClassLabel" else None
     except pa.ArrowException as error:
         raise DataError(f"{path}: not valid Parquet: {error}") from None
@@ -97,7 +98,7 @@ def _read_jsonl(source: DatasetSource, path: Path, lines: Iterator[bytes]) -> It
         if not line.strip():
             continue
         try:
-            row = json.loads(line.decode("utf-8"))
+            row = loads(line.decode("utf-8"))
         except UnicodeDecodeError:
             raise DataError(f"dataset {source.name}: {place}: not UTF-8 text") from None
         except (ValueError, RecursionError) as error:

@@ -2,21 +2,22 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from bench.data.rows import Row
-from bench.errors import DataError, printable
+from bench.errors import DataError
+from bench.message import listed
 from bench.study import LabelValues
 
 #: Of infer; a column with more different values is no label.
 MOST_CLASSES = 1000
+#: Characters; every table, chart and record repeats a label.
+LONGEST_LABEL = 1000
 NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
 WHOLE = re.compile(r"[+-]?[0-9]{1,30}")
-#: Class names that a message lists, and characters of one.
-MOST_LISTED, LONGEST_LISTED = 50, 100
 
 KINDS: tuple[LabelValues, LabelValues] = ("names", "indices")
 
@@ -51,7 +52,7 @@ class Classes:
         object.__setattr__(self, "_index", {self._key(name): index for index, name in enumerate(self.names)})
         if len(self._index) < len(self.names):
             raise DataError(
-                f"dataset {self.dataset}: class names must differ, got {listed(self.names, repr)} of "
+                f"dataset {self.dataset}: class names must differ, got {listed(list(map(repr, self.names)))} of "
                 f"{self.origin}; set labels in [datasets.{self.dataset}]"
             )
 
@@ -204,22 +205,21 @@ def _counted(dataset: str, spellings: Collection[str]) -> tuple[str, ...]:
     return tuple(map(str, indices))
 
 
-def listed(names: Sequence[str], spell: Callable[[str], str] = str) -> str:
-    """Names for a message, each cut where it is long, and the first ones of many."""
-    shown = [spell(printable(name, LONGEST_LISTED)) for name in names[:MOST_LISTED]]
-    return ", ".join(shown) + (f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else "")
-
-
 def spelled(dataset: str, label: Any, place: str) -> str:
     """A label as text, without the blanks around it.
 
     Raises:
-        DataError: it is neither text nor a whole number, or nothing but blanks.
+        DataError: it is neither text nor a whole number, nothing but blanks, or as long as a text.
     """
     if isinstance(label, str | int):
         name = str(label).strip()
         if not name:
             raise DataError(f"dataset {dataset}: {place}: bad label {label!r:.60}; a label must not be empty")
+        if len(name) > LONGEST_LABEL:
+            raise DataError(
+                f"dataset {dataset}: {place}: bad label {label!r:.60}; a label must have at most {LONGEST_LABEL} "
+                f"characters, got {len(name)}; set text and label in [datasets.{dataset}]"
+            )
         if not name.isascii() and any("\ud800" <= char <= "\udfff" for char in name):
             raise DataError(f"dataset {dataset}: {place}: bad label {label!r:.60}; half a surrogate pair is no text")
         return name

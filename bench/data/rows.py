@@ -3,11 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bench.errors import DataError, printable
+from bench.errors import DataError
+from bench.message import listed
 from bench.sources import DatasetSource
-
-#: Columns that a message lists, and characters of one.
-MOST_LISTED, LONGEST_LISTED = 50, 100
 
 
 class Row(NamedTuple):
@@ -77,12 +75,6 @@ def require_columns(source: DatasetSource, found: Sequence[str], place: str) -> 
             f"dataset {source.name}: {place}: no column {column!r}; it has {listed(found)}; "
             f"set text and label in [datasets.{source.name}]{_separator_hint(found)}"
         )
-
-
-def listed(columns: Sequence[Any]) -> str:
-    """Names of columns for a message: the first ones of many, and each cut where it is long."""
-    shown = ", ".join(printable(str(column), LONGEST_LISTED) for column in columns[:MOST_LISTED])
-    return shown + (f" and {len(columns) - MOST_LISTED} more" if len(columns) > MOST_LISTED else "")
 
 
 def _separator_hint(found: Sequence[str]) -> str:

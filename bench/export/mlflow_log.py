@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 from bench.errors import RequestError, printable
 from bench.export.logged import LoggedCell, cells
-from bench.export.target import without_secrets
+from bench.export.target import secrets_of, without_secrets
+from bench.message import said
+from bench.redaction import environment_secrets, redacted
 from bench.report.results.run import Results
 
 #: Read when mlflow is imported: it tells its makers nothing, prints no links and no progress.
@@ -59,7 +61,8 @@ def _client(uri: str) -> Any:
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     import mlflow
 
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    for name in ("mlflow", "urllib3"):  # the latter quotes the address of each request that it sends again
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     except _failures() as error:
@@ -78,8 +81,9 @@ def _failures() -> tuple[type[Exception], ...]:
 
 
 def _said(uri: str, error: Exception) -> str:
-    said = printable(f"mlflow={without_secrets(uri)}: {without_secrets(str(error))}", LONGEST_MESSAGE)
-    return f"{said}; the records are kept, and tunebench report RUN --log logs them later"
+    told = redacted(without_secrets(said(error)), [*secrets_of(uri), *environment_secrets()])
+    shown = printable(f"mlflow={without_secrets(uri)}: {told}", LONGEST_MESSAGE)
+    return f"{shown}; the records are kept, and tunebench report RUN --log logs them later"
 
 
 def _experiment(client: Any, name: str) -> str:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from rich.console import Console
 
@@ -16,6 +16,8 @@ from bench.report.results.run import Results
 Kind = Literal["tensorboard", "mlflow"]
 POSSIBLE = "possible are tensorboard=DIR and mlflow=URI"
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+#: Characters; to strike out what is shorter would leave no message.
+SHORTEST_SECRET = 3
 SCHEMES = ("http", "https", "file", *DATABASES, "databricks")
 
 
@@ -39,6 +41,20 @@ class Target:
 def without_secrets(text: str) -> str:
     """Text whose URIs have lost user, password and query."""
     return re.sub(r"(//[^\s'\"?]*)\?[^\s'\")]*", r"\1", re.sub(r"(^|=|//)[^/\s=]*@", r"\1", text))
+
+
+def secrets_of(uri: str) -> set[str]:
+    """What of a URI may be secret: user, password and the values of its query, as they stand there and spelled out.
+
+    A client's messages quote parts of an address that no longer look like one.
+    """
+    try:
+        parts = urlsplit(uri)
+        told = parts.netloc.rpartition("@")[0].split(":")
+    except ValueError:
+        return set()
+    told += [pair.partition("=")[2] for pair in parts.query.split("&")]
+    return {form for value in told if value for form in (value, unquote(value)) if len(form) >= SHORTEST_SECRET}
 
 
 def parse_target(text: str) -> Target:

@@ -5,7 +5,10 @@ from contextlib import suppress
 
 from rich.console import Console
 
+from bench.message import message
 from bench.printable import printable
+
+LONGEST_WARNING = 2000
 
 
 class PatientConsole(Console):
@@ -19,4 +22,6 @@ class PatientConsole(Console):
 
 def warn_on(console: Console) -> Callable[[str], None]:
     """What prints a warning."""
-    return lambda text: console.print(printable(f"warning: {text}", console), highlight=False, soft_wrap=True)
+    return lambda text: console.print(
+        printable(f"warning: {message(text, LONGEST_WARNING)}", console), highlight=False, soft_wrap=True
+    )

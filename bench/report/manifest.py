@@ -11,8 +11,10 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from bench.errors import NewerSchemaError, RunFolderError
+from bench.json_text import loads
+from bench.publish import publish
 from bench.record import SCHEMA_VERSION
-from bench.store import read_text, refuse_newer, write_bytes
+from bench.store import read_text, refuse_newer
 from bench.study import Frozen
 
 MANIFEST = "report.json"
@@ -33,9 +35,9 @@ class Manifest(Frozen):
 
 
 def write(files: Mapping[str, bytes], records_sha256: str, formats: Sequence[str], folder: Path) -> list[Path]:
-    """Write a report's files and its manifest, and delete what an earlier draw left that is not drawn any more.
+    """Write a report's files and its manifest, all or none, in place of what an earlier draw left; see ``publish``.
 
-    Only a file that is still as that draw wrote it is deleted.
+    Of what is not drawn any more only a file that is still as that draw wrote it is deleted.
 
     Args:
         files: by their names in the folder.
@@ -49,15 +51,6 @@ def write(files: Mapping[str, bytes], records_sha256: str, formats: Sequence[str
     Raises:
         RunFolderError: a file cannot be written, or a newer tunebench drew what is there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    before, home = _earlier(folder), folder.resolve()
-    for name, content in files.items():
-        path = folder / name
-        if not path.parent.resolve().is_relative_to(home):
-            raise RunFolderError(f"{path.parent} is a link that leads out of the report; put a folder in its place")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, content)
-    _delete({name: digest for name, digest in before.items() if name not in files}, folder)
     manifest = Manifest(
         records_sha256=records_sha256,
         formats=tuple(formats),
@@ -65,8 +58,7 @@ def write(files: Mapping[str, bytes], records_sha256: str, formats: Sequence[str
         files={name: digest_of(content) for name, content in sorted(files.items())},
     )
     text = json.dumps(manifest.model_dump(mode="json"), indent=1) + "\n"
-    write_bytes(folder / MANIFEST, text.encode())
-    return [*(folder / name for name in files), folder / MANIFEST]
+    return publish(folder, {**files, MANIFEST: text.encode()}, _earlier(folder))
 
 
 def _earlier(folder: Path) -> Mapping[str, str]:
@@ -79,15 +71,6 @@ def _earlier(folder: Path) -> Mapping[str, str]:
         return {}
 
 
-def _delete(stale: Mapping[str, str], folder: Path) -> None:
-    for name, digest in stale.items():
-        path = folder / name
-        if path.is_symlink() or not path.resolve().is_relative_to(folder.resolve()):
-            continue
-        if path.is_file() and digest_of(path.read_bytes()) == digest:
-            path.unlink()
-
-
 def read(folder: Path) -> Manifest:
     """The manifest of a report.
 
@@ -96,7 +79,7 @@ def read(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        content: Any = json.loads(read_text(path))
+        content: Any = loads(read_text(path))
         refuse_newer(content["schema_version"], path)
         manifest = Manifest.model_validate(content)
     except FileNotFoundError:

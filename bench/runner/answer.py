@@ -1,12 +1,12 @@
 """The answer of a worker that is asked something through files, or why there is none."""
 
-import json
 import signal
 from pathlib import Path
 from typing import Any
 
 from bench.clocks import monotonic_seconds
 from bench.errors import RequestError
+from bench.json_text import loads
 from bench.notices import Doing, doing_of
 from bench.runner.executor import Job
 
@@ -28,7 +28,7 @@ def answer_of(job: Job, entry: str, folder: Path, seconds: float) -> Any:
     """
     _wait(job, entry, folder, seconds)
     try:
-        return json.loads((folder / "answer.json").read_text(encoding="utf-8"))
+        return loads((folder / "answer.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RequestError(_without_answer(job.exit_code, entry, folder)) from None
 

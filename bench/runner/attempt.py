@@ -4,14 +4,17 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from bench.cell import Cell
 from bench.clocks import date_now, monotonic_seconds
+from bench.errors import RunFolderError
 from bench.host_memory import oom_kills
 from bench.marks import Watch, with_check
 from bench.notices import DOING, doing_of, notices_of
 from bench.record import Record
+from bench.redaction import redacted
 from bench.retry import as_of_study
 from bench.runner.executor import Job
 from bench.runner.failures import Ending, record_of
@@ -20,6 +23,8 @@ from bench.runner.watcher import Watcher
 from bench.store import CellFolder, RunFolder, read_progress, valid_record, write_json, write_text
 
 POLL_SECONDS = 0.5
+#: It takes a second to look through so much.
+LONGEST_LOG_BYTES = 4 * 1024**2
 
 Start = Callable[[str, Path, int | None], Job]
 """Begins a job: its entry, its folder, and the bytes of memory that it may have."""
@@ -52,6 +57,8 @@ class Attempts:
         watch = Watch.start()
         ending = self._work(as_run, paths)
         self._tell(notices_of(paths.path))
+        for log in (paths.stdout, paths.stderr):
+            redact(log)
         found = valid_record(paths.record)
         record = as_of_study(found or record_of(as_run, paths, ending), cell)
         record = with_check(record, watch.check(record, paths.marks))
@@ -108,6 +115,16 @@ class Attempts:
             started=started,
             started_at=started_at,
         )
+
+
+def redact(log: Path) -> None:
+    """Take credentials out of a log, which a plugin or a library may have written there; a very long one stays."""
+    with suppress(RunFolderError, OSError):  # on a full disk; it is the record that counts
+        if log.is_symlink() or not log.is_file() or log.stat().st_size > LONGEST_LOG_BYTES:
+            return
+        said = log.read_bytes().decode("utf-8", "replace")
+        if (shown := redacted(said)) != said:
+            write_text(log, shown)
 
 
 def _replay_command(paths: CellFolder) -> str:

@@ -6,12 +6,12 @@ import multiprocessing
 import os
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from bench.host_memory import limit_data
 from bench.notices import kept_in
 from bench.runner.guard import Guard, end_group
 from bench.runner.preload import MODULES, VARIABLE, Order, Progress
+from bench.runner.socket_folder import settle, temporary_folder
 
 #: The one module that the fork server is told to import; what follows is in ``Order``.
 SERVER = "bench.runner.server"
@@ -61,13 +62,17 @@ class LocalExecutor:
 
         Args:
             modules: imported there once; every worker starts with them in place.
+
+        Raises:
+            RequestError: there is no place for its files or sockets.
         """
         # With NVML asked in place of the driver, no import initialises CUDA before the fork and breaks it after.
         os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([SERVER])
-        self._folder = tempfile.TemporaryDirectory(prefix="tunebench-server-")
+        self._folder = temporary_folder("tunebench-server-")
+        settle()
         self._progress = Path(self._folder.name) / "progress.json"
         self._order = Order(modules=list(modules), progress=str(self._progress))
         self._guard = Guard()
@@ -97,6 +102,11 @@ class LocalExecutor:
         os.environ[VARIABLE] = json.dumps(asdict(self._order))
         try:
             _start_server()
+        except OSError as error:
+            raise RequestError(
+                f"the fork server cannot be started: {error.strerror or error}; its socket lies in {get_temp_dir()}, "
+                "see TMPDIR"
+            ) from None
         finally:
             del os.environ[VARIABLE]
         server_id = _server()._forkserver_pid

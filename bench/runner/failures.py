@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from bench.cell import Cell
 from bench.clocks import monotonic_seconds
+from bench.message import message as told
 from bench.out_of_memory import Memory, memory_that_ran_out
 from bench.record import Failure, Record, Status
-from bench.store import CellFolder
+from bench.store import CellFolder, end_of
 
 #: The end of a log that a record keeps, and that in which the reason is looked for: a library's frames may follow it.
 LOG_CHARACTERS, SEARCHED_CHARACTERS = 1000, 10_000
@@ -45,7 +46,7 @@ def record_of(cell: Cell, paths: CellFolder, ending: Ending) -> Record:
         paths: where its log is.
         ending: of the worker.
     """
-    log = _log(paths)
+    log = end_of(paths.stderr, SEARCHED_CHARACTERS)
     status, kind, message = _verdict(cell, ending, log)
     if ending.doing is not None:
         message = f"{message}, while {ending.doing}"
@@ -57,7 +58,7 @@ def record_of(cell: Cell, paths: CellFolder, ending: Ending) -> Record:
         cell=cell,
         status=status,
         failure=Failure(
-            phase=ending.phase, type=kind, message=f"{message}\n{log[-LOG_CHARACTERS:]}".strip(), memory=memory
+            phase=ending.phase, type=kind, message=told(f"{message}\n{log[-LOG_CHARACTERS:]}".strip()), memory=memory
         ),
         started_at=ending.started_at,
         wall_seconds=monotonic_seconds() - ending.started,
@@ -87,11 +88,3 @@ def _verdict(cell: Cell, ending: Ending, log: str) -> tuple[Status, str, str]:
 def _killed_by_kernel(ending: Ending) -> bool:
     """For want of the host's memory, the only one that the kernel minds."""
     return ending.exit_code == -9 and ending.oom_killed
-
-
-def _log(paths: CellFolder) -> str:
-    """The end of what the worker said."""
-    try:
-        return paths.stderr.read_text(encoding="utf-8", errors="replace").strip()[-SEARCHED_CHARACTERS:]
-    except OSError:
-        return ""

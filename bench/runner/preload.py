@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bench.message import kind_of, said
+
 #: Imported once in the fork server; every worker starts with them in place. Of the time that bitsandbytes takes to
 #: import in a worker, torch's compiler is 95 %.
 MODULES = (
@@ -78,7 +80,7 @@ def preload(order: Order) -> None:
                 Progress(module=module).write(path)
                 importlib.import_module(module)
     except BaseException as error:  # a library may raise anything, and end the process too
-        Progress(module=module, failed=f"{type(error).__name__}: {error}").write(path)
+        Progress(module=module, failed=f"{kind_of(error)}: {said(error)}").write(path)
         raise SystemExit(1) from None
     Progress(module=module, done=True).write(path)
 

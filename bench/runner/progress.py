@@ -17,6 +17,7 @@ from rich.progress import (
 
 from bench.cell import Cell
 from bench.errors import printable
+from bench.message import message as fit
 from bench.record import Record
 
 
@@ -28,7 +29,7 @@ def _name(cell: Cell) -> str:
 def _result(record: Record) -> str:
     if record.failure is not None:
         first = record.failure.message.splitlines()[0] if record.failure.message else ""
-        return printable(f"{record.status} in {record.failure.phase}: {record.failure.type}: {first}", 1000)
+        return printable(fit(f"{record.status} in {record.failure.phase}: {record.failure.type}: {first}", 1000))
     f1 = f"macro F1 {record.quality.macro_f1:.4f}" if record.quality else "no quality (random weights)"
     return f"{f1}, {record.wall_seconds:.1f} s"
 
@@ -71,7 +72,7 @@ class ProgressDisplay:
 
     def warned(self, message: str) -> None:
         """Pass a warning on."""
-        self._console.print(f"warning: {escape(printable(message, 2000))}", style="yellow")
+        self._console.print(f"warning: {escape(printable(fit(message, 2000)))}", style="yellow")
 
     def cell_started(self, cell: Cell) -> None:
         """Name the cell."""

@@ -17,6 +17,7 @@ from bench.expand import EVERY_METHOD, check_sources, expand, filtered, needed_p
 from bench.host_memory import free_memory_bytes
 from bench.notices import notices_of
 from bench.record import SCHEMA_VERSION, Record
+from bench.redaction import redacted_command
 from bench.retry import as_of_study, is_of, with_fitting
 from bench.runner.answer import answer_of
 from bench.runner.attempt import Attempts
@@ -24,7 +25,7 @@ from bench.runner.executor import Executor, Job
 from bench.runner.recovery import Reserve, recover
 from bench.runner.smaller import Smaller
 from bench.runner.watcher import Watcher
-from bench.store import RunFolder, read_record, valid_record, write_json, write_text
+from bench.store import RunFolder, read_record, redacted_study, valid_record, write_json, write_text
 from bench.study import Study
 
 PREFLIGHT_SECONDS = 3600.0  # a first download of large weights happens here
@@ -114,7 +115,7 @@ class _Run:
             pending = [cell for cell in chosen if not _finished(latest[cell.id])]
             if pending:
                 pending = self._preflight(pending)
-            command = shlex.join(["tunebench", *sys.argv[1:]]) if pending else earlier.get("command", "")
+            command = shlex.join(["tunebench", *sys.argv[1:]]) if pending else str(earlier.get("command", ""))
             self._write_run(cells, descriptions, command)
             self.watcher.started(pending, len(chosen) - len(pending))
             if pending:
@@ -214,8 +215,8 @@ class _Run:
     def _write_run(self, cells: Sequence[Cell], descriptions: Mapping[str, Any], command: str) -> None:
         content = {
             "schema_version": SCHEMA_VERSION,
-            "study": self.request.study.model_dump(mode="json"),
-            "command": command,
+            "study": redacted_study(self.request.study.model_dump(mode="json")),
+            "command": redacted_command(command),
             "written_at": date_now(),
             "cell_ids": [cell.id for cell in cells],
             "methods": {

@@ -2,7 +2,6 @@
 
 import gc
 import shutil
-import traceback
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from bench.device_waits import avoid_device_waits
 from bench.errors import UnsupportedError
 from bench.host_memory import limit_data
 from bench.marks import UNCOMPARED
+from bench.message import kind_of, message, print_error, said
 from bench.out_of_memory import Memory, memory_of_error
 from bench.record import Failure, Record, Status
 from bench.store import CellFolder, read_cell, read_record, write_json, write_text
@@ -40,12 +40,10 @@ def run(folder: Path, requested_at: float) -> None:
     try:
         measure(work)
     except Exception as error:  # the border: whatever a plugin or a library raises becomes this cell's row
-        traceback.print_exc()
+        print_error(error)
         shutil.rmtree(paths.artifact, ignore_errors=True)  # of no use, and perhaps what has filled the disk
         status, memory = _status(error)
-        failure = Failure(
-            phase=work.phases.current, type=type(error).__name__, message=str(error)[:4000], memory=memory
-        )
+        failure = Failure(phase=work.phases.current, type=kind_of(error), message=said(error), memory=memory)
     # A device that has failed may answer nothing more; what is known so far still makes a record.
     with suppress(Exception) if failure else nullcontext():
         work.close()
@@ -65,9 +63,10 @@ def _record(work: Work, status: Status, failure: Failure | None, started: float)
             "failure": failure,
             "wall_seconds": wall_seconds,
             "phases": work.phases.done,
-            "checks": () if failure else checks,
-            "unknown": work.unknown,
+            "checks": () if failure else [each.model_copy(update={"found": message(each.found)}) for each in checks],
+            "unknown": {name: message(reason) for name, reason in work.unknown.items()},
             **work.facts,
+            "warnings": tuple(map(message, work.facts.get("warnings", ()))),
         }
     )
 

@@ -1,7 +1,6 @@
 """The work on one cell, phase by phase."""
 
 import json
-import traceback
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from bench import artifact
 from bench.errors import DivergedError, RunFolderError
 from bench.evaluate import NO_CLASS, for_inference, quality
 from bench.measure import machine
+from bench.message import kind_of, print_error, said
 from bench.method import Method
 from bench.reading import Reading
 from bench.record import Generation
@@ -169,8 +169,8 @@ def _infer_again(work: Work, model: nn.Module, reading: Reading) -> None:
         work.memory.held("inference", held)
         work.attended_by(kernels)
     except Exception as error:  # an extra: what cannot be watched is still measured
-        traceback.print_exc()
-        work.unknown["memory"] = f"a batch could not be watched: {type(error).__name__}: {error}"
+        print_error(error)
+        work.unknown["memory"] = f"a batch could not be watched: {kind_of(error)}: {said(error)}"
 
 
 def _keep_insights(work: Work, model: nn.Module, subject: Subject) -> None:
@@ -189,5 +189,5 @@ def _keep_insights(work: Work, model: nn.Module, subject: Subject) -> None:
         except RunFolderError:
             raise
         except Exception as error:  # a plugin's slip in an extra must not cost the measurement
-            traceback.print_exc()
-            work.unknown["insights"] = f"{type(error).__name__}: {error}"
+            print_error(error)
+            work.unknown["insights"] = f"{kind_of(error)}: {said(error)}"

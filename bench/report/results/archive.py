@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import RunFolderError
+from bench.json_text import loads
 from bench.record import SCHEMA_VERSION
 from bench.report.results import evidence_lines, portable, published_lines
 from bench.report.results.measured import Evidence, Measured
@@ -14,6 +15,8 @@ from bench.report.results.published_lines import PUBLISHED
 from bench.report.results.run import Results, Run
 from bench.store import parse_record, read_text, refuse_newer, study_of
 
+#: Of files that another process may be drawing meanwhile.
+MOST_READINGS = 5
 RECORDS, STUDY, EVIDENCE = "records.jsonl", "study.json", "evidence.jsonl"
 NO_EVIDENCE = "an earlier report, which keeps no predictions"
 
@@ -55,10 +58,20 @@ def read(folder: Path) -> Results:
     Raises:
         RunFolderError: a file is missing, damaged or of a newer schema.
     """
-    contents = {name: _text(folder / name) for name in (RECORDS, STUDY)}
-    # Reports of before there was any have no evidence, and most have no rows that anybody published.
-    contents |= {name: _text(folder / name) for name in (EVIDENCE, PUBLISHED) if (folder / name).exists()}
-    return parse(contents, folder)
+    for _ in range(MOST_READINGS):
+        before = _draw_of(folder)
+        contents = {name: _text(folder / name) for name in (RECORDS, STUDY)}
+        # Reports of before there was any have no evidence, and most have no rows that anybody published.
+        contents |= {name: _text(folder / name) for name in (EVIDENCE, PUBLISHED) if (folder / name).exists()}
+        if _draw_of(folder) == before:
+            return parse(contents, folder)
+    raise RunFolderError(f"{folder} is drawn anew again and again while it is read; wait for that to end")
+
+
+def _draw_of(folder: Path) -> tuple[int, ...]:
+    """Tells one draw from the next: each puts another folder, or at least other files, into the place."""
+    places = (folder, folder / RECORDS, folder / STUDY)
+    return tuple(place.stat().st_ino for place in places if place.exists())
 
 
 def parse(contents: Mapping[str, str], folder: Path) -> Results:
@@ -106,7 +119,7 @@ def _split(studies: Sequence[Mapping[str, Any]], cells: Sequence[Measured], wher
 def _studies(text: str, where: Path) -> list[dict[str, Any]]:
     """Each run as study.json tells of it."""
     try:
-        content = json.loads(text)
+        content = loads(text)
         refuse_newer(content["schema_version"], where)
         studies = content.get("runs", [content])
         listed = [ids for study in studies for ids in (study["cell_ids"], study.get("unread", []))]

@@ -1,6 +1,5 @@
 """What a report reads of a cell's folder beside its record."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,13 +9,15 @@ from pydantic import ValidationError
 
 from bench.errors import RunFolderError
 from bench.insight import Insight
+from bench.json_text import loads
 from bench.printable import one_line
 from bench.record import Record
+from bench.redaction import redacted
 from bench.report.results import predictions, quotes, step_curve
 from bench.report.results.measured import Evidence, Measured, Shown, by_row
 from bench.report.results.portable import FOLDERS
 from bench.report.results.predictions import Predictions
-from bench.store import CellFolder, read_text
+from bench.store import CellFolder, end_of, read_text
 
 #: Characters of a log that are kept: its end, where a failure is told.
 LONGEST_LOG = 2000
@@ -61,16 +62,7 @@ def predictions_of(record: Record, folder: CellFolder) -> Predictions | str:
 
 def _log(path: Path) -> str:
     """The end of a log; of paths their last names, for the rest says nothing to a reader elsewhere."""
-    if not path.is_file():  # a pipe would be waited for
-        return ""
-    try:
-        with path.open("rb") as handle:
-            size = handle.seek(0, 2)
-            handle.seek(max(0, size - 4 * LONGEST_LOG))
-            text = handle.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
-    portable = FOLDERS.sub("", COLOURS.sub("", text))
+    portable = FOLDERS.sub("", COLOURS.sub("", redacted(end_of(path, 4 * LONGEST_LOG))))
     lines = "".join(char if char.isprintable() or char == "\n" else " " for char in portable)
     return lines.strip()[-LONGEST_LOG:]
 
@@ -102,7 +94,7 @@ def _without_quotes(part: Insight) -> Shown:
 def _parts(path: Path) -> tuple[list[Insight], list[str]]:
     """The insights of one file and what is wrong with it; neither where there is no file."""
     try:
-        content = json.loads(read_text(path))
+        content = loads(read_text(path))
         entries = content.get("parts") if isinstance(content, dict) else None
         if not isinstance(entries, list):
             return [], [f"{path.name} holds no list of parts"]

@@ -11,7 +11,9 @@ from pydantic import Field, ValidationError, field_validator
 
 from bench.errors import RunFolderError
 from bench.insight import Insight
+from bench.json_text import loads
 from bench.record import Record
+from bench.report.results import portable
 from bench.report.results.measured import Evidence, Measured, Shown
 from bench.report.results.predictions import Predictions
 from bench.report.results.step_curve import StepCurve
@@ -69,11 +71,11 @@ def _line(cell: Measured, sets: dict[str, str]) -> str:
             {"part": one.part.model_dump(mode="json"), "left_out": one.left_out, "chart_lost": one.chart_lost}
             for one in found.shown
         ],
-        "troubles": found.troubles,
-        "log": found.log,
+        "troubles": tuple(map(portable.text, found.troubles)),
+        "log": portable.text(found.log),
     }
     if isinstance(found.predictions, str):
-        content["no_predictions"] = found.predictions
+        content["no_predictions"] = portable.text(found.predictions)
     else:
         content["texts"] = _name(found.predictions, sets)
         content["predicted"] = found.predictions.predicted.tolist()
@@ -116,7 +118,7 @@ def _parsed(text: str, where: Path) -> Iterator[_Texts | _Beside]:
         if not line.strip():
             continue
         try:
-            content = json.loads(line)
+            content = loads(line)
             yield (_Beside if "cell_id" in content else _Texts).model_validate(content)
         except (ValidationError, ValueError, TypeError, RecursionError) as error:
             raise RunFolderError(f"{where}, line {number} cannot be read: {type(error).__name__}") from None

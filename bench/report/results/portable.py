@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from bench.message import message
 from bench.record import Record
+from bench.redaction import redacted_content, redacted_words
 
 QUOTES_DATA = "left out, for it quotes the data; the record in the run folder has it"
 #: The folders of an absolute path, of a file's address too; other addresses stay. Without them a text has no more such.
@@ -24,31 +26,50 @@ def record(measured: Record) -> dict[str, Any]:
     if content.get("prompt") is not None:
         content["prompt"]["example"] = QUOTES_DATA
     for key in {"failure", "warnings", "unknown"} & content.keys():
-        content[key] = _without_folders(content[key])
+        content[key] = _fit(content[key])
+    for check in content.get("checks", ()):
+        check["found"] = text(check["found"])
     cell = content["cell"]
     if "files" in cell["dataset"]:
         cell["dataset"]["files"] = {split: PurePath(path).name for split, path in cell["dataset"]["files"].items()}
+    for key in {"given", "options"} & cell["method"].keys():
+        cell["method"][key] = redacted_content(cell["method"][key], ())
+    if "architecture" in cell["model"]:
+        cell["model"]["architecture"] = redacted_content(cell["model"]["architecture"], ())
     for place, key in (("model", "folder"), ("method", "path")):
         if cell[place].get(key) is not None:
             cell[place][key] = PurePath(cell[place][key]).name
     return content
 
 
-def _without_folders(said: Any) -> Any:
-    """Texts, by name or in a list, whose absolute paths are cut to their last names."""
-    if isinstance(said, dict):
-        return {name: _without_folders(text) for name, text in said.items()}
-    if isinstance(said, list):
-        return list(map(_without_folders, said))
-    return FOLDERS.sub("", said) if isinstance(said, str) else said
+def without_credentials(measured: Record) -> Record:
+    """The same record; the options of its method hold no credentials, as an older tunebench let them."""
+    method = measured.cell.method
+    options = {"given": redacted_content(method.given, ()), "options": redacted_content(method.options, ())}
+    cell = measured.cell.model_copy(update={"method": method.model_copy(update=options)})
+    return measured.model_copy(update={"cell": cell})
+
+
+def _fit(told: Any) -> Any:
+    """Texts, by name or in a list, without credentials, of bounded length, absolute paths cut to their last names."""
+    if isinstance(told, dict):
+        return {name: _fit(text) for name, text in told.items()}
+    if isinstance(told, list):
+        return list(map(_fit, told))
+    return FOLDERS.sub("", text(told)) if isinstance(told, str) else told
+
+
+def text(told: str) -> str:
+    """What was once told, of bounded length and without credentials; what the environment held then is not known."""
+    return message(told, secrets=())
 
 
 def command(words: str) -> str:
-    """A command whose absolute paths are cut to their last names."""
+    """A command without credentials, whose absolute paths are cut to their last names."""
     try:
-        found = shlex.split(words)
-    except ValueError:  # written by hand; what cannot be read stays
-        return words
+        found = redacted_words(shlex.split(words), ())
+    except ValueError:  # written by hand, and no command of a shell
+        return text(words)
     names = (re.sub(r"^((?:[\w-]+=)*)(/.*)", lambda part: part[1] + _last_name(part[2]), word) for word in found)
     return shlex.join(names)
 

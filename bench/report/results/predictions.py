@@ -1,6 +1,5 @@
 """The predictions of a cell, as its worker wrote them."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import RunFolderError
+from bench.json_text import loads
 
 #: The class of each text.
 Classes = NDArray[np.int64]
@@ -52,7 +52,7 @@ def read(path: Path, num_labels: int) -> Predictions:
     classes: list[tuple[int, int]] = []
     try:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-            text, label, predicted = _line(json.loads(line))
+            text, label, predicted = _line(loads(line))
             if not (0 <= label < num_labels and 0 <= predicted < num_labels):
                 raise RunFolderError(f"{name}: line {number} names a class that is none of the {num_labels}")
             ids.append(text)

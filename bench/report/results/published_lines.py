@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError
 
 from bench.errors import DataError, RunFolderError
+from bench.json_text import loads
 from bench.printable import one_line
 from bench.published import Number, Published, PublishedRow, PublishedTable
 from bench.published.manifest import Stated
@@ -85,7 +86,7 @@ def parse(text: str, where: Path) -> tuple[Published, ...]:
         RunFolderError: damaged, or of a newer schema.
     """
     try:
-        content = json.loads(text)
+        content = loads(text)
         refuse_newer(content["schema_version"], where)
         return tuple(map(_published, _File.model_validate(content).published))
     except (ValidationError, ValueError, KeyError, TypeError, RecursionError, DataError) as error:
