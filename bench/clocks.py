@@ -27,6 +27,11 @@ def date_now() -> str:
     return datetime.fromtimestamp(_wall_seconds(), UTC).isoformat(timespec="seconds")
 
 
+def date_seconds() -> float:
+    """Now as the system dates files, in seconds since 1970."""
+    return _wall_seconds()
+
+
 def date_ahead_seconds() -> float:
     """By which the date stands ahead of the clock that only runs forward; it changes when the date is set."""
     return _wall_seconds() - monotonic_seconds()

@@ -8,11 +8,11 @@ import hashlib
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
+from bench.clocks import date_seconds
 from bench.errors import RunFolderError
 from bench.store import make_folder, sync_folder, write_bytes
 
@@ -104,7 +104,7 @@ def _remove_abandoned(home: Path, prefix: str) -> None:
     """Remove what processes that were killed wrote aside; another one may be writing now, perhaps on another host."""
     for path in (path for place in (home.parent, home) for path in place.glob(f"{glob.escape(prefix)}*")):
         with suppress(OSError):
-            if not path.is_symlink() and time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+            if not path.is_symlink() and date_seconds() - path.stat().st_mtime > ABANDONED_SECONDS:
                 shutil.rmtree(path, ignore_errors=True)
 
 
