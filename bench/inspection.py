@@ -27,20 +27,26 @@ def show_methods(plugin_files: Sequence[Path], console: Console) -> bool:
                 raise PluginError(plugin.error)
             with gpus_hidden():  # what it imports would start CUDA
                 method = registry.load(name, plugin.path)
+                with registry.guarded(f"method {name}: {plugin.path} cannot be shown"):
+                    lines = _lines(method)
         except RequestError as error:
             console.print(f"[red]{name}[/] ({plugin.origin}) skipped: {escape(str(error))}")
             intact = False
             continue
-        summary = (method.__doc__ or "").strip().splitlines()[0] if method.__doc__ else ""
-        console.print(f"[bold]{name}[/] ({plugin.origin}) {escape(method.label)}: {escape(summary)}")
-        _show_options(method, console)
+        console.print(f"[bold]{name}[/] ({plugin.origin}) {escape(lines[0])}")
+        for line in lines[1:]:
+            console.print(line, highlight=False, markup=False)
     return intact
 
 
-def _show_options(method: type[Method], console: Console) -> None:
-    for option, field in method.options_class.model_fields.items():
-        default = field.get_default(call_default_factory=True)
-        console.print(f"    {option} = {default!r}  {field.description or ''}", highlight=False, markup=False)
+def _lines(method: type[Method]) -> list[str]:
+    """A method's label and summary, and a line for each option."""
+    summary = next(iter((method.__doc__ or "").strip().splitlines()), "")
+    options = [
+        f"    {option} = {field.get_default(call_default_factory=True)!r}  {field.description or ''}"
+        for option, field in method.options_class.model_fields.items()
+    ]
+    return [f"{method.label}: {summary}", *options]
 
 
 def show_doctor(plugin_files: Sequence[Path], data_root: Path | None, console: Console) -> bool:
