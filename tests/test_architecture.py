@@ -25,6 +25,8 @@ LAYERS = (
         "bench.out_of_memory",
         "bench.interrupts",
         "bench.importing",
+        "bench.log_end",
+        "bench.runner.server_watch",
         "bench.own_process",
     },
     {"bench.runner.server"},
@@ -43,6 +45,7 @@ LAYERS = (
     {"bench.method"},
     {"bench.registry"},
     {"bench.runner.executor", "bench.expand"},
+    {"bench.runner.question"},
     {
         "bench.allocator",
         "bench.device_waits",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bench.cell import Cell
+from bench.log_end import end_of_log
 from bench.out_of_memory import Memory, memory_that_ran_out
 from bench.record import Failure, Record, Status
 from bench.store import CellFolder
@@ -86,7 +87,4 @@ def _killed_by_kernel(ending: Ending) -> bool:
 
 def _log(paths: CellFolder) -> str:
     """The end of what the worker said."""
-    try:
-        return paths.stderr.read_text(encoding="utf-8", errors="replace").strip()[-SEARCHED_CHARACTERS:]
-    except OSError:
-        return ""
+    return end_of_log(paths.stderr, SEARCHED_CHARACTERS)

@@ -18,13 +18,12 @@ from bench.record import SCHEMA_VERSION, Record
 from bench.retry import as_of_study, is_of, with_fitting
 from bench.runner.attempt import Attempts
 from bench.runner.executor import Executor, Job
+from bench.runner.question import Questions
 from bench.runner.recovery import Reserve, recover
 from bench.runner.smaller import Smaller
 from bench.runner.watcher import Watcher
 from bench.store import RunFolder, read_record, valid_record, write_json, write_text
 from bench.study import Study
-
-PREFLIGHT_SECONDS = 3600.0  # a first download of large weights happens here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +93,7 @@ class _Run:
         self.watcher = watcher
         self._make_executor = make_executor
         self._executor: Executor | None = None
-        self._jobs = 0
+        self._questions = Questions(folder.jobs, self._start, request.study.limits.cell_timeout_seconds)
 
     def go(self) -> list[Record]:
         earlier = self._earlier_run()
@@ -142,7 +141,7 @@ class _Run:
         if unknown:
             self.watcher.checking("methods")
             request = [asdict(plugin) | {"path": str(plugin.path)} for plugin in unknown]
-            fresh |= self._ask("bench.preflight:describe_methods", request)
+            fresh |= self._questions.ask("bench.preflight:describe_methods", request)
         named = {name for grid in self.request.study.grid for name in grid.methods} - {EVERY_METHOD}
         for name, says in fresh.items():
             if "error" in says and name not in named:
@@ -180,32 +179,15 @@ class _Run:
         self.watcher.checking("options, data and weights")
         rows = {cell.id: cell.method.model_dump() | {"options": cell.method.given} for cell in pending}
         unique = {json.dumps([row["name"], row["options"]], sort_keys=True): row for row in rows.values()}
-        answers = self._ask("bench.preflight:fill_options", unique)
+        answers = self._questions.ask("bench.preflight:fill_options", unique)
         problems = list(dict.fromkeys(answer["error"] for answer in answers.values() if "error" in answer))
         if problems:
             raise RequestError("\n".join(f"study {self.request.study.name}: {problem}" for problem in problems))
         filled = [_with_options(cell, answers) for cell in pending]
-        problems = self._ask("bench.preflight:check_cells", [cell.model_dump(mode="json") for cell in filled])
+        problems = self._questions.ask("bench.preflight:check_cells", [cell.model_dump(mode="json") for cell in filled])
         if problems:
             raise RequestError("\n".join(problems))
         return filled
-
-    def _ask(self, entry: str, request: Any) -> Any:
-        """Have a worker answer a request through files."""
-        self._jobs += 1
-        folder = self.folder.jobs / str(self._jobs)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "request.json", request)
-        job = self._start(entry, folder)
-        if not job.wait(PREFLIGHT_SECONDS):
-            job.kill()
-            raise RequestError(f"{entry} did not answer within {PREFLIGHT_SECONDS:.0f} s")
-        try:
-            return json.loads((folder / "answer.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            log = folder / "stderr.txt"
-            said = log.read_text(encoding="utf-8", errors="replace").strip() if log.exists() else ""
-            raise RequestError(f"{entry} ended with code {job.exit_code} and no answer:\n{said[-2000:]}") from None
 
     def _start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> Job:
         if self._executor is None:
@@ -261,7 +243,7 @@ class _Run:
             "plugin_files": [str(path) for path in request.plugin_files],
             "scale": request.scale,
         }
-        return Smaller(facts, self._ask, self.watcher)
+        return Smaller(facts, self._questions.ask, self.watcher)
 
 
 def _finished(record: Record | None) -> bool:
