@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from bench.cell import Cell
 from bench.errors import NewerSchemaError, RunFolderError
+from bench.log_end import end_of_log
 from bench.record import SCHEMA_VERSION, Record
 from bench.study import Study, explain
 
@@ -22,6 +23,8 @@ CELL_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,200}")
 
 #: Of a record; FLOPs of years on the fastest machines are fewer, and it fits into 64 bits.
 LARGEST_NUMBER = 9e18
+#: Characters of a progress.json, and of the phase that it names; a plugin may write anything there.
+LONGEST_PROGRESS, LONGEST_PHASE = 1000, 100
 
 
 class CellFolder:
@@ -31,6 +34,7 @@ class CellFolder:
         """Name the folder; nothing is created."""
         self.path = path
         self.cell = path / "cell.json"
+        self.measured = path / "measured.json"  # by the worker; the runner makes the record of it
         self.record = path / "record.json"
         self.predictions = path / "predictions.jsonl"
         self.steps = path / "steps.csv"
@@ -56,6 +60,7 @@ class RunFolder:
         self.jobs = path / "jobs"
         self.reserve = path / ".reserve"
         self.lock = path / ".lock"
+        self.place: tuple[int, int] | None = None  # device and number of the folder itself, once it is locked
 
     def cell(self, cell_id: str) -> CellFolder:
         """The folder of one cell."""
@@ -121,6 +126,8 @@ class RunFolder:
             sync_folder(self.path)
             lock = FileLock(self.lock, timeout=0)
             lock.acquire()
+            found = self.path.stat()
+            self.place = found.st_dev, found.st_ino
         except Timeout:
             raise RunFolderError(
                 f"another run is using {self.path}; wait for it, or give --runs another folder"
@@ -248,9 +255,9 @@ def read_cell(path: Path) -> Cell:
 def read_progress(paths: CellFolder) -> tuple[str, int, int] | None:
     """Phase, step and number of steps of a worker; None before its first word, and amid one."""
     try:
-        content = json.loads(paths.progress.read_text(encoding="utf-8"))
-        return str(content["phase"]), int(content["done"]), int(content["of"])
-    except (OSError, ValueError, KeyError, TypeError):
+        content = json.loads(end_of_log(paths.progress, LONGEST_PROGRESS))
+        return str(content["phase"])[:LONGEST_PHASE], int(content["done"]), int(content["of"])
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

@@ -40,7 +40,8 @@ LAYERS = (
     {"bench.record", "bench.floors"},
     {"bench.retry", "bench.runner.watcher"},
     {"bench.store"},
-    {"bench.runner.failures", "bench.runner.recovery"},
+    {"bench.kept", "bench.runner.failures", "bench.runner.recovery"},
+    {"bench.runner.finished"},
     {"bench.measure.flops.closed_form"},  # a method says in closed form what it adds
     {"bench.method"},
     {"bench.registry"},
@@ -82,7 +83,7 @@ LAYERS = (
     {"bench.plan"},
     {"bench.preflight", "bench.worker"},
     {"bench.explain"},
-    {"bench.runner.attempt", "bench.runner.smaller"},
+    {"bench.runner.again", "bench.runner.attempt", "bench.runner.smaller"},
     {"bench.report.results"},
     {"bench.report.analysis"},
     {"bench.report.tables"},
@@ -102,7 +103,7 @@ LAYERS = (
 PUBLIC = {"bench.report.frame"}
 REPORT_MAY_IMPORT = {
     "errors", "palette", "printable", "cell", "study", "sources", "insight", "published", "record", "floors", "store",
-    "report",
+    "kept", "report",
 }  # fmt: skip
 METHODS_MAY_IMPORT = {"torch", "transformers", "peft", "pydantic", "numpy", "sklearn"} | sys.stdlib_module_names
 METHOD_NAMES = re.compile(r"\b(full_ft|bitfit|lora|p_tuning|moe|zero_shot)\b")

@@ -25,6 +25,8 @@ class Ending:
         disk_full: the run folder's disk has no room left.
         phase: that was running, as far as the worker said.
         started: ``time.time()`` when the worker was asked for.
+        answered: it wrote what it measured, or something in its place.
+        folder_lost: the cell's folder was removed, or something else stands there.
     """
 
     exit_code: int | None
@@ -33,6 +35,8 @@ class Ending:
     disk_full: bool
     phase: str
     started: float
+    answered: bool = False
+    folder_lost: bool = False
 
 
 def record_of(cell: Cell, paths: CellFolder, ending: Ending) -> Record:
@@ -65,6 +69,8 @@ def _verdict(cell: Cell, ending: Ending, log: str) -> tuple[Status, str, str]:
     code = ending.exit_code
     killed = code is not None and code < 0
     kind = f"signal {-code}" if killed and code is not None else f"exit code {code}"
+    if ending.folder_lost:
+        return "error", "FolderLost", "the cell's folder was removed or replaced while it was measured, log and all"
     if ending.timed_out:
         limit = cell.limits.cell_timeout_seconds
         return "timeout", "TimeLimit", f"ran past limits.cell_timeout_seconds = {limit:g}"
@@ -74,10 +80,22 @@ def _verdict(cell: Cell, ending: Ending, log: str) -> tuple[Status, str, str]:
         return "oom", kind, "the worker ended for want of memory"
     if ending.disk_full:
         return "error", "DiskFull", "the disk of the run folder is full, so the worker could not write what it measured"
+    if code is None:
+        return (
+            "error",
+            kind,
+            "the worker ended without a record: the fork server, which is to say how, was stopped or killed",
+        )
+    if ending.answered:
+        return "error", kind, f"what the worker measured is not believed: it is not of this cell, or {_ended(code)}"
     if killed:
         hint = "; out of host memory is the usual reason" if code == -9 else ""
         return "killed", kind, f"the worker was killed{hint}"
     return "error", kind, "the worker ended without a record"
+
+
+def _ended(code: int) -> str:
+    return f"the worker ended {f'by signal {-code}' if code < 0 else f'with exit code {code}'} after it"
 
 
 def _killed_by_kernel(ending: Ending) -> bool:

@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -14,15 +15,18 @@ from bench import registry
 from bench.cell import Cell
 from bench.errors import NewerSchemaError, PluginError, RequestError, RunFolderError, StoppedError, StudyError
 from bench.expand import EVERY_METHOD, check_sources, expand, filtered, needed_plugins
+from bench.kept import Digests, digests_of, known_digests, require_unchanged
 from bench.record import SCHEMA_VERSION, Record
 from bench.retry import as_of_study, is_of, with_fitting
+from bench.runner.again import Again
 from bench.runner.attempt import Attempts
 from bench.runner.executor import Executor, Job
+from bench.runner.finished import Finished
 from bench.runner.question import Questions
 from bench.runner.recovery import Reserve, recover
 from bench.runner.smaller import Smaller
 from bench.runner.watcher import Watcher
-from bench.store import RunFolder, read_record, valid_record, write_json, write_text
+from bench.store import CellFolder, RunFolder, read_record
 from bench.study import Study
 
 
@@ -97,6 +101,7 @@ class _Run:
 
     def go(self) -> list[Record]:
         earlier = self._earlier_run()
+        self.finished = Finished(self.folder, self._known(earlier))  # before anything of a plugin is imported
         try:
             descriptions = self._descriptions(earlier.get("methods", {}))
             request = self.request
@@ -108,19 +113,20 @@ class _Run:
             chosen = filtered(cells, self.request.only)
             latest = {cell.id: self._latest(cell) for cell in cells}
             pending = [cell for cell in chosen if not _finished(latest[cell.id])]
+            measured_before = len(chosen) - len(pending)
             if pending:
                 pending = self._preflight(pending)
             command = shlex.join(["tunebench", *sys.argv[1:]]) if pending else earlier.get("command", "")
-            self._write_run(cells, descriptions, command)
-            self.watcher.started(pending, len(chosen) - len(pending))
+            self.finished.write_run(self._run_content(cells, descriptions, command))
+            self.watcher.started(pending, measured_before)
             if pending:
-                self._measure(pending, latest)
+                self._measure(pending, {cell.id: cell for cell in chosen}, latest)
         finally:
             if self._executor is not None:
                 self._executor.close()
             with suppress(RunFolderError):  # the next run does it, and something else may be on its way up
                 recover(self.folder)
-        return [record for cell in cells if (record := valid_record(self.folder.cell(cell.id).record)) is not None]
+        return [record for cell in cells if (record := latest[cell.id]) is not None]
 
     def _earlier_run(self) -> dict[str, Any]:
         """The run.json of the run before; it holds nothing that cannot be worked out again."""
@@ -131,6 +137,18 @@ class _Run:
         except RunFolderError as error:
             self.watcher.warned(f"written again: {error}")
             return {}
+
+    def _known(self, earlier: Mapping[str, Any]) -> dict[str, Digests]:
+        """The digests of finished cells, as run.json holds them; where it holds none, of what is there."""
+        try:
+            known = known_digests(earlier, self.folder.run)
+        except RunFolderError as error:
+            self.watcher.warned(f"written again: {error}")
+            known = None
+        if known is not None:
+            return known
+        places = [CellFolder(place) for place in self.folder.cells.iterdir() if not place.is_symlink()]
+        return {paths.path.name: digests_of(paths) for paths in places if paths.record.is_file()}
 
     def _descriptions(self, known: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         """What each needed plugin says of itself; plugins are only imported where their file is new or changed."""
@@ -152,22 +170,22 @@ class _Run:
 
     def _latest(self, cell: Cell) -> Record | None:
         """The cell's record as one of this study, if it has one that can be read."""
-        path = self.folder.cell(cell.id).record
+        paths = self.folder.cell(cell.id)
         try:
-            record = read_record(path)
+            record = read_record(paths.record)
+            if record is None:
+                return None
+            if not is_of(record, cell):
+                raise RunFolderError(f"{paths.record} is of another cell, {record.cell.id}")
+            require_unchanged(paths, self.finished.known)
         except NewerSchemaError:
             raise
         except RunFolderError as error:
             self.watcher.warned(f"measured again: {error}")
             return None
-        if record is None:
-            return None
-        if not is_of(record, cell):
-            self.watcher.warned(f"measured again: {path} is of another cell, {record.cell.id}")
-            return None
         marked = as_of_study(record, cell)
-        if marked != record:  # the run was killed before it could say so
-            write_text(path, marked.model_dump_json(indent=1) + "\n")
+        if marked != record:  # a run of before was killed before it could say so
+            self.finished.keep(cell.id, marked.model_dump_json(indent=1) + "\n")
         return marked
 
     def _preflight(self, pending: list[Cell]) -> list[Cell]:
@@ -194,8 +212,8 @@ class _Run:
             self._executor = self._make_executor()
         return self._executor.start(entry, folder, memory_bytes)
 
-    def _write_run(self, cells: Sequence[Cell], descriptions: Mapping[str, Any], command: str) -> None:
-        content = {
+    def _run_content(self, cells: Sequence[Cell], descriptions: Mapping[str, Any], command: str) -> dict[str, Any]:
+        return {
             "schema_version": SCHEMA_VERSION,
             "study": self.request.study.model_dump(mode="json"),
             "command": command,
@@ -205,29 +223,38 @@ class _Run:
                 name: {"sha256": self.needed[name].sha256, "says": dict(says)} for name, says in descriptions.items()
             },
         }
-        write_json(self.folder.run, content)
 
-    def _measure(self, pending: Sequence[Cell], latest: Mapping[str, Record | None]) -> None:
-        """Every cell in turn.
+    def _measure(self, pending: Sequence[Cell], chosen: Mapping[str, Cell], latest: dict[str, Record | None]) -> None:
+        """Every cell in turn, and again those that were changed meanwhile.
+
+        Args:
+            pending: to measure.
+            chosen: what may be measured, by id.
+            latest: the record of each cell of the study, by id; kept up to date.
 
         Raises:
             RunFolderError: the disk is full before any.
             StoppedError: the run folder cannot be written any more.
         """
         smaller = self._smaller()
-        left = len(pending)
-        with Reserve(self.folder.reserve) as reserve:
-            attempts = Attempts(self.folder, reserve, self._start, self.watcher)
+        queue = deque(pending)
+        left = len(queue)
+        with Reserve(self.folder.reserve) as reserve, self.finished.written_by(reserve.write):
+            attempts = Attempts(self.folder, self.finished, self._start, self.watcher)
+            again = Again(chosen, latest, self.finished, self._preflight, self.watcher)
             try:
-                for cell in pending:
+                while queue:
+                    left = len(queue)
+                    cell = queue.popleft()
                     as_run = smaller.of(cell, latest[cell.id]) if self.request.retry_oom else cell
                     self.watcher.cell_started(as_run)
                     record = attempts.measure(cell, as_run)
                     if record.status == "oom":
                         record = with_fitting(record, smaller.fitting(record))
                         attempts.keep(record)
+                    latest[cell.id] = record
                     self.watcher.cell_ended(as_run, record)
-                    left -= 1
+                    queue += again.cells({one.id for one in queue}, thoroughly=not queue)
             except RunFolderError as error:
                 raise StoppedError(
                     f"{error}\nstopped with {left} cells left to measure; finished cells are kept: make room, then run "
