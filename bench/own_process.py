@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from bench.errors import PluginError, RequestError
 from bench.importing import Imports, announce_in
-from bench.interrupts import BASE_CODE, Interrupted
+from bench.interrupts import BASE_CODE, SIGNALS, Interrupted
 from bench.runner.guard import Guard, end_group
 
 POLL_SECONDS = 0.2
@@ -37,8 +37,10 @@ def in_own_process(work: Callable[[], int]) -> int:
     with tempfile.TemporaryDirectory(prefix="tunebench-verb-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         _flush()
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until there is someone to pass them on
         child = os.fork()
         if child == 0:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             _do(work, folder)
         guard = Guard()
         guard.watch(child)
@@ -92,6 +94,7 @@ def _do(work: Callable[[], int], folder: Path) -> NoReturn:
 def _outcome(child: int, ended: _Ended, folder: Path) -> int:
     imports = Imports(folder)
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         while not ended.within(POLL_SECONDS):
             if trouble := imports.trouble():
                 raise PluginError(trouble)

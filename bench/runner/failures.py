@@ -87,15 +87,12 @@ def _verdict(cell: Cell, ending: Ending, log: str) -> tuple[Status, str, str]:
             "the worker ended without a record: the fork server, which is to say how, was stopped or killed",
         )
     if ending.answered:
-        return "error", kind, f"what the worker measured is not believed: it is not of this cell, or {_ended(code)}"
+        why = f"the worker was ended by signal {-code}" if killed else f"the worker ended with exit code {code}"
+        return "error", kind, f"what is in measured.json was not believed: {why if code else 'it is not of this cell'}"
     if killed:
         hint = "; out of host memory is the usual reason" if code == -9 else ""
         return "killed", kind, f"the worker was killed{hint}"
     return "error", kind, "the worker ended without a record"
-
-
-def _ended(code: int) -> str:
-    return f"the worker ended {f'by signal {-code}' if code < 0 else f'with exit code {code}'} after it"
 
 
 def _killed_by_kernel(ending: Ending) -> bool:

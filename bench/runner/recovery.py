@@ -145,6 +145,7 @@ def make_way(paths: CellFolder) -> None:
         RunFolderError: that cannot be done.
     """
     try:
+        _no_link(paths.path.parent)
         paths.path.parent.mkdir(exist_ok=True)
         remove(paths.path)
     except OSError as error:

@@ -13,6 +13,8 @@ POLL_SECONDS = 0.5
 FORK_SECONDS, PRELOAD_SECONDS = 20.0, 600.0
 #: That a process may be stopped, or dead and not reaped, before it counts as given up.
 PATIENCE_SECONDS = 5.0
+#: Between the moment at which a process closes its files and its end.
+CLOSING_SECONDS = 1.0
 
 
 class Patience:
@@ -112,12 +114,17 @@ def last_words(server_id: int) -> str:
 
 
 def has_ended(server_id: int) -> bool:
-    """Whether a server has ended.
+    """Whether a server has ended, or does so now: it closes its files a moment before.
 
     Args:
         server_id: of a child of this process, be it reaped.
     """
+    deadline = time.monotonic() + CLOSING_SECONDS
     try:
-        return os.waitid(os.P_PID, server_id, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        while os.waitid(os.P_PID, server_id, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(CLOSING_SECONDS / 100)
     except ChildProcessError:
-        return True
+        pass
+    return True
