@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -125,13 +126,17 @@ class RunFolder:
             self._refuse_links(path.name for path in self.cells.iterdir())
             sync_folder(self.path)
             lock = FileLock(self.lock, timeout=0)
-            lock.acquire()
+            with warnings.catch_warnings():  # where there is no flock, a file that names its process locks as well
+                warnings.filterwarnings("ignore", message="flock not supported", category=UserWarning)
+                lock.acquire()
             found = self.path.stat()
             self.place = found.st_dev, found.st_ino
         except Timeout:
             raise RunFolderError(
                 f"another run is using {self.path}; wait for it, or give --runs another folder"
             ) from None
+        except NotImplementedError:  # of an older filelock
+            raise RunFolderError(f"{self.path} cannot be locked there; give --runs another folder") from None
         except OSError as error:
             raise RunFolderError(
                 f"{self.path} cannot be written: {error.strerror}; give --runs another folder"
