@@ -62,8 +62,8 @@ def _load(path: Path) -> Side:
     if run.run.exists():
         content, cell_ids = run.read_run(), list(dict.fromkeys(run.cell_ids()))
         folders = {cell_id: run.cell(cell_id) for cell_id in cell_ids}
-        known = known_digests(content, run.run)
-        read = {cell_id: read_kept(folder, known) for cell_id, folder in folders.items()}
+        digests = known_digests(content, run.run)
+        read = {cell_id: read_kept(folder, digests) for cell_id, folder in folders.items()}
         measured = tuple(
             Measured(record, Evidence(predictions_of(record, folders[cell_id])))
             for cell_id, record in read.items()

@@ -95,11 +95,7 @@ def test_a_fork_server_that_is_stopped_costs_a_cell_and_no_study(bench: Bench) -
     process = start(bench, *bench.arguments(methods=["waits", "bitfit"], limits=limits))
     assert wait_for(lambda: entered.exists() or process.poll() is not None, 120)
     started = time.monotonic()
-    (server,) = {
-        each.parent().pid
-        for each in psutil.Process(process.pid).children(recursive=True)
-        if each.parent().pid != process.pid
-    }
+    (server,) = {each.ppid() for each in psutil.Process(process.pid).children(recursive=True)} - {process.pid}
     os.kill(server, signal.SIGSTOP)
     said, wrong = process.communicate(timeout=120)
     assert process.returncode == 1, said + wrong
@@ -130,6 +126,11 @@ def test_other_verbs_name_a_plugin_that_ends_the_process(verb: str, bench: Bench
     bench.plugins[0].write_text("import os; os._exit(0)")
     study = bench.folder / "small.toml"
     bench.arguments(methods=["mine"])
-    more = {"plan": [study], "audit": ["paper", "--study", study, "--no-memory"], "methods": [], "doctor": []}
+    more: dict[str, list[object]] = {
+        "plan": [study],
+        "audit": ["paper", "--study", study, "--no-memory"],
+        "methods": [],
+        "doctor": [],
+    }
     done = command(verb, *more[verb], "--plugin", bench.plugins[0], cwd=bench.folder)
     refused(done, "method mine: ", "the process ended with exit code 0 amid its import")
