@@ -1,13 +1,15 @@
 """The ``tunebench`` command: parsing and exit codes only.
 
 Exit codes: 0 all cells ok, 1 some cells failed (their rows say how) or the disk is full, 2 the request was wrong, 3
-``compare`` found a regression, 130 interrupted.
+``compare`` found a regression, 128 plus its number where a signal ended the command (130 Ctrl-C, 143 SIGTERM, 129
+SIGHUP, 141 nobody reads the output any more).
 """
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,6 +26,10 @@ class _Parser(argparse.ArgumentParser):
         from bench.message import message as fit
 
         super().error(printable(fit(message, LONGEST_REFUSAL)))
+
+
+#: Verbs that import plugins by themselves, for which they get a process of their own; others have workers for that.
+IMPORT_PLUGINS = {"plan", "audit", "explain", "methods", "doctor"}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -229,26 +235,68 @@ def _add_scale(verb: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    from bench.errors import RequestError, StoppedError, printable
-    from bench.message import shortened
+    """Run the command; returns the exit code.
 
+    Args:
+        arguments: in place of the command line's. All is done in this process then, be it what a plugin may end.
+    """
     parsed = _parser().parse_args(arguments)
+    from bench.interrupts import interruptible
+    from bench.own_process import in_own_process
+
     if sys.stdin is None:  # closed by whoever started this; what draws charts takes its number for one of its own files
         os.open(os.devnull, os.O_RDONLY)
+
+    def act() -> int:
+        with interruptible():
+            return _code_of(parsed, lambda: int(parsed.act(parsed)))
+
+    if arguments is not None or parsed.verb not in IMPORT_PLUGINS:
+        return act()
+    with interruptible():
+        return _code_of(parsed, lambda: in_own_process(act))
+
+
+def _code_of(parsed: argparse.Namespace, act: Callable[[], int]) -> int:
+    """The exit code of what is done; what went wrong goes to the error stream in plain words."""
+    from bench.errors import RequestError, StoppedError, printable
+    from bench.interrupts import exit_code
+    from bench.message import shortened
+
     try:
-        return int(parsed.act(parsed))
+        code = act()
+        sys.stdout.flush()
+        return code
     except (RequestError, StoppedError) as error:
         for line in str(error).split("\n"):  # which may quote a file that comes from elsewhere
             print(f"tunebench: {shortened(printable(line), LONGEST_LINE)}", file=sys.stderr)
         return verbs.CELLS_FAILED if isinstance(error, StoppedError) else verbs.WRONG_REQUEST
+    except BrokenPipeError:
+        return _unheard()
     except OSError as error:
         print(f"tunebench: {printable(_reason(error))}", file=sys.stderr)
         return verbs.WRONG_REQUEST
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         kept = "; finished cells are kept, the same command goes on from here" if parsed.verb == "run" else ""
-        print(f"tunebench: interrupted{kept}", file=sys.stderr)
-        return verbs.INTERRUPTED
+        with suppress(OSError):  # a terminal that was closed
+            print(f"tunebench: interrupted{kept}", file=sys.stderr)
+        return exit_code(error)
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # the console's way to say so
+            return _unheard()
+        print(f"tunebench: {parsed.verb} was ended by {ended!r:.200}, which nothing of it raises", file=sys.stderr)
+        return verbs.WRONG_REQUEST
+
+
+def _unheard() -> int:
+    """Nobody reads the output any more: what is left of it goes nowhere, and the shell is told so as it is used to."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+            continue
+        os.dup2(nowhere, stream.fileno())
+    return verbs.UNHEARD
 
 
 def _reason(error: OSError) -> str:

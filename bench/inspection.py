@@ -29,23 +29,25 @@ def show_methods(plugin_files: Sequence[Path], console: Console) -> bool:
                 raise PluginError(plugin.error)
             with gpus_hidden():  # what it imports would start CUDA
                 method = registry.load(name, plugin.path)
+                with registry.guarded(f"method {name}: {plugin.path} cannot be shown"):
+                    lines = _lines(method)
         except RequestError as error:
             console.print(f"[red]{name}[/] ({plugin.origin}) skipped: {escape(str(error))}")
             intact = False
             continue
-        summary = (method.__doc__ or "").strip().splitlines()[0] if method.__doc__ else ""
-        console.print(
-            f"[bold]{name}[/] ({plugin.origin}) {escape(shortened(method.label))}: {escape(message(summary))}"
-        )
-        _show_options(method, console)
+        console.print(f"[bold]{name}[/] ({plugin.origin}) {escape(lines[0])}")
+        for line in lines[1:]:
+            console.print(line, highlight=False, markup=False)
     return intact
 
 
-def _show_options(method: type[Method], console: Console) -> None:
-    for option, field in method.options_class.model_fields.items():
-        default = field.get_default(call_default_factory=True)
-        shown = shortened(repr(default))
-        console.print(f"    {option} = {shown}  {message(field.description or '')}", highlight=False, markup=False)
+def _lines(method: type[Method]) -> list[str]:
+    """A method's label and summary, and a line for each option."""
+    summary = next(iter((method.__doc__ or "").strip().splitlines()), "")
+    fields = method.options_class.model_fields.items()
+    defaults = {name: shortened(repr(field.get_default(call_default_factory=True))) for name, field in fields}
+    options = [f"    {name} = {defaults[name]}  {message(field.description or '')}" for name, field in fields]
+    return [f"{shortened(str(method.label))}: {message(summary)}", *options]
 
 
 def show_doctor(plugin_files: Sequence[Path], data_root: Path | None, console: Console) -> bool:

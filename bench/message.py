@@ -41,7 +41,7 @@ def said(error: BaseException) -> str:
     """What an error of others says of itself, be it that it cannot even say that."""
     try:
         return message(str(error))
-    except Exception as failure:  # a plugin's error may raise while it is asked for its words
+    except BaseException as failure:  # a plugin's error may raise anything while it is asked for its words
         return f"(its message cannot be read: {type(failure).__name__})"
 
 

@@ -5,16 +5,20 @@ import importlib.util
 import inspect
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from bench.cell import MethodSource
 from bench.errors import PluginError, UnknownNameError
+from bench.importing import announced
+from bench.interrupts import Interrupted
 from bench.message import kind_of, said
 from bench.method import Method, Options
 from bench.study import ModelKind, explain
@@ -123,13 +127,18 @@ def _add(found: dict[str, Plugin], name: str, path: Path, origin: str) -> None:
     found[name] = Plugin(name=name, path=path, sha256=source_sha256(path), origin=origin)
 
 
+def module_name_of(name: str) -> str:
+    """The name that a method's module goes by while it is imported."""
+    return f"tunebench_plugin_{name}"
+
+
 def load(name: str, path: Path) -> type[Method]:
     """Import a method's file or package, as ``tunebench_plugin_<name>``, and return its class.
 
     Raises:
         PluginError: it does not import, or does not hold exactly one complete Method.
     """
-    module_name = f"tunebench_plugin_{name}"
+    module_name = module_name_of(name)
     spec = importlib.util.spec_from_file_location(
         module_name, _entry_file(path), submodule_search_locations=[str(path)] if path.is_dir() else None
     )
@@ -139,10 +148,39 @@ def load(name: str, path: Path) -> type[Method]:
     for known in [key for key in sys.modules if key == module_name or key.startswith(f"{module_name}.")]:
         del sys.modules[known]  # another file of this name, or parts of what the package was before
     sys.modules[module_name] = module
+    with announced(name, path):
+        with guarded(f"method {name}: {path} does not import"):
+            spec.loader.exec_module(module)
+        with guarded(f"method {name}: {path} cannot be looked at"):
+            return _method_of(name, path, module)
+
+
+@contextmanager
+def guarded(what: str) -> Iterator[None]:
+    """Make whatever the code of a plugin raises inside, be it KeyboardInterrupt or SystemExit, a plain error.
+
+    Args:
+        what: has failed then, for the message, which the reason follows.
+
+    Raises:
+        PluginError: something was raised.
+        Interrupted: the user wants the command to end.
+    """
     try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise PluginError(f"method {name}: {path} does not import: {kind_of(error)}: {said(error)}") from error
+        yield
+    except (PluginError, Interrupted):
+        raise
+    except BaseException as error:
+        raise PluginError(f"{what}: {kind_of(error)}: {said(error)}") from error
+
+
+def _method_of(name: str, path: Path, module: ModuleType) -> type[Method]:
+    """The one complete Method of a module.
+
+    Raises:
+        PluginError: there is none, or several.
+    """
+    module_name = module_name_of(name)
     classes = [
         value for value in vars(module).values()
         if inspect.isclass(value) and issubclass(value, Method) and f"{value.__module__}.".startswith(f"{module_name}.")
@@ -201,10 +239,11 @@ def describe(plugin: Plugin) -> dict[str, Any]:
         if plugin.error is not None:
             raise PluginError(plugin.error)
         method = load(plugin.name, plugin.path)
+        with guarded(f"method {plugin.name}: {plugin.path} cannot be asked what it supports"):
+            kinds = [kind for kind in get_args(ModelKind) if method.supports(kind)]
+            return {"label": str(method.label), "kinds": kinds, "trains": bool(method.trains)}
     except PluginError as error:
         return {"error": str(error)}
-    kinds = [kind for kind in get_args(ModelKind) if method.supports(kind)]
-    return {"label": method.label, "kinds": kinds, "trains": method.trains}
 
 
 def describes(says: Any) -> bool:

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 from bench.cell import Cell
 from bench.errors import NewerSchemaError, RunFolderError
 from bench.json_text import loads
+from bench.log_end import end_of_log
 from bench.record import SCHEMA_VERSION, Record
 from bench.redaction import redacted_content
 from bench.study import Study, explain
@@ -26,6 +28,8 @@ CELL_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,200}")
 WORDS = ("prompt", "prompts")
 #: Of a record; FLOPs of years on the fastest machines are fewer, and it fits into 64 bits.
 LARGEST_NUMBER = 9e18
+#: Characters of a progress.json, and of the phase that it names; a plugin may write anything there.
+LONGEST_PROGRESS, LONGEST_PHASE = 1000, 100
 
 
 class CellFolder:
@@ -35,6 +39,7 @@ class CellFolder:
         """Name the folder; nothing is created."""
         self.path = path
         self.cell = path / "cell.json"
+        self.measured = path / "measured.json"  # by the worker; the runner makes the record of it
         self.record = path / "record.json"
         self.predictions = path / "predictions.jsonl"
         self.steps = path / "steps.csv"
@@ -61,6 +66,7 @@ class RunFolder:
         self.jobs = path / "jobs"
         self.reserve = path / ".reserve"
         self.lock = path / ".lock"
+        self.place: tuple[int, int] | None = None  # device and number of the folder itself, once it is locked
 
     def cell(self, cell_id: str) -> CellFolder:
         """The folder of one cell."""
@@ -125,11 +131,17 @@ class RunFolder:
             self._refuse_links(path.name for path in self.cells.iterdir())
             sync_folder(self.path)
             lock = FileLock(self.lock, timeout=0)
-            lock.acquire()
+            with warnings.catch_warnings():  # where there is no flock, a file that names its process locks as well
+                warnings.filterwarnings("ignore", message="flock not supported", category=UserWarning)
+                lock.acquire()
+            found = self.path.stat()
+            self.place = found.st_dev, found.st_ino
         except Timeout:
             raise RunFolderError(
                 f"another run is using {self.path}; wait for it, or give --runs another folder"
             ) from None
+        except NotImplementedError:  # of an older filelock
+            raise RunFolderError(f"{self.path} cannot be locked there; give --runs another folder") from None
         except OSError as error:
             raise RunFolderError(
                 f"{self.path} cannot be written: {error.strerror}; give --runs another folder"
@@ -265,9 +277,9 @@ def read_cell(path: Path) -> Cell:
 def read_progress(paths: CellFolder) -> tuple[str, int, int] | None:
     """Phase, step and number of steps of a worker; None before its first word, and amid one."""
     try:
-        content = json.loads(paths.progress.read_text(encoding="utf-8"))
-        return str(content["phase"]), int(content["done"]), int(content["of"])
-    except (OSError, ValueError, KeyError, TypeError):
+        content = json.loads(end_of_log(paths.progress, LONGEST_PROGRESS))
+        return str(content["phase"])[:LONGEST_PHASE], int(content["done"]), int(content["of"])
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

@@ -14,18 +14,17 @@ if TYPE_CHECKING:
 
 # Imports of each verb stand inside its function: --help must answer without loading a table library, or worse, torch.
 
-#: All cells ok; some cells failed, their rows say how; the request was wrong; a comparison found a regression;
-#: interrupted.
-OK, CELLS_FAILED, WRONG_REQUEST, REGRESSED, INTERRUPTED = 0, 1, 2, 3, 130
+#: All cells ok; some cells failed, their rows say how; the request was wrong; a comparison found a regression; nobody
+#: reads the output any more. A signal gives 128 plus its number.
+OK, CELLS_FAILED, WRONG_REQUEST, REGRESSED, UNHEARD = 0, 1, 2, 3, 141
 
 
 def run(arguments: argparse.Namespace) -> int:
     """``tunebench run``."""
-    from rich.console import Console
-
     from bench.errors import StoppedError
     from bench.expand import parse_only
     from bench.export import parse_target
+    from bench.report.console import PatientConsole
     from bench.runner.executor import LocalExecutor
     from bench.runner.progress import ProgressDisplay
     from bench.runner.run import Request
@@ -48,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     targets = [parse_target(text) for text in arguments.log]
     require_writable(arguments.reports / study.name)
     try:
-        with ProgressDisplay(Console()) as display:
+        with ProgressDisplay(PatientConsole()) as display:
             records = run_study(request, LocalExecutor, display)
     except StoppedError as stopped:
         _draw_rest(stopped, folder, arguments.reports)

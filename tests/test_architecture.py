@@ -31,6 +31,11 @@ LAYERS = (
         "bench.weight_files",
         "bench.hidden_gpus",
         "bench.out_of_memory",
+        "bench.interrupts",
+        "bench.importing",
+        "bench.log_end",
+        "bench.runner.server_watch",
+        "bench.own_process",
     },
     {"bench.runner.server", "bench.runner.socket_folder"},
     {"bench.study"},
@@ -45,10 +50,13 @@ LAYERS = (
     {"bench.store"},
     {"bench.marks"},
     {"bench.publish", "bench.runner.failures", "bench.runner.recovery"},
+    {"bench.kept", "bench.runner.failures", "bench.runner.recovery"},
+    {"bench.runner.finished"},
     {"bench.measure.flops.closed_form"},  # a method says in closed form what it adds
     {"bench.method"},
     {"bench.registry"},
     {"bench.runner.executor", "bench.expand"},
+    {"bench.runner.question"},
     {
         "bench.allocator",
         "bench.device_waits",
@@ -86,7 +94,7 @@ LAYERS = (
     {"bench.plan"},
     {"bench.preflight", "bench.worker"},
     {"bench.explain"},
-    {"bench.runner.attempt", "bench.runner.smaller"},
+    {"bench.runner.again", "bench.runner.attempt", "bench.runner.smaller"},
     {"bench.report.results"},
     {"bench.report.analysis"},
     {"bench.report.tables"},
@@ -105,8 +113,8 @@ LAYERS = (
 #: Public names of the package, imported when they are first asked for.
 PUBLIC = {"bench.report.frame"}
 REPORT_MAY_IMPORT = {
-    "errors", "json_text", "message", "palette", "printable", "redaction", "cell", "study", "sources", "insight",
-    "publish", "published", "record", "floors", "store", "report",
+    "clocks", "errors", "json_text", "message", "palette", "printable", "redaction", "cell", "study", "sources",
+    "insight",    "kept", "publish", "published", "record", "floors", "store", "report",
 }  # fmt: skip
 METHODS_MAY_IMPORT = {"torch", "transformers", "peft", "pydantic", "numpy", "sklearn"} | sys.stdlib_module_names
 METHOD_NAMES = re.compile(r"\b(full_ft|bitfit|lora|p_tuning|moe|zero_shot)\b")

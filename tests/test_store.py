@@ -1,5 +1,6 @@
 """The run folder: files that are whole, and one run at a time."""
 
+import errno
 import json
 import os
 import resource
@@ -194,6 +195,33 @@ class TestLock:
             raise KeyboardInterrupt
         with folder.locked():
             assert folder.cells.is_dir()
+
+    def test_excludes_a_second_run_where_the_file_system_has_no_flock(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(descriptor: int, operation: int) -> None:
+            raise OSError(errno.ENOSYS, "Function not implemented")
+
+        monkeypatch.setattr("fcntl.flock", refuse)
+        with (
+            RunFolder(tmp_path / "run").locked(),
+            pytest.raises(RunFolderError, match="another run is using"),
+            RunFolder(tmp_path / "run").locked(),
+        ):
+            pass
+        with RunFolder(tmp_path / "run").locked():
+            pass
+
+    def test_a_file_system_that_refuses_locks_is_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(descriptor: int, operation: int) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr("fcntl.flock", refuse)
+        with (
+            pytest.raises(RunFolderError, match="cannot be written: No locks available; give --runs another folder"),
+            RunFolder(tmp_path / "run").locked(),
+        ):
+            pass
 
     def test_folder_that_cannot_be_made(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("in the way")

@@ -2,7 +2,6 @@
 
 import json
 import math
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,9 @@ from bench.check.exchange import FINISHED, REQUEST, RESULTS, RUNNING
 from bench.check.finding import Result, failed, not_run
 from bench.clocks import monotonic_seconds
 from bench.errors import PluginError, RequestError, UnknownNameError
+from bench.importing import Imports
+from bench.log_end import end_of_log
+from bench.own_process import how_it_ended
 from bench.runner.executor import Executor, Job
 from bench.runner.socket_folder import temporary_folder
 from bench.store import write_json
@@ -24,6 +26,8 @@ ENTRY = "bench.check.entry:run"
 POLL_SECONDS = 0.2
 #: Until the first check: the fork server imports torch.
 START_SECONDS = 600.0
+#: Of what a worker said that ended before it was done.
+LOG_CHARACTERS = 4000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,61 +119,49 @@ def _check(plugin: registry.Plugin, executor: Executor, timeout_seconds: float) 
         write_json(folder / REQUEST, asdict(plugin) | {"path": str(plugin.path)})
         job = executor.start(ENTRY, folder)
         try:
-            in_time = _watch(job, folder, timeout_seconds, plugin.name)
+            killed_for = _watch(job, folder, timeout_seconds, plugin.name)
         except BaseException:
             job.kill()
             raise
         results = _read(folder)
         if not (folder / FINISHED).exists():
-            results += _cut_short(folder, job, None if in_time else timeout_seconds)
+            results += _cut_short(folder, job, killed_for)
         elif job.exit_code is None:
             job.kill()  # a thread that the plugin left behind keeps it alive; nothing is waited for any more
     return Report(plugin=plugin, results=tuple(results), seconds=monotonic_seconds() - started)
 
 
-def _watch(job: Job, folder: Path, timeout_seconds: float, name: str) -> bool:
-    """Sleep until the checks are done or the process has ended; False if they took too long and it was killed."""
+def _watch(job: Job, folder: Path, timeout_seconds: float, name: str) -> tuple[str, str] | None:
+    """Sleep until the checks are done or the process has ended; if it was killed for something, that and an advice."""
     started = began = monotonic_seconds()
+    imports = Imports(folder, timeout_seconds)
     with Console(stderr=True).status(name) as status:
         while not job.wait(POLL_SECONDS):
             now = monotonic_seconds()
             if (folder / FINISHED).exists():
-                return True
+                return None
+            if trouble := imports.trouble():
+                job.kill()
+                return trouble, "let a plugin's import be short and silent"
             if not (folder / RUNNING).exists() and now - started < START_SECONDS:
                 began = now  # the start of the process is not the method's to answer for
             elif now - began >= timeout_seconds:
                 job.kill()
-                return False
+                return f"not done after {timeout_seconds:g} s, and killed", "end sooner, or give --timeout more seconds"
             status.update(" ".join([name, *_running(folder)]))
-    return True
+    return None
 
 
-def _cut_short(folder: Path, job: Job, timeout_seconds: float | None) -> list[Result]:
+def _cut_short(folder: Path, job: Job, killed_for: tuple[str, str] | None) -> list[Result]:
     """Results of a worker that did not finish: what it was at has failed, the rest was not run."""
     model, check = _running(folder)
-    code = job.exit_code or 0
-    if timeout_seconds is not None:
-        said, advice = f"not done after {timeout_seconds:g} s, and killed", "end sooner, or give --timeout more seconds"
-    elif code < 0:
-        said, advice = f"the process was killed by {_signal_name(-code)}", "let nothing that a method calls end it"
-    else:
-        said, advice = f"the process ended with exit code {code}", "let nothing that a method calls end it"
-    log = (
-        (folder / "stderr.txt").read_text(encoding="utf-8", errors="replace")
-        if (folder / "stderr.txt").exists()
-        else ""
-    )
+    ended = f"the process {how_it_ended(job.exit_code)}", "let nothing that a method calls end it"
+    said, advice = killed_for or ended
+    log = end_of_log(folder / "stderr.txt", LOG_CHARACTERS)
     return [
-        Result.of(model, check, failed(said, advice, log.strip()[-4000:] or None)),
+        Result.of(model, check, failed(said, advice, log or None)),
         Result.of(model, "the rest", not_run(f"it stands on: {check}")),
     ]
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _running(folder: Path) -> tuple[str, str]:

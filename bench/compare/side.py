@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.errors import RunFolderError
+from bench.kept import known_digests, read_kept
 from bench.printable import one_line
 from bench.record import Record
 from bench.report.results import archive, portable
 from bench.report.results.evidence import predictions_of
 from bench.report.results.measured import Evidence, Measured
-from bench.store import RunFolder, read_record, study_of
+from bench.store import RunFolder, study_of
 from bench.study import Study
 
 LONGEST_MESSAGE = 400
@@ -61,7 +62,8 @@ def _load(path: Path) -> Side:
     if run.run.exists():
         content, cell_ids = run.read_run(), list(dict.fromkeys(run.cell_ids()))
         folders = {cell_id: run.cell(cell_id) for cell_id in cell_ids}
-        read = {cell_id: read_record(folder.record) for cell_id, folder in folders.items()}
+        digests = known_digests(content, run.run)
+        read = {cell_id: read_kept(folder, digests) for cell_id, folder in folders.items()}
         measured = tuple(
             Measured(portable.without_credentials(record), Evidence(predictions_of(record, folders[cell_id])))
             for cell_id, record in read.items()

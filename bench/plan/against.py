@@ -13,12 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.errors import RunFolderError
+from bench.kept import known_digests, read_kept
 from bench.measure.settled import Settled
 from bench.plan.render import DASH, MEGA
 from bench.plan.row import Ledger, PlanRow
 from bench.printable import one_line
 from bench.record import Record
-from bench.store import RunFolder, read_record
+from bench.store import RunFolder
 
 Moment = Literal["train", "inference"]
 MOMENTS: tuple[Moment, ...] = ("train", "inference")
@@ -77,8 +78,9 @@ def read_run(folder: Path) -> dict[Key, Record]:
     if not run.run.exists():
         raise RunFolderError(f"{folder} is no run folder: it has no {run.run.name}; run the study first")
     found: dict[Key, Record] = {}
+    known = known_digests(run.read_run(), run.run)
     for cell_id in run.cell_ids():
-        record = read_record(run.cell(cell_id).record)
+        record = read_kept(run.cell(cell_id), known)
         if record is None:
             continue
         key = (record.cell.dataset.name, record.cell.model.name, record.cell.method.name)

@@ -5,16 +5,23 @@ from pathlib import Path
 from typing import Any
 
 from bench.clocks import monotonic_seconds
-from bench.errors import RequestError
+from bench.errors import PluginError, RequestError
+from bench.importing import Imports
 from bench.json_text import loads
+from bench.log_end import end_of_log
 from bench.notices import Doing, doing_of
+from bench.own_process import ended_amid_import, how_it_ended
 from bench.runner.executor import Job
+from bench.store import read_text
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 0.2
+#: That a worker has to end after its answer.
+ENDING_SECONDS = 2.0
+#: Of what a worker said that gave no answer.
 LOG_CHARACTERS = 2000
 
 
-def answer_of(job: Job, entry: str, folder: Path, seconds: float) -> Any:
+def answer_of(job: Job, entry: str, folder: Path, seconds: float, imports: Imports | None = None) -> Any:
     """Wait for a worker to end, and read its answer.
 
     Args:
@@ -22,46 +29,52 @@ def answer_of(job: Job, entry: str, folder: Path, seconds: float) -> Any:
         entry: what it runs, for messages.
         folder: that holds answer.json in the end.
         seconds: that it may take; a stretch of its work may have a shorter limit, see ``bench.notices.doing``.
+        imports: of plugins, which have a limit of their own; None: those that are announced in the folder.
 
     Raises:
+        PluginError: it ended amid the import of a plugin, or the import took too long or printed too much.
         RequestError: it ran past a limit, or ended without an answer; the message says what it was doing.
     """
-    _wait(job, entry, folder, seconds)
+    imports = imports or Imports(folder)
     try:
-        return loads((folder / "answer.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RequestError(_without_answer(job.exit_code, entry, folder)) from None
+        _wait(job, entry, folder, seconds, imports)
+    finally:
+        if job.exit_code is None:
+            job.kill()
+    try:
+        return loads(read_text(folder / "answer.json"))
+    except (OSError, ValueError, RecursionError):
+        raise _no_answer(job.exit_code, entry, folder, imports) from None
 
 
-def _wait(job: Job, entry: str, folder: Path, seconds: float) -> None:
+def _wait(job: Job, entry: str, folder: Path, seconds: float, imports: Imports) -> None:
     deadline, since, doing = monotonic_seconds() + seconds, monotonic_seconds(), None
     while not job.wait(min(POLL_SECONDS, seconds)):
+        if (folder / "answer.json").exists():  # a thread that a plugin left may keep the worker
+            job.wait(ENDING_SECONDS)
+            return
+        if trouble := imports.trouble():
+            raise PluginError(trouble)
         now, found = monotonic_seconds(), doing_of(folder)
         if found != doing:
             doing, since = found, now
         if doing is not None and doing.seconds is not None and now - since >= doing.seconds:
-            job.kill()
             raise RequestError(
                 f"{entry} was stopped: {doing.what} must take at most {doing.seconds:g} s, and took more"
             )
         if now >= deadline:
-            job.kill()
             raise RequestError(f"{entry} did not answer within {seconds:.0f} s{_while(doing)}")
 
 
-def _without_answer(code: int | None, entry: str, folder: Path) -> str:
-    log = folder / "stderr.txt"
-    said = log.read_text(encoding="utf-8", errors="replace").strip()[-LOG_CHARACTERS:] if log.exists() else ""
+def _no_answer(code: int | None, entry: str, folder: Path, imports: Imports) -> RequestError:
+    said = end_of_log(folder / "stderr.txt", LOG_CHARACTERS)
+    if what := imports.under_way:
+        return PluginError(f"{ended_amid_import(what, code)}\n{said}".strip())
     hint = "; too little memory is the usual reason" if code in (-signal.SIGKILL, -signal.SIGABRT) else ""
-    return f"{entry} {ended(code)}{_while(doing_of(folder))}, without an answer{hint}" + (f":\n{said}" if said else "")
-
-
-def ended(code: int | None) -> str:
-    """How a process ended, in words, e.g. ``was ended by signal 9 (SIGKILL)``."""
-    if code is None or code >= 0:
-        return f"ended with exit code {code}"
-    known = {each.value: f" ({each.name})" for each in signal.Signals}
-    return f"was ended by signal {-code}{known.get(-code, '')}"
+    return RequestError(
+        f"{entry} {how_it_ended(code)}{_while(doing_of(folder))}, without an answer{hint}"
+        + (f":\n{said}" if said else "")
+    )
 
 
 def _while(doing: Doing | None) -> str:

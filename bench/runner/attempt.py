@@ -1,10 +1,10 @@
 """One cell measured: a folder, a worker, and the record that it comes to whatever happens."""
 
 import shlex
-import shutil
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from bench.cell import Cell
@@ -18,13 +18,25 @@ from bench.redaction import redacted
 from bench.retry import as_of_study
 from bench.runner.executor import Job
 from bench.runner.failures import Ending, record_of
-from bench.runner.recovery import Reserve, begin_attempt, end_attempt, is_full, remove_asides
+from bench.runner.finished import Finished
+from bench.runner.recovery import (
+    begin_attempt,
+    end_attempt,
+    identity,
+    is_full,
+    make_way,
+    remove,
+    remove_asides,
+    require_there,
+)
 from bench.runner.watcher import Watcher
 from bench.store import CellFolder, RunFolder, read_progress, valid_record, write_json, write_text
 
 POLL_SECONDS = 0.5
 #: It takes a second to look through so much.
 LONGEST_LOG_BYTES = 4 * 1024**2
+#: A plugin may have taken every right away.
+FOLDER_MODE = 0o755
 
 Start = Callable[[str, Path, int | None], Job]
 """Begins a job: its entry, its folder, and the bytes of memory that it may have."""
@@ -33,10 +45,10 @@ Start = Callable[[str, Path, int | None], Job]
 class Attempts:
     """Measures the cells of a run folder."""
 
-    def __init__(self, folder: RunFolder, reserve: Reserve, start: Start, watcher: Watcher) -> None:
+    def __init__(self, folder: RunFolder, finished: Finished, start: Start, watcher: Watcher) -> None:
         """Name what an attempt needs; nothing is done."""
         self._folder = folder
-        self._reserve = reserve
+        self._finished = finished
         self._start = start
         self._watcher = watcher
         self._told: set[str] = set()
@@ -54,22 +66,20 @@ class Attempts:
         paths = begin_attempt(self._folder, cell.id)
         write_json(paths.cell, as_run.model_dump(mode="json"))
         write_text(paths.replay, _replay_command(paths))
-        watch = Watch.start()
+        place, watch = identity(paths.path), Watch.start()
         ending = self._work(as_run, paths)
+        require_there(self._folder)
+        if identity(paths.path) != place:
+            ending = replace(ending, folder_lost=True)
+            make_way(paths)
         self._tell(notices_of(paths.path))
         for log in (paths.stdout, paths.stderr):
             redact(log)
-        found = valid_record(paths.record)
+        found = _measured(as_run, paths, ending)
         record = as_of_study(found or record_of(as_run, paths, ending), cell)
         record = with_check(record, watch.check(record, paths.marks))
-        if found is None:
-            # Of no use, and perhaps what has filled the disk.
-            shutil.rmtree(paths.artifact, ignore_errors=True)
-            remove_asides(paths.path)
-        if record != found:
-            self.keep(record)
-        paths.progress.unlink(missing_ok=True)
-        (paths.path / DOING).unlink(missing_ok=True)
+        _clear(paths, keep_artifact=found is not None)
+        self.keep(record)
         end_attempt(self._folder, cell.id)
         return record
 
@@ -79,7 +89,7 @@ class Attempts:
         Raises:
             RunFolderError: there is not even that.
         """
-        self._reserve.write(self._folder.cell(record.cell_id).record, record.model_dump_json(indent=1) + "\n")
+        self._finished.keep(record.cell_id, record.model_dump_json(indent=1) + "\n")
 
     def _tell(self, lines: Iterable[str]) -> None:
         """Pass on what a worker told, each line once a run: every cell of it may meet the same cache."""
@@ -91,9 +101,9 @@ class Attempts:
     def _work(self, cell: Cell, paths: CellFolder) -> Ending:
         """Start a worker and sleep until it has ended; one that runs past its limit is killed."""
         started, started_at, kills = monotonic_seconds(), date_now(), oom_kills()
-        deadline = started + cell.limits.cell_timeout_seconds
         phase, timed_out = "start", False
         job = self._start("bench.worker.entry:run", paths.path, cell.limits.cell_memory_bytes)
+        deadline = monotonic_seconds() + cell.limits.cell_timeout_seconds  # a new fork server is no part of the cell
         try:
             while not timed_out and not job.wait(min(POLL_SECONDS, max(0.0, deadline - monotonic_seconds()))):
                 if where := read_progress(paths):
@@ -103,17 +113,19 @@ class Attempts:
         finally:
             if job.exit_code is None:
                 job.kill()
+        code = job.exit_code
         killed_since = oom_kills()
         where = read_progress(paths)
         return Ending(
-            exit_code=job.exit_code,
+            exit_code=code,
             timed_out=timed_out,
             oom_killed=kills is not None and killed_since is not None and killed_since > kills,
-            disk_full=is_full(paths.path),
+            disk_full=is_full(self._folder.path),
             phase=where[0] if where else phase,
             doing=None if (doing := doing_of(paths.path)) is None else doing.what,
             started=started,
             started_at=started_at,
+            answered=paths.measured.exists(),
         )
 
 
@@ -125,6 +137,29 @@ def redact(log: Path) -> None:
         said = log.read_bytes().decode("utf-8", "replace")
         if (shown := redacted(said)) != said:
             write_text(log, shown)
+
+
+def _measured(as_run: Cell, paths: CellFolder, ending: Ending) -> Record | None:
+    """The worker's record, if it is of this very cell and the worker ended as one does that is done."""
+    if ending.exit_code != 0 or ending.timed_out or ending.folder_lost:
+        return None
+    record = valid_record(paths.measured)
+    if record is None or record.cell_id != as_run.id:
+        return None
+    return record if record.cell.model_dump(mode="json") == as_run.model_dump(mode="json") else None
+
+
+def _clear(paths: CellFolder, keep_artifact: bool) -> None:
+    """Leave nothing in the way of the record, and of a failed cell nothing that may have filled the disk."""
+    with suppress(OSError):
+        paths.path.chmod(FOLDER_MODE)
+    artifact = () if keep_artifact else (paths.artifact,)
+    for path in (paths.measured, paths.progress, paths.path / DOING, paths.record, *artifact):
+        with suppress(OSError):
+            remove(path)
+    if not keep_artifact:
+        with suppress(OSError):
+            remove_asides(paths.path)
 
 
 def _replay_command(paths: CellFolder) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,13 +19,27 @@ from typing import Any, Protocol
 from bench.clocks import monotonic_seconds
 from bench.errors import RequestError
 from bench.host_memory import limit_data
+from bench.importing import announce_in
 from bench.notices import kept_in
 from bench.runner.guard import Guard, end_group
 from bench.runner.preload import MODULES, VARIABLE, Order, Progress
+from bench.runner.server_watch import (
+    FORK_SECONDS,
+    PRELOAD_SECONDS,
+    Patience,
+    answering,
+    end_server,
+    has_ended,
+    last_words,
+)
 from bench.runner.socket_folder import settle, temporary_folder
 
 #: The one module that the fork server is told to import; what follows is in ``Order``.
 SERVER = "bench.runner.server"
+#: That a killed worker has to be told of by its server.
+ENDING_SECONDS = 10.0
+#: The library's code for a worker whose server ended first; a worker may exit with it too.
+UNTOLD_CODE = 255
 
 
 class Job(Protocol):
@@ -38,7 +53,7 @@ class Job(Protocol):
 
     @property
     def exit_code(self) -> int | None:
-        """0 for a clean end, a positive code, minus the signal that ended it, or None while it runs."""
+        """0 for a clean end, a positive code, minus the signal that ended it; None while it runs or if none knows."""
 
 
 class Executor(Protocol):
@@ -81,20 +96,39 @@ class LocalExecutor:
     def start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> "LocalJob":
         """Fork a worker; its output goes to stdout.txt and stderr.txt in the folder.
 
+        A fork server that served before and has ended since, or does not answer any more, is replaced.
+
         Raises:
             RequestError: the fork server could not import what workers start with.
         """
         arguments = (entry, str(folder), monotonic_seconds(), memory_bytes)
-        process = self._context.Process(target=enter, args=arguments, daemon=True)
         started = self._start_server()
-        try:
-            process.start()
-        except (EOFError, ConnectionError):
-            raise RequestError(_why_it_ended(Progress.read(self._progress))) from None
+        process = self._fork(arguments, started)
+        if process is None:
+            started = self._start_server()
+            process = self._fork(arguments, new_server=True)
+        assert process is not None, "a new server forks, or the reason is raised"
         if started and not Progress.read(self._progress).done:  # the library passes over an ImportError
             process.kill()
             raise RequestError(f"the fork server could not import {SERVER}; install tunebench again")
-        return LocalJob(process, self._guard)
+        return LocalJob(process, self._guard, _server()._forkserver_pid)
+
+    def _fork(self, arguments: tuple[Any, ...], new_server: bool) -> BaseProcess | None:
+        """A worker under way; None where a server that is not new has ended or does not answer, and was cleared away.
+
+        Raises:
+            RequestError: a new server has ended or does not answer.
+        """
+        process = self._context.Process(target=enter, args=arguments, daemon=True)
+        try:
+            with answering(_server()._forkserver_pid, PRELOAD_SECONDS if new_server else FORK_SECONDS) as silent:
+                process.start()
+        except (EOFError, ConnectionError):
+            why = _why_it_ended(Progress.read(self._progress), silent)
+            if new_server:
+                raise RequestError(why) from None
+            return None
+        return process
 
     def _start_server(self) -> bool:
         """Start the server where it does not run; True if it was started."""
@@ -130,30 +164,23 @@ def _server() -> Any:
     return forkserver._forkserver
 
 
-def _why_it_ended(progress: Progress) -> str:
-    """Why there is no fork server any more, as far as it has told; what is left of it is cleared away."""
-    how = _last_words()
+def _why_it_ended(progress: Progress, silent: Sequence[str]) -> str:
+    """Why there is no fork server any more, as far as it has told; what is left of it is cleared away.
+
+    Args:
+        progress: of its imports.
+        silent: why it was killed here; empty where it was not.
+    """
+    how = silent[0] if silent else f"ended {last_words(_server()._forkserver_pid)}"
     _server()._stop()
     again = "run the same command again"
     if progress.failed is not None:
         said = f"{progress.module}, which every worker starts with, does not import: {progress.failed}"
         return f"{said}; repair its installation and {again}"
     if progress.done:
-        return f"the fork server ended {how}, when it was to start a worker; {again}"
+        return f"the fork server {how}, when it was to start a worker; {again}"
     amid = "before it imported anything" if progress.module is None else f"while it imported {progress.module}"
-    return f"the fork server ended {how}, {amid}; {again}, and where it ends so again, install that module anew"
-
-
-def _last_words() -> str:
-    """How the fork server ended. It has closed its side, so that it is at its end, and killing it changes nothing."""
-    server_id = _server()._forkserver_pid
-    os.kill(server_id, signal.SIGKILL)
-    if sys.platform != "linux":
-        return "unexpectedly"
-    ended = os.waitid(os.P_PID, server_id, os.WEXITED | os.WNOWAIT)
-    if ended is None or ended.si_code == os.CLD_EXITED:
-        return "unexpectedly" if ended is None else f"with exit code {ended.si_status}"
-    return f"by signal {ended.si_status} ({signal.Signals(ended.si_status).name})"
+    return f"the fork server {how}, {amid}; {again}, and where it ends so again, install that module anew"
 
 
 def _start_server() -> None:
@@ -171,18 +198,29 @@ def _start_server() -> None:
 class LocalJob:
     """A process of this machine."""
 
-    def __init__(self, process: multiprocessing.process.BaseProcess, guard: Guard) -> None:
-        """Take over a started process."""
+    def __init__(self, process: BaseProcess, guard: Guard, server_id: int) -> None:
+        """Take over a started process.
+
+        Args:
+            process: that was started.
+            guard: of this executor.
+            server_id: of the fork server that started it, and tells how it ends.
+        """
         self._process = process
         self._guard = guard
         self._swept = False
         assert process.pid is not None, "a started process has a number"
         self._id = process.pid
+        self._server_id = server_id
+        self._unheard = Patience(self._id, "zombie")
         guard.watch(self._id)
 
     def wait(self, seconds: float) -> bool:
         """Sleep until the process has ended, ``seconds`` at most; True if it has ended, and all that it started."""
         ended = bool(wait([self._process.sentinel], timeout=seconds))
+        if not ended and self._unheard.over:  # the server, which is to tell, is stopped
+            end_server(self._server_id)
+            ended = True
         if ended:
             self._sweep()
         return ended
@@ -190,6 +228,8 @@ class LocalJob:
     def kill(self) -> None:
         """SIGKILL to it and to all that it started, then wait for the end."""
         self._process.kill()
+        if not wait([self._process.sentinel], timeout=ENDING_SECONDS):
+            end_server(self._server_id)
         self._process.join()
         self._sweep()
 
@@ -202,9 +242,10 @@ class LocalJob:
 
     @property
     def exit_code(self) -> int | None:
-        """The process's exit code; minus the signal that ended it."""
+        """The process's exit code; minus the signal that ended it; None too where the server ended before it told."""
         self._process.join(timeout=0 if self._process.is_alive() else None)
-        return self._process.exitcode
+        code = self._process.exitcode
+        return None if code == UNTOLD_CODE and has_ended(self._server_id) else code
 
 
 class InlineExecutor:
@@ -250,11 +291,13 @@ def enter(entry: str, folder: str, requested_at: float, memory_bytes: int | None
         os.dup2(target, descriptor)
         os.close(target)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    announce_in(Path(folder))
     if memory_bytes is not None:
         limit_data(memory_bytes)
     call(entry, Path(folder), requested_at)
     sys.stdout.flush()
     sys.stderr.flush()
+    os._exit(0)  # neither a thread nor an exit handler that a plugin left is waited for
 
 
 def _end_with_parent() -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bench.cell import Cell
 from bench.clocks import monotonic_seconds
+from bench.log_end import end_of_log
 from bench.message import message as told
 from bench.out_of_memory import Memory, memory_that_ran_out
 from bench.record import Failure, Record, Status
@@ -26,6 +27,8 @@ class Ending:
         started: ``monotonic_seconds()`` when the worker was asked for.
         started_at: the date then.
         doing: what it had said last that it was doing; None where it said nothing.
+        answered: it wrote what it measured, or something in its place.
+        folder_lost: the cell's folder was removed, or something else stands there.
     """
 
     exit_code: int | None
@@ -36,6 +39,8 @@ class Ending:
     started: float
     started_at: str
     doing: str | None = None
+    answered: bool = False
+    folder_lost: bool = False
 
 
 def record_of(cell: Cell, paths: CellFolder, ending: Ending) -> Record:
@@ -70,6 +75,8 @@ def _verdict(cell: Cell, ending: Ending, log: str) -> tuple[Status, str, str]:
     code = ending.exit_code
     killed = code is not None and code < 0
     kind = f"signal {-code}" if killed and code is not None else f"exit code {code}"
+    if ending.folder_lost:
+        return "error", "FolderLost", "the cell's folder was removed or replaced while it was measured, log and all"
     if ending.timed_out:
         limit = cell.limits.cell_timeout_seconds
         return "timeout", "TimeLimit", f"ran past limits.cell_timeout_seconds = {limit:g}"
@@ -79,6 +86,15 @@ def _verdict(cell: Cell, ending: Ending, log: str) -> tuple[Status, str, str]:
         return "oom", kind, "the worker ended for want of memory"
     if ending.disk_full:
         return "error", "DiskFull", "the disk of the run folder is full, so the worker could not write what it measured"
+    if code is None:
+        return (
+            "error",
+            kind,
+            "the worker ended without a record: the fork server, which is to say how, was stopped or killed",
+        )
+    if ending.answered:
+        why = f"the worker was ended by signal {-code}" if killed else f"the worker ended with exit code {code}"
+        return "error", kind, f"what is in measured.json was not believed: {why if code else 'it is not of this cell'}"
     if killed:
         hint = "; out of host memory is the usual reason" if code == -9 else ""
         return "killed", kind, f"the worker was killed{hint}"
@@ -88,3 +104,8 @@ def _verdict(cell: Cell, ending: Ending, log: str) -> tuple[Status, str, str]:
 def _killed_by_kernel(ending: Ending) -> bool:
     """For want of the host's memory, the only one that the kernel minds."""
     return ending.exit_code == -9 and ending.oom_killed
+
+
+def _log(paths: CellFolder) -> str:
+    """The end of what the worker said."""
+    return end_of_log(paths.stderr, SEARCHED_CHARACTERS)

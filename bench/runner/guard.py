@@ -11,6 +11,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+#: That the guard has to end what is watched.
+CLOSING_SECONDS = 5.0
+
 
 class Guard:
     """The runner's side: names the processes that must not outlive it."""
@@ -35,7 +38,11 @@ class Guard:
         assert self._process.stdin is not None, "it was opened as a pipe"
         with suppress(BrokenPipeError):
             self._process.stdin.close()
-        self._process.wait()
+        try:
+            self._process.wait(CLOSING_SECONDS)
+        except subprocess.TimeoutExpired:  # somebody has stopped it
+            self._process.kill()
+            self._process.wait()
 
     def _say(self, line: str) -> None:
         assert self._process.stdin is not None, "it was opened as a pipe"

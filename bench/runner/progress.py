@@ -77,6 +77,7 @@ class ProgressDisplay:
     def cell_started(self, cell: Cell) -> None:
         """Name the cell."""
         self._count += 1
+        self._total = max(self._total, self._count)  # a cell may be measured again
         if self._live:
             self._cell = self._bars.add_task(escape(_name(cell)), total=None)
 

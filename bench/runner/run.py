@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -15,20 +16,20 @@ from bench.clocks import date_now
 from bench.errors import NewerSchemaError, PluginError, RequestError, RunFolderError, StoppedError, StudyError
 from bench.expand import EVERY_METHOD, check_sources, expand, filtered, needed_plugins
 from bench.host_memory import free_memory_bytes
-from bench.notices import notices_of
+from bench.kept import Digests, digests_of, known_digests, require_unchanged
 from bench.record import SCHEMA_VERSION, Record
 from bench.redaction import redacted_command
 from bench.retry import as_of_study, is_of, with_fitting
-from bench.runner.answer import answer_of
+from bench.runner.again import Again
 from bench.runner.attempt import Attempts
 from bench.runner.executor import Executor, Job
+from bench.runner.finished import Finished
+from bench.runner.question import Questions
 from bench.runner.recovery import Reserve, recover
 from bench.runner.smaller import Smaller
 from bench.runner.watcher import Watcher
-from bench.store import RunFolder, read_record, redacted_study, valid_record, write_json, write_text
+from bench.store import CellFolder, RunFolder, read_record, redacted_study
 from bench.study import Study
-
-PREFLIGHT_SECONDS = 3600.0  # a first download of large weights happens here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +99,16 @@ class _Run:
         self.watcher = watcher
         self._make_executor = make_executor
         self._executor: Executor | None = None
-        self._jobs = 0
+        self._questions = Questions(
+            folder.jobs,
+            lambda entry, place: self._start(entry, place, free_memory_bytes()),
+            watcher.warned,
+            request.study.limits.cell_timeout_seconds,
+        )
 
     def go(self) -> list[Record]:
         earlier = self._earlier_run()
+        self.finished = Finished(self.folder, self._known(earlier))  # before anything of a plugin is imported
         try:
             descriptions = self._descriptions(earlier.get("methods", {}))
             request = self.request
@@ -113,19 +120,20 @@ class _Run:
             chosen = filtered(cells, self.request.only)
             latest = {cell.id: self._latest(cell) for cell in cells}
             pending = [cell for cell in chosen if not _finished(latest[cell.id])]
+            measured_before = len(chosen) - len(pending)
             if pending:
                 pending = self._preflight(pending)
-            command = shlex.join(["tunebench", *sys.argv[1:]]) if pending else str(earlier.get("command", ""))
-            self._write_run(cells, descriptions, command)
-            self.watcher.started(pending, len(chosen) - len(pending))
+            command = shlex.join(["tunebench", *sys.argv[1:]]) if pending else earlier.get("command", "")
+            self.finished.write_run(self._run_content(cells, descriptions, command))
+            self.watcher.started(pending, measured_before)
             if pending:
-                self._measure(pending, latest)
+                self._measure(pending, {cell.id: cell for cell in chosen}, latest)
         finally:
             if self._executor is not None:
                 self._executor.close()
             with suppress(RunFolderError):  # the next run does it, and something else may be on its way up
                 recover(self.folder)
-        return [record for cell in cells if (record := valid_record(self.folder.cell(cell.id).record)) is not None]
+        return [record for cell in cells if (record := latest[cell.id]) is not None]
 
     def _earlier_run(self) -> dict[str, Any]:
         """The run.json of the run before; it holds nothing that cannot be worked out again."""
@@ -137,6 +145,18 @@ class _Run:
             self.watcher.warned(f"written again: {error}")
             return {}
 
+    def _known(self, earlier: Mapping[str, Any]) -> dict[str, Digests]:
+        """The digests of finished cells, as run.json holds them; where it holds none, of what is there."""
+        try:
+            known = known_digests(earlier, self.folder.run)
+        except RunFolderError as error:
+            self.watcher.warned(f"written again: {error}")
+            known = None
+        if known is not None:
+            return known
+        places = [CellFolder(place) for place in self.folder.cells.iterdir() if not place.is_symlink()]
+        return {paths.path.name: digests_of(paths) for paths in places if paths.record.is_file()}
+
     def _descriptions(self, known: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         """What each needed plugin says of itself; plugins are only imported where their file is new or changed."""
         fresh = {
@@ -146,7 +166,7 @@ class _Run:
         if unknown:
             self.watcher.checking("methods")
             request = [asdict(plugin) | {"path": str(plugin.path)} for plugin in unknown]
-            fresh |= self._ask("bench.preflight:describe_methods", request)
+            fresh |= self._questions.ask("bench.preflight:describe_methods", request)
         named = {name for grid in self.request.study.grid for name in grid.methods} - {EVERY_METHOD}
         for name, says in fresh.items():
             if "error" in says and name not in named:
@@ -157,22 +177,22 @@ class _Run:
 
     def _latest(self, cell: Cell) -> Record | None:
         """The cell's record as one of this study, if it has one that can be read."""
-        path = self.folder.cell(cell.id).record
+        paths = self.folder.cell(cell.id)
         try:
-            record = read_record(path)
+            record = read_record(paths.record)
+            if record is None:
+                return None
+            if not is_of(record, cell):
+                raise RunFolderError(f"{paths.record} is of another cell, {record.cell.id}")
+            require_unchanged(paths, self.finished.known)
         except NewerSchemaError:
             raise
         except RunFolderError as error:
             self.watcher.warned(f"measured again: {error}")
             return None
-        if record is None:
-            return None
-        if not is_of(record, cell):
-            self.watcher.warned(f"measured again: {path} is of another cell, {record.cell.id}")
-            return None
         marked = as_of_study(record, cell)
-        if marked != record:  # the run was killed before it could say so
-            write_text(path, marked.model_dump_json(indent=1) + "\n")
+        if marked != record:  # a run of before was killed before it could say so
+            self.finished.keep(cell.id, marked.model_dump_json(indent=1) + "\n")
         return marked
 
     def _preflight(self, pending: list[Cell]) -> list[Cell]:
@@ -184,36 +204,23 @@ class _Run:
         self.watcher.checking("options, data and weights")
         rows = {cell.id: cell.method.model_dump() | {"options": cell.method.given} for cell in pending}
         unique = {json.dumps([row["name"], row["options"]], sort_keys=True): row for row in rows.values()}
-        answers = self._ask("bench.preflight:fill_options", unique)
+        answers = self._questions.ask("bench.preflight:fill_options", unique)
         problems = list(dict.fromkeys(answer["error"] for answer in answers.values() if "error" in answer))
         if problems:
             raise RequestError("\n".join(f"study {self.request.study.name}: {problem}" for problem in problems))
         filled = [_with_options(cell, answers) for cell in pending]
-        problems = self._ask("bench.preflight:check_cells", [cell.model_dump(mode="json") for cell in filled])
+        problems = self._questions.ask("bench.preflight:check_cells", [cell.model_dump(mode="json") for cell in filled])
         if problems:
             raise RequestError("\n".join(problems))
         return filled
-
-    def _ask(self, entry: str, request: Any) -> Any:
-        """Have a worker answer a request through files."""
-        self._jobs += 1
-        folder = self.folder.jobs / str(self._jobs)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "request.json", request)
-        job = self._start(entry, folder, free_memory_bytes())
-        try:
-            return answer_of(job, entry, folder, PREFLIGHT_SECONDS)
-        finally:
-            for line in notices_of(folder):
-                self.watcher.warned(line)
 
     def _start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> Job:
         if self._executor is None:
             self._executor = self._make_executor()
         return self._executor.start(entry, folder, memory_bytes)
 
-    def _write_run(self, cells: Sequence[Cell], descriptions: Mapping[str, Any], command: str) -> None:
-        content = {
+    def _run_content(self, cells: Sequence[Cell], descriptions: Mapping[str, Any], command: str) -> dict[str, Any]:
+        return {
             "schema_version": SCHEMA_VERSION,
             "study": redacted_study(self.request.study.model_dump(mode="json")),
             "command": redacted_command(command),
@@ -223,29 +230,38 @@ class _Run:
                 name: {"sha256": self.needed[name].sha256, "says": dict(says)} for name, says in descriptions.items()
             },
         }
-        write_json(self.folder.run, content)
 
-    def _measure(self, pending: Sequence[Cell], latest: Mapping[str, Record | None]) -> None:
-        """Every cell in turn.
+    def _measure(self, pending: Sequence[Cell], chosen: Mapping[str, Cell], latest: dict[str, Record | None]) -> None:
+        """Every cell in turn, and again those that were changed meanwhile.
+
+        Args:
+            pending: to measure.
+            chosen: what may be measured, by id.
+            latest: the record of each cell of the study, by id; kept up to date.
 
         Raises:
             RunFolderError: the disk is full before any.
             StoppedError: the run folder cannot be written any more.
         """
         smaller = self._smaller()
-        left = len(pending)
-        with Reserve(self.folder.reserve) as reserve:
-            attempts = Attempts(self.folder, reserve, self._start, self.watcher)
+        queue = deque(pending)
+        left = len(queue)
+        with Reserve(self.folder.reserve) as reserve, self.finished.written_by(reserve.write):
+            attempts = Attempts(self.folder, self.finished, self._start, self.watcher)
+            again = Again(chosen, latest, self.finished, self._preflight, self.watcher)
             try:
-                for cell in pending:
+                while queue:
+                    left = len(queue)
+                    cell = queue.popleft()
                     as_run = smaller.of(cell, latest[cell.id]) if self.request.retry_oom else cell
                     self.watcher.cell_started(as_run)
                     record = attempts.measure(cell, as_run)
                     if record.status == "oom":
                         record = with_fitting(record, smaller.fitting(record))
                         attempts.keep(record)
+                    latest[cell.id] = record
                     self.watcher.cell_ended(as_run, record)
-                    left -= 1
+                    queue += again.cells({one.id for one in queue}, thoroughly=not queue)
             except RunFolderError as error:
                 raise StoppedError(
                     f"{error}\nstopped with {left} cells left to measure; finished cells are kept: make room, then run "
@@ -261,7 +277,7 @@ class _Run:
             "plugin_files": [str(path) for path in request.plugin_files],
             "scale": request.scale,
         }
-        return Smaller(facts, self._ask, self.watcher)
+        return Smaller(facts, self._questions.ask, self.watcher)
 
 
 def _finished(record: Record | None) -> bool:

@@ -24,7 +24,7 @@ from bench.worker.work import Work
 
 
 def run(folder: Path, requested_at: float) -> None:
-    """Measure the cell in ``folder`` and write its record; a failure of the cell is a record too.
+    """Measure the cell in ``folder`` and write measured.json, its record; a failure of the cell is a record too.
 
     Args:
         folder: holds cell.json.
@@ -48,7 +48,7 @@ def run(folder: Path, requested_at: float) -> None:
     with suppress(Exception) if failure else nullcontext():
         work.close()
     write_steps(paths, work.logs)
-    write_text(paths.record, _record(work, status, failure, started).model_dump_json(indent=1) + "\n")
+    write_text(paths.measured, _record(work, status, failure, started).model_dump_json(indent=1) + "\n")
 
 
 def _record(work: Work, status: Status, failure: Failure | None, started: float) -> Record:
@@ -98,6 +98,7 @@ def replay(cell_path: Path) -> int:
     if cell.limits.cell_memory_bytes is not None:
         limit_data(cell.limits.cell_memory_bytes)
     run(folder, monotonic_seconds())
+    CellFolder(folder).measured.replace(CellFolder(folder).record)
     shutil.rmtree(CellFolder(folder).marks, ignore_errors=True)  # nobody holds them against this clock
     print(CellFolder(folder).record)
     record = read_record(CellFolder(folder).record)

@@ -21,6 +21,7 @@ from rich.console import Console
 from bench.cell import Cell
 from bench.errors import RunFolderError, UnknownNameError
 from bench.expand import parse_only
+from bench.kept import KEY
 from bench.record import Record
 from bench.report.draw import draw
 from bench.runner.executor import Executor, InlineExecutor
@@ -407,12 +408,15 @@ class TestOutOfMemory:
         record = full()
         assert (record.status, record.study_batch_size, record.cell.train.batch_size) == ("ok", None, 4)
 
-    def test_a_run_that_was_killed_before_it_could_mark_the_row(self, bench, full):
+    def test_a_run_of_before_that_was_killed_before_it_could_mark_the_row(self, bench, full):
         assert full().status == "oom"
         marked = full(retry_oom=True)
         path = RunFolder(bench.runs).cell(marked.cell_id).record
         told = {"cell_id": marked.cell.id, "study_batch_size": None, "warnings": ()}
+        path.unlink()
         path.write_text(marked.model_copy(update=told).model_dump_json())  # as its worker wrote it
+        run = RunFolder(bench.runs).run
+        run.write_text(json.dumps({key: value for key, value in json.loads(run.read_text()).items() if key != KEY}))
         assert full(executor=no_executor).study_batch_size == 4
 
 

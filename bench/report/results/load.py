@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.errors import NewerSchemaError, RunFolderError
+from bench.kept import known_digests, read_kept
 from bench.printable import one_line
 from bench.published import Published
 from bench.record import Record
 from bench.report.results import archive, evidence, published_rows
 from bench.report.results.run import Results, Run
-from bench.store import CellFolder, RunFolder, read_record, study_of
+from bench.store import CellFolder, RunFolder, study_of
 
 LONGEST_WARNING = 1000
 Warn = Callable[[str], None]
@@ -66,13 +67,13 @@ def _results(path: Path, warn: Warn) -> Results:
 
 def _run(run_folder: RunFolder, warn: Warn) -> Run:
     content, cell_ids = run_folder.read_run(), run_folder.cell_ids()
-    study = study_of(content, run_folder.run)
+    study, known = study_of(content, run_folder.run), known_digests(content, run_folder.run)
     found: list[tuple[Record, CellFolder]] = []
     unread = []
     for cell_id in dict.fromkeys(cell_ids):
         folder = run_folder.cell(cell_id)
         try:
-            record = read_record(folder.record)
+            record = read_kept(folder, known)
             if record is not None and record.cell_id != cell_id:
                 raise RunFolderError(f"{folder.record} is not of this cell: it names {record.cell_id}")
         except NewerSchemaError:
