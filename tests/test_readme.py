@@ -1,5 +1,6 @@
 """README and docs/: commands run, studies and code are valid, links and paths resolve, and the front page is short."""
 
+import argparse
 import re
 import shlex
 import shutil
@@ -96,8 +97,9 @@ def test_the_lists_of_commands_name_no_line_that_is_gone() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=pages.name)
 def test_a_verb_or_option_in_the_text_exists(page: Path) -> None:
-    verbs = _parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
-    known = {option for verb in verbs.values() for option in verb._option_string_actions}  # type: ignore[union-attr]
+    (action,) = (found for found in _parser()._actions if isinstance(found, argparse._SubParsersAction))
+    verbs: dict[str, argparse.ArgumentParser] = dict(action.choices)
+    known = {option for verb in verbs.values() for option in verb._option_string_actions}
     for code in pages.inline_code(page):
         if code.startswith("tunebench "):
             assert code.split()[1] in verbs, code
