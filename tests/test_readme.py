@@ -185,6 +185,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Iter
     shutil.copytree(ROOT / "reports" / "repeatability", folder / "runs" / "there")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        patch.setenv("PYTHONPATH", str(ROOT))  # workers import the code under test, wherever it is installed from
         assert main(["run", "my_study.toml", "--plugin", "norms.py", "--format", "csv"]) == 0
         shutil.copytree("runs/my_study", "runs/demo")
         yield folder
