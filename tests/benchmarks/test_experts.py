@@ -33,7 +33,8 @@ pytestmark = [
 QUIET = bool(os.environ.get("TUNEBENCH_QUIET"))
 #: Time over the dense model's, over the ratio of FLOPs.
 AIM = 1.10
-#: Asserted of each form: the aim on a quiet machine, but for a form that misses it (README says why); more elsewhere.
+#: Asserted of each form: the aim on a quiet machine, but for a form that misses it; more elsewhere. See
+#: docs/performance.md for the reason.
 MISSED = {"plain, top 1, every layer": 1.2}
 ROUNDS = 15 if QUIET else 3
 SEQUENCES, TOKENS = (64, 256) if DEVICE.type == "cuda" else (32, 64)

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from bench.errors import RunFolderError
 from bench.record import Record
 from bench.report.frame_columns import COLUMNS
 from bench.store import RunFolder
+from tests import pages
 from tests.compare.support import alone, changed, report, run_folder
 from tests.report.conftest import MakeRecord
 
@@ -244,15 +244,14 @@ class TestPublicNames:
             bench.load_record  # noqa: B018 - asking for it is the test
 
 
-def test_the_snippet_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (snippet,) = (text for text in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "load_records" in text)
+def test_the_snippet_of_the_documentation_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    (snippet,) = pages.blocks(ROOT / "docs" / "python.md", "python")
     assert len(snippet.splitlines()) <= 25
     monkeypatch.chdir(ROOT)
     names: dict[str, pd.DataFrame] = {}
     with contextlib.redirect_stdout(io.StringIO()) as said, warnings.catch_warnings():
         warnings.simplefilter("error")
-        exec(compile(snippet, "README.md", "exec"), names)
+        exec(compile(snippet, "python.md", "exec"), names)
     assert "0.7691" in said.getvalue()
     table = pd.read_csv("reports/minilm_real/table3.csv")
     assert names["f1"]["mean"].tolist() == pytest.approx(table["macro_f1_mean"].tolist())
