@@ -181,6 +181,7 @@ def _add_report_options(verb: argparse.ArgumentParser) -> None:
         metavar="TARGET",
         help="log every cell to tensorboard=DIR or mlflow=URI as well; may be given several times",
     )
+    verb.add_argument("--wide", action="store_true", help="print every column of the table, with its notes")
 
 
 def _add_explain(verb: argparse.ArgumentParser) -> None:

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     except StoppedError as stopped:
         _draw_rest(stopped, folder, arguments.reports)
         raise
-    _draw([folder], arguments, targets)
+    _draw([folder], arguments, targets, again=False)
     return OK if all(record.status == "ok" for record in records) else CELLS_FAILED
 
 
@@ -188,7 +188,9 @@ def report(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _draw(paths: Sequence[Path], arguments: argparse.Namespace, targets: Sequence["Target"]) -> None:
+def _draw(
+    paths: Sequence[Path], arguments: argparse.Namespace, targets: Sequence["Target"], *, again: bool = True
+) -> None:
     """Draw a report, write the cards of kept artifacts, and log the cells where the user wants them too.
 
     Raises:
@@ -200,7 +202,7 @@ def _draw(paths: Sequence[Path], arguments: argparse.Namespace, targets: Sequenc
     from bench.report.draw import draw
 
     console = PatientConsole()
-    results = draw(paths, arguments.reports, console, arguments.format or ["all"])
+    results = draw(paths, arguments.reports, console, arguments.format or ["all"], wide=arguments.wide, again=again)
     for path in paths:
         cards.write(path, results, warn_on(console))
     troubles = []

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from bench.errors import RunFolderError
 from bench.published import load_shipped
-from bench.report import closing, contents, manifest
+from bench.report import contents, manifest, summary
 from bench.report.console import warn_on
 from bench.report.results import archive
 from bench.report.results.load import load
@@ -19,14 +19,24 @@ from bench.report.tables.table import Table
 NOT_OF_RECORDS = (*(f"comparisons.{suffix}" for suffix in ("md", "csv", "tex")), "insights.md")
 
 
-def draw(paths: Sequence[Path], reports: Path, console: Console, formats: Sequence[str] = ("all",)) -> Results:
-    """Print Table 3 of run folders or reports, and its comparisons if any; write these and the rest to a folder.
+def draw(
+    paths: Sequence[Path],
+    reports: Path,
+    console: Console,
+    formats: Sequence[str] = ("all",),
+    *,
+    wide: bool = False,
+    again: bool = True,
+) -> Results:
+    """Print a summary of run folders or reports; write tables, figures and a page to a folder.
 
     Args:
         paths: run folders or reports, one or more; of several the machine is a column.
         reports: where the report's folder goes, which has the study's name.
         console: to print on.
         formats: that are written: some of ``contents.FORMATS``, or ``all``.
+        wide: print every column of Table 3 with its notes, and the comparisons if any.
+        again: draw also where the folder holds these formats of these records already.
 
     Returns:
         What was drawn.
@@ -40,9 +50,11 @@ def draw(paths: Sequence[Path], reports: Path, console: Console, formats: Sequen
     target = reports / results.name
     _require_no_less(paths, target)
     wanted = contents.chosen(formats)
-    drawn = contents.build(results, wanted, lambda tables: _show(tables, console))
-    written = manifest.write(drawn.files, results.sha256, wanted, target)
-    closing.show(results, written, target, console)
+    written: list[Path] = []
+    if again or wide or not manifest.is_current(target, archive.texts(results), results.sha256, wanted):
+        drawn = contents.build(results, wanted, (lambda tables: _show(tables, console)) if wide else None)
+        written = manifest.write(drawn.files, results.sha256, wanted, target)
+    summary.show(results, written, target, console, grid=not wide)
     return results
 
 

@@ -61,6 +61,25 @@ def write(files: Mapping[str, bytes], records_sha256: str, formats: Sequence[str
     return publish(folder, {**files, MANIFEST: text.encode()}, _earlier(folder))
 
 
+def is_current(folder: Path, kept: Mapping[str, str], records_sha256: str, formats: Sequence[str]) -> bool:
+    """Whether a report is there, whole and drawn from these records by these packages.
+
+    Args:
+        folder: of the report.
+        kept: texts of the archive by name: what the report is drawn from.
+        records_sha256: of the records.
+        formats: that are wanted.
+    """
+    try:
+        found = read(folder)
+        intact = all(digest_of((folder / name).read_bytes()) == digest for name, digest in found.files.items())
+    except (RunFolderError, OSError):
+        return False
+    facts = (found.records_sha256, found.formats, found.drawn_with)
+    same = all(found.files.get(name) == digest_of(text.encode()) for name, text in kept.items())
+    return intact and same and facts == (records_sha256, tuple(formats), versions())
+
+
 def _earlier(folder: Path) -> Mapping[str, str]:
     """The files of an earlier draw; none where there was none, or nothing is known of it."""
     try:

@@ -1,5 +1,6 @@
-"""How a run goes, for people: a live display on a terminal, plain lines elsewhere."""
+"""How a run goes, for people: a live display on a terminal, few lines elsewhere."""
 
+import time
 from collections.abc import Sequence
 from types import TracebackType
 
@@ -20,6 +21,9 @@ from bench.errors import printable
 from bench.message import message as fit
 from bench.record import Record
 
+#: Between two lines that say how far a run is, where there is no live display.
+QUIET_SECONDS = 60.0
+
 
 def _name(cell: Cell) -> str:
     run = f"seed {cell.seed}" + (f", repeat {cell.repeat}" if cell.repeat else "")
@@ -35,7 +39,7 @@ def _result(record: Record) -> str:
 
 
 class ProgressDisplay:
-    """A bar for the study and a line for the current cell and phase; lines alone where nobody watches."""
+    """A bar for the study and one for the current cell; elsewhere a line a minute. Failed cells have a line each."""
 
     def __init__(self, console: Console) -> None:
         """Show on this console."""
@@ -48,6 +52,7 @@ class ProgressDisplay:
         self._study: TaskID | None = None
         self._cell: TaskID | None = None
         self._count = self._total = 0
+        self._said_at = time.monotonic()
 
     def __enter__(self) -> "ProgressDisplay":
         """Begin to show."""
@@ -95,7 +100,8 @@ class ProgressDisplay:
             self._cell = None
         if self._study is not None:
             self._bars.advance(self._study)
-        style = None if record.status == "ok" else "red"
-        self._console.print(
-            f"[{self._count}/{self._total}] {_name(cell)}: {_result(record)}", style=style, markup=False
-        )
+        failed = record.status != "ok"
+        if failed or (not self._live and time.monotonic() - self._said_at >= QUIET_SECONDS):
+            self._said_at = time.monotonic()
+            line = f"[{self._count}/{self._total}] {_name(cell)}: {_result(record)}"
+            self._console.print(line, style="red" if failed else None, markup=False)

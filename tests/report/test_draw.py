@@ -50,9 +50,28 @@ def ask_for(run_folder: Path, *pairs: list[str]) -> None:
 def drawn(run_folder: Path, reports: Path, *more: Path) -> tuple[dict[str, str], str]:
     """The files by name, and what was printed."""
     console = Console(file=io.StringIO(), width=200)
-    results = draw([run_folder, *more], reports, console)
+    results = draw([run_folder, *more], reports, console, wide=True)
     assert isinstance(console.file, io.StringIO)
     return {path.name: path.read_text() for path in (reports / results.name).glob("*.*")}, console.file.getvalue()
+
+
+def test_an_unchanged_report_is_not_drawn_again(run_folder: Path, tmp_path: Path) -> None:
+    def said() -> str:
+        console = Console(file=io.StringIO(), width=80)
+        draw([run_folder], tmp_path, console, ("md", "csv"), again=False)
+        assert isinstance(console.file, io.StringIO)
+        return console.file.getvalue()
+
+    first = said()
+    assert "wrote" in first
+    again = said()
+    assert "up to date" in again
+    assert again.split("2 cells")[0] == first.split("2 cells")[0]
+    (tmp_path / "s" / "table3.md").write_text("damaged")
+    assert "wrote" in said()
+    record = next(run_folder.glob("cells/*/record.json"))
+    write_text(record, json.dumps(json.loads(record.read_text()) | {"wall_seconds": 99.0}))
+    assert "wrote" in said()
 
 
 def test_a_run_of_before_there_were_comparisons(run_folder: Path, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def show(table: Table, console: Console) -> None:
 
 def show_title(title: str, console: Console) -> None:
     """Print what stands above a table."""
-    console.print(Text(_printable(title, console), style="bold"))
+    console.print(Text(printable(title, console), style="bold"))
 
 
 def show_rows(
@@ -60,7 +60,7 @@ def show_rows(
     if _width(headers, texts, names) <= console.width:
         console.print(_grid(headers, texts, begins, names))
     else:
-        _print_blocks(headers, texts, console, names)
+        print_blocks(headers, texts, console, names)
 
 
 def show_notes(footnotes: Iterable[str], caption: str, console: Console) -> None:
@@ -92,7 +92,7 @@ def _grid(headers: Sequence[str], texts: Sequence[Sequence[Text]], begins: Seque
     return grid
 
 
-def _print_blocks(headers: Sequence[str], texts: Sequence[Sequence[Text]], console: Console, names: int) -> None:
+def print_blocks(headers: Sequence[str], texts: Sequence[Sequence[Text]], console: Console, names: int) -> None:
     """One block a row: a name and a value on a line, for consoles that the grid does not fit."""
     lines = [header.replace("\n", " ") for header in headers[names:]]
     widest = max(map(cell_len, lines))
@@ -107,10 +107,10 @@ def _print_blocks(headers: Sequence[str], texts: Sequence[Sequence[Text]], conso
 
 def _text(text: str, marks: tuple[str, ...], console: Console) -> Text:
     """Plain text with its marks; never read as rich markup."""
-    return Text(_printable(text + (f" [{','.join(marks)}]" if marks else ""), console))
+    return Text(printable(text + (f" [{','.join(marks)}]" if marks else ""), console))
 
 
-def _printable(text: str, console: Console) -> str:
+def printable(text: str, console: Console) -> str:
     """The text as far as the console's encoding can say it."""
     try:
         text.encode(console.encoding)
