@@ -56,6 +56,7 @@ LAYERS = (
     {"bench.method"},
     {"bench.registry"},
     {"bench.runner.executor", "bench.expand"},
+    {"bench.runner.answer"},
     {"bench.runner.question"},
     {
         "bench.allocator",

@@ -193,7 +193,8 @@ class TestTrain:
     def test_what_is_done_aside_is_in_no_step(self, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """By a clock that a step puts forward by a second, the end of warm-up by ten and what is aside by a hundred."""
         now = 0.0
-        monkeypatch.setattr("bench.measure.clock.monotonic_seconds", lambda: now)
+        for module in ("bench.measure.clock", "bench.train"):
+            monkeypatch.setattr(f"{module}.monotonic_seconds", lambda: now)
 
         def pass_by(seconds: float) -> None:
             nonlocal now

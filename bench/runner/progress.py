@@ -1,6 +1,5 @@
 """How a run goes, for people: a live display on a terminal, few lines elsewhere."""
 
-import time
 from collections.abc import Sequence
 from types import TracebackType
 
@@ -17,6 +16,7 @@ from rich.progress import (
 )
 
 from bench.cell import Cell
+from bench.clocks import monotonic_seconds
 from bench.errors import printable
 from bench.message import message as fit
 from bench.record import Record
@@ -52,7 +52,7 @@ class ProgressDisplay:
         self._study: TaskID | None = None
         self._cell: TaskID | None = None
         self._count = self._total = 0
-        self._said_at = time.monotonic()
+        self._said_at = monotonic_seconds()
 
     def __enter__(self) -> "ProgressDisplay":
         """Begin to show."""
@@ -101,7 +101,7 @@ class ProgressDisplay:
         if self._study is not None:
             self._bars.advance(self._study)
         failed = record.status != "ok"
-        if failed or (not self._live and time.monotonic() - self._said_at >= QUIET_SECONDS):
-            self._said_at = time.monotonic()
+        if failed or (not self._live and monotonic_seconds() - self._said_at >= QUIET_SECONDS):
+            self._said_at = monotonic_seconds()
             line = f"[{self._count}/{self._total}] {_name(cell)}: {_result(record)}"
             self._console.print(line, style="red" if failed else None, markup=False)

@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 from bench.record import Record
-from bench.report.summary import MOST_LINES, NUMBERS, show
 from bench.report.results.measured import Evidence, Measured
 from bench.report.results.run import Results, Run
+from bench.report.summary import MOST_LINES, NUMBERS, show
 from tests.report.conftest import MakeRecord
 
 SUSPECT: dict[str, Any] = {"checks": [{"name": "swap", "verdict": "suspect", "found": "pages [red]came[/red]"}]}

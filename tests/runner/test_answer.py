@@ -35,9 +35,9 @@ def test_an_answer(tmp_path: Path) -> None:
     [
         (
             -9,
-            "a:b was ended by signal 9 (SIGKILL) while reading dataset mine: x.csv, without an answer; too little mem",
+            "a:b was killed by SIGKILL while reading dataset mine: x.csv, without an answer; too little mem",
         ),
-        (-11, "a:b was ended by signal 11 (SIGSEGV) while reading dataset mine: x.csv, without an answer"),
+        (-11, "a:b was killed by SIGSEGV while reading dataset mine: x.csv, without an answer"),
         (0, "a:b ended with exit code 0 while reading dataset mine: x.csv, without an answer"),
     ],
 )

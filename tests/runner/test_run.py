@@ -324,7 +324,7 @@ class TestWhatIsMeasuredAgain:
         shutil.rmtree(RunFolder(bench.runs).cell(found[0].cell_id).path)
         said = io.StringIO()
         draw([bench.runs], bench.folder / "reports", Console(file=said, width=200))
-        assert "1 cell not run yet" in said.getvalue()
+        assert "1 not run yet" in said.getvalue()
         again, heard = bench.run(seeds=[0, 1])
         assert heard.measured == ["full_ft/0"]
         assert again[1] == found[1]
