@@ -23,15 +23,25 @@ def bench(tiny_encoder: Path, tmp_path: Path) -> Bench:
 def start(bench: Bench, *arguments: object, **how: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*COMMAND, *map(str, arguments)], cwd=bench.folder, env=environment(), text=True, start_new_session=True,
-        stdout=how.get("stdout", subprocess.PIPE), stderr=subprocess.PIPE,
+        stdout=how.get("stdout", subprocess.PIPE), stderr=subprocess.PIPE, preexec_fn=take_signals,
     )  # fmt: skip
+
+
+def take_signals() -> None:
+    """Whoever runs these tests may ignore signals, as nohup does, and a process inherits that."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def ended_by(number: signal.Signals, process: subprocess.Popen[str]) -> str:
     """Send a signal to the command alone; what it says on its error stream. Nothing that it started lives on."""
     family = [each.pid for each in psutil.Process(process.pid).children(recursive=True)]
     process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    try:
+        _, said = process.communicate(timeout=60)
+    finally:
+        for each in (process.pid, *family) if process.poll() is None else ():
+            os.kill(each, signal.SIGKILL)
     assert process.returncode == 128 + number, said
     assert "Traceback" not in said
     assert wait_for(lambda: not any(map(lives, family)), 5)
