@@ -11,6 +11,7 @@ from bench.cell import Cell
 from bench.clocks import date_now, monotonic_seconds
 from bench.errors import RunFolderError
 from bench.host_memory import oom_kills
+from bench.importing import BEGINNING
 from bench.marks import Watch, with_check
 from bench.notices import DOING, doing_of, notices_of
 from bench.record import Record
@@ -154,7 +155,8 @@ def _clear(paths: CellFolder, keep_artifact: bool) -> None:
     with suppress(OSError):
         paths.path.chmod(FOLDER_MODE)
     artifact = () if keep_artifact else (paths.artifact,)
-    for path in (paths.measured, paths.progress, paths.path / DOING, paths.record, *artifact):
+    announced = paths.path.glob(f"{BEGINNING}*")
+    for path in (paths.measured, paths.progress, paths.path / DOING, *announced, paths.record, *artifact):
         with suppress(OSError):
             remove(path)
     if not keep_artifact:
