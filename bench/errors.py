@@ -15,24 +15,29 @@ TunebenchError
     └── DivergedError     the loss is no longer a finite number
 """
 
+import signal
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from bench.message import LONGEST_NAME, listed, message
+from bench.text.display import printable
+from bench.text.message import LONGEST_NAME, listed, message
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user, or the system, asked the command to end."""
+
+    def __init__(self, number: int) -> None:
+        """Remember which signal asked.
+
+        Args:
+            number: of the signal.
+        """
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
 
 #: Names among which the nearest is looked for; a file may have a million.
 MOST_COMPARED = 2000
-
-
-def printable(text: str, limit: int | None = None) -> str:
-    r"""Text from elsewhere, fit for a line of a message: what a terminal would obey is spelled out, e.g. ``\x1b``.
-
-    Args:
-        text: any.
-        limit: characters; a longer text is cut.
-    """
-    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[:limit])
-    return shown if limit is None or len(text) <= limit else f"{shown}…"
 
 
 class TunebenchError(Exception):

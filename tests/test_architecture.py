@@ -1,124 +1,28 @@
-"""The house's rules, read from its source: arrows point down, the parent is small, the harness names no method."""
+"""The rules of the house, read from its source: imports point down, the parent is small, no method is named."""
 
 import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-#: Low to high; a module imports its own row and those above it in this list. A new module is given its row here.
-LAYERS = (
-    {
-        "bench",
-        "bench.redaction",
-        "bench.message",
-        "bench.json_text",
-        "bench.errors",
-        "bench.clocks",
-        "bench.toml_file",
-        "bench.palette",
-        "bench.printable",
-        "bench.runner.guard",
-        "bench.runner.preload",
-        "bench.host_memory",
-        "bench.notices",
-        "bench.time_limit",
-        "bench.tokenizer_panic",
-        "bench.weight_files",
-        "bench.hidden_gpus",
-        "bench.out_of_memory",
-        "bench.interrupts",
-        "bench.importing",
-        "bench.log_end",
-        "bench.runner.server_watch",
-        "bench.own_process",
-    },
-    {"bench.runner.server", "bench.runner.socket_folder"},
-    {"bench.study"},
-    {"bench.insight", "bench.published"},
-    {"bench.data.synthetic", "bench.data.profile"},  # the catalog asks them for their versions and labels
-    {"bench.split_files", "bench.checkpoint"},
-    {"bench.sources"},
-    {"bench.access", "bench.artifact", "bench.datasheet"},
-    {"bench.cell"},
-    {"bench.record", "bench.floors"},
-    {"bench.retry", "bench.runner.watcher"},
-    {"bench.store"},
-    {"bench.marks"},
-    {"bench.publish", "bench.runner.failures", "bench.runner.recovery"},
-    {"bench.kept", "bench.runner.failures", "bench.runner.recovery"},
-    {"bench.runner.finished"},
-    {"bench.measure.flops.closed_form"},  # a method says in closed form what it adds
-    {"bench.method"},
-    {"bench.registry"},
-    {"bench.runner.executor", "bench.expand"},
-    {"bench.runner.answer"},
-    {"bench.runner.question"},
-    {
-        "bench.allocator",
-        "bench.device_waits",
-        "bench.dropout",
-        "bench.packing",
-        "bench.positions",
-        "bench.quantization",
-        "bench.measure",
-    },
-    {"bench.data"},
-    {"bench.asking"},
-    {"bench.model_config"},
-    {"bench.model"},
-    {"bench.head"},
-    {"bench.weights", "bench.room"},
-    {"bench.measure.warmup", "bench.seeding"},
-    {"bench.losses", "bench.optimizers"},
-    {"bench.train"},
-    {"bench.evaluate"},
-    {"bench.reading", "bench.ledger", "bench.worker.speed", "bench.worker.latency", "bench.worker.phases"},
-    {
-        "bench.worker.stamp",
-        "bench.worker.lost_time",
-        "bench.worker.steps_again",
-        "bench.worker.validation",
-        "bench.worker.early_stopping",
-        "bench.worker.memory_record",
-        "bench.worker.samples",
-    },
-    {"bench.worker.agreement", "bench.worker.counting"},
-    {"bench.worker.work"},
-    {"bench.worker.prepare"},
-    {"bench.worker.training"},
-    {"bench.worker.measurement"},
-    {"bench.plan"},
-    {"bench.preflight", "bench.worker"},
-    {"bench.explain"},
-    {"bench.runner.again", "bench.runner.attempt", "bench.runner.smaller"},
-    {"bench.report.results"},
-    {"bench.report.analysis"},
-    {"bench.report.tables"},
-    {"bench.report.frame", "bench.report.frame_columns"},
-    {"bench.report.charts"},
-    {"bench.report.page"},
-    {"bench.runner", "bench.report"},
-    {"bench.audit", "bench.compare", "bench.export"},
-    {"bench.check"},
-    {"bench.gpu_report"},
-    {"bench.inspection"},
-    {"bench.verbs"},
-    {"bench.cli"},
-    {"bench.__main__"},
-)
+#: Rooms, low to high. A module imports its own room and those above it in this list.
+ROOMS = (
+    "text", "clocks", "errors", "schema", "method", "study", "record", "measure", "data", "model", "train", "plan",
+    "run", "report", "commands", "__main__",
+)  # fmt: skip
+#: A report is drawn from records alone, on any machine.
+REPORT_MAY_IMPORT = {"text", "clocks", "errors", "schema", "method", "study", "record", "report"}
 #: Public names of the package, imported when they are first asked for.
 PUBLIC = {"bench.report.frame"}
-REPORT_MAY_IMPORT = {
-    "clocks", "errors", "json_text", "message", "palette", "printable", "redaction", "cell", "study", "sources",
-    "insight",    "kept", "publish", "published", "record", "floors", "store", "report",
-}  # fmt: skip
 METHODS_MAY_IMPORT = {"torch", "transformers", "peft", "pydantic", "numpy", "sklearn"} | sys.stdlib_module_names
 METHOD_NAMES = re.compile(r"\b(full_ft|bitfit|lora|p_tuning|moe|zero_shot)\b")
+MOST_ROOT_FILES = 6
 
 
 def module_name(path: Path) -> str:
@@ -146,22 +50,52 @@ def imports(name: str) -> Iterator[str]:
                 yield str(node.module)
 
 
-def row(name: str) -> int:
-    """The row of the longest prefix of a module's name."""
-    parts = name.split(".")
-    for end in range(len(parts), 0, -1):
-        prefix = ".".join(parts[:end])
-        for number, members in enumerate(LAYERS):
-            if prefix in members and (prefix != "bench" or name == "bench"):
-                return number
-    pytest.fail(f"{name} has no row in LAYERS of tests/test_architecture.py")
+def room(name: str) -> str:
+    """The room of a module of bench; the package itself is in the lowest."""
+    return name.split(".")[1] if "." in name else ROOMS[0]
 
 
-@pytest.mark.parametrize("name", BENCH)
-def test_no_arrow_points_up(name: str) -> None:
-    wrong = [other for other in imports(name) if other.split(".")[0] == "bench" and row(other) > row(name)]
-    wrong = [other for other in wrong if name != "bench" or other not in PUBLIC]
-    assert wrong == [], f"{name} imports what stands above it"
+def arrows_up(imported: Mapping[str, set[str]]) -> list[str]:
+    """Imports of a higher room.
+
+    Args:
+        imported: the modules that each module imports.
+    """
+    return [
+        f"{name} imports {other}"
+        for name, others in imported.items()
+        for other in sorted(others)
+        if ROOMS.index(room(other)) > ROOMS.index(room(name)) and not (name == "bench" and other in PUBLIC)
+    ]
+
+
+def ours(name: str) -> set[str]:
+    return {other for other in imports(name) if other.split(".")[0] == "bench"} - {name}
+
+
+def test_no_import_points_up() -> None:
+    assert len(ROOMS) <= 20
+    assert {room(name) for name in BENCH} <= set(ROOMS), "a new room needs its place in ROOMS"
+    assert arrows_up({name: ours(name) for name in BENCH}) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [("bench.errors", "bench.study.study"), ("bench.report.draw", "bench.commands.cli"), ("bench", "bench.run")],
+)
+def test_an_import_that_points_up_is_found(wrong: tuple[str, str]) -> None:
+    assert arrows_up({wrong[0]: {wrong[1]}}) == [f"{wrong[0]} imports {wrong[1]}"]
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    try:
+        TopologicalSorter({name: ours(name) - PUBLIC for name in BENCH}).prepare()
+    except CycleError as error:
+        pytest.fail(f"import circle: {' -> '.join(error.args[1])}")
+
+
+def test_few_files_stand_in_the_root() -> None:
+    assert len(list((ROOT / "bench").glob("*.py"))) <= MOST_ROOT_FILES
 
 
 @pytest.mark.parametrize("name", BENCH)
@@ -177,8 +111,7 @@ def test_the_harness_names_no_method(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in BENCH if name.startswith("bench.report")])
 def test_report_reads_records_and_nothing_else(name: str) -> None:
-    ours = {other.split(".")[1] for other in imports(name) if other.startswith("bench.")}
-    assert ours <= REPORT_MAY_IMPORT
+    assert {room(other) for other in ours(name)} <= REPORT_MAY_IMPORT
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -194,18 +127,18 @@ def test_a_method_knows_the_contract_and_the_model_libraries(name: str) -> None:
 @pytest.mark.parametrize(
     "modules",
     [
-        ["bench.runner.run", "bench.runner.executor", "bench.runner.progress"],
+        ["bench.run.run", "bench.run.executor", "bench.run.progress"],
         [
-            "bench.cli",
-            "bench.verbs",
-            "bench.inspection",
-            "bench.explain.command",
-            "bench.compare.command",
-            "bench.check.command",
+            "bench.commands.cli",
+            "bench.commands.verbs",
+            "bench.commands.doctor",
+            "bench.commands.explain.command",
+            "bench.commands.compare.command",
+            "bench.commands.check.command",
         ],
         [name for name in BENCH if name.startswith("bench.report")],
     ],
-    ids=["runner", "cli", "report"],
+    ids=["run", "commands", "report"],
 )
 def test_the_parent_never_imports_torch(modules: list[str]) -> None:
     code = (

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from bench import registry
-from bench.cli import _parser, main
-from bench.study import load_study
+from bench.commands.cli import _parser, main
+from bench.method import registry
+from bench.study.study import load_study
 from tests import pages
 from tests.pages import OTHERS, PAGES, README, ROOT
 from tests.support import records, write_study, write_texts
@@ -22,17 +22,17 @@ from tests.support import records, write_study, write_texts
 NOT_RUN = {
     "tunebench run my_study.toml --plugin norms.py": "the fixture `reader` runs it",
     "tunebench check norms.py": "docs/methods.md checks it beside another method",
-    "tunebench audit paper": "tests/audit/test_command.py runs it",
-    "tunebench audit paper --run runs/my_run": "tests/audit/ puts runs beside published tables; the plan takes minutes",
+    "tunebench audit paper": "tests/commands/audit/test_command.py runs it",
+    "tunebench audit paper --run runs/my_run": "tests/commands/audit/ puts runs beside tables; the plan takes minutes",
     "tunebench audit gpu_memory --within 3": "tests/plan/test_gpu_memory.py runs it",
     "tunebench plan gpu_validation --run runs/gpu_validation": "needs a run on a GPU",
     "tunebench run gpu_validation": "needs a GPU",
     "tunebench run paper_resources": "needs a GPU",
-    "tunebench run paper_resources --scale tiny": "33 cells; tests/runner/ and tests/test_causal_run.py run such cells",
-    "tunebench doctor": "tests/test_cli.py runs it",
+    "tunebench run paper_resources --scale tiny": "33 cells; tests/run/ runs such cells",
+    "tunebench doctor": "tests/commands/test_cli.py runs it",
     "tunebench doctor --prompt qwen2.5-7b-instruct sst5 --study my_study.toml": "needs a tokenizer from the hub",
     "tunebench report --verify reports/minilm_real": "tests/report/test_verify.py verifies every committed report",
-    "tunebench report runs/demo --log mlflow=runs/mlflow": "tests/export/ logs to such a folder",
+    "tunebench report runs/demo --log mlflow=runs/mlflow": "tests/report/export/ logs to such a folder",
     "./run_all.sh": "installs packages and measures the demo, which takes minutes",
 }
 #: Lines that are not commands of tunebench, each with the reason to show them.

@@ -19,8 +19,8 @@ from transformers import AutoConfig, PreTrainedModel, masking_utils
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 
 from bench.data.batches import Batch
-from bench.device_waits import avoid_device_waits
-from bench.study import ModelKind
+from bench.method.architecture import ModelKind
+from bench.train.device_waits import avoid_device_waits
 
 META = torch.device("meta")
 ENCODERS = ("bert", "roberta", "distilbert", "deberta-v2", "modernbert", "electra", "albert")

@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from bench.errors import RunFolderError
-from bench.notices import notice
-from bench.store import write_bytes
+from bench.record.files import write_bytes
+from bench.record.notices import notice
 
 Arrays = Mapping[str, NDArray[Any]]
 DIGEST = "blake2b"

@@ -11,9 +11,9 @@ from typing import IO, Any, cast
 
 from bench.data.rows import Row, names_of_indices, require_columns, row_of
 from bench.errors import DataError
-from bench.json_text import loads
-from bench.message import listed
-from bench.sources import DatasetSource
+from bench.study.datasets import DatasetSource
+from bench.text.json_text import loads
+from bench.text.message import listed
 
 #: A text of a csv may be so long; Python's own limit is 128 KiB.
 LONGEST_TEXT = 16 * 1024**2

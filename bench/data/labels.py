@@ -9,8 +9,8 @@ from typing import Any
 
 from bench.data.rows import Row
 from bench.errors import DataError
-from bench.message import listed
-from bench.study import LabelValues
+from bench.study.study import LabelValues
+from bench.text.message import listed
 
 #: Of infer; a column with more different values is no label.
 MOST_CLASSES = 1000

@@ -5,22 +5,12 @@ are not at hand, a recorded profile of their lengths makes texts that cost the s
 are filler. They mean nothing, their labels follow from nothing, and no quality may be read off them.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 
-from bench.errors import DataError
+from bench.study.datasets import PERCENTS, LengthProfile, SplitName
 
-# Raise it with any change that alters a generated row: results on rows of two versions cannot be compared.
-GENERATOR_VERSION = 1
-
-SplitName = Literal["train", "validation", "test"]
 SPLIT_SEEDS: dict[SplitName, int] = {"train": 0, "validation": 1, "test": 2}
 
-#: Of the recorded quantiles. The longest few texts are far longer than the rest, so the last steps are narrow: with
-#: steps of five to the end, the straight line from 95 to 100 would add a sixth to the words of IMDb.
-PERCENTS = (*range(0, 100, 5), 97.5, 99.0, 99.5, 99.9, 100.0)
 
 #: Each is one token wherever English has been seen, and so is the comma that may follow it.
 FILLER = (
@@ -29,35 +19,6 @@ FILLER = (
     "paper", "name", "number", "line", "side", "part", "point", "group", "hand", "water", "road", "field", "work",
     "was", "had", "were", "said", "made", "came",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LengthProfile:
-    """How many texts one split has and how long they are.
-
-    Attributes:
-        label_counts: texts by label index.
-        words: quantiles, at ``PERCENTS``, of the number of words, parted by white space, per text.
-        tokens_per_word: mean number of tokens that a word of the real texts is cut into, from 1 to 2.
-
-    Raises:
-        DataError: no texts; not one quantile for each of ``PERCENTS``; quantiles that fall, or start below one word; a
-            number of tokens out of range.
-    """
-
-    label_counts: tuple[int, ...]
-    words: tuple[int, ...]
-    tokens_per_word: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not self.label_counts or min(self.label_counts) < 0 or not any(self.label_counts):
-            raise DataError(f"length profile: label_counts must name at least one text, got {self.label_counts}")
-        if len(self.words) != len(PERCENTS):
-            raise DataError(f"length profile: words must hold {len(PERCENTS)} quantiles, got {len(self.words)}")
-        if self.words[0] < 1 or list(self.words) != sorted(self.words):
-            raise DataError(f"length profile: words must start at 1 or above and never fall, got {self.words}")
-        if not 1 <= self.tokens_per_word <= 2:
-            raise DataError(f"length profile: tokens_per_word must be from 1 to 2, got {self.tokens_per_word}")
 
 
 def generate(profile: LengthProfile, split: SplitName) -> tuple[list[str], list[int]]:

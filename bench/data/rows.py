@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bench.errors import DataError
-from bench.message import listed
-from bench.sources import DatasetSource
+from bench.study.datasets import DatasetSource
+from bench.text.message import listed
 
 
 class Row(NamedTuple):

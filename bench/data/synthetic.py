@@ -23,9 +23,7 @@ from types import MappingProxyType
 from typing import Literal, TypeVar, get_args
 
 from bench.errors import DataError, UnknownNameError
-
-# Raise it with any change that alters a generated row: results on rows of two versions cannot be compared.
-GENERATOR_VERSION = 1
+from bench.study.catalog import catalog
 
 SplitName = Literal["train", "validation", "test"]
 Kind = Literal["plain", "intensified", "diminished", "negated"]
@@ -176,14 +174,18 @@ class SyntheticTask:
         return {"train": self.train_rows, "validation": self.validation_rows, "test": self.test_rows}[split]
 
 
-_STAR_LABELS = ("very negative", "negative", "neutral", "positive", "very positive")
 TASKS: Mapping[str, SyntheticTask] = MappingProxyType(
     {
-        "synthetic_polarity": SyntheticTask(name="synthetic_polarity", labels=("negative", "positive")),
-        "synthetic_emotion": SyntheticTask(name="synthetic_emotion", labels=tuple(EMOTION_WORDS)),
-        "synthetic_stars": SyntheticTask(name="synthetic_stars", labels=_STAR_LABELS),
+        name: SyntheticTask(name=name, labels=tuple(entry["labels"]))
+        for name, entry in catalog("datasets").items()
+        if entry.get("synthetic")
     }
 )
+
+
+def generator_version(name: str) -> int:
+    """Version of the rows of a synthetic task. Results on rows of two versions cannot be compared."""
+    return int(catalog("datasets")[name]["generator_version"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,5 +363,5 @@ def _weighted(weights: Mapping[_T, int], rng: random.Random) -> _T:
 def _rng(task: SyntheticTask, split: SplitName, seed: int, purpose: str) -> random.Random:
     """A generator of its own for each purpose: the noise may change and leave the texts alone."""
     # hash() of a string differs from one process to the next; a digest does not.
-    key = f"{GENERATOR_VERSION}/{task.name}/{split}/{task.rows(split)}/{seed}/{purpose}"
+    key = f"{generator_version(task.name)}/{task.name}/{split}/{task.rows(split)}/{seed}/{purpose}"
     return random.Random(int.from_bytes(hashlib.sha256(key.encode()).digest()))

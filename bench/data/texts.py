@@ -14,12 +14,11 @@ from bench.data.hub import read_hub
 from bench.data.labels import Classes
 from bench.data.rows import Row, names_of_indices
 from bench.data.synthetic import TASKS, generate
-from bench.datasheet import length_profiles, profile_dataset
 from bench.errors import DataError
-from bench.notices import doing
-from bench.sources import DatasetSource, fingerprint_of
-from bench.split_files import SPLITS, WHOLE
-from bench.study import DataSettings, LabelValues
+from bench.record.notices import doing
+from bench.study.datasets import DatasetSource, fingerprint_of, length_profiles, profile_dataset
+from bench.study.split_files import SPLITS, WHOLE
+from bench.study.study import DataSettings, LabelValues
 
 Read = tuple[dict[str, list[Row]], tuple[str, ...] | None]
 """Rows by split, and the class names that the data declare, if they do."""

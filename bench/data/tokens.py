@@ -15,9 +15,10 @@ import transformers
 from numpy.typing import NDArray
 
 from bench.data.array_cache import keep, kept
-from bench.errors import ModelError, printable
-from bench.notices import doing
-from bench.tokenizer_panic import panics_are_errors
+from bench.data.tokenizer_panic import panics_are_errors
+from bench.errors import ModelError
+from bench.record.notices import doing
+from bench.text.display import printable
 
 CACHE_VERSION = 3
 #: Settings of a loaded tokenizer that tell where its files lie; what they hold is in its definition.

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from bench.errors import StudyError
-from bench.study import Frozen
+from bench.schema import Frozen
 
 #: Values of CUDA_VISIBLE_DEVICES by which a user hides every GPU.
 HIDES_ALL = ("", "-1", "NoDevFiles")

@@ -11,8 +11,8 @@ import psutil
 import torch
 
 from bench.measure.devices import choose, driver_version, gpu_at, look
-from bench.record import Machine
-from bench.study import Precision
+from bench.record.record import Machine
+from bench.study.study import Precision
 
 PACKAGES = (
     "tunebench",

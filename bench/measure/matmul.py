@@ -6,7 +6,7 @@ import torch
 
 from bench.clocks import monotonic_seconds
 from bench.measure.clock import synchronize
-from bench.out_of_memory import memory_of_error
+from bench.record.out_of_memory import memory_of_error
 
 #: Rows and columns of the matrices: large enough that a device is busy, small enough to be done soon.
 CPU_SIZE, CUDA_SIZE = 2048, 8192

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from bench.record import Parameters
+from bench.record.record import Parameters
 
 
 def count(model: nn.Module) -> Parameters:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import bdtr
 
-from bench.record import Estimate, Latency
+from bench.record.record import Estimate, Latency
 
 #: Windows at least, where there are as many steps.
 WINDOWS = 20

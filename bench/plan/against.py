@@ -13,13 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.errors import RunFolderError
-from bench.kept import known_digests, read_kept
 from bench.measure.settled import Settled
 from bench.plan.render import DASH, MEGA
 from bench.plan.row import Ledger, PlanRow
-from bench.printable import one_line
-from bench.record import Record
-from bench.store import RunFolder
+from bench.record.digests import known_digests, read_kept
+from bench.record.record import Record
+from bench.record.run_folder import RunFolder
+from bench.text.display import one_line
 
 Moment = Literal["train", "inference"]
 MOMENTS: tuple[Moment, ...] = ("train", "inference")

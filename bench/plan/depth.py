@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from transformers import PretrainedConfig
 
-from bench.model_config import at_depth
+from bench.model.config import at_depth
 
 #: Architectures whose layers are all alike; a test compares what is extrapolated with the whole depth for each.
 UNIFORM = frozenset({"bert", "roberta", "electra", "gpt2", "llama", "mistral", "qwen2", "gemma", "phi"})

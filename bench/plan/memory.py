@@ -8,20 +8,20 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from bench.asking.prompts import Prompt
-from bench.asking.score import LabelScorer
-from bench.cell import Cell
 from bench.data.batches import Batch
-from bench.dropout import replace_dropout
-from bench.evaluate import logits_of
-from bench.ledger import Held, Part, hold_batch, inference_peak, tracker_of, training_peaks
-from bench.measure.cuda_kernels import cuda_kernels
-from bench.measure.fake import convert_tensors, empty_like
 from bench.method import Method
+from bench.model.cpu_layers import replace_dropout
+from bench.model.prompting.prompts import Prompt
+from bench.model.prompting.score import LabelScorer
+from bench.model.quantization import allow_cpu_layout, fake_requantization
+from bench.plan.cuda_kernels import cuda_kernels
+from bench.plan.fake_tensors import convert_tensors, empty_like
 from bench.plan.row import Ledger
-from bench.quantization import allow_cpu_layout, fake_requantization
-from bench.study import PromptSettings
-from bench.train import TrainStep, autocast, enable_gradient_checkpointing, store_weights
+from bench.study.cell import Cell
+from bench.study.study import PromptSettings
+from bench.train.evaluate import logits_of
+from bench.train.loop import TrainStep, autocast, enable_gradient_checkpointing, store_weights
+from bench.train.memory import Held, Part, hold_batch, inference_peak, tracker_of, training_peaks
 
 #: What PyTorch lets cuBLAS have for each thread that multiplies (getChosenWorkspaceSize in ATen/cuda/CublasHandlePool):
 #: 8 buffers of 4 MiB on compute capability 9.0 and 10.0; elsewhere 2 of 4 MiB and 8 of 16 KiB.

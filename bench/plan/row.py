@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from bench.study import Frozen
+from bench.schema import Frozen
 
 
 class Ledger(Frozen):

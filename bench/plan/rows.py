@@ -18,28 +18,27 @@ import torch
 from torch import nn
 from transformers import PretrainedConfig
 
-from bench import registry
-from bench.cell import Cell
 from bench.data import texts
 from bench.errors import PluginError, RequestError, StudyError, UnsupportedError
-from bench.expand import expand, filtered, misfit, needed_plugins
-from bench.hidden_gpus import gpus_hidden
-from bench.ledger import TRAINING_PARTS
 from bench.measure import parameters
 from bench.measure.flops import agreement, dispatched, traced
-from bench.measure.flops.closed_form import Architecture
+from bench.measure.hidden_gpus import gpus_hidden
 from bench.measure.settled import Settled, built_for_accelerator, settled_for
-from bench.method import Method, Task, usable_positions
-from bench.model import build, config_to_plan
+from bench.method import Method, Task, registry, usable_positions
+from bench.method.architecture import Architecture
+from bench.model.load import build, config_to_plan
+from bench.model.quantization import settle
+from bench.model.weights import skeleton
 from bench.plan.depth import DEPTHS_OF_PEAKS, DEPTHS_OF_SUMS, Costs, extrapolated
 from bench.plan.memory import ASSUMED_CAPABILITY, predict
 from bench.plan.quiet import silence_libraries
 from bench.plan.row import Ledger, PlanRow
-from bench.quantization import settle
-from bench.sources import ModelSource
-from bench.study import Study
-from bench.train import DTYPES
-from bench.weights import skeleton
+from bench.study.cell import Cell
+from bench.study.grid import expand, filtered, misfit, needed_plugins
+from bench.study.models import ModelSource
+from bench.study.study import Study
+from bench.train.loop import DTYPES
+from bench.train.memory import TRAINING_PARTS
 
 #: What a row holds of its shape alone; the rest is names.
 Facts = dict[str, Any]

@@ -5,8 +5,8 @@ from contextlib import suppress
 
 from rich.console import Console
 
-from bench.message import message
-from bench.printable import printable
+from bench.text.display import for_terminal
+from bench.text.message import message
 
 LONGEST_WARNING = 2000
 
@@ -23,5 +23,5 @@ class PatientConsole(Console):
 def warn_on(console: Console) -> Callable[[str], None]:
     """What prints a warning."""
     return lambda text: console.print(
-        printable(f"warning: {message(text, LONGEST_WARNING)}", console), highlight=False, soft_wrap=True
+        for_terminal(f"warning: {message(text, LONGEST_WARNING)}", console), highlight=False, soft_wrap=True
     )

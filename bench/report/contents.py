@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-from bench.cell import Cell
 from bench.report import insights
 from bench.report.analysis.stacked import reader
 from bench.report.analysis.standings import Judge
@@ -29,6 +28,7 @@ from bench.report.tables import (
     table4,
 )
 from bench.report.tables.table import Table
+from bench.study.cell import Cell
 
 FORMATS = ("md", "csv", "tex", "html", "png")
 #: Kinds of picture by the format that they come with: Markdown shows them as svg.

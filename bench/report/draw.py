@@ -6,9 +6,9 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.errors import RunFolderError
-from bench.published import load_shipped
 from bench.report import contents, manifest, summary
 from bench.report.console import warn_on
+from bench.report.published import load_shipped
 from bench.report.results import archive
 from bench.report.results.load import load
 from bench.report.results.run import Results

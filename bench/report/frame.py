@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.analysis.statistics import by_row
 from bench.report.frame_columns import COLUMNS, Dtype, described
 from bench.report.results.load import load

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
-from bench.record import Latency, PhaseName, Record
+from bench.record.record import Latency, PhaseName, Record
 from bench.report.tables.conditions import inference_batch
 
 Dtype = Literal["string", "Int64", "Float64", "boolean"]

@@ -4,9 +4,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from bench.cell import Cell, slug
-from bench.insight import Insight
-from bench.printable import one_line
+from bench.method.insight import Insight
 from bench.report.analysis.names import NAMES, NOT_A_SETTING, apart, flat, labels
 from bench.report.charts import figures
 from bench.report.charts.pictures import Pictures
@@ -14,6 +12,8 @@ from bench.report.results.measured import Measured, Shown, by_row
 from bench.report.results.run import Results, told_apart
 from bench.report.tables import insight_table
 from bench.report.tables.render import MARKDOWN
+from bench.study.cell import Cell, slug
+from bench.text.display import one_line
 
 FOLDER, INDEX = "insights", "insights.md"
 LONGEST_TEXT = 2000

@@ -11,11 +11,12 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from bench.errors import NewerSchemaError, RunFolderError
-from bench.json_text import loads
-from bench.publish import publish
-from bench.record import SCHEMA_VERSION
-from bench.store import read_text, refuse_newer
-from bench.study import Frozen
+from bench.record.files import read_text
+from bench.record.record import SCHEMA_VERSION
+from bench.record.run_folder import refuse_newer
+from bench.report.publish import publish
+from bench.schema import Frozen
+from bench.text.json_text import loads
 
 MANIFEST = "report.json"
 #: Whose versions settle bytes.

@@ -9,8 +9,7 @@ from rich.console import Console, Group
 from rich.table import Table as Grid
 from rich.text import Text
 
-from bench.printable import one_line, printable
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.analysis.names import NOT_A_SETTING, apart, flat
 from bench.report.analysis.quantities import QUANTITIES, macro_f1
 from bench.report.analysis.statistics import Quantity, by_row, measured, over_seeds
@@ -20,6 +19,7 @@ from bench.report.tables.stamp import stamp_of
 from bench.report.tables.table import DASH
 from bench.report.tables.terminal import print_blocks
 from bench.report.tables.terminal import printable as in_encoding
+from bench.text.display import for_terminal, one_line
 
 #: Lines of failed cells; the tables name them all.
 MOST_LINES = 8
@@ -61,24 +61,24 @@ def show(results: Results, written: Sequence[Path], target: Path, console: Conso
     if grid:
         for label, run in zip(results.labels(), results.runs, strict=True):
             title = run.title if len(results.runs) == 1 else f"{run.title}: {label}"
-            console.print(printable(title, console), style="bold")
+            console.print(for_terminal(title, console), style="bold")
             _show_grid(run, console)
-    console.print(printable(results.counts, console), style="bold")
+    console.print(for_terminal(results.counts, console), style="bold")
     failed = list(_failed(results))
     for line in failed[:MOST_LINES]:
-        console.print("  ", printable(line, console), sep="", style="red", soft_wrap=True)
+        console.print("  ", for_terminal(line, console), sep="", style="red", soft_wrap=True)
     if len(failed) > MOST_LINES:
         console.print(f"  and {len(failed) - MOST_LINES} more; the tables name them", style="red")
     if any(record.stamp == "suspect" for record, _ in results.cells):
         console.print("suspect rows: the page and table3.md say why", style="yellow")
     first = [target / name for name in FIRST if target / name in written]
     for path in first:
-        console.print(printable(f"wrote {path}", console), highlight=False, soft_wrap=True)
+        console.print(for_terminal(f"wrote {path}", console), highlight=False, soft_wrap=True)
     if more := len(written) - len(first):
-        console.print(printable(f"wrote {more} more into {target}", console), highlight=False, soft_wrap=True)
+        console.print(for_terminal(f"wrote {more} more into {target}", console), highlight=False, soft_wrap=True)
     if not written:
         said = f"{target} is up to date; draw it again with: tunebench report"
-        console.print(printable(said, console), highlight=False, soft_wrap=True)
+        console.print(for_terminal(said, console), highlight=False, soft_wrap=True)
 
 
 def _show_grid(run: Run, console: Console) -> None:
@@ -103,7 +103,7 @@ def _show_grid(run: Run, console: Console) -> None:
         print_blocks(names, [[Text(text) for text in cells] for cells in content], console, len(NAMES))
     if used := set("".join(cells[-1] for cells in content)):
         legend = "; ".join(f"{mark} {text}" for mark, text in MARKS.items() if mark in used)
-        console.print(printable(legend, console), style="dim", overflow="fold")
+        console.print(for_terminal(legend, console), style="dim", overflow="fold")
 
 
 def _grid(headers: Sequence[str], content: Sequence[list[str]], layout: Sequence[int], widths: Sequence[int]) -> Group:

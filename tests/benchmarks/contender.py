@@ -19,19 +19,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench import registry
 from bench.data import texts
 from bench.data.batches import collate, prediction_order
 from bench.data.tokens import tokenise
-from bench.dropout import replace_dropout
-from bench.evaluate import for_inference, predict, quality
-from bench.method import Task
-from bench.model import fetch, load_config, load_tokenizer
-from bench.sources import resolve_dataset, resolve_model
-from bench.study import DataSettings, Grid, Study, TrainSettings
-from bench.train import autocast, epoch_batches, num_steps, train
-from bench.weights import load_model
-from bench.worker.entry import prepare_process
+from bench.method import Task, registry
+from bench.model.cpu_layers import replace_dropout
+from bench.model.load import fetch, load_config, load_tokenizer
+from bench.model.weights import load_model
+from bench.run.worker.entry import prepare_process
+from bench.study.datasets import resolve_dataset
+from bench.study.models import resolve_model
+from bench.study.study import DataSettings, Grid, Study, TrainSettings
+from bench.train.evaluate import for_inference, predict, quality
+from bench.train.loop import autocast, epoch_batches, num_steps, train
 
 BATCH_SIZE = 32
 LEARNING_RATE = 1e-4
@@ -62,7 +62,7 @@ class Work:
 
 
 class Ours:
-    """tunebench's own loop, set up as bench.worker.entry sets it up; ``bare`` leaves out all but the work itself."""
+    """tunebench's own loop, as bench.run.worker.entry sets it up; ``bare`` leaves out all but the work itself."""
 
     def __init__(self, work: Work, bare: bool) -> None:
         prepare_process()

@@ -12,18 +12,17 @@ import torch
 from torch import nn
 from transformers import AutoConfig
 
-from bench import registry
 from bench.data.batches import Batch
-from bench.dropout import replace_dropout
-from bench.evaluate import for_inference
 from bench.measure.clock import held_garbage_collection
 from bench.measure.flops import dispatched
 from bench.measure.machine import computes_bf16
-from bench.method import Method, Task
-from bench.model import build, class_logits
-from bench.study import TrainSettings
-from bench.train import TrainStep, autocast
-from bench.worker.entry import prepare_process
+from bench.method import Method, Task, registry
+from bench.model.cpu_layers import replace_dropout
+from bench.model.load import build, class_logits
+from bench.run.worker.entry import prepare_process
+from bench.study.study import TrainSettings
+from bench.train.evaluate import for_inference
+from bench.train.loop import TrainStep, autocast
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 pytestmark = [

@@ -9,14 +9,13 @@ import torch
 from torch import nn
 from transformers import AutoConfig
 
-from bench import registry
-from bench.asking.score import LabelScorer
 from bench.data.batches import Batch
-from bench.evaluate import for_inference
 from bench.measure.machine import computes_bf16
-from bench.method import Task
-from bench.weights import random_causal
-from tests.asking.support import byte_tokenizer, prompt_of, prompts_batch, text_tokens
+from bench.method import Task, registry
+from bench.model.prompting.score import LabelScorer
+from bench.model.weights import random_causal
+from bench.train.evaluate import for_inference
+from tests.model.prompting.support import byte_tokenizer, prompt_of, prompts_batch, text_tokens
 
 CPU = torch.device("cpu")
 pytestmark = [

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.record.files import write_files
 from bench.report.results import archive
-from bench.store import write_files
 from tests.report.conftest import _record
 from tests.report.many import many
 from tests.support import COMMAND

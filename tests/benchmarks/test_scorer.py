@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from bench.asking.prompts import Prompt
-from bench.asking.score import LabelScorer
 from bench.data.batches import Batch
-from tests.asking.support import byte_tokenizer, causal_model, prompt_of, prompts_batch, text_tokens
+from bench.model.prompting.prompts import Prompt
+from bench.model.prompting.score import LabelScorer
+from tests.model.prompting.support import byte_tokenizer, causal_model, prompt_of, prompts_batch, text_tokens
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 ROUNDS = 7

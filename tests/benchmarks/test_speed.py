@@ -7,7 +7,7 @@ from torch import nn
 
 from bench.data.batches import collate, training_order
 from bench.data.tokens import Tokens
-from bench.dropout import CpuDropout
+from bench.model.cpu_layers import CpuDropout
 
 pytestmark = pytest.mark.slow
 

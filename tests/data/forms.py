@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from bench.data import texts
 from bench.data.texts import Dataset, Split
-from bench.sources import DatasetSource, resolve_dataset
-from bench.study import DataSettings, Study
+from bench.study.datasets import DatasetSource, resolve_dataset
+from bench.study.study import DataSettings, Study
 
 
 def located(path: Path, **entry: Any) -> DatasetSource:

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from bench.data import array_cache
 from bench.data.array_cache import keep, kept
 from bench.errors import RunFolderError
-from bench.notices import kept_in, notices_of
+from bench.record.notices import kept_in, notices_of
 from tests.support import environment
 
 ARRAYS = {"ids": np.arange(20, dtype=np.int32), "truncated": np.array([3]), "none": np.zeros(0, dtype=np.int8)}

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.data.profile import FILLER, PERCENTS, LengthProfile, generate
+from bench.data.profile import FILLER, generate
 from bench.errors import DataError
+from bench.study.datasets import PERCENTS, LengthProfile
 from tests.support import ROOT
 
 WORDS = tuple(range(3, 3 + len(PERCENTS)))

@@ -14,8 +14,8 @@ from bench.data.duplicates import key_of
 from bench.data.splitting import divided
 from bench.data.texts import Dataset
 from bench.errors import DataError
-from bench.sources import resolve_dataset
-from bench.study import DataSettings, Study
+from bench.study.datasets import resolve_dataset
+from bench.study.study import DataSettings, Study
 from tests.data.forms import jsonl, laid, loaded, parquet
 
 LABELS = ("neg", "pos", "mixed")

@@ -17,10 +17,9 @@ from hypothesis import strategies as st
 
 from bench.data import splitting, texts
 from bench.data.texts import Dataset
-from bench.datasheet import profile_dataset
 from bench.errors import DataError
-from bench.sources import DatasetSource, resolve_dataset
-from bench.study import DataSettings, Study
+from bench.study.datasets import DatasetSource, profile_dataset, resolve_dataset
+from bench.study.study import DataSettings, Study
 from tests.conftest import TextFolder
 
 ROWS = [("the good film", 1), ("a bad one, alas", 0), ('quoted "words"\nover two lines', 1), ("é 漢 \U0001f600", 0)]

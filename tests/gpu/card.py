@@ -46,7 +46,7 @@ class Card:
         graphics_processes: others that draw on it.
         mig: it is an instance of a card that is divided.
         fault: what goes wrong; "lost": nothing on the card answers any more.
-        within: the function of the harness in which it goes wrong, e.g. ``bench/train.py:train``.
+        within: the function of the harness in which it goes wrong, e.g. ``bench/train/loop.py:train``.
     """
 
     name: str = "NVIDIA Made Up"
@@ -69,7 +69,7 @@ class Call:
     Attributes:
         name: of the call, e.g. ``synchronize``; the same whichever part of torch offers it.
         detail: what it was about.
-        stack: functions of the harness that it came from, the innermost first, e.g. ``bench/train.py:train``.
+        stack: functions of the harness that it came from, the innermost first, e.g. ``bench/train/loop.py:train``.
     """
 
     name: str

@@ -5,10 +5,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from bench.study import Study
-from tests.asking.support import byte_tokenizer, causal_model
+from bench.study.study import Study
 from tests.conftest import write_tiny_encoder
 from tests.gpu.card import Card
+from tests.model.prompting.support import byte_tokenizer, causal_model
 from tests.support import TEST_ROWS, TRAIN_ROWS, WORDS, small_study, write_texts
 
 VALIDATION_ROWS = [(f"{start} {word}", label) for start in ("a", "a very") for word, label in WORDS]
@@ -88,15 +88,17 @@ CASES = {
     ),
     "second": Case(["lora"], train={"gradient_checkpointing": True}, device="cuda:1", card=Card(index=1)),
     "asked": Case(["zero_shot", "adapter"], models=["four", "eight"]),
-    "full when moved": Case(["full_ft"], card=Card(fault="torch", within="bench/worker/prepare.py:_adapt")),
+    "full when moved": Case(["full_ft"], card=Card(fault="torch", within="bench/run/worker/prepare.py:_adapt")),
     "full when calibrated": Case(
         ["full_ft"], card=Card(fault="runtime", within="bench/measure/matmul.py:_flops_per_second")
     ),
-    "full in training": Case(["full_ft"], card=Card(fault="accelerator", within="bench/train.py:train")),
-    "full in a backward pass": Case(["full_ft"], card=Card(fault="cudnn", within="bench/train.py:TrainStep.__call__")),
-    "full in inference": Case(["full_ft"], card=Card(fault="cublas", within="bench/worker/measurement.py:_infer")),
-    "smaller": Case(["full_ft"], card=Card(fault="cublas", within="bench/train.py:train"), tried_again=True),
-    "lost": Case(["full_ft"], card=Card(fault="lost", within="bench/train.py:train")),
+    "full in training": Case(["full_ft"], card=Card(fault="accelerator", within="bench/train/loop.py:train")),
+    "full in a backward pass": Case(
+        ["full_ft"], card=Card(fault="cudnn", within="bench/train/loop.py:TrainStep.__call__")
+    ),
+    "full in inference": Case(["full_ft"], card=Card(fault="cublas", within="bench/run/worker/measurement.py:_infer")),
+    "smaller": Case(["full_ft"], card=Card(fault="cublas", within="bench/train/loop.py:train"), tried_again=True),
+    "lost": Case(["full_ft"], card=Card(fault="lost", within="bench/train/loop.py:train")),
 }
 
 

@@ -19,7 +19,7 @@ from tests.support import ROOT, environment
 
 LEAST = 0.90
 #: They read records and plans of any machine, and run on any.
-READERS = ("bench/report", "bench/audit", "bench/compare", "bench/export", "bench/published", "bench/explain")
+READERS = ("bench/report", "bench/commands/audit", "bench/commands/compare", "bench/commands/explain")
 Lines = Mapping[Path, set[int]]
 
 

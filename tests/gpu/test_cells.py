@@ -15,12 +15,12 @@ from tests.gpu.cells import CASES, METHODS, TRAIN, write_place
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # the first test waits for all cells
 STEPS = TRAIN["max_steps"]
 TRAINING, FINISH, BEGIN = (
-    "bench/train.py:train",
-    "bench/worker/phases.py:Phases.finish",
-    "bench/worker/phases.py:Phases._begin",
+    "bench/train/loop.py:train",
+    "bench/run/worker/phases.py:Phases.finish",
+    "bench/run/worker/phases.py:Phases._begin",
 )
 BATCH = "bench/data/batches.py:Batch.to"
-SNAPSHOT = "bench/worker/validation.py:Snapshots.keep"
+SNAPSHOT = "bench/run/worker/validation.py:Snapshots.keep"
 ENERGY = "nvmlDeviceGetTotalEnergyConsumption"
 
 
@@ -167,7 +167,7 @@ class TestMemory:
 
 
 #: peft makes the mask of its virtual tokens on the host, in each forward pass.
-OF_PEFT = {"p_tuning": ("copy host to device", "bench/model.py:class_logits")}
+OF_PEFT = {"p_tuning": ("copy host to device", "bench/model/load.py:class_logits")}
 
 
 class TestSteps:

@@ -120,7 +120,7 @@ def test_the_stub_refuses_what_torch_refuses(machine: Machine) -> None:
 def test_what_is_preloaded_leaves_cuda_alone(machine: Machine) -> None:
     code = """
 import sys
-from bench.runner.preload import MODULES, Order, preload
+from bench.run.preload import MODULES, Order, preload
 preload(Order(modules=MODULES, progress="progress.json"))
 assert "peft" in sys.modules and "bitsandbytes" not in sys.modules
 open("preloaded", "w").write(open("cuda.log").read())
@@ -145,7 +145,7 @@ class TestRun:
         """They start CUDA, and fail only for want of a real GPU."""
         seen = machine.tunebench("run", machine.study_on("cuda:1", ["full_ft", "lora"]), MADE_UP_GPUS="2")
         assert seen.is_safe(), seen
-        in_workers = [by for by in seen.started.values() if "bench/worker/work.py" in by]
+        in_workers = [by for by in seen.started.values() if "bench/run/worker/work.py" in by]
         assert len(in_workers) == 2, seen
         cells = list((machine.folder / "runs" / "on_cuda_1" / "cells").iterdir())
         assert len(cells) == 2

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from bench.quantization import cast_parameters
+from bench.model.quantization import cast_parameters
 from tests.gpu.card import CONTEXT_BYTES, DRIVER_BYTES, MIB, Card, FaultKind, Gpu
 from tests.gpu.made_up import made_up_gpu
 
@@ -197,7 +197,7 @@ class TestEvents:
 @pytest.mark.parametrize("kind", ["torch", "runtime", "accelerator", "cublas", "cudnn"])
 def test_a_card_that_is_full_says_so_once(kind: FaultKind) -> None:
     layer = torch.nn.Linear(4, 4)
-    with made_up_gpu(Card(fault=kind, within="bench/quantization.py:cast_parameters")) as gpu:
+    with made_up_gpu(Card(fault=kind, within="bench/model/quantization.py:cast_parameters")) as gpu:
         layer.to(CUDA)
         with pytest.raises(RuntimeError, match=r"out of memory|ALLOC_FAILED"):
             cast_parameters(layer, torch.bfloat16)

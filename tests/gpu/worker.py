@@ -13,18 +13,18 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import gpu_report
-from bench.cell import Cell
+from bench.commands import gpu_report
 from bench.errors import RequestError
 from bench.measure import matmul
 from bench.measure.devices import choose, look
 from bench.plan.rows import Plan, PlanRequest
-from bench.record import Record
-from bench.runner.executor import InlineExecutor
-from bench.runner.run import Request, run
-from bench.store import RunFolder
-from bench.study import Study
-from bench.worker import latency
+from bench.record.record import Record
+from bench.record.run_folder import RunFolder
+from bench.run.executor import InlineExecutor
+from bench.run.run import Request, run
+from bench.run.worker import latency
+from bench.study.cell import Cell
+from bench.study.study import Study
 from tests.gpu.card import Card, Gpu
 from tests.gpu.cells import CASES, Case, write_place
 from tests.gpu.made_up import made_up_gpu

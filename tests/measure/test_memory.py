@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.allocator import release_freed_memory
+from bench.measure.malloc import release_freed_memory
 from bench.measure.memory import CLEAR_REFS, STATUS, carried_bytes, read_peaks, restart_peaks
 
 MIB = 2**20

@@ -9,10 +9,9 @@ import torch
 from torch import nn
 from transformers import AutoModelForSequenceClassification, RobertaConfig
 
-from bench import registry
 from bench.measure.parameters import count
-from bench.method import Task
-from bench.record import Parameters
+from bench.method import Task, registry
+from bench.record.record import Parameters
 
 
 @cache

@@ -21,11 +21,11 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from bench.ledger import hold_state, tracker_of
 from bench.measure.allocations import AllocationTracker
-from bench.measure.cuda_kernels import cuda_kernels
-from bench.measure.fake import convert_tensors, empty_like
+from bench.plan.cuda_kernels import cuda_kernels
+from bench.plan.fake_tensors import convert_tensors, empty_like
 from bench.plan.memory import ASSUMED_CAPABILITY, matmul_workspace_bytes
+from bench.train.memory import hold_state, tracker_of
 
 LIGHTNING = (
     "lightning", "lightning.fabric", "lightning.fabric.loggers", "lightning.fabric.strategies",

@@ -11,8 +11,9 @@ from rich.console import Console
 from bench.errors import RunFolderError
 from bench.plan.against import Key, against, read_run, settled_of, show, write_csv
 from bench.plan.row import Ledger, PlanRow
-from bench.record import Record
-from bench.store import RunFolder, write_json
+from bench.record.files import write_json
+from bench.record.record import Record
+from bench.record.run_folder import RunFolder
 from tests.report.conftest import _record
 
 MEGA = 10**6

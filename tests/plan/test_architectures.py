@@ -8,7 +8,7 @@ import pytest
 
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
-from bench.study import Study
+from bench.study.study import Study
 
 pytestmark = pytest.mark.slow  # 86 combinations, each built on meta, counted three times and trained a step
 

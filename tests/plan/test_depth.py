@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from transformers import AutoConfig, PretrainedConfig
 
-from bench.model_config import at_depth
+from bench.model.config import at_depth
 from bench.plan import depth
 from bench.plan.depth import DEPTHS_OF_PEAKS, DEPTHS_OF_SUMS, UNIFORM, extrapolated
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
-from bench.study import Study
+from bench.study.study import Study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 #: One more than the three depths of peaks have together.

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.audit import audit, find, load
-from bench.audit.compare import Check
+from bench.commands.audit import audit, find, load
+from bench.commands.audit.compare import Check
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
-from bench.study import load_study
+from bench.study.study import load_study
 
 pytestmark = pytest.mark.slow
 PUBLISHED = find("gpu_memory")

@@ -14,24 +14,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench import registry
-from bench.asking.score import LabelScorer
-from bench.cell import Cell
 from bench.data.batches import Batch
-from bench.dropout import replace_dropout
-from bench.evaluate import predict as class_scores
-from bench.ledger import inside_cpu
 from bench.measure.allocations import AllocationTracker
 from bench.measure.machine import computes_bf16
-from bench.method import Method, Task
-from bench.model import build
-from bench.model_config import config_from
+from bench.method import Method, Task, registry
+from bench.model.config import config_from
+from bench.model.cpu_layers import replace_dropout
+from bench.model.load import build
+from bench.model.prompting.score import LabelScorer
+from bench.model.quantization import quantization_tensors, quantize_linear_layers, settle
 from bench.plan.memory import ANSWER_TOKENS, ASSUMED_CAPABILITY, BARE_PROMPT, matmul_workspace_bytes
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
-from bench.quantization import quantization_tensors, quantize_linear_layers, settle
-from bench.study import Study
-from bench.train import DTYPES, TrainStep, autocast, enable_gradient_checkpointing, store_weights
+from bench.study.cell import Cell
+from bench.study.study import Study
+from bench.train.evaluate import predict as class_scores
+from bench.train.loop import DTYPES, TrainStep, autocast, enable_gradient_checkpointing, store_weights
+from bench.train.memory import inside_cpu
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")

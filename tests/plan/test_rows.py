@@ -10,15 +10,14 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from bench import registry
 from bench.errors import ModelError, PluginError, StudyError, UnknownNameError
 from bench.measure import parameters
-from bench.method import Task
-from bench.model import build, load_config
+from bench.method import Task, registry
+from bench.model.load import build, load_config
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
-from bench.sources import resolve_model
-from bench.study import Study
+from bench.study.models import resolve_model
+from bench.study.study import Study
 from tests.support import TEST_ROWS, TRAIN_ROWS, small_study, write_plugin, write_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")

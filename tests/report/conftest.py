@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from bench.cell import Cell
-from bench.record import Record
+from bench.record.record import Record
+from bench.study.cell import Cell
 
 MakeRecord = Callable[..., Record]
 

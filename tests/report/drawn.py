@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 import vl_convert
 
-from bench.insight import Insight
+from bench.method.insight import Insight
 from bench.report.charts import figures, look, picture
 from bench.report.charts.pictures import Pictures
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import f1_score
 
-from bench.insight import Chart, Insight
-from bench.record import Record
+from bench.method.insight import Chart, Insight
+from bench.record.record import Record
 from bench.report.results.measured import Evidence, Measured, Shown
 from bench.report.results.predictions import Predictions
 from bench.report.results.run import Results, Run

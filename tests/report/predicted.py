@@ -7,11 +7,11 @@ from typing import Any
 
 from sklearn.metrics import f1_score
 
-from bench.record import Record
+from bench.record.record import Record
+from bench.record.run_folder import CellFolder
 from bench.report.results.evidence import predictions_of
 from bench.report.results.measured import Evidence, Measured
 from bench.report.results.run import Results, Run
-from bench.store import CellFolder
 from tests.report.conftest import MakeRecord
 
 LABELS = ("n", "p")

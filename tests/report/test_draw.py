@@ -12,9 +12,9 @@ import pytest
 from rich.console import Console
 
 from bench.errors import RunFolderError
+from bench.record.files import write_text
 from bench.report.draw import draw
 from bench.report.results.measured import Measured
-from bench.store import write_text
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped, study
 from tests.support import COMMAND, environment

@@ -13,11 +13,11 @@ import pytest
 
 import bench
 from bench.errors import RunFolderError
-from bench.record import Record
+from bench.record.record import Record
+from bench.record.run_folder import RunFolder
 from bench.report.frame_columns import COLUMNS
-from bench.store import RunFolder
 from tests import pages
-from tests.compare.support import alone, changed, report, run_folder
+from tests.commands.compare.support import alone, changed, report, run_folder
 from tests.report.conftest import MakeRecord
 
 ROOT = Path(__file__).parents[2]

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from bench.insight import Insight
-from bench.record import Record
+from bench.method.insight import Insight
+from bench.record.record import Record
+from bench.record.run_folder import CellFolder
 from bench.report.charts.pictures import Pictures
 from bench.report.insights import INDEX, files
 from bench.report.results.evidence import collect
 from bench.report.results.run import Results, Run
-from bench.store import CellFolder
 from tests.report.conftest import MakeRecord
 
 ROOT = Path(__file__).parents[2]

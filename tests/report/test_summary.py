@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.results.measured import Evidence, Measured
 from bench.report.results.run import Results, Run
 from bench.report.summary import MOST_LINES, NUMBERS, show

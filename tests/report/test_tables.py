@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bench.errors import RunFolderError
-from bench.record import Record
+from bench.record.record import Record
 from bench.report import contents
 from bench.report.results.run import Results
 from bench.report.tables import efficiency, repeatability, table1, table2, table3, table4

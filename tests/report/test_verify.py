@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.cli import main
+from bench.commands.cli import main
 from bench.errors import RunFolderError
 from bench.report import manifest
 from bench.report.draw import draw

@@ -16,7 +16,7 @@ OF_BENCH = """import importlib
             module = importlib.import_module(module)
             real = module.monotonic_seconds
             module.monotonic_seconds = lambda real=real, at=real(): at + (real() - at) / 1.7"""
-ALL = ("bench.measure.clock", "bench.worker.phases", "bench.worker.entry")
+ALL = ("bench.measure.clock", "bench.run.worker.phases", "bench.run.worker.entry")
 #: So long that a share of it can be told.
 TAKES_TIME = """
     def after_step(self, model, step, sleep=time.sleep):

@@ -15,15 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from bench import audit as audits
-from bench.audit.render import to_csv, to_html, to_markdown
+from bench.commands import audit as audits
+from bench.commands.audit.render import to_csv, to_html, to_markdown
+from bench.commands.explain.render import to_html as explained
 from bench.errors import DataError
-from bench.explain.render import to_html as explained
-from bench.insight import Insight
+from bench.method.insight import Insight
 from bench.plan.render import to_csv as plan_csv
 from bench.report.draw import draw
-from tests.audit.conftest import plan_row
-from tests.explain.test_render import hostile, printed
+from tests.commands.audit.conftest import plan_row
+from tests.commands.explain.test_render import hostile, printed
 from tests.report.conftest import _record
 from tests.report.drawn import written
 from tests.report.predicted import TRUTH, study

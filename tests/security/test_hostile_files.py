@@ -11,12 +11,13 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from bench import registry
-from bench.cli import main
+from bench.commands.cli import main
 from bench.errors import RequestError
-from bench.insight import Insight
+from bench.method import registry
+from bench.method.insight import Insight
+from bench.record.files import write_files
+from bench.record.run_folder import RunFolder
 from bench.report.results import archive
-from bench.store import RunFolder, write_files
 from tests.report.conftest import make_record as make_record
 from tests.report.drawn import written
 from tests.report.predicted import TRUTH, Cells, flipped, results, study
@@ -272,7 +273,7 @@ def test_run(said: Said, monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -
     def no_worker() -> None:
         raise RequestError("no worker here")
 
-    monkeypatch.setattr("bench.runner.executor.LocalExecutor", no_worker)
+    monkeypatch.setattr("bench.run.executor.LocalExecutor", no_worker)
     says = {"label": "Full FT", "kinds": ["encoder"], "trains": True}
     methods = {name: {"sha256": plugin.sha256, "says": says} for name, plugin in registry.find().items()}
     run = {"schema_version": 1, "study": TINY, "command": "c", "written_at": "", "cell_ids": [], "methods": methods}

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from bench import registry
-from bench.cell import Cell
 from bench.data.synthetic import TASKS
 from bench.errors import RequestError, StudyError
-from bench.expand import check_sources, expand, needed_plugins
-from bench.store import CELL_ID, RunFolder
-from bench.study import load_study, shipped_studies
+from bench.method import registry
+from bench.record.run_folder import CELL_ID, RunFolder
+from bench.study.cell import Cell
+from bench.study.grid import check_sources, expand, needed_plugins
+from bench.study.study import load_study, shipped_studies
 from tests.security.hostile import DATES, NASTY, TEXTS, VALUES, assert_clear, examples, spoiled
 from tests.support import TEST_ROWS, TRAIN_ROWS, toml, write_texts
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from bench import audit as audits
-from bench.audit.render import to_csv, to_html, to_markdown
+from bench.commands import audit as audits
+from bench.commands.audit.render import to_csv, to_html, to_markdown
 from bench.errors import RequestError
-from tests.audit.conftest import plan_row
+from tests.commands.audit.conftest import plan_row
 from tests.security.hostile import TEXTS, assert_clear, examples, spoiled
 from tests.support import toml
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import registry
-from bench.cli import main
+from bench.commands.cli import main
+from bench.method import registry
 from tests.support import write_plugin
 
 MOST_CHARACTERS = 12_000

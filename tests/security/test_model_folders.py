@@ -13,19 +13,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from bench import room
-from bench.asking import chat
-from bench.asking.chat import frame
 from bench.data.tokens import require_known, tokenise
 from bench.errors import ModelError
-from bench.host_memory import HostLimit
-from bench.model import fetch, load_config, load_tokenizer
-from bench.out_of_memory import memory_of_error
-from bench.preflight import check_cells
-from bench.room import require_room
-from bench.sources import ModelSource
-from bench.time_limit import time_limit
-from bench.weights import load_model, skeleton
+from bench.measure.host_limits import HostLimit
+from bench.model import weight_memory
+from bench.model.load import fetch, load_config, load_tokenizer
+from bench.model.prompting import chat
+from bench.model.prompting.chat import frame
+from bench.model.prompting.time_limit import time_limit
+from bench.model.weight_memory import require_room
+from bench.model.weights import load_model, skeleton
+from bench.record.out_of_memory import memory_of_error
+from bench.run.worker.preflight import check_cells
+from bench.study.models import ModelSource
 from tests.data.forms import jsonl, laid, located
 from tests.report.conftest import _record
 
@@ -221,9 +221,9 @@ class TestSizes:
     def test_that_fit_are_let_through(self, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         source = source_of(model)
         arguments = (source, load_config(source, model, 2), torch.float32, torch.device("cpu"), None)
-        monkeypatch.setattr(room, "host_limit", lambda _: HostLimit(1_000_000, "a machine", 800_000))
+        monkeypatch.setattr(weight_memory, "host_limit", lambda _: HostLimit(1_000_000, "a machine", 800_000))
         require_room(*arguments)
-        monkeypatch.setattr(room, "host_limit", lambda _: HostLimit(1_000_000, "a machine", 990_000))
+        monkeypatch.setattr(weight_memory, "host_limit", lambda _: HostLimit(1_000_000, "a machine", 990_000))
         with pytest.raises(MemoryError, match="a machine has room for"):
             require_room(*arguments)
 

@@ -12,13 +12,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from bench.asking.chat import frame
 from bench.data import files, texts
 from bench.errors import DataError, ModelError
-from bench.model import fetch, load_config, load_tokenizer
-from bench.sources import DatasetSource, ModelSource, resolve_dataset
-from bench.study import DataSettings, Study
-from bench.weights import load_model
+from bench.model.load import fetch, load_config, load_tokenizer
+from bench.model.prompting.chat import frame
+from bench.model.weights import load_model
+from bench.study.datasets import DatasetSource, resolve_dataset
+from bench.study.models import ModelSource
+from bench.study.study import DataSettings, Study
 from tests.conftest import TextFolder
 from tests.support import ROOT, TEST_ROWS, TRAIN_ROWS
 

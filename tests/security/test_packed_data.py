@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bench import preflight
-from bench.cell import Cell
 from bench.data import files, texts
 from bench.errors import DataError, RequestError
-from bench.runner.answer import answer_of
-from bench.runner.executor import LocalExecutor
+from bench.run.answer import answer_of
+from bench.run.executor import LocalExecutor
+from bench.run.worker import preflight
+from bench.study.cell import Cell
 from tests.data.forms import jsonl, laid, loaded, located
 from tests.report.conftest import _record
 
@@ -162,8 +162,8 @@ def test_a_worker_s_limit_is_met_with_a_message(tmp_path: Path) -> None:
     (tmp_path / "request.json").write_text(json.dumps([cell.model_dump(mode="json")]))
     executor = LocalExecutor()
     try:
-        job = executor.start("bench.preflight:check_cells", tmp_path, 500_000_000)
-        (problem, *_) = answer_of(job, "bench.preflight:check_cells", tmp_path, 120)
+        job = executor.start("bench.run.worker.preflight:check_cells", tmp_path, 500_000_000)
+        (problem, *_) = answer_of(job, "bench.run.worker.preflight:check_cells", tmp_path, 120)
     except RequestError as error:
         problem = str(error)
     finally:

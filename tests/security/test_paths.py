@@ -11,15 +11,16 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
-from bench.audit import load
-from bench.cell import slug
-from bench.cli import main
+from bench.commands.audit import load
+from bench.commands.cli import main
+from bench.commands.explain.command import find
 from bench.errors import RequestError, RunFolderError, StudyError
-from bench.explain.command import find
-from bench.insight import Insight
+from bench.method.insight import Insight
+from bench.record.files import write_text
+from bench.record.run_folder import RunFolder
 from bench.report.draw import draw
-from bench.store import RunFolder, write_text
-from bench.study import DatasetEntry, ModelEntry
+from bench.study.cell import slug
+from bench.study.study import DatasetEntry, ModelEntry
 from tests.report.conftest import _record
 from tests.report.predicted import study
 from tests.security.hostile import NASTY

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bench.store import RunFolder
-from tests.runner.test_disasters import Bench
+from bench.record.run_folder import RunFolder
+from tests.run.test_disasters import Bench
 from tests.support import command, records
 
 #: Bound in each method: the run folder, a folder outside, the cells by the names of their methods, and its own cell.

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.record import Record
+from bench.record.files import write_json, write_text
+from bench.record.record import Record
+from bench.record.run_folder import RunFolder
 from bench.report.draw import draw
 from bench.report.results import archive
 from bench.report.verify import verify
-from bench.runner.recovery import begin_attempt, end_attempt
-from bench.store import RunFolder, write_json, write_text
+from bench.run.recovery import begin_attempt, end_attempt
 from tests.report.conftest import MakeRecord
 from tests.report.conftest import make_record as make_record
 from tests.report.predicted import Cells, flipped, study

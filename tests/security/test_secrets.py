@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bench.cli import main
-from bench.export.mlflow_log import _said
+from bench.commands.cli import main
+from bench.record.files import write_files, write_text
+from bench.report.export.mlflow_log import _said
 from bench.report.results import archive
-from bench.store import write_files, write_text
 from tests.report.conftest import MakeRecord
 from tests.report.conftest import make_record as make_record
 from tests.report.predicted import TRUTH, Cells, flipped, study

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.runner.test_disasters import Bench, lives
+from tests.run.test_disasters import Bench, lives
 from tests.support import COMMAND, command, environment, records, refused, wait_for
 
 pytestmark = pytest.mark.slow

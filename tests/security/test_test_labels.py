@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from bench.data.sealed import SealedLabels
-from bench.runner.executor import InlineExecutor
-from bench.runner.run import Request, run
-from bench.study import Study
+from bench.run.executor import InlineExecutor
+from bench.run.run import Request, run
+from bench.study.study import Study
+from tests.run.worker.test_deliberately_wrong import Silent
 from tests.support import TRAIN_ROWS, small_study, write_plugin, write_texts
-from tests.worker.test_deliberately_wrong import Silent
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 #: In an order that nothing else has, and as text, since this process must hold no list of them.

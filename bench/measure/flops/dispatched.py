@@ -15,8 +15,8 @@ from transformers import PreTrainedModel, masking_utils
 
 from bench.measure.flops.grouped import GroupedMatmulShapes
 from bench.measure.flops.sequence import call_options, in_mode, token_ids
-from bench.record import Flops
-from bench.study import ModelKind
+from bench.method.architecture import ModelKind
+from bench.record.record import Flops
 
 
 def count_forward(model: nn.Module, sequence_length: int, kind: ModelKind = "encoder") -> Flops:

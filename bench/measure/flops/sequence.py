@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.study import ModelKind
+from bench.method.architecture import ModelKind
 
 
 def token_ids(model: nn.Module, sequence_length: int) -> Tensor:

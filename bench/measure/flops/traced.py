@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from bench.measure.flops.grouped import GroupedMatmulShapes
 from bench.measure.flops.sequence import call_options, in_mode, token_ids
-from bench.study import ModelKind
+from bench.method.architecture import ModelKind
 
 with warnings.catch_warnings():
     # fvcore scripts a loss function that nobody here uses as it is imported, and torch calls that deprecated.

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 
-from bench.record import Record
+from bench.record.record import Record
 
 
 def conditions(record: Record) -> tuple[Hashable, ...]:

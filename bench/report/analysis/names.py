@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.cell import Cell
-from bench.printable import one_line
+from bench.study.cell import Cell
+from bench.text.display import one_line
 
 NAMES = ("dataset", "model", "method")
 HEADS = {name: name.capitalize() for name in NAMES}

@@ -4,11 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.cell import Cell, MethodSource
-from bench.printable import one_line
+from bench.method.registry import MethodSource
 from bench.report.analysis.names import flat
 from bench.report.results.measured import Measured
-from bench.study import TrainSettings
+from bench.study.cell import Cell
+from bench.study.study import TrainSettings
+from bench.text.display import one_line
 
 Row = tuple[Measured, ...]
 """Records of one cell, a seed each."""

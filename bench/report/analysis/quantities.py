@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from bench.record import Quality, Record, Speed
+from bench.record.record import Quality, Record, Speed
 from bench.report.analysis.statistics import Quantity
 
 Value = TypeVar("Value")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.analysis.alike import conditions, work
 from bench.report.analysis.statistics import Quantity, measured
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.analysis.bootstrap import macro_f1
 from bench.report.results.measured import Measured
 from bench.report.results.predictions import Classes, Predictions

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.analysis.bootstrap import Resampled
 from bench.report.analysis.paired import between
 from bench.report.analysis.quantities import macro_f1

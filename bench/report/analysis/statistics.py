@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from scipy.special import stdtrit
 
-from bench.printable import one_line
-from bench.record import Estimate, Record
+from bench.record.record import Estimate, Record
+from bench.text.display import one_line
 
 LEVEL = 0.95
 Pair = TypeVar("Pair", bound=tuple[Record, Any])

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from bench.record.run_folder import CELL_ID
 from bench.report.results.measured import Measured, by_row
 from bench.report.results.run import Results
-from bench.store import CELL_ID
 
 
 @dataclass(frozen=True, slots=True)

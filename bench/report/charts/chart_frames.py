@@ -5,7 +5,7 @@ from itertools import groupby
 from statistics import fmean
 from typing import Any
 
-from bench.record import MemoryLedger
+from bench.record.record import MemoryLedger
 from bench.report.analysis.quantities import macro_f1
 from bench.report.analysis.statistics import first_of_each_seed
 from bench.report.charts.rows import KILOJOULES, MINUTES, Row

@@ -10,9 +10,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
-from bench.printable import one_line
 from bench.report.charts import look
 from bench.report.charts.figure_text import CAPTION, TITLE, UNKNOWN, longest, plain
+from bench.text.display import one_line
 
 Item = TypeVar("Item")
 #: Pixels of a page of print, of the narrowest picture, and between panels.

@@ -6,10 +6,10 @@ from functools import lru_cache
 
 from rich.cells import cell_len
 
-from bench.insight import Value
-from bench.printable import one_line
+from bench.method.insight import Value
 from bench.report.charts import look
 from bench.report.charts.look import CHARACTER
+from bench.text.display import one_line
 
 UNKNOWN = "–"
 #: Characters of a name in a chart's data, of an axis's title, of a picture's and of its caption.

@@ -3,7 +3,7 @@
 import csv
 import io
 
-from bench.insight import Insight
+from bench.method.insight import Insight
 from bench.report.charts import insight_chart
 from bench.report.charts.pictures import Pictures
 from bench.report.results import quotes

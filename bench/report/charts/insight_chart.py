@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from bench.insight import Insight, Value
+from bench.method.insight import Insight, Value
 from bench.report.charts import look
 from bench.report.charts.chart_parts import (
     INDEPENDENT,

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from bench.palette import DARK, LIGHT
+from bench.report.charts.palette import DARK, LIGHT
 
 Theme = Literal["light", "dark"]
 #: Seven, beside eight colours: 56 pairs differ.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.analysis.names import NAMES
 from bench.report.analysis.quantities import quantities_of
 from bench.report.analysis.standings import Judge, Standing

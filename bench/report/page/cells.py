@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.analysis.names import NAMES, flat
 from bench.report.charts.rows import Row
 from bench.report.page.embed import clean
@@ -107,4 +107,7 @@ def replay(run: str, cell_id: str) -> tuple[str, str]:
         cell_id: names the cell's.
     """
     folder = f"runs/{run}/cells/{cell_id}"
-    return f"bash {shlex.quote(f'{folder}/replay.sh')}", f"python -m bench.worker {shlex.quote(f'{folder}/cell.json')}"
+    return (
+        f"bash {shlex.quote(f'{folder}/replay.sh')}",
+        f"python -m bench.run.worker {shlex.quote(f'{folder}/cell.json')}",
+    )

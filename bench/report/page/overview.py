@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bench.printable import one_line
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.analysis.statistics import LEVEL, Quantity
 from bench.report.charts.rows import Row, quantities
 from bench.report.page.embed import clean
@@ -13,6 +12,7 @@ from bench.report.tables import footnotes
 from bench.report.tables.conditions import conditions
 from bench.report.tables.scores import F1
 from bench.report.tables.table import DASH
+from bench.text.display import one_line
 
 NAMES = ("Dataset", "Model", "Machine")
 #: Digits of a raw value; more than any column shows.

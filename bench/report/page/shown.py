@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bench.insight import Insight
-from bench.printable import one_line
+from bench.method.insight import Insight
 from bench.report.charts import insight_chart
 from bench.report.charts.rows import Row
 from bench.report.page.embed import clean, json_in_html
 from bench.report.results.measured import Measured, Shown
 from bench.report.tables import insight_table
+from bench.text.display import one_line
 
 #: Bytes of all charts and tables together; the page as a whole is to stay small.
 MOST_BYTES = 800_000

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import RunFolderError
-from bench.json_text import loads
-from bench.record import SCHEMA_VERSION
+from bench.record.files import read_text
+from bench.record.record import SCHEMA_VERSION
+from bench.record.run_folder import parse_record, refuse_newer, study_of
 from bench.report.results import evidence_lines, portable, published_lines
 from bench.report.results.measured import Evidence, Measured
 from bench.report.results.published_lines import PUBLISHED
 from bench.report.results.run import Results, Run
-from bench.store import parse_record, read_text, refuse_newer, study_of
+from bench.text.json_text import loads
 
 #: Of files that another process may be drawing meanwhile.
 MOST_READINGS = 5

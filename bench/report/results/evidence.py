@@ -8,16 +8,17 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bench.errors import RunFolderError
-from bench.insight import Insight
-from bench.json_text import loads
-from bench.printable import one_line
-from bench.record import Record
-from bench.redaction import redacted
+from bench.method.insight import Insight
+from bench.record.files import read_text
+from bench.record.record import Record
+from bench.record.run_folder import CellFolder, end_of
 from bench.report.results import predictions, quotes, step_curve
 from bench.report.results.measured import Evidence, Measured, Shown, by_row
 from bench.report.results.portable import FOLDERS
 from bench.report.results.predictions import Predictions
-from bench.store import CellFolder, end_of, read_text
+from bench.text.display import one_line
+from bench.text.json_text import loads
+from bench.text.redaction import redacted
 
 #: Characters of a log that are kept: its end, where a failure is told.
 LONGEST_LOG = 2000

@@ -10,14 +10,14 @@ import numpy as np
 from pydantic import Field, ValidationError, field_validator
 
 from bench.errors import RunFolderError
-from bench.insight import Insight
-from bench.json_text import loads
-from bench.record import Record
+from bench.method.insight import Insight
+from bench.record.record import Record
 from bench.report.results import portable
 from bench.report.results.measured import Evidence, Measured, Shown
 from bench.report.results.predictions import Predictions
 from bench.report.results.step_curve import StepCurve
-from bench.study import Frozen
+from bench.schema import Frozen
+from bench.text.json_text import loads
 
 
 class _Texts(Frozen):

@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.errors import NewerSchemaError, RunFolderError
-from bench.kept import known_digests, read_kept
-from bench.printable import one_line
-from bench.published import Published
-from bench.record import Record
+from bench.record.digests import known_digests, read_kept
+from bench.record.record import Record
+from bench.record.run_folder import CellFolder, RunFolder, study_of
+from bench.report.published import Published
 from bench.report.results import archive, evidence, published_rows
 from bench.report.results.run import Results, Run
-from bench.store import CellFolder, RunFolder, study_of
+from bench.text.display import one_line
 
 LONGEST_WARNING = 1000
 Warn = Callable[[str], None]

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bench.insight import Insight
-from bench.record import Record
+from bench.method.insight import Insight
+from bench.record.record import Record
 from bench.report.results.predictions import Predictions
 from bench.report.results.step_curve import StepCurve
 

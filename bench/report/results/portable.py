@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from bench.message import message
-from bench.record import Record
-from bench.redaction import redacted_content, redacted_words
+from bench.record.record import Record
+from bench.text.message import message
+from bench.text.redaction import redacted_content, redacted_words
 
 QUOTES_DATA = "left out, for it quotes the data; the record in the run folder has it"
 #: The folders of an absolute path, of a file's address too; other addresses stay. Without them a text has no more such.

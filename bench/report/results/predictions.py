@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import RunFolderError
-from bench.json_text import loads
+from bench.text.json_text import loads
 
 #: The class of each text.
 Classes = NDArray[np.int64]

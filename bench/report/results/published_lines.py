@@ -8,15 +8,15 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError
 
 from bench.errors import DataError, RunFolderError
-from bench.json_text import loads
-from bench.printable import one_line
-from bench.published import Number, Published, PublishedRow, PublishedTable
-from bench.published.manifest import Stated
-from bench.published.number import read_number
-from bench.published.quantities import COLUMNS
-from bench.record import SCHEMA_VERSION
-from bench.store import refuse_newer
-from bench.study import Frozen
+from bench.record.record import SCHEMA_VERSION
+from bench.record.run_folder import refuse_newer
+from bench.report.published import Number, Published, PublishedRow, PublishedTable
+from bench.report.published.manifest import Stated
+from bench.report.published.number import read_number
+from bench.report.published.quantities import COLUMNS
+from bench.schema import Frozen
+from bench.text.display import one_line
+from bench.text.json_text import loads
 
 PUBLISHED = "published.json"
 #: Names that columns of published tables have.

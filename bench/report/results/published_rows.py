@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from bench.published import Published, PublishedRow, PublishedTable
-from bench.record import Record
+from bench.record.record import Record
+from bench.report.published import Published, PublishedRow, PublishedTable
 from bench.report.results.measured import by_row
 from bench.report.results.run import Results, Run
 

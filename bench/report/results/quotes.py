@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from bench.insight import Insight
+from bench.method.insight import Insight
 
 #: A column that holds a longer text quotes the data. Reports are written to be committed, and the data's licence is not
 #: ours to give; tokens and names of classes are shorter.

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.cell import Cell
-from bench.printable import one_line
-from bench.published import Published
-from bench.record import Machine, Record
+from bench.record.record import Machine, Record
+from bench.report.published import Published
 from bench.report.results.measured import Measured, by_row
+from bench.study.cell import Cell
+from bench.text.display import one_line
 
 #: Names of studies that the folder of several runs lists.
 MOST_NAMES = 3

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from bench.errors import RunFolderError
-from bench.study import Frozen
+from bench.schema import Frozen
 
 #: Points of a curve; a figure is hardly wider, and the steps themselves stay in the run folder.
 MOST_POINTS = 120

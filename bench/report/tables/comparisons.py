@@ -7,8 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from bench.cell import Cell
-from bench.printable import one_line
 from bench.report.analysis.bootstrap import RESAMPLES
 from bench.report.analysis.compared import RATIOS, Compared, compare
 from bench.report.analysis.names import NOT_A_SETTING, apart, flat, labels
@@ -18,6 +16,8 @@ from bench.report.results.measured import Measured, by_row
 from bench.report.tables.footnotes import AT_FLOOR, Notes, likelihood, mark_sources
 from bench.report.tables.scores import at_floor
 from bench.report.tables.table import DASH, Column, Table, Values, frame_of
+from bench.study.cell import Cell
+from bench.text.display import one_line
 
 NAME = "comparisons"
 HEADS = {"dataset": "Dataset", "model": "Model", "first": "First", "second": "Second"}

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from bench.printable import one_line
-from bench.record import Machine, Record
+from bench.record.record import Machine, Record
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.statistics import by_row
+from bench.text.display import one_line
 
 PACKAGES = ("torch", "transformers", "peft", "tunebench")
 BITS = {4: "4-bit (NF4) weights", 8: "8-bit (LLM.int8) weights", 16: "unquantised weights"}

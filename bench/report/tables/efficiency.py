@@ -5,9 +5,7 @@ from typing import Literal
 
 import pandas as pd
 
-from bench.cell import Cell
-from bench.printable import one_line
-from bench.record import Latency, MemoryLedger, Record, Speed
+from bench.record.record import Latency, MemoryLedger, Record, Speed
 from bench.report.analysis import ranks
 from bench.report.analysis.quantities import inference_speed, mega, of_speed, train_speed
 from bench.report.analysis.statistics import LEVEL, Quantity
@@ -15,6 +13,8 @@ from bench.report.tables import stamp
 from bench.report.tables.conditions import conditions, inference_batch
 from bench.report.tables.footnotes import Notes
 from bench.report.tables.table import SEEDS, TEXTS, Column, Table, Values, column_of, describe, frame_of, rows_of
+from bench.study.cell import Cell
+from bench.text.display import one_line
 
 NAME = "efficiency"
 Phase = Literal["train", "inference"]

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from bench.insight import Insight, Value
+from bench.method.insight import Insight, Value
 from bench.report.results import quotes
 from bench.report.results.measured import Shown
 

@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import pandas as pd
 
-from bench.printable import one_line
 from bench.report.analysis.ranks import Rank
 from bench.report.tables.footnotes import DAGGER, DOUBLE_DAGGER, SECTION, Footnote
 from bench.report.tables.table import DASH, Column, Shown, Table
+from bench.text.display import one_line
 
 Thing = TypeVar("Thing")
 ESCAPED = str.maketrans(

@@ -5,12 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from bench.cell import Cell
-from bench.printable import one_line
-from bench.published import Published
-from bench.published.quantities import TITLES
 from bench.report.analysis.standings import Judge, Standing
 from bench.report.analysis.statistics import LEVEL, measured
+from bench.report.published import Published
+from bench.report.published.quantities import TITLES
 from bench.report.results.published_rows import Both, both
 from bench.report.results.run import Run
 from bench.report.tables import published_verdicts, scores
@@ -19,6 +17,8 @@ from bench.report.tables.footnotes import Footnote, Notes
 from bench.report.tables.published_verdicts import GRIDS, NOT_PRINTED, WITHIN, Pair
 from bench.report.tables.scores import F1_INTERVAL, NO_INTERVAL
 from bench.report.tables.table import DASH, TEXTS, Column, Table, Values, column_of, describe, frame_of
+from bench.study.cell import Cell
+from bench.text.display import one_line
 
 NAME = "published"
 LENGTHS = ("sequence_length", "published_sequence_length")

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from bench.printable import one_line
-from bench.published import Number
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.statistics import Quantity
+from bench.report.published import Number
 from bench.report.results.published_rows import Both
 from bench.report.tables.footnotes import TINY
 from bench.report.tables.scores import F1, F1_INTERVAL
+from bench.text.display import one_line
 
 #: A relative difference up to this is "within".
 WITHIN = 0.05

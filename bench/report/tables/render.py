@@ -5,11 +5,11 @@ from collections.abc import Callable, Collection, Sequence
 
 import pandas as pd
 
-from bench.printable import one_line
 from bench.report.analysis.ranks import Rank
 from bench.report.tables import csv_text
 from bench.report.tables.latex import to_latex
 from bench.report.tables.table import Column, Table
+from bench.text.display import one_line
 
 MARKDOWN = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "$": "&#36;"} | {c: f"\\{c}" for c in "\\`*_[]~"}

@@ -6,15 +6,15 @@ from typing import Any
 
 import pandas as pd
 
-from bench.cell import Cell
-from bench.printable import one_line
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.analysis import quantities
 from bench.report.analysis.statistics import Quantity, mean_std, measured
 from bench.report.tables import efficiency, stamp
 from bench.report.tables.conditions import conditions
 from bench.report.tables.footnotes import Notes
 from bench.report.tables.table import DASH, TEXTS, Column, Table, Values, describe, frame_of, rows_of
+from bench.study.cell import Cell
+from bench.text.display import one_line
 
 NAME = "repeatability"
 SHOWN = (

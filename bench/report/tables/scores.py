@@ -6,9 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from bench.floors import majority_macro_f1, random_macro_f1
-from bench.printable import one_line
-from bench.record import Quality, Record
+from bench.record.baselines import majority_macro_f1, random_macro_f1
+from bench.record.record import Quality, Record
 from bench.report.analysis.quantities import macro_f1
 from bench.report.analysis.ranks import Rank
 from bench.report.analysis.stacked import ROUNDING
@@ -16,6 +15,7 @@ from bench.report.analysis.standings import Standing
 from bench.report.analysis.statistics import LEVEL, mean_std, measured
 from bench.report.tables.footnotes import AT_FLOOR, WRITTEN_AT_FLOOR, Footnote, Notes, likelihood
 from bench.report.tables.table import DASH, Column, Values
+from bench.text.display import one_line
 
 F1 = "macro_f1"
 F1_INTERVAL = "macro_f1_interval"

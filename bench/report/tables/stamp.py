@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bench.printable import one_line
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.analysis.statistics import measured
 from bench.report.tables.footnotes import Notes
 from bench.report.tables.table import DASH, Column, Values, failures
+from bench.text.display import one_line
 
 STAMP = "stamp"
 TEXTS = (STAMP, "stamp_reasons")

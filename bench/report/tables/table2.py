@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench.cell import Cell
-from bench.printable import one_line
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.analysis import ranks
 from bench.report.analysis.quantities import QUALITY, macro_f1
 from bench.report.analysis.standings import Judge
@@ -14,6 +12,8 @@ from bench.report.tables.conditions import settings
 from bench.report.tables.footnotes import Notes
 from bench.report.tables.scores import F1
 from bench.report.tables.table import SEEDS, TEXTS, Column, Table, column_of, describe, frame_of, rows_of
+from bench.study.cell import Cell
+from bench.text.display import one_line
 
 NAME = "table2"
 SHOWN = ("accuracy", "macro_precision", "macro_recall", F1)

@@ -5,9 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.cell import Cell
-from bench.printable import one_line
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.analysis import ranks
 from bench.report.analysis.bootstrap import RESAMPLES
 from bench.report.analysis.quantities import quantities_of
@@ -18,6 +16,8 @@ from bench.report.tables.conditions import conditions
 from bench.report.tables.footnotes import Footnote, Notes, mark_warnings
 from bench.report.tables.scores import F1, F1_INTERVAL, NO_INTERVAL
 from bench.report.tables.table import TEXTS, Column, Table, column_of, describe, frame_of, rows_of
+from bench.study.cell import Cell
+from bench.text.display import one_line
 
 NAME = "table3"
 RATES = ("train_samples_per_second", "inference_samples_per_second")

@@ -3,9 +3,7 @@
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from bench.cell import Cell
-from bench.printable import one_line
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.analysis import ranks
 from bench.report.analysis.names import HEADS, apart, flat
 from bench.report.analysis.quantities import QUALITY
@@ -15,6 +13,8 @@ from bench.report.tables.conditions import settings
 from bench.report.tables.footnotes import Notes
 from bench.report.tables.scores import F1
 from bench.report.tables.table import DASH, Column, Table, describe, frame_of, rows_of
+from bench.study.cell import Cell
+from bench.text.display import one_line
 
 NAME = "table4"
 VARIANT = {"dataset": HEADS["dataset"], "model": HEADS["model"], "plugin": "Method", "method": "Variant"}

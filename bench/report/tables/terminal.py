@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from bench.printable import one_line
 from bench.report.analysis.names import NAMES
 from bench.report.analysis.ranks import Rank
 from bench.report.tables.table import Table
+from bench.text.display import one_line
 
 NARROWEST_NAME = 10
 STYLES: dict[Rank, str] = {"best": "bold", "second": "underline", "": ""}

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from transformers import AutoConfig, PretrainedConfig
 
-from bench.model import build
-from bench.study import ModelKind
+from bench.method.architecture import ModelKind
+from bench.model.load import build
 
 TOKENS = 24
 COMMON: dict[str, Any] = {"vocab_size": 101, "num_labels": 3, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}

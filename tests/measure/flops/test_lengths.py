@@ -8,11 +8,10 @@ import torch
 from torch import nn
 from transformers import AutoConfig
 
-from bench import registry
 from bench.measure.flops.dispatched import count_forward, count_passes
 from bench.measure.flops.lengths import FlopsByLength
-from bench.method import Method, Task
-from bench.model import build
+from bench.method import Method, Task, registry
+from bench.model.load import build
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 FOUND = registry.find()

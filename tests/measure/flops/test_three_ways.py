@@ -8,13 +8,11 @@ import torch
 from _pytest.mark import ParameterSet
 from transformers import AutoConfig
 
-from bench import registry
 from bench.errors import UnsupportedError
 from bench.measure.flops import dispatched, traced
 from bench.measure.flops.agreement import disagreement
-from bench.measure.flops.closed_form import Architecture
-from bench.method import Method, Task
-from bench.study import ModelKind
+from bench.method import Method, Task, registry
+from bench.method.architecture import Architecture, ModelKind
 from tests.measure.flops.architectures import CONFIGS, NATIVE, OTHER, TOKENS, on_meta
 
 pytestmark = [

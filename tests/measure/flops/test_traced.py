@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from bench.measure.flops import dispatched
 from bench.measure.flops.traced import count_forward
-from bench.quantization import quantize_linear_layers
-from bench.study import ModelKind
+from bench.method.architecture import ModelKind
+from bench.model.quantization import quantize_linear_layers
 from tests.measure.flops.architectures import CONFIGS, TOKENS, on_meta
 
 

@@ -11,8 +11,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from bench.measure import parameters
-from bench.measure.fake import convert_tensors, empty_like
-from bench.measure.flops import closed_form, dispatched, traced
+from bench.measure.flops import dispatched, traced
+from bench.method import architecture as closed_form
+from bench.plan.fake_tensors import convert_tensors, empty_like
 from methods.moe.surgery import encoder_of
 from tests.methods.moe.support import (
     GATED,

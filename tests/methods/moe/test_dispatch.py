@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.evaluate import for_inference
+from bench.train.evaluate import for_inference
 from methods.moe import dispatch
 from methods.moe.dispatch import path_for
 from methods.moe.experts import SparseExperts

@@ -9,8 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from bench.measure import parameters
-from bench.measure.flops import closed_form
 from bench.method import Task
+from bench.method import architecture as closed_form
 from methods import moe
 from methods.moe.options import Options
 from tests.methods.moe.support import IDS, TASK, adapted, experts_in, logits, method_of, plain_model

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from bench import registry
 from bench.errors import PluginError, UnsupportedError
 from bench.measure import parameters
-from bench.measure.flops import closed_form
-from bench.weights import random_causal
+from bench.method import architecture as closed_form
+from bench.method import registry
+from bench.model.weights import random_causal
 from methods import moe
 from tests.methods.moe.support import (
     IDS,

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from bench.cell import Cell
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.analysis.pairing import Pairing, find
 from bench.report.results.measured import Evidence, Measured
+from bench.study.cell import Cell
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import study
 

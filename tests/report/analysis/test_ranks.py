@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.analysis import ranks
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.statistics import by_row

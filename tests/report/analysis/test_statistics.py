@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.analysis.quantities import QUANTITIES, macro_f1
 from bench.report.analysis.statistics import Quantity, by_row, mean_std, over_seeds, possible
 from tests.report.conftest import MakeRecord

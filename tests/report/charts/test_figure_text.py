@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.insight import Insight
+from bench.method.insight import Insight
 from bench.report.charts import insight_chart, picture
 from bench.report.charts.figure_text import distinct, plain, tip, wrapped
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench.insight import Insight, Value
+from bench.method.insight import Insight, Value
 from bench.report.charts import insight_chart, picture
 from tests.report.drawn import HOSTILE, KINDS, bars, colours, compiled, heatmap, insight, lines, marks, scatter, texts
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench.palette import DARK, LIGHT
 from bench.report.charts import look
 from bench.report.charts.look import DASHES, SHAPES
+from bench.report.charts.palette import DARK, LIGHT
 
 Vector = NDArray[np.float64]
 #: Machado, Oliveira and Fernandes 2009, A Physiologically-based Model for Simulation of Color Vision Deficiency, table

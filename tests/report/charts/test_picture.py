@@ -13,8 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench import palette
-from bench.report.charts import insight_chart, picture
+from bench.report.charts import insight_chart, palette, picture
 from bench.report.charts.chart_parts import framed, nothing
 from tests.report.drawn import HOSTILE, KINDS, texts
 

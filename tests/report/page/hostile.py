@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from bench.insight import Chart, Insight
-from bench.record import Record
+from bench.method.insight import Chart, Insight
+from bench.record.record import Record
 from bench.report.results.measured import Evidence, Measured, Shown
 from bench.report.results.run import Results, Run
 from bench.report.results.step_curve import StepCurve

@@ -97,4 +97,4 @@ def test_rows_of_one_name_are_told_apart(make_record: MakeRecord) -> None:
 def test_commands_are_one_word_for_a_shell(name: str) -> None:
     again, worker = map(shlex.split, replay("demo", name))
     assert again == ["bash", f"runs/demo/cells/{name}/replay.sh"]
-    assert worker == ["python", "-m", "bench.worker", f"runs/demo/cells/{name}/cell.json"]
+    assert worker == ["python", "-m", "bench.run.worker", f"runs/demo/cells/{name}/cell.json"]

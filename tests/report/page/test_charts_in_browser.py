@@ -199,7 +199,7 @@ def test_a_cell_shows_all_that_is_known(shown: Browser, page_file: Path) -> None
         assert wanted in heads
     text = shown.one("#view").text
     assert f"bash runs/many/cells/{cell['record']['cell_id']}/replay.sh" in text
-    assert f"python -m bench.worker runs/many/cells/{cell['record']['cell_id']}/cell.json" in text
+    assert f"python -m bench.run.worker runs/many/cells/{cell['record']['cell_id']}/cell.json" in text
     assert "method.options.rank" in text
     assert "a line of what the worker said" in text
     assert cell["record"]["training"]["validation"], "drawn as a curve, and no fact in words"

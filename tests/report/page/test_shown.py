@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.insight import Chart, Insight
+from bench.method.insight import Chart, Insight
 from bench.report.charts.rows import Row, rows
 from bench.report.page import shown
 from bench.report.results.measured import Evidence, Measured, Shown

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bench.errors import NewerSchemaError, RunFolderError
-from bench.record import Record
+from bench.record.files import write_files
+from bench.record.record import Record
 from bench.report.results import portable
 from bench.report.results.archive import (
     EVIDENCE,
@@ -22,7 +23,6 @@ from bench.report.results.measured import Evidence
 from bench.report.results.portable import QUOTES_DATA
 from bench.report.results.run import Results
 from bench.report.results.step_curve import StepCurve
-from bench.store import write_files
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped, results, study
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from bench.errors import RunFolderError
-from bench.record import Record
+from bench.record.files import write_files, write_text
+from bench.record.record import Record
+from bench.record.run_folder import RunFolder
 from bench.report.results import archive
 from bench.report.results.load import load
 from bench.report.results.run import Results
-from bench.store import RunFolder, write_files, write_text
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped, study
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.errors import NewerSchemaError, RunFolderError
-from bench.published import Published, find, load
+from bench.report.published import Published, find, load
 from bench.report.results.published_lines import dump, parse
 from bench.report.results.published_rows import used
 from bench.report.tables.published_table import build

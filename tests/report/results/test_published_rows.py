@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.published import Published, find, load
+from bench.report.published import Published, find, load
 from bench.report.results.published_rows import both, used
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import results, study

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.tables.efficiency import GRIDS, QUANTITIES, build
 from bench.report.tables.render import files
 from bench.report.tables.table import Table

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.tables import efficiency, table2, table3
 from tests.report.conftest import MakeRecord
 from tests.report.shown import cells, notes

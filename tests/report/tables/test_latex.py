@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.tables import comparisons, efficiency, table1, table2, table3, table4
 from bench.report.tables.latex import LINES, document, escape, to_latex
 from bench.report.tables.table import Table

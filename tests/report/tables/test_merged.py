@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from bench.errors import RunFolderError
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.tables import efficiency, table1, table2, table3, table4
 from bench.report.tables.fragment import to_html
 from bench.report.tables.latex import to_latex

@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bench.published import Published, find, load
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.analysis.stacked import reader
 from bench.report.analysis.standings import Judge
+from bench.report.published import Published, find, load
 from bench.report.tables.merged import merged
 from bench.report.tables.published_table import build
 from bench.report.tables.published_verdicts import NOT_PRINTED

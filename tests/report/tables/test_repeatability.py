@@ -5,7 +5,7 @@ import io
 import pandas as pd
 import pytest
 
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.tables import repeatability
 from bench.report.tables.render import files
 from bench.report.tables.table3 import build

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bench.errors import RunFolderError
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.tables.table1 import build
 from tests.report.conftest import MakeRecord
 from tests.report.shown import cells, notes, texts, unexplained

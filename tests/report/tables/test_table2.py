@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.analysis.stacked import reader
 from bench.report.analysis.standings import Judge
 from bench.report.results.measured import Measured

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from bench.errors import RunFolderError
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.ranks import OF_RATES
 from bench.report.analysis.stacked import reader

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.tables.table4 import NO_OPTION, build
 from tests.report.conftest import MakeRecord
 from tests.report.shown import cells, notes, texts, unexplained

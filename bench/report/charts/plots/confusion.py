@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bench.insight import Chart, Insight
-from bench.printable import one_line
+from bench.method.insight import Chart, Insight
 from bench.report.charts import insight_chart
 from bench.report.charts.plots.metrics import Row
+from bench.text.display import one_line
 
 CAPTION = "True classes are rows, predicted ones columns; a number counts texts, added up over the seeds."
 NO_CLASS = "The column – counts answers that name no class."

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench.record import Record
+from bench.record.record import Record
 from bench.report.charts import chart_frames, picture
 from bench.report.charts.plots import confusion
 from bench.report.charts.rows import rows

@@ -1,0 +1,211 @@
+"""Every printed number beside what the plan computes and what a run measured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from bench.commands.audit.lengths import FlopsAt, implied_length
+from bench.commands.audit.match import Matched
+from bench.commands.audit.measured import Key, of_row
+from bench.plan.row import PlanRow
+from bench.report.published.number import Number
+from bench.report.published.quantities import Column
+
+Verdict = Literal["exact", "within", "differs", "not checkable"]
+VERDICTS: tuple[Verdict, ...] = ("exact", "within", "differs", "not checkable")
+#: A relative difference up to this is "within".
+THRESHOLD = 0.05
+PLANNED = ("trainable_params", "total_params", "flops", "peak_memory")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One printed number and what became of it.
+
+    Attributes:
+        table: title of the table.
+        line: in its file.
+        dataset: as printed.
+        model: as printed.
+        method: as printed.
+        quantity: one of quantities.TITLES.
+        unit: of published, computed and measured.
+        published: the text as printed; empty where a row that trains nothing prints no trainable parameters.
+        computed: by the plan.
+        relative_difference: of the published number from the computed one, or from the measured one where nothing is
+            computed; None where the number cannot be checked.
+        measured: mean over seeds.
+        verdict: exact to the printed digits, within the threshold, differs, or not checkable.
+        explanation: how the verdict came about.
+        decimals: of computed and measured that are worth showing.
+        place: key of the table, line and quantity, as findings give them.
+    """
+
+    table: str
+    line: int
+    dataset: str
+    model: str
+    method: str
+    quantity: str
+    unit: str
+    published: str
+    computed: float | None
+    relative_difference: float | None
+    measured: float | None
+    verdict: Verdict
+    explanation: str
+    decimals: int
+    place: tuple[str, int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    verdict: Verdict
+    explanation: str
+    computed: float | None = None
+    difference: float | None = None
+
+
+def compare(
+    matched: Matched,
+    title: str,
+    columns: tuple[Column, ...],
+    measured: Mapping[Key, Mapping[str, float]] | None,
+    flops_at: FlopsAt | None = None,
+    threshold: float = THRESHOLD,
+) -> list[Check]:
+    """Judge every number of one printed row.
+
+    Args:
+        matched: the row; one that the plan does not have has no checks.
+        title: of its table.
+        columns: of its table.
+        measured: by row and quantity in base units; None without a run.
+        flops_at: cost of other sequence lengths than the plan's.
+        threshold: relative difference up to which a number is "within".
+    """
+    plan = matched.plan
+    if plan is None:
+        return []
+    key = (plan.dataset, plan.model, plan.method)
+    checks = []
+    for column in columns:
+        number = matched.number(column.quantity)
+        mean = None if measured is None else of_row(measured, key, column.quantity)
+        if number is not None:
+            judged = _judge(matched, plan, number, mean, measured is not None, flops_at, threshold)
+        elif column.quantity == "trainable_params" and not plan.trains and plan.trainable_params == 0:
+            judged = _Judged("exact", "nothing is printed and nothing is trained", 0.0)
+        else:
+            continue
+        decimals = 2 if number is None else _decimals(number)
+        checks.append(
+            Check(
+                title, matched.row.line, *matched.row.printed, column.quantity, column.unit,
+                number.text if number else "", _in_unit(judged.computed, column), judged.difference,
+                _in_unit(mean, column), judged.verdict, judged.explanation, decimals,
+                (matched.table, matched.row.line, column.quantity),
+            )
+        )  # fmt: skip
+    return checks
+
+
+def _decimals(number: Number) -> int:
+    exponent = int(Decimal(number.text).as_tuple().exponent)
+    return max(0, -exponent)
+
+
+def _in_unit(value: float | None, column: Column) -> float | None:
+    return None if value is None else value / float(column.factor)
+
+
+def _judge(
+    matched: Matched, plan: PlanRow, number: Number, mean: float | None, run: bool, flops_at: FlopsAt | None,
+    threshold: float,
+) -> _Judged:  # fmt: skip
+    quantity = number.column.quantity
+    if quantity not in PLANNED:
+        if mean is not None:
+            return _beside(number, mean, threshold, "against the measured mean", computed=False)
+        reason = "the run has no successful cell of this row" if run else "needs a measurement and no run was given"
+        return _Judged("not checkable", reason)
+    if plan.unsupported is not None:
+        return _Judged("not checkable", f"the study cannot build this row: {plan.unsupported}")
+    if quantity == "flops":
+        return _flops(matched, plan, number, flops_at, threshold)
+    if quantity == "peak_memory":
+        return _memory(matched, plan, number, threshold)
+    computed = plan.trainable_params if quantity == "trainable_params" else plan.total_params
+    if computed is None:
+        return _Judged("not checkable", _why_null(plan, quantity))
+    return _beside(number, computed, threshold, "")
+
+
+def _flops(matched: Matched, plan: PlanRow, number: Number, flops_at: FlopsAt | None, threshold: float) -> _Judged:
+    stated = matched.row.stated.sequence_length
+    if plan.forward_flops is None:
+        return _Judged("not checkable", _why_null(plan, "forward_flops"))
+    if stated is not None and stated != plan.sequence_length:
+        there = flops_at(plan, stated) if flops_at else None
+        if there is None:
+            return _Judged(
+                "not checkable", f"printed for {stated} tokens, planned for {plan.sequence_length}", plan.forward_flops
+            )
+        return _beside(number, there, threshold, f"at the stated {stated} tokens")
+    if stated is None and matched.causal:
+        length = implied_length(plan, float(number.value), flops_at)
+        implied = f"; the printed figure is a forward pass of {length:.1f} tokens" if length else ""
+        return _Judged(
+            "not checkable",
+            "depends on tokenizer and prompt, and the publication states no sequence length"
+            f"{implied}; the computed figure is of {plan.sequence_length} tokens",
+            plan.forward_flops,
+        )
+    source = "stated" if stated else "plan's"
+    return _beside(number, plan.forward_flops, threshold, f"at the {source} {plan.sequence_length} tokens")
+
+
+def _memory(matched: Matched, plan: PlanRow, number: Number, threshold: float) -> _Judged:
+    ledger = plan.train_memory if plan.trains else plan.inference_memory
+    field = "train_memory" if plan.trains else "inference_memory"
+    stated = matched.row.stated
+    batch = plan.batch_size if plan.trains else plan.inference_batch_size
+    here = {"batch size": batch, "precision": plan.precision, "length": plan.sequence_length}
+    there = {
+        "batch size": stated.batch_size, "precision": stated.precision_mode, "length": stated.sequence_length
+    }  # fmt: skip
+    conditions = f"batch size {batch}, {plan.precision}, {plan.sequence_length} tokens on {plan.device}"
+    missing = [name for name, value in there.items() if value is None]
+    listed = missing[0] if len(missing) == 1 else " and ".join((", ".join(missing[:-1]), *missing[-1:]))
+    if missing and not matched.row.inferred:
+        said = f"; the plan's figure is for {conditions}" if ledger else f"; {_why_null(plan, field)}"
+        return _Judged(
+            "not checkable", f"the publication does not state {listed}{said}", ledger.total if ledger else None
+        )
+    if ledger is None:
+        return _Judged("not checkable", _why_null(plan, field))
+    if any(there[name] not in (None, value) for name, value in here.items()):
+        return _Judged("not checkable", f"printed for other conditions than the plan's {conditions}", ledger.total)
+    inferred = f"; {listed} inferred from the printed numbers" if missing else ""
+    return _beside(number, ledger.total, threshold, f"predicted for {conditions}{inferred}")
+
+
+def _why_null(plan: PlanRow, field: str) -> str:
+    return f"the plan has no figure: {plan.unknown.get(field, 'not worked out')}"
+
+
+def _beside(number: Number, value: float, threshold: float, how: str, computed: bool = True) -> _Judged:
+    """Compare with one value in base units; a whole number is compared exactly."""
+    shown = value if computed else None
+    difference = float((number.value - Decimal(value)) / Decimal(value)) if value else None
+    if number.fits(value):
+        return _Judged("exact", how, shown, difference)
+    if difference is not None and abs(difference) <= threshold:
+        verdict: Verdict = "within"
+        said = f"{abs(difference):.2%} {'above' if difference > 0 else 'below'}"
+    else:
+        verdict = "differs"
+        said = "nothing was expected" if difference is None else f"{abs(difference):.1%} "
+        said += "" if difference is None else "above" if difference > 0 else "below"
+    return _Judged(verdict, f"{said}, {how}" if how else said, shown, difference)

@@ -1,0 +1,46 @@
+"""Counts of parameters that cannot be of the method they are printed for."""
+
+from collections.abc import Sequence
+from itertools import permutations
+
+from bench.commands.audit.findings.finding import Finding, alike, finding, listed
+from bench.commands.audit.match import Matched
+
+
+def more_trained_than_there(rows: Sequence[Matched]) -> list[Finding]:
+    """Rows that print more trainable than total parameters."""
+    found = []
+    for row in rows:
+        trainable, total = row.number("trainable_params"), row.number("total_params")
+        if trainable and total and trainable.low > total.high:
+            text = f"{row.row.label}: {trainable.said()} are trained out of {total.said()}."
+            concerned = [(row, "trainable_params"), (row, "total_params")]
+            found.append(finding("more_trained_than_there", "impossible", concerned, text))
+    return found
+
+
+def total_holds_untrained(rows: Sequence[Matched]) -> list[Finding]:
+    """Rows that train nothing but print another method's total: theirs and exactly its trainable parameters."""
+    same: dict[tuple[str, ...], list[tuple[Matched, str]]] = {}
+    for group in alike(rows):
+        for row, other in permutations(group, 2):
+            total, plan, theirs = row.number("total_params"), row.plan, other.plan
+            if not (total and plan and theirs) or plan.trains or not theirs.trains:
+                continue
+            if plan.total_params is None or theirs.total_params is None or not theirs.trainable_params:
+                continue
+            adds_up = theirs.total_params - plan.total_params == theirs.trainable_params
+            if adds_up and total.fits(theirs.total_params) and not total.fits(plan.total_params):
+                text = (
+                    f"{row.method} on {row.row.printed[1]} prints a total of {total.said()} but trains and adds "
+                    f"nothing: it has {plan.total_params:,} parameters. The {theirs.trainable_params:,} too many are "
+                    f"those that {other.method} trains, whose total is {theirs.total_params:,}."
+                )
+                same.setdefault((row.table, text), []).append((row, "total_params"))
+    return [
+        finding(
+            "total_holds_untrained", "inconsistent", places,
+            f"{text} Printed for {listed([row.row.printed[0] for row, _ in places])}.",
+        )
+        for (_, text), places in same.items()
+    ]  # fmt: skip

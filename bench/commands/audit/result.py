@@ -1,0 +1,147 @@
+"""An audit: published tables, a study's plan and perhaps a run, put beside each other."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bench.commands.audit import measured as measuring
+from bench.commands.audit.compare import THRESHOLD, Check, compare
+from bench.commands.audit.findings import KINDS, Finding, find_all
+from bench.commands.audit.lengths import FlopsAt
+from bench.commands.audit.match import match
+from bench.plan.row import PlanRow
+from bench.record.record import Record
+from bench.report.published.printed import Published
+from bench.report.published.quantities import TITLES
+from bench.study.catalog import catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Everything that an audit says.
+
+    Attributes:
+        name: of the published tables.
+        title: for readers.
+        source: where the figures are from.
+        study: whose plan was compared.
+        threshold: relative difference up to which a number is "within".
+        checks: a printed number each, in the order of the tables.
+        findings: in the order of their kinds.
+        unmatched: rows that the study does not have, a sentence each.
+        conditions: of measurement; empty without a run.
+    """
+
+    name: str
+    title: str
+    source: str
+    study: str
+    threshold: float
+    checks: tuple[Check, ...]
+    findings: tuple[Finding, ...]
+    unmatched: tuple[str, ...]
+    conditions: str
+
+    def counts(self) -> dict[str, Counter[str]]:
+        """How many numbers have each verdict, by quantity."""
+        counts: dict[str, Counter[str]] = {}
+        for quantity in TITLES:
+            verdicts = Counter[str](check.verdict for check in self.checks if check.quantity == quantity)
+            if verdicts:
+                counts[quantity] = verdicts
+        return counts
+
+    @property
+    def within(self) -> str:
+        """The verdict "within" with its threshold."""
+        return f"within {100 * self.threshold:g} %"
+
+    def kinds(self) -> dict[str, list[Finding]]:
+        """The findings by kind, kinds without any left out."""
+        by_kind = {kind: [finding for finding in self.findings if finding.kind == kind] for kind in KINDS}
+        return {kind: findings for kind, findings in by_kind.items() if findings}
+
+
+def audit(
+    published: Published,
+    plan_rows: Sequence[PlanRow],
+    label_counts: Mapping[str, Mapping[str, int]],
+    measured: Sequence[Record] | None = None,
+    flops_at: FlopsAt | None = None,
+    *,
+    study: str | None = None,
+    causal: Collection[str] | None = None,
+    threshold: float = THRESHOLD,
+) -> Audit:
+    """Put published tables beside a plan.
+
+    Args:
+        published: the tables, from ``load``.
+        plan_rows: of the study that they are compared with.
+        label_counts: texts of the test split by label, by study name of the dataset; datasets may be missing.
+        measured: records of a run of the study; failed cells are left out.
+        flops_at: forward FLOPs of one sequence under a row of the plan at another length; None where not known.
+        study: name of the study; absent: the one that the publication names.
+        causal: study names of the causal language models; absent: those of the catalog.
+        threshold: relative difference up to which a number is "within", above 0 and below 1.
+
+    Raises:
+        DataError: no printed row is in the study, or a name is ambiguous.
+        ValueError: a threshold out of its range.
+    """
+    if not 0 < threshold < 1:
+        raise ValueError(f"threshold must be above 0 and below 1, got {threshold}")
+    if causal is None:
+        causal = {name for name, entry in catalog("models").items() if entry["kind"] == "causal"}
+    name = study or published.study or "given"
+    rows = match(published, plan_rows, causal)
+    findings = find_all(rows, label_counts, flops_at)
+    means = None if measured is None else measuring.means(measured)
+    checks: list[Check] = []
+    unmatched = []
+    for table in published.tables:
+        for row in rows:
+            if row.table != table.name:
+                continue
+            if row.plan is None:
+                unmatched.append(f"{table.title}, line {row.row.line}, {row.row.label}: {row.why}")
+            elif table.compare:
+                checks += compare(row, table.title, table.columns, means, flops_at, threshold)
+    return Audit(
+        published.name, published.title, published.source, name, threshold,
+        tuple(_explained(check, findings) for check in checks), findings, tuple(unmatched), measuring.said(measured),
+    )  # fmt: skip
+
+
+def _explained(check: Check, findings: Sequence[Finding]) -> Check:
+    """The check with the titles of the findings about it; a number that is exact needs none."""
+    if check.verdict == "exact":
+        return check
+    kinds = dict.fromkeys(KINDS[finding.kind] for finding in findings if check.place in finding.places)
+    if not kinds:
+        return check
+    return replace(check, explanation="; ".join(filter(None, (check.explanation, f"see: {', '.join(kinds)}"))))
+
+
+def summary(audit: Audit) -> str:
+    """One paragraph: how many numbers of each quantity agree, and how many findings of each kind there are."""
+    parts = []
+    for quantity, verdicts in audit.counts().items():
+        total = verdicts.total()
+        if verdicts["not checkable"] == total:
+            parts.append(f"{TITLES[quantity]} not checkable in {total} rows")
+            continue
+        exact = f"{TITLES[quantity]} exact in {verdicts['exact']} of {total} rows"
+        rest = [
+            f"{label} in {verdicts[verdict]}"
+            for verdict, label in (
+                ("within", audit.within), ("differs", "differing"), ("not checkable", "not checkable"),
+            )
+            if verdicts[verdict]
+        ]  # fmt: skip
+        parts.append(", ".join([exact, *rest]))
+    found = [f"{len(findings)} × {KINDS[kind]} ({findings[0].severity})" for kind, findings in audit.kinds().items()]
+    left_out = f" {len(audit.unmatched)} printed rows are not compared." if audit.unmatched else ""
+    number = f"{len(audit.findings)} finding{'' if len(audit.findings) == 1 else 's'}"
+    listed = f"{number}: {'; '.join(found)}." if found else "No findings."
+    return f"{audit.title} against study {audit.study}: {'; '.join(parts)}.{left_out} {listed}"

@@ -1,0 +1,29 @@
+"""The kit in a process of its own, which a plugin may crash or hang as it likes."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from bench.commands.check.exchange import FINISHED, REQUEST, RESULTS, RUNNING
+from bench.commands.check.kit import examine
+from bench.method import registry
+from bench.plan.quiet import silence_libraries
+
+
+def run(folder: Path, requested_at: float) -> None:
+    """Check the plugin that the request names; results are written as they come, one a line."""
+    del requested_at
+    silence_libraries()
+    torch.set_num_threads(1)  # two threads that wait for each other make a tiny model slow
+    facts = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
+    plugin = registry.Plugin(**facts | {"path": Path(facts["path"])})
+
+    def started(model: str, check: str) -> None:
+        (folder / RUNNING).write_text(json.dumps([model, check]), encoding="utf-8")
+
+    with (folder / RESULTS).open("w", encoding="utf-8") as results:
+        for result in examine(plugin, started=started):
+            results.write(result.model_dump_json() + "\n")
+            results.flush()
+    (folder / FINISHED).touch()

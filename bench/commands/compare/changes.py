@@ -1,0 +1,117 @@
+"""What changed between two sides: code, packages, machine, data and settings, each thing once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.commands.compare.couples import Couple
+from bench.commands.compare.side import Side
+from bench.record.record import Record
+
+AREAS = ("code", "packages", "machine", "data", "prompt", "settings", "study")
+#: Of a cell: what pairs it, what is code, what no number depends on, paths, which a report does not have, and a hash of
+#: weights that are told apart by their fingerprint.
+NO_SETTING: Any = {
+    "schema_version": True, "study": True, "seed": True, "repeat": True,
+    "dataset": {"name", "label", "files"}, "model": {"name", "label", "folder", "sha256"},
+    "method": {"name", "label", "path", "sha256", "given"},
+}  # fmt: skip
+
+
+class Absent:
+    """The value of what one side does not have; None is a value of its own."""
+
+    def __repr__(self) -> str:
+        return "absent"
+
+
+ABSENT = Absent()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that differs.
+
+    Attributes:
+        area: one of AREAS.
+        what: name, dotted where it lies deeper.
+        a: on side A, as JSON has it, or ABSENT.
+        b: on side B.
+        cells: paired cells that it concerns; None for what the study says.
+    """
+
+    area: str
+    what: str
+    a: Any
+    b: Any
+    cells: int | None
+
+
+def find(a: Side, b: Side, couples: Sequence[Couple]) -> list[Change]:
+    """All changes, in the order of AREAS."""
+    counts: dict[tuple[str, str, str], int] = {}
+    values: dict[tuple[str, str, str], tuple[Any, Any]] = {}
+    for one in couples:
+        for area, what, before, after in _of_records(*one.records):
+            key = (area, what, repr((before, after)))
+            counts[key] = counts.get(key, 0) + 1
+            values[key] = before, after
+    found = [Change(area, what, *values[area, what, text], counts[area, what, text]) for area, what, text in counts]
+    known = {(change.what.rpartition(".")[2], repr((change.a, change.b))) for change in found}
+    for what, before, after in _differing(_numbered(a.study), _numbered(b.study)):
+        # What the cells have said of their settings already, the study need not say again.
+        if (what.rpartition(".")[2], repr((before, after))) not in known:
+            found.append(Change("study", what, before, after, None))
+    return sorted(found, key=lambda change: AREAS.index(change.area))
+
+
+def unseen(couples: Sequence[Couple]) -> bool:
+    """Whether code may have changed unseen: both sides of a cell had uncommitted changes on the same commit."""
+    machines = [[record.machine for record in one.records] for one in couples]
+    return any(a and b and a.dirty and b.dirty and a.commit == b.commit for a, b in machines)
+
+
+def _of_records(a: Record, b: Record) -> Iterator[tuple[str, str, Any, Any]]:
+    facts_a, facts_b = _facts(a), _facts(b)
+    for source, (area, facts) in facts_a.items():
+        if source not in facts_b:  # a failed cell may know less
+            continue
+        for what, before, after in _differing(facts, facts_b[source][1]):
+            yield area, what, before, after
+
+
+def _facts(record: Record) -> dict[str, tuple[str, dict[str, Any]]]:
+    """What a record tells of its conditions: area and facts by where it tells it."""
+    cell, machine = record.cell, record.machine
+    settings = cell.model_dump(mode="json", exclude=NO_SETTING) | {"study_batch_size": record.study_batch_size}
+    facts = {
+        "method": ("code", {"method.sha256": cell.method.sha256, "schema_version": record.schema_version}),
+        "cell": ("settings", settings),
+    }
+    if machine is not None:
+        known = machine.model_dump(mode="json")
+        facts["packages"] = ("packages", known.pop("packages"))
+        facts["checkout"] = ("code", {name: known.pop(name) for name in ("commit", "dirty")})
+        facts["machine"] = ("machine", known)
+    if record.precision is not None:
+        facts["precision"] = ("machine", {"precision": record.precision})
+    if record.data is not None:
+        facts["data"] = ("data", record.data.model_dump(mode="json"))
+    if record.prompt is not None:
+        facts["prompt"] = ("prompt", {"sha256": record.prompt.sha256})
+    return facts
+
+
+def _numbered(study: Mapping[str, Any]) -> dict[str, Any]:
+    """The study with its grids by number."""
+    return {**study, "grid": {str(at): grid for at, grid in enumerate(study["grid"], start=1)}}
+
+
+def _differing(a: Mapping[str, Any], b: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Names and both values of what differs; of a table that one side lacks, its name alone."""
+    for name in dict.fromkeys((*a, *b)):
+        before, after, what = a.get(name, ABSENT), b.get(name, ABSENT), f"{above}{name}"
+        if isinstance(before, dict) and isinstance(after, dict):
+            yield from _differing(before, after, f"{what}.")
+        elif before != after or type(before) is not type(after):
+            yield what, before, after

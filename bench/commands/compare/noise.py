@@ -1,0 +1,125 @@
+"""How far a metric moves when nothing changes, as far as it was measured."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+
+from bench.commands.compare.couples import Couple
+from bench.commands.compare.metrics import Metric
+from bench.record.record import Estimate
+from bench.report.analysis import paired
+from bench.report.analysis.paired import Difference
+from bench.report.analysis.stacked import reader, stack
+from bench.report.analysis.statistics import student_interval
+
+#: A difference beyond this is no measurement.
+LARGEST = 1e9
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """A 95 % interval of a difference, B minus A.
+
+    Attributes:
+        interval: from the lowest to the highest end of those that are known; None where none is.
+        sources: what they come from, a few words each.
+    """
+
+    interval: Interval | None
+    sources: tuple[str, ...]
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the interval leaves 0 out."""
+        return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
+
+
+def difference(metric: Metric, a: float, b: float) -> float | None:
+    """B minus A: as it is of a quality, else relative to A; None where A is 0 or the result is out of range."""
+    change = b - a
+    if change and metric.kind != "quality":
+        change = change / abs(a) if a else LARGEST
+    return change if abs(change) < LARGEST else None
+
+
+def measure(metric: Metric, row: Sequence[Couple], differences: Sequence[float | None]) -> Noise:
+    """The noise of one metric of a row: what is known of it, each alone able to explain the move.
+
+    - Over runs: Student's interval of the paired differences, where there are two or more. It holds all that differs
+      from run to run, for each pair of runs draws it anew. Repeats of a seed are runs; of a quality they are one.
+    - Windows: of one run on either side, where both values are medians of windows with an interval: from the lowest B
+      over the highest A to the highest B over the lowest A. It leaves 0 out where the two intervals do not meet.
+    - Texts: of macro F1, the paired bootstrap of ``bench.report.analysis.paired``, where both sides keep predictions.
+
+    Args:
+        metric: which.
+        row: cells that know it on both sides.
+        differences: of each, see ``difference``.
+    """
+    if metric.kind == "exact":
+        return Noise(None, ("exact",))
+    found: dict[str, Interval] = {}
+    known = _independent(metric, row, differences)
+    if len(known) > 1:
+        found[f"{len(known)} paired runs"] = student_interval(known)
+    elif windows := _windows(metric, row):  # of the seconds beside each other, for want of runs
+        found["windows"] = windows
+    why = "one seed"
+    if metric.quantity.column == "macro_f1":
+        predicted = _predicted(row)
+        if isinstance(predicted, Difference):
+            found[f"{predicted.texts} texts"] = predicted.low, predicted.high
+        else:
+            why = f"one seed; {predicted}"
+    if not found:
+        return Noise(None, (why,))
+    lows, highs = zip(*found.values(), strict=True)
+    return Noise((min(lows), max(highs)), tuple(found))
+
+
+def _independent(metric: Metric, row: Sequence[Couple], differences: Sequence[float | None]) -> list[float]:
+    """The differences that chance draws each anew; none where one of them is unknown."""
+    if None in differences:
+        return []
+    by_run: dict[tuple[int, int], list[float]] = {}
+    for one, change in zip(row, differences, strict=True):
+        cell = one.a[0].cell
+        repeat = 0 if metric.kind == "quality" else cell.repeat
+        by_run.setdefault((cell.seed, repeat), []).append(change or 0.0)
+    return [fmean(changes) for changes in by_run.values()]
+
+
+def _windows(metric: Metric, row: Sequence[Couple]) -> Interval | None:
+    estimates = metric.quantity.estimates([*(one.a[0] for one in row), *(one.b[0] for one in row)])
+    if estimates is None:
+        return None
+    ends = [_ends(estimate) for estimate in estimates]
+    lows, highs = [], []
+    for a, b in zip(ends[: len(row)], ends[len(row) :], strict=True):
+        if a is None or b is None:
+            return None
+        lows.append(b[0] / a[1] - 1)
+        highs.append(b[1] / a[0] - 1)
+    low, high = fmean(lows), fmean(highs)
+    return (low, high) if max(abs(low), abs(high)) < LARGEST else None
+
+
+def _ends(estimate: Estimate | None) -> Interval | None:
+    """The interval of a rate, above 0; None where there is none."""
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return None
+    return (estimate.low, estimate.high) if 0 < estimate.low <= estimate.high else None
+
+
+def _predicted(row: Sequence[Couple]) -> Difference | str:
+    """B minus A on the texts that both predicted, or why there is none."""
+    cells = [*(one.b for one in row), *(one.a for one in row)]
+    stacked = stack([record for record, _ in cells], reader(cells))
+    if isinstance(stacked, str):
+        return stacked
+    b, a = np.split(stacked.predicted, 2)
+    return paired.difference(stacked.truth, b, a, stacked.num_labels)

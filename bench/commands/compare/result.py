@@ -1,0 +1,155 @@
+"""A whole comparison: what changed, what became of each cell, how each metric moved, and the verdict on it all."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.commands.compare import changes, metrics
+from bench.commands.compare.changes import Change
+from bench.commands.compare.couples import Couple, Coupling, Single, couple
+from bench.commands.compare.side import Side
+from bench.commands.compare.verdicts import QUIET, Move, Rules, judge
+from bench.record.record import Record
+from bench.report.analysis.names import NOT_A_SETTING, apart, flat, labels
+from bench.text.message import message
+
+#: Regressions that the last sentence names.
+NAMED = 3
+
+Fate = Literal["now fails", "works now", "fails in both", "no partner"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A cell that was not measured on both sides.
+
+    Attributes:
+        record: of A, or of B where A has none.
+        a: status on side A; None where it has no such cell.
+        b: status on side B.
+        fate: what became of it.
+        reason: more of it, a few words; empty where the statuses say it all.
+        regression: whether it counts as one.
+    """
+
+    record: Record
+    a: str | None
+    b: str | None
+    fate: Fate
+    reason: str
+    regression: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What ``compare`` found.
+
+    Attributes:
+        a: the baseline.
+        b: the candidate.
+        rules: what counts.
+        coupling: how their cells belong together.
+        changes: between the sides.
+        unseen_code: code may have changed without a record of it.
+        outcomes: of the cells that were not measured on both sides.
+        moves: of every metric of every row that either side knows.
+    """
+
+    a: Side
+    b: Side
+    rules: Rules
+    coupling: Coupling
+    changes: tuple[Change, ...]
+    unseen_code: bool
+    outcomes: tuple[Outcome, ...]
+    moves: tuple[Move, ...]
+
+    @property
+    def regressed(self) -> bool:
+        """Whether anything counts as a regression."""
+        return any(move.regression for move in self.moves) or any(one.regression for one in self.outcomes)
+
+    def shown(self, every: bool) -> list[Move]:
+        """The moves that a reader must see, or all."""
+        return [move for move in self.moves if every or move.verdict not in QUIET]
+
+    def names(self) -> dict[int, tuple[str, str, str]]:
+        """Dataset, model and method of each move's row by the row's id(); settings tell rows of one name apart."""
+        cells = [record.cell for record in (*self.a.records, *self.b.records)]
+        rows = list({id(move.row): move.row for move in self.moves}.values())
+        firsts = [row[0].a[0].cell for row in rows]
+        found = [labels(cell, cells) for cell in firsts]
+        keys = [tuple(one.values()) for one in found]
+        facts = [flat(cell.model_dump(exclude=NOT_A_SETTING)) for cell in firsts]
+        names = {}
+        for at, row in enumerate(rows):
+            own = apart(at, keys, facts)
+            dataset, model, method = keys[at]
+            names[id(row)] = (dataset, model, f"{method} ({own})" if own else method)
+        return names
+
+    def sentence(self) -> str:
+        """The verdict."""
+        paired = len(self.coupling.couples)
+        if not paired:
+            return "Nothing was compared: no cell of A has a partner in B."
+        counts = Counter(move.verdict for move in self.moves)
+        rows = len({id(move.row) for move in self.moves})
+        said = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+        compared = f"{counted(len(self.moves), 'metric')} of {counted(rows, 'row')} in {counted(paired, 'paired cell')}"
+        compared += f": {said}" if said else ""
+        if not self.regressed:
+            return f"No regression: {compared}."
+        worse = [move for move in self.moves if move.regression]
+        lost = [one for one in self.outcomes if one.regression]
+        names = self.names()
+        named = [f"{move.metric.label} of {' / '.join(names[id(move.row)])}" for move in worse]
+        named += [f"cell {one.record.cell.id} ({one.reason or one.fate})" for one in lost]
+        more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+        return f"Regression: {'; '.join(named[:NAMED])}{more}. {compared[0].upper()}{compared[1:]}."
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 cell``, ``2 cells``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def compare(a: Side, b: Side, rules: Rules) -> Comparison:
+    """Put two sides beside each other; A is the baseline."""
+    coupling = couple(a, b)
+    moves = []
+    for row in coupling.rows():
+        measured = tuple(one for one in row if one.measured)
+        for metric in metrics.of_row(measured) if measured else ():
+            move = judge(metric, measured, rules)
+            if move is not None:
+                moves.append(move)
+    return Comparison(
+        a, b, rules, coupling, tuple(changes.find(a, b, coupling.couples)), changes.unseen(coupling.couples),
+        _outcomes(coupling, rules), tuple(moves),
+    )  # fmt: skip
+
+
+def _outcomes(coupling: Coupling, rules: Rules) -> tuple[Outcome, ...]:
+    coupled = [_of_couple(one) for one in coupling.couples if not one.measured]
+    return (*coupled, *(_of_single(one, rules) for one in coupling.singles))
+
+
+def _of_couple(one: Couple) -> Outcome:
+    a, b = one.records
+    fate: Fate = "now fails" if a.status == "ok" else "works now" if b.status == "ok" else "fails in both"
+    return Outcome(a, a.status, b.status, fate, _why([b, a]), a.status == "ok")
+
+
+def _why(records: Sequence[Record]) -> str:
+    """The first failure, with its phase."""
+    failures = [record.failure for record in records if record.failure]
+    return message(f"{failures[0].phase}: {failures[0].type}: {failures[0].message}") if failures else ""
+
+
+def _of_single(one: Single, rules: Rules) -> Outcome:
+    status = one.record.status
+    a, b = (status, None) if one.side == "A" else (None, status)
+    lost = one.side == "A" and status == "ok"
+    return Outcome(one.record, a, b, "no partner", one.reason, lost and rules.strict)

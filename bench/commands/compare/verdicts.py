@@ -1,0 +1,184 @@
+"""What is said of one metric of one row: whether it moved beyond its noise, and whether that is a regression."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Literal
+
+from bench.commands.compare import noise
+from bench.commands.compare.couples import Couple
+from bench.commands.compare.metrics import Metric
+from bench.commands.compare.noise import Noise
+from bench.record.record import Record
+from bench.report.analysis.alike import conditions
+from bench.report.tables.stamp import stamp_of
+
+Verdict = Literal[
+    "same", "within noise", "noise unknown", "moved", "changed", "better", "better, noise unknown", "worse",
+    "worse, noise unknown", "other machine", "other data", "suspect", "not in A", "not in B",
+]  # fmt: skip
+#: Nothing happened, or nothing can be said: shown where everything is.
+QUIET: tuple[Verdict, ...] = ("same", "within noise", "noise unknown", "not in A")
+WORSE: tuple[Verdict, ...] = ("worse", "worse, noise unknown")
+MOVED: tuple[Verdict, ...] = ("moved", "changed", "better", "better, noise unknown", *WORSE)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What counts.
+
+    Attributes:
+        threshold: a relative worsening beyond this is a regression.
+        f1_threshold: the same for F1, absolute.
+        strict: suspect rows, and cells that B lacks, count too.
+    """
+
+    threshold: float = 0.05
+    f1_threshold: float = 0.01
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One metric of one row on both sides.
+
+    Attributes:
+        row: its cells that succeeded on both sides.
+        metric: which.
+        seeds: of the cells that know it on both sides; those that count.
+        a: mean over them, in the quantity's unit; None where unknown.
+        b: the same of side B.
+        difference: mean of B minus A, of a quality as it is, else relative to A; None where it cannot be formed.
+        noise: of the difference; None where there is nothing to compare.
+        verdict: see ``judge``.
+        regression: whether it counts as one.
+        suspect: checks that failed on either side, a few words each.
+    """
+
+    row: tuple[Couple, ...]
+    metric: Metric
+    seeds: tuple[int, ...]
+    a: float | None
+    b: float | None
+    difference: float | None
+    noise: Noise | None
+    verdict: Verdict
+    regression: bool
+    suspect: tuple[str, ...] = ()
+
+
+def judge(metric: Metric, row: tuple[Couple, ...], rules: Rules) -> Move | None:
+    """Compare one metric of a row; None where neither side knows it.
+
+    The first of these that holds is the verdict:
+
+    1. not in B, not in A: no seed has it on both sides.
+    2. same: every seed agrees to the last digit.
+    3. other data: the texts differ (not of parameters, FLOPs and artifact, which do not depend on them).
+    4. other machine: speed, energy or memory from another device, number of threads or precision.
+    5. worse, changed: parameters and FLOPs have no noise; more is worse, fewer is a change.
+    6. within noise: the interval of the difference holds 0.
+    7. worse, better: by more than the threshold. Where nothing is known of the noise, the verdict says so.
+    8. moved: by less, but beyond noise. noise unknown: by less, and nothing is known of the noise.
+
+    Worse is a regression and nothing else is. Where a check of a record failed, what moved is suspect instead, and no
+    regression, unless the rules are strict.
+    """
+    cells, all_a, all_b = _known(metric, row)
+    if not cells:
+        return _one_sided(metric, row)
+    differences = [noise.difference(metric, *pair) for pair in zip(all_a, all_b, strict=True)]
+    formed = [one for one in differences if one is not None]
+    change = fmean(formed) if len(formed) == len(differences) else None
+    a, b = fmean(all_a), fmean(all_b)
+    spread: Noise | None = None
+    verdict: Verdict = "same"
+    if all_a != all_b:
+        spread = noise.measure(metric, cells, differences)
+        apart = b - a if change is None or metric.kind == "exact" else change
+        worsening = -apart if metric.higher_is_better else apart
+        if change is None:
+            worsening = math.copysign(math.inf, worsening)
+        limit = rules.f1_threshold if metric.kind == "quality" else rules.threshold
+        verdict = _unlike(metric, cells) or _moved(metric, worsening, spread, limit)
+    suspect = _suspect(cells)
+    if suspect and not rules.strict and verdict in MOVED:
+        verdict = "suspect"
+    seeds = tuple(one.a[0].cell.seed for one in cells)
+    return Move(row, metric, seeds, a, b, change, spread, verdict, verdict in WORSE, suspect)
+
+
+def _known(metric: Metric, row: Sequence[Couple]) -> tuple[list[Couple], list[float], list[float]]:
+    """The cells that know a metric on both sides, and their values on A and on B."""
+    sides = [metric.values([one.records[at] for one in row]) for at in (0, 1)]
+    cells = [one for one, a, b in zip(row, *sides, strict=True) if a is not None and b is not None]
+    # Read once more, for all must be read alike: from windows where all that know it have windows.
+    values = metric.values([one.records[at] for at in (0, 1) for one in cells])
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return [], [], []
+    return cells, known[: len(cells)], known[len(cells) :]
+
+
+def _one_sided(metric: Metric, row: tuple[Couple, ...]) -> Move | None:
+    """What is said where no seed has the metric on both sides."""
+    sides = [metric.values([one.records[at] for one in row]) for at in (0, 1)]
+    known = [[value for value in side if value is not None] for side in sides]
+    if not any(known):
+        return None
+    a, b = (fmean(side) if side else None for side in known)
+    return Move(row, metric, (), a, b, None, None, "not in A" if a is None else "not in B", False)
+
+
+def _moved(metric: Metric, worsening: float, spread: Noise, limit: float) -> Verdict:
+    """The verdict on a difference that says something.
+
+    Args:
+        metric: which.
+        worsening: the difference, positive where B is worse; infinite where A is 0.
+        spread: its noise.
+        limit: up to which a move is small.
+    """
+    if metric.kind == "exact":
+        return "worse" if worsening > 0 else "changed"
+    large, worse = abs(worsening) > limit, worsening > 0
+    if spread.interval is None:
+        if not large:
+            return "noise unknown"
+        return "worse, noise unknown" if worse else "better, noise unknown"
+    if not spread.beyond:
+        return "within noise"
+    if not large:
+        return "moved"
+    return "worse" if worse else "better"
+
+
+def _unlike(metric: Metric, cells: Sequence[Couple]) -> Verdict | None:
+    """Whether the metric depends on something that differs between the sides."""
+    if metric.kind in ("size", "exact"):
+        return None
+    pairs = [one.records for one in cells]
+    if any(_texts(a) != _texts(b) for a, b in pairs):
+        return "other data"
+    if metric.kind == "quality":
+        return None
+    unlike = any(not (a.machine and b.machine) or conditions(a) != conditions(b) for a, b in pairs)
+    return "other machine" if unlike else None
+
+
+def _texts(record: Record) -> tuple[object, ...]:
+    """What tells the texts of one record from those of another."""
+    read = (record.data.sha256, record.data.labels) if record.data else (record.cell.dataset.fingerprint,)
+    return (record.cell.data.evaluate_split, *read)
+
+
+def _suspect(cells: Sequence[Couple]) -> tuple[str, ...]:
+    """The failed checks of either side."""
+    stamps = [stamp_of([one.records[at] for one in cells]) for at in (0, 1)]
+    return tuple(
+        f"in {side}: {reason}"
+        for side, stamp in zip("AB", stamps, strict=True)
+        if stamp.verdict == "suspect"
+        for reason in stamp.reasons
+    )

@@ -1,0 +1,114 @@
+"""How a comparison's values are written: foreign text made harmless, numbers with the digits that tell them apart."""
+
+import json
+import re
+from typing import Any
+
+from bench.commands.compare.changes import ABSENT, Change
+from bench.commands.compare.result import Comparison, counted
+from bench.commands.compare.side import Side
+from bench.commands.compare.verdicts import Move, Rules
+from bench.report.analysis.statistics import LEVEL
+from bench.report.tables.table import DASH
+from bench.text.display import one_line
+
+LONGEST_VALUE = 60
+#: Characters that two long values share before what differs.
+LEAD = 12
+DIGEST = re.compile(r"[0-9a-f]{40,64}")
+DIGEST_SHOWN = 12
+
+
+def change_values(change: Change) -> tuple[str, str]:
+    """Both values of a change, each on one line; of long ones what differs."""
+    a, b = _value(change.a), _value(change.b)
+    if one_line(a, LONGEST_VALUE) == one_line(b, LONGEST_VALUE):
+        shared = next((at for at, pair in enumerate(zip(a, b, strict=False)) if len(set(pair)) > 1), 0)
+        start = max(0, shared - LEAD)
+        a, b = ("…" + text[start:] for text in (a, b))
+    return one_line(a, LONGEST_VALUE), one_line(b, LONGEST_VALUE)
+
+
+def _value(value: Any) -> str:
+    if value is ABSENT:
+        return "absent"
+    if isinstance(value, str):
+        return value[:DIGEST_SHOWN] if DIGEST.fullmatch(value) else one_line(value) or '""'
+    return one_line(json.dumps(_known(value), ensure_ascii=False))
+
+
+def _known(value: Any) -> Any:
+    """A table without what is null or empty in it."""
+    if not isinstance(value, dict):
+        return value
+    return {name: _known(one) for name, one in value.items() if one is not None and one != {}}
+
+
+def side(name: str, one: Side) -> str:
+    """A side in a sentence."""
+    good = sum(record.status == "ok" for record in one.records)
+    days = sorted({record.started_at[:10] for record in one.records})
+    parts = [f"{name}: {one.path}, {one.kind} of study {one.study['name']}"]
+    parts += [f"{counted(len(one.cells), 'cell')}, {good} ok"]
+    parts += [f"{len(one.not_run)} not run yet"] if one.not_run else []
+    parts.append(f"measured {' to '.join(dict.fromkeys((days[0], days[-1])))}")
+    return one_line("; ".join(parts))
+
+
+def values(move: Move) -> tuple[str, str]:
+    """A and B as tables have them; with more digits where those would hide that they differ."""
+    texts = [DASH if value is None else move.metric.quantity.written(value, None) for value in (move.a, move.b)]
+    if texts[0] == texts[1] and move.a is not None and move.b is not None and move.a != move.b:
+        texts = [f"{value / move.metric.quantity.scale:.12g}" for value in (move.a, move.b)]
+    return texts[0], texts[1]
+
+
+def difference(move: Move) -> str:
+    """B minus A."""
+    return DASH if move.difference is None else _signed(move.difference, move.metric.kind == "quality")
+
+
+def noise(move: Move) -> str:
+    """The interval of the difference, or that there is none."""
+    if move.noise is None:
+        return DASH
+    if move.metric.kind == "exact":
+        return "none"
+    if move.noise.interval is None:
+        return "unknown"
+    return " to ".join(_signed(end, move.metric.kind == "quality") for end in move.noise.interval)
+
+
+def _signed(change: float, absolute: bool) -> str:
+    shown, places = (change, 4) if absolute else (100 * change, 2)
+    unit = "" if absolute else "%"
+    small = 0 < abs(shown) < 10**-places
+    return f"{shown:+.1e}{unit}" if small else f"{shown:+.{places}f}{unit}"
+
+
+def caption(comparison: Comparison) -> str:
+    """What the numbers are and what counts."""
+    rules: Rules = comparison.rules
+    percent = f"{100 * rules.threshold:g}%"
+    parts = [
+        "A and B: means over the n seeds that both sides measured. Difference: B minus A seed by seed, relative to A; "
+        "of F1 absolute.",
+        f"Noise: {LEVEL:.0%} interval of the difference, the widest of what is known: Student's t over two or more "
+        "paired runs; of one run the intervals of the medians over windows of steps; for F1 a paired bootstrap of the "
+        "texts, where both sides keep predictions. Intervals are not corrected for their number.",
+        "Within noise: the interval holds 0.",
+        f"Worse, better: beyond the noise and by more than {percent} (F1: {rules.f1_threshold:g}); moved: by less.",
+        "Noise unknown: nothing of it was measured; a move beyond the threshold still counts.",
+        "Parameters and FLOPs have no noise: more is worse, fewer is changed.",
+        "Other machine, other data: speed, energy and memory of another device, number of threads or precision, and "
+        "all that depends on the texts where these differ, never count.",
+    ]
+    if any(move.suspect for move in comparison.moves):
+        counts = "count, as --strict asks" if rules.strict else "do not count without --strict"
+        parts.append(f"Suspect: a check of the record failed; moves of such rows {counts}.")
+    if comparison.unseen_code:
+        parts.append(
+            "Both sides had uncommitted changes on the same commit: whether the code changed is not recorded, but for "
+            "the method's own file."
+        )
+    return " ".join(parts)

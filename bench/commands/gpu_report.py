@@ -1,0 +1,86 @@
+"""What there is to compute on, in words: GPUs, what ``auto`` takes, and what works there.
+
+Run as a program, it prints the facts: ``python -m bench.commands.gpu_report``.
+"""
+
+import torch
+
+from bench.errors import RequestError
+from bench.measure.devices import Found, Gpu, choose, driver_version, look
+from bench.measure.elsewhere import ask
+from bench.measure.settled import settled_for
+from bench.schema import Frozen
+from bench.text.display import printable
+
+
+class GpuReport(Frozen):
+    """What a process that may start CUDA finds.
+
+    Attributes:
+        found: what there is beside the CPU.
+        driver: version of NVIDIA's driver; None where NVML does not answer.
+        quantization: whether bitsandbytes has operators for what ``auto`` takes, in words.
+    """
+
+    found: Found
+    driver: str | None
+    quantization: str
+
+
+def find() -> GpuReport:
+    """The report of this machine; on a machine with a GPU this starts CUDA."""
+    found = look()
+    try:
+        gpu = choose("auto", found)
+    except RequestError:
+        gpu = None
+    device = torch.device("cpu") if gpu is None else torch.device("cuda", gpu.index)
+    return GpuReport(found=found, driver=driver_version(), quantization=_quantization(device))
+
+
+def _quantization(device: torch.device) -> str:
+    try:
+        import bitsandbytes
+        from bitsandbytes.functional import dequantize_4bit, quantize_4bit
+
+        dequantize_4bit(*quantize_4bit(torch.ones(64, device=device)))
+    except Exception as error:  # its native library may fail in as many ways as there are drivers
+        first = (str(error).strip() or "no reason given").splitlines()[0]
+        return f"does not work on {device}: {type(error).__name__}: {printable(first, 200)}"
+    return f"{bitsandbytes.__version__}, works on {device}"
+
+
+def lines(report: GpuReport) -> dict[str, str]:
+    """The same for a reader: a name and a sentence each."""
+    found = report.found
+    shown = {f"gpu {gpu.index}": _described(gpu) for gpu in found.gpus}
+    try:
+        settled, gpu = settled_for("auto", found), choose("auto", found)
+    except RequestError as error:
+        shown["device auto"] = f"refused: {error}"
+    else:
+        taken = f"GPU {gpu} of {len(found.gpus)}" if gpu is not None else f"CPU: {found.absent}"
+        native = settled.precision_of_auto == "bf16"
+        shown |= {"device auto": taken, "precision auto": "bf16" if native else "fp32 (no native bf16)"}
+    nvml = found.nvml or "there is no driver that it could ask"
+    shown["nvml"] = f"does not answer: {nvml}" if report.driver is None else f"answers, driver {report.driver}"
+    return shown | {"bitsandbytes": report.quantization}
+
+
+def _described(gpu: Gpu) -> str:
+    capability = ".".join(map(str, gpu.capability))
+    mig = "a MIG instance" if gpu.is_mig else "no MIG instance"
+    size = f"{gpu.memory_bytes / 1e9:.1f} GB"
+    return f"{gpu.name}, {size}, compute capability {capability}, {gpu.uuid or 'uuid unknown'}, {mig}"
+
+
+def device_lines() -> dict[str, str]:
+    """What there is to compute on; another process is asked, so that CUDA is not started in this one."""
+    try:
+        return lines(GpuReport.model_validate_json(ask("bench.commands.gpu_report")))
+    except RequestError as error:
+        return {"device auto": f"refused: {error}"}
+
+
+if __name__ == "__main__":
+    print(find().model_dump_json())

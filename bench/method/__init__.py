@@ -1,0 +1,37 @@
+"""The plugin contract: import from here what a method needs."""
+
+from bench.method.contract import (
+    Architecture,
+    Chart,
+    Encoded,
+    Examples,
+    Insight,
+    Insights,
+    Method,
+    ModelKind,
+    Options,
+    Step,
+    Task,
+    Trace,
+    finds_last_token_by_id,
+    fresh_layers,
+    usable_positions,
+)
+
+__all__ = [
+    "Architecture",
+    "Chart",
+    "Encoded",
+    "Examples",
+    "Insight",
+    "Insights",
+    "Method",
+    "ModelKind",
+    "Options",
+    "Step",
+    "Task",
+    "Trace",
+    "finds_last_token_by_id",
+    "fresh_layers",
+    "usable_positions",
+]

@@ -1,0 +1,290 @@
+"""Which methods there are: files and packages in methods/, those named with --plugin, installed entry points."""
+
+import hashlib
+import importlib.util
+import inspect
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_args
+
+from pydantic import Field, ValidationError
+
+from bench.errors import Interrupted, PluginError, UnknownNameError
+from bench.method import Method, Options
+from bench.method.architecture import ModelKind
+from bench.method.importing import announced
+from bench.schema import Frozen, explain
+from bench.text.message import kind_of, said
+
+
+class MethodSource(Frozen):
+    """Where a method's code lies and what it is set to."""
+
+    name: str = Field(description="the row: the study's entry")
+    label: str
+    plugin: str = Field(description="the plugin's own name: the stem of its file, or the name of its package")
+    path: str = Field(description="the plugin's file, or the folder of its package")
+    sha256: str = Field(description="of the plugin's source: changed code is another cell")
+    given: dict[str, Any] = Field(default_factory=dict, description="options as the study gives them")
+    options: dict[str, Any] = Field(default_factory=dict, description="every option, defaults filled in")
+
+
+ENTRY_POINT_GROUP = "tunebench.methods"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugin:
+    """A method that was found; it has not been imported.
+
+    Attributes:
+        name: the stem of the file, the name of the package, or the entry point's name.
+        path: the file, or the folder of the package.
+        sha256: of its source.
+        origin: where it was found, in words.
+        error: why there is no file to import, for an entry point that names none.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    origin: str
+    error: str | None = None
+
+
+def find(plugin_files: Sequence[Path] = (), methods_folder: Path | None = None) -> dict[str, Plugin]:
+    """Every method there is, by name. Nothing is imported, so this costs milliseconds.
+
+    Args:
+        plugin_files: files and packages named with ``--plugin``.
+        methods_folder: in place of the project's own ``methods/``.
+
+    Raises:
+        PluginError: a file is missing, or two files claim one name.
+    """
+    found: dict[str, Plugin] = {}
+    folder = methods_folder or _methods_folder()
+    for path in sorted([*folder.glob("*.py"), *(file.parent for file in folder.glob("*/__init__.py"))]):
+        if not path.name.startswith("_"):
+            _add(found, path.stem, path, "methods/")
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        origin = f"entry point of {point.dist.name if point.dist else '?'}"
+        file = _module_file(point.module)
+        if file is not None:
+            _add(found, point.name, file, origin)
+        elif point.name not in found:
+            error = f"method {point.name}: {origin}: there is no module {point.module}"
+            found[point.name] = Plugin(name=point.name, path=Path(), sha256="", origin=origin, error=error)
+    for path in plugin_files:
+        if not _entry_file(path).is_file():
+            missing = "no such file" if not path.is_dir() else "a folder without __init__.py is no method"
+            raise PluginError(f"--plugin {path}: {missing}")
+        _add(found, path.stem, path, "--plugin")
+    return found
+
+
+def _module_file(module: str) -> Path | None:
+    """The file or package of an installed module; only the outermost is looked up, so that nothing is imported."""
+    outermost, *inner = module.split(".")
+    spec = importlib.util.find_spec(outermost)
+    if spec is None or spec.origin is None:
+        return None
+    origin = Path(spec.origin)
+    if not inner:
+        return origin.parent if origin.name == "__init__.py" else origin
+    stem = origin.parent.joinpath(*inner)
+    return next((path for path in (stem.with_suffix(".py"), stem) if _entry_file(path).is_file()), None)
+
+
+def _entry_file(path: Path) -> Path:
+    return path / "__init__.py" if path.is_dir() else path
+
+
+def source_sha256(path: Path) -> str:
+    """The sha256 of a method's source: of its file, or of every file of its package with its place.
+
+    What Python itself writes into the package, ``__pycache__``, is no source.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not path.is_dir():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")):
+        place = file.relative_to(path)
+        if file.is_file() and "__pycache__" not in place.parts:
+            digest.update(f"{place}:{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _methods_folder() -> Path:
+    spec = importlib.util.find_spec("methods")
+    if spec is None or not spec.submodule_search_locations:
+        raise PluginError("the package methods is not installed")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _add(found: dict[str, Plugin], name: str, path: Path, origin: str) -> None:
+    path = path.resolve()
+    if name in found and found[name].path != path:
+        raise PluginError(f"two methods are named {name!r}: {found[name].path} and {path}; rename one file")
+    if not name.isidentifier():
+        raise PluginError(f"{path}: a method's file name must be a Python identifier, got {name!r}")
+    found[name] = Plugin(name=name, path=path, sha256=source_sha256(path), origin=origin)
+
+
+def module_name_of(name: str) -> str:
+    """The name that a method's module goes by while it is imported."""
+    return f"tunebench_plugin_{name}"
+
+
+def load(name: str, path: Path) -> type[Method]:
+    """Import a method's file or package, as ``tunebench_plugin_<name>``, and return its class.
+
+    Raises:
+        PluginError: it does not import, or does not hold exactly one complete Method.
+    """
+    module_name = module_name_of(name)
+    spec = importlib.util.spec_from_file_location(
+        module_name, _entry_file(path), submodule_search_locations=[str(path)] if path.is_dir() else None
+    )
+    if spec is None or spec.loader is None:
+        raise PluginError(f"method {name}: {path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    for known in [key for key in sys.modules if key == module_name or key.startswith(f"{module_name}.")]:
+        del sys.modules[known]  # another file of this name, or parts of what the package was before
+    sys.modules[module_name] = module
+    with announced(name, path):
+        with guarded(f"method {name}: {path} does not import"):
+            spec.loader.exec_module(module)
+        with guarded(f"method {name}: {path} cannot be looked at"):
+            return _method_of(name, path, module)
+
+
+@contextmanager
+def guarded(what: str) -> Iterator[None]:
+    """Make whatever the code of a plugin raises inside, be it KeyboardInterrupt or SystemExit, a plain error.
+
+    Args:
+        what: has failed then, for the message, which the reason follows.
+
+    Raises:
+        PluginError: something was raised.
+        Interrupted: the user wants the command to end.
+    """
+    try:
+        yield
+    except (PluginError, Interrupted):
+        raise
+    except BaseException as error:
+        raise PluginError(f"{what}: {kind_of(error)}: {said(error)}") from error
+
+
+def _method_of(name: str, path: Path, module: ModuleType) -> type[Method]:
+    """The one complete Method of a module.
+
+    Raises:
+        PluginError: there is none, or several.
+    """
+    module_name = module_name_of(name)
+    classes = [
+        value for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, Method) and f"{value.__module__}.".startswith(f"{module_name}.")
+    ]  # fmt: skip
+    if len(classes) != 1:
+        raise PluginError(f"method {name}: {path} must define one subclass of bench.method.Method, got {len(classes)}")
+    method = classes[0]
+    if inspect.isabstract(method):
+        missing = ", ".join(sorted(method.__abstractmethods__))
+        raise PluginError(f"method {name}: {path}: class {method.__name__} does not define {missing}")
+    if not isinstance(getattr(method, "label", None), str):
+        raise PluginError(f"method {name}: {path}: class {method.__name__} has no label, the name in tables")
+    if not (inspect.isclass(method.options_class) and issubclass(method.options_class, Options)):
+        raise PluginError(f"method {name}: {path}: options_class must be a subclass of bench.method.Options")
+    return method
+
+
+def load_planned(source: MethodSource, found: Mapping[str, Plugin] | None = None) -> type[Method]:
+    """Import the method of a cell and return its class.
+
+    Args:
+        source: of the cell.
+        found: methods that may be imported. A cell that comes from elsewhere names both a file and the hash that would
+            vouch for it, so its own file is not to be run. None: the file that the cell names, as the user's own
+            runner wrote it there.
+
+    Raises:
+        PluginError: it is not there, or another than the one that was planned, or does not import.
+    """
+    path = Path(source.path) if found is None else _found_path(source, found)
+    if not path.exists():
+        raise PluginError(f"method {source.name}: {path} is missing; put it back, or run the study again")
+    if source_sha256(path) != source.sha256:
+        raise PluginError(
+            f"method {source.name}: {path} is not as it was when the cell was planned; put it back as it was, or run "
+            "the study again"
+        )
+    return load(source.plugin, path)
+
+
+def _found_path(source: MethodSource, found: Mapping[str, Plugin]) -> Path:
+    plugin = found.get(source.plugin)
+    if plugin is None:
+        raise PluginError(
+            f"method {source.name}: there is no method {source.plugin!r} here; install it, or name its file with "
+            "--plugin"
+        )
+    if plugin.error is not None:
+        raise PluginError(plugin.error)
+    return plugin.path
+
+
+def describe(plugin: Plugin) -> dict[str, Any]:
+    """What a method says of itself: label, kinds and trains; or error, where its file does not import."""
+    try:
+        if plugin.error is not None:
+            raise PluginError(plugin.error)
+        method = load(plugin.name, plugin.path)
+        with guarded(f"method {plugin.name}: {plugin.path} cannot be asked what it supports"):
+            kinds = [kind for kind in get_args(ModelKind) if method.supports(kind)]
+            return {"label": str(method.label), "kinds": kinds, "trains": bool(method.trains)}
+    except PluginError as error:
+        return {"error": str(error)}
+
+
+def describes(says: Any) -> bool:
+    """Whether this is what ``describe`` says of a method that imports, and of no file that someone wrote by hand."""
+    if not isinstance(says, dict) or says.keys() != {"label", "kinds", "trains"}:
+        return False
+    label, kinds, trains = says["label"], says["kinds"], says["trains"]
+    known = isinstance(kinds, list) and all(kind in get_args(ModelKind) for kind in kinds)
+    return isinstance(label, str) and known and isinstance(trains, bool)
+
+
+def options(name: str, method: type[Method], given: dict[str, Any]) -> Options:
+    """Validate the options that a study gives to a method.
+
+    Raises:
+        PluginError: an unknown option or a value out of range.
+    """
+    try:
+        return method.options_class.model_validate_json(json.dumps(given), strict=True)
+    except ValidationError as error:
+        raise PluginError(explain(error, f"methods.{name}.options", method.options_class)) from None
+
+
+def get(found: dict[str, Plugin], name: str) -> Plugin:
+    """The plugin of that name.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    if name not in found:
+        raise UnknownNameError("method", name, found, "or name its file with --plugin")
+    return found[name]

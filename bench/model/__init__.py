@@ -1,0 +1,1 @@
+"""Weights to module and tokenizer."""

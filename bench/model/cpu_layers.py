@@ -1,0 +1,74 @@
+"""Linear and dropout layers with faster CPU kernels than PyTorch picks by itself."""
+
+import torch
+from torch import Tensor, nn
+
+LEVELS = 2**16
+
+
+class CpuDropout(nn.Module):
+    """The function of ``nn.Dropout``, its probability rounded to a multiple of 2**-16.
+
+    On a CPU that is not Intel's, torch draws one full random number for each element, in one thread; that took 15 %
+    of a MiniLM training step. One 64-bit draw serves four elements here. The draws are torch's own, so a
+    seed still settles everything.
+    """
+
+    def __init__(self, p: float) -> None:
+        """Zero an element with probability ``p``, at least 0 and below 1."""
+        super().__init__()
+        self.p = p
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Drop elements and scale the rest by 1 / (1 - p); in evaluation, return the values."""
+        if not self.training or self.p == 0:
+            return values
+        count = values.numel()
+        draws = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+        bits = draws.view(torch.int16)[:count].view(values.shape)
+        kept = bits >= round(self.p * LEVELS) - LEVELS // 2
+        return values * kept.to(values.dtype).mul_(1 / (1 - self.p))
+
+
+def replace_dropout(model: nn.Module) -> None:
+    """Put ``CpuDropout`` in place of every ``nn.Dropout`` of a model on the CPU."""
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if type(child) is nn.Dropout and child.p < 1 and not child.inplace:
+                setattr(module, name, CpuDropout(child.p).train(child.training))
+
+
+#: Rows that the layout is tuned for: a batch of 32 sequences of 25 tokens. It holds for any number of rows.
+TUNED_ROWS = 800
+
+
+class PackedLinear(nn.Module):
+    """The function of ``nn.Linear`` in bf16, for inference alone.
+
+    ``nn.Linear`` hands oneDNN a plain weight, which is laid out anew in every call; torch's compiler lays it out once
+    by the two operators used here. That made MiniLM's predictions 1.14 times as fast.
+    """
+
+    weight: Tensor
+
+    def __init__(self, linear: nn.Linear) -> None:
+        """Take over the weights of a layer in bf16."""
+        super().__init__()
+        packed = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), TUNED_ROWS)
+        self.register_buffer("weight", packed, persistent=False)
+        self.bias = None if linear.bias is None else linear.bias.detach()
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Map (..., in_features) to (..., out_features)."""
+        output: Tensor = torch.ops.mkldnn._linear_pointwise(values, self.weight, self.bias, "none", [], "")
+        return output
+
+
+def pack_linear_layers(model: nn.Module) -> None:
+    """Put ``PackedLinear`` in place of every bf16 ``nn.Linear`` of a model on the CPU, where oneDNN computes bf16."""
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if type(child) is nn.Linear and child.weight.dtype == torch.bfloat16:
+                setattr(module, name, PackedLinear(child))

@@ -1,0 +1,1 @@
+"""What was measured, and the run folder that holds it."""

@@ -1,0 +1,5 @@
+"""Results where users already are: TensorBoard, MLflow, model cards."""
+
+from bench.report.export.target import Target as Target
+from bench.report.export.target import export as export
+from bench.report.export.target import parse_target as parse_target

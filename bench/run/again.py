@@ -1,0 +1,88 @@
+"""Finished cells that were changed while others were measured: they are measured again, and not for ever."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, MutableMapping
+
+from bench.clocks import date_now
+from bench.errors import RequestError, RunFolderError
+from bench.record.record import Failure, Record
+from bench.run.finished import Finished
+from bench.run.watcher import Watcher
+from bench.study.cell import Cell
+
+#: A cell is measured again so often; two methods may change each other's cells.
+MOST_TIMES = 2
+
+
+class Again:
+    """Says which cells a run has to measure once more."""
+
+    def __init__(
+        self, chosen: Mapping[str, Cell], latest: MutableMapping[str, Record | None], finished: Finished,
+        check: Callable[[list[Cell]], list[Cell]], watcher: Watcher,
+    ) -> None:  # fmt: skip
+        """Name what is needed; nothing is done.
+
+        Args:
+            chosen: cells that may be measured, by id.
+            latest: the record of each cell of the study, by id; one that is not believed any more is taken out.
+            finished: notices what was changed.
+            check: gives cells their options, and raises where they cannot be measured.
+            watcher: is told.
+        """
+        self._chosen = chosen
+        self._latest = latest
+        self._finished = finished
+        self._check = check
+        self._watcher = watcher
+        self._times: Counter[str] = Counter()
+
+    def cells(self, queued: set[str], thoroughly: bool) -> list[Cell]:
+        """The cells to measure once more; the user is told why.
+
+        Args:
+            queued: ids of cells that are measured later anyway.
+            thoroughly: compare every byte, as is done once at the end.
+
+        Raises:
+            RunFolderError: the folder cannot be written.
+        """
+        believed = [key for key, record in self._latest.items() if record is not None and key not in queued]
+        lost = []
+        for cell_id, what in self._finished.changed(believed, thoroughly):
+            if self._times[cell_id] >= MOST_TIMES:
+                self._give_up(cell_id, what)
+            elif cell_id not in self._chosen:
+                self._latest[cell_id] = None
+                self._watcher.warned(f"not believed any more: {what}; run its cell again")
+            else:
+                self._times[cell_id] += 1
+                self._latest[cell_id] = None
+                self._watcher.warned(f"measured again: {what}")
+                lost.append(self._chosen[cell_id])
+        return self._checked(lost) if lost else []
+
+    def _checked(self, lost: list[Cell]) -> list[Cell]:
+        try:
+            return self._check(lost)
+        except RunFolderError:
+            raise
+        except RequestError as error:
+            self._watcher.warned(f"not measured again: {error}")
+            return []
+
+    def _give_up(self, cell_id: str, what: str) -> None:
+        """A cell that is changed whenever it was measured is a failed one."""
+        record = self._latest[cell_id]
+        assert record is not None, "a cell that is believed has a record"
+        failed = Record(
+            cell_id=cell_id,
+            cell=record.cell,
+            status="error",
+            failure=Failure(phase="keep", type="Changed", message=f"{what}, {MOST_TIMES + 1} times, by another cell"),
+            started_at=date_now(),
+            wall_seconds=record.wall_seconds,
+        )
+        self._finished.keep(cell_id, failed.model_dump_json(indent=1) + "\n")
+        self._latest[cell_id] = failed
+        self._watcher.warned(f"given up: {what}")

@@ -1,0 +1,173 @@
+"""One cell measured: a folder, a worker, and the record that it comes to whatever happens."""
+
+import shlex
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from bench.clocks import date_now, monotonic_seconds
+from bench.errors import RunFolderError
+from bench.measure.host_limits import oom_kills
+from bench.method.importing import BEGINNING
+from bench.record.files import write_json, write_text
+from bench.record.notices import DOING, doing_of, notices_of
+from bench.record.record import Record
+from bench.record.run_folder import CellFolder, RunFolder, read_progress, valid_record
+from bench.run.executor import Job
+from bench.run.failures import Ending, record_of
+from bench.run.finished import Finished
+from bench.run.marks import Watch, with_check
+from bench.run.oom import as_of_study
+from bench.run.recovery import (
+    begin_attempt,
+    end_attempt,
+    identity,
+    is_full,
+    make_way,
+    remove,
+    remove_asides,
+    require_there,
+)
+from bench.run.watcher import Watcher
+from bench.study.cell import Cell
+from bench.text.redaction import redacted
+
+POLL_SECONDS = 0.5
+#: It takes a second to look through so much.
+LONGEST_LOG_BYTES = 4 * 1024**2
+#: A plugin may have taken every right away.
+FOLDER_MODE = 0o755
+
+Start = Callable[[str, Path, int | None], Job]
+"""Begins a job: its entry, its folder, and the bytes of memory that it may have."""
+
+
+class Attempts:
+    """Measures the cells of a run folder."""
+
+    def __init__(self, folder: RunFolder, finished: Finished, start: Start, watcher: Watcher) -> None:
+        """Name what an attempt needs; nothing is done."""
+        self._folder = folder
+        self._finished = finished
+        self._start = start
+        self._watcher = watcher
+        self._told: set[str] = set()
+
+    def measure(self, cell: Cell, as_run: Cell) -> Record:
+        """Run a cell's worker to its end.
+
+        Args:
+            cell: the study's, which names the folder.
+            as_run: what is measured: the cell, or the same with smaller batches.
+
+        Raises:
+            RunFolderError: the folder cannot be written at all, e.g. on a full disk.
+        """
+        paths = begin_attempt(self._folder, cell.id)
+        write_json(paths.cell, as_run.model_dump(mode="json"))
+        write_text(paths.replay, _replay_command(paths))
+        place, watch = identity(paths.path), Watch.start()
+        ending = self._work(as_run, paths)
+        require_there(self._folder)
+        if identity(paths.path) != place:
+            ending = replace(ending, folder_lost=True)
+            make_way(paths)
+        self._tell(notices_of(paths.path))
+        for log in (paths.stdout, paths.stderr):
+            redact(log)
+        found = _measured(as_run, paths, ending)
+        record = as_of_study(found or record_of(as_run, paths, ending), cell)
+        record = with_check(record, watch.check(record, paths.marks))
+        _clear(paths, keep_artifact=found is not None)
+        self.keep(record)
+        end_attempt(self._folder, cell.id)
+        return record
+
+    def keep(self, record: Record) -> None:
+        """Write a record into its cell's folder, be it into the space that is held for that.
+
+        Raises:
+            RunFolderError: there is not even that.
+        """
+        self._finished.keep(record.cell_id, record.model_dump_json(indent=1) + "\n")
+
+    def _tell(self, lines: Iterable[str]) -> None:
+        """Pass on what a worker told, each line once a run: every cell of it may meet the same cache."""
+        for line in lines:
+            if line not in self._told:
+                self._told.add(line)
+                self._watcher.warned(line)
+
+    def _work(self, cell: Cell, paths: CellFolder) -> Ending:
+        """Start a worker and sleep until it has ended; one that runs past its limit is killed."""
+        started, started_at, kills = monotonic_seconds(), date_now(), oom_kills()
+        phase, timed_out = "start", False
+        job = self._start("bench.run.worker.entry:run", paths.path, cell.limits.cell_memory_bytes)
+        deadline = monotonic_seconds() + cell.limits.cell_timeout_seconds  # a new fork server is no part of the cell
+        try:
+            while not timed_out and not job.wait(min(POLL_SECONDS, max(0.0, deadline - monotonic_seconds()))):
+                if where := read_progress(paths):
+                    phase = where[0]
+                    self._watcher.cell_progress(cell, *where)
+                timed_out = monotonic_seconds() >= deadline
+        finally:
+            if job.exit_code is None:
+                job.kill()
+        code = job.exit_code
+        killed_since = oom_kills()
+        where = read_progress(paths)
+        return Ending(
+            exit_code=code,
+            timed_out=timed_out,
+            oom_killed=kills is not None and killed_since is not None and killed_since > kills,
+            disk_full=is_full(self._folder.path),
+            phase=where[0] if where else phase,
+            doing=None if (doing := doing_of(paths.path)) is None else doing.what,
+            started=started,
+            started_at=started_at,
+            answered=paths.measured.exists(),
+        )
+
+
+def redact(log: Path) -> None:
+    """Take credentials out of a log, which a plugin or a library may have written there; a very long one stays."""
+    with suppress(RunFolderError, OSError):  # on a full disk; it is the record that counts
+        if log.is_symlink() or not log.is_file() or log.stat().st_size > LONGEST_LOG_BYTES:
+            return
+        said = log.read_bytes().decode("utf-8", "replace")
+        if (shown := redacted(said)) != said:
+            write_text(log, shown)
+
+
+def _measured(as_run: Cell, paths: CellFolder, ending: Ending) -> Record | None:
+    """The worker's record, if it is of this very cell and the worker ended as one does that is done."""
+    if ending.exit_code != 0 or ending.timed_out or ending.folder_lost:
+        return None
+    record = valid_record(paths.measured)
+    if record is None or record.cell_id != as_run.id:
+        return None
+    return record if record.cell.model_dump(mode="json") == as_run.model_dump(mode="json") else None
+
+
+def _clear(paths: CellFolder, keep_artifact: bool) -> None:
+    """Leave nothing in the way of the record, and of a failed cell nothing that may have filled the disk."""
+    with suppress(OSError):
+        paths.path.chmod(FOLDER_MODE)
+    artifact = () if keep_artifact else (paths.artifact,)
+    announced = paths.path.glob(f"{BEGINNING}*")
+    for path in (paths.measured, paths.progress, paths.path / DOING, *announced, paths.record, *artifact):
+        with suppress(OSError):
+            remove(path)
+    if not keep_artifact:
+        with suppress(OSError):
+            remove_asides(paths.path)
+
+
+def _replay_command(paths: CellFolder) -> str:
+    python = shlex.quote(str(Path(sys.executable).absolute()))
+    return (
+        "#!/bin/sh\n# Measures this cell alone, again; the result goes to the folder replay beside this file.\n"
+        f'exec {python} -m bench.run.worker "$(dirname "$0")/{paths.cell.name}"\n'
+    )

@@ -1,0 +1,107 @@
+"""How a run goes, for people: a live display on a terminal, few lines elsewhere."""
+
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from bench.clocks import monotonic_seconds
+from bench.record.record import Record
+from bench.study.cell import Cell
+from bench.text.display import printable
+from bench.text.message import message as fit
+
+#: Between two lines that say how far a run is, where there is no live display.
+QUIET_SECONDS = 60.0
+
+
+def _name(cell: Cell) -> str:
+    run = f"seed {cell.seed}" + (f", repeat {cell.repeat}" if cell.repeat else "")
+    return printable(f"{cell.dataset.label} / {cell.model.label} / {cell.method.label} / {run}", 300)
+
+
+def _result(record: Record) -> str:
+    if record.failure is not None:
+        first = record.failure.message.splitlines()[0] if record.failure.message else ""
+        return printable(fit(f"{record.status} in {record.failure.phase}: {record.failure.type}: {first}", 1000))
+    f1 = f"macro F1 {record.quality.macro_f1:.4f}" if record.quality else "no quality (random weights)"
+    return f"{f1}, {record.wall_seconds:.1f} s"
+
+
+class ProgressDisplay:
+    """A bar for the study and one for the current cell; elsewhere a line a minute. Failed cells have a line each."""
+
+    def __init__(self, console: Console) -> None:
+        """Show on this console."""
+        self._console = console
+        self._live = console.is_terminal
+        self._bars = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("eta"), TimeRemainingColumn(), console=console, transient=True, disable=not self._live,
+        )  # fmt: skip
+        self._study: TaskID | None = None
+        self._cell: TaskID | None = None
+        self._count = self._total = 0
+        self._said_at = monotonic_seconds()
+
+    def __enter__(self) -> "ProgressDisplay":
+        """Begin to show."""
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave a clean terminal."""
+        self._bars.stop()
+
+    def started(self, pending: Sequence[Cell], finished: int) -> None:
+        """Say how much there is to do."""
+        self._total = len(pending)
+        self._console.print(f"{len(pending)} cells to measure, {finished} finished before")
+        self._study = self._bars.add_task("study", total=len(pending))
+
+    def checking(self, what: str) -> None:
+        """Say what is checked."""
+        self._console.print(f"checking {what}")
+
+    def warned(self, message: str) -> None:
+        """Pass a warning on."""
+        self._console.print(f"warning: {escape(printable(fit(message, 2000)))}", style="yellow")
+
+    def cell_started(self, cell: Cell) -> None:
+        """Name the cell."""
+        self._count += 1
+        self._total = max(self._total, self._count)  # a cell may be measured again
+        if self._live:
+            self._cell = self._bars.add_task(escape(_name(cell)), total=None)
+
+    def cell_progress(self, cell: Cell, phase: str, done: int, of: int) -> None:
+        """Show phase and step."""
+        if self._cell is not None:
+            self._bars.update(
+                self._cell, description=f"{escape(_name(cell))}: {phase}", completed=done, total=of or None
+            )
+
+    def cell_ended(self, cell: Cell, record: Record) -> None:
+        """Say how it came out."""
+        if self._cell is not None:
+            self._bars.remove_task(self._cell)
+            self._cell = None
+        if self._study is not None:
+            self._bars.advance(self._study)
+        failed = record.status != "ok"
+        if failed or (not self._live and monotonic_seconds() - self._said_at >= QUIET_SECONDS):
+            self._said_at = monotonic_seconds()
+            line = f"[{self._count}/{self._total}] {_name(cell)}: {_result(record)}"
+            self._console.print(line, style="red" if failed else None, markup=False)

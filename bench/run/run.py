@@ -1,0 +1,297 @@
+"""The parent: decides what to run, hands cells to an executor, and sleeps. It never imports torch."""
+
+import json
+import shlex
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from bench.clocks import date_now
+from bench.errors import NewerSchemaError, PluginError, RequestError, RunFolderError, StoppedError, StudyError
+from bench.measure.host_limits import free_memory_bytes
+from bench.method import registry
+from bench.record.digests import Digests, digests_of, known_digests, require_unchanged
+from bench.record.record import SCHEMA_VERSION, Record
+from bench.record.run_folder import CellFolder, RunFolder, read_record, redacted_study
+from bench.run.again import Again
+from bench.run.attempt import Attempts
+from bench.run.executor import Executor, Job
+from bench.run.finished import Finished
+from bench.run.oom import Smaller, as_of_study, is_of, with_fitting
+from bench.run.question import Questions
+from bench.run.recovery import Reserve, recover
+from bench.run.watcher import Watcher
+from bench.study.cell import Cell
+from bench.study.grid import EVERY_METHOD, check_sources, expand, filtered, needed_plugins
+from bench.study.study import Study
+from bench.text.redaction import redacted_command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the user asked for.
+
+    Attributes:
+        study: the study.
+        base: folder that relative paths of the study start from.
+        folder: the run folder.
+        data_root: see ``resolve_dataset``.
+        plugin_files: files named with ``--plugin``.
+        only: allowed values by key, see ``parse_only``; cells that do not match are left for another time.
+        scale: in place of that of every model.
+        retry_oom: cells that ran out of memory are run at the batch that the plan says would fit.
+    """
+
+    study: Study
+    base: Path
+    folder: Path
+    data_root: Path | None = None
+    plugin_files: Sequence[Path] = ()
+    only: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    scale: Literal["tiny"] | None = None
+    retry_oom: bool = False
+
+
+def run(request: Request, make_executor: Callable[[], Executor], watcher: Watcher) -> list[Record]:
+    """Measure every cell of a study that has no finished record yet.
+
+    Args:
+        request: what to run.
+        make_executor: called once, and only where there is something to run.
+        watcher: told how it goes.
+
+    Returns:
+        The records of the study's cells that exist now, in the study's order.
+
+    Raises:
+        RequestError: the request is wrong; nothing was run.
+        StoppedError: the run folder cannot be written any more; what was measured until then is kept.
+        KeyboardInterrupt: interrupted; finished cells are kept and the next run goes on.
+    """
+    found = registry.find(request.plugin_files)
+    needed = needed_plugins(request.study, found)
+    check_sources(request.study, request.data_root, request.base)
+    run_folder = RunFolder(request.folder)
+    with run_folder.locked():
+        recover(run_folder)
+        return _Run(request, run_folder, found, needed, make_executor, watcher).go()
+
+
+class _Run:
+    def __init__(
+        self,
+        request: Request,
+        folder: RunFolder,
+        found: dict[str, registry.Plugin],
+        needed: dict[str, registry.Plugin],
+        make_executor: Callable[[], Executor],
+        watcher: Watcher,
+    ) -> None:
+        self.request = request
+        self.folder = folder
+        self.found = found
+        self.needed = needed
+        self.watcher = watcher
+        self._make_executor = make_executor
+        self._executor: Executor | None = None
+        self._questions = Questions(
+            folder.jobs,
+            lambda entry, place: self._start(entry, place, free_memory_bytes()),
+            watcher.warned,
+            request.study.limits.cell_timeout_seconds,
+        )
+
+    def go(self) -> list[Record]:
+        earlier = self._earlier_run()
+        self.finished = Finished(self.folder, self._known(earlier))  # before anything of a plugin is imported
+        try:
+            descriptions = self._descriptions(earlier.get("methods", {}))
+            request = self.request
+            cells = expand(
+                request.study, self.found, descriptions, request.data_root, request.base, scale=request.scale
+            )
+            if not cells:
+                raise StudyError(f"study {self.request.study.name} has no cells: no method fits its models")
+            chosen = filtered(cells, self.request.only)
+            latest = {cell.id: self._latest(cell) for cell in cells}
+            pending = [cell for cell in chosen if not _finished(latest[cell.id])]
+            measured_before = len(chosen) - len(pending)
+            if pending:
+                pending = self._preflight(pending)
+            command = shlex.join(["tunebench", *sys.argv[1:]]) if pending else earlier.get("command", "")
+            self.finished.write_run(self._run_content(cells, descriptions, command))
+            self.watcher.started(pending, measured_before)
+            if pending:
+                self._measure(pending, {cell.id: cell for cell in chosen}, latest)
+        finally:
+            if self._executor is not None:
+                self._executor.close()
+            with suppress(RunFolderError):  # the next run does it, and something else may be on its way up
+                recover(self.folder)
+        return [record for cell in cells if (record := latest[cell.id]) is not None]
+
+    def _earlier_run(self) -> dict[str, Any]:
+        """The run.json of the run before; it holds nothing that cannot be worked out again."""
+        try:
+            return self.folder.read_run() if self.folder.run.exists() else {}
+        except NewerSchemaError:
+            raise
+        except RunFolderError as error:
+            self.watcher.warned(f"written again: {error}")
+            return {}
+
+    def _known(self, earlier: Mapping[str, Any]) -> dict[str, Digests]:
+        """The digests of finished cells, as run.json holds them; where it holds none, of what is there."""
+        try:
+            known = known_digests(earlier, self.folder.run)
+        except RunFolderError as error:
+            self.watcher.warned(f"written again: {error}")
+            known = None
+        if known is not None:
+            return known
+        places = [CellFolder(place) for place in self.folder.cells.iterdir() if not place.is_symlink()]
+        return {paths.path.name: digests_of(paths) for paths in places if paths.record.is_file()}
+
+    def _descriptions(self, known: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        """What each needed plugin says of itself; plugins are only imported where their file is new or changed."""
+        fresh = {
+            name: dict(known[name]["says"]) for name, plugin in self.needed.items() if _describes(known, name, plugin)
+        }
+        unknown = [plugin for name, plugin in self.needed.items() if name not in fresh]
+        if unknown:
+            self.watcher.checking("methods")
+            request = [asdict(plugin) | {"path": str(plugin.path)} for plugin in unknown]
+            fresh |= self._questions.ask("bench.run.worker.preflight:describe_methods", request)
+        named = {name for grid in self.request.study.grid for name in grid.methods} - {EVERY_METHOD}
+        for name, says in fresh.items():
+            if "error" in says and name not in named:
+                if self.needed[name].origin == "--plugin":
+                    raise PluginError(says["error"])
+                self.watcher.warned(f"skipped: {says['error']}")
+        return fresh
+
+    def _latest(self, cell: Cell) -> Record | None:
+        """The cell's record as one of this study, if it has one that can be read."""
+        paths = self.folder.cell(cell.id)
+        try:
+            record = read_record(paths.record)
+            if record is None:
+                return None
+            if not is_of(record, cell):
+                raise RunFolderError(f"{paths.record} is of another cell, {record.cell.id}")
+            require_unchanged(paths, self.finished.known)
+        except NewerSchemaError:
+            raise
+        except RunFolderError as error:
+            self.watcher.warned(f"measured again: {error}")
+            return None
+        marked = as_of_study(record, cell)
+        if marked != record:  # a run of before was killed before it could say so
+            self.finished.keep(cell.id, marked.model_dump_json(indent=1) + "\n")
+        return marked
+
+    def _preflight(self, pending: list[Cell]) -> list[Cell]:
+        """Everything that can be wrong before any work; the cells with all options filled in.
+
+        Raises:
+            RequestError: with every problem that was found, one a line.
+        """
+        self.watcher.checking("options, data and weights")
+        rows = {cell.id: cell.method.model_dump() | {"options": cell.method.given} for cell in pending}
+        unique = {json.dumps([row["name"], row["options"]], sort_keys=True): row for row in rows.values()}
+        answers = self._questions.ask("bench.run.worker.preflight:fill_options", unique)
+        problems = list(dict.fromkeys(answer["error"] for answer in answers.values() if "error" in answer))
+        if problems:
+            raise RequestError("\n".join(f"study {self.request.study.name}: {problem}" for problem in problems))
+        filled = [_with_options(cell, answers) for cell in pending]
+        problems = self._questions.ask(
+            "bench.run.worker.preflight:check_cells", [cell.model_dump(mode="json") for cell in filled]
+        )
+        if problems:
+            raise RequestError("\n".join(problems))
+        return filled
+
+    def _start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> Job:
+        if self._executor is None:
+            self._executor = self._make_executor()
+        return self._executor.start(entry, folder, memory_bytes)
+
+    def _run_content(self, cells: Sequence[Cell], descriptions: Mapping[str, Any], command: str) -> dict[str, Any]:
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "study": redacted_study(self.request.study.model_dump(mode="json")),
+            "command": redacted_command(command),
+            "written_at": date_now(),
+            "cell_ids": [cell.id for cell in cells],
+            "methods": {
+                name: {"sha256": self.needed[name].sha256, "says": dict(says)} for name, says in descriptions.items()
+            },
+        }
+
+    def _measure(self, pending: Sequence[Cell], chosen: Mapping[str, Cell], latest: dict[str, Record | None]) -> None:
+        """Every cell in turn, and again those that were changed meanwhile.
+
+        Args:
+            pending: to measure.
+            chosen: what may be measured, by id.
+            latest: the record of each cell of the study, by id; kept up to date.
+
+        Raises:
+            RunFolderError: the disk is full before any.
+            StoppedError: the run folder cannot be written any more.
+        """
+        smaller = self._smaller()
+        queue = deque(pending)
+        left = len(queue)
+        with Reserve(self.folder.reserve) as reserve, self.finished.written_by(reserve.write):
+            attempts = Attempts(self.folder, self.finished, self._start, self.watcher)
+            again = Again(chosen, latest, self.finished, self._preflight, self.watcher)
+            try:
+                while queue:
+                    left = len(queue)
+                    cell = queue.popleft()
+                    as_run = smaller.of(cell, latest[cell.id]) if self.request.retry_oom else cell
+                    self.watcher.cell_started(as_run)
+                    record = attempts.measure(cell, as_run)
+                    if record.status == "oom":
+                        record = with_fitting(record, smaller.fitting(record))
+                        attempts.keep(record)
+                    latest[cell.id] = record
+                    self.watcher.cell_ended(as_run, record)
+                    queue += again.cells({one.id for one in queue}, thoroughly=not queue)
+            except RunFolderError as error:
+                raise StoppedError(
+                    f"{error}\nstopped with {left} cells left to measure; finished cells are kept: make room, then run "
+                    "the same command again"
+                ) from error
+
+    def _smaller(self) -> Smaller:
+        request = self.request
+        facts = {
+            "study": request.study.model_dump(mode="json"),
+            "base": str(request.base),
+            "data_root": None if request.data_root is None else str(request.data_root),
+            "plugin_files": [str(path) for path in request.plugin_files],
+            "scale": request.scale,
+        }
+        return Smaller(facts, self._questions.ask, self.watcher)
+
+
+def _finished(record: Record | None) -> bool:
+    """Whether a cell needs no other run: it is measured, or known to be impossible."""
+    return record is not None and record.status in ("ok", "unsupported")
+
+
+def _describes(known: Any, name: str, plugin: registry.Plugin) -> bool:
+    """Whether what a run.json knows of a method is of the very same source, and not of some damaged file."""
+    entry = known.get(name) if isinstance(known, dict) else None
+    return isinstance(entry, dict) and entry.get("sha256") == plugin.sha256 and registry.describes(entry.get("says"))
+
+
+def _with_options(cell: Cell, answers: Mapping[str, Mapping[str, Any]]) -> Cell:
+    options = answers[json.dumps([cell.method.name, cell.method.given], sort_keys=True)]["options"]
+    return cell.model_copy(update={"method": cell.method.model_copy(update={"options": options})})

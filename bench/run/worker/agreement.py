@@ -1,0 +1,89 @@
+"""Whether a few texts score the same alone, beside padding, and with what inference merges."""
+
+import traceback
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bench.data.batches import Batch
+from bench.method import Method
+from bench.record.record import Check
+from bench.run.worker import checks as validity
+from bench.train.inputs import Reading
+from bench.train.loop import autocast
+from bench.train.seeding import kept_generators
+
+TEXTS = 8
+
+
+class Agreement:
+    """Scores of the same few texts, asked for in several ways; nothing of it is timed.
+
+    The texts are of the evaluated split and of all its lengths, from the shortest to the longest, so that the batch of
+    them is padded. They are no more than the study predicts at a time, or two, so that memory does for them.
+    """
+
+    def __init__(self, reading: Reading, device: torch.device, dtype: torch.dtype) -> None:
+        """Choose the texts.
+
+        Args:
+            reading: the texts.
+            device: where the model lies.
+            dtype: of the matmuls.
+        """
+        self._reading, self._device, self._dtype = reading, device, dtype
+        self._split = reading.cell.data.evaluate_split
+        self._rows = _of_all_lengths(
+            reading.tokens[self._split].lengths, max(2, min(TEXTS, reading.cell.train.inference_batch_size))
+        )
+        self._merges = False
+        self._unmerged: Tensor | None = None
+        self._failed: str | None = None
+
+    def before(self, model: nn.Module, method: Method) -> None:
+        """Keep what the trained model says, where ``prepare_inference`` is about to change it."""
+        if type(method).prepare_inference is Method.prepare_inference:
+            return
+        self._merges = True
+        storage = self._reading.cell.train.weights_storage
+        try:
+            with autocast(self._device, self._dtype, storage):
+                self._unmerged = self._scores(model, [self._rows])
+        except Exception as error:  # an extra: what cannot be asked twice is still measured
+            traceback.print_exc()
+            self._failed = f"{type(error).__name__}: {error}"
+
+    def checks(self, model: nn.Module) -> list[Check]:
+        """What the model says as inference has it, held against itself and against what it said before."""
+        bits = self._reading.cell.model.bits
+        limit = validity.agreement_limit(self._dtype, bits)
+        together: Tensor | None = None
+        alone: Tensor | None = None
+        try:
+            together = self._scores(model, [self._rows])
+            alone = self._scores(model, [self._rows[i : i + 1] for i in range(len(self._rows))])
+        except Exception as error:  # as above
+            traceback.print_exc()
+            self._failed = f"{type(error).__name__}: {error}"
+        found = [validity.agree("padding", alone, together, limit, self._failed)]
+        if self._merges:
+            found.append(validity.agree("merging", self._unmerged, together, limit, self._failed))
+        return found
+
+    @kept_generators()
+    def _scores(self, model: nn.Module, batches: list[NDArray[np.int64]]) -> Tensor:
+        """Class scores of all texts, float32, shape (N, C), each batch scored by itself."""
+        score = self._reading.scorer(model)
+        with torch.inference_mode():
+            return torch.cat([score(self._batch(rows).to(self._device)).float().cpu() for rows in batches])
+
+    def _batch(self, rows: NDArray[np.int64]) -> Batch:
+        return self._reading.batch_of(self._split, rows)
+
+
+def _of_all_lengths(lengths: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Rows of so many texts, or of all, evenly spread over the texts in order of length."""
+    order = np.argsort(lengths, kind="stable")
+    return order[np.unique(np.linspace(0, len(order) - 1, most).round().astype(np.int64))]

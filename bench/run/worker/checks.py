@@ -1,0 +1,269 @@
+"""The audit stamp: what must hold for a row's numbers to be trusted, each thing checked against a stated limit."""
+
+import torch
+from torch import Tensor
+
+from bench.measure.conditions import Conditions
+from bench.measure.stationarity import DISTURBED_RATIO, Drift, drift
+from bench.measure.warmup import WarmUp
+from bench.record.record import Check, MemoryLedger, Speed, Verdict
+from bench.train.loop import StepLog
+
+#: Later steps may be this much slower or faster than earlier ones, if they are at all (see ``Drift.significant``).
+DRIFT_FRACTION = 0.05
+DISTURBED_FRACTION = 0.05
+#: Of the time of all steps, beyond what their sizes explain, in steps that are disturbed: one long pause is one step.
+LOST_FRACTION = 0.05
+#: Of the cores that the worker may use.
+OTHERS_FRACTION = 0.10
+STOLEN_FRACTION = 0.02
+#: Of the timed phases. A busy card of a data centre often meets its power limit and holds a steady pace there, and
+#: steps that it slows down on the way are found as not stationary. Above half of the time, though, it is the limit that
+#: sets the pace, so that the row holds for a card with this limit alone. A choice, not a measurement.
+POWER_CAPPED_FRACTION = 0.50
+HARNESS_FRACTION = 0.02
+PHASES_FRACTION, PHASES_SECONDS = 0.02, 0.25
+#: Measured peak against what tensors and the matmul library's workspace hold: CUDA's allocator hands out little else;
+#: a process does.
+CUDA_MEMORY_FRACTION = 0.05
+#: A peak that was restarted begins at what is in use.
+CARRIED_BYTES = 8_000_000
+HOST_MEMORY_FRACTION = 0.03
+#: Root mean square of how far two ways to score a text may be apart, as a share of that of the scores. Sums are taken
+#: in another order, so the last bits differ: a step of rounding is 6e-8 in fp32, 5e-4 in fp16 and 4e-3 in bf16, and a
+#: few dozen layers add some ten of them up. A head that reads padding, or a wrong merge, is off by tenths and more.
+AGREEMENT = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 5e-2}
+#: In 8 bits activations are rounded too, and which of their columns are left out depends on the whole batch.
+AGREEMENT_IN_8_BITS = 0.1
+
+
+def _check(name: str, suspect: bool | None, found: str) -> Check:
+    verdict: Verdict = "unknown" if suspect is None else "suspect" if suspect else "valid"
+    return Check(name=name, verdict=verdict, found=found)
+
+
+def steady(of: str, found: Drift | None) -> list[Check]:
+    """Whether the step times of a pass were stationary, and whether single steps were disturbed.
+
+    Args:
+        of: the pass, e.g. ``training``.
+        found: see ``drift``; None where the pass was too short.
+    """
+    if found is None:
+        return [_check(f"stationary {of}", None, "fewer than 12 timed steps")]
+    moved = found.significant and abs(found.fraction) > DRIFT_FRACTION
+    way = "more" if found.fraction > 0 else "less"
+    later = (
+        f"the later half of the steps took {100 * abs(found.fraction):.1f} % {way} time than the earlier half, batch "
+        f"sizes allowed for (p {found.p_value:.2g}; suspect beyond ±{100 * DRIFT_FRACTION:g} % at p < 0.01)"
+    )
+    disturbed = (
+        f"{100 * found.disturbed_fraction:.1f} % of the steps took over {DISTURBED_RATIO:g} times what their size "
+        f"explains (suspect above {100 * DISTURBED_FRACTION:g} %), {100 * found.lost_fraction:.1f} % of the time is "
+        f"lost (suspect above {100 * LOST_FRACTION:g} %)"
+    )
+    suspect = found.disturbed_fraction > DISTURBED_FRACTION or found.lost_fraction > LOST_FRACTION
+    return [
+        _check(f"stationary {of}", moved, later),
+        _check(f"undisturbed {of}", suspect, disturbed),
+    ]
+
+
+def of_training(log: StepLog, warmup: WarmUp, speed: Speed | None) -> list[Check]:
+    """Checks of the training pass; ``speed`` is None where every step was warm-up."""
+    timed = slice(warmup.steps, None)
+    return [
+        warmed_up(warmup.stationary, warmup.steps),
+        *steady("training", drift(log.seconds[timed], log.samples[timed], log.padded_tokens[timed])),
+        overhead(log.harness_seconds, sum(log.seconds)),
+        *plausible("training", speed),
+    ]
+
+
+def of_inference(log: StepLog, speed: Speed | None) -> list[Check]:
+    """Checks of the inference pass."""
+    return [*steady("inference", drift(log.seconds, log.samples, log.padded_tokens)), *plausible("inference", speed)]
+
+
+def warmed_up(stationary: bool | None, steps: int) -> Check:
+    """Whether warm-up ended because the step times had become stationary."""
+    if stationary is None:
+        why = f"too few steps to test; {steps} were left out" if steps else "none was asked for"
+        return _check("warm-up", None, why)
+    how = "ended when step times had become" if stationary else "was cut short before step times had become"
+    return _check("warm-up", not stationary, f"{how} stationary, after {steps} steps")
+
+
+def undisturbed(grown: Conditions, other_gpu_processes: int | None, on_cuda: bool) -> list[Check]:
+    """What else went on during the timed phases.
+
+    Args:
+        grown: growth of the counters over these phases.
+        other_gpu_processes: beside this one, at their end; None where unknown.
+        on_cuda: the device is a GPU.
+    """
+    others, stolen = grown.others_fraction, grown.stolen_fraction
+    load = "this machine does not tell" if others is None else (
+        f"others computed on {100 * others:.1f} % of this process's cores (suspect above {100 * OTHERS_FRACTION:g} %)"
+    )  # fmt: skip
+    checks = [_check("other load", None if others is None else others > OTHERS_FRACTION, load)]
+    if stolen is not None:
+        found = f"the host gave {100 * stolen:.1f} % of the cores to others (suspect above {100 * STOLEN_FRACTION:g} %)"
+        checks.append(_check("stolen time", stolen > STOLEN_FRACTION, found))
+    swapped = grown.swapped_bytes
+    found = "this machine does not tell" if swapped is None else f"{swapped} bytes came from swap (suspect above 0)"
+    checks.append(_check("swap", None if swapped is None else swapped > 0, found))
+    checks.append(_throttling(grown))
+    if on_cuda:
+        checks.append(_power_capping(grown))
+        unknown = other_gpu_processes is None
+        found = "the driver does not tell" if unknown else f"{other_gpu_processes} other processes on the GPU"
+        checks.append(_check("other processes on the GPU", None if unknown else other_gpu_processes != 0, found))
+        retries = grown.allocator_retries or 0
+        checks.append(_check("allocator retries", retries > 0, f"{retries} (suspect above 0)"))
+    return checks
+
+
+def _throttling(grown: Conditions) -> Check:
+    gpu_seconds, cpu_times = grown.gpu_throttled_seconds, grown.cpu_throttled
+    found = []
+    if gpu_seconds is not None:
+        found.append(f"heat lowered the GPU's clocks for {gpu_seconds:.3g} s (suspect above 0)")
+    if cpu_times is not None:
+        found.append(f"heat lowered a core's clock {cpu_times} times (suspect above 0)")
+    if not found:
+        return _check("throttling", None, "this machine does not tell")
+    return _check("throttling", bool(gpu_seconds or cpu_times), "; ".join(found))
+
+
+def _power_capping(grown: Conditions) -> Check:
+    seconds, share = grown.gpu_power_capped_seconds, grown.power_capped_fraction
+    if seconds is None or share is None:
+        return _check("power limit", None, "the driver does not tell; of a MIG instance it cannot")
+    found = f"the power limit lowered the GPU's clocks for {seconds:.3g} s, {100 * share:.1f} % of the time"
+    limit = f"(suspect above {100 * POWER_CAPPED_FRACTION:g} %)"
+    return _check("power limit", share > POWER_CAPPED_FRACTION, f"{found} {limit}")
+
+
+def overhead(harness_seconds: float, step_seconds: float) -> Check:
+    """How much of a training's steps was the harness's own work."""
+    share = harness_seconds / step_seconds if step_seconds > 0 else 0.0
+    found = f"{100 * share:.2f} % of the time of the steps (suspect above {100 * HARNESS_FRACTION:g} %)"
+    return _check("harness overhead", share > HARNESS_FRACTION, found)
+
+
+def deterministic(losses: tuple[float, float], gradient_norms: tuple[float, float]) -> Check:
+    """Whether one step from one seed gives one loss.
+
+    Fused kernels may add a gradient up in any order, so a gradient that differs is told and not held against the row.
+    """
+    same = losses[0] == losses[1]
+    found = f"losses {losses[0]!r} and {losses[1]!r} from one seed" if not same else "one loss from one seed"
+    if gradient_norms[0] != gradient_norms[1]:
+        found += f"; gradient norms {gradient_norms[0]!r} and {gradient_norms[1]!r}"
+    return _check("same seed, same loss", not same, found)
+
+
+def counted_alike(problem: str | None, ways: int | None) -> Check:
+    """Whether the ways of counting FLOPs agree.
+
+    Args:
+        problem: how they do not, or why they cannot be told to.
+        ways: that there are; None where they cannot be compared.
+    """
+    suspect = None if ways is None else problem is not None
+    return _check("FLOP counters agree", suspect, problem or f"{ways} ways within 0.1 %")
+
+
+def plausible(of: str, speed: Speed | None) -> list[Check]:
+    """Whether a pass ran no faster than the device can compute; nothing where that is unknown."""
+    if speed is None or speed.mfu_fraction is None:
+        return []
+    found = f"{100 * speed.mfu_fraction:.1f} % of what a large matmul reached here (suspect above 100 %)"
+    return [_check(f"plausible {of}", speed.mfu_fraction > 1, found)]
+
+
+def accounted(ledger: MemoryLedger) -> Check:
+    """Whether a peak is what tensors were seen to hold: no less, and on CUDA no more."""
+    parts = ledger.weights_bytes + ledger.gradients_bytes + ledger.optimizer_state_bytes
+    parts += ledger.activations_bytes + ledger.workspace_bytes
+    on_cuda = ledger.process_bytes is None
+    measured = parts + ledger.unattributed_bytes
+    off = ledger.unattributed_bytes / max(parts, 1)
+    limit = CUDA_MEMORY_FRACTION if on_cuda else HOST_MEMORY_FRACTION
+    suspect = off < -limit or (on_cuda and off > limit)
+    sides = "within ±" if on_cuda else "no less than -"
+    found = (
+        f"{measured / 1e6:.1f} MB measured{'' if on_cuda else ' beyond the process'}, {parts / 1e6:.1f} MB seen in "
+        f"tensors: {100 * off:+.1f} % (valid {sides}{100 * limit:g} %)"
+    )
+    return _check(f"{ledger.of} memory accounted for", suspect, found)
+
+
+def restarted(carried_bytes: int | None) -> Check:
+    """Whether the peaks began at what was in use, and so hold nothing of the phases before, such as loading.
+
+    Args:
+        carried_bytes: by which a peak stood above that when its phase began; None where there is no peak.
+    """
+    if carried_bytes is None:
+        return _check(
+            "peaks restarted", None, "not told: this kernel does not restart the peak, or the device is a GPU"
+        )
+    found = (
+        f"when its phase began, a peak stood {carried_bytes / 1e6:.1f} MB above what was in use (suspect above "
+        f"{CARRIED_BYTES / 1e6:g} MB)"
+    )
+    return _check("peaks restarted", carried_bytes > CARRIED_BYTES, found)
+
+
+def tokens_counted(of: str, log: StepLog, tokens: int) -> Check:
+    """Whether a pass counted each token of its texts once, and no padding.
+
+    Args:
+        of: the pass.
+        log: of the pass, warm-up included.
+        tokens: of its texts, counted apart from the batches.
+    """
+    counted, padded = sum(log.tokens), sum(log.padded_tokens)
+    above = any(real > all_ for real, all_ in zip(log.tokens, log.padded_tokens, strict=True))
+    found = f"{counted} tokens in the batches of {of}, {padded} with padding, and {tokens} in its texts"
+    return _check(f"tokens of {of}", counted != tokens or above, found)
+
+
+def adds_up(phase_seconds: float, wall_seconds: float) -> Check:
+    """Whether the phases together are the whole of the cell's time."""
+    rest = wall_seconds - phase_seconds
+    found = f"{rest:.2f} s of {wall_seconds:.2f} s lie outside of every phase (suspect above 2 %, and above 0.25 s)"
+    return _check("phases add up", rest > max(PHASES_SECONDS, PHASES_FRACTION * wall_seconds), found)
+
+
+def agreement_limit(dtype: torch.dtype, bits: int | None) -> float:
+    """How far scores of one text may be apart that should be equal, as ``agree`` measures it."""
+    return max(AGREEMENT[dtype], AGREEMENT_IN_8_BITS if bits == 8 else 0.0)
+
+
+def agree(what: str, one: Tensor | None, other: Tensor | None, limit: float, why_not: str | None = None) -> Check:
+    """Whether what should make no difference to scores makes none beyond rounding.
+
+    What is added to all scores of a text alike changes no answer and is left out.
+
+    Args:
+        what: makes the difference.
+        one: class scores without it, shape (N, C); None where unknown.
+        other: with it.
+        limit: see ``agreement_limit``.
+        why_not: why they are unknown.
+    """
+    name = f"{what} changes no score"
+    if one is None or other is None:
+        return _check(name, None, why_not or "not scored")
+    difference = one - other
+    size = other.square().mean().sqrt().clamp(min=torch.finfo(torch.float32).tiny)
+    off = float((difference - difference.mean(dim=1, keepdim=True)).square().mean().sqrt() / size)
+    changed = int((one.argmax(dim=1) != other.argmax(dim=1)).sum())
+    found = (
+        f"{what} moves the scores of {len(one)} texts by {off:.1g} of their size (suspect above {limit:g}), and the "
+        f"answers to {changed} of them"
+    )
+    return _check(name, not off <= limit, found)

@@ -1,0 +1,106 @@
+"""One cell in a process of its own: cell.json in, record.json out."""
+
+import gc
+import shutil
+from contextlib import nullcontext, suppress
+from pathlib import Path
+
+import torch
+
+from bench.clocks import date_now, monotonic_seconds
+from bench.errors import UnsupportedError
+from bench.measure.host_limits import limit_data
+from bench.measure.malloc import keep_freed_memory
+from bench.record.files import write_json, write_text
+from bench.record.out_of_memory import Memory, memory_of_error
+from bench.record.record import Failure, Record, Status
+from bench.record.run_folder import CellFolder, read_cell, read_record
+from bench.run.marks import UNCOMPARED
+from bench.run.worker import checks as validity
+from bench.run.worker.measurement import measure
+from bench.run.worker.raw_outputs import write_steps
+from bench.run.worker.work import Work
+from bench.text.message import kind_of, message, print_error, said
+from bench.train.device_waits import avoid_device_waits
+
+
+def run(folder: Path, requested_at: float) -> None:
+    """Measure the cell in ``folder`` and write measured.json, its record; a failure of the cell is a record too.
+
+    Args:
+        folder: holds cell.json.
+        requested_at: ``monotonic_seconds()`` when the runner asked for this worker.
+    """
+    prepare_process()
+    paths = CellFolder(folder)
+    work = Work(read_cell(paths.cell), paths)  # on a GPU this starts CUDA, which is no part of the cell's work
+    started = monotonic_seconds()
+    work.facts |= {"started_at": date_now(), "worker_start_seconds": started - requested_at}
+    status: Status = "ok"
+    failure = None
+    try:
+        measure(work)
+    except Exception as error:  # the border: whatever a plugin or a library raises becomes this cell's row
+        print_error(error)
+        shutil.rmtree(paths.artifact, ignore_errors=True)  # of no use, and perhaps what has filled the disk
+        status, memory = _status(error)
+        failure = Failure(phase=work.phases.current, type=kind_of(error), message=said(error), memory=memory)
+    # A device that has failed may answer nothing more; what is known so far still makes a record.
+    with suppress(Exception) if failure else nullcontext():
+        work.close()
+    write_steps(paths, work.logs)
+    write_text(paths.measured, _record(work, status, failure, started).model_dump_json(indent=1) + "\n")
+
+
+def _record(work: Work, status: Status, failure: Failure | None, started: float) -> Record:
+    wall_seconds = monotonic_seconds() - started
+    adds_up = validity.adds_up(sum(phase.seconds for phase in work.phases.done), wall_seconds)
+    checks = [*work.checks, adds_up, UNCOMPARED]
+    return Record.model_validate(
+        {
+            "cell_id": work.cell.id,
+            "cell": work.cell,
+            "status": status,
+            "failure": failure,
+            "wall_seconds": wall_seconds,
+            "phases": work.phases.done,
+            "checks": () if failure else [each.model_copy(update={"found": message(each.found)}) for each in checks],
+            "unknown": {name: message(reason) for name, reason in work.unknown.items()},
+            **work.facts,
+            "warnings": tuple(map(message, work.facts.get("warnings", ()))),
+        }
+    )
+
+
+def prepare_process() -> None:
+    """Settings that hold for the whole process of a worker."""
+    keep_freed_memory()
+    avoid_device_waits()
+    # cuDNN builds a graph for each length that it has not seen, in some 30 ms, and lengths differ from batch to batch:
+    # steps would time the building. PyTorch prefers cuDNN on Hopper and Blackwell.
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    gc.freeze()  # what the imports made stays for good; collections before timed stretches need not walk it again
+
+
+def _status(error: Exception) -> tuple[Status, Memory | None]:
+    """The status of a cell that raised, and whose memory ran out if one did."""
+    if isinstance(error, UnsupportedError):
+        return "unsupported", None
+    memory = memory_of_error(error)
+    return ("error" if memory is None else "oom"), memory
+
+
+def replay(cell_path: Path) -> int:
+    """Measure one cell again from its cell.json, into a folder ``replay`` beside it; returns an exit code."""
+    folder = cell_path.resolve().parent / "replay"
+    folder.mkdir(exist_ok=True)
+    cell = read_cell(cell_path)
+    write_json(CellFolder(folder).cell, cell.model_dump(mode="json"))
+    if cell.limits.cell_memory_bytes is not None:
+        limit_data(cell.limits.cell_memory_bytes)
+    run(folder, monotonic_seconds())
+    CellFolder(folder).measured.replace(CellFolder(folder).record)
+    shutil.rmtree(CellFolder(folder).marks, ignore_errors=True)  # nobody holds them against this clock
+    print(CellFolder(folder).record)
+    record = read_record(CellFolder(folder).record)
+    return 0 if record is not None and record.status == "ok" else 1

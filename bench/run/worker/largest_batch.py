@@ -1,0 +1,131 @@
+"""The job that says which smaller batch of a cell would fit: a plan's peak against the memory that there is."""
+
+import json
+from bisect import bisect_left
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.errors import RequestError
+from bench.measure.devices import index_of, look
+from bench.measure.host_limits import host_limit
+from bench.measure.settled import Settled, settled_for
+from bench.plan.fits import reserved_bytes
+from bench.plan.row import PlanRow
+from bench.plan.rows import Plan, PlanRequest
+from bench.record.files import write_json
+from bench.record.out_of_memory import Memory
+from bench.run.oom import reduced
+from bench.study.cell import Cell
+from bench.study.study import Study
+
+#: What a worker on a CPU takes beyond its libraries and the tensors that a plan counts: texts, threads' stacks. An
+#: allowance, not measured.
+HOST_RESERVE_BYTES = 100_000_000
+#: Gaps of the heap beside the tensors of a CPU's training, by their bytes: 0.50 measured of a BERT of 2 layers of width
+#: 32 at batch 1024, 0.29 of one of 6 layers of width 384 at batch 64.
+HEAP_GAPS = 0.5
+
+
+def answer(folder: Path, requested_at: float) -> None:
+    """Of the cell in request.json, the largest batch that fits; answer.json holds ``batch_size`` and ``said``."""
+    del requested_at
+    request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
+    cell, failed = Cell.model_validate(request["cell"]), int(request["failed_batch"])
+    try:
+        device = _device(request["device"], cell)
+        settled = settled_for(device, None if device == "cpu" else look())
+        left = room(settled.device, request["failure_memory"], cell)
+        batch, said = fitting(_planned(request, cell, settled), failed, left)
+    except RequestError as error:
+        batch, said = None, f"the plan does not tell which batch would fit: {error}"
+    write_json(folder / "answer.json", {"batch_size": batch, "said": said})
+
+
+def _device(measured_on: str | None, cell: Cell) -> str:
+    """The device that a cell ran on; None: it did not say."""
+    return cell.device if measured_on is None or cell.device.startswith(measured_on) else measured_on
+
+
+def _planned(request: dict[str, Any], cell: Cell, settled: Settled) -> Callable[[int], PlanRow]:
+    """The cell's row of a plan by batch size."""
+    plan = Plan(
+        PlanRequest(
+            study=Study.model_validate(request["study"]),
+            base=Path(request["base"]),
+            data_root=None if request["data_root"] is None else Path(request["data_root"]),
+            plugin_files=[Path(path) for path in request["plugin_files"]],
+            settled=settled,
+            scale=request["scale"],
+        )
+    )
+    return cache(lambda batch: plan.row(reduced(cell, batch)))
+
+
+def room(device: str, memory: Memory, cell: Cell) -> tuple[int, str]:
+    """Bytes that are left for tensors on a device, and what sets their limit.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+        memory: that has run out, since it may be the host's beside a GPU.
+        cell: for its own limit.
+
+    Raises:
+        RequestError: the plan knows nothing of the memory that has run out.
+    """
+    if device == "cuda":
+        if memory == "host":
+            raise RequestError("it predicts the GPU's memory, and the host's has run out")
+        # The cell's process is gone, so that what is not free is held by others, or by the driver for this process,
+        # whose context is as large as that of the cell's next one.
+        index = index_of(cell.device)
+        free = torch.cuda.mem_get_info(index)[0]
+        return _room(f"what is free of the memory of GPU {index}", free, free)
+    limit = host_limit(cell.limits.cell_memory_bytes)
+    left = (limit.bytes - limit.base_bytes - HOST_RESERVE_BYTES) / (1 + HEAP_GAPS)
+    return _room(limit.named, limit.bytes, int(left))
+
+
+def _room(named: str, limit_bytes: int, left_bytes: int) -> tuple[int, str]:
+    left = max(left_bytes, 0)
+    return left, f"{named}, {limit_bytes / 1e9:.2f} GB, leaves {left / 1e9:.2f} GB for tensors"
+
+
+def fitting(row_at: Callable[[int], PlanRow], failed_batch: int, room: tuple[int, str]) -> tuple[int | None, str]:
+    """The largest batch below one that failed whose predicted peak fits, and the same in words.
+
+    Args:
+        row_at: the row by batch size; its peak never falls as the batch grows.
+        failed_batch: ran out of memory.
+        room: bytes for tensors, and their limit in words.
+    """
+    size, limit = room
+    row = row_at(failed_batch)
+    peak = peak_bytes(row)
+    if peak is None:
+        why = row.unsupported or next((row.unknown[key] for key in ("inference_memory",) if key in row.unknown), "")
+        return None, f"the plan does not tell which batch would fit: {why or 'it predicts no memory'}"
+    if peak <= size:
+        half = failed_batch // 2
+        instead = "half of it is next" if half else "there is no smaller one"
+        return half, f"the plan says {peak / 1e9:.2f} GB, and {limit}, so that it should have fit: {instead}"
+    # Where the failed batch is known not to fit, a batch fits or not by its place in this order.
+    fits = bisect_left(range(1, failed_batch), 1, key=lambda batch: int((peak_bytes(row_at(batch)) or 0) > size))
+    if fits == 0:
+        return 0, f"the plan says that no batch fits: one sequence takes {_gb(row_at(1))} GB, and {limit}"
+    return fits, f"the plan says that batch {fits} fits: it takes {_gb(row_at(fits))} GB, and {limit}"
+
+
+def peak_bytes(row: PlanRow) -> int | None:
+    """The higher of the predicted peaks, on a GPU with what its allocator reserves; None where none is known."""
+    if row.device == "cuda":
+        return reserved_bytes(row)
+    ledgers = [ledger for ledger in (row.train_memory, row.inference_memory) if ledger is not None]
+    return max((ledger.total for ledger in ledgers), default=None)
+
+
+def _gb(row: PlanRow) -> str:
+    return f"{(peak_bytes(row) or 0) / 1e9:.2f}"

@@ -1,0 +1,194 @@
+"""The work on one cell, phase by phase."""
+
+import json
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from bench.errors import DivergedError, RunFolderError
+from bench.measure import machine
+from bench.method import Method
+from bench.record.files import write_json
+from bench.record.record import Generation
+from bench.run.worker import checks as validity
+from bench.run.worker import lost_time, raw_outputs
+from bench.run.worker.agreement import Agreement
+from bench.run.worker.artifact import complete, tidy
+from bench.run.worker.latency import MOST_BATCHES, time_batches
+from bench.run.worker.memory_pass import infer_again
+from bench.run.worker.prepare import Subject, prepare
+from bench.run.worker.raw_outputs import Answers
+from bench.run.worker.training import train_and_validate
+from bench.run.worker.validation import macro_f1
+from bench.run.worker.work import Work
+from bench.text.message import kind_of, print_error, said
+from bench.train.evaluate import NO_CLASS, for_inference, quality
+from bench.train.inputs import Reading
+from bench.train.seeding import seed_generators
+
+INFERENCE_WARMUP_BATCHES = 2
+
+
+def measure(work: Work) -> None:
+    """Every phase in turn.
+
+    Raises:
+        Exception: whatever a plugin or a library raises; ``work`` keeps what was known.
+    """
+    cell, timed = work.cell, work.phases.timed
+    work.facts["precision"] = work.precision
+    work.facts["machine"] = machine.describe(work.device)
+    work.facts["peak_kind"] = "cuda_allocated" if work.on_cuda else "host_vmhwm"
+    seed_generators(cell.seed)
+    subject = prepare(work)
+    method, reading = subject.method, subject.reading
+    agreement = Agreement(reading, work.device, work.dtype)
+    if method.trains:
+        train_and_validate(work, subject)
+    else:
+        work.unknown["training"] = "nothing is trained"
+    with timed("save"):
+        _save(work, subject)
+    with timed("evaluate"):
+        if method.trains:
+            agreement.before(subject.model, method)
+        model = for_inference(method.prepare_inference(subject.model), work.dtype, work.device)
+        _evaluate(work, model, reading)
+    with timed("inference"):
+        scores = _infer(work, model, reading)
+    _time_inference(work, subject)
+    with timed("latency"):
+        _latency(work, model, reading)
+    answers = _generate(work, model, reading)
+    name = cell.data.evaluate_split
+    raw_outputs.write_predictions(work.paths, reading.dataset.splits[name], reading.labels_of(name), scores, answers)
+    with timed("memory"):
+        if not method.trains:
+            work.memory.read_context()
+        _infer_again(work, model, reading)
+        work.checks += agreement.checks(model)
+    _keep_insights(work, model, subject)
+
+
+def _save(work: Work, subject: Subject) -> None:
+    if not subject.method.trains:
+        work.facts["artifact_bytes"] = 0
+        return
+    folder, base, reading = work.paths.artifact, work.cell.model, subject.reading
+    folder.mkdir(exist_ok=True)
+    subject.method.save(subject.model, folder)
+    tidy(folder, base)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    work.facts["artifact_bytes"] = sum(path.stat().st_size for path in files)
+    if work.cell.train.keep_artifact:
+        complete(folder, subject.model, reading.tokenizer, reading.dataset.labels, base)
+    else:
+        for path in files:
+            path.unlink()
+
+
+def _evaluate(work: Work, model: nn.Module, reading: Reading) -> None:
+    if "validation" not in reading.tokens or work.cell.data.evaluate_split == "validation":
+        work.unknown["validation_macro_f1"] = (
+            "nothing is trained" if "validation" not in reading.tokens else "the validation split is the one evaluated"
+        )
+        return
+    if work.random_weights("validation_macro_f1"):
+        return
+    work.facts["validation_macro_f1"] = macro_f1(model, reading, work.device, work.phases.tell)
+
+
+def _infer(work: Work, model: nn.Module, reading: Reading) -> NDArray[np.float32]:
+    name = work.cell.data.evaluate_split
+    scores, log = reading.predict(model, name, work.device, work.phases.tell, INFERENCE_WARMUP_BATCHES)
+    work.logs["inference"] = log
+    if not np.isfinite(scores).all():
+        raise DivergedError("the model's class scores are not finite numbers")
+    if not work.random_weights("quality"):
+        work.facts["quality"] = quality(scores.argmax(axis=1), reading.labels_of(name), reading.dataset.labels, name)
+    return scores
+
+
+def _time_inference(work: Work, subject: Subject) -> None:
+    """What the log of inference says; its phase is over, and its energy known."""
+    log, name = work.logs["inference"], work.cell.data.evaluate_split
+    # A causal model's cached start, and the labels that it scores, are no tokens of the log.
+    flops = subject.counted.forward if work.cell.model.kind == "encoder" else None
+    found = work.speed("inference", log, work.cell.train.inference_batch_size, "inference", flops)
+    work.facts["inference"] = found
+    work.checks += validity.of_inference(log, found)
+    # A GPU times its steps itself and loads its kernels before them, and a prompt's start is computed before them.
+    if not work.on_cuda and subject.reading.prompt is None:
+        seconds = sum(log.seconds) + sum(log.seconds[:INFERENCE_WARMUP_BATCHES])
+        phase_seconds = work.phases.named("inference")[-1].seconds
+        work.checks.append(lost_time.steps_add_up("inference", seconds, phase_seconds))
+    work.checks.append(validity.tokens_counted("inference", log, subject.reading.tokens_predicted(name)))
+
+
+def _latency(work: Work, model: nn.Module, reading: Reading) -> None:
+    name, size = work.cell.data.evaluate_split, work.cell.train.inference_batch_size
+    score = reading.scorer(model)
+    singles = reading.single_batches(name, MOST_BATCHES)
+    found = [time_batches(score, singles, work.device, 1)]
+    # The first batch holds the longest texts, and is no batch like the others.
+    _, *others = reading.batches(name)
+    full = [batch for batch in others if len(batch.indices) == size]
+    if full and size > 1:
+        found.append(time_batches(score, full, work.device, size))
+    elif size > 1:
+        work.unknown["latency.batch"] = f"the {name} split has no full batch of {size} beside that of the longest texts"
+    work.facts["latency"] = tuple(found)
+
+
+def _generate(work: Work, model: nn.Module, reading: Reading) -> Answers | None:
+    """Let a causal model write its answers, and parse them; None where nothing is to be written."""
+    prompt, name = reading.prompt, work.cell.data.evaluate_split
+    if prompt is None or not prompt.settings.generate:
+        if prompt is not None:
+            work.unknown["generation"] = "prompt.generate is false"
+        return None
+    with work.phases.timed("generate"):
+        answers, named, log = reading.write(model, name, work.device, work.phases.tell)
+    work.logs["generation"] = log
+    random = work.random_weights("generation.quality")
+    size = work.cell.train.inference_batch_size
+    work.facts["generation"] = Generation(
+        quality=None if random else quality(named, reading.labels_of(name), reading.dataset.labels, name),
+        parse_failure_fraction=float((named == NO_CLASS).mean()),
+        max_new_tokens=prompt.max_new_tokens,
+        speed=work.speed("generation.speed", log, size, "generate", None),
+    )
+    return answers, named
+
+
+def _infer_again(work: Work, model: nn.Module, reading: Reading) -> None:
+    try:
+        batch = reading.batches(work.cell.data.evaluate_split)[0]  # of the longest texts
+        held, kernels = infer_again(model, reading.scorer(model), batch, work.device)
+        work.memory.held("inference", held)
+        work.attended_by(kernels)
+    except Exception as error:  # an extra: what cannot be watched is still measured
+        print_error(error)
+        work.unknown["memory"] = f"a batch could not be watched: {kind_of(error)}: {said(error)}"
+
+
+def _keep_insights(work: Work, model: nn.Module, subject: Subject) -> None:
+    """Let a method that has something to show look at evaluated texts; its data go beside the record."""
+    method, reading = subject.method, subject.reading
+    if type(method).insights is Method.insights or work.random_weights("insights"):
+        return
+    with work.phases.timed("insights"):
+        try:
+            with torch.inference_mode():
+                shown = method.insights(model, subject.task, reading.examples(work.device, model))
+            content = {"parts": [part.model_dump(mode="json") for part in shown.parts]}
+            write_json(work.paths.insights, content)
+            work.facts["insights"] = json.loads(json.dumps(shown.facts, allow_nan=False))
+            work.facts["warnings"] = (*work.facts.get("warnings", ()), *shown.warnings)
+        except RunFolderError:
+            raise
+        except Exception as error:  # a plugin's slip in an extra must not cost the measurement
+            print_error(error)
+            work.unknown["insights"] = f"{kind_of(error)}: {said(error)}"

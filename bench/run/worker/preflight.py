@@ -1,0 +1,178 @@
+"""Questions that need torch, asked before any work: do the methods import, are data and weights there."""
+
+import json
+import resource
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench.data import texts
+from bench.data.tokenizer_panic import panics_are_errors
+from bench.data.tokens import Tokens, require_known
+from bench.errors import ModelError, RequestError, StudyError, UnsupportedError
+from bench.measure.machine import device_for
+from bench.method import registry, usable_positions
+from bench.model.load import build, fetch, load_config, load_tokenizer
+from bench.record.files import write_json
+from bench.record.notices import doing
+from bench.study.cell import Cell
+from bench.train.inputs import class_weights, prompt_of
+
+#: To build a model without weights; those of hundreds of layers take a few.
+BUILD_SECONDS = 600.0
+#: To make tokens of a few letters.
+TOKEN_SECONDS = 60.0
+
+
+def describe_methods(folder: Path, requested_at: float) -> None:
+    """Import each plugin of request.json; answer.json says of each its label, kinds and options, or its error."""
+    del requested_at
+    plugins = [registry.Plugin(**facts | {"path": Path(facts["path"])}) for facts in _request(folder)]
+    write_json(folder / "answer.json", {plugin.name: registry.describe(plugin) for plugin in plugins})
+
+
+def fill_options(folder: Path, requested_at: float) -> None:
+    """Validate the options of each row of request.json; answer.json holds them with defaults filled in, or an error."""
+    del requested_at
+    answer: dict[str, dict[str, Any]] = {}
+    for key, row in _request(folder).items():
+        try:
+            method = registry.load(row["plugin"], Path(row["path"]))
+            options = registry.options(row["name"], method, row["options"])
+            answer[key] = {"options": options.model_dump(mode="json")}
+        except RequestError as error:
+            answer[key] = {"error": str(error)}
+    write_json(folder / "answer.json", answer)
+
+
+def check_cells(folder: Path, requested_at: float) -> None:
+    """Reach and read every dataset and model of the cells in request.json; answer.json lists what is wrong."""
+    del requested_at
+    cells = [Cell.model_validate(cell) for cell in _request(folder)]
+    problems: list[str] = []
+    for cell in {f"{c.device}{c.train.precision}": c for c in cells}.values():
+        _attempt(problems, partial(_check_device, cell))
+    if problems:  # what else is wrong may hang on the device
+        write_json(folder / "answer.json", problems)
+        return
+    if any(cell.limits.cell_memory_bytes for cell in cells) and sys.platform != "linux":
+        problems.append("limits.cell_memory_bytes needs Linux; take it out of the study")
+    for cell in {f"{c.dataset}{c.data}": c for c in cells}.values():
+        _attempt(problems, partial(texts.load, cell.dataset, cell.data))
+    weighted = (cell for cell in cells if cell.train.class_weights != "none")
+    for cell in {f"{c.dataset}{c.data}": c for c in weighted}.values():
+        _attempt(problems, partial(_check_class_weights, cell))
+    for cell in {f"{c.model.fingerprint}{c.model.bits}{c.model.kind}{c.data.max_length}": c for c in cells}.values():
+        _attempt(problems, partial(_check_model, cell))
+    if not problems:
+        asked = (cell for cell in cells if cell.model.kind == "causal")
+        for cell in {f"{c.model.fingerprint}{c.dataset}{c.data}{c.prompt}": c for c in asked}.values():
+            _attempt(problems, partial(_check_prompt, cell))
+    write_json(folder / "answer.json", problems)
+
+
+def _check_device(cell: Cell) -> None:
+    """The device is there, and computes in the precision that is asked for.
+
+    Raises:
+        StudyError: it does not.
+    """
+    if device_for(cell.device).type == "cpu" and cell.train.precision == "fp16":
+        # A matmul of 2048 rows took minutes here, where one in fp32 takes a fraction of a second.
+        raise StudyError('train.precision = "fp16" is for GPUs, and this study runs on a CPU; set "auto"')
+
+
+def _check_model(cell: Cell) -> None:
+    folder = fetch(cell.model)
+    config = load_config(cell.model, folder, 2)  # first: whether the model can be used, where a plan says no too
+    tokenizer = load_tokenizer(cell.model, folder)
+    _require_embeddings(cell, tokenizer, config.vocab_size)
+    if cell.model.bits in (4, 8):
+        _check_quantization(cell)
+    try:
+        with torch.device("meta"), doing(f"building the architecture of model {cell.model.name}", BUILD_SECONDS):
+            positions = usable_positions(build(config, cell.model.kind))
+    except UnsupportedError as error:
+        raise ModelError(f"model {cell.model.name}: {error}") from error
+    if positions is not None and cell.data.max_length > positions:
+        raise StudyError(
+            f"data.max_length must be at most {positions}, the positions of model {cell.model.name}, "
+            f"got {cell.data.max_length}"
+        )
+
+
+def _require_embeddings(cell: Cell, tokenizer: Any, vocabulary: int) -> None:
+    """The model has an embedding for every token: ids may have gaps, and what is put around a text may be any.
+
+    Raises:
+        ModelError: it lacks one.
+    """
+    count, where = len(tokenizer), f"model {cell.model.name}"
+    if count > vocabulary:
+        raise ModelError(
+            f"{where}: its tokenizer has {count} tokens, more than the {vocabulary} of its embeddings; take another "
+            "tokenizer"
+        )
+    known = [*tokenizer.get_vocab().values(), int(tokenizer.pad_token_id)]
+    with doing(f"making tokens with the tokenizer of {where}", TOKEN_SECONDS), panics_are_errors(where):
+        around = tokenizer("a text", truncation=True, max_length=cell.data.max_length)["input_ids"]
+    ids = np.array([*known, *around], dtype=np.int64)
+    require_known(Tokens(ids.astype(np.int32), np.array([0, len(ids)]), 0), vocabulary, where)
+
+
+def _check_quantization(cell: Cell) -> None:
+    """bitsandbytes is there and has operators for the device.
+
+    Raises:
+        ModelError: it is not, or has none.
+    """
+    device = device_for(cell.device).type
+    whole = f"set bits = 16 in [models.{cell.model.name}]"
+    try:
+        import bitsandbytes
+    except Exception as error:  # its native library may fail to load in as many ways as there are drivers
+        raise ModelError(
+            f"model {cell.model.name}: {cell.model.bits} bits need bitsandbytes, which does not import: "
+            f"{type(error).__name__}: {error}; install it (pip install bitsandbytes), or {whole}"
+        ) from error
+    if device not in bitsandbytes.supported_torch_devices:
+        raise ModelError(
+            f"model {cell.model.name}: bitsandbytes {bitsandbytes.__version__} has no operators of "
+            f"{cell.model.bits} bits for {device}; upgrade it, or {whole}"
+        )
+
+
+def _check_class_weights(cell: Cell) -> None:
+    class_weights(cell, texts.load(cell.dataset, cell.data))
+
+
+def _check_prompt(cell: Cell) -> None:
+    tokenizer = load_tokenizer(cell.model, fetch(cell.model))
+    prompt_of(cell, texts.load(cell.dataset, cell.data), tokenizer)
+
+
+def _attempt(problems: list[str], work: Callable[[], object]) -> None:
+    try:
+        work()
+    except RequestError as error:
+        problems.append(str(error))
+    except MemoryError as error:
+        what = "; ".join(getattr(error, "__notes__", ())) or "this check"
+        problems.append(
+            f"{what} takes more than the memory that was free when the check began{_limit()}; take smaller data or a "
+            "smaller model, or make memory free"
+        )
+
+
+def _limit() -> str:
+    soft, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    return "" if soft == resource.RLIM_INFINITY else f", {soft / 1e9:.1f} GB"
+
+
+def _request(folder: Path) -> Any:
+    return json.loads((folder / "request.json").read_text(encoding="utf-8"))

@@ -1,0 +1,169 @@
+"""The first phases of a cell: texts and weights are read, the method adapts the model, and what it costs is counted."""
+
+import gc
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from transformers import PretrainedConfig
+
+from bench.data import duplicates, texts
+from bench.data.cautions import cautions
+from bench.data.tokens import require_known
+from bench.errors import ModelError
+from bench.measure import matmul, parameters
+from bench.method import Method, Task, fresh_layers, registry
+from bench.model.cpu_layers import replace_dropout
+from bench.model.load import fetch, load_config, load_tokenizer, pad_with
+from bench.model.prompting.prefix_cache import AskedModel
+from bench.model.quantization import settle
+from bench.model.weight_memory import require_room
+from bench.model.weights import load_model, skeleton
+from bench.record.record import Data
+from bench.run.worker import counting, raw_outputs
+from bench.run.worker.work import Work
+from bench.train.inputs import Reading
+from bench.train.loop import enable_gradient_checkpointing, store_weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is measured.
+
+    Attributes:
+        model: adapted, on the device.
+        method: that adapted it.
+        task: that it was adapted to.
+        reading: the texts.
+        counted: FLOPs.
+        class_weights: of the loss, on the device; see ``TaskLoss``.
+    """
+
+    model: nn.Module
+    method: Method
+    task: Task
+    reading: Reading
+    counted: counting.Counted
+    class_weights: Tensor | None
+
+
+def prepare(work: Work) -> Subject:
+    """Go through the phases load, adapt and calibrate."""
+    cell = work.cell
+    with work.phases.timed("load"):
+        method_class = registry.load_planned(cell.method)
+        reading, config, model = _load(work, method_class)
+    method = method_class(registry.options(cell.method.name, method_class, cell.method.options))
+    task = Task(labels=reading.dataset.labels, max_length=cell.data.max_length, kind=cell.model.kind)
+    fresh = fresh_layers(model)
+    with work.phases.timed("adapt"):
+        model = _adapt(work, model, method, task, reading)
+    with work.phases.timed("calibrate"):
+        counted = _count(work, config, method, task, fresh)
+        work.facts["flops"] = counted.flops
+        work.checks.append(counted.check)
+        _calibrate(work, method)
+    weights = reading.class_weights if method.trains else None
+    weights = None if weights is None else weights.to(work.device)
+    return Subject(
+        model=model, method=method, task=task, reading=reading, counted=counted, class_weights=weights
+    )  # fmt: skip
+
+
+def _calibrate(work: Work, method: Method) -> None:
+    """Have the libraries allocate what they keep, each thread of a training its own, and measure a large matmul."""
+    with work.memory.library_workspace():
+        matmul.small(work.device, work.dtype)
+    if method.trains:
+        with work.memory.library_workspace():
+            matmul.small(work.device, work.dtype, backward=True)
+    rate = matmul.matmul_rate(work.device, work.dtype)
+    work.facts["matmul_flops_per_second"] = rate.flops_per_second
+    if rate.flops_per_second is None:
+        work.unknown["matmul_flops_per_second"] = rate.why_not
+
+
+def _load(work: Work, method_class: type[Method]) -> tuple[Reading, PretrainedConfig, nn.Module]:
+    cell = work.cell
+    dataset = texts.load(cell.dataset, cell.data)
+    folder = fetch(cell.model)
+    tokenizer = load_tokenizer(cell.model, folder)
+    split = cell.data.evaluate_split
+    reading = Reading.of(cell, dataset, tokenizer, {"train", "validation", split} if method_class.trains else {split})
+    reading.require_tokens()
+    config = load_config(cell.model, folder, len(dataset.labels))
+    for tokens in reading.tokens.values():
+        require_known(tokens, config.vocab_size, f"model {cell.model.name}")
+    require_room(cell.model, config, work.dtype, work.device, cell.limits.cell_memory_bytes)
+    work.memory.start()
+    model = load_model(cell.model, folder, config, work.dtype, work.device, dataset.labels)
+    if cell.model.kind == "encoder":
+        pad_with(model, reading.pad_id)
+    work.facts["prompt"] = reading.prompt_record()
+    work.memory.loaded(model)
+    _tell_data(work, reading)
+    sealed = work.files.enter_context(reading.without_labels(work.paths.path))
+    return replace(reading, sealed=sealed), config, model
+
+
+def _tell_data(work: Work, reading: Reading) -> None:
+    """What a record says of the texts."""
+    dataset, split = reading.dataset, work.cell.data.evaluate_split
+    evaluated = reading.tokens[split]
+    found = duplicates.find(dataset.splits)
+    work.facts["data"] = Data(
+        sha256=dataset.sha256,
+        rows={name: len(split) for name, split in dataset.splits.items()},
+        synthetic=work.cell.dataset.synthetic,
+        validation_carved=dataset.validation_carved,
+        labels=dataset.labels,
+        tokens_per_sample=reading.tokens_per_sample,
+        truncated_fraction=evaluated.truncated / len(evaluated.lengths),
+        texts_in_train=_counted(found.in_train),
+        repeated_texts=_counted(found.repeated),
+        conflicting_texts=_counted(found.conflicting),
+        empty_texts=_counted(found.empty),
+    )
+    if not work.cell.dataset.synthetic:  # of generated texts, how many are equal says nothing
+        work.facts["warnings"] = cautions(dataset, found, split)
+    if work.cell.dataset.kind == "file":
+        raw_outputs.write_split(work.paths, dataset)
+
+
+def _counted(places: Mapping[str, list[int]]) -> dict[str, int]:
+    return {split: len(found) for split, found in places.items()}
+
+
+def _adapt(work: Work, model: nn.Module, method: Method, task: Task, reading: Reading) -> nn.Module:
+    model = method.adapt(model, task)
+    work.facts["parameters"] = parameters.count(model)
+    if work.cell.train.gradient_checkpointing:
+        enable_gradient_checkpointing(model)
+    if work.cell.model.kind == "causal":  # loaded where it is to be, since quantised weights are best never moved
+        settle(model, work.device)
+    store_weights(model, work.dtype, work.cell.train.weights_storage)
+    if work.cell.model.kind == "encoder":
+        model = model.to(work.device)
+    if reading.prompt is not None:
+        AskedModel(model, reading.prompt).check_window(task.max_length)  # before a training, not after it
+    if work.device.type == "cpu":
+        replace_dropout(model)
+    gc.collect()
+    return model
+
+
+def _count(
+    work: Work, config: PretrainedConfig, method: Method, task: Task, fresh: tuple[str, ...]
+) -> counting.Counted:
+    """Build the adapted model once more on meta, where counting costs nothing."""
+    twin = skeleton(work.cell.model, config, work.dtype, fresh)
+    with torch.device("meta"):
+        twin = type(method)(method.options).adapt(twin, task)
+    twin_counts = parameters.count(twin)
+    if twin_counts != work.facts["parameters"]:
+        raise ModelError(
+            f"method {work.cell.method.name} adapts a meta build differently: {twin_counts} against "
+            f"{work.facts['parameters']}; adapt must not depend on the values of weights"
+        )
+    return counting.count(twin.to("meta"), method, config, task)

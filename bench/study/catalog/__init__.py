@@ -1,0 +1,14 @@
+"""The catalog: datasets and models that a study can name."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+CATALOG_FOLDER = Path(__file__).parent
+
+
+@cache
+def catalog(what: Literal["datasets", "models"]) -> dict[str, dict[str, Any]]:
+    """The catalog's entries by name."""
+    return tomllib.loads((CATALOG_FOLDER / f"{what}.toml").read_text(encoding="utf-8"))

@@ -1,0 +1,93 @@
+"""A cell: dataset x model x method x seed, with a stable id."""
+
+import hashlib
+import json
+import re
+from typing import Any, Literal
+
+from pydantic import Field
+
+from bench.method.registry import MethodSource
+from bench.schema import Frozen
+from bench.study.datasets import DatasetSource
+from bench.study.models import ModelSource
+from bench.study.study import DataSettings, Device, Limits, PromptSettings, TrainSettings
+
+#: Settings that came after the first release, with the value that stands for what was done before: it changes no id.
+ADDED: tuple[tuple[str, str, Any], ...] = (
+    ("dataset", "pair_column", None),
+    ("dataset", "label_values", None),
+    ("data", "test_fraction", 0.2),
+    ("model", "bits", None),
+    ("model", "architecture", None),
+    ("model", "tokenizer", None),
+    ("model", "chat_template", None),
+    ("model", "special_tokens", []),
+    ("model", "scale", None),
+    ("model", "attention", None),
+    ("model", "head", "fresh"),
+    ("train", "gradient_checkpointing", False),
+    ("train", "optimizer", "adamw"),
+    ("train", "validation_points", 0),
+    ("train", "weights_storage", "auto"),
+    ("train", "gradient_accumulation_steps", 1),
+    ("train", "loss_tokens", "answer"),
+    ("train", "class_weights", "none"),
+    ("train", "label_smoothing", 0.0),
+    ("train", "keep", "last"),
+    ("train", "early_stopping_patience", None),
+)
+
+
+class Cell(Frozen):
+    """Everything a worker needs to measure one combination, and nothing it has to look up in a study."""
+
+    schema_version: Literal[1] = 1
+    study: str
+    dataset: DatasetSource
+    model: ModelSource
+    method: MethodSource
+    seed: int = Field(ge=0)
+    repeat: int = Field(0, ge=0, description="which of several measurements of one cell, from 0")
+    device: Device = "auto"
+    data: DataSettings
+    train: TrainSettings
+    prompt: PromptSettings | None = Field(None, description="how a causal model is asked; null for an encoder")
+    limits: Limits
+
+    @property
+    def id(self) -> str:
+        """Readable and stable: names, seed and a hash of all that can change a result, but of no path.
+
+        The options count as given: what the defaults add is settled by the plugin's own hash.
+        """
+        facts = self.model_dump(mode="json", exclude={"study": True, "limits": True})
+        for place, keys in (
+            ("dataset", ("files", "label")),
+            ("model", ("folder", "label")),
+            ("method", ("path", "label", "options")),
+        ):
+            for key in keys:
+                facts[place].pop(key)
+        if facts["prompt"] is None:
+            facts.pop("prompt")
+        if not facts["repeat"]:
+            facts.pop("repeat")
+        for place, key, before in ADDED:
+            if facts[place][key] == before:
+                facts[place].pop(key)
+        text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+        digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+        run = f"s{self.seed}" + (f"r{self.repeat}" if self.repeat else "")
+        names = (self.dataset.name, self.model.name, self.method.name, run)
+        return "__".join(slug(name) for name in names) + f"-{digest}"
+
+    @property
+    def row_id(self) -> str:
+        """The id without the cell's seed and repeat: cells that share it are one row of a table."""
+        return self.model_copy(update={"seed": 0, "repeat": 0}).id
+
+
+def slug(name: str) -> str:
+    """A part of a folder name: no separators, no leading dot or dash, at most 40 characters."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", name)[-40:].strip("._-") or "x"

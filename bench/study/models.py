@@ -1,0 +1,270 @@
+"""Models: resolve the names of a study to folders, hub ids and architectures."""
+
+import hashlib
+import importlib.util
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from bench.errors import ModelError, UnknownNameError
+from bench.method.architecture import ModelKind
+from bench.schema import Frozen
+from bench.study.catalog import catalog
+from bench.study.checkpoint import packed_bits, refuse_adapter, require_bits
+from bench.study.places import expand_user, is_folder, is_hub_id, looking_for
+from bench.study.study import ModelEntry, Study
+from bench.text.json_text import loads
+
+
+class ModelSource(Frozen):
+    """Where one model's architecture, tokenizer and weights lie."""
+
+    name: str
+    label: str
+    kind: ModelKind
+    weights: Literal["pretrained", "random"]
+    bits: Literal[4, 8, 16] | None = Field(
+        None, description="of a causal model's linear layers but the head; null: an encoder, or 16"
+    )
+    folder: str | None = Field(None, description="local folder, or to plan a config.json; absent: on the hub")
+    hub_id: str | None = None
+    revision: str | None = None
+    sha256: str | None = Field(None, description="of model.safetensors, checked before it is loaded")
+    architecture: dict[str, Any] | None = Field(None, description="content of a config.json, in place of a file")
+    tokenizer: str | None = Field(None, description="catalog model whose tokenizer stands in; null: its own")
+    chat_template: str | None = Field(None, description="Jinja, for a tokenizer that stands in; null: its own")
+    special_tokens: tuple[str, ...] = Field((), description="that the chat template uses, for a stand-in")
+    scale: Literal["tiny"] | None = Field(None, description="tiny: layers and widths cut, for tests; null: true size")
+    attention: Literal["eager"] | None = Field(None, description="eager; null: fused where there is one")
+    head: Literal["fresh", "checkpoint"] = Field("fresh", description="of classification; see ModelEntry.head")
+    fingerprint: str = Field(description="changes when the weights do, as far as a look at the folder can tell")
+
+
+def architecture(source: ModelSource) -> dict[str, Any] | None:
+    """What the catalog knows of a hub model's config.json, so that it can be planned without the hub; None if nothing.
+
+    The keys are those of config.json, ``dtype`` being the precision of the weights on the hub.
+    """
+    entries = catalog("models").values()
+    known = (entry for entry in entries if source.hub_id is not None and entry.get("hub_id") == source.hub_id)
+    return next((dict(entry["architecture"]) for entry in known if "architecture" in entry), None)
+
+
+def resolve_model(name: str, study: Study, base: Path, weights_needed: bool = True) -> ModelSource:
+    """Locate a model by catalog name, study entry, hub id or local folder.
+
+    Args:
+        name: as the study's grid gives it.
+        study: for its ``[models]``.
+        base: folder that relative paths of the study start from.
+        weights_needed: whether a folder must hold weights; a config.json is enough to plan.
+
+    Raises:
+        UnknownNameError: nobody defines the name.
+        ModelError: the folder or the package is missing.
+    """
+    with looking_for(f"model {name}", ModelError):
+        if name in study.models:
+            return _defined_model(name, study.models[name], base, weights_needed)
+        if name in catalog("models"):
+            return catalog_model(name)
+        if is_folder(name, base) or name.endswith(".json"):
+            path = Path(name).parent if Path(name).name == "config.json" else Path(name)
+            own_name = re.sub(r"[^A-Za-z0-9_.-]", "_", path.name.removesuffix(".json")) or "model"
+            return _own_model(own_name, ModelEntry(path=name), base, weights_needed)
+        if is_hub_id(name):
+            return _own_model(name, ModelEntry(hub_id=name), base, weights_needed)
+    raise UnknownNameError(
+        "model", name, [*catalog("models"), *study.models],
+        "or give a hub id owner/name or a folder with config.json",
+    )  # fmt: skip
+
+
+def _defined_model(name: str, entry: ModelEntry, base: Path, weights_needed: bool) -> ModelSource:
+    if entry.base is None:
+        source = _own_model(name, entry, base, weights_needed)
+    else:
+        source = _varied(name, entry, catalog_model(entry.base))
+    if source.kind == "causal" and source.head == "checkpoint":
+        raise ModelError(f'model {name}: head = "checkpoint" is for encoders, and this is causal')
+    if source.kind == "encoder" and source.bits is not None:
+        raise ModelError(
+            f"model {name}: bits is for causal models, and this is an encoder; train.precision is what it is "
+            "computed in"
+        )
+    return source
+
+
+def _varied(name: str, entry: ModelEntry, source: ModelSource) -> ModelSource:
+    """A catalog model with what an entry of the study changes."""
+    facts: dict[str, Any] = {
+        "name": name, "weights": entry.weights, "bits": entry.bits or source.bits, "kind": entry.kind or source.kind,
+        "attention": entry.attention, "head": entry.head,
+    }  # fmt: skip
+    if entry.weights == "random":
+        known = catalog("models")[str(entry.base)]
+        facts["scale"] = entry.scale
+        if entry.tokenizer is not None and "architecture" in known:
+            facts |= {
+                "architecture": known["architecture"], "hub_id": None, "revision": None,
+                "tokenizer": catalog_model(entry.tokenizer).name, "chat_template": known.get("chat_template"),
+                "special_tokens": tuple(known.get("special_tokens", ())),
+            }  # fmt: skip
+    varied = [entry.weights, *(part for part in (entry.tokenizer, entry.scale) if part)]
+    return source.model_copy(update=facts | {"fingerprint": ":".join((source.fingerprint, *varied))})
+
+
+def catalog_model(name: str) -> ModelSource:
+    """A model of the catalog.
+
+    Raises:
+        UnknownNameError: the catalog has no such name.
+        ModelError: the package with its weights is not installed.
+    """
+    entries = catalog("models")
+    if name not in entries:
+        raise UnknownNameError("catalog model", name, entries)
+    entry = entries[name]
+    common = {
+        "name": name, "label": entry["label"], "kind": entry["kind"], "weights": "pretrained", "bits": entry.get("bits")
+    }  # fmt: skip
+    if "package" in entry:
+        folder = _package_folder(name, entry)
+        return ModelSource(**common, folder=str(folder), sha256=entry["sha256"], fingerprint=entry["sha256"])
+    revision = entry["revision"]
+    return ModelSource(**common, hub_id=entry["hub_id"], revision=revision, fingerprint=f"{entry['hub_id']}@{revision}")
+
+
+def _package_folder(name: str, entry: dict[str, Any]) -> Path:
+    """The folder of a package that carries weights, found without importing the package's own code."""
+    spec = importlib.util.find_spec(entry["package"])
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError(
+            f"model {name}: its weights come as the package {entry['package'].replace('_', '-')}, which is not "
+            f"installed; ./run_all.sh --setup-only {entry['extra']}"
+        )
+    return Path(spec.submodule_search_locations[0]) / str(entry["package_folder"])
+
+
+def _own_model(name: str, entry: ModelEntry, base: Path, weights_needed: bool) -> ModelSource:
+    stand_in = None if entry.tokenizer is None else catalog_model(entry.tokenizer).name
+    common: dict[str, Any] = {
+        "name": name, "label": name, "weights": entry.weights, "bits": entry.bits, "scale": entry.scale,
+        "tokenizer": stand_in, "attention": entry.attention, "head": entry.head,
+    }  # fmt: skip
+    varied = [part for part in (stand_in, entry.scale) if part]
+    if entry.architecture is not None:
+        return _described_model(name, entry, common, weights_needed)
+    if entry.path is None:
+        return ModelSource(
+            **common, kind=entry.kind or "encoder", hub_id=entry.hub_id, revision=entry.revision,
+            fingerprint=":".join((f"{entry.hub_id}@{entry.revision}:{entry.weights}", *varied)),
+        )  # fmt: skip
+    path = (base / expand_user(entry.path)).resolve()
+    if path.is_file() and weights_needed:
+        raise ModelError(f"model {name}: {path} is a file; give the folder that holds config.json and the weights")
+    refuse_adapter(name, path)
+    config = path if path.is_file() else path / "config.json"
+    if not config.is_file():
+        raise ModelError(f"model {name}: {path} has no config.json")
+    weights = sorted(path.glob("*.safetensors")) if path.is_dir() else []
+    if entry.weights == "pretrained" and weights_needed and not weights:
+        raise ModelError(
+            f"model {name}: {path} has no *.safetensors (pickled weights are never loaded); convert them, or set "
+            'weights = "random" to build the architecture alone'
+        )
+    fingerprint = _model_fingerprint(path, entry.weights, varied)
+    kind = entry.kind or _kind(name, config)
+    if entry.weights == "pretrained":
+        common["bits"] = _bits_of_folder(name, entry, kind, config)
+    return ModelSource(**common, kind=kind, folder=str(path), fingerprint=fingerprint)
+
+
+def _bits_of_folder(name: str, entry: ModelEntry, kind: ModelKind, config: Path) -> int | None:
+    where = f"model {name}: {config}"
+    packed = packed_bits(config_content(name, config), where)
+    if packed is not None and kind == "encoder":
+        raise ModelError(
+            f"{where}: the weights are in {packed} bits, and an encoder's must be whole; give whole weights"
+        )
+    if entry.bits is not None:
+        require_bits(entry.bits, packed, name, where)
+    return entry.bits or packed
+
+
+def _described_model(name: str, entry: ModelEntry, common: dict[str, Any], weights_needed: bool) -> ModelSource:
+    """A model of random weights whose config.json stands in the study."""
+    content = dict(entry.architecture or {})
+    if weights_needed and entry.tokenizer is None:
+        raise ModelError(
+            f"model {name}: architecture alone can be planned; to run it, name a model whose tokenizer stands in: "
+            'tokenizer = "minilm"'
+        )
+    text = json.dumps([content, common["tokenizer"], entry.scale], sort_keys=True)
+    return ModelSource(
+        **common, kind=entry.kind or _kind_of(name, content, "architecture"), architecture=content,
+        fingerprint=hashlib.sha256(text.encode()).hexdigest(),
+    )  # fmt: skip
+
+
+def _model_fingerprint(path: Path, weights: str, varied: Sequence[str]) -> str:
+    """The fingerprint of a model in a folder, or of the config.json that is all there is of it.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    config = path if path.is_file() else path / "config.json"
+    facts = [hashlib.sha256(config.read_bytes()).hexdigest(), weights, *varied]
+    for file in sorted(path.glob("*.safetensors")) if path.is_dir() else []:
+        facts.append(f"{file.name}:{file.stat().st_size}:{file.stat().st_mtime_ns}")
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+
+def has_changed(source: ModelSource) -> bool:
+    """Whether a model's folder is another than when it was located, as far as a look at it can tell.
+
+    False for what comes from the hub, and for weights that a checksum guards.
+    """
+    if source.folder is None or source.sha256 is not None:
+        return False
+    varied = [part for part in (source.tokenizer, source.scale) if part]
+    try:
+        return _model_fingerprint(Path(source.folder), source.weights, varied) != source.fingerprint
+    except OSError:
+        return True
+
+
+def config_content(name: str, config: Path) -> dict[str, Any]:
+    """What a model's config.json holds.
+
+    Raises:
+        ModelError: it cannot be read, or is no table.
+    """
+    try:
+        content = loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"model {name}: {config}: cannot be read: {type(error).__name__}: {error}") from None
+    if not isinstance(content, dict):
+        raise ModelError(f"model {name}: {config}: must be a table of settings, got {type(content).__name__}")
+    return content
+
+
+def _kind(name: str, config: Path) -> ModelKind:
+    """What a config.json says that its weights are: a causal language model, or what a classification head goes on."""
+    return _kind_of(name, config_content(name, config), str(config), 'path = "FOLDER", ')
+
+
+def _kind_of(name: str, content: Mapping[str, Any], where: str, given: str = "") -> ModelKind:
+    if "model_type" not in content:
+        raise ModelError(f"model {name}: {where}: model_type is missing")
+    named = content.get("architectures")
+    if not isinstance(named, list) or not named:
+        raise ModelError(
+            f"model {name}: {where} names no architectures, so it does not tell whether the model is an encoder or "
+            f'causal; define it in the study: [models.{name}] {given}kind = "encoder" or "causal"'
+        )
+    return "causal" if any(str(each).endswith(("ForCausalLM", "LMHeadModel")) for each in named) else "encoder"

@@ -1,0 +1,1 @@
+"""Training loop, evaluation, inputs and seeds."""

@@ -1,0 +1,324 @@
+"""A cell's texts, read for its kind of model: token ids by split, batches of them, and scores of each class."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bench.data.batches import IGNORED, Batch, Collate, collate, prediction_order
+from bench.data.sealed import SealedLabels
+from bench.data.texts import Dataset, Split
+from bench.data.tokens import Tokens, tokenise
+from bench.errors import DataError, StudyError
+from bench.measure.clock import StepClock, held_garbage_collection
+from bench.method import Encoded, Examples
+from bench.model.load import takes_token_types
+from bench.model.prompting.batches import collate_answers, collate_prompts
+from bench.model.prompting.generate import Writer
+from bench.model.prompting.pairs import Columns, fitted, parts_texts, shown
+from bench.model.prompting.parse import parse
+from bench.model.prompting.prompts import Prompt, build
+from bench.model.prompting.score import LabelScorer
+from bench.record.record import Prompt as PromptRecord
+from bench.study.cell import Cell
+from bench.train.evaluate import NO_CLASS, logits_of, predict
+from bench.train.loop import StepHook, StepLog, schedule
+from bench.train.losses import balanced_weights
+
+#: Texts that a method is shown to say what it learnt; more would take long and tell little more.
+MAX_EXAMPLES = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a model is shown.
+
+    Attributes:
+        cell: whose texts they are.
+        dataset: the texts.
+        tokens: of each split that is needed; of a causal model's prompts the texts alone.
+        tokenizer: of the model.
+        prompt: what stands around each text; None for an encoder.
+        sealed: labels that ``dataset`` does not hold any more; None: it holds all.
+    """
+
+    cell: Cell
+    dataset: Dataset
+    tokens: dict[str, Tokens]
+    tokenizer: Any
+    prompt: Prompt | None
+    sealed: SealedLabels | None = None
+
+    @classmethod
+    def of(cls, cell: Cell, dataset: Dataset, tokenizer: Any, splits: Iterable[str]) -> "Reading":
+        """Tokenise splits of a cell's dataset.
+
+        Raises:
+            RequestError: the prompt does not do; the message says how.
+        """
+        prompt = prompt_of(cell, dataset, tokenizer) if cell.model.kind == "causal" else None
+        length = cell.data.max_length if prompt is None else prompt.room(cell.data.max_length)
+        tokens = {
+            split: tokens_of(dataset.splits[split], dataset.columns, tokenizer, length, alone=prompt is None)
+            for split in sorted(splits)
+        }
+        return cls(cell=cell, dataset=dataset, tokens=tokens, tokenizer=tokenizer, prompt=prompt)
+
+    def without_labels(self, folder: Path) -> SealedLabels:
+        """Put the labels of all splits but train away; the caller makes a reading with them, see ``labels_of``.
+
+        Args:
+            folder: on the disk that keeps them.
+        """
+        held = {name: split.labels for name, split in self.dataset.splits.items() if name != "train"}
+        return SealedLabels(held, folder)
+
+    def labels_of(self, split: str) -> list[int]:
+        """Class index of each text of a split; not to be kept where code of a method may run."""
+        if self.sealed is not None and split in self.sealed:
+            return self.sealed.of(split)
+        return self.dataset.splits[split].labels
+
+    @property
+    def tokens_per_sample(self) -> float:
+        """Mean tokens of the evaluated split, those of the prompt included and those of the answer not."""
+        mean = float(self.tokens[self.cell.data.evaluate_split].lengths.mean())
+        return mean if self.prompt is None else mean + len(self.prompt.prefix_ids) + len(self.prompt.suffix_ids)
+
+    @property
+    def training_batch(self) -> Collate:
+        """How a batch to train on is made."""
+        if self.prompt is None:
+            return collate
+        return partial(collate_answers, self.prompt, loss_tokens=self.cell.train.loss_tokens)
+
+    @property
+    def class_weights(self) -> Tensor | None:
+        """Of the loss, shape (C,); None where each text counts alike.
+
+        Raises:
+            StudyError: a class has no train text.
+        """
+        return class_weights(self.cell, self.dataset)
+
+    @property
+    def pad_id(self) -> int:
+        """Token id that stands on padding."""
+        return int(self.tokenizer.pad_token_id)
+
+    def batches(self, split: str) -> list[Batch]:
+        """A split to predict, by length."""
+        order = prediction_order(self.tokens[split].lengths, self.cell.train.inference_batch_size)
+        return [self.batch_of(split, indices) for indices in order]
+
+    def batch_of(self, split: str, indices: NDArray[np.int64]) -> Batch:
+        """The texts of a split at these places, to predict: a model is not told what is right."""
+        make: Collate = collate if self.prompt is None else partial(collate_prompts, self.prompt)
+        return make(self.tokens[split], self._untold(split), indices, self.pad_id)
+
+    def _untold(self, split: str) -> list[int]:
+        return [IGNORED] * len(self.dataset.splits[split])
+
+    def scorer(self, model: nn.Module) -> Callable[[Batch], Tensor]:
+        """What gives the class scores of a batch on the model's device, shape (B, C); the model may not change."""
+        if self.prompt is None:
+            return partial(logits_of, model.eval())
+        return LabelScorer(model.eval(), self.prompt, self.prompt.settings.length_normalization).scores
+
+    def predict(
+        self, model: nn.Module, split: str, device: torch.device, on_step: StepHook, warmup_batches: int = 0
+    ) -> tuple[NDArray[np.float32], StepLog]:
+        """Class scores of a split, shape (samples, C), and the time of each batch; see ``evaluate.predict``.
+
+        The weights are in the dtype of inference already, so nothing is left for autocast to convert.
+        """
+        batches, classes = self.batches(split), len(self.dataset.labels)
+        score = self.scorer(model)
+        return predict(model, batches, classes, device, torch.float32, on_step, warmup_batches, score)
+
+    def largest_training_batch(self, steps: int) -> Batch:
+        """The batch of the first so many that has the most tokens with padding."""
+        tokens, labels = self.tokens["train"], self.dataset.splits["train"].labels
+        indices = max(self._planned(steps), key=lambda rows: len(rows) * int(tokens.lengths[rows].max()))
+        return self.training_batch(tokens, labels, indices, self.pad_id)
+
+    def _planned(self, steps: int) -> Iterable[NDArray[np.int64]]:
+        return islice(schedule(self.tokens["train"].lengths, self.cell.train, self.cell.seed), steps)
+
+    def tokens_trained_on(self, steps: int) -> int:
+        """Tokens of the texts of the first so many batches, prompts and answers included, padding not."""
+        labels = self.dataset.splits["train"].labels
+        rows = np.concatenate(list(self._planned(steps)))
+        total = int(self.tokens["train"].lengths[rows].sum())
+        if self.prompt is None:
+            return total
+        around = len(self.prompt.prefix_ids) + len(self.prompt.suffix_ids)
+        return total + sum(around + len(self.prompt.answer_ids(labels[row])) for row in rows)
+
+    def tokens_predicted(self, split: str) -> int:
+        """Tokens of the texts of a split and of what follows them in a prompt; not of its cached start."""
+        lengths = self.tokens[split].lengths
+        after = 0 if self.prompt is None else len(self.prompt.suffix_ids)
+        return int(lengths.sum()) + after * len(lengths)
+
+    def single_batches(self, split: str, most: int) -> list[Batch]:
+        """Texts of a split alone, at random as ``data.split_seed`` settles: all, or so many."""
+        size = len(self.dataset.splits[split])
+        rows = np.random.default_rng(self.cell.data.split_seed).permutation(size)[:most]
+        return [self.batch_of(split, rows[i : i + 1]) for i in range(len(rows))]
+
+    def require_tokens(self) -> None:
+        """Whether the model has something to read of every text.
+
+        Raises:
+            DataError: the tokenizer makes no token of one, nor adds any.
+        """
+        for name, tokens in self.tokens.items():
+            if self.prompt is None and not tokens.lengths.all():
+                place = self.dataset.splits[name].ids[int(tokens.lengths.argmin())]
+                raise DataError(
+                    f"dataset {self.cell.dataset.name}: {place}: the tokenizer of {self.cell.model.name} makes no "
+                    "token of this text; take empty texts out of the data"
+                )
+
+    def examples(self, device: torch.device, model: nn.Module | None = None) -> Examples:
+        """Texts of the evaluated split for a method to look at: all, or a sample that ``data.split_seed`` settles.
+
+        Args:
+            device: for their tokens.
+            model: that will read them, to know what it takes; None: ids and mask alone.
+        """
+        types = model is not None and takes_token_types(model)
+        name = self.cell.data.evaluate_split
+        split, tokens = self.dataset.splits[name], self.tokens[name]
+        rng = np.random.default_rng(self.cell.data.split_seed)
+        rows = np.sort(rng.permutation(len(split))[:MAX_EXAMPLES])
+        labels, batches = self.labels_of(name), []
+        for order in prediction_order(tokens.lengths[rows], self.cell.train.inference_batch_size):
+            batch = collate(tokens, self._untold(name), rows[order], self.pad_id).to(device)
+            batches.append(
+                Encoded(
+                    input_ids=batch.input_ids, attention_mask=batch.attention_mask, rows=order.tolist(),
+                    token_types=batch.token_types if types else None,
+                )
+            )  # fmt: skip
+        return Examples(
+            split=name,
+            texts=[shown_text(split, self.dataset.columns, row) for row in rows],
+            rows=rows.tolist(),
+            labels=[labels[row] for row in rows],
+            batches=batches,
+            token=lambda token_id: str(self.tokenizer.convert_ids_to_tokens(token_id)),
+            special_ids=frozenset(self.tokenizer.all_special_ids),
+        )
+
+    def write(
+        self, model: nn.Module, split: str, device: torch.device, on_step: StepHook
+    ) -> tuple[list[str], NDArray[np.int64], StepLog]:
+        """What a causal model answers to each text of a split, the class that each answer names, and the times."""
+        assert self.prompt is not None, "an encoder writes nothing"
+        writer = Writer(model.eval(), self.prompt, self.tokenizer)
+        batches, log = [batch.pinned_for(device) for batch in self.batches(split)], StepLog()
+        answers = [""] * len(self.dataset.splits[split])
+        writer.answers(batches[0].to(device))  # computes the prefix and warms kernels up, out of the time
+        with held_garbage_collection():
+            clock = StepClock(device)
+            for done, batch in enumerate(batches, start=1):
+                for index, answer in zip(batch.indices.tolist(), writer.answers(batch.to(device)), strict=True):
+                    answers[index] = answer
+                log.count(batch)
+                clock.mark()
+                on_step(done, len(batches))
+            log.seconds = clock.seconds()
+        named = (parse(answer, self.prompt.label_words) for answer in answers)
+        return answers, np.array([NO_CLASS if label is None else label for label in named]), log
+
+    def prompt_record(self) -> PromptRecord | None:
+        """What a record says of the prompt."""
+        if self.prompt is None:
+            return None
+        split = self.cell.data.evaluate_split
+        tokens = self.tokens[split]
+        first = self.tokenizer.decode(tokens.ids[: tokens.offsets[1]])  # as truncated
+        settings = self.prompt.settings
+        return PromptRecord(
+            sha256=self.prompt.sha256,
+            example=self.prompt.text(first),
+            constant_tokens=len(self.prompt.prefix_ids),
+            label_words=self.prompt.label_words,
+            length_normalization=settings.length_normalization,
+            examples_per_class=settings.examples_per_class,
+        )
+
+
+def class_weights(cell: Cell, dataset: Dataset) -> Tensor | None:
+    """See ``Reading.class_weights``."""
+    if cell.train.class_weights == "none":
+        return None
+    return balanced_weights(dataset.splits["train"].labels, dataset.labels, f"dataset {cell.dataset.name}")
+
+
+def prompt_of(cell: Cell, dataset: Dataset, tokenizer: Any) -> Prompt:
+    """How the cell's model is asked about a text of the dataset.
+
+    Raises:
+        StudyError: label words, examples or max_length do not do; the message says how.
+        ModelError: no chat template, or one that cannot be used.
+    """
+    assert cell.prompt is not None, f"{cell.model.name} is not asked: it is no causal model"
+    wanted = cell.prompt.examples_per_class
+    held = np.bincount(dataset.splits["train"].labels, minlength=len(dataset.labels))
+    if wanted > held.min():
+        raise StudyError(
+            f"dataset {cell.dataset.name}: prompt.examples_per_class must be at most the train texts of each class, "
+            f"got {wanted} where {dataset.labels[int(held.argmin())]!r} has {held.min()}"
+        )
+    train = dataset.splits["train"]
+    drawn = shown_examples(train.labels, len(dataset.labels), cell.prompt.examples_per_class, cell.data.split_seed)
+    examples = [(shown_text(train, dataset.columns, row), train.labels[row]) for row in drawn]
+    prompt = build(
+        tokenizer, cell.prompt, dataset.labels, examples, cell.model.chat_template,
+        f"dataset {cell.dataset.name}, model {cell.model.name}",
+    )  # fmt: skip
+    prompt.room(cell.data.max_length)
+    return prompt
+
+
+def shown_examples(labels: Sequence[int], num_labels: int, per_class: int, seed: int) -> list[int]:
+    """Texts to show as answered before, by position: so many of each class, in random order, settled by the seed."""
+    rng = np.random.default_rng(seed)
+    array = np.asarray(labels)
+    of_class = [rng.permutation(np.flatnonzero(array == label))[:per_class] for label in range(num_labels)]
+    return [int(at) for at in rng.permutation(np.concatenate(of_class).astype(np.int64))]
+
+
+def shown_text(split: Split, columns: Columns | None, row: int) -> str:
+    """One text of a split as a prompt shows it: of a pair both, with the names of their columns."""
+    if split.pairs is None or columns is None:
+        return split.texts[row]
+    return shown(columns, split.texts[row], split.pairs[row])
+
+
+def tokens_of(split: Split, columns: Columns | None, tokenizer: Any, max_length: int, *, alone: bool) -> Tokens:
+    """The tokens of a split's texts; of pairs as the tokenizer joins them, or else with the names of their columns.
+
+    Args:
+        split: the texts.
+        columns: of pairs; None for single texts.
+        tokenizer: a fast one.
+        max_length: in tokens.
+        alone: see ``tokenise``.
+    """
+    if split.pairs is None or columns is None:
+        return tokenise(split.texts, tokenizer, max_length, alone=alone)
+    if alone and parts_texts(tokenizer):
+        return tokenise(split.texts, tokenizer, max_length, pairs=split.pairs)
+    texts, cut = fitted(columns, split.texts, split.pairs, tokenizer, max_length, alone=alone)
+    return replace(tokenise(texts, tokenizer, max_length, alone=alone), truncated=cut)

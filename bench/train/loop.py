@@ -1,0 +1,314 @@
+"""The training loop: a method, its batches, and a mark per step."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bench.clocks import monotonic_seconds
+from bench.data.batches import Batch, Collate, MicroBatch, collate, training_order
+from bench.data.tokens import Tokens
+from bench.errors import DivergedError, UnsupportedError
+from bench.measure.clock import StepClock, held_garbage_collection
+from bench.measure.warmup import WarmUp
+from bench.method import Method
+from bench.method.architecture import ModelKind
+from bench.model.load import answer_logits, class_logits
+from bench.model.quantization import cast_parameters
+from bench.study.study import TrainSettings, WeightsStorage
+from bench.train.losses import TaskLoss
+from bench.train.optimizers import make_optimizer
+
+StepHook = Callable[[int, int], None]
+"""Called with (steps done, steps in all) after each step."""
+Aside = Callable[[int], bool]
+"""Called with the steps done, between two steps; returns whether it took time, which then belongs to no step."""
+
+
+@dataclass(slots=True)
+class StepLog:
+    """Samples of a pass, one entry a step.
+
+    Attributes:
+        seconds: wall time.
+        samples: sequences.
+        tokens: non-padding tokens.
+        padded_tokens: tokens with padding.
+        losses: task loss in nats, empty when predicting.
+        learning_rates: of the first parameter group, empty when predicting.
+        harness_seconds: that the harness took between steps to tell how far it is, of the host's time.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    samples: list[int] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+    padded_tokens: list[int] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    learning_rates: list[float] = field(default_factory=list)
+    harness_seconds: float = 0.0
+
+    def count(self, batch: Batch) -> None:
+        """Add the sizes of one step's batch."""
+        self.samples.append(len(batch.indices))
+        self.tokens.append(batch.tokens)
+        self.padded_tokens.append(batch.padded_tokens)
+
+
+def schedule(lengths: NDArray[np.int64], settings: TrainSettings, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Indices of each batch of all epochs, in the order that the seed gives."""
+    rng = np.random.default_rng(seed)
+    for _ in range(settings.epochs):
+        yield from training_order(lengths, settings.batch_size, rng)
+
+
+def epoch_batches(
+    tokens: Tokens, labels: list[int], settings: TrainSettings, pad_id: int, seed: int, make: Collate = collate
+) -> Iterator[Batch]:
+    """Batches of all epochs, in the order that the seed gives, each made by ``make``."""
+    return (make(tokens, labels, indices, pad_id) for indices in schedule(tokens.lengths, settings, seed))
+
+
+def num_steps(samples: int, settings: TrainSettings) -> int:
+    """Optimizer steps of a whole training."""
+    steps = math.ceil(samples / settings.batch_size) * settings.epochs
+    return min(steps, settings.max_steps or steps)
+
+
+#: By ``train.precision``, what matmuls are computed in.
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+
+
+def store_weights(model: nn.Module, dtype: torch.dtype, storage: WeightsStorage = "auto") -> None:
+    """Put the weights into the precision that a training keeps them in; quantised ones stay as they are.
+
+    Args:
+        model: adapted.
+        dtype: of the matmuls.
+        storage: see ``TrainSettings.weights_storage``.
+    """
+    if storage == "auto":
+        store_frozen_weights_as(model, dtype)
+    else:
+        cast_parameters(model, dtype if storage == "true" else torch.float32)
+
+
+def store_frozen_weights_as(model: nn.Module, dtype: torch.dtype) -> None:
+    """Keep the frozen weights of linear layers and embeddings in the precision that they are computed in.
+
+    They get no update, so fp32 would buy nothing; trainable weights stay fp32, lest small updates be rounded away.
+    """
+    if dtype == torch.float32:
+        return
+    for module in model.modules():
+        if isinstance(module, nn.Linear | nn.Embedding):
+            for parameter in module.parameters(recurse=False):
+                if not parameter.requires_grad and parameter.dtype == torch.float32:
+                    parameter.data = parameter.data.to(dtype)
+
+
+def enable_gradient_checkpointing(model: nn.Module) -> None:
+    """Have every layer keep its input alone (Chen et al. 2016, arXiv 1604.06174).
+
+    Raises:
+        UnsupportedError: the architecture does not offer it.
+    """
+    # The second is the name before transformers 5.23, and goes when that is the floor.
+    names = ("activation_checkpointing", "gradient_checkpointing")
+    name = next((name for name in names if hasattr(model, f"{name}_enable")), None)
+    try:
+        if name is None:
+            raise ValueError(f"it has no {names[0]}_enable")
+        getattr(model, f"{name}_enable")(**{f"{name}_kwargs": {"use_reentrant": False}})
+    except ValueError as error:
+        raise UnsupportedError(f"train.gradient_checkpointing is true, but the model cannot: {error}") from None
+
+
+def autocast(device: torch.device, dtype: torch.dtype, storage: WeightsStorage = "auto") -> torch.autocast:
+    """Compute matmuls in ``dtype``; off for fp32, and where all weights are stored in ``dtype`` already."""
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32 and storage != "true")
+
+
+def learning_rate_factor(step: int, total: int, settings: TrainSettings) -> float:
+    """Factor on the peak learning rate at a step, counted from 0: linear warm-up, then the schedule down to 0."""
+    warmup = round(total * settings.warmup_fraction)
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    if settings.schedule == "constant":
+        return 1.0
+    progress = (step - warmup) / max(1, total - warmup)
+    return 1.0 - progress if settings.schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+class TrainStep:
+    """Forward, backward, clipping and update of one batch after another."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        method: Method,
+        total_steps: int,
+        settings: TrainSettings,
+        precision: torch.autocast,
+        kind: ModelKind = "encoder",
+        class_weights: Tensor | None = None,
+    ) -> None:
+        """Set the optimizer and its schedule up.
+
+        Args:
+            model: as ``method.adapt`` returned it, on its device.
+            method: for its parameter groups and extra loss.
+            total_steps: optimizer steps that the schedule runs over.
+            settings: schedule and clipping.
+            precision: see ``autocast``.
+            kind: of the model.
+            class_weights: see ``TaskLoss``.
+        """
+        self.model, self.method, self.kind = model, method, kind
+        self.task_loss = TaskLoss(class_weights, settings.label_smoothing)
+        self.optimizer = make_optimizer(method.parameter_groups(model), method.options.learning_rate, settings)
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda step: learning_rate_factor(step, total_steps, settings)
+        )
+        self._trainable = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        self._settings = settings
+        self._precision = precision
+        # fp16 holds nothing below 6e-8: gradients are computed of a scaled loss (Micikevicius et al. 2017, 1710.03740).
+        scales = precision.fast_dtype == torch.float16
+        self._scaler = torch.amp.GradScaler(precision.device, enabled=scales)
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the first parameter group, at the step to come."""
+        return float(self._schedule.get_last_lr()[0])
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Take one step; returns the task's loss, a scalar without history, on the device."""
+        loss = self.gradients(batch)
+        self.update()
+        return loss
+
+    def gradients(self, batch: Batch) -> Tensor:
+        """Go forward and backward over the whole batch; returns the task's loss, a scalar without history."""
+        losses = []
+        for part, share in self.micro_batches(batch):
+            loss, total = self.loss(part)
+            self.backward(total, share)
+            losses.append(loss if share is None else loss * share)
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+    def micro_batches(self, batch: Batch) -> list[tuple[MicroBatch, Tensor | None]]:
+        """What one forward and backward pass each is taken over, and its share of the batch's targets.
+
+        The share is a scalar on the device, and None for a batch that is not split. Weighted by it, the gradients add
+        up to those of the whole batch, however many targets each part has, and of which classes.
+        """
+        parts = batch.split(self._settings.gradient_accumulation_steps)
+        if len(parts) == 1:
+            return [(parts[0], None)]
+        weights = [self.task_loss.weight(part.labels) for part in parts]
+        total = torch.stack(weights).sum()
+        return [(part, weight / total) for part, weight in zip(parts, weights, strict=True)]
+
+    def loss(self, batch: Batch | MicroBatch) -> tuple[Tensor, Tensor]:
+        """The task's loss without history, and the loss to go backward from: with the method's own added."""
+        with self._precision:
+            if self.kind == "encoder":
+                logits = class_logits(self.model, batch.input_ids, batch.attention_mask, batch.token_types)
+                targets = batch.labels
+            else:
+                tokens = batch.labels.shape[1]
+                scores = answer_logits(self.model, batch.input_ids, batch.attention_mask, tokens)
+                logits, targets = scores.flatten(0, 1), batch.labels.flatten()
+        loss = self.task_loss(logits, targets)
+        extra = self.method.extra_loss(self.model)
+        return loss.detach(), loss if extra is None else loss + extra
+
+    def backward(self, total: Tensor, share: Tensor | None = None) -> None:
+        """Add the gradients of a loss, as a share of those of its step."""
+        self._scaler.scale(total if share is None else total * share).backward()
+
+    def update(self) -> None:
+        """Clip the gradients, update the weights and let the gradients go."""
+        self._scaler.unscale_(self.optimizer)
+        if self._settings.max_grad_norm is not None:
+            nn.utils.clip_grad_norm_(self._trainable, self._settings.max_grad_norm, foreach=True)
+        self._scaler.step(self.optimizer)
+        self._scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._schedule.step()
+
+
+def train(
+    model: nn.Module,
+    method: Method,
+    batches: Iterator[Batch],
+    total_steps: int,
+    settings: TrainSettings,
+    device: torch.device,
+    dtype: torch.dtype,
+    on_step: StepHook,
+    kind: ModelKind = "encoder",
+    warmup: WarmUp | None = None,
+    aside: Aside | None = None,
+    class_weights: Tensor | None = None,
+    ended: Callable[[], bool] = lambda: False,
+) -> StepLog:
+    """Train the adapted model in place.
+
+    Args:
+        model: as ``method.adapt`` returned it, on the device.
+        method: for its parameter groups, extra loss and step hook.
+        batches: at least ``total_steps`` of them.
+        total_steps: optimizer steps.
+        settings: schedule and clipping.
+        device: where the model lies.
+        dtype: of the matmuls.
+        on_step: told after each step.
+        kind: of the model; a causal one is given batches that end with answers.
+        warmup: is shown every step.
+        aside: what is to be done amid the training and is no part of it.
+        class_weights: see ``TaskLoss``.
+        ended: asked after each step whether it is the last one, whatever the schedule has planned.
+
+    Raises:
+        DivergedError: a loss was not a finite number.
+    """
+    precision = autocast(device, dtype, settings.weights_storage)
+    take_step = TrainStep(model, method, total_steps, settings, precision, kind, class_weights)
+    log = StepLog()
+    losses: list[Tensor] = []
+    model.train()
+    with held_garbage_collection():
+        clock = StepClock(device)
+        for step in range(total_steps):
+            batch = next(batches).to(device)
+            log.learning_rates.append(take_step.learning_rate)
+            losses.append(take_step(batch))
+            method.after_step(model, step)
+            log.count(batch)
+            clock.mark()
+            if warmup is not None:
+                warmup.step(clock, log.padded_tokens)
+            if aside is not None and aside(step + 1):
+                clock.resume()
+            marked = monotonic_seconds()
+            on_step(step + 1, total_steps)
+            log.harness_seconds += monotonic_seconds() - marked
+            if ended():
+                break
+        if warmup is not None:
+            warmup.stop(len(losses))
+        log.seconds = clock.seconds()
+    log.losses = torch.stack(losses).float().tolist()  # read once: each earlier look would make the device wait
+    _check_finite(log.losses)
+    return log
+
+
+def _check_finite(losses: list[float]) -> None:
+    for step, loss in enumerate(losses):
+        if not math.isfinite(loss):
+            raise DivergedError(f"the loss is {loss} at step {step + 1} of {len(losses)}; try a lower learning_rate")

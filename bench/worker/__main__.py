@@ -1,9 +1,0 @@
-"""``python -m bench.worker CELL_JSON`` measures one cell again."""
-
-import sys
-from pathlib import Path
-
-from bench.worker.entry import replay
-
-if __name__ == "__main__":
-    sys.exit(replay(Path(sys.argv[1])))

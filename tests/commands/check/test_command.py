@@ -1,0 +1,202 @@
+"""``tunebench check`` from the parent's side: what is named, workers that die or hang, and what is printed."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench.commands.check.command import CheckOptions, chosen, run_check
+from bench.commands.check.exchange import FINISHED, RESULTS, RUNNING
+from bench.commands.check.finding import Finding, Result, failed, not_applicable, not_run, passed
+from bench.errors import PluginError, RequestError, UnknownNameError
+from tests.commands.check.support import write_method
+from tests.support import command, refused, write_plugin
+
+DONE = Result.of("BERT", "adapt", passed("trains 3 of 4 parameters"))
+
+
+class Worker:
+    """An executor and its job: leaves these results, and ends as told, or not at all."""
+
+    exit_code: int | None = 0
+
+    def __init__(self, *results: Result, running: str | None = None, code: int | None = 0, ends: bool = True) -> None:
+        self.results, self.running, self.code, self.ends = results, running, code, ends
+        self.killed = self.closed = False
+
+    def start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> "Worker":
+        assert entry == "bench.commands.check.entry:run"
+        (folder / RESULTS).write_text("".join(f"{r.model_dump_json()}\n" for r in self.results) + '{"half')
+        if self.running is None:
+            (folder / FINISHED).touch()
+        else:
+            (folder / RUNNING).write_text(json.dumps(["BERT", self.running]))
+            (folder / "stderr.txt").write_text("last words\n")
+        self.exit_code = self.code if self.ends else None
+        return self
+
+    def wait(self, seconds: float) -> bool:
+        return self.ends
+
+    def kill(self) -> None:
+        self.killed, self.exit_code = True, -9
+
+    def close(self) -> None:
+        self.closed = True
+
+
+Show = Callable[..., tuple[bool, str]]
+
+
+@pytest.fixture
+def show(tmp_path: Path) -> Show:
+    """Runs the command on a method with this worker; whether it is sound, and what is printed."""
+
+    def run(worker: Worker, timeout_seconds: float = 300.0, with_traceback: bool = False) -> tuple[bool, str]:
+        stream = io.StringIO()
+        options = CheckOptions(
+            methods=[str(write_method(tmp_path))], timeout_seconds=timeout_seconds, with_traceback=with_traceback
+        )
+        sound = run_check(options, lambda: worker, Console(file=stream, width=60))
+        assert worker.closed
+        return sound, stream.getvalue()
+
+    return run
+
+
+class TestChosen:
+    def test_names_files_and_packages_each_once(self, tmp_path: Path) -> None:
+        path = write_plugin(tmp_path, "mine")
+        package = tmp_path / "packed"
+        package.mkdir()
+        path.rename(package / "__init__.py")
+        path = write_plugin(tmp_path, "mine")
+        plugins = chosen(["lora", str(path), "lora", str(package)])
+        assert [plugin.name for plugin in plugins] == ["lora", "mine", "packed"]
+        assert plugins[2].path == package
+
+    def test_a_shipped_method_by_its_file_is_itself(self) -> None:
+        (plugin,) = chosen(["lora"])
+        (same,) = chosen([str(plugin.path)])
+        assert (same.name, same.path) == (plugin.name, plugin.path)
+
+    def test_unknown_name_gives_the_nearest(self) -> None:
+        with pytest.raises(UnknownNameError, match=r"unknown method 'lara'; did you mean 'lora'\?.*or give the path"):
+            chosen(["lara"])
+
+    def test_what_is_no_method_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        (tmp_path / "notes.txt").write_text("no method")
+        with pytest.raises(PluginError, match=r"empty: a folder without __init__\.py is no method"):
+            chosen([str(tmp_path / "empty")])
+        with pytest.raises(PluginError, match=r"notes\.txt: a method is a \.py file or a package"):
+            chosen([str(tmp_path / "notes.txt")])
+
+    def test_another_methods_name_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(PluginError, match="two methods are named 'lora'"):
+            chosen([str(write_plugin(tmp_path, "lora"))])
+
+    @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
+    def test_a_time_limit_that_is_none(self, seconds: float) -> None:
+        with pytest.raises(RequestError, match="--timeout must be a number of seconds above 0, got"):
+            run_check(CheckOptions(methods=["lora"], timeout_seconds=seconds), Worker, Console())
+
+
+class TestOutcomes:
+    def test_all_well(self, show: Show) -> None:
+        sound, said = show(Worker(DONE, Result.of("BERT", "explain", not_applicable("the method explains nothing"))))
+        assert sound
+        assert "  pass            adapt             trains 3 of 4 parameters\n" in said
+        assert "mine: 1 pass, 0 fail, 1 not applicable, 0 not run; " in said
+
+    def test_a_failure_says_what_to_do_on_one_line(self, show: Show) -> None:
+        finding = failed("x" * 100, "do it", traceback="Traceback\n  File a\nValueError: no")
+        sound, said = show(Worker(DONE, Result.of("BERT", "merged", finding)))
+        assert not sound
+        assert f"  fail            merged            {'x' * 100}; do it\n" in said
+        assert "File a" not in said
+        _, said = show(Worker(Result.of("BERT", "merged", finding)), with_traceback=True)
+        assert "    Traceback\n      File a\n    ValueError: no\n" in said
+
+    def test_checks_that_were_not_run_share_a_line(self, show: Show) -> None:
+        left = [Result.of("BERT", name, not_run("it stands on: adapt")) for name in ("devices", "padding")]
+        sound, said = show(Worker(*left, Result.of("Llama", "adapt", passed("fine"))))
+        assert not sound
+        assert "  not run         what follows      devices, padding\n" in said
+        assert "1 pass, 0 fail, 0 not applicable, 2 not run" in said
+
+    def test_text_of_a_plugin_is_neither_markup_nor_obeyed(self, show: Show) -> None:
+        said = show(Worker(Result.of("BERT", "adapt", failed("[red]a\x1b[2Jb\nc", "mend it"))))[1]
+        assert r"[red]a\x1b[2Jb c; mend it" in said
+
+    @pytest.mark.parametrize(
+        ("code", "wanted"),
+        [
+            (-9, "the process was killed by SIGKILL"),
+            (-11, "the process was killed by SIGSEGV"),
+            (3, "the process ended with exit code 3"),
+            (0, "the process ended with exit code 0"),
+        ],
+    )
+    def test_a_worker_that_died_fails_what_it_was_at(self, code: int, wanted: str, show: Show) -> None:
+        sound, said = show(Worker(DONE, running="meta build", code=code), with_traceback=True)
+        assert not sound
+        assert f"  fail            meta build        {wanted}" in said
+        assert "last words" in said
+        assert "  not run         what follows      the rest\n" in said
+
+    def test_a_worker_that_hangs_is_killed(self, show: Show) -> None:
+        worker = Worker(DONE, running="overfit", ends=False)
+        sound, said = show(worker, timeout_seconds=1e-9)
+        assert worker.killed
+        assert not sound
+        assert "  fail            overfit           not done after 1e-09 s, and killed; end sooner, or give" in said
+
+    def test_a_worker_that_is_done_and_does_not_end_is_killed(self, show: Show) -> None:
+        worker = Worker(DONE, ends=False)
+        sound, _ = show(worker)
+        assert worker.killed
+        assert sound
+
+    def test_json(self, capsys: pytest.CaptureFixture[str]) -> None:
+        finding = Finding(verdict="fail", found="a", advice="b", traceback="c")
+        worker = Worker(DONE, Result.of("", "label", finding))
+        assert not run_check(CheckOptions(methods=["lora", "moe"], layout="json"), lambda: worker, Console())
+        methods = json.loads(capsys.readouterr().out)["methods"]
+        assert [method["name"] for method in methods] == ["lora", "moe"]
+        assert methods[0]["results"][1] == {"model": "", "check": "label", **finding.model_dump()}
+
+
+@pytest.mark.slow
+class TestWorkers:
+    def test_plugins_that_end_their_process_hang_or_are_right(self, tmp_path: Path) -> None:
+        ends = {"leaves": "os._exit(0)", "shot": "os.kill(os.getpid(), 9)", "hangs": "time.sleep(1000)"}
+        paths = [
+            write_method(tmp_path, ("        model.req", f"        {end}\n        model.req"), name=name)
+            for name, end in ends.items()
+        ]
+        done = command("check", *paths, "--timeout", 8, "--format", "json", cwd=tmp_path)
+        assert done.returncode == 1, done.stderr
+        methods = {method["name"]: method["results"] for method in json.loads(done.stdout)["methods"]}
+        failures = {
+            name: [(r["model"], r["check"], r["found"]) for r in results if r["verdict"] == "fail"]
+            for name, results in methods.items()
+        }
+        assert failures == {
+            "leaves": [("BERT", "adapt", "the process ended with exit code 0")],
+            "shot": [("BERT", "adapt", "the process was killed by SIGKILL")],
+            "hangs": [("BERT", "adapt", "not done after 8 s, and killed")],
+        }
+        assert {len(results) for results in methods.values()} == {6}
+
+    def test_a_right_method_by_its_file(self, tmp_path: Path) -> None:
+        done = command("check", write_method(tmp_path), cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "0 fail" in done.stdout.splitlines()[-1]
+        assert done.stderr == ""
+
+    def test_an_unknown_name(self, tmp_path: Path) -> None:
+        refused(command("check", "lara", cwd=tmp_path), "unknown method 'lara'", "did you mean 'lora'?")

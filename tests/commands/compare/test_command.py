@@ -1,0 +1,371 @@
+"""The command: exit codes, what is printed and what programs read."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from bench.commands.cli import main
+from bench.commands.compare import render
+from bench.commands.compare.result import compare
+from bench.commands.compare.verdicts import Rules
+from bench.record.record import Record
+from tests.commands.compare.support import changed, changed_code, report, run_folder, side
+from tests.report.conftest import MakeRecord
+from tests.report.predicted import TRUTH, Cells, flipped
+from tests.support import ROOT, environment
+
+REPORTS = ROOT / "reports"
+SECONDS = 2.0
+NO_TORCH = """
+import sys
+from bench.commands.cli import main
+code = main(sys.argv[1:])
+assert not {"torch", "transformers"} & set(sys.modules), "the parent imported torch"
+sys.exit(code)
+"""
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
+    """Exit code and output."""
+    code = main(["compare", *map(str, arguments)])
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err
+    return code, said.out + said.err
+
+
+def last(text: str) -> str:
+    return text.splitlines()[-1]
+
+
+def metric_lines(text: str) -> list[dict[str, str]]:
+    return [line for line in csv.DictReader(io.StringIO(text)) if line["kind"] == "metric"]
+
+
+def rates(make_record: MakeRecord, *values: float, **given: Any) -> list[Record]:
+    return [make_record(seed=seed, train_rate=rate, **given) for seed, rate in enumerate(values)]
+
+
+@pytest.fixture
+def baseline(make_record: MakeRecord, tmp_path: Path) -> Path:
+    return report(tmp_path / "a", *rates(make_record, 100.0, 101.0, 99.0))
+
+
+@pytest.mark.parametrize(("name", "metrics"), [("minilm_real", 96), ("expert_ablation", 96)])
+def test_a_committed_report_against_itself(capsys: pytest.CaptureFixture[str], name: str, metrics: int) -> None:
+    code, text = run(capsys, REPORTS / name, REPORTS / name, "--format", "csv")
+    verdicts = [(line["verdict"], line["regression"]) for line in metric_lines(text)]
+    assert code == 0
+    assert verdicts == [("same", "false")] * metrics
+    assert len(text.splitlines()) == metrics + 1, "nothing changed, and every cell has its partner"
+
+
+def test_the_committed_reports_against_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = run(capsys, REPORTS / "minilm_real", REPORTS / "expert_ablation")
+    assert code == 0
+    assert "code: commit" in text
+    assert "study: methods.moe_plain" in text
+    assert last(text) == ("No regression: 24 metrics of 2 rows in 6 paired cells: 12 same, 11 within noise, 1 suspect.")
+
+
+def test_a_regression(
+    capsys: pytest.CaptureFixture[str], baseline: Path, make_record: MakeRecord, tmp_path: Path
+) -> None:
+    slower = report(tmp_path / "b", *rates(make_record, 80.0, 81.0, 79.0))
+    code, text = run(capsys, baseline, slower)
+    assert code == 3
+    assert "Nothing changed that the records tell of." in text
+    line = next(line for line in text.splitlines() if "Train throughput" in line)
+    row = "IMDb / RoBERTa / LoRA Train throughput (samples/s) worse 100.0 80.0 -20.00% -20.50% to -19.50% [a] 3"
+    assert " ".join(line.split()) == row
+    assert "a noise of 3 paired runs" in text
+    assert "Not shown: 7 same; --all shows them." in text
+    assert last(text) == (
+        "Regression: Train throughput (samples/s) of IMDb / RoBERTa / LoRA. "
+        "8 metrics of 1 row in 3 paired cells: 7 same, 1 worse."
+    )
+    assert run(capsys, baseline, slower, "--threshold", "25")[0] == 0
+
+
+def test_an_improvement(
+    capsys: pytest.CaptureFixture[str], baseline: Path, make_record: MakeRecord, tmp_path: Path
+) -> None:
+    faster = report(tmp_path / "b", *(changed_code(one) for one in rates(make_record, 120.0, 121.0, 119.0)))
+    code, text = run(capsys, baseline, faster)
+    assert code == 0
+    assert "code: method.sha256" in text
+    assert "better" in text
+    assert last(text).startswith("No regression: 8 metrics of 1 row in 3 paired cells: 7 same, 1 better")
+
+
+def test_all_metrics(capsys: pytest.CaptureFixture[str], baseline: Path) -> None:
+    few, many = (run(capsys, baseline, baseline, *flags)[1] for flags in ([], ["--all"]))
+    assert "GFLOPs (forward)" not in few
+    assert "GFLOPs (forward)" in many
+    assert "Not shown" not in many
+
+
+def test_runs_and_reports_mix(capsys: pytest.CaptureFixture[str], make_record: MakeRecord, tmp_path: Path) -> None:
+    cells = {name: Cells(make_record, tmp_path / name / "cells") for name in "ab"}
+    before = cells["a"].measured(list(TRUTH))
+    after = cells["b"].measured(flipped(0, 1, 2, 3))
+    runs = [run_folder(tmp_path / name, cell) for name, cell in (("a", before), ("b", after))]
+    published = report(tmp_path / "published", before[0])
+    code, text = run(capsys, *runs)
+    assert code == 3
+    assert "noise of 12 texts" in text
+    code, text = run(capsys, published, runs[1])
+    assert code == 3
+    assert "worse, noise unknown" in text
+    assert "noise of one seed; a report keeps no predictions" in text
+    assert run(capsys, published, runs[0])[0] == 0
+
+
+class TestCells:
+    def test_one_that_fails_now(
+        self, capsys: pytest.CaptureFixture[str], baseline: Path, make_record: MakeRecord, tmp_path: Path
+    ) -> None:
+        failed = make_record("oom", seed=2, message="no [bold]memory[/bold]\x1b[31m")
+        b = report(tmp_path / "b", *rates(make_record, 100.0, 101.0), failed)
+        code, text = run(capsys, baseline, b)
+        assert code == 3
+        assert "now fails; train: Stopped: no [bold]memory[/bold] [31m" in text
+        assert "\x1b" not in text
+        assert last(text).startswith(f"Regression: cell {failed.cell_id} (train: Stopped: no ")
+
+    def test_one_that_works_now_and_one_that_never_does(
+        self, capsys: pytest.CaptureFixture[str], make_record: MakeRecord, tmp_path: Path
+    ) -> None:
+        ok, failed = make_record(), make_record("oom")
+        other = make_record("timeout", seed=1)
+        code, text = run(capsys, report(tmp_path / "a", failed, other), report(tmp_path / "b", ok, other))
+        assert code == 0
+        assert "works now" in text
+        assert "fails in both" in text
+        assert last(text) == "No regression: 0 metrics of 0 rows in 2 paired cells."
+
+    def test_cells_without_partner_count_where_that_is_asked(
+        self, capsys: pytest.CaptureFixture[str], baseline: Path, make_record: MakeRecord, tmp_path: Path
+    ) -> None:
+        waiting = make_record(seed=2)
+        b = report(tmp_path / "b", *rates(make_record, 100.0, 101.0), make_record(method="BitFit"),
+                   more_ids=[waiting.cell_id])  # fmt: skip
+        code, text = run(capsys, baseline, b)
+        assert code == 0
+        assert "not run yet in B" in text
+        assert "only in B" in text
+        assert "1 not run yet" in text
+        code, text = run(capsys, baseline, b, "--strict")
+        assert code == 3
+        assert last(text).startswith(f"Regression: cell {waiting.cell_id} (not run yet in B).")
+        assert run(capsys, b, baseline, "--strict")[0] == 3  # BitFit is gone
+
+    def test_no_cell_has_a_partner(
+        self, capsys: pytest.CaptureFixture[str], baseline: Path, make_record: MakeRecord, tmp_path: Path
+    ) -> None:
+        b = report(tmp_path / "b", make_record(method="BitFit"))
+        code, text = run(capsys, baseline, b)
+        assert code == 2
+        assert "Nothing was compared: no cell of A has a partner in B." in text
+        assert last(text).startswith("tunebench: nothing was compared: no cell of ")
+
+    def test_ambiguous_ones(self, capsys: pytest.CaptureFixture[str], make_record: MakeRecord, tmp_path: Path) -> None:
+        a = report(tmp_path / "a", make_record(seed=5), *(make_record(options={"rank": rank}) for rank in (8, 16)))
+        b = report(tmp_path / "b", make_record(seed=5), make_record(options={"rank": 32}))
+        code, text = run(capsys, a, b)
+        assert code == 0
+        assert text.count("not pairable: several cells have these names") == 2
+
+
+def test_rows_of_one_name_are_told_apart(
+    capsys: pytest.CaptureFixture[str], make_record: MakeRecord, tmp_path: Path
+) -> None:
+    folder = report(tmp_path / "a", *(make_record(options={"rank": rank}) for rank in (8, 16)))
+    code, text = run(capsys, folder, folder, "--all")
+    assert code == 0
+    assert "IMDb / RoBERTa / LoRA (method.options.rank = 8)" in text
+    assert "IMDb / RoBERTa / LoRA (method.options.rank = 16)" in text
+
+
+def test_suspect_rows(
+    capsys: pytest.CaptureFixture[str], baseline: Path, make_record: MakeRecord, tmp_path: Path
+) -> None:
+    checks = [{"name": "load", "verdict": "suspect", "found": "3.2 above 0.5"}]
+    b = report(tmp_path / "b", *(changed(one, checks=checks) for one in rates(make_record, 80.0, 81.0, 79.0)))
+    code, text = run(capsys, baseline, b)
+    assert code == 0
+    assert "Train throughput (samples/s) [†]" in text
+    assert "† suspect in B: load: 3.2 above 0.5" in text
+    assert "moves of such rows do not count without --strict" in text
+    assert run(capsys, baseline, b, "--strict")[0] == 3
+
+
+class TestFormats:
+    @pytest.fixture
+    def hostile(self, make_record: MakeRecord, tmp_path: Path) -> list[Path]:
+        """Two reports whose names would be formulas, markup and control characters."""
+        name = "=HYPERLINK(1)[red]\x1b[31m\u202e"
+        folders = []
+        for at, folder in enumerate("ab"):
+            records = rates(make_record, 100.0 - 20 * at, method=name, method_name=name, dataset=name)
+            machine = records[0].model_dump()["machine"]
+            machine |= {"gpu": f"@{at}{name}", "packages": {f"-{name}": f"+{at}{name}"}}
+            checks = [{"name": "=c", "verdict": "suspect", "found": name}]
+            one = changed(records[0], machine=machine, checks=checks)
+            failed = make_record("error", seed=1, method=name, message=name, phase=name)
+            folders.append(report(tmp_path / folder, one, failed, notes=f"={at}{name}"))
+        return folders
+
+    def test_csv(self, capsys: pytest.CaptureFixture[str], hostile: list[Path]) -> None:
+        code, text = run(capsys, *hostile, "--format", "csv", "--strict")
+        assert code == 3
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+        lines = list(csv.DictReader(io.StringIO(text)))
+        assert {line["kind"] for line in lines} == {"change", "cell", "metric"}
+        for line in lines:
+            for column, value in line.items():
+                numeric = column in ("difference", "interval_low", "interval_high")
+                assert numeric or not value.startswith(tuple("=+-@")), (column, value)
+        (worse,) = (line for line in lines if line["regression"] == "true")
+        assert (worse["name"], worse["a"], worse["b"]) == ("train_samples_per_second", "100.0", "80.0")
+        assert float(worse["difference"]) == pytest.approx(-0.2)
+        assert (worse["seeds"], worse["difference_of"], worse["interval_low"]) == ("0", "relative", "")
+
+    def test_json(self, capsys: pytest.CaptureFixture[str], hostile: list[Path]) -> None:
+        code, text = run(capsys, *hostile, "--format", "json")
+        found = json.loads(text)
+        assert code == 0
+        assert found["schema_version"] == 1
+        assert found["regression"] is False
+        assert found["verdict"].startswith("No regression: ")
+        assert found["a"]["kind"] == "report"
+        assert {change["name"].partition(":")[0] for change in found["changes"]} == {"machine", "packages", "study"}
+        assert [cell["verdict"] for cell in found["cells"]] == ["fails in both"]
+        speed = next(one for one in found["metrics"] if one["name"] == "train_samples_per_second")
+        assert (speed["a"], speed["b"], speed["seeds"], speed["verdict"]) == (100.0, 80.0, [0], "suspect")
+
+    def test_table(self, capsys: pytest.CaptureFixture[str], hostile: list[Path]) -> None:
+        code, text = run(capsys, *hostile)
+        assert code == 0
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+        assert "=HYPERLINK(1)[red]" in text
+
+    def test_what_one_side_lacks(
+        self, capsys: pytest.CaptureFixture[str], make_record: MakeRecord, tmp_path: Path
+    ) -> None:
+        a, b = make_record().model_dump(), make_record().model_dump()
+        b["machine"]["packages"]["new"] = "1"
+        a["machine"]["driver"], b["machine"]["driver"] = None, "580"
+        folders = [report(tmp_path / name, Record.model_validate(one)) for name, one in (("a", a), ("b", b))]
+        changes = json.loads(run(capsys, *folders, "--format", "json")[1])["changes"]
+        note = "1 of 1 paired cells"
+        assert changes == [
+            {"name": "packages: new", "b": "1", "note": note},
+            {"name": "machine: driver", "a": None, "b": "580", "note": note},
+        ]
+        text = run(capsys, *folders)[1]
+        assert [line.split() for line in text.splitlines() if "packages: new" in line] == [
+            ["packages:", "new", "absent", "1", "all"]
+        ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize("width", [60, 100, 200])
+def test_on_a_terminal(make_record: MakeRecord, width: int, encoding: str) -> None:
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding=encoding, write_through=True)
+    console = Console(file=file, width=width, force_terminal=True, no_color=True)
+    a, b = rates(make_record, 100.0, 101.0), [*rates(make_record, 80.0), make_record("oom", seed=1)]
+    render.show(compare(side(*a), side(*b, title="x" * 200), Rules()), True, console)
+    text = raw.getvalue().decode(encoding)
+    for number in ("100.0", "80.0", "-20.00%", "oom"):
+        assert number in text
+
+
+def test_long_values_are_shown_where_they_differ(
+    capsys: pytest.CaptureFixture[str], make_record: MakeRecord, tmp_path: Path
+) -> None:
+    notes = "of a study that says very much before it says what nobody knew " * 3
+    folders = [report(tmp_path / name, make_record(), notes=f"{notes}: {name}") for name in ("first", "second")]
+    text = run(capsys, *folders)[1]
+    assert "dy knew : first" in text
+    assert "dy knew : second" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--threshold", "-1"], "--threshold must be a number of at least 0, got -1"),
+        (["--threshold", "nan"], "--threshold must be a number of at least 0, got nan"),
+        (["--f1-threshold", "inf"], "--f1-threshold must be a number of at least 0, got inf"),
+    ],
+)
+def test_wrong_thresholds(capsys: pytest.CaptureFixture[str], baseline: Path, arguments: list[str], said: str) -> None:
+    assert run(capsys, baseline, baseline, *arguments) == (2, f"tunebench: {said}\n")
+
+
+def test_wrong_folders(capsys: pytest.CaptureFixture[str], baseline: Path, tmp_path: Path) -> None:
+    code, text = run(capsys, baseline, tmp_path)
+    assert code == 2
+    assert text.startswith(f"tunebench: {tmp_path} is neither a run folder nor a published report")
+    with (baseline / "records.jsonl").open("a") as file:
+        file.write("{}\n")
+    code, text = run(capsys, baseline, baseline)
+    assert code == 2
+    assert text.startswith(f"tunebench: {baseline}/records.jsonl, line 4 is not a record")
+
+
+@pytest.mark.parametrize(
+    ("depth", "said"),
+    [
+        (200, "No regression"),
+        (300, "line 1 is not a record"),
+        (5000, "line 1 is not a record"),
+    ],
+)
+@pytest.mark.parametrize("layout", ["table", "csv", "json"])
+def test_settings_nested_deeply(
+    capsys: pytest.CaptureFixture[str], make_record: MakeRecord, tmp_path: Path, depth: int, said: str, layout: str
+) -> None:
+    folders = [report(tmp_path / name, make_record()) for name in "ab"]
+    for folder, path in ((folder, folder / "records.jsonl") for folder in folders):
+        nested = '{"x":' * depth + f'"{folder.name}"' + "}" * depth
+        changed_text = path.read_text().replace('"options": {"rank": 8}', f'"options": {{"rank": {nested}}}')
+        assert nested in changed_text
+        path.write_text(changed_text)
+    code, text = run(capsys, *folders, "--format", layout)
+    assert code == (0 if depth == 200 else 2)
+    assert layout == "csv" or said in text
+
+
+def test_it_never_imports_torch(make_record: MakeRecord, tmp_path: Path, baseline: Path) -> None:
+    slower = report(tmp_path / "b", *rates(make_record, 80.0, 81.0, 79.0))
+    done = subprocess.run(
+        [sys.executable, "-c", NO_TORCH, "compare", str(baseline), str(slower)], cwd=tmp_path, env=environment(),
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 3, done.stderr
+    assert done.stderr == ""
+
+
+@pytest.mark.timed
+def test_it_is_quick() -> None:
+    def seconds() -> float:
+        start = time.perf_counter()
+        folder = str(REPORTS / "minilm_real")
+        subprocess.run(
+            [sys.executable, "-m", "bench", "compare", folder, folder], cwd=ROOT, env=environment(), check=True,
+            capture_output=True,
+        )  # fmt: skip
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(2)) < SECONDS

@@ -1,0 +1,103 @@
+"""Limits of host memory, read from a folder that looks like /proc and control groups of either version."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.measure.host_limits import group_limit_bytes, host_limit, oom_kills
+
+STATUS = "Name:\tx\nVmRSS:\t  200 kB\nVmData:\t  300 kB\nThreads:\t1\n"
+
+
+class Machine:
+    """A process and its control groups, as files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.process, self.groups = folder / "proc", folder / "cgroup"
+        self.process.mkdir()
+        self.groups.mkdir()
+        (self.process / "status").write_text(STATUS)
+
+    def within(self, lines: str, **files: dict[str, str]) -> "Machine":
+        (self.process / "cgroup").write_text(lines)
+        for folder, contents in files.items():
+            place = self.groups / folder.replace("__", "/").removesuffix("root")
+            place.mkdir(parents=True, exist_ok=True)
+            for name, text in contents.items():
+                (place / name.replace("_", ".", 1)).write_text(text)
+        return self
+
+    @property
+    def limit_bytes(self) -> int | None:
+        return group_limit_bytes(self.process, self.groups)
+
+    @property
+    def kills(self) -> int | None:
+        return oom_kills(self.process, self.groups)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+class TestControlGroups:
+    def test_the_lowest_limit_on_the_way_up_counts(self, machine: Machine) -> None:
+        machine.within("0::/user/job\n", user={"memory_max": "5000\n"}, user__job={"memory_max": "7000\n"})
+        assert machine.limit_bytes == 5000
+
+    def test_max_is_no_limit(self, machine: Machine) -> None:
+        assert machine.within("0::/job\n", job={"memory_max": "max\n"}).limit_bytes is None
+
+    def test_version_1_states_no_limit_as_a_very_large_one(self, machine: Machine) -> None:
+        lines = "4:cpu,memory:/job\n2:cpuacct:/other\n0::/\n"
+        machine.within(lines, memory__job={"memory_limit_in_bytes": "9223372036854771712\n"})
+        assert machine.limit_bytes is None
+        machine.within(lines, memory={"memory_limit_in_bytes": "6000\n"})
+        assert machine.limit_bytes == 6000
+
+    def test_a_container_sees_its_own_group_as_the_mount(self, machine: Machine) -> None:
+        machine.within("0::/docker/abc\n", root={"memory_max": "4000\n", "memory_events": "oom 1\noom_kill 2\n"})
+        assert machine.limit_bytes == 4000
+        assert machine.kills == 2
+
+    def test_kills_of_version_1(self, machine: Machine) -> None:
+        machine.within("4:memory:/job\n", memory__job={"memory_oom_control": "oom_kill_disable 0\noom_kill 3\n"})
+        assert machine.kills == 3
+
+    def test_the_own_group_counts_kills_and_not_all_others(self, machine: Machine) -> None:
+        machine.within("0::/job\n", job={"memory_events": "oom_kill 1\n"}, root={"memory_events": "oom_kill 9\n"})
+        assert machine.kills == 1
+
+    def test_a_machine_without_groups(self, machine: Machine) -> None:
+        assert (machine.limit_bytes, machine.kills) == (None, None)
+
+
+class TestHostLimit:
+    def test_a_limit_of_data_is_held_against_data(self, machine: Machine) -> None:
+        limit = host_limit(1_000_000, machine.process, machine.groups)
+        assert (limit.bytes, limit.named, limit.base_bytes) == (1_000_000, "limits.cell_memory_bytes", 300 * 1024)
+
+    def test_that_of_a_group_against_what_is_resident(self, machine: Machine) -> None:
+        machine.within("0::/job\n", job={"memory_max": "900000\n"})
+        limit = host_limit(2_000_000, machine.process, machine.groups)
+        assert (limit.bytes, limit.base_bytes) == (900_000, 200 * 1024)
+        assert "control group" in limit.named
+
+    def test_the_machine_itself_is_one(self, machine: Machine) -> None:
+        limit = host_limit(None, machine.process, machine.groups)
+        assert limit.named == "the machine's memory"
+        assert limit.bytes > 10**8
+
+
+def test_a_limit_refuses_what_is_asked_for_before_it_is_touched() -> None:
+    code = (
+        "import mmap\nfrom bench.measure.host_limits import limit_data\n"
+        "limit_data(300_000_000)\nbytearray(100_000_000)\n"
+        "try:\n    bytearray(400_000_000)\nexcept MemoryError:\n    print('refused')\n"
+        "mmap.mmap(-1, 400_000_000, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)\nprint('shared is no data')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout.splitlines() == ["refused", "shared is no data"], done.stderr

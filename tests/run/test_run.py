@@ -1,0 +1,596 @@
+"""Whole studies over a tiny encoder: what is measured, what is kept, and what happens when it goes wrong."""
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import psutil
+import pytest
+from rich.console import Console
+
+from bench.errors import RunFolderError, UnknownNameError
+from bench.record.digests import KEY
+from bench.record.record import Record
+from bench.record.run_folder import RunFolder
+from bench.report.draw import draw
+from bench.run.executor import Executor, InlineExecutor
+from bench.run.run import Request, run
+from bench.study.cell import Cell
+from bench.study.grid import parse_only
+from bench.study.study import Study
+from tests.support import (
+    COMMAND,
+    TEST_ROWS,
+    TRAIN_ROWS,
+    command,
+    environment,
+    records,
+    refused,
+    small_study,
+    wait_for,
+    write_plugin,
+    write_study,
+    write_texts,
+)
+
+TRAINS_NOTHING = """
+    trains = False
+"""
+#: Checks that no load of this machine can change.
+SETTLED = {
+    "FLOP counters agree", "same seed, same loss", "tokens of training", "tokens of inference", "peaks restarted"
+}  # fmt: skip
+SPOILED = "import torch; [p.data.fill_(float('nan')) for p in model.parameters() if not p.is_meta]"
+
+
+@dataclass
+class Heard:
+    """A watcher that remembers."""
+
+    measured: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def started(self, pending: Sequence[Cell], finished: int) -> None: ...
+    def checking(self, what: str) -> None: ...
+    def cell_started(self, cell: Cell) -> None: ...
+    def cell_progress(self, cell: Cell, phase: str, done: int, of: int) -> None: ...
+
+    def warned(self, message: str) -> None:
+        self.warnings.append(message)
+
+    def cell_ended(self, cell: Cell, record: Record) -> None:
+        self.measured.append(f"{cell.method.name}/{cell.seed}")
+
+
+def no_executor() -> NoReturn:
+    raise AssertionError("nothing should have been executed")
+
+
+@dataclass
+class Bench:
+    """A folder with a dataset in which studies are run in this process."""
+
+    folder: Path
+    encoder: Path
+
+    @property
+    def runs(self) -> Path:
+        return self.folder / "runs" / "small"
+
+    @property
+    def texts(self) -> Path:
+        return self.folder / "reviews"
+
+    def content(self, **changes: Any) -> dict[str, Any]:
+        return small_study(self.encoder, self.texts, **changes)
+
+    def study_file(self, **changes: Any) -> Path:
+        return write_study(self.folder / "small.toml", self.content(**changes))
+
+    def run(
+        self,
+        *,
+        executor: Callable[[], Executor] = InlineExecutor,
+        plugins: Sequence[Path] = (),
+        only: Mapping[str, frozenset[str]] | None = None,
+        folder: Path | None = None,
+        retry_oom: bool = False,
+        **changes: Any,
+    ) -> tuple[list[Record], Heard]:
+        study = Study.model_validate(self.content(**changes))
+        request = Request(
+            study=study, base=self.folder, folder=folder or self.runs, plugin_files=plugins, only=only or {},
+            retry_oom=retry_oom,
+        )  # fmt: skip
+        heard = Heard()
+        return run(request, executor, heard), heard
+
+    def run_one(self, adapt: str, extra: str = "", **changes: Any) -> Record:
+        """The record of one cell with a method that runs these statements in ``adapt``."""
+        write_plugin(self.folder, "special", adapt, extra)
+        found, _ = self.run(plugins=[self.folder / "special.py"], methods=["special"], **changes)
+        assert len(found) == 1
+        return found[0]
+
+
+#: Rows of the matmul that a device is held against; as large as in a real run it would take most of a test's time.
+SMALL_MATMUL = ("bench.measure.matmul.CPU_SIZE", 256)
+
+
+@pytest.fixture
+def bench(tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr(*SMALL_MATMUL)
+    write_texts(tmp_path / "reviews", train=TRAIN_ROWS, test=TEST_ROWS)
+    return Bench(tmp_path, tiny_encoder)
+
+
+FOUR_CELLS: Mapping[str, Any] = {"methods": ["full_ft", "bitfit"], "seeds": [0, 1]}
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, list[Record]]:
+    bench = Bench(tmp_path_factory.mktemp("a folder"), tiny_encoder)  # the space is meant
+    write_texts(bench.texts, train=TRAIN_ROWS, test=TEST_ROWS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TUNEBENCH_CACHE", str(bench.folder / "cache"))
+        patch.setattr(*SMALL_MATMUL)
+        return bench, bench.run(**FOUR_CELLS)[0]
+
+
+class TestFinishedStudy:
+    """Two methods and two seeds, measured once for all these tests."""
+
+    def test_every_cell_is_measured(self, finished):
+        _, found = finished
+        assert [(r.cell.seed, r.cell.method.name, r.status) for r in found] == [
+            (seed, method, "ok") for seed in (0, 1) for method in ("full_ft", "bitfit")
+        ]
+
+    def test_the_run_folder_holds_the_trail(self, finished):
+        bench, found = finished
+        run_folder = RunFolder(bench.runs)
+        assert run_folder.cell_ids() == [record.cell_id for record in found]
+        for record in found:
+            cell = run_folder.cell(record.cell_id)
+            assert Cell.model_validate_json(cell.cell.read_bytes()).id == record.cell_id
+            assert Record.model_validate_json(cell.record.read_bytes()) == record
+            header, *steps = cell.steps.read_text(encoding="utf-8").splitlines()
+            assert header.startswith("pass,step,seconds,samples,tokens,")
+            assert [line.split(",")[0] for line in steps] == ["train"] * 4 + ["inference"]
+        assert not list(bench.runs.rglob("progress.json"))
+        assert not list(bench.runs.rglob(".*.json.*")), "a file written aside was left"
+        assert not (bench.runs / "jobs").exists()
+
+    def test_one_prediction_for_each_test_text(self, finished):
+        bench, found = finished
+        for record in found:
+            lines = RunFolder(bench.runs).cell(record.cell_id).predictions.read_text(encoding="utf-8").splitlines()
+            rows = [json.loads(line) for line in lines]
+            assert [(row["id"], row["label"]) for row in rows] == [
+                (f"test/{number}", label) for number, (_, label) in enumerate(TEST_ROWS)
+            ]
+            assert all(row["prediction"] == row["scores"].index(max(row["scores"])) for row in rows)
+            right = sum(row["prediction"] == row["label"] for row in rows)
+            assert record.quality is not None
+            assert record.quality.accuracy == pytest.approx(right / len(rows))
+
+    def test_phases_have_their_own_clock_and_fit_into_the_whole(self, finished):
+        _, found = finished
+        for record in found:
+            names = [phase.name for phase in record.phases]
+            assert names == [
+                "load", "adapt", "calibrate", "warm-up", "train", "memory", "save", "evaluate", "inference", "latency",
+                "memory",
+            ]  # fmt: skip
+            assert all(phase.seconds > 0 for phase in record.phases)
+            assert sum(phase.seconds for phase in record.phases) <= record.wall_seconds
+
+    def test_nothing_is_executed_again(self, finished):
+        bench, found = finished
+        times = {path: path.stat().st_mtime_ns for path in bench.runs.glob("cells/*/*")}
+        again, heard = bench.run(executor=no_executor, **FOUR_CELLS)
+        assert again == found
+        assert heard.measured == []
+        assert {path: path.stat().st_mtime_ns for path in bench.runs.glob("cells/*/*")} == times
+
+    def test_comparisons_may_be_asked_for_afterwards(self, finished, tmp_path):
+        bench, found = finished
+        folder = shutil.copytree(bench.runs, tmp_path / "small")
+        pairs = [["full_ft", "bitfit"]]
+        again, _ = bench.run(executor=no_executor, folder=folder, comparisons=pairs, **FOUR_CELLS)
+        assert again == found
+        draw([folder], tmp_path / "reports", Console(file=io.StringIO()))
+        (row,) = csv.DictReader((tmp_path / "reports/small/comparisons.csv").read_text().splitlines())
+        f1 = {
+            method: [r.quality.macro_f1 for r in found if r.cell.method.name == method]
+            for method in ("full_ft", "bitfit")
+        }
+        expected = [first - second for first, second in zip(f1["full_ft"], f1["bitfit"], strict=True)]
+        assert (row["seeds"], row["texts"]) == ("2", str(len(TEST_ROWS)))
+        assert float(row["macro_f1_difference"]) == pytest.approx(sum(expected) / 2, abs=1e-12)
+        assert float(row["lowest_seed_difference"]) == pytest.approx(min(expected), abs=1e-12)
+        assert float(row["interval_low"]) <= float(row["interval_high"])
+        assert float(row["trainable_params_ratio_median"]) > 1
+
+    def test_the_parts_agree_with_each_other(self, finished):
+        bench, found = finished
+        for record in found:
+            assert record.data is not None
+            assert record.training is not None
+            assert record.training.speed is not None
+            assert record.inference is not None
+            assert record.parameters is not None
+            assert record.data.rows == {"train": 22, "validation": 2, "test": len(TEST_ROWS)}
+            steps = RunFolder(bench.runs).cell(record.cell_id).steps.read_text(encoding="utf-8").splitlines()
+            samples = [int(line.split(",")[3]) for line in steps if line.startswith("train,")]
+            assert record.training.samples == sum(samples)
+            assert record.training.speed.timed_samples == sum(samples[1:])
+            assert record.training.speed.timed_steps == 3
+            assert record.inference.timed_samples == len(TEST_ROWS)
+            assert record.parameters.trainable_params <= record.parameters.total_params
+            # A machine may show no energy, and so few texts make no batch.
+            unknown = {name for name in record.unknown if not name.endswith("energy_joules_per_sample")}
+            assert unknown == {"latency.batch"}
+
+    def test_what_makes_the_numbers_trustworthy_is_on_record(self, finished):
+        _, found = finished
+        for record in found:
+            assert record.matmul_flops_per_second is not None
+            assert record.attention_kernels
+            for speed in (record.training.speed, record.inference):
+                assert speed.mfu_fraction == speed.model_flops_per_second / record.matmul_flops_per_second > 0
+                assert speed.windowed_samples_per_second.windows == speed.timed_steps
+            assert [(latency.batch_size, latency.timed_batches) for latency in record.latency] == [(1, len(TEST_ROWS))]
+            assert [ledger.of for ledger in record.memory] == ["load", "train", "inference"]
+            for ledger in record.memory:
+                parts = ledger.model_dump(exclude={"of", "peak_bytes"}).values()
+                assert sum(part for part in parts if part is not None) == ledger.peak_bytes
+            train = record.memory[1]
+            assert train.peak_bytes == record.peak_train_bytes
+            assert train.optimizer_state_bytes >= 8 * record.parameters.trainable_params
+            assert {check.name: check.verdict for check in record.checks if check.name in SETTLED} == dict.fromkeys(
+                SETTLED, "valid"
+            )
+            assert record.stamp in ("valid", "suspect")
+
+
+class TestWhatIsMeasuredAgain:
+    def test_only_the_cells_asked_for(self, bench):
+        _, heard = bench.run(only=parse_only(["method=bitfit", "seed=1"]), **FOUR_CELLS)
+        assert heard.measured == ["bitfit/1"]
+        _, heard = bench.run(only=parse_only(["method=bitfit"]), **FOUR_CELLS)
+        assert heard.measured == ["bitfit/0"]
+        with pytest.raises(UnknownNameError, match=r"method in --only 'bitfot'; did you mean 'bitfit'"):
+            bench.run(only=parse_only(["method=bitfot"]), executor=no_executor, **FOUR_CELLS)
+
+    def test_a_method_whose_file_was_edited(self, bench):
+        path = write_plugin(bench.folder, "special")
+        (first,), _ = bench.run(plugins=[path], methods=["special"])
+        path.write_text(path.read_text() + "\n# edited\n")
+        (second,), heard = bench.run(plugins=[path], methods=["special"])
+        assert heard.measured == ["special/0"]
+        assert second.cell_id != first.cell_id
+
+    def test_texts_that_were_edited(self, bench):
+        bench.run()
+        write_texts(bench.texts, test=TEST_ROWS[:-1])
+        _, heard = bench.run()
+        assert heard.measured == ["full_ft/0"]
+
+    def test_a_corrupt_record(self, bench):
+        (record,), _ = bench.run()
+        path = RunFolder(bench.runs).cell(record.cell_id).record
+        path.write_text(path.read_text()[:100])
+        (again,), heard = bench.run()
+        assert heard.measured == ["full_ft/0"]
+        assert again.status == "ok"
+        assert re.match(r"measured again: .*record\.json is not a record", heard.warnings[0])
+
+    def test_a_corrupt_record_of_a_folder_named_schema(self, bench):
+        folder = bench.folder / "schema"
+        (record,), _ = bench.run(folder=folder)
+        RunFolder(folder).cell(record.cell_id).record.write_text('{"schema_version": "x"}')
+        _, heard = bench.run(folder=folder)
+        assert heard.measured == ["full_ft/0"]
+
+    def test_a_corrupt_record_of_a_cell_that_was_not_asked_for(self, bench):
+        found, _ = bench.run(seeds=[0, 1])
+        RunFolder(bench.runs).cell(found[0].cell_id).record.write_text("[]")
+        left, heard = bench.run(seeds=[0, 1], only=parse_only(["seed=1"]), executor=no_executor)
+        assert [record.cell.seed for record in left] == [1]
+        assert len(heard.warnings) == 1
+
+    def test_a_record_of_another_cell(self, bench):
+        found, _ = bench.run(seeds=[0, 1])
+        paths = [RunFolder(bench.runs).cell(record.cell_id).record for record in found]
+        shutil.copy(paths[1], paths[0])
+        again, heard = bench.run(seeds=[0, 1])
+        assert heard.measured == ["full_ft/0"]
+        assert [record.cell.seed for record in again] == [0, 1]
+        assert "is of another cell" in heard.warnings[0]
+
+    def test_a_cell_whose_folder_is_gone(self, bench):
+        found, _ = bench.run(seeds=[0, 1])
+        shutil.rmtree(RunFolder(bench.runs).cell(found[0].cell_id).path)
+        said = io.StringIO()
+        draw([bench.runs], bench.folder / "reports", Console(file=said, width=200))
+        assert "1 not run yet" in said.getvalue()
+        again, heard = bench.run(seeds=[0, 1])
+        assert heard.measured == ["full_ft/0"]
+        assert again[1] == found[1]
+
+    @pytest.mark.parametrize(
+        "content", ["", '{"schema_version": 1, "meth', "[]", '{"schema_version": 1, "methods": {"full_ft": 3}}']
+    )
+    def test_nothing_for_a_corrupt_run_json(self, bench, content):
+        bench.run()
+        RunFolder(bench.runs).run.write_text(content)
+        _, heard = bench.run()
+        assert heard.measured == []
+        assert len(RunFolder(bench.runs).cell_ids()) == 1
+
+    @pytest.mark.parametrize("name", ["record.json", "run.json"])
+    def test_never_a_file_of_a_newer_schema(self, bench, name):
+        bench.run()
+        (path,) = bench.runs.rglob(name)
+        newer = json.dumps(json.loads(path.read_text()) | {"schema_version": 99})
+        path.write_text(newer)
+        with pytest.raises(RunFolderError, match=r"schema 99; .*upgrade tunebench"):
+            bench.run(executor=no_executor)
+        assert path.read_text() == newer
+
+    def test_a_failed_cell(self, bench):
+        marker = bench.folder / "mended"
+        failing = f"assert Path({str(marker)!r}).exists(), 'not yet'"
+        assert bench.run_one(failing).status == "error"
+        marker.touch()
+        assert bench.run_one(failing).status == "ok"
+
+
+NO_ROOM_FOR_MORE_THAN_TWO = """
+    def extra_loss(self, model):
+        if Path(__file__).with_name("full").exists() and self.held(model) > 2:
+            raise MemoryError
+        return None
+
+    def held(self, model):
+        import sys
+        frame = sys._getframe()
+        while "batch" not in frame.f_locals:
+            frame = frame.f_back
+        labels = frame.f_locals["batch"].labels
+        return 0 if type(labels).__name__ == "FakeTensor" else len(labels)  # a plan's step, which holds nothing
+"""
+
+
+class TestOutOfMemory:
+    @pytest.fixture
+    def full(self, bench):
+        """A study of one cell at batch 4, on a machine that has no memory for more than 2."""
+        path = write_plugin(bench.folder, "special", extra=NO_ROOM_FOR_MORE_THAN_TWO)
+        (bench.folder / "full").touch()
+
+        def run_once(**how: Any) -> Record:
+            found: list[Record] = bench.run(plugins=[path], methods=["special"], **how)[0]
+            assert len(found) == 1
+            return found[0]
+
+        return run_once
+
+    def test_the_row_names_phase_and_batch_and_a_retry_runs_it(self, bench, full):
+        record = full()
+        assert record.status == "oom"
+        assert record.failure is not None
+        assert (record.failure.phase, record.failure.type) == ("warm-up", "MemoryError")
+        assert record.failure.message.startswith("out of memory in warm-up at batch 4; the plan says")
+        assert record.failure.fitting_batch_size == 2, "the plan sees room for 4, so half of it is tried"
+        assert record.study_batch_size is None
+
+        again = full(retry_oom=True)
+        assert again.status == "ok", again.failure
+        assert again.cell_id == record.cell_id
+        assert (again.study_batch_size, again.cell.train.batch_size) == (4, 2)
+        assert full(executor=no_executor) == again, "found as finished"
+
+    def test_without_the_flag_it_is_run_as_the_study_says(self, bench, full):
+        assert full().status == "oom"
+        (bench.folder / "full").unlink()
+        record = full()
+        assert (record.status, record.study_batch_size, record.cell.train.batch_size) == ("ok", None, 4)
+
+    def test_a_run_of_before_that_was_killed_before_it_could_mark_the_row(self, bench, full):
+        assert full().status == "oom"
+        marked = full(retry_oom=True)
+        path = RunFolder(bench.runs).cell(marked.cell_id).record
+        told = {"cell_id": marked.cell.id, "study_batch_size": None, "warnings": ()}
+        path.unlink()
+        path.write_text(marked.model_copy(update=told).model_dump_json())  # as its worker wrote it
+        run = RunFolder(bench.runs).run
+        run.write_text(json.dumps({key: value for key, value in json.loads(run.read_text()).items() if key != KEY}))
+        assert full(executor=no_executor).study_batch_size == 4
+
+
+class TestCellsWithoutAllNumbers:
+    def test_a_method_that_raises(self, bench):
+        record = bench.run_one("raise KeyError('no layer')")
+        assert record.status == "error"
+        assert record.failure is not None
+        assert (record.failure.phase, record.failure.type) == ("adapt", "KeyError")
+        assert "no layer" in record.failure.message
+        assert record.data is not None, "what was known before the failure is kept"
+
+    def test_an_unsupported_model_is_known_for_good(self, bench):
+        record = bench.run_one("raise UnsupportedError('no attention here')")
+        assert record.status == "unsupported"
+        assert record.failure is not None
+        assert record.failure.message == "no attention here"
+        bench.run(executor=no_executor, plugins=[bench.folder / "special.py"], methods=["special"])
+
+    def test_weights_that_are_not_numbers(self, bench):
+        record = bench.run_one(SPOILED)
+        assert record.status == "error"
+        assert record.failure is not None
+        assert (record.failure.phase, record.failure.type) == ("train", "DivergedError")
+        assert record.quality is None
+
+    def test_weights_that_are_not_numbers_and_are_not_trained(self, bench):
+        record = bench.run_one(SPOILED, TRAINS_NOTHING)
+        assert record.status == "error"
+        assert record.failure is not None
+        assert (record.failure.phase, record.failure.type) == ("inference", "DivergedError")
+
+    def test_random_weights_have_no_quality(self, bench):
+        models = {"tiny": {"path": str(bench.encoder), "weights": "random"}}
+        (record,), _ = bench.run(models=models)
+        assert record.status == "ok"
+        assert record.quality is None
+        assert record.validation_macro_f1 is None
+        assert record.unknown["quality"] == "the model has random weights"
+        assert record.inference is not None
+
+    def test_a_method_that_trains_nothing(self, bench):
+        record = bench.run_one("return model.requires_grad_(False)", TRAINS_NOTHING)
+        assert record.status == "ok", record.failure
+        assert record.training is None
+        assert record.peak_train_bytes is None
+        assert record.unknown["peak_train_bytes"] == "nothing is trained"
+        assert record.artifact_bytes == 0
+        assert record.quality is not None
+        assert record.parameters is not None
+        assert record.parameters.trainable_params == 0
+        assert {"warm-up", "train"}.isdisjoint(phase.name for phase in record.phases)
+
+    def test_every_step_is_warm_up(self, bench):
+        (record,), _ = bench.run(train=bench.content()["train"] | {"timing_warmup_steps": 50})
+        assert record.training is not None
+        assert record.training.speed is None
+        assert "warm-up" in record.unknown["training.speed"]
+
+
+def test_the_same_seed_gives_the_same_predictions(bench, finished):
+    def predictions(folder: Path, cell_id: str) -> bytes:
+        return RunFolder(folder).cell(cell_id).predictions.read_bytes()
+
+    (again,), _ = bench.run()
+    first, _, other_seed, _ = [predictions(finished[0].runs, record.cell_id) for record in finished[1]]
+    assert predictions(bench.runs, again.cell_id) == first
+    assert other_seed != first
+
+
+# From here on real processes: the command as its users run it.
+
+
+def alive(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
+    def lives(process: psutil.Process) -> bool:
+        try:
+            return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    return [process for process in processes if lives(process)]
+
+
+class Waiting:
+    """``tunebench run`` in a process group of its own; its second cell waits until ``release`` is there."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.entered, self.release = bench.folder / "entered", bench.folder / "release"
+        adapt = (
+            f"Path({str(self.entered)!r}).touch()\n"
+            f"        while not Path({str(self.release)!r}).exists(): time.sleep(0.05)"
+        )
+        plugin = write_plugin(bench.folder, "waits", adapt)
+        study = bench.study_file(methods=["full_ft", "waits"])
+        self.arguments = ("run", study, "--plugin", plugin)
+        self.process = subprocess.Popen(
+            [*COMMAND, *map(str, self.arguments)],
+            cwd=bench.folder, env=environment(), text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        assert wait_for(lambda: self.entered.exists() or self.process.poll() is not None, 120)
+        assert self.process.poll() is None, self.process.communicate()
+        self.family = psutil.Process(self.process.pid).children(recursive=True)
+        assert len(self.family) >= 4, "a guard, a resource tracker, a fork server and a worker"
+
+    def rerun(self) -> subprocess.CompletedProcess[str]:
+        self.release.touch()
+        return command(*self.arguments, cwd=self.bench.folder)
+
+
+@pytest.fixture
+def waiting(bench: Bench) -> Iterator[Waiting]:
+    started = Waiting(bench)
+    yield started
+    started.process.kill()
+    started.process.communicate()
+    for process in alive(started.family):
+        process.kill()
+
+
+@pytest.mark.slow
+class TestRealProcesses:
+    @pytest.fixture(autouse=True)
+    def interrupts_are_heard(self):
+        """A shell has what it starts in the background ignore them, and so would all that is started from there."""
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+        signal.signal(signal.SIGINT, before)
+
+    def test_ctrl_c_leaves_a_folder_that_resumes(self, waiting):
+        refused(command(*waiting.arguments, cwd=waiting.bench.folder), "another run is using", "--runs")
+        os.killpg(waiting.process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+        _, said = waiting.process.communicate(timeout=20)
+        assert waiting.process.returncode == 130
+        assert "interrupted" in said
+        assert "Traceback" not in said
+        assert wait_for(lambda: not alive(waiting.family), 5), alive(waiting.family)
+        assert set(records(waiting.bench.runs)) == {"full_ft/0"}
+        (kept,) = waiting.bench.runs.glob("cells/*full_ft*/record.json")
+        time_before = kept.stat().st_mtime_ns
+
+        done = waiting.rerun()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "1 cells to measure, 1 finished before" in done.stdout
+        assert {record["status"] for record in records(waiting.bench.runs).values()} == {"ok"}
+        assert kept.stat().st_mtime_ns == time_before
+
+    def test_ctrl_c_while_the_libraries_are_imported(self, bench):
+        process = subprocess.Popen(
+            [*COMMAND, "run", str(bench.study_file())],
+            cwd=bench.folder, env=environment(), text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            parent = psutil.Process(process.pid)
+            assert wait_for(lambda: len(parent.children()) >= 3, 30), "a guard, a resource tracker and a fork server"
+            family = parent.children(recursive=True)
+            time.sleep(0.5)  # the server is somewhere in its imports, which take seconds
+            os.killpg(process.pid, signal.SIGINT)
+            _, said = process.communicate(timeout=20)
+        finally:
+            process.kill()
+        assert process.returncode == 130
+        assert said.startswith("tunebench: interrupted")
+        assert said.count("\n") == 1, said
+        assert wait_for(lambda: not alive(family), 5), alive(family)
+
+    def test_no_worker_outlives_a_killed_parent(self, waiting):
+        waiting.process.kill()
+        waiting.process.communicate()
+        assert wait_for(lambda: not alive(waiting.family), 5), alive(waiting.family)
+        done = waiting.rerun()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "1 cells to measure, 1 finished before" in done.stdout
+        assert set(records(waiting.bench.runs)) == {"full_ft/0", "waits/0"}
+        assert not list(waiting.bench.runs.rglob("*/.*.json.*")), "a file written aside was left"

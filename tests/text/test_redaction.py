@@ -1,0 +1,159 @@
+"""Credentials in text: what is taken out, and what must stay as it is."""
+
+import json
+import time
+
+import pytest
+
+from bench.text.redaction import (
+    REDACTED,
+    holds_credentials,
+    redacted,
+    redacted_command,
+    redacted_content,
+    redacted_words,
+    says_secret,
+)
+from tests.support import ROOT
+
+#: Stands in each of them; none may be left.
+SECRET = "PASSWORD"
+LEAKS = [
+    "https://user:PASSWORD@host/?token=PASSWORD",
+    "mlflow=https://user:PASSWORD@host:5000/a",
+    "https:/user:PASSWORD@host/a",
+    "https://user:PASS/PASSWORD@host/a",
+    "https://user:PASS@PASSWORD@host/a",
+    "https://us:PASSWORD'x@host/a",
+    "https://us:PASSWORD#x@host/a",
+    "http://PASSWORD@host/a",
+    "http://u:PASSWORD@[::1]:5000/a",
+    "postgresql+psycopg2://someone:PASSWORD@host:5432/db",
+    "someone:PASSWORD@host",
+    "mlflow=someone:PASSWORD@host:80",
+    "https://a:PASSWORD@h1 and https://b:PASSWORD@h2",
+    "https://host/x?X-Amz-Signature=PASSWORD&X-Amz-Credential=PASSWORD&a=1",
+    "https://host/x?sig=PASSWORD;key=PASSWORD",
+    "https://host/x#access_token=PASSWORD",
+    "url: /?api_key=PASSWORD/api",
+    "hf_PASSWORDabcdefghijk",
+    "ghp_PASSWORDPASSWORDPASSWORD12",
+    "AKIAPASSWORD12345678",
+    "Authorization: Bearer PASSWORD123",
+    "{'authorization': 'Basic PASSWORD='}",
+    "Bearer PASSWORD9",
+    "--password PASSWORD",
+    "--api-key=PASSWORD x",
+    "unrecognized arguments: --token PASSWORD",
+    "aws_secret_access_key=PASSWORD/abc+def",
+    "AWS_SECRET_ACCESS_KEY: PASSWORD",
+    '{"token": "PASSWORD", "a": 1}',
+    'password = "two words of PASSWORD"',
+    "MY_TOKEN=PASSWORD",
+    "dbToken=PASSWORD",
+    "Server=x;Password=PASSWORD;UID=a",
+    "-----BEGIN RSA PRIVATE KEY-----\nPASSWORD\nPASSWORD\n-----END RSA PRIVATE KEY-----",
+]
+HARMLESS = [
+    "tokenizer=AutoTokenizer max_tokens=5 token_ids=[1, 2] max_new_tokens: 5",
+    "`(tokenizer.pad_token = tokenizer.eos_token e.g.)`",
+    'loss_tokens = "answer", "tokens_per_second": 5.0, "token_type_ids": "x"',
+    "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "commit 44a0d7d0123456789abcdef0123456789abcdef0",
+    "unexpected token: 'x'; a study of passwords and tokens: secrets are found",
+    "must be KEY=VALUE, e.g. --only method=lora",
+    "key 'text' stands there twice; 6.7% of one pass: everything",
+    "https://host:5000/a@b http://127.0.0.1:5000 https://openreview.net/forum?id=abc&x=1",
+    "repo/image:tag@sha256:abcdef mailto:someone@host.org someone@host.org",
+    "file:///home/me@home/x sqlite:////tmp/me@home/x.db",
+    "the bearer authentication of this; log in with `hf auth login` or set HF_TOKEN",
+    "study.toml: data.password: unknown key 'password'; key: must be at least 1",
+    "keyboard=us monkey=banana secretary: Bob",
+]
+
+
+@pytest.mark.parametrize("text", LEAKS)
+def test_what_is_taken_out(text: str) -> None:
+    shown = redacted(text, ())
+    assert SECRET not in shown
+    assert REDACTED in shown
+    assert redacted(shown, ()) == shown
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_what_stays(text: str) -> None:
+    assert redacted(text, ()) == text
+
+
+def test_who_is_asked_and_for_what_stays() -> None:
+    assert redacted("https://user:pw@host:80/a?token=x&page=2#top", ()) == (
+        "https://REDACTED@host:80/a?token=REDACTED&page=2#top"
+    )
+
+
+def test_every_text_of_the_project_stays() -> None:
+    paths = [*ROOT.glob("reports/**/*.*"), *ROOT.glob("bench/studies/*.toml"), *ROOT.glob("bench/catalog/*.toml")]
+    for path in [*paths, ROOT / "README.md"]:
+        if path.suffix in (".md", ".csv", ".tex", ".json", ".jsonl", ".toml"):
+            lines = [line for line in path.read_text(encoding="utf-8").split("\n") if len(line) < 20_000]
+            assert [line for line in lines if redacted(line, ()) != line] == [], path
+
+
+def test_values_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_SERVICE_PASSWORD", "open/sesame")
+    monkeypatch.setenv("OTHER_API_KEY", "k1k2k3")
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false-or-true")
+    monkeypatch.setenv("SHORT_TOKEN", "a")
+    said = "open/sesame, open%2Fsesame, k1k2k3 and xk1k2k3x: a false-or-true one"
+    assert redacted(said) == f"{REDACTED}, {REDACTED}, {REDACTED} and xk1k2k3x: a false-or-true one"
+    assert redacted(said, ()) == said
+
+
+def test_the_words_of_a_command() -> None:
+    words = [
+        "run",
+        "s.toml",
+        "--log",
+        "mlflow=https://u:p@h/?k=PASSWORD&b=PASSWORD",
+        "--token",
+        "-PASSWORD",
+        "--tokens",
+    ]
+    shown = [*words[:3], "mlflow=https://REDACTED@h/?k=REDACTED&b=REDACTED", "--token", REDACTED, "--tokens"]
+    assert redacted_words(words, ()) == shown
+    command = "tunebench run 's t.toml' --password 'two PASSWORD'"
+    assert redacted_command(command, ()) == "tunebench run 's t.toml' --password REDACTED"
+    assert redacted_command("it's https://u:p@h", ()) == "it's https://REDACTED@h"
+
+
+def test_content_of_json() -> None:
+    content = {"api_key": "x", "pad_token": "<pad>", "max_tokens": 5, "notes": ["https://u:p@h"], "secret": None}
+    shown = {**content, "api_key": REDACTED, "notes": ["https://REDACTED@h"]}
+    assert redacted_content(content, ()) == shown
+    assert holds_credentials(content)
+    assert not holds_credentials(shown)
+    assert not holds_credentials({"token": "cls", "pad_token": "<pad>", "deep": [{"key": "value"}]})
+
+
+@pytest.mark.parametrize("name", ["HF_TOKEN", "api-key", "apiKey", "--password", "db_pass", "clientSecret", "MY_KEY"])
+def test_names_of_secrets(name: str) -> None:
+    assert says_secret(name)
+
+
+@pytest.mark.parametrize("name", ["tokenizer", "key", "max_tokens", "eos_token", "passes", "secretary", "one_pass", ""])
+def test_names_of_none(name: str) -> None:
+    assert not says_secret(name)
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", "a:", "@", "://a:", "a=", "://a@", "eyJabcdefgh.", "--a ", "?a=b&", "a='", ":/"]
+)
+def test_no_text_takes_long(piece: str) -> None:
+    began = time.process_time()
+    redacted(piece * (100_000 // len(piece)), ())
+    assert time.process_time() - began < 10
+
+
+def test_json_stays_json() -> None:
+    text = json.dumps({"token": 'a "quoted" PASSWORD', "b": "https://u:PASSWORD@h"})
+    assert json.loads(redacted(text, ())) == {"token": REDACTED, "b": f"https://{REDACTED}@h"}
