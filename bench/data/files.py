@@ -24,8 +24,10 @@ LONGEST_LINE_BYTES = 2 * LONGEST_TEXT
 MOST_UNPACKED, UNPACKED_BYTES = 200, 256 * 1024**2
 #: What a row or a line counts besides its bytes, since it takes time and memory even where it is empty.
 ROW_BYTES = 64
-#: Rows of a Parquet file in memory at once, each of which may be as long as a text may be.
+#: Rows of a Parquet file in memory at once, fewer where texts are long.
 BATCH_ROWS = 64
+#: Key of a Parquet file's metadata in which ``datasets`` declares the columns.
+DECLARATION = b"huggingface"
 
 
 def read_file(source: DatasetSource, path: Path) -> Iterator[Row]:
@@ -54,22 +56,29 @@ def read_file(source: DatasetSource, path: Path) -> Iterator[Row]:
         raise DataError(f"dataset {source.name}: {path} cannot be read: {error}") from None
 
 
-def class_names(path: Path, column: str) -> tuple[str, ...] | None:
-    """The class names that a parquet file declares for a column, as ``datasets`` writes them; None where it does not.
+def class_names(source: DatasetSource, path: Path) -> tuple[str, ...] | None:
+    """The class names that a parquet file declares for the label, as ``datasets`` writes them; None: it declares none.
 
     Raises:
-        DataError: the file is no parquet.
+        DataError: the file is no parquet, or its declaration cannot be read, by which labels would lose their names.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         metadata = pq.read_schema(path).metadata or {}
-        feature = loads(metadata[b"huggingface"])["info"]["features"][column]
-        names = feature["names"] if feature["_type"] == "ClassLabel" else None
+        content: Any = loads(metadata[DECLARATION]) if DECLARATION in metadata else None
     except pa.ArrowException as error:
-        raise DataError(f"{path}: not valid Parquet: {error}") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
+        raise DataError(f"dataset {source.name}: {path}: not valid Parquet: {str(error)[:1000]}") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"dataset {source.name}: {path}: its metadata {DECLARATION.decode()}, which declare class names, are not "
+            f"valid JSON: {error}; write the file anew"
+        ) from None
+    try:
+        feature = content["info"]["features"][source.label_column]
+        names = feature["names"] if feature["_type"] == "ClassLabel" else None
+    except (KeyError, TypeError):
         return None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         return None
@@ -178,10 +187,12 @@ def _read_parquet(source: DatasetSource, path: Path) -> Iterator[Row]:
     try:
         with pq.ParquetFile(path) as file:
             require_columns(source, file.schema_arrow.names, str(path))
+            _require_single_values(source, path, file.schema_arrow)
             read = _said_bytes(file.metadata, source.columns)
             _require_unpacked(source, path, read, limit)
-            names, read = names_of_indices(source, class_names(path, source.label_column)), 0
-            for batch in file.iter_batches(BATCH_ROWS, columns=list(source.columns)):
+            names, read = names_of_indices(source, class_names(source, path)), 0
+            rows = _batch_rows(source, path, file.metadata)
+            for batch in file.iter_batches(rows, columns=list(source.columns)):
                 # The sizes that the file states need not be true, and equal texts are stored once.
                 read += batch.nbytes + ROW_BYTES * len(batch)
                 _require_unpacked(source, path, read, limit)
@@ -194,13 +205,76 @@ def _read_parquet(source: DatasetSource, path: Path) -> Iterator[Row]:
         raise DataError(f"dataset {source.name}: {path}: not valid Parquet: {str(error)[:1000]}") from None
 
 
+def _batch_rows(source: DatasetSource, path: Path, metadata: Any) -> int:
+    """How many rows fit in memory at once: a value that the file stores once for many rows gets a copy in each.
+
+    Raises:
+        DataError: a value is longer than a text may be.
+    """
+    import pyarrow.parquet as pq
+
+    longest = 1
+    stored = [metadata.schema.column(at).path for at in _places(metadata, source.columns)]
+    with pq.ParquetFile(path, read_dictionary=stored) as file:
+        for group in range(metadata.num_row_groups):
+            # The first row brings all values that its group stores so, each once.
+            for batch in file.iter_batches(1, row_groups=[group], columns=list(source.columns)):
+                longest = max([longest, *(_longest_bytes(source, path, column) for column in batch.columns)])
+                break
+    return max(1, min(BATCH_ROWS, UNPACKED_BYTES // longest))
+
+
+def _longest_bytes(source: DatasetSource, path: Path, column: Any) -> int:
+    """Of the values that a column stores once for many rows; of an extension's it is not known, so that it is high.
+
+    Raises:
+        DataError: one is longer than a text may be.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_dictionary(column.type):
+        return UNPACKED_BYTES if isinstance(column.type, pa.BaseExtensionType) else 0
+    values = column.dictionary
+    longest = pc.max(pc.binary_length(values)).as_py() or 0
+    if longest > LONGEST_TEXT and pa.types.is_string(values.type):
+        characters = pc.max(pc.utf8_length(values)).as_py()
+        if characters > LONGEST_TEXT:
+            raise DataError(
+                f"dataset {source.name}: {path}: a text must have at most {LONGEST_TEXT} characters, got {characters}"
+            )
+    return int(longest)
+
+
+def _require_single_values(source: DatasetSource, path: Path, schema: Any) -> None:
+    """Whether no column that is read holds lists or tables, one row of which may unpack to anything.
+
+    Raises:
+        DataError: one does.
+    """
+    import pyarrow as pa
+
+    for name in source.columns:
+        kind = schema.field(name).type
+        if pa.types.is_nested(getattr(kind, "storage_type", kind)):
+            raise DataError(
+                f"dataset {source.name}: {path}: column {name!r} must hold a text or a label in each row, got "
+                f"{kind!s:.60}; set text and label in [datasets.{source.name}]"
+            )
+
+
 def _said_bytes(metadata: Any, columns: Sequence[str]) -> int:
     """How large the rows and the columns that are read become, as the file's own metadata states."""
-    schema = metadata.schema
-    places = [at for at in range(metadata.num_columns) if schema.column(at).path.partition(".")[0] in columns]
+    places = _places(metadata, columns)
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     sizes = (int(group.column(at).total_uncompressed_size) for group in groups for at in places)
     return sum(sizes) + ROW_BYTES * int(metadata.num_rows)
+
+
+def _places(metadata: Any, columns: Sequence[str]) -> list[int]:
+    """Where the file stores these columns, of which one that is no plain one has several places."""
+    schema = metadata.schema
+    return [at for at in range(metadata.num_columns) if schema.column(at).path.partition(".")[0] in columns]
 
 
 def _unpacked_limit(path: Path) -> int:

@@ -178,9 +178,14 @@ def inferred(dataset: str, rows: Sequence[Row], values: LabelValues | None = Non
         values: indices: the labels must be whole numbers from 0; names: any numbers are names; None: as they tell.
 
     Raises:
-        DataError: a label is none, or they are too few or too many.
+        DataError: a label is none, some are numbers and others are not, or they are too few or too many.
     """
-    spellings = {spelled(dataset, row.label, row.place) for row in rows}
+    first: dict[str, Row] = {}
+    for row in rows:
+        first.setdefault(spelled(dataset, row.label, row.place), row)
+    spellings = set(first)
+    if values is None:
+        _require_all_alike(dataset, first)
     if spellings and all(map(NUMBER.fullmatch, spellings)):
         shortest: dict[Decimal, str] = {}
         for name in sorted(spellings, key=lambda name: (len(name), name)):
@@ -192,6 +197,26 @@ def inferred(dataset: str, rows: Sequence[Row], values: LabelValues | None = Non
     if not 2 <= len(spellings) <= MOST_CLASSES:
         raise DataError(f"dataset {dataset}: train has {len(spellings)} different labels; wanted 2 to {MOST_CLASSES}")
     return Classes(dataset, tuple(sorted(spellings)), "train")
+
+
+def _require_all_alike(dataset: str, first: Mapping[str, Row]) -> None:
+    """Whether all labels are numbers or none is: where indices and names stand together, a class may be there twice.
+
+    Args:
+        dataset: its name, for messages.
+        first: row of each label as it is spelt.
+
+    Raises:
+        DataError: some are numbers.
+    """
+    number = next((row for name, row in first.items() if NUMBER.fullmatch(name)), None)
+    other = next((row for name, row in first.items() if not NUMBER.fullmatch(name)), None)
+    if number is not None and other is not None:
+        raise DataError(
+            f"dataset {dataset}: labels must be numbers in all rows or in none, got {number.label!r:.60} at "
+            f"{number.place} and {other.label!r:.60} at {other.place}; write all labels alike, or set labels = [...], "
+            f'or label_values = "names" where each is a class of its own, in [datasets.{dataset}]'
+        )
 
 
 def _counted(dataset: str, spellings: Collection[str]) -> tuple[str, ...]:

@@ -154,7 +154,7 @@ def _read_profile(source: DatasetSource) -> dict[str, list[Row]]:
 def _declared(source: DatasetSource) -> tuple[str, ...] | None:
     """The class names that the first file of train declares."""
     first = Path(next(iter(source.files_of.values()))[0])
-    return class_names(first, source.label_column) if first.suffix == ".parquet" else None
+    return class_names(source, first) if first.suffix == ".parquet" else None
 
 
 def _classes(source: DatasetSource, rows: Mapping[str, Sequence[Row]], declared: Sequence[str] | None) -> Classes:

@@ -113,6 +113,27 @@ class TestNames:
             loaded(everywhere(tmp_path, "csv", csv_of("pos", "pos ")))
 
 
+class TestMixed:
+    """Names and numbers together, of which nobody says what they are."""
+
+    @pytest.mark.parametrize(
+        ("labels", "said"),
+        [
+            (["neg", "pos", 0, 1], r"got 0 at \S+train\.jsonl: line 3 and 'neg' at \S+train\.jsonl: line 1;"),
+            (["0", "1.0", "pos"], r"got '0' at .*: line 1 and 'pos' at .*: line 3;"),
+            ([0, 1, True], r"got 0 at .*: line 1 and True at .*: line 3;"),
+        ],
+    )
+    def test_are_refused(self, labels: list[Any], said: str, tmp_path: Path) -> None:
+        folder = everywhere(tmp_path, "jsonl", jsonl([("a", label) for label in labels]))
+        with pytest.raises(DataError, match=f"labels must be numbers in all rows or in none, {said}") as caught:
+            loaded(folder)
+        assert 'set labels = [...], or label_values = "names" where' in str(caught.value)
+        assert "in [datasets.mine]" in str(caught.value)
+        dataset = loaded(folder, {"label_values": "names"})
+        assert dataset.labels == tuple(sorted(map(str, labels)))
+
+
 class TestNoLabel:
     @pytest.mark.parametrize(
         ("label", "said"),
@@ -302,14 +323,29 @@ class TestDeclared:
         with pytest.raises(DataError, match=said):
             loaded(everywhere(tmp_path, "parquet", parquet([("a", 0), ("b", 0)], names)))
 
-    @pytest.mark.parametrize(
-        "metadata", ["[]", "{", '{"info": 1}', '{"info": {"features": {"label": "x"}}}', "[" * 10**5]
-    )
-    def test_metadata_that_says_something_else(self, metadata: str, tmp_path: Path) -> None:
+    def said(self, folder: Path, metadata: str) -> tuple[str, ...]:
         sink = io.BytesIO()
         table = pa.table({"text": ["a", "b"], "label": [0, 1]})
         pq.write_table(table.replace_schema_metadata({"huggingface": metadata}), sink)
-        assert loaded(everywhere(tmp_path, "parquet", sink.getvalue())).labels == ("0", "1")
+        return loaded(everywhere(folder, "parquet", sink.getvalue())).labels
+
+    @pytest.mark.parametrize("metadata", ["[]", '{"info": 1}', '{"info": {"features": {"label": "x"}}}'])
+    def test_metadata_that_says_something_else(self, metadata: str, tmp_path: Path) -> None:
+        assert self.said(tmp_path, metadata) == ("0", "1")
+
+    @pytest.mark.parametrize(
+        ("metadata", "why"),
+        [
+            ("{", "Expecting property name"),
+            ("[" * 10**5, "recursion"),
+            ("\xff", "Expecting value"),
+            ('{"info": {"features": {"label": 1, "label": 2}}}', "key 'label' stands there twice"),
+        ],
+        ids=["cut", "deep", "none", "twice"],
+    )
+    def test_metadata_that_cannot_be_read(self, metadata: str, why: str, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match=rf"train\.parquet: its metadata huggingface, .* not valid JSON: .*{why}"):
+            self.said(tmp_path, metadata)
 
     def test_none_without_the_metadata(self, tmp_path: Path) -> None:
         assert loaded(everywhere(tmp_path, "parquet", parquet(self.ROWS))).labels == ("0", "1", "2")

@@ -91,6 +91,38 @@ class TestParquet:
         content = parquet_of(["x" * 100_000_000, "y"], [0, 1])
         assert "text must have at most 16777216 characters, got 100000000" in refused(tmp_path, train__parquet=content)
 
+    @pytest.mark.parametrize("as_stored", [True, False])
+    def test_of_one_text_as_long_as_a_library_that_every_row_names(self, as_stored: bool, tmp_path: Path) -> None:
+        texts = pa.DictionaryArray.from_arrays(pa.array([0] + [1] * 60, pa.int32()), pa.array(["y", "x" * 50_000_000]))
+        sink = io.BytesIO()
+        pq.write_table(pa.table({"text": texts, "label": [0] * 61}), sink, compression="zstd", store_schema=as_stored)
+        assert pa.types.is_dictionary(pq.read_schema(sink).field("text").type) == as_stored
+        said = refused(tmp_path, train__parquet=sink.getvalue())
+        assert "train.parquet: a text must have at most 16777216 characters, got 50000000" in said
+
+    @pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()], ids=str)
+    def test_of_a_long_text_of_any_type(
+        self, kind: pa.DataType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(files, "LONGEST_TEXT", 1000)
+        sink = io.BytesIO()
+        texts = pa.array(["y", *["\u00e9" * 1001] * 9], kind)
+        pq.write_table(pa.table({"text": texts, "label": [0, 1] * 5}), sink)
+        said = refused(tmp_path, train__parquet=sink.getvalue())
+        assert "train.parquet: a text must have at most 1000 characters, got 1001" in said
+
+    def test_texts_that_are_long_come_a_few_at_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(files, "UNPACKED_BYTES", 20_000)
+        located_at = laid(tmp_path, train__parquet=repeated("x" * 6000, 3), test__jsonl=TEST) / "train.parquet"
+        metadata = pq.read_metadata(located_at)
+        assert files._batch_rows(located(tmp_path), located_at, metadata) == 3
+        assert files._batch_rows(located(tmp_path, text="label"), located_at, metadata) == files.BATCH_ROWS
+
+    def test_of_a_list_in_a_row(self, tmp_path: Path) -> None:
+        content = parquet_of([["a"], ["b"]], [0, 1])
+        said = refused(tmp_path, train__parquet=content)
+        assert "column 'text' must hold a text or a label in each row, got list<element: string>; set text" in said
+
     def test_other_columns_are_neither_counted_nor_read(self, tmp_path: Path) -> None:
         table = pa.table({"text": ["a", "b"] * 4, "label": [0, 1] * 4, "other": ["x" * 50_000_000] * 8})
         sink = io.BytesIO()
