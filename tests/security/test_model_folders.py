@@ -17,6 +17,7 @@ from bench.data.tokens import require_known, tokenise
 from bench.errors import ModelError
 from bench.measure.host_limits import HostLimit
 from bench.model import weight_memory
+from bench.model.json_files import require_plain_json
 from bench.model.load import fetch, load_config, load_tokenizer
 from bench.model.prompting import chat
 from bench.model.prompting.chat import frame
@@ -77,6 +78,43 @@ def problems(folder: Path, **changes: Any) -> list[str]:
 
 def test_a_sound_folder_has_no_problems(model: Path) -> None:
     assert problems(model) == []
+
+
+def twice(path: Path) -> None:
+    """The same file, whose first key stands there twice."""
+    content = path.read_text()
+    key = json.dumps(next(iter(json.loads(content))))
+    path.write_text(f"{{{key}: null, {content.lstrip()[1:]}")
+
+
+class TestKeysThatStandThereTwice:
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+            "special_tokens_map.json", "added_tokens.json", "vocab.json", "model.safetensors.index.json",
+        ],
+    )  # fmt: skip
+    def test_in_a_file_that_is_read(self, name: str, model: Path) -> None:
+        if not (model / name).is_file():
+            (model / name).write_text('{"a": 1}')
+        twice(model / name)
+        (problem,) = problems(model)
+        assert f"model m: {model / name}: cannot be read: ValueError: key '" in problem
+        assert "stands there twice" in problem
+
+    def test_in_the_header_of_the_weights(self, model: Path) -> None:
+        path = model / "model.safetensors"
+        content = path.read_bytes()
+        (size,) = struct.unpack("<Q", content[:8])
+        header = content[8 : 8 + size].rstrip()
+        name, facts = next((key, facts) for key, facts in json.loads(header).items() if key != "__metadata__")
+        header = header[:-1] + f", {json.dumps(name)}: {json.dumps(facts)}}}".encode()
+        path.write_bytes(struct.pack("<Q", len(header)) + header + content[8 + size :])
+        with pytest.raises(ModelError, match=r"model\.safetensors: its header cannot be read: .* stands there twice"):
+            require_plain_json("m", model)
+        require_plain_json("m", model, weights=False)
+        assert problems(model) != []
 
 
 class TestHeaders:

@@ -17,6 +17,7 @@ from bench.data.tokens import Tokens, require_known
 from bench.errors import ModelError, RequestError, StudyError, UnsupportedError
 from bench.measure.machine import device_for
 from bench.method import registry, usable_positions
+from bench.model.json_files import require_plain_json
 from bench.model.load import build, fetch, load_config, load_tokenizer
 from bench.record.files import write_json
 from bench.record.notices import doing
@@ -90,6 +91,8 @@ def _check_device(cell: Cell) -> None:
 def _check_model(cell: Cell) -> None:
     folder = fetch(cell.model)
     config = load_config(cell.model, folder, 2)  # first: whether the model can be used, where a plan says no too
+    if folder is not None:
+        require_plain_json(cell.model.name, folder, cell.model.weights == "pretrained")
     tokenizer = load_tokenizer(cell.model, folder)
     _require_embeddings(cell, tokenizer, config.vocab_size)
     if cell.model.bits in (4, 8):
