@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.record.run_folder import end_of
+from bench.record.run_folder import CellFolder, end_of
 from bench.run import attempt
 from bench.run.attempt import redact
+from bench.run.failures import LOG_CHARACTERS, Ending, record_of
 from bench.text.message import message
+from tests.report.conftest import MakeRecord
+from tests.report.conftest import make_record as make_record
 
 SAID = "GET https://user:PASSWORD@host failed\n"
 
@@ -45,6 +48,24 @@ def test_the_end_of_a_log_that_a_record_keeps(tmp_path: Path) -> None:
     log = tmp_path / "stderr.txt"
     log.write_text(f"-----BEGIN PRIVATE KEY-----\n{'PASSWORD' * 3000}\n-----END PRIVATE KEY-----\nend\n")
     assert message(end_of(log, 8000)) == "REDACTED\nend"
+
+
+def test_a_record_keeps_no_half_of_a_credential(make_record: MakeRecord, tmp_path: Path) -> None:
+    """Its log could not be written anew, e.g. on a full disk."""
+    paths = CellFolder(tmp_path)
+    paths.stderr.write_text(f"password={'PASSWORD' * 20}\n" + "x" * (LOG_CHARACTERS - 50))
+    ending = Ending(
+        exit_code=1,
+        timed_out=False,
+        oom_killed=False,
+        disk_full=True,
+        phase="train",
+        started=0.0,
+        started_at="2026-01-02",
+    )
+    failure = record_of(make_record("error").cell, paths, ending).failure
+    assert failure is not None
+    assert "PASSWORD" not in failure.message
 
 
 def test_the_end_of_a_log(tmp_path: Path) -> None:
