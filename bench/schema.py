@@ -15,7 +15,8 @@ from pydantic import (
 from bench.errors import StudyError, UnknownNameError
 from bench.text.display import printable
 from bench.text.message import message
-from bench.text.redaction import redacted, says_secret
+from bench.text.redaction import redacted
+from bench.text.secret_names import says_secret
 
 #: Problems of a file that are told; a generated one may have thousands.
 MOST_PROBLEMS = 20

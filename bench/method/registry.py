@@ -21,6 +21,7 @@ from bench.method.architecture import ModelKind
 from bench.method.importing import announced
 from bench.schema import Frozen, explain
 from bench.text.message import kind_of, said
+from bench.text.redaction import redacted
 
 
 class MethodSource(Frozen):
@@ -253,7 +254,7 @@ def describe(plugin: Plugin) -> dict[str, Any]:
         method = load(plugin.name, plugin.path)
         with guarded(f"method {plugin.name}: {plugin.path} cannot be asked what it supports"):
             kinds = [kind for kind in get_args(ModelKind) if method.supports(kind)]
-            return {"label": str(method.label), "kinds": kinds, "trains": bool(method.trains)}
+            return {"label": redacted(str(method.label)), "kinds": kinds, "trains": bool(method.trains)}
     except PluginError as error:
         return {"error": str(error)}
 

@@ -35,7 +35,7 @@ from bench.study.cell import Cell
 from bench.text.redaction import redacted
 
 POLL_SECONDS = 0.5
-#: It takes a second to look through so much.
+#: A log's end that is kept; it takes a second or two to look through so much.
 LONGEST_LOG_BYTES = 4 * 1024**2
 #: A plugin may have taken every right away.
 FOLDER_MODE = 0o755
@@ -132,12 +132,21 @@ class Attempts:
 
 
 def redact(log: Path) -> None:
-    """Take credentials out of a log, which a plugin or a library may have written there; a very long one stays."""
+    """Take credentials out of a log, which a plugin or a library may have written there; of a long one keep the end."""
     with suppress(RunFolderError, OSError):  # on a full disk; it is the record that counts
-        if log.is_symlink() or not log.is_file() or log.stat().st_size > LONGEST_LOG_BYTES:
+        if log.is_symlink() or not log.is_file():
             return
-        said = log.read_bytes().decode("utf-8", "replace")
-        if (shown := redacted(said)) != said:
+        with log.open("rb") as handle:
+            left_out = max(0, log.stat().st_size - LONGEST_LOG_BYTES)
+            handle.seek(left_out)
+            kept = handle.read(LONGEST_LOG_BYTES)
+        first = ""
+        if left_out:  # what is left of the first line may be the end of a credential that nothing marks any more
+            begin = kept.find(b"\n") + 1
+            kept, left_out = kept[begin:], left_out + begin
+            first = f"[the first {left_out} bytes of this log were left out]\n"
+        said = kept.decode("utf-8", "replace")
+        if (shown := first + redacted(said)) != said:
             write_text(log, shown)
 
 

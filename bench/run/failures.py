@@ -9,6 +9,7 @@ from bench.record.record import Failure, Record, Status
 from bench.record.run_folder import CellFolder, end_of
 from bench.study.cell import Cell
 from bench.text.message import message as told
+from bench.text.redaction import redacted
 
 #: The end of a log that a record keeps, and that in which the reason is looked for: a library's frames may follow it.
 LOG_CHARACTERS, SEARCHED_CHARACTERS = 1000, 10_000
@@ -63,7 +64,10 @@ def record_of(cell: Cell, paths: CellFolder, ending: Ending) -> Record:
         cell=cell,
         status=status,
         failure=Failure(
-            phase=ending.phase, type=kind, message=told(f"{message}\n{log[-LOG_CHARACTERS:]}".strip()), memory=memory
+            phase=ending.phase,
+            type=kind,
+            message=told(f"{message}\n{redacted(log)[-LOG_CHARACTERS:]}".strip()),
+            memory=memory,
         ),
         started_at=ending.started_at,
         wall_seconds=monotonic_seconds() - ending.started,

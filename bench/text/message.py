@@ -22,7 +22,8 @@ def message(text: str, limit: int = LONGEST_MESSAGE, secrets: Iterable[str] | No
         limit: characters.
         secrets: see ``redacted``.
     """
-    return shortened(redacted(shortened(text, max(_LOOKED_AT, limit)), secrets), limit)
+    looked_at = max(_LOOKED_AT, 2 * limit)  # a credential that this cuts in two is left out afterwards
+    return shortened(redacted(shortened(text, looked_at), secrets), limit)
 
 
 def shortened(text: str, limit: int = LONGEST_VALUE) -> str:

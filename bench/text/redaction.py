@@ -5,12 +5,14 @@ issuers mark by how they begin, values beside a name such as ``password``, and t
 environment.
 """
 
-import os
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+import string
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
+
+from bench.text.secret_names import REDACTED, environment_secrets, says_secret, says_secret_in_query, words_of
 
 #: Characters; to strike out what is shorter would leave no message.
 SHORTEST_SECRET = 3
@@ -18,7 +20,8 @@ SHORTEST_SECRET = 3
 
 def without_secrets(text: str) -> str:
     """Text whose URIs have lost user, password and query."""
-    return re.sub(r"(//[^\s'\"?]*)\?[^\s'\")]*", r"\1", re.sub(r"(^|=|//)[^/\s=]*@", r"\1", text))
+    without_users = re.sub(r"(^|=|//)[^/\s=]*@", r"\1", text)
+    return re.sub(r"(//[^\s'\"?]*+)(?:\?[^\s'\")]*+)?", r"\1", without_users)
 
 
 def secrets_of(uri: str) -> set[str]:
@@ -35,57 +38,85 @@ def secrets_of(uri: str) -> set[str]:
     return {form for value in told if value for form in (value, unquote(value)) if len(form) >= SHORTEST_SECRET}
 
 
-REDACTED = "REDACTED"
-
-#: Tokens that their issuers mark: Hugging Face, GitHub, GitLab, Slack, AWS, Google, OpenAI and others, PyPI, npm, JWT.
+#: Tokens that their issuers mark: Hugging Face, GitHub, GitLab, Slack, AWS, Google, OpenAI and others, PyPI, npm, JWT,
+#: Stripe, SendGrid, HashiCorp, DigitalOcean. A part that may be long is looked through from few places, or bounded.
 HUB_TOKEN = r"hf_(?:(?:oauth|jwt)_[\w.~+/=-]+|[A-Za-z0-9]{10,})"
 _MARKED = re.compile(
-    rf"{HUB_TOKEN}|gh[opusr]_[A-Za-z0-9]{{20,}}|github_pat_\w{{20,}}|glpat-[\w-]{{16,}}|xox[abeoprs]-[\w-]{{10,}}"
-    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|AIza[\w-]{35}|\bsk-(?=[\w-]*\d)[\w-]{20,}|pypi-[\w-]{50,}|npm_[A-Za-z0-9]{30,}"
-    r"|\bdapi[0-9a-f]{32}\b|\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"
+    rf"{HUB_TOKEN}|gh[opusr]_[A-Za-z0-9]{{16,}}|github_pat_\w{{16,}}|glpat-[\w-]{{16,}}|(?:xox[a-z]|xapp)-[\w-]{{8,}}"
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|AIza[\w-]{35}|\bsk-(?=[\w-]{0,100}\d)[\w-]{20,}|pypi-[\w-]{50,}"
+    r"|npm_[A-Za-z0-9]{30,}|\bdapi[0-9a-f]{32}\b|(?<![\w-])eyJ[\w-]{8,}+\.[\w-]{8,}+(?:\.[\w-]*+)?"
+    r"|\b[sr]k_(?:live|test)_\w{8,}|\bwhsec_\w{16,}|\bya29\.[\w-]{8,}[\w.-]*|\bSG\.[\w-]{16,}[\w.-]*"
+    r"|\bhv[sbr]\.[\w-]{16,}|\bdo[opr]_v1_\w{16,}"
+    r"|(?<=hooks\.slack\.com/services/)[\w/-]+|(?<=/api/webhooks/)\d{5,}/[\w-]+"
 )
-#: A key in PEM, be it on one line or cut off.
-_PEM = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+#: A key in PEM, be it on one line or cut off: at its end, or, where its characters go before the mark of an end.
+_PEM = re.compile(
+    r"(-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----).*?(?:-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
+    re.DOTALL,
+)
+_PEM_END = re.compile(r"-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_OF_PEM = f"{string.ascii_letters}{string.digits}+/=\\{string.whitespace}"
 #: User and password of an address. ``Path`` makes one slash of two. A password may hold "/", a port is followed by one.
 _USER = re.compile(
-    r"(?<=:/)(/*)(?:[^\s/\"'<>\[\]@:]{0,200}:(?!\d{1,5}(?:/|$))[^\s\"<>@]{0,500}(?:@[^\s/\"'<>@]{0,200})*?"
+    r"(?<=:/)(/{0,3})(?:[^\s/\"'<>\[\]@:]{0,200}+:(?!\d{1,5}(?:/|$))[^\s\"<>@]{0,500}+(?:@[^\s/\"'<>@]{0,200}+){0,20}?"
     r"|[^\s/\"'<>]{1,500})@(?=[^\s/@]{0,255}(?:[/?#\s\"',:;)]|$))"
 )
+#: The same where an address is the value of another's parameter.
+_QUOTED_USER = re.compile(
+    r"(%(?:25){0,3}3A(?:%(?:25){0,3}2F){2})(?:(?!%(?:25){0,3}2F)[^\s\"'<>&@]){1,500}?(?=%(?:25){0,3}40)", re.I
+)
 #: The same without a scheme: ``user:password@host``; an image of a container names its digest likewise.
-_BARE_USER = re.compile(r"(?<![\w./:@-])(?!mailto:)[\w.+-]{1,100}:[^\s@/\"',;:]{1,200}@(?!sha\d)(?=[A-Za-z0-9\[])")
+_BARE_USER = re.compile(
+    r"(?:(?<![\w./:@+-])|(?<![\w:/]//)(?<=//))(?!mailto:)[\w.+-]{1,100}+:[^\s@/\"',;:]{1,200}+@(?!sha\d)(?=[A-Za-z0-9\[])"
+)
+#: ``curl -u user:password``; a container's user is two numbers.
+_LOGIN = re.compile(
+    r"(?<!\S)((?:-u|-U|--user|--proxy-user)(?:\s{1,3}|=)['\"]?)(?!\d{1,9}:\d)(?=[^\s:'\"]{1,100}+:(?!//)\S)[^\s'\"]+"
+)
+_LOGIN_OPTIONS = ("-u", "-U", "--user", "--proxy-user")
 #: ``Authorization: Basic dXNlcjpwdw==``, ``Bearer abc.def``; prose that follows the word bearer is in small letters.
+_SCHEMES = "basic|bearer|digest|token|apikey|key|oauth|negotiate|ntlm|hawk|splunk"
 _HEADER = re.compile(
-    r"(?i:(authorization['\"]?\s{0,5}[:=]\s{0,5}['\"]?(?:(?:basic|bearer|digest|token)\s{1,5})?))[^\s'\",;]+"
+    rf"(?i:(authorization\\{{0,4}}['\"]?\s{{0,5}}[:=]\s{{0,5}}\\{{0,4}}['\"]?(?:(?:{_SCHEMES})\s{{1,5}})?))[^\s'\",;\\]+"
 )
-_BEARER = re.compile(r"\b((?i:bearer)\s{1,5})(?![a-z]+\b)[\w.~+/=-]{6,}")
-#: A name that ends as those of secrets do, what joins it with its value, and the value, in quotes or up to a blank.
-_VALUE = r"(?:\"(?:[^\"\\\n]|\\.){0,2000}\"|'(?:[^'\\\n]|\\.){0,2000}'|[^\s,;&\"'<>()\[\]{}`]+)"
-_LAST = r"(?i:passw(?:or)?d|passphrase|passcode|pwd|pass|pw|secrets?|key|credentials?|token)"
+_BEARER = re.compile(
+    r"\b((?i:bearer)(?:\s{1,5}(?=[\w.~+/=-]{6})|['\"]?\s{0,3}[:=]\s{0,3}['\"]?))"
+    r"(?![a-z-]{1,60}+(?![\w~+/=]|\.\w))[\w.~+/=-]+|\b(Bearer\s{0,3}[:=]\s{0,3})(?![a-z]{1,60}+ [a-z])[\w.~+/=-]+"
+)
+#: ``Cookie: sid=abc; theme=dark``: all of a line, of which each part may let its owner in.
+_COOKIE = re.compile(
+    r"(?i:(\b(?:set-)?cookie\\?['\"]?\s{0,3}[:=]\s{0,3}\\?['\"]?))[\w!#$%&*+.^`|~-]{1,100}+=[^\r\n'\"\\]+"
+)
+#: A name that ends as those of secrets do, and what joins it with its value.
+_LAST = r"(?i:passw(?:or)?d|passphrase|passcode|pwd|pass|pw|secrets?|keys?|credentials?|tokens?)(?:[_-]?\d{1,3})?"
 _NAMED = re.compile(
-    rf"(?<![\w.-])(?P<name>-{{0,2}}(?:[A-Za-z_][\w.-]{{0,80}}?)?{_LAST})(?P<quote>['\"]?)(?P<join>\s{{0,3}}[=:]\s{{0,3}})(?P<value>{_VALUE})"
+    rf"(?<![\w.-])(?P<name>-{{0,2}}(?:[A-Za-z_][\w.-]{{0,80}}?)?{_LAST})(?P<quote>(?:\\{{0,4}}['\"])?)"
+    r"(?P<join>\s{0,3}(?::=|=>|[=:])\s{0,3})"
 )
-_OPTION = re.compile(
-    rf"(?<!\S)(?P<name>--?(?:[A-Za-z][\w-]{{0,80}}?)?{_LAST})(?P<join>\s{{1,3}})(?P<value>(?!-){_VALUE})"
+_OPTION = re.compile(rf"(?<!\S)(?P<name>--?(?:[A-Za-z][\w-]{{0,80}}?)?{_LAST})(?P<quote>)(?P<join>\s{{1,3}})(?!-)")
+#: The quotation mark that begins a value, maybe in a list, and a value without any: up to a blank.
+_MARK = re.compile(r"(?P<open>(?:[\[(]\s{0,3})?)(?P<mark>\\{0,8}(?:\"\"\"|'{3}|['\"]))")
+_BARE = re.compile(r"(?:[^\s,;&\"'<>()\[\]{}`\\]|\\(?![\"']))+")
+#: What stands between marks, up to the line's end where the other one is cut off.
+_BETWEEN = {
+    '"': re.compile(r'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+'),
+    "'": re.compile(r"[^'\\\n]*+(?:\\.[^'\\\n]*+)*+"),
+}
+_IN_LIST = re.compile(r"[^\])\n]*+")
+_NOTHING = re.compile(
+    r"(?P<mark>\\{0,8}['\"])(?:None|null|[Tt]rue|[Ff]alse)?(?P=mark)(?!['\"])"
+    r"|(?:None|null|[Tt]rue|[Ff]alse)(?=[\s,;&\"'<>()\[\]{}`\\]|$)"
 )
-_QUERY = re.compile(r"(?P<begin>[?&;#])(?P<name>[\w.\[\]%~-]{1,80})=(?P<value>[^\s&;#\"'<>()]+)")
-
-#: Last words of a name whose value is a secret.
-_ALONE = {"password", "passwd", "passphrase", "passcode", "pwd", "pw", "secret", "secrets", "apikey", "credential",
-          "credentials", "accesskey", "secretkey", "privatekey", "accountkey", "sharedaccesskey", "authtoken",
-          "accesstoken", "sastoken", "sessiontoken"}  # fmt: skip
-#: A ``key`` is secret by the word before it, ``tokens`` of a vocabulary are none.
-_PASSES = {"", "db", "user", "admin", "root", "smtp", "ftp", "proxy", "auth", "my", "login", "tracking"}
-_KEYS = {"api", "access", "secret", "private", "account", "auth", "encryption", "signing", "ssh", "subscription",
-         "master", "service", "license", "deploy", "client", "storage", "token", "aws", "wandb", "hf"}  # fmt: skip
-_VOCABULARY = {"bos", "eos", "pad", "unk", "sep", "cls", "mask", "special", "image", "audio", "video", "start", "end",
-               "first", "last", "next", "prev", "previous", "begin", "stop", "boundary", "boi", "eoi", "per", "each",
-               "unexpected", "invalid", "added", "extra", "padding", "unknown", "new", "label", "of"}  # fmt: skip
-#: In the query of an address these are secret besides.
-_IN_QUERY = {"key", "auth", "sig", "signature", "credential", "code", "sas", "jwt", "pin", "otp", "ticket", "session"}
-#: A shorter value of the environment is no secret, and to strike it out would leave no message.
-_SHORTEST, _SURE = 6, 12
-#: Variables of the shell that name folders.
-_FOLDERS = ("PWD", "OLDPWD")
+#: A sentence goes on.
+_PROSE = re.compile(r"[a-z]{1,60}+ [a-z]")
+_QUERY = re.compile(r"(?P<begin>[?&;#])(?P<name>[\w.\[\]%~-]{1,80})(?P<join>=)(?P<value>[^\s&;#\"'<>()]+)")
+_QUOTED_QUERY = re.compile(
+    r"(?P<begin>[?&;#]|%(?:25){0,3}(?:3F|26|23|3B))(?P<name>[\w.~-]{1,80}+)(?P<join>%(?:25){0,3}3D)"
+    r"(?P<value>(?:(?!%(?:25){0,3}(?:26|23|3B))[^\s&;#\"'<>()])+)",
+    re.I,
+)
+#: Characters; a shorter secret is one only where it is a word of its own.
+_SURE = 12
 
 
 def redacted(text: str, secrets: Iterable[str] | None = None) -> str:
@@ -103,15 +134,19 @@ def redacted(text: str, secrets: Iterable[str] | None = None) -> str:
         text = _USER.sub(rf"\1{REDACTED}@", text)
     if "@" in text:
         text = _BARE_USER.sub(f"{REDACTED}@", text)
+    if "%" in text:
+        text = _QUOTED_QUERY.sub(_without_parameter, _QUOTED_USER.sub(rf"\1{REDACTED}", text))
     if "-----BEGIN" in text:
         text = _PEM.sub(rf"\1{REDACTED}", text)
+    if "-----END" in text:
+        text = _without_ends_of_keys(text)
     text = _MARKED.sub(REDACTED, text)
-    text = _BEARER.sub(rf"\1{REDACTED}", _HEADER.sub(rf"\1{REDACTED}", text))
+    text = _BEARER.sub(rf"\1\2{REDACTED}", _HEADER.sub(rf"\1{REDACTED}", text))
     if "=" in text:
-        text = _QUERY.sub(_without_parameter, text)
+        text = _COOKIE.sub(rf"\1{REDACTED}", _QUERY.sub(_without_parameter, text))
     if "=" in text or ":" in text:
-        text = _NAMED.sub(_without_value, text)
-    return _OPTION.sub(_without_value, text) if "-" in text else text
+        text = _without_values(_NAMED, text)
+    return _without_values(_OPTION, _LOGIN.sub(rf"\1{REDACTED}", text)) if "-" in text else text
 
 
 def redacted_words(words: Sequence[str], secrets: Iterable[str] | None = None) -> list[str]:
@@ -119,7 +154,8 @@ def redacted_words(words: Sequence[str], secrets: Iterable[str] | None = None) -
     found: list[str] = []
     for word in words:
         before = found[-1] if found else ""
-        if before.startswith("-") and "=" not in before and says_secret(before) and not word.startswith("--"):
+        secret = before.startswith("-") and "=" not in before and says_secret(before) and not word.startswith("--")
+        if secret or (before in _LOGIN_OPTIONS and _LOGIN.match(f"-u {word}")):
             found.append(REDACTED)
         else:
             shown = redacted(word, secrets)
@@ -135,14 +171,31 @@ def redacted_command(command: str, secrets: Iterable[str] | None = None) -> str:
         return redacted(command, secrets)
 
 
-def redacted_content(content: Any, secrets: Iterable[str] | None = None) -> Any:
-    """Content of JSON with its texts redacted, and those beside a key that says that they are secret; keys stay."""
+def redacted_content(content: Any, secrets: Iterable[str] | None = None, kept: Container[str] = ()) -> Any:
+    """Content of JSON with its texts redacted, and those beside a key that says that they are secret; keys stay.
+
+    Args:
+        content: any.
+        secrets: see ``redacted``.
+        kept: keys whose values stay as they are, wherever they stand.
+    """
     if isinstance(content, dict):
-        named = {key for key, value in content.items() if value and isinstance(value, str) and says_secret(key)}
-        return {key: REDACTED if key in named else redacted_content(value, secrets) for key, value in content.items()}
+        return {
+            key: value if key in kept else _beside(key, redacted_content(value, secrets, kept))
+            for key, value in content.items()
+        }
     if isinstance(content, list | tuple):
-        return [redacted_content(value, secrets) for value in content]
+        return [redacted_content(value, secrets, kept) for value in content]
     return redacted(content, secrets) if isinstance(content, str) else content
+
+
+def _beside(key: str, value: Any) -> Any:
+    """What stands beside a key; a list of tokens may be a vocabulary."""
+    if isinstance(value, str):
+        return REDACTED if value and says_secret(key) else value
+    if isinstance(value, list) and says_secret(key) and words_of(key)[-1] != "token":
+        return [REDACTED if isinstance(each, str) and each else each for each in value]
+    return value
 
 
 def holds_credentials(content: Any) -> bool:
@@ -157,66 +210,74 @@ def holds_credentials(content: Any) -> bool:
     return isinstance(content, str) and redacted(content, ()) != content
 
 
-def says_secret(name: str) -> bool:
-    """Whether a name says that its value is a secret: ``api_key`` and ``HF_TOKEN`` do, ``tokenizer`` does not."""
-    words = _words(name)
-    if not words:
-        return False
-    last, before = words[-1], words[-2] if len(words) > 1 else ""
-    if last == "token":
-        return before not in _VOCABULARY
-    if last == "key":
-        return before in _KEYS or (name.isupper() and bool(before))
-    return last in _ALONE or (last == "pass" and before in _PASSES)
-
-
-def environment_secrets() -> list[str]:
-    """The values of variables whose names say that they are secret, the longest first, also as addresses quote them."""
-    found: set[str] = set()
-    for name, value in os.environ.items():
-        value = value.strip()
-        if len(value) >= _SHORTEST and says_secret(name) and name not in _FOLDERS and value != REDACTED:
-            found |= {value, quote(value, safe="")}
-    return sorted(found, key=len, reverse=True)
-
-
-def _words(name: str) -> list[str]:
-    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    return [word for word in re.split(r"[^A-Za-z0-9]+", apart.lower()) if word]
-
-
 def _is_password(key: str, value: Any) -> bool:
-    told = isinstance(value, str) and value not in ("", REDACTED)
-    return told and says_secret(key) and _words(key)[-1] != "token"
+    return bool(words_of(key)[-1:] != ["token"] and _beside(key, value) != value)
 
 
-def _without_value(found: re.Match[str]) -> str:
-    groups = found.groupdict()
-    name, value = groups["name"], groups["value"]
-    if not says_secret(name) or value.strip("'\"") in ("", "None", "null", "True", "False", "true", "false"):
-        return found[0]
-    if _is_prose(found):
-        return found[0]
-    mark = value[0] if value[0] in "'\"" else ""
-    return f"{name}{groups.get('quote') or ''}{groups['join']}{mark}{REDACTED}{mark}"
+def _without_ends_of_keys(text: str) -> str:
+    """Text without keys of which only the end is there: all that may be of one, and the mark behind it."""
+    parts, at = [], 0
+    for end in _PEM_END.finditer(text):
+        parts += [text[at : end.start()].rstrip(_OF_PEM), REDACTED]
+        at = end.end()
+    return "".join([*parts, text[at:]])
 
 
-def _is_prose(found: re.Match[str]) -> bool:
+def _without_values(heads: re.Pattern[str], text: str) -> str:
+    """Text without the values of secret names.
+
+    Args:
+        heads: finds a name and what joins it with its value. The value is looked at only where the name is one of a
+            secret, and then taken out, so that no character is looked at time and again.
+        text: any.
+    """
+    parts, at = [], 0
+    while (head := heads.search(text, at)) is not None:
+        parts.append(text[at : head.end()])
+        at = head.end()
+        if not says_secret(head["name"]) or _NOTHING.match(text, at) or _is_prose(head):
+            continue
+        begin, at = at, _end_of_value(text, at)
+        opened = _MARK.match(text, begin)
+        if opened is None:
+            parts.append(REDACTED if at > begin else "")
+            continue
+        mark = opened["mark"]
+        closed = opened["open"] or text.startswith(mark, at)
+        parts.append(f"{opened['open']}{mark}{REDACTED}{mark if closed else ''}")
+        at += len(mark) if closed and not opened["open"] else 0
+    return "".join([*parts, text[at:]])
+
+
+def _end_of_value(text: str, begin: int) -> int:
+    """Where a value ends that begins there, before the mark that closes it."""
+    opened = _MARK.match(text, begin)
+    if opened is None:
+        found = _BARE.match(text, begin)
+        return found.end() if found else begin
+    mark = opened["mark"]
+    if opened["open"]:
+        between: re.Pattern[str] | None = _IN_LIST
+    else:
+        between = _BETWEEN.get(mark)
+    if between is not None:
+        found = between.match(text, opened.end())
+    else:  # within a text that is quoted itself
+        found = re.compile(rf".*?(?=(?<!\\){re.escape(mark)}|$)", re.MULTILINE).match(text, opened.end())
+    return found.end() if found else opened.end()
+
+
+def _is_prose(head: re.Match[str]) -> bool:
     """Whether a sentence follows, as in ``data.password: unknown key``; in JSON names are quoted."""
-    groups = found.groupdict()
-    if ":" not in groups["join"] or groups.get("quote"):
+    if ":" not in head["join"] or "=" in head["join"] or head["quote"]:
         return False
-    goes_on = re.match(r" [a-z]", found.string[found.end() : found.end() + 2])
-    return groups["name"].lower() in ("token", "pass", "pw") or bool(
-        goes_on and re.fullmatch("[a-z]+", groups["value"])
-    )
+    goes_on = _PROSE.match(head.string, head.end()) is not None
+    return goes_on or head["name"].lower() in ("token", "pass", "pw")
 
 
 def _without_parameter(found: re.Match[str]) -> str:
-    words = _words(found["name"])
-    secret = says_secret(found["name"]) or (bool(words) and words[-1] in _IN_QUERY)
-    return _without_any_parameter(found) if secret else found[0]
+    return _without_any_parameter(found) if says_secret_in_query(found["name"]) else found[0]
 
 
 def _without_any_parameter(found: re.Match[str]) -> str:
-    return f"{found['begin']}{found['name']}={REDACTED}"
+    return f"{found['begin']}{found['name']}{found['join']}{REDACTED}"

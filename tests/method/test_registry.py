@@ -6,7 +6,7 @@ import pytest
 
 from bench.errors import PluginError, UnknownNameError
 from bench.method import Method
-from bench.method.registry import MethodSource, Plugin, find, get, load, load_planned, options, source_sha256
+from bench.method.registry import MethodSource, Plugin, describe, find, get, load, load_planned, options, source_sha256
 
 GOOD = """
 from bench.method import Method, Options as Base
@@ -37,6 +37,10 @@ class TestFind:
         found = find(methods_folder=tmp_path)
         assert list(found) == ["alpha", "beta"]
         assert found["alpha"].path == tmp_path / "alpha.py"
+
+    def test_a_label_holds_no_credentials(self, tmp_path: Path) -> None:
+        write(tmp_path, "leak", GOOD.replace('"Good"', '"Leak Authorization: Bearer X"'))
+        assert describe(find(methods_folder=tmp_path)["leak"])["label"] == "Leak Authorization: Bearer REDACTED"
 
     def test_imports_nothing(self, tmp_path: Path) -> None:
         write(tmp_path, "bomb", "raise SystemExit(3)")

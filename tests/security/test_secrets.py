@@ -70,8 +70,18 @@ def old_run(make_record: MakeRecord, tmp_path: Path) -> Path:
         update={"failure": failed.failure and failed.failure.model_copy(update={"message": SAID})}
     )
     told = {"warnings": (SAID,), "unknown": {"flops": SAID}}
+    named = measured[1].record
+    update = {
+        place: getattr(named.cell, place).model_copy(update={"label": f"Leak {place}: {SAID}"} | more)
+        for place, more in (
+            ("dataset", {"hub_id": ADDRESS}),
+            ("model", {"hub_id": f"hf_{SECRET}abcdef"}),
+            ("method", {}),
+        )
+    }
+    named = named.model_copy(update={"cell": named.cell.model_copy(update=update)})
     cells.of(failed).path.mkdir()
-    for record in (measured[0].record.model_copy(update=told), measured[1].record, failed):
+    for record in (measured[0].record.model_copy(update=told), named, failed):
         write_text(cells.of(record).record, record.model_dump_json())
     (cells.of(failed).record.parent / "stderr.txt").write_text(f"Traceback\n{SAID}\n")
     content = study() | {"notes": f"From {ADDRESS}.", "datasets": {"own": {"path": ADDRESS}}}

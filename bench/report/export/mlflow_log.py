@@ -12,7 +12,8 @@ from bench.report.export.logged import LoggedCell, cells
 from bench.report.results.run import Results
 from bench.text.display import printable
 from bench.text.message import said
-from bench.text.redaction import environment_secrets, redacted, secrets_of, without_secrets
+from bench.text.redaction import redacted, secrets_of, without_secrets
+from bench.text.secret_names import environment_secrets
 
 #: Read when mlflow is imported: it tells its makers nothing, prints no links and no progress.
 QUIET = {

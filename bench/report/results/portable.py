@@ -1,5 +1,6 @@
 """What a report keeps, without the texts of the data and without paths: they say nothing to a reader elsewhere."""
 
+import json
 import re
 import shlex
 from collections.abc import Mapping
@@ -13,6 +14,11 @@ from bench.text.redaction import redacted_content, redacted_words
 QUOTES_DATA = "left out, for it quotes the data; the record in the run folder has it"
 #: The folders of an absolute path, of a file's address too; other addresses stay. Without them a text has no more such.
 FOLDERS = re.compile(r"(?:(?<![\w.~/:-])|(?<=file://)|(?<=:)(?!//))/+(?:[^\s/:'\"<>|]+/+)+")
+#: Of a record: digests, ids and versions, which may look like anything, and words that are part of what was measured.
+KEPT = frozenset({
+    "cell_id", "sha256", "fingerprint", "revision", "commit", "gpu_uuid", "packages", "labels", "prompt",
+    "chat_template", "special_tokens", "label_values",
+})  # fmt: skip
 #: Parts of a study that are written for readers.
 PROSE = ("title", "notes")
 
@@ -22,7 +28,7 @@ def record(measured: Record) -> dict[str, Any]:
 
     Fields that came after the record was written are not added, so that an older report gives its own records again.
     """
-    content = measured.model_dump(mode="json", exclude_unset=True)
+    content = _redacted(measured)
     if content.get("prompt") is not None:
         content["prompt"]["example"] = QUOTES_DATA
     for key in {"failure", "warnings", "unknown"} & content.keys():
@@ -32,10 +38,6 @@ def record(measured: Record) -> dict[str, Any]:
     cell = content["cell"]
     if "files" in cell["dataset"]:
         cell["dataset"]["files"] = {split: PurePath(path).name for split, path in cell["dataset"]["files"].items()}
-    for key in {"given", "options"} & cell["method"].keys():
-        cell["method"][key] = redacted_content(cell["method"][key], ())
-    if "architecture" in cell["model"]:
-        cell["model"]["architecture"] = redacted_content(cell["model"]["architecture"], ())
     for place, key in (("model", "folder"), ("method", "path")):
         if cell[place].get(key) is not None:
             cell[place][key] = PurePath(cell[place][key]).name
@@ -43,11 +45,18 @@ def record(measured: Record) -> dict[str, Any]:
 
 
 def without_credentials(measured: Record) -> Record:
-    """The same record; the options of its method hold no credentials, as an older tunebench let them."""
-    method = measured.cell.method
-    options = {"given": redacted_content(method.given, ()), "options": redacted_content(method.options, ())}
-    cell = measured.cell.model_copy(update={"method": method.model_copy(update=options)})
-    return measured.model_copy(update={"cell": cell})
+    """The same record; no text of it holds credentials, as an older tunebench let them."""
+    return Record.model_validate_json(json.dumps(_redacted(measured)))
+
+
+def _redacted(measured: Record) -> dict[str, Any]:
+    """The content of a record without credentials; what a plugin or a file named is looked at whatever its keys are."""
+    content = measured.model_dump(mode="json", exclude_unset=True)
+    shown: dict[str, Any] = redacted_content(content, (), KEPT)
+    for place, keys in (("method", ("given", "options")), ("model", ("architecture",))):
+        for key in shown["cell"][place].keys() & set(keys):
+            shown["cell"][place][key] = redacted_content(content["cell"][place][key], ())
+    return shown
 
 
 def _fit(told: Any) -> Any:
