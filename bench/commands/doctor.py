@@ -12,6 +12,7 @@ from bench import __version__
 from bench.errors import PluginError, RequestError, StudyError
 from bench.measure.hidden_gpus import gpus_hidden
 from bench.method import Method, registry
+from bench.method.importing import ASKED, announced, guarded
 from bench.method.registry import MethodSource
 from bench.schema import explain
 from bench.study.catalog import catalog
@@ -33,7 +34,8 @@ def show_methods(plugin_files: Sequence[Path], console: Console) -> bool:
                 raise PluginError(plugin.error)
             with gpus_hidden():  # what it imports would start CUDA
                 method = registry.load(name, plugin.path)
-                with registry.guarded(f"method {name}: {plugin.path} cannot be shown"):
+                shown = guarded(f"method {name}: {plugin.path} cannot be shown")
+                with announced(name, plugin.path, ASKED), shown:
                     lines = _lines(method)
         except RequestError as error:
             console.print(f"[red]{name}[/] ({plugin.origin}) skipped: {escape(str(error))}")

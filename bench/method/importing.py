@@ -1,9 +1,11 @@
 """The import of a plugin as another process sees it: under way, ended, too long or too loud.
 
 Whoever imports a plugin writes into a folder that it has begun, and that it has ended. Whoever waits for that process
-reads it there, and so can name the plugin whatever becomes of the process.
+reads it there, and so can name the plugin whatever becomes of the process. Questions that a plugin's own code answers,
+what it supports and whether its options are valid, are announced in the same way: they are as short as an import.
 """
 
+import itertools
 import json
 import os
 import sys
@@ -11,16 +13,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.clocks import monotonic_seconds
-from bench.errors import PluginError
+from bench.errors import Interrupted, PluginError
+from bench.text.message import kind_of, said
 
+#: What is done with a plugin, as in "was still being ...".
+IMPORTED, ASKED = "imported", "asked"
 #: That the import of one plugin may take; libraries that a plugin needs are imported in this time too.
 IMPORT_SECONDS = 60.0
 #: That a plugin may print while it is imported.
 MOST_OUTPUT_BYTES = 10_000_000
 #: Of a process that imports: what is printed, by a worker at any time, elsewhere during an import alone.
 OUTPUT = ("stdout.txt", "stderr.txt")
+#: Of what a process announces; a plugin may write anything there.
+MOST_ANNOUNCED_BYTES = 100_000
 #: A file of this beginning for each process that imports; it ends with the process's number.
 BEGINNING = "importing-"
 
@@ -32,6 +40,7 @@ class _Place:
 
 
 _place: _Place | None = None
+_stretches = itertools.count()
 
 
 def announce_in(folder: Path, *, captures: bool = False) -> None:
@@ -46,12 +55,13 @@ def announce_in(folder: Path, *, captures: bool = False) -> None:
 
 
 @contextmanager
-def announced(name: str, path: Path) -> Iterator[None]:
-    """Announce the import inside, where this process does so.
+def announced(name: str, path: Path, doing: str = IMPORTED) -> Iterator[None]:
+    """Announce the import inside, or what else a plugin's code does there, where this process does so.
 
     Args:
         name: of the method.
         path: of its file or package.
+        doing: what is done with the plugin, as in "was still being ...".
 
     Raises:
         PluginError: too much was printed.
@@ -61,7 +71,7 @@ def announced(name: str, path: Path) -> Iterator[None]:
         yield
         return
     file = place.folder / f"{BEGINNING}{own}"
-    _say(file, {"name": name, "path": str(path)})
+    _say(file, {"name": name, "path": str(path), "doing": doing, "number": next(_stretches)})
     before = _printed(place.folder)
     try:
         with _captured(place.folder / OUTPUT[0]) if place.captures else nullcontext():
@@ -71,7 +81,33 @@ def announced(name: str, path: Path) -> Iterator[None]:
             os._exit(1)
         _say(file, {})
     if _printed(place.folder) - before > MOST_OUTPUT_BYTES:
-        raise PluginError(_too_loud(f"method {name}: {path}"))
+        raise PluginError(_too_loud(_Stretch(f"method {name}: {path}", doing)))
+
+
+@contextmanager
+def guarded(what: str) -> Iterator[None]:
+    """Make whatever the code of a plugin raises inside, be it KeyboardInterrupt or SystemExit, a plain error.
+
+    Args:
+        what: has failed then, for the message, which the reason follows.
+
+    Raises:
+        PluginError: something was raised.
+        Interrupted: the user wants the command to end.
+    """
+    try:
+        yield
+    except (PluginError, Interrupted):
+        raise
+    except BaseException as error:
+        raise PluginError(f"{what}: {kind_of(error)}: {said(error)}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    what: str
+    doing: str
+    number: int = 0  # the same plugin may be asked twice, and each time has its own limit
 
 
 class Imports:
@@ -86,7 +122,7 @@ class Imports:
         """
         self._folder = folder
         self._seconds = min(seconds, IMPORT_SECONDS)
-        self._begun: dict[str, tuple[str, float]] = {}
+        self._begun: dict[str, tuple[_Stretch, float]] = {}
         self._last: str | None = None
 
     @property
@@ -96,7 +132,12 @@ class Imports:
         What has begun stays so until its end is read: a plugin may remove what was announced.
         """
         self._read()
-        return next((what for what, _ in self._begun.values()), None)
+        return next((stretch.what for stretch, _ in self._begun.values()), None)
+
+    @property
+    def doing(self) -> str:
+        """What is being done with the plugin that is under way, in words."""
+        return next((stretch.doing for stretch, _ in self._begun.values()), IMPORTED)
 
     @property
     def last(self) -> str | None:
@@ -106,34 +147,45 @@ class Imports:
 
     def trouble(self) -> str | None:
         """Why the process is to be ended: its import takes too long by this process's clock, or prints too much."""
-        what = self.under_way
-        if what is None:
-            return None
-        if _printed(self._folder) > MOST_OUTPUT_BYTES:
-            return _too_loud(what)
+        self._read()
         now = monotonic_seconds()
-        for what, since in self._begun.values():
+        for stretch, since in self._begun.values():
+            if _printed(self._folder) > MOST_OUTPUT_BYTES:
+                return _too_loud(stretch)
             if now - since >= self._seconds:
-                return f"{what} was still being imported after {self._seconds:g} s; let its import end sooner"
+                shorter = "its import end" if stretch.doing == IMPORTED else "its answer come"
+                still = f"{stretch.what} was still being {stretch.doing} after {self._seconds:g} s"
+                return f"{still}; let {shorter} sooner"
         return None
 
     def _read(self) -> None:
         with suppress(OSError):
             for file in self._folder.glob(f"{BEGINNING}*"):
                 with suppress(OSError, ValueError, TypeError, KeyError):
-                    self._note(file.name, json.loads(file.read_bytes()))
+                    self._note(file.name, json.loads(_start_of(file)))
 
-    def _note(self, process: str, content: dict[str, str]) -> None:
+    def _note(self, process: str, content: dict[str, Any]) -> None:
         if not content:
             self._begun.pop(process, None)
             return
         what = f"method {content['name']}: {content['path']}"
+        stretch = _Stretch(what, str(content["doing"]), int(content["number"]))
         self._last = what
-        if self._begun.get(process, ("", 0.0))[0] != what:
-            self._begun[process] = (what, monotonic_seconds())
+        if process not in self._begun or self._begun[process][0] != stretch:
+            self._begun[process] = (stretch, monotonic_seconds())
 
 
-def _say(file: Path, content: dict[str, str]) -> None:
+def _start_of(path: Path) -> bytes:
+    """The first bytes of a file; of a pipe, which would be waited for, none.
+
+    Raises:
+        OSError: it is a link, or cannot be read.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        return file.read(MOST_ANNOUNCED_BYTES) or b""
+
+
+def _say(file: Path, content: dict[str, Any]) -> None:
     """Replace what a file says; a plugin may have removed its folder, and then nobody reads there."""
     aside = file.with_name(f".{file.name}")
     with suppress(OSError):
@@ -150,8 +202,9 @@ def _printed(folder: Path) -> int:
     return size
 
 
-def _too_loud(what: str) -> str:
-    return f"{what} printed more than {MOST_OUTPUT_BYTES // 1_000_000} MB while it was imported; let it print less"
+def _too_loud(stretch: _Stretch) -> str:
+    most = f"{MOST_OUTPUT_BYTES // 1_000_000} MB"
+    return f"{stretch.what} printed more than {most} while it was {stretch.doing}; let it print less"
 
 
 @contextmanager

@@ -15,12 +15,11 @@ from typing import Any, get_args
 
 from pydantic import Field, ValidationError
 
-from bench.errors import Interrupted, PluginError, UnknownNameError
+from bench.errors import PluginError, UnknownNameError
 from bench.method import Method, Options
 from bench.method.architecture import ModelKind
-from bench.method.importing import announced
+from bench.method.importing import ASKED, announced, guarded
 from bench.schema import Frozen, explain
-from bench.text.message import kind_of, said
 from bench.text.redaction import redacted
 
 
@@ -168,25 +167,6 @@ def load(name: str, path: Path) -> type[Method]:
             return _method_of(name, path, module)
 
 
-@contextmanager
-def guarded(what: str) -> Iterator[None]:
-    """Make whatever the code of a plugin raises inside, be it KeyboardInterrupt or SystemExit, a plain error.
-
-    Args:
-        what: has failed then, for the message, which the reason follows.
-
-    Raises:
-        PluginError: something was raised.
-        Interrupted: the user wants the command to end.
-    """
-    try:
-        yield
-    except (PluginError, Interrupted):
-        raise
-    except BaseException as error:
-        raise PluginError(f"{what}: {kind_of(error)}: {said(error)}") from error
-
-
 def _method_of(name: str, path: Path, module: ModuleType) -> type[Method]:
     """The one complete Method of a module.
 
@@ -252,7 +232,8 @@ def describe(plugin: Plugin) -> dict[str, Any]:
         if plugin.error is not None:
             raise PluginError(plugin.error)
         method = load(plugin.name, plugin.path)
-        with guarded(f"method {plugin.name}: {plugin.path} cannot be asked what it supports"):
+        wrong = f"method {plugin.name}: {plugin.path} cannot be asked what it supports"
+        with announced(plugin.name, plugin.path, ASKED), guarded(wrong):
             kinds = [kind for kind in get_args(ModelKind) if method.supports(kind)]
             return {"label": redacted(str(method.label)), "kinds": kinds, "trains": bool(method.trains)}
     except PluginError as error:
@@ -272,8 +253,26 @@ def options(name: str, method: type[Method], given: dict[str, Any]) -> Options:
     """Validate the options that a study gives to a method.
 
     Raises:
-        PluginError: an unknown option or a value out of range.
+        PluginError: an unknown option or a value out of range, or the plugin's own code fails at them.
     """
+    with _asked_for_options(name, method):
+        return _validated(name, method, given)
+
+
+def filled_options(name: str, method: type[Method], given: dict[str, Any]) -> dict[str, Any]:
+    """The same as JSON holds them, every default filled in; a plugin may have code for that too."""
+    with _asked_for_options(name, method):
+        return _validated(name, method, given).model_dump(mode="json")
+
+
+@contextmanager
+def _asked_for_options(name: str, method: type[Method]) -> Iterator[None]:
+    path = Path(str(getattr(sys.modules.get(method.__module__), "__file__", None) or method.__module__))
+    with announced(name, path, ASKED), guarded(f"method {name}: {path} cannot say whether its options are valid"):
+        yield
+
+
+def _validated(name: str, method: type[Method], given: dict[str, Any]) -> Options:
     try:
         return method.options_class.model_validate_json(json.dumps(given), strict=True)
     except ValidationError as error:

@@ -4,12 +4,14 @@ The runner alone writes digests, into run.json. A run folder of before has none,
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.errors import RunFolderError
+from bench.record.files import MOST_BYTES_OF_LINES
 from bench.record.record import Record
 from bench.record.run_folder import CELL_ID, CellFolder, read_record
 
@@ -27,11 +29,16 @@ def files_of(paths: CellFolder) -> tuple[Path, ...]:
 
 
 def digest_of(path: Path) -> str | None:
-    """The sha256 of a file; None where there is none that can be read, or a link or a pipe in its place."""
+    """The sha256 of a file; None where there is none that can be read, or a link or a pipe in its place.
+
+    Nor of a file that is larger than any that is read: a sparse one of terabytes would take hours.
+    """
     try:
         if path.is_symlink() or not path.is_file():
             return None
         with path.open("rb") as handle:
+            if os.fstat(handle.fileno()).st_size > MOST_BYTES_OF_LINES:
+                return None
             return hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError:
         return None

@@ -9,6 +9,19 @@ from typing import Any
 
 from bench.errors import RunFolderError
 
+#: Of a file that another process or person wrote and that is read whole: more than any of ours has.
+MOST_BYTES = 64 * 1024**2
+#: Of a file that holds a line for each text, step or cell.
+MOST_BYTES_OF_LINES = 1024**3
+
+
+class UnusableFileError(OSError):
+    """There is something in the place of a file that is not read; its text is plain."""
+
+    def __str__(self) -> str:
+        """The reason without the system's number for it."""
+        return str(self.strerror)
+
 
 def require_writable(folder: Path) -> None:
     """Make a folder for reports, so that an hour's work does not end with tables that cannot be written.
@@ -92,13 +105,27 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
     """The text of a file in UTF-8; a pipe would be waited for, and a device may have no end.
 
+    Args:
+        path: of the file.
+        most_bytes: that it may have; a larger one, which would take the memory, is not read at all.
+
     Raises:
-        OSError: it is missing, no file, or cannot be read.
+        OSError: it is missing, no file, too large, or cannot be read.
         ValueError: it is no UTF-8.
     """
     if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "it is no file")
-    return path.read_text(encoding="utf-8")
+        raise UnusableFileError(errno.EINVAL, "it is no file")
+    with path.open(encoding="utf-8") as handle:
+        size = os.fstat(handle.fileno()).st_size
+        if size > most_bytes:
+            raise UnusableFileError(
+                errno.EFBIG,
+                f"it has {size} bytes, and of such a file at most {most_bytes} are read; put the right file there",
+            )
+        text = handle.read(most_bytes + 1)  # it may grow meanwhile
+    if len(text) > most_bytes:
+        raise UnusableFileError(errno.EFBIG, f"it grows beyond the {most_bytes} bytes that are read of such a file")
+    return text

@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from bench.errors import NewerSchemaError, RunFolderError
-from bench.record.files import read_text
+from bench.record.digests import digest_of as file_digest
+from bench.record.files import UnusableFileError, read_text
 from bench.record.record import SCHEMA_VERSION
 from bench.record.run_folder import refuse_newer
 from bench.report.publish import publish
@@ -73,7 +74,7 @@ def is_current(folder: Path, kept: Mapping[str, str], records_sha256: str, forma
     """
     try:
         found = read(folder)
-        intact = all(digest_of((folder / name).read_bytes()) == digest for name, digest in found.files.items())
+        intact = all(file_digest(folder / name) == digest for name, digest in found.files.items())
     except (RunFolderError, OSError):
         return False
     facts = (found.records_sha256, found.formats, found.drawn_with)
@@ -106,6 +107,8 @@ def read(folder: Path) -> Manifest:
         raise RunFolderError(
             f"{folder} is no report that can be verified: it has no {MANIFEST}; draw it anew"
         ) from None
+    except UnusableFileError as error:
+        raise RunFolderError(f"{path} cannot be read: {error}") from None
     except (ValidationError, ValueError, KeyError, TypeError, RecursionError, OSError) as error:
         raise RunFolderError(f"{path} cannot be read: {type(error).__name__}") from None
     for name in manifest.files:

@@ -4,7 +4,6 @@ import ctypes
 import errno
 import fcntl
 import glob
-import hashlib
 import os
 import shutil
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from bench.clocks import date_seconds
 from bench.errors import RunFolderError
+from bench.record.digests import digest_of
 from bench.record.files import make_folder, sync_folder, write_bytes
 
 #: Of renameat2(2).
@@ -112,7 +112,7 @@ def _is_as_it_was(home: Path, name: str, digest: str) -> bool:
     path = home / name
     if path.is_symlink() or not path.resolve().is_relative_to(home) or not path.is_file():
         return False
-    return hashlib.sha256(path.read_bytes()).hexdigest() == digest
+    return digest_of(path) == digest
 
 
 def _exchanged(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bench.errors import RunFolderError
+from bench.record.files import MOST_BYTES_OF_LINES
 from bench.report import contents, manifest
 from bench.report.results import archive
 
@@ -18,7 +19,7 @@ def verify(folder: Path) -> tuple[int, list[str]]:
         RunFolderError: no report, one without a manifest, or one whose records cannot be read.
     """
     said = manifest.read(folder)
-    results = archive.read(folder)
+    results = archive.read(folder, changed=True)
     formats = contents.chosen(said.formats)
     wanted = contents.build(results, formats).files
     wrong = []
@@ -51,6 +52,8 @@ def _unlike(path: Path, wanted: bytes | None, digest: str | None) -> str:
     if not path.is_file():  # a pipe would be waited for
         return "is no file"
     try:
+        if path.stat().st_size > MOST_BYTES_OF_LINES:
+            return f"has more than {MOST_BYTES_OF_LINES} bytes"
         found = path.read_bytes()
     except OSError as error:
         raise RunFolderError(f"{path} cannot be read: {error.strerror}") from None

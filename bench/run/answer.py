@@ -11,7 +11,7 @@ from bench.record.files import read_text
 from bench.record.log_end import end_of_log
 from bench.record.notices import Doing, doing_of
 from bench.run.executor import Job
-from bench.run.own_process import ended_amid_import, how_it_ended
+from bench.run.own_process import ended_amid, how_it_ended
 from bench.text.json_text import loads
 
 POLL_SECONDS = 0.2
@@ -69,7 +69,7 @@ def _wait(job: Job, entry: str, folder: Path, seconds: float, imports: Imports) 
 def _no_answer(code: int | None, entry: str, folder: Path, imports: Imports) -> RequestError:
     said = end_of_log(folder / "stderr.txt", LOG_CHARACTERS)
     if what := imports.under_way:
-        return PluginError(f"{ended_amid_import(what, code)}\n{said}".strip())
+        return PluginError(f"{ended_amid(what, imports.doing, code)}\n{said}".strip())
     hint = "; too little memory is the usual reason" if code in (-signal.SIGKILL, -signal.SIGABRT) else ""
     return RequestError(
         f"{entry} {how_it_ended(code)}{_while(doing_of(folder))}, without an answer{hint}"

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from bench.errors import Interrupted, PluginError, RequestError
-from bench.method.importing import Imports, announce_in
+from bench.method.importing import IMPORTED, Imports, announce_in
+from bench.record.files import read_text
 from bench.run.guard import Guard, end_group
 from bench.run.interrupts import BASE_CODE, SIGNALS
 
@@ -116,26 +117,29 @@ def _pass_on(number: int, child: int, ended: _Ended, folder: Path) -> int:
 
 def _answer(folder: Path) -> int | None:
     try:
-        return int((folder / ANSWER).read_text(encoding="utf-8"))
+        return int(read_text(folder / ANSWER))
     except (OSError, ValueError):
         return None
 
 
 def _no_answer(imports: Imports, code: int) -> RequestError:
     if what := imports.under_way:
-        return PluginError(ended_amid_import(what, code))
+        return PluginError(ended_amid(what, imports.doing, code))
     last = f"; the last plugin that it imported is that of {imports.last}" if imports.last else ""
     return RequestError(f"the process that did the work {how_it_ended(code)} and gave no answer{last}")
 
 
-def ended_amid_import(what: str, code: int | None) -> str:
-    """The message for a process that ended while it imported a plugin.
+def ended_amid(what: str, doing: str, code: int | None) -> str:
+    """The message for a process that ended while it imported a plugin, or asked it something.
 
     Args:
-        what: was imported, as ``Imports`` says it.
+        what: the plugin, as ``Imports`` says it.
+        doing: what was being done with it.
         code: exit code of the process; minus the signal that ended it.
     """
     how = how_it_ended(code)
+    if doing != IMPORTED:
+        return f"{what} gave no answer: the process {how} while it was {doing}; let no answer end it"
     return f"{what} does not import: the process {how} amid its import; let nothing that is run at import end it"
 
 

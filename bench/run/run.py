@@ -14,11 +14,12 @@ from bench.clocks import date_now
 from bench.errors import NewerSchemaError, PluginError, RequestError, RunFolderError, StoppedError, StudyError
 from bench.measure.host_limits import free_memory_bytes
 from bench.method import registry
-from bench.record.digests import Digests, digests_of, known_digests, require_unchanged
+from bench.record.digests import require_unchanged
 from bench.record.record import SCHEMA_VERSION, Record
-from bench.record.run_folder import CellFolder, RunFolder, read_record, redacted_study
+from bench.record.run_folder import RunFolder, read_record, redacted_study
 from bench.run.again import Again
 from bench.run.attempt import Attempts
+from bench.run.earlier import earlier_run
 from bench.run.executor import Executor, Job
 from bench.run.finished import Finished
 from bench.run.oom import Smaller, as_of_study, is_of, with_fitting
@@ -106,8 +107,8 @@ class _Run:
         )
 
     def go(self) -> list[Record]:
-        earlier = self._earlier_run()
-        self.finished = Finished(self.folder, self._known(earlier))  # before anything of a plugin is imported
+        earlier, known = earlier_run(self.folder, self.watcher.warned)
+        self.finished = Finished(self.folder, known)  # before anything of a plugin is imported
         try:
             descriptions = self._descriptions(earlier.get("methods", {}))
             request = self.request
@@ -133,28 +134,6 @@ class _Run:
             with suppress(RunFolderError):  # the next run does it, and something else may be on its way up
                 recover(self.folder)
         return [record for cell in cells if (record := latest[cell.id]) is not None]
-
-    def _earlier_run(self) -> dict[str, Any]:
-        """The run.json of the run before; it holds nothing that cannot be worked out again."""
-        try:
-            return self.folder.read_run() if self.folder.run.exists() else {}
-        except NewerSchemaError:
-            raise
-        except RunFolderError as error:
-            self.watcher.warned(f"written again: {error}")
-            return {}
-
-    def _known(self, earlier: Mapping[str, Any]) -> dict[str, Digests]:
-        """The digests of finished cells, as run.json holds them; where it holds none, of what is there."""
-        try:
-            known = known_digests(earlier, self.folder.run)
-        except RunFolderError as error:
-            self.watcher.warned(f"written again: {error}")
-            known = None
-        if known is not None:
-            return known
-        places = [CellFolder(place) for place in self.folder.cells.iterdir() if not place.is_symlink()]
-        return {paths.path.name: digests_of(paths) for paths in places if paths.record.is_file()}
 
     def _descriptions(self, known: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         """What each needed plugin says of itself; plugins are only imported where their file is new or changed."""

@@ -5,8 +5,20 @@ from pathlib import Path
 import pytest
 
 from bench.errors import PluginError, UnknownNameError
-from bench.method import Method
-from bench.method.registry import MethodSource, Plugin, describe, find, get, load, load_planned, options, source_sha256
+from bench.method import Method, importing
+from bench.method.importing import Imports, announce_in
+from bench.method.registry import (
+    MethodSource,
+    Plugin,
+    describe,
+    filled_options,
+    find,
+    get,
+    load,
+    load_planned,
+    options,
+    source_sha256,
+)
 
 GOOD = """
 from bench.method import Method, Options as Base
@@ -274,3 +286,81 @@ class TestOptions:
     def test_defaults_are_filled_in(self, tmp_path: Path) -> None:
         found = options("good", load("good", write(tmp_path, "good")), {"rank": 2})
         assert found.model_dump() == {"learning_rate": 5e-5, "weight_decay": 0.01, "rank": 2}
+
+    def test_a_validator_that_ends_the_process_is_a_plain_message(self, tmp_path: Path) -> None:
+        method = load("asked", write(tmp_path, "asked", ASKED.replace("SEEN", "raise KeyboardInterrupt")))
+        for ask in (options, filled_options):
+            with pytest.raises(PluginError, match=r"method row: .*asked\.py cannot .* valid: KeyboardInterrupt"):
+                ask("row", method, {})
+
+
+#: Tells what the announcement says while each part of it is asked.
+ASKED = """
+from pydantic import field_serializer, field_validator
+from bench.method import Method, Options as Base
+import builtins
+
+class Options(Base):
+    rank: int = 8
+
+    @field_validator("rank", mode="before")
+    @classmethod
+    def _valid(cls, value):
+        SEEN
+        return value
+
+    @field_serializer("rank")
+    def _written(self, value):
+        SEEN
+        return value
+
+    model_config = {**Base.model_config, "validate_default": True}
+
+class Label(str):
+    def __str__(self):
+        SEEN
+        return "Asked"
+
+class Asked(Method):
+    label = Label("Asked")
+    options_class = Options
+
+    @classmethod
+    def supports(cls, kind):
+        SEEN
+        return True
+
+    def adapt(self, model, task):
+        return model
+"""
+
+
+class TestWhatAsksAPluginIsAnnounced:
+    def test_each_part_has_the_limit_of_an_import(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        told: list[str | None] = []
+        monkeypatch.setattr("builtins.tell", lambda: told.append(Imports(tmp_path, 0.0).trouble()), raising=False)
+        monkeypatch.setattr(importing, "_place", None)
+        announce_in(tmp_path)
+        path = write(tmp_path, "asked", ASKED.replace("SEEN", "builtins.tell()"))
+        assert describe(Plugin(name="asked", path=path, sha256="", origin=""))["label"] == "Asked"
+        assert len(told) == 3, "two kinds and the label"
+        method = load("asked", path)
+        options("asked", method, {})
+        assert len(told) == 4
+        assert filled_options("asked", method, {})["rank"] == 8
+        assert len(told) == 6
+        assert set(told) == {f"method asked: {path} was still being asked after 0 s; let its answer come sooner"}
+
+    def test_one_that_follows_another_has_a_limit_of_its_own(self, tmp_path: Path) -> None:
+        imports = Imports(tmp_path)
+        file, told = tmp_path / "importing-1", []
+        for number in (1, 2):
+            importing._say(file, {"name": "a", "path": "a.py", "doing": "asked", "number": number})
+            assert imports.under_way == "method a: a.py"
+            told.append(next(iter(imports._begun.values()))[1])
+        assert told[0] < told[1]
+
+    def test_a_word_of_any_size_is_not_read_whole(self, tmp_path: Path) -> None:
+        with (tmp_path / "importing-1").open("wb") as file:
+            file.truncate(3 * 1024**4)
+        assert Imports(tmp_path).under_way is None

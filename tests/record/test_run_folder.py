@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from bench.errors import RunFolderError
-from bench.record.files import write_json, write_text
+from bench.record.digests import digest_of
+from bench.record.files import read_text, write_json, write_text
 from bench.record.record import SCHEMA_VERSION
 from bench.record.run_folder import RunFolder, read_cell, read_record
+from bench.report.results import predictions, step_curve
 from tests.report.conftest import _record
 
 NEWER = SCHEMA_VERSION + 1
@@ -231,3 +233,32 @@ class TestLock:
             RunFolder(tmp_path / "file" / "run").locked(),
         ):
             pass
+
+
+class TestFilesOfAnySize:
+    @pytest.fixture
+    def endless(self, tmp_path: Path) -> Path:
+        """A file that takes no room on the disk, and would take all memory or hours to read."""
+        path = tmp_path / "record.json"
+        with path.open("wb") as file:
+            file.truncate(3 * 1024**4)
+        return path
+
+    def test_is_not_read(self, endless: Path) -> None:
+        with pytest.raises(RunFolderError, match=r"record\.json is not a record: it has 3298534883328 bytes, and"):
+            read_record(endless)
+
+    def test_has_no_digest(self, endless: Path) -> None:
+        assert digest_of(endless) is None
+
+    def test_the_bound_is_what_the_file_may_have(self, tmp_path: Path) -> None:
+        path = tmp_path / "a"
+        path.write_text("abcd")
+        assert read_text(path, 4) == "abcd"
+        with pytest.raises(OSError, match="it has 4 bytes, and of such a file at most 3 are read"):
+            read_text(path, 3)
+
+    def test_lines_and_steps(self, endless: Path) -> None:
+        for read in (lambda: predictions.read(endless, 2), lambda: step_curve.read(endless)):
+            with pytest.raises(RunFolderError, match="cannot be read: it has 3298534883328 bytes"):
+                read()

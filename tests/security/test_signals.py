@@ -130,6 +130,51 @@ def test_run_names_a_plugin_that_does_not_import(case: str, bench: Bench) -> Non
     refused(done, "method mine: ", said)
 
 
+#: Code of a method's class, by what of it does not end, or ends the process.
+ASKED = {
+    "supports": ("supports = classmethod(lambda cls, kind: hang())", "was still being asked after 5 s"),
+    "options": ("options_class = Hanging", "was still being asked after 5 s"),
+    "exits": ("supports = classmethod(lambda cls, kind: os._exit(0))", "ended with exit code 0 while it was asked"),
+    "raises": ("options_class = Raising", "cannot say whether its options are valid: KeyboardInterrupt"),
+}
+ASKED_PLUGIN = """
+import os
+from pydantic import model_validator
+from bench.method import Method, Options
+
+def hang():
+    while True:
+        pass
+
+class Hanging(Options):
+    @model_validator(mode="before")
+    @classmethod
+    def _hang(cls, content):
+        hang()
+
+class Raising(Options):
+    @model_validator(mode="before")
+    @classmethod
+    def _raise(cls, content):
+        raise KeyboardInterrupt
+
+class Mine(Method):
+    label = "Mine"
+    def adapt(self, model, task):
+        return model
+    CODE
+"""
+
+
+@pytest.mark.parametrize("case", ASKED)
+def test_run_names_a_plugin_that_does_not_answer(case: str, bench: Bench) -> None:
+    code, said = ASKED[case]
+    bench.plugin("mine", "pass")
+    bench.plugins[0].write_text(ASKED_PLUGIN.replace("CODE", code))
+    done = bench.run(methods=["mine"], limits={"cell_timeout_seconds": 5})
+    refused(done, "method mine: ", said)
+
+
 @pytest.mark.parametrize("verb", ["plan", "audit", "methods", "doctor"])
 def test_other_verbs_name_a_plugin_that_ends_the_process(verb: str, bench: Bench) -> None:
     bench.plugin("mine", "pass")

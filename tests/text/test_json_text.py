@@ -61,12 +61,11 @@ def files(make_record: MakeRecord, tmp_path: Path) -> Path:
     record = measured.record
     run = {"schema_version": 1, "study": study(), "command": "tunebench run s", "written_at": "2026-01-02"}
     run |= {"cell_ids": [record.cell_id]}
-    drawn = archive.texts(results(run, measured))
+    drawn = archive.texts(results(run, measured)) | {"published.json": published_lines.dump(())}
     manifest.write({name: text.encode() for name, text in drawn.items()}, "0", ["md"], tmp_path)
     write_text(tmp_path / "run.json", json.dumps(run))
     write_text(tmp_path / "record.json", record.model_dump_json())
     write_text(tmp_path / "cell.json", record.cell.model_dump_json())
-    write_text(tmp_path / "published.json", published_lines.dump(()))
     write_text(tmp_path / "config.json", '{"model_type": "bert"}')
     return tmp_path
 

@@ -16,7 +16,7 @@ from bench.commands.check.finding import Result, failed, not_run
 from bench.errors import PluginError, RequestError, UnknownNameError
 from bench.method import registry
 from bench.method.importing import Imports
-from bench.record.files import write_json
+from bench.record.files import read_text, write_json
 from bench.record.log_end import end_of_log
 from bench.run.executor import Executor, Job
 from bench.run.own_process import how_it_ended
@@ -166,7 +166,7 @@ def _cut_short(folder: Path, job: Job, killed_for: tuple[str, str] | None) -> li
 
 def _running(folder: Path) -> tuple[str, str]:
     try:
-        model, check = json.loads((folder / RUNNING).read_text(encoding="utf-8"))
+        model, check = json.loads(read_text(folder / RUNNING))
         return str(model), str(check)
     except (OSError, ValueError):
         return "", "start"
@@ -175,7 +175,7 @@ def _running(folder: Path) -> tuple[str, str]:
 def _read(folder: Path) -> list[Result]:
     """The results that were written whole."""
     try:
-        lines = (folder / RESULTS).read_text(encoding="utf-8").split("\n")[:-1]
-    except OSError:
+        lines = read_text(folder / RESULTS).split("\n")[:-1]
+    except (OSError, ValueError):
         return []
     return [Result.model_validate_json(line) for line in lines]

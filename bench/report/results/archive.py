@@ -4,12 +4,15 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from bench.errors import RunFolderError
-from bench.record.files import read_text
+from bench.record.files import MOST_BYTES, MOST_BYTES_OF_LINES, read_text
 from bench.record.record import SCHEMA_VERSION
 from bench.record.run_folder import parse_record, refuse_newer, study_of
+from bench.report.manifest import MANIFEST
+from bench.report.manifest import read as manifest_of
 from bench.report.results import evidence_lines, portable, published_lines
 from bench.report.results.measured import Evidence, Measured
 from bench.report.results.published_lines import PUBLISHED
@@ -18,6 +21,8 @@ from bench.text.json_text import loads
 
 #: Of files that another process may be drawing meanwhile.
 MOST_READINGS = 5
+#: A draw that moves its files one by one is done with that sooner.
+MOVING_SECONDS = 0.02
 RECORDS, STUDY, EVIDENCE = "records.jsonl", "study.json", "evidence.jsonl"
 NO_EVIDENCE = "an earlier report, which keeps no predictions"
 
@@ -53,25 +58,53 @@ def _run(run: Run) -> dict[str, Any]:
     return content | ({"unread": list(run.unread)} if run.unread else {})
 
 
-def read(folder: Path) -> Results:
+def read(folder: Path, *, changed: bool = False) -> Results:
     """The results that a report was drawn from.
 
+    Args:
+        folder: of the report.
+        changed: read files too that are not as the report's manifest says; whoever asks for them says so.
+
     Raises:
-        RunFolderError: a file is missing, damaged or of a newer schema.
+        RunFolderError: a file is missing, damaged, of a newer schema, or was changed after the report was drawn.
     """
-    for _ in range(MOST_READINGS):
+    wrong = None
+    for number in range(MOST_READINGS):
+        if wrong is not None:
+            Event().wait(MOVING_SECONDS * number)
         before = _draw_of(folder)
         contents = {name: _text(folder / name) for name in (RECORDS, STUDY)}
         # Reports of before there was any have no evidence, and most have no rows that anybody published.
         contents |= {name: _text(folder / name) for name in (EVIDENCE, PUBLISHED) if (folder / name).exists()}
-        if _draw_of(folder) == before:
+        wrong = None if changed else _unlike_manifest(contents, folder)
+        if _draw_of(folder) == before and wrong is None:
             return parse(contents, folder)
+    if wrong is not None:
+        parse(contents, folder)  # damage is told by its place
+        raise RunFolderError(
+            f"{folder / wrong} is not the file that {MANIFEST} beside it names; put it back as it was, or draw the "
+            "report anew from its run folder"
+        )
     raise RunFolderError(f"{folder} is drawn anew again and again while it is read; wait for that to end")
+
+
+def _unlike_manifest(contents: Mapping[str, str], folder: Path) -> str | None:
+    """The name of the first file that is not as report.json says; None where all are, or there is no report.json.
+
+    A file that is gone is no changed one: without its evidence a report is as one of before.
+
+    Where files are moved one by one the manifest is the last, and for that while is that of the draw before.
+    """
+    if not (folder / MANIFEST).exists():
+        return None
+    said = manifest_of(folder).files
+    digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in contents.items()}
+    return next((name for name, digest in digests.items() if said.get(name) != digest), None)
 
 
 def _draw_of(folder: Path) -> tuple[int, ...]:
     """Tells one draw from the next: each puts another folder, or at least other files, into the place."""
-    places = (folder, folder / RECORDS, folder / STUDY)
+    places = (folder, folder / RECORDS, folder / STUDY, folder / MANIFEST)
     return tuple(place.stat().st_ino for place in places if place.exists())
 
 
@@ -133,7 +166,7 @@ def _studies(text: str, where: Path) -> list[dict[str, Any]]:
 
 def _text(path: Path) -> str:
     try:
-        return read_text(path)
+        return read_text(path, MOST_BYTES if path.name == STUDY else MOST_BYTES_OF_LINES)
     except FileNotFoundError:
         raise RunFolderError(f"{path.parent} is not a whole report: it has no {path.name}") from None
     except (ValueError, OSError) as error:

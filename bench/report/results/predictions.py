@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import RunFolderError
+from bench.record.files import MOST_BYTES_OF_LINES, UnusableFileError, read_text
 from bench.text.json_text import loads
 
 #: The class of each text.
@@ -46,12 +47,10 @@ def read(path: Path, num_labels: int) -> Predictions:
         RunFolderError: missing or damaged; the message names the cell and no folder above it.
     """
     name = f"{path.parent.name}/{path.name}"
-    if path.exists() and not path.is_file():  # a pipe would be waited for
-        raise RunFolderError(f"{name} cannot be read: it is no file")
     ids: list[str] = []
     classes: list[tuple[int, int]] = []
     try:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(read_text(path, MOST_BYTES_OF_LINES).splitlines(), start=1):
             text, label, predicted = _line(loads(line))
             if not (0 <= label < num_labels and 0 <= predicted < num_labels):
                 raise RunFolderError(f"{name}: line {number} names a class that is none of the {num_labels}")
@@ -59,6 +58,8 @@ def read(path: Path, num_labels: int) -> Predictions:
             classes.append((label, predicted))
     except FileNotFoundError:
         raise RunFolderError(f"{name} is missing") from None
+    except UnusableFileError as error:
+        raise RunFolderError(f"{name} cannot be read: {error}") from None
     except (ValueError, TypeError, KeyError, RecursionError, OSError) as error:
         raise RunFolderError(f"{name} cannot be read: {type(error).__name__} in line {len(ids) + 1}") from None
     if not ids or len(set(ids)) < len(ids):

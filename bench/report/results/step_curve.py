@@ -1,6 +1,7 @@
 """A timed pass over its steps, thinned out: throughput and loss of buckets of consecutive steps."""
 
 import csv
+import io
 import math
 from itertools import groupby
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from bench.errors import RunFolderError
+from bench.record.files import MOST_BYTES_OF_LINES, UnusableFileError, read_text
 from bench.schema import Frozen
 
 #: Points of a curve; a figure is hardly wider, and the steps themselves stay in the run folder.
@@ -46,12 +48,13 @@ def read(path: Path) -> tuple[StepCurve, ...]:
     if not path.is_file():
         return ()
     try:
-        with path.open(encoding="utf-8", newline="") as handle:
-            rows = list(csv.DictReader(handle))
+        rows = list(csv.DictReader(io.StringIO(read_text(path, MOST_BYTES_OF_LINES), newline="")))
         with np.errstate(all="raise"):
             return tuple(_curve(name, list(steps)) for name, steps in groupby(rows, lambda row: row["pass"]))
     except FileNotFoundError:
         return ()
+    except UnusableFileError as error:
+        raise RunFolderError(f"{path.parent.name}/{path.name} cannot be read: {error}") from None
     except (ValueError, KeyError, TypeError, ArithmeticError, csv.Error, OSError) as error:
         name = f"{path.parent.name}/{path.name}"
         raise RunFolderError(f"{name} cannot be read: {type(error).__name__}") from None

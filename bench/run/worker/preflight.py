@@ -44,8 +44,7 @@ def fill_options(folder: Path, requested_at: float) -> None:
     for key, row in _request(folder).items():
         try:
             method = registry.load(row["plugin"], Path(row["path"]))
-            options = registry.options(row["name"], method, row["options"])
-            answer[key] = {"options": options.model_dump(mode="json")}
+            answer[key] = {"options": registry.filled_options(row["name"], method, row["options"])}
         except RequestError as error:
             answer[key] = {"error": str(error)}
     write_json(folder / "answer.json", answer)

@@ -1,6 +1,7 @@
 """What a report keeps to be drawn again: readable as records, without paths and without texts of the data."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from bench.errors import NewerSchemaError, RunFolderError
 from bench.record.files import write_files
 from bench.record.record import Record
+from bench.report import manifest
 from bench.report.results import portable
 from bench.report.results.archive import (
     EVIDENCE,
@@ -196,3 +198,45 @@ def test_curves_of_columns_of_different_lengths(two: Results) -> None:
     assert spoilt_text != texts(two)[EVIDENCE]
     with pytest.raises(RunFolderError, match=r"evidence\.jsonl, line 2 cannot be read"):
         parse(texts(two) | {EVIDENCE: spoilt_text}, Path("here"))
+
+
+class TestAChangedReport:
+    @pytest.fixture
+    def folder(self, two: Results, tmp_path: Path) -> Path:
+        files = {name: text.encode() for name, text in texts(two).items()}
+        manifest.write(files, "0" * 64, ("md",), tmp_path / "r")
+        return tmp_path / "r"
+
+    @pytest.mark.parametrize("name", [RECORDS, STUDY, EVIDENCE])
+    def test_is_refused_where_report_json_is_there(self, folder: Path, name: str) -> None:
+        assert len(read(folder).cells) == 3
+        path = folder / name
+        before = path.read_text()
+        changed = before.replace('"wall_seconds": ', '"wall_seconds": 1', 1).replace("run s", "run t")
+        path.write_text(changed.replace("a line", "no line"))
+        assert path.read_text() != before
+        with pytest.raises(RunFolderError, match=f"{name} is not the file that report.json .*put it back .*run folder"):
+            read(folder)
+        read(folder, changed=True)
+        (folder / "report.json").unlink()
+        read(folder)
+
+    def test_a_manifest_that_comes_a_moment_later_is_waited_for(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path, waits = folder / "report.json", []
+        whole = path.read_text()
+        path.write_text(whole.replace(json.loads(whole)["files"][RECORDS], "0" * 64))
+
+        def moved(_: object, seconds: float) -> None:
+            waits.append(seconds)
+            path.write_text(whole)
+
+        monkeypatch.setattr("threading.Event.wait", moved)
+        assert len(read(folder).cells) == 3
+        assert len(waits) == 1
+
+    def test_a_file_beyond_any_size_is_not_read(self, folder: Path) -> None:
+        os.truncate(folder / RECORDS, 3 * 1024**4)
+        with pytest.raises(RunFolderError, match=r"records\.jsonl cannot be read: it has 3298534883328 bytes, and"):
+            read(folder)
