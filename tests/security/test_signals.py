@@ -23,14 +23,8 @@ def bench(tiny_encoder: Path, tmp_path: Path) -> Bench:
 def start(bench: Bench, *arguments: object, **how: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*COMMAND, *map(str, arguments)], cwd=bench.folder, env=environment(), text=True, start_new_session=True,
-        stdout=how.get("stdout", subprocess.PIPE), stderr=subprocess.PIPE, preexec_fn=take_signals,
+        stdout=how.get("stdout", subprocess.PIPE), stderr=subprocess.PIPE,
     )  # fmt: skip
-
-
-def take_signals() -> None:
-    """Whoever runs these tests may ignore signals, as nohup does, and a process inherits that."""
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def ended_by(number: signal.Signals, process: subprocess.Popen[str]) -> str:
@@ -167,6 +161,7 @@ class Mine(Method):
 
 
 @pytest.mark.parametrize("case", ASKED)
+@pytest.mark.slow
 def test_run_names_a_plugin_that_does_not_answer(case: str, bench: Bench) -> None:
     code, said = ASKED[case]
     bench.plugin("mine", "pass")

@@ -7,13 +7,13 @@ import pytest
 
 from bench.errors import RequestError
 from bench.record.record import Record
-from bench.run.executor import InlineExecutor
+from bench.run.executor import LocalExecutor
 from bench.run.run import Request, run
 from bench.study.study import Study
 from tests.run.worker.test_deliberately_wrong import Silent
 from tests.support import TEST_ROWS, TRAIN_ROWS, small_study, write_texts
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.slow
 #: Three of the class 0 to one of the class 1.
 UNEVEN = [
     (f"a {word} film", label) for word, label in (("bad", 0), ("poor", 0), ("dull", 0), ("good", 1)) for _ in "123"
@@ -31,14 +31,9 @@ def fitted(
     request = Request(
         study=Study.model_validate(content), base=folder, folder=folder / "runs" / "small", plugin_files=[], only={}
     )
-    (record,) = run(request, InlineExecutor, Silent())
+    (record,) = run(request, LocalExecutor, Silent())  # a process of its own: peaks of this one hold other tests too
     assert isinstance(record, Record)
     return record
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.measure.matmul.CPU_SIZE", 256)
 
 
 def verdicts(record: Record) -> dict[str, str]:
