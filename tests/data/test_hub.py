@@ -32,13 +32,13 @@ from bench.errors import DataError, ModelError
 what, source = sys.argv[1:]
 try:
     if what == "model":
-        from bench.model import fetch
-        from bench.study.catalog import ModelSource
+        from bench.model.load import fetch
+        from bench.study.models import ModelSource
         print(json.dumps({"folder": str(fetch(ModelSource.model_validate_json(source)))}))
     else:
         from bench.data.texts import load
-        from bench.study.catalog import DatasetSource
-        from bench.study import DataSettings
+        from bench.study.datasets import DatasetSource
+        from bench.study.study import DataSettings
         found = load(DatasetSource.model_validate_json(source), DataSettings())
         splits = {name: [split.texts, split.labels] for name, split in found.splits.items()}
         print(json.dumps({"labels": found.labels, "carved": found.validation_carved, "splits": splits}))
