@@ -19,7 +19,6 @@ from bench.report.tables import (
     efficiency,
     latex,
     merged,
-    published_table,
     render,
     repeatability,
     table1,
@@ -131,7 +130,6 @@ def _of_run(run: Run, judge: Judge, results: Results) -> dict[str, Table]:
         efficiency.build(title, records, **beside),
         repeatability.build(title, records, **beside),
         comparisons.build(run.study, run.cells, **beside),
-        published_table.build(run, results.published, judge, **beside),
     )
     return {table.name: table for table in built if table is not None}
 

@@ -8,9 +8,9 @@ from typing import Literal
 from bench.commands.audit.lengths import FlopsAt, implied_length
 from bench.commands.audit.match import Matched
 from bench.commands.audit.measured import Key, of_row
+from bench.commands.audit.published.number import Number
+from bench.commands.audit.published.quantities import Column
 from bench.plan.row import PlanRow
-from bench.report.published.number import Number
-from bench.report.published.quantities import Column
 
 Verdict = Literal["exact", "within", "differs", "not checkable"]
 VERDICTS: tuple[Verdict, ...] = ("exact", "within", "differs", "not checkable")

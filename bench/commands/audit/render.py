@@ -8,9 +8,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bench.commands.audit.compare import VERDICTS, Check
 from bench.commands.audit.findings import KINDS
+from bench.commands.audit.published.quantities import TITLES
 from bench.commands.audit.result import Audit, summary
 from bench.report.publish import publish
-from bench.report.published.quantities import TITLES
 from bench.report.tables import csv_text
 from bench.report.tables.render import MARKDOWN, paragraph
 from bench.report.tables.table import DASH

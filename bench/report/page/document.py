@@ -25,7 +25,7 @@ COPIES = {"md": "Markdown", "tex": "LaTeX", "csv": "CSV"}
 NAMES = {
     "table1": "Table 1: data and settings", "table2": "Table 2: quality", "table3": "Table 3: quality and resources",
     "table4": "Table 4: variants of one method", "efficiency": "Efficiency", "repeatability": "Repeatability",
-    "comparisons": "Paired comparisons", "published": "Beside published tables",
+    "comparisons": "Paired comparisons",
 }  # fmt: skip
 
 

@@ -22,12 +22,11 @@ F1_INTERVAL = "macro_f1_interval"
 NO_INTERVAL = "no interval: one seed, and no predictions beside the records"
 
 
-def columns(f1: Column, title: str = "F1") -> tuple[Column, Column]:
-    """The mean with the number of seeds that it is over, and its interval.
+def columns(f1: Column) -> tuple[Column, Column]:
+    """The mean F1 with its number of seeds, and its interval.
 
     Args:
-        f1: the mean alone.
-        title: of what the interval is.
+        f1: column of the mean alone.
     """
 
     def with_seeds(row: Values) -> str:
@@ -39,7 +38,7 @@ def columns(f1: Column, title: str = "F1") -> tuple[Column, Column]:
 
     return (
         Column(F1, f1.header, with_seeds),
-        Column(F1_INTERVAL, f"{title} {LEVEL:.0%}\ninterval", interval),
+        Column(F1_INTERVAL, f"F1 {LEVEL:.0%}\ninterval", interval),
     )
 
 

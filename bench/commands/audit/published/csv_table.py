@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from bench.commands.audit.published.manifest import Manifest, Stated, TableEntry
+from bench.commands.audit.published.number import read_number
+from bench.commands.audit.published.printed import PublishedRow, PublishedTable, normalised
+from bench.commands.audit.published.quantities import COLUMNS, CONDITIONS, why_unknown
 from bench.errors import DataError
-from bench.report.published.manifest import Manifest, Stated, TableEntry
-from bench.report.published.number import read_number
-from bench.report.published.printed import PublishedRow, PublishedTable, normalised
-from bench.report.published.quantities import COLUMNS, CONDITIONS, why_unknown
 from bench.schema import explain
 from bench.text.display import one_line
 

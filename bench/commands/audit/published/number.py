@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
+from bench.commands.audit.published.quantities import FRACTIONS, Column
 from bench.errors import DataError
-from bench.report.published.quantities import FRACTIONS, Column
 from bench.text.display import one_line
 
 NUMBER = re.compile(r"(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,2})?", re.ASCII)
