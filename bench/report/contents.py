@@ -17,9 +17,7 @@ from bench.report.results.run import Results, Run
 from bench.report.tables import (
     comparisons,
     efficiency,
-    latex,
     merged,
-    render,
     repeatability,
     table1,
     table2,
@@ -28,6 +26,8 @@ from bench.report.tables import (
 )
 from bench.report.tables.table import Table
 from bench.study.cell import Cell
+from bench.text.tables import latex
+from bench.text.tables.files import files as files_of
 
 FORMATS = ("md", "csv", "tex", "html", "png")
 #: Kinds of picture by the format that they come with: Markdown shows them as svg.
@@ -82,7 +82,7 @@ def build(results: Results, formats: Collection[str], show: Show | None = None) 
         if kinds:
             study_figures.add(found_rows, results.sha256, pictures)
         for table in tables.values():
-            files |= render.files(table, formats)
+            files |= files_of(table, formats)
         if "tex" in formats:
             files["tables.tex"] = latex.document(tables.values()).encode()
         if "html" in formats:

@@ -11,8 +11,9 @@ from bench.report.console import warn_on
 from bench.report.results import archive
 from bench.report.results.load import load
 from bench.report.results.run import Results
-from bench.report.tables import comparisons, terminal
+from bench.report.tables import comparisons
 from bench.report.tables.table import Table
+from bench.text.tables import terminal
 
 #: Drawn from what stands beside the records.
 NOT_OF_RECORDS = (*(f"comparisons.{suffix}" for suffix in ("md", "csv", "tex")), "insights.md")

@@ -16,10 +16,9 @@ from bench.report.analysis.statistics import Quantity, by_row, measured, over_se
 from bench.report.results.run import Results, Run
 from bench.report.tables.scores import at_floor
 from bench.report.tables.stamp import stamp_of
-from bench.report.tables.table import DASH
-from bench.report.tables.terminal import print_blocks
-from bench.report.tables.terminal import printable as in_encoding
 from bench.text.display import for_terminal, one_line
+from bench.text.tables.table import DASH
+from bench.text.tables.terminal import print_blocks
 
 #: Lines of failed cells; the tables name them all.
 MOST_LINES = 8
@@ -159,10 +158,10 @@ def _number(quantity: Quantity, good: Sequence[Record], decimals: int, console: 
     """Mean over the seeds; of F1 with the standard deviation where there are several."""
     spread = over_seeds(good, quantity)
     if spread.mean is None:
-        return in_encoding(DASH, console)
+        return for_terminal(DASH, console).plain
     mean = spread.mean / quantity.scale
     if quantity.column == "macro_f1" and spread.std is not None:
-        return in_encoding(f"{mean:.3f}±{spread.std:.3f}", console)
+        return for_terminal(f"{mean:.3f}±{spread.std:.3f}", console).plain
     return f"{mean:.{0 if mean >= 1000 else decimals}f}"
 
 

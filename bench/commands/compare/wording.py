@@ -9,8 +9,8 @@ from bench.commands.compare.result import Comparison, counted
 from bench.commands.compare.side import Side
 from bench.commands.compare.verdicts import Move, Rules
 from bench.report.analysis.statistics import LEVEL
-from bench.report.tables.table import DASH
 from bench.text.display import one_line
+from bench.text.tables.table import DASH
 
 LONGEST_VALUE = 60
 #: Characters that two long values share before what differs.

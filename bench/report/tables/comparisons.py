@@ -15,9 +15,10 @@ from bench.report.analysis.statistics import LEVEL, first_of_each_seed
 from bench.report.results.measured import Measured, by_row
 from bench.report.tables.footnotes import AT_FLOOR, Notes, likelihood, mark_sources
 from bench.report.tables.scores import at_floor
-from bench.report.tables.table import DASH, Column, Table, Values, frame_of
+from bench.report.tables.table import Table, frame_of
 from bench.study.cell import Cell
 from bench.text.display import one_line
+from bench.text.tables.table import DASH, Column, Values
 
 NAME = "comparisons"
 HEADS = {"dataset": "Dataset", "model": "Model", "first": "First", "second": "Second"}

@@ -12,9 +12,10 @@ from bench.report.analysis.statistics import LEVEL, Quantity
 from bench.report.tables import stamp
 from bench.report.tables.conditions import conditions, inference_batch
 from bench.report.tables.footnotes import Notes
-from bench.report.tables.table import SEEDS, TEXTS, Column, Table, Values, column_of, describe, frame_of, rows_of
+from bench.report.tables.table import SEEDS, TEXTS, Table, column_of, describe, frame_of, rows_of
 from bench.study.cell import Cell
 from bench.text.display import one_line
+from bench.text.tables.table import Column, Values
 
 NAME = "efficiency"
 Phase = Literal["train", "inference"]

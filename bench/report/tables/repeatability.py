@@ -12,9 +12,10 @@ from bench.report.analysis.statistics import Quantity, mean_std, measured
 from bench.report.tables import efficiency, stamp
 from bench.report.tables.conditions import conditions
 from bench.report.tables.footnotes import Notes
-from bench.report.tables.table import DASH, TEXTS, Column, Table, Values, describe, frame_of, rows_of
+from bench.report.tables.table import TEXTS, Table, describe, frame_of, rows_of
 from bench.study.cell import Cell
 from bench.text.display import one_line
+from bench.text.tables.table import DASH, Column, Values
 
 NAME = "repeatability"
 SHOWN = (

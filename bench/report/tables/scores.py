@@ -9,13 +9,12 @@ import pandas as pd
 from bench.record.baselines import majority_macro_f1, random_macro_f1
 from bench.record.record import Quality, Record
 from bench.report.analysis.quantities import macro_f1
-from bench.report.analysis.ranks import Rank
 from bench.report.analysis.stacked import ROUNDING
 from bench.report.analysis.standings import Standing
 from bench.report.analysis.statistics import LEVEL, mean_std, measured
-from bench.report.tables.footnotes import AT_FLOOR, WRITTEN_AT_FLOOR, Footnote, Notes, likelihood
-from bench.report.tables.table import DASH, Column, Values
+from bench.report.tables.footnotes import AT_FLOOR, WRITTEN_AT_FLOOR, Notes, likelihood
 from bench.text.display import one_line
+from bench.text.tables.table import DASH, Column, Footnote, Rank, Values
 
 F1 = "macro_f1"
 F1_INTERVAL = "macro_f1_interval"

@@ -10,8 +10,9 @@ from bench.report.analysis.names import apart, flat, labels
 from bench.report.analysis.statistics import Quantity
 from bench.report.tables.conditions import reading
 from bench.report.tables.footnotes import Notes, mark_dataset
-from bench.report.tables.table import DASH, SAME_NAME, Column, Table, Values, failures, frame_of, rows_of
+from bench.report.tables.table import SAME_NAME, Table, failures, frame_of, rows_of
 from bench.text.display import one_line
+from bench.text.tables.table import DASH, Column, Values
 
 NAME = "table1"
 SPLITS = ("train", "validation", "test")

@@ -11,9 +11,10 @@ from bench.report.tables import scores
 from bench.report.tables.conditions import settings
 from bench.report.tables.footnotes import Notes
 from bench.report.tables.scores import F1
-from bench.report.tables.table import SEEDS, TEXTS, Column, Table, column_of, describe, frame_of, rows_of
+from bench.report.tables.table import SEEDS, TEXTS, Table, column_of, describe, frame_of, rows_of
 from bench.study.cell import Cell
 from bench.text.display import one_line
+from bench.text.tables.table import Column
 
 NAME = "table2"
 SHOWN = ("accuracy", "macro_precision", "macro_recall", F1)

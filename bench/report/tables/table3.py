@@ -13,11 +13,12 @@ from bench.report.analysis.standings import Against, Judge, Standing
 from bench.report.analysis.statistics import LEVEL, Quantity
 from bench.report.tables import scores, stamp
 from bench.report.tables.conditions import conditions
-from bench.report.tables.footnotes import Footnote, Notes, mark_warnings
+from bench.report.tables.footnotes import Notes, mark_warnings
 from bench.report.tables.scores import F1, F1_INTERVAL, NO_INTERVAL
-from bench.report.tables.table import TEXTS, Column, Table, column_of, describe, frame_of, rows_of
+from bench.report.tables.table import TEXTS, Table, column_of, describe, frame_of, rows_of
 from bench.study.cell import Cell
 from bench.text.display import one_line
+from bench.text.tables.table import Column, Footnote
 
 NAME = "table3"
 RATES = ("train_samples_per_second", "inference_samples_per_second")

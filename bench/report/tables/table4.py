@@ -12,9 +12,10 @@ from bench.report.tables import scores, table2
 from bench.report.tables.conditions import settings
 from bench.report.tables.footnotes import Notes
 from bench.report.tables.scores import F1
-from bench.report.tables.table import DASH, Column, Table, describe, frame_of, rows_of
+from bench.report.tables.table import Table, describe, frame_of, rows_of
 from bench.study.cell import Cell
 from bench.text.display import one_line
+from bench.text.tables.table import DASH, Column
 
 NAME = "table4"
 VARIANT = {"dataset": HEADS["dataset"], "model": HEADS["model"], "plugin": "Method", "method": "Variant"}
