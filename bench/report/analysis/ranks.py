@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 from bench.record.record import Record
 from bench.report.analysis.alike import conditions, work
-from bench.report.analysis.statistics import Quantity, measured
+from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.statistics import measured
 
 Rank = Literal["best", "second", ""]
 """What a number is among those of its group; empty where it is neither, or the intervals do not tell."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from bench.record.record import Record
 from bench.report.analysis.quantities import QUANTITIES
-from bench.report.analysis.statistics import Quantity
+from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.published import Number
 from bench.report.results.published_rows import Both
 from bench.report.tables.footnotes import TINY
@@ -58,19 +58,18 @@ class Pair:
         return next((both.printed.numbers[name] for name in self.printed if name in both.printed.numbers), None)
 
 
-_KNOWN = {quantity.column: quantity for quantity in QUANTITIES}
 #: Heading and pairs of each grid. A throughput of no stated phase is that of inference.
 GRIDS = (
-    ("Quality", (Pair(_KNOWN[F1], ("f1",), 1, "interval"),)),
+    ("Quality", (Pair(QUANTITIES[F1], ("f1",), 1, "interval"),)),
     ("Parameters and GFLOPs", (
-        Pair(_KNOWN["trainable_params"], ("trainable_params",), 1, "digits"),
-        Pair(_KNOWN["total_params"], ("total_params",), 1, "digits"),
-        Pair(_KNOWN[FLOPS], ("flops",), 1e9, "digits"),
+        Pair(QUANTITIES["trainable_params"], ("trainable_params",), 1, "digits"),
+        Pair(QUANTITIES["total_params"], ("total_params",), 1, "digits"),
+        Pair(QUANTITIES[FLOPS], ("flops",), 1e9, "digits"),
     )),
     ("Throughput and peak memory", (
-        Pair(_KNOWN["inference_samples_per_second"], ("inference_throughput", "throughput"), 1, "ratio"),
-        Pair(_KNOWN["train_samples_per_second"], ("train_throughput",), 1, "ratio"),
-        Pair(_KNOWN["peak_train_mb"], ("peak_memory",), 1e6, "ratio"),
+        Pair(QUANTITIES["inference_samples_per_second"], ("inference_throughput", "throughput"), 1, "ratio"),
+        Pair(QUANTITIES["train_samples_per_second"], ("train_throughput",), 1, "ratio"),
+        Pair(QUANTITIES["peak_train_mb"], ("peak_memory",), 1e6, "ratio"),
     )),
 )  # fmt: skip
 _GFLOPS = next(pair for _, pairs in GRIDS for pair in pairs if pair.column == FLOPS)
