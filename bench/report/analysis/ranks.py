@@ -5,7 +5,8 @@ from typing import Any
 
 from bench.record.record import Record
 from bench.report.analysis.alike import conditions, work
-from bench.report.analysis.statistics import Quantity, measured
+from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.statistics import measured
 from bench.text.tables.table import Rank
 
 #: What a caption says of them.

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.record.record import Record
-from bench.report.analysis.statistics import LEVEL, Quantity
+from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.statistics import LEVEL
 from bench.report.charts.rows import Row, quantities
 from bench.report.page.embed import clean
 from bench.report.results.run import Results

@@ -8,7 +8,7 @@ import pandas as pd
 
 from bench.record.baselines import majority_macro_f1, random_macro_f1
 from bench.record.record import Quality, Record
-from bench.report.analysis.quantities import macro_f1
+from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.analysis.stacked import ROUNDING
 from bench.report.analysis.standings import Standing
 from bench.report.analysis.statistics import LEVEL, mean_std, measured

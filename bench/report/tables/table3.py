@@ -8,9 +8,10 @@ import pandas as pd
 from bench.record.record import Record
 from bench.report.analysis import ranks
 from bench.report.analysis.bootstrap import RESAMPLES
-from bench.report.analysis.quantities import quantities_of
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.analysis.standings import Against, Judge, Standing
-from bench.report.analysis.statistics import LEVEL, Quantity
+from bench.report.analysis.statistics import LEVEL
 from bench.report.tables import scores, stamp
 from bench.report.tables.conditions import conditions
 from bench.report.tables.footnotes import Notes, mark_warnings
@@ -52,7 +53,7 @@ def build(
         RunFolderError: there is no record, or a cell has two.
     """
     title = one_line(run_title)
-    rows, notes, quantities = rows_of(title, records), Notes(), quantities_of(records)
+    rows, notes, quantities = rows_of(title, records), Notes(), QUANTITIES.of("table3", records)
     content = describe(rows, quantities, notes, others)
     judge = judge or Judge(records)
     found = judge.standings(rows)

@@ -6,7 +6,7 @@ from typing import Any
 from bench.record.record import Record
 from bench.report.analysis import ranks
 from bench.report.analysis.names import HEADS, apart, flat
-from bench.report.analysis.quantities import QUALITY
+from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.standings import Judge
 from bench.report.tables import scores, table2
 from bench.report.tables.conditions import settings
@@ -47,7 +47,7 @@ def build(
     rows, notes = _variants(rows_of(title, records)), Notes()
     if not rows:
         return None
-    content = describe(rows, QUALITY, notes, others)
+    content = describe(rows, QUANTITIES.of("table2 csv"), notes, others)
     if all(row[f"{F1}_mean"] is None for row in content):
         return None
     judge = judge or Judge(records)
