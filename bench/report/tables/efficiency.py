@@ -14,7 +14,6 @@ from bench.report.tables.conditions import conditions, inference_batch
 from bench.report.tables.footnotes import Notes
 from bench.report.tables.table import SEEDS, TEXTS, Table, column_of, describe, frame_of, rows_of
 from bench.study.cell import Cell
-from bench.text.display import one_line
 from bench.text.tables.table import Column, Values
 
 NAME = "efficiency"
@@ -121,11 +120,11 @@ QUANTITIES = tuple(quantity for _, quantities in GRIDS for quantity in quantitie
 RATES = GRIDS[0][1]
 
 
-def build(run_title: str, records: Sequence[Record], *, source: str = "", others: Sequence[Cell] = ()) -> Table | None:
+def build(title: str, records: Sequence[Record], *, source: str = "", others: Sequence[Cell] = ()) -> Table | None:
     """Aggregate records over their seeds; None where no record has any of this but totals.
 
     Args:
-        run_title: of the study.
+        title: title of the study.
         records: in the study's order; failed ones too.
         source: what the records are.
         others: a cell of each row of other runs that stands beside these.
@@ -135,7 +134,6 @@ def build(run_title: str, records: Sequence[Record], *, source: str = "", others
     """
     if not any(map(_has_more, records)):
         return None
-    title = one_line(run_title)
     rows, notes = rows_of(title, records), Notes()
     content = describe(rows, QUANTITIES, notes, others)
     ranked = ranks.of_rates(rows, content, RATES)
