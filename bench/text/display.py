@@ -48,6 +48,16 @@ def for_terminal(text: str, console: "Console") -> "Text":
     return Text(shown)
 
 
-def say(text: str, console: "Console", style: str = "") -> None:
-    """Print foreign text on one line, which the terminal may fold."""
-    console.print(for_terminal(text, console), style=style, soft_wrap=True)
+def say(text: str, console: "Console", style: str = "", *, lead: str = "", fold: bool = False) -> None:
+    """Print foreign text on one line.
+
+    Args:
+        text: any.
+        console: where to.
+        style: style of the line, as rich reads it.
+        lead: our own text before it, printed as it stands.
+        fold: whether the line is folded at the console's width; else that is left to the terminal.
+    """
+    from rich.text import Text  # imported here: ``--help`` needs no rich
+
+    console.print(Text(lead) + for_terminal(text, console), style=style, overflow="fold", soft_wrap=not fold)

@@ -6,13 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from bench.commands.audit.compare import VERDICTS, Check
 from bench.commands.audit.findings import KINDS
 from bench.commands.audit.published.quantities import TITLES
 from bench.commands.audit.result import Audit, summary
 from bench.report.publish import publish
+from bench.text.html_page import page_template
 from bench.text.tables.csv_text import csv_lines
 from bench.text.tables.markdown import escape, paragraph, table_grid
 from bench.text.tables.table import DASH, Column, Table, Values
@@ -101,12 +100,8 @@ def to_csv(audit: Audit) -> str:
 
 def to_html(audit: Audit) -> str:
     """One page that needs nothing else: no script, no network, light or dark as the reader's system is."""
-    loader = FileSystemLoader(Path(__file__).parent)
-    template = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True).get_template(
-        TEMPLATE
-    )
     counts, checks = count_table(audit), check_table(audit)
-    return template.render(
+    return page_template(Path(__file__).parent / TEMPLATE).render(
         audit=audit,
         summary=summary(audit),
         counts=counts,

@@ -8,7 +8,6 @@ from bench.commands.compare.changes import ABSENT
 from bench.commands.compare.result import Comparison
 from bench.commands.compare.side import Side
 from bench.report.analysis.names import NAMES
-from bench.text.display import one_line
 from bench.text.json_text import dumps
 from bench.text.tables.csv_text import csv_lines
 
@@ -34,7 +33,7 @@ def to_json(comparison: Comparison) -> str:
     return dumps({
         "schema_version": 1,
         "regression": comparison.regressed,
-        "verdict": one_line(comparison.sentence()),
+        "verdict": comparison.sentence(),
         "threshold": comparison.rules.threshold,
         "f1_threshold": comparison.rules.f1_threshold,
         "strict": comparison.rules.strict,
@@ -95,7 +94,7 @@ def _field(value: Any) -> Any:
         return str(value).lower()
     if isinstance(value, int | float):
         return value
-    return one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _present(row: dict[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,7 @@ from bench.record.record import Record
 from bench.record.run_folder import CellFolder, RunFolder, study_of
 from bench.report.results import archive, evidence
 from bench.report.results.run import Results, Run
-from bench.text.display import one_line
 
-LONGEST_WARNING = 1000
 Warn = Callable[[str], None]
 
 
@@ -74,7 +72,7 @@ def _run(run_folder: RunFolder, warn: Warn) -> Run:
         except NewerSchemaError:
             raise
         except RunFolderError as error:
-            warn(f"left out: {one_line(str(error), LONGEST_WARNING)}")
+            warn(f"left out: {error}")
             unread.append(cell_id)
             continue
         if record is not None:

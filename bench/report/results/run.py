@@ -42,7 +42,7 @@ class Run:
     @property
     def title(self) -> str:
         """Of the study, for readers."""
-        return one_line(self.study.get("title", "")) or self.name
+        return self.study.get("title", "").strip() or self.name
 
     @property
     def records(self) -> list[Record]:

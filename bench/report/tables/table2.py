@@ -26,7 +26,7 @@ MACRO = "Precision, recall and F1 are unweighted means over the labels; the csv 
 
 
 def build(
-    run_title: str,
+    title: str,
     records: Sequence[Record],
     judge: Judge | None = None,
     *,
@@ -36,7 +36,7 @@ def build(
     """Aggregate quality over seeds; None where no record has any.
 
     Args:
-        run_title: of the study.
+        title: title of the study.
         records: in the study's order; failed ones too.
         judge: of these records; absent: one that knows no predictions.
         source: what the records are.
@@ -45,7 +45,6 @@ def build(
     Raises:
         RunFolderError: there is no record, or a cell has two.
     """
-    title = one_line(run_title)
     rows, notes = rows_of(title, records), Notes()
     classes = of_classes(records)
     shown, left_out = classes[:SHOWN_CLASSES], classes[SHOWN_CLASSES:]

@@ -29,7 +29,7 @@ OWN_TEXTS = (
 
 
 def build(
-    run_title: str,
+    title: str,
     records: Sequence[Record],
     missing: int = 0,
     remarks: Sequence[str] = (),
@@ -41,7 +41,7 @@ def build(
     """Aggregate records over their seeds.
 
     Args:
-        run_title: of the study.
+        title: title of the study.
         records: in the study's order; failed ones too.
         missing: number of cells that have not been run yet.
         remarks: about the whole table, e.g. the study's notes and the command.
@@ -52,7 +52,6 @@ def build(
     Raises:
         RunFolderError: there is no record, or a cell has two.
     """
-    title = one_line(run_title)
     rows, notes, quantities = rows_of(title, records), Notes(), QUANTITIES.of("table3", records)
     content = describe(rows, quantities, notes, others)
     judge = judge or Judge(records)

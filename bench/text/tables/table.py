@@ -59,6 +59,7 @@ class Table:
         footnotes: in the order in which they are printed.
         marks: by row and by name of the column.
         ranks: by row and by name of the column.
+        styles: styles that a terminal shows cells in, by row and by name of the column; as rich reads them.
         grids: headings and columns of several grids, where one would be too wide; none: one grid of all columns.
         source: records that the table comes from; empty where not known.
     """
@@ -72,6 +73,7 @@ class Table:
     footnotes: tuple[Footnote, ...] = ()
     marks: Mapping[tuple[int, str], tuple[str, ...]] = field(default_factory=dict)
     ranks: Mapping[tuple[int, str], Rank] = field(default_factory=dict)
+    styles: Mapping[tuple[int, str], str] = field(default_factory=dict)
     grids: tuple[tuple[str, tuple[Column, ...]], ...] = ()
     source: str = ""
 

@@ -1,6 +1,7 @@
 """A table in a terminal: one grid where it fits, else one block a row; numbers are never cut."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from rich import box
 from rich.cells import cell_len
@@ -8,11 +9,15 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from bench.text.display import for_terminal
+from bench.text.display import for_terminal, say
 from bench.text.tables.table import Column, Rank, Table
 
 #: A name is folded to this many columns of the terminal before columns are left out.
 NARROWEST_NAME = 12
+#: A name takes at most this many in a table that is printed in parts.
+WIDEST_NAME = 24
+#: One blank and one divider, itself a blank.
+GAP = 2
 #: Width of a file or a pipe, which need not be folded.
 UNFOLDED = 10_000
 STYLES: dict[Rank, str] = {"best": "bold", "second": "underline", "": ""}
@@ -27,13 +32,13 @@ def unfold(console: Console) -> None:
 def show(table: Table, console: Console) -> None:
     """Print a table, its footnotes and its caption at the console's width."""
     if table.title:
-        _print(table.title, console, "bold")
+        say(table.title, console, "bold", fold=True)
     if table.rows:
         show_rows(table, console)
     for note in table.notes:
-        _print(f"{note.mark} {note.text}".strip(), console)
+        say(f"{note.mark} {note.text}".strip(), console, fold=True)
     if table.caption:
-        _print(table.caption, console, "dim")
+        say(table.caption, console, "dim", fold=True)
 
 
 def show_rows(table: Table, console: Console) -> None:
@@ -48,19 +53,31 @@ def show_rows(table: Table, console: Console) -> None:
     else:
         print_blocks([header for header, _ in _headers(table, columns)], texts, console, len(table.heads))
     if len(columns) < len(table.columns):
-        _print("More columns: a wider terminal, or --format csv.", console)
+        say("More columns: a wider terminal, or --format csv.", console, fold=True)
 
 
-def _print(text: str, console: Console, style: str = "") -> None:
-    console.print(for_terminal(text, console), style=style, overflow="fold")
+def show_parts(table: Table, console: Console) -> None:
+    """Print the rows of a table in grids below each other, each with the names and as many whole columns as fit."""
+    rest = list(table.columns)
+    while rest:
+        fitting = [
+            count
+            for count in range(1, len(rest) + 1)
+            if _whole_width(table, rest[:count], _texts(table, rest[:count], console)) <= console.width
+        ]
+        count = max(fitting, default=1)
+        part, rest = rest[:count], rest[count:]
+        console.print()
+        console.print(_grid(table, part, _texts(table, part, console), WIDEST_NAME))
+    console.print()
 
 
 def _texts(table: Table, columns: Sequence[Column], console: Console) -> list[list[Text]]:
-    rows = []
-    for row, ranks in zip(table.shown(columns), table.ranked(columns), strict=True):
+    names, rows = [*table.heads, *(column.name for column in columns)], []
+    for at, row in enumerate(table.shown(columns)):
         cells = [for_terminal(text + (f" [{','.join(marks)}]" if marks else ""), console) for text, marks in row]
-        for cell, rank in zip(cells, ranks, strict=True):
-            cell.stylize(STYLES[rank])
+        for name, cell in zip(names, cells, strict=True):
+            cell.stylize(table.styles.get((at, name), STYLES[table.ranks.get((at, name), "")]))
         rows.append(cells)
     return rows
 
@@ -72,17 +89,32 @@ def _headers(table: Table, columns: Sequence[Column]) -> list[tuple[str, bool]]:
 
 def _width(table: Table, columns: Sequence[Column], texts: Sequence[Sequence[Text]]) -> int:
     """Columns of the terminal that the grid needs, its words folded as far as is readable."""
-    total = 0
-    for at, (header, folded) in enumerate(_headers(table, columns)):
-        widest = max(map(cell_len, (*header.split("\n"), *(row[at].plain for row in texts))))
-        total += (min(widest, NARROWEST_NAME) if folded else widest) + 2  # one blank and one divider, itself a blank
-    return total
+    widths = zip(_widest(table, columns, texts), _headers(table, columns), strict=True)
+    return sum((min(widest, NARROWEST_NAME) if folded else widest) + GAP for widest, (_, folded) in widths)
 
 
-def _grid(table: Table, columns: Sequence[Column], texts: Sequence[Sequence[Text]]) -> Grid:
+def _whole_width(table: Table, columns: Sequence[Column], texts: Sequence[Sequence[Text]]) -> int:
+    """Columns of the terminal that the grid needs, only its names folded."""
+    widths = _widest(table, columns, texts)
+    names = len(table.heads)
+    return sum((min(widest, WIDEST_NAME) if at < names else widest) + GAP for at, widest in enumerate(widths))
+
+
+def _widest(table: Table, columns: Sequence[Column], texts: Sequence[Sequence[Text]]) -> list[int]:
+    return [
+        max(map(cell_len, (*header.split("\n"), *(row[at].plain for row in texts))))
+        for at, (header, _) in enumerate(_headers(table, columns))
+    ]
+
+
+def _grid(
+    table: Table, columns: Sequence[Column], texts: Sequence[Sequence[Text]], widest_name: int | None = None
+) -> Grid:
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for header, folded in _headers(table, columns):
-        grid.add_column(Text(header), justify="left" if folded else "right", no_wrap=not folded, overflow="fold")
+    for at, (header, folded) in enumerate(_headers(table, columns)):
+        widest = widest_name if at < len(table.heads) else None
+        justify: Literal["left", "right"] = "left" if folded else "right"
+        grid.add_column(Text(header), justify=justify, no_wrap=not folded, overflow="fold", max_width=widest)
     for row, begins in zip(texts, table.runs(), strict=True):
         led = [text if begin else Text() for text, begin in zip(row, begins, strict=False)]
         grid.add_row(*led, *row[len(led) :])

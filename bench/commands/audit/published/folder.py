@@ -71,7 +71,7 @@ def load(path: Path, mapping: Path | None = None) -> Published:
                 raise StudyError(f"{mapping}: {wrong[0]}: unknown key; known: datasets, models, methods, stated")
             content |= given
         manifest, name = validated(content, mapping or path), path.stem
-        return Published(name, one_line(path.stem, 200), "", None, (read_table("table", path, manifest),))
+        return Published(name, one_line(path.stem), "", None, (read_table("table", path, manifest),))
     tables = tuple(
         read_table(key, path.parent / entry.file, manifest)
         for key, entry in manifest.tables.items()
@@ -79,4 +79,4 @@ def load(path: Path, mapping: Path | None = None) -> Published:
     )
     if not any(table.compare for table in tables):
         raise StudyError(f'{path}: no table is compared; one must have content = "rows" and compare = true')
-    return Published(name, one_line(manifest.title), one_line(manifest.source), manifest.study, tables)
+    return Published(name, manifest.title, manifest.source, manifest.study, tables)
