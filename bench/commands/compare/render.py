@@ -43,7 +43,7 @@ def show(comparison: Comparison, every: bool, console: Console) -> None:
 def _show_changes(comparison: Comparison, console: Console) -> None:
     if not comparison.changes:
         return terminal.show_notes(["Nothing changed that the records tell of."], "", console)
-    total = len(comparison.coupling.couples)
+    total = len(comparison.matching.pairs)
     rows = [_plain(*_change(change, total)) for change in comparison.changes]
     return terminal.show_rows(CHANGES, rows, [[1, 1, 1]] * len(rows), console)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from bench.report.analysis.ranks import Rank
+from bench.report.analysis.significance import Rank
 from bench.report.tables.table import Column, Table
 
 GRID: Any = Styler.from_custom_template(str(Path(__file__).parent), html_table="table.html.jinja")

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import pandas as pd
 
-from bench.report.analysis.ranks import Rank
+from bench.report.analysis.significance import Rank
 from bench.report.tables.footnotes import DAGGER, DOUBLE_DAGGER, SECTION, Footnote
 from bench.report.tables.table import DASH, Column, Shown, Table
 from bench.text.display import one_line

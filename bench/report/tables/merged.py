@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from bench.errors import RunFolderError
-from bench.report.analysis.ranks import Rank
+from bench.report.analysis.significance import Rank
 from bench.report.tables.footnotes import SYMBOLS, Footnote, Notes
 from bench.report.tables.table import Column, Table
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.analysis.standings import Judge, Standing
-from bench.report.analysis.statistics import LEVEL, measured
+from bench.report.analysis.f1_significance import F1Significance, Standing
+from bench.report.analysis.significance import LEVEL
+from bench.report.analysis.statistics import measured
 from bench.report.published import Published
 from bench.report.published.quantities import TITLES
 from bench.report.results.published_rows import Both, both
@@ -27,7 +28,12 @@ STATED = {"sequence_length": "sequence length", "batch_size": "batch size", "pre
 
 
 def build(
-    run: Run, tables: Sequence[Published], judge: Judge | None = None, *, source: str = "", others: Sequence[Cell] = ()
+    run: Run,
+    tables: Sequence[Published],
+    judge: F1Significance | None = None,
+    *,
+    source: str = "",
+    others: Sequence[Cell] = (),
 ) -> Table | None:
     """Published beside measured; None where published tables have no row of the run.
 
@@ -52,7 +58,7 @@ def build(
         return None
     records = [record for one in found for record in one.records]
     notes = Notes()
-    content = _content(found, pairs, judge or Judge(run.records), run, notes, others)
+    content = _content(found, pairs, judge or F1Significance(run.records), run, notes, others)
     columns = [(title, tuple(column for pair in some for column in _columns(pair))) for title, some in grids if some]
     several = (PUBLISHED_IN,) if len(compared) > 1 else ()
     texts = [f"{pair.published}_printed" for pair in pairs] + [pair.judged for pair in pairs if pair.by != "ratio"]
@@ -70,7 +76,7 @@ def build(
 
 
 def _content(
-    found: Sequence[Both], pairs: Sequence[Pair], judge: Judge, run: Run, notes: Notes, others: Sequence[Cell]
+    found: Sequence[Both], pairs: Sequence[Pair], judge: F1Significance, run: Run, notes: Notes, others: Sequence[Cell]
 ) -> list[dict[str, Any]]:
     rows = [one.records for one in found]
     content = describe(rows, [pair.quantity for pair in pairs], notes, others)

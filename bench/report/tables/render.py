@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 
 import pandas as pd
 
-from bench.report.analysis.ranks import Rank
+from bench.report.analysis.significance import Rank
 from bench.report.tables import csv_text
 from bench.report.tables.latex import to_latex
 from bench.report.tables.table import Column, Table

@@ -9,7 +9,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from bench.report.analysis.names import NAMES
-from bench.report.analysis.ranks import Rank
+from bench.report.analysis.significance import Rank
 from bench.report.tables.table import Table
 from bench.text.display import one_line
 

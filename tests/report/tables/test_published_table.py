@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from bench.record.record import Record
+from bench.report.analysis.f1_significance import F1Significance
 from bench.report.analysis.stacked import reader
-from bench.report.analysis.standings import Judge
 from bench.report.published import Published, find, load
 from bench.report.tables.merged import merged
 from bench.report.tables.published_table import build
@@ -126,7 +126,7 @@ def test_one_seed_has_the_interval_of_its_texts_or_none(
     table = table_of(paper, make_record(**NAMES))
     assert (cells(table)["macro_f1_interval"], cells(table)["macro_f1_verdict"]) == ("–", "–")
     assert reasons(table)["macro_f1_verdict"] == reasons(table)["macro_f1_interval"] == [NO_INTERVAL]
-    judged = build(run, [paper], Judge(run.records, reader(run.cells)))
+    judged = build(run, [paper], F1Significance(run.records, reader(run.cells)))
     assert judged is not None
     assert cells(judged)["macro_f1_verdict"] == "inside"
 
