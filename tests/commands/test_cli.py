@@ -120,10 +120,10 @@ class TestQuickAnswers:
 
 @pytest.mark.parametrize("error", [RequestError, StoppedError])
 def test_what_a_terminal_would_obey_is_spelled_out(error, capsys, monkeypatch):
-    def refuse(arguments: object) -> NoReturn:
+    def refuse(**arguments: object) -> NoReturn:
         raise error("first \x1b[2Jline\nsecond \r\u202eline")
 
-    monkeypatch.setattr("bench.commands.verbs.report", refuse)
+    monkeypatch.setattr("bench.commands.report.report", refuse)
     code = main(["report", "runs/small"])
     assert code == (2 if error is RequestError else 1)
     assert capsys.readouterr().err == "tunebench: first \\x1b[2Jline\ntunebench: second \\r\\u202eline\n"

@@ -19,7 +19,8 @@ from bench.data import splitting, texts
 from bench.data.texts import Dataset
 from bench.errors import DataError
 from bench.study.datasets import DatasetSource, profile_dataset, resolve_dataset
-from bench.study.study import DataSettings, Study
+from bench.study.settings import DataSettings
+from bench.study.study import Study
 from tests.conftest import TextFolder
 
 ROWS = [("the good film", 1), ("a bad one, alas", 0), ('quoted "words"\nover two lines', 1), ("é 漢 \U0001f600", 0)]
@@ -32,7 +33,7 @@ def source(folder: Path, **entry: Any) -> DatasetSource:
         "grid": [{"datasets": ["mine"], "models": ["m"]}],
         "datasets": {"mine": {"path": str(folder), **entry}},
     }
-    return resolve_dataset("mine", Study.model_validate(content), None, Path())
+    return resolve_dataset("mine", Study.model_validate(content))
 
 
 def load(folder: Path, entry: dict[str, Any] | None = None, **settings: Any) -> Dataset:
@@ -99,7 +100,7 @@ class TestRead:
 
     def test_synthetic(self) -> None:
         study = Study.model_validate({"name": "s", "grid": [{"datasets": ["synthetic_stars"], "models": ["m"]}]})
-        dataset = texts.load(resolve_dataset("synthetic_stars", study, None, Path()), DataSettings())
+        dataset = texts.load(resolve_dataset("synthetic_stars", study), DataSettings())
         assert len(dataset.labels) == 5
         assert set(dataset.splits) == {"train", "validation", "test"}
 

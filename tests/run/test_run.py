@@ -24,9 +24,9 @@ from bench.record.record import Record
 from bench.record.run_folder import RunFolder
 from bench.report.draw import draw
 from bench.run.executor import Executor, InlineExecutor
-from bench.run.run import Request, run
+from bench.run.run import run
 from bench.study.cell import Cell
-from bench.study.grid import parse_only
+from bench.study.request import Request, parse_only
 from bench.study.study import Study
 from tests.support import (
     COMMAND,
@@ -107,13 +107,10 @@ class Bench:
         retry_oom: bool = False,
         **changes: Any,
     ) -> tuple[list[Record], Heard]:
-        study = Study.model_validate(self.content(**changes))
-        request = Request(
-            study=study, base=self.folder, folder=folder or self.runs, plugin_files=plugins, only=only or {},
-            retry_oom=retry_oom,
-        )  # fmt: skip
+        study = Study.model_validate(self.content(**changes)).in_folder(self.folder)
+        request = Request(study=study, plugin_files=plugins, only=only or {})
         heard = Heard()
-        return run(request, executor, heard), heard
+        return run(request, folder or self.runs, executor, heard, retry_oom=retry_oom), heard
 
     def run_one(self, adapt: str, extra: str = "", **changes: Any) -> Record:
         """The record of one cell with a method that runs these statements in ``adapt``."""

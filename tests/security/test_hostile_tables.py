@@ -7,9 +7,10 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from bench.commands import audit as audits
 from bench.commands.audit.render import to_csv, to_html, to_markdown
+from bench.commands.audit.result import audit
 from bench.errors import RequestError
+from bench.report.published import find, load
 from tests.commands.audit.conftest import plan_row
 from tests.security.hostile import TEXTS, assert_clear, examples, spoiled
 from tests.support import toml
@@ -57,11 +58,8 @@ def test_audit(tables: Path, manifest: Any, rows: Any, of_rows: Any, alone: bool
     (tables / "published.toml").write_text(toml(manifest), encoding="utf-8")
     plan = [plan_row("d", "m", method, total_params=4_540_600_320, trainable_params=0, trains=False) for method in "xy"]
     try:
-        if alone:
-            published = audits.load(audits.find(str(tables / "one.csv")), tables / "names.toml")
-        else:
-            published = audits.load(audits.find(str(tables)))
-        found = audits.audit(published, plan, {}, study="s", causal=())
+        published = load(find(str(tables / "one.csv")), tables / "names.toml") if alone else load(find(str(tables)))
+        found = audit(published, plan, {}, study="s", causal=())
     except RequestError as error:
         event(type(error).__name__)
         assert_clear(str(error))

@@ -9,6 +9,11 @@ from bench.text.message import message
 Verdict = Literal["pass", "fail", "not applicable", "not run"]
 NAMES_SHOWN = 3
 
+#: Files through which the command and its worker speak: the plugin, and results so far as JSON, one a line.
+REQUEST, RESULTS = "request.json", "results.jsonl"
+#: Model and name of the check under way; and a file that is there when all checks are done.
+RUNNING, FINISHED = "running.json", "finished"
+
 
 class Finding(Frozen):
     """The outcome of one check.

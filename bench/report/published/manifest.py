@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from bench.errors import StudyError
 from bench.schema import Frozen, explain, read_toml
-from bench.study.study import Slug
+from bench.study.values import Slug
 
 MANIFEST = "published.toml"
 
