@@ -48,11 +48,7 @@ def run(
     from bench.study.study import load_study
 
     request = Request(
-        study=load_study(study),
-        data_root=data_root,
-        plugin_files=plugin_files,
-        only=parse_only(only),
-        scale=scale,
+        study=load_study(study), data_root=data_root, plugin_files=plugin_files, only=parse_only(only), scale=scale
     )
     folder, report = runs / request.study.name, reports / request.study.name
     targets = [parse_target(text) for text in log]

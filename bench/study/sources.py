@@ -26,11 +26,7 @@ class Sources:
 
 
 def locate(
-    study: Study,
-    data_root: Path | None = None,
-    scale: Literal["tiny"] | None = None,
-    *,
-    weights_needed: bool = True,
+    study: Study, data_root: Path | None = None, scale: Literal["tiny"] | None = None, *, weights_needed: bool = True
 ) -> Sources:
     """Locate every dataset and model that a study names, each once: files of data are hashed for it.
 

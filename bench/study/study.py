@@ -34,10 +34,7 @@ class Grid(Frozen):
     methods: tuple[str, ...] = Field(("*",), min_length=1, description="names; * is every method found that fits")
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     repeats: int = Field(
-        1,
-        ge=1,
-        le=100,
-        description="times that each cell is measured; nothing differs but what the machine makes of it",
+        1, ge=1, description="times that each cell is measured; nothing differs but what the machine makes of it"
     )
     data: Settings = Field(default_factory=dict, description="data settings for this grid alone")
     train: Settings = Field(default_factory=dict, description="train settings for this grid alone")
@@ -63,7 +60,7 @@ class Study(Frozen):
     schema_version: Literal[1] = 1
     name: Slug
     title: str = Field("", max_length=200)
-    notes: str = Field("", max_length=10_000, description="what a reader of the table must know")
+    notes: str = Field("", description="what a reader of the table must know")
     device: Device = Field("auto", description="auto: GPU 0 where CUDA has one; cuda is GPU 0, cuda:1 the next")
     grid: tuple[Grid, ...] = Field(min_length=1)
     data: DataSettings = DataSettings()

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +24,9 @@ from bench.record.digests import KEY
 from bench.record.record import Record
 from bench.record.run_folder import RunFolder
 from bench.report.draw import draw
-from bench.run.executor import Executor, InlineExecutor
+from bench.run.executor import Executor, InlineExecutor, InlineJob
 from bench.run.run import run
+from bench.study import datasets
 from bench.study.cell import Cell
 from bench.study.request import Request, parse_only
 from bench.study.study import Study
@@ -142,6 +144,28 @@ def finished(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
         patch.setenv("TUNEBENCH_CACHE", str(bench.folder / "cache"))
         patch.setattr(*SMALL_MATMUL)
         return bench, bench.run(**FOUR_CELLS)[0]
+
+
+def test_the_parent_hashes_each_data_file_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two grids name the dataset; the cells fail at once."""
+    hash_file, hashed = datasets._file_sha256, Counter[str]()
+
+    class Workers(InlineExecutor):
+        def start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> InlineJob:
+            with monkeypatch.context() as patch:
+                patch.setattr(datasets, "_file_sha256", hash_file)
+                return super().start(entry, folder, memory_bytes)
+
+    def counted(path: Path, name: str) -> str:
+        hashed[path.name] += 1
+        return hash_file(path, name)
+
+    monkeypatch.setattr(datasets, "_file_sha256", counted)
+    plugin = write_plugin(bench.folder, "special", "raise KeyError('no layer')")
+    grid = {"datasets": ["reviews"], "models": ["tiny"], "methods": ["special"]}
+    found, _ = bench.run(executor=Workers, plugins=[plugin], grid=[grid, grid | {"seeds": [1]}])
+    assert [record.status for record in found] == ["error", "error"]
+    assert hashed == {"train.jsonl": 1, "test.jsonl": 1}
 
 
 class TestFinishedStudy:

@@ -110,19 +110,6 @@ class TestOwnFolder:
         with pytest.raises(DataError, match="dataset mine: no such folder"):
             dataset("mine", tmp_path, datasets={"mine": {"path": path}})
 
-    @pytest.mark.parametrize("split", ["train", "test"])
-    def test_without_a_split(self, split: str, tmp_path: Path, text_folder: TextFolder) -> None:
-        text_folder("mine", **({"train": ROWS, "test": ROWS, "validation": ROWS} | {split: []}))
-        (tmp_path / "mine" / f"{split}.jsonl").unlink()
-        with pytest.raises(DataError, match=rf"has no {split} split; wanted one of {split}\.jsonl\.gz"):
-            dataset("./mine", tmp_path)
-
-    def test_with_two_files_for_a_split(self, tmp_path: Path, text_folder: TextFolder) -> None:
-        text_folder("mine", train=ROWS, test=ROWS)
-        (tmp_path / "mine" / "train.csv").write_text("text,label\na,1\n")
-        with pytest.raises(DataError, match=r"several files for train: train\.jsonl, train\.csv"):
-            dataset("./mine", tmp_path)
-
     def test_fingerprint_follows_content_and_columns_and_not_the_place(
         self, tmp_path: Path, text_folder: TextFolder
     ) -> None:
