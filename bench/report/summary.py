@@ -11,11 +11,13 @@ from rich.text import Text
 
 from bench.record.record import Record
 from bench.report.analysis.names import NOT_A_SETTING, apart, flat
-from bench.report.analysis.quantities import QUANTITIES, macro_f1
-from bench.report.analysis.statistics import Quantity, by_row, measured, over_seeds
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.quantities.readers import macro_f1
+from bench.report.analysis.statistics import by_row, measured, over_seeds
 from bench.report.results.run import Results, Run
 from bench.report.tables.scores import at_floor
-from bench.report.tables.stamp import stamp_of
+from bench.report.tables.validity import validity_of
 from bench.text.display import for_terminal, one_line, say
 from bench.text.tables.table import DASH
 from bench.text.tables.terminal import print_blocks
@@ -26,16 +28,6 @@ LONGEST_LINE = 200
 #: Files that a reader opens first.
 FIRST = ("report.html", "table3.md")
 NAMES = ("Dataset", "Model", "Method")
-#: What stands above each quantity of Table 3, and its decimals.
-NUMBERS = {
-    "macro_f1": ("F1\nmacro", 4),
-    "trainable_params": ("Train-\nable M", 2),
-    "total_params": ("Total\nM", 2),
-    "train_samples_per_second": ("Train\ntexts/s", 1),
-    "inference_samples_per_second": ("Infer\ntexts/s", 1),
-    "forward_gflops": ("GFLOPs\nforward", 2),
-    "peak_train_mb": ("Peak MB\ntrain", 0),
-}
 #: Left out where space is short.
 OPTIONAL = ("Infer\ntexts/s",)
 MARKS = {
@@ -88,7 +80,7 @@ def _show_grid(run: Run, console: Console) -> None:
     """
     rows = by_row(run.records)
     content = [_row(at, rows, console) for at in range(len(rows))]
-    headers = [*NAMES, *(header for header, _ in NUMBERS.values()), ""]
+    headers = [*NAMES, *(one.brief.header for one in QUANTITIES.of("summary") if one.brief), ""]
     grouped = range(2, len(headers))
     layouts = (range(len(headers)), grouped, [at for at in grouped if headers[at] not in OPTIONAL])
     for layout in layouts:
@@ -135,8 +127,7 @@ def _row(at: int, rows: Sequence[Sequence[Record]], console: Console) -> list[st
     """The texts of one row: names as the study has them, numbers, marks."""
     records = rows[at]
     cell, good = records[0].cell, measured(records)
-    quantities = {quantity.column: quantity for quantity in QUANTITIES}
-    numbers = [_number(quantities[name], good, decimals, console) for name, (_, decimals) in NUMBERS.items()]
+    numbers = [_number(one, good, one.brief.decimals, console) for one in QUANTITIES.of("summary") if one.brief]
     if not good:
         numbers[0] = one_line("; ".join(dict.fromkeys(record.status for record in records)), 20)
     names = [one_line(name, 40) for name in (cell.dataset.name, cell.model.name, cell.method.name)]
@@ -167,7 +158,7 @@ def _number(quantity: Quantity, good: Sequence[Record], decimals: int, console: 
 
 def _marks(good: Sequence[Record]) -> str:
     found = {
-        "!": bool(good) and stamp_of(good).verdict == "suspect",
+        "!": bool(good) and validity_of(good).verdict == "suspect",
         "f": any(macro_f1(record) is not None for record in good) and at_floor(record.quality for record in good),
         "r": any(record.cell.model.weights == "random" for record in good),
         "s": any(record.cell.dataset.synthetic for record in good),

@@ -8,8 +8,9 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from bench.record.record import Record
 from bench.report.analysis.names import NAMES, labels
-from bench.report.analysis.quantities import QUALITY, QUANTITIES, quantities_of
-from bench.report.analysis.statistics import Quantity, by_row, over_seeds
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.statistics import by_row, over_seeds
 from bench.report.export.loading import Library, code, hub_id, known
 from bench.report.results.portable import FOLDERS
 from bench.report.tables.conditions import conditions
@@ -101,7 +102,7 @@ def _what(record: Record, shown: dict[str, str]) -> list[str]:
 
 
 def _own(record: Record) -> str:
-    quantities = [*(one for one in QUALITY if one.column != "macro_f1"), *QUANTITIES]
+    quantities = [*QUANTITIES.of("table2 csv"), *QUANTITIES.of("table3", ())]
     rows = [(_head(one), _written(one, one.values([record])[0], None)) for one in quantities]
     if record.artifact_bytes is not None:
         rows.append(("What must be kept (MB)", f"{record.artifact_bytes / 1e6:.2f}"))
@@ -110,7 +111,7 @@ def _own(record: Record) -> str:
 
 def _beside(record: Record, beside: Sequence[Record]) -> str:
     """A row a method: means over its seeds, which include this model."""
-    cells, quantities = [one.cell for one in beside], quantities_of(beside)
+    cells, quantities = [one.cell for one in beside], QUANTITIES.of("table3", beside)
     rows = []
     for same in by_row(beside):
         good = [one for one in same if one.status == "ok"]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.record.record import Machine, Record
 from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.quantities.readers import inference_batch
 from bench.report.analysis.statistics import by_row
 from bench.text.display import one_line
 
@@ -81,7 +82,7 @@ def _throughput(records: Sequence[Record]) -> str:
     kinds = {
         quantity.estimates(row) is not None
         for row in by_row(record for record in records if record.status == "ok")
-        for quantity in QUANTITIES
+        for quantity in QUANTITIES.of("table3")
         if quantity.windowed is not None and any(quantity.read(record) is not None for record in row)
     }
     if not kinds:
@@ -108,11 +109,6 @@ def _device(machine: Machine) -> str:
 def _train_batch(record: Record) -> int:
     speed = record.training.speed if record.training else None
     return speed.batch_size if speed else record.cell.train.batch_size
-
-
-def inference_batch(record: Record) -> int:
-    """Texts at a time in the timed pass of inference."""
-    return record.inference.batch_size if record.inference else record.cell.train.inference_batch_size
 
 
 def _commit(machine: Machine) -> str:

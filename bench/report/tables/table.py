@@ -8,9 +8,10 @@ import pandas as pd
 
 from bench.errors import RunFolderError
 from bench.record.record import Record
-from bench.report.analysis.alike import conditions
+from bench.report.analysis.comparability import conditions
 from bench.report.analysis.names import HEADS, NAMES, NOT_A_SETTING, apart, flat, labels
-from bench.report.analysis.statistics import Quantity, by_row, measured, over_seeds
+from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.statistics import by_row, measured, over_seeds
 from bench.report.tables.footnotes import Notes, mark_chosen, mark_sources
 from bench.study.cell import Cell
 from bench.text.display import one_line

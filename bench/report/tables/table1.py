@@ -7,7 +7,7 @@ import pandas as pd
 
 from bench.record.record import Data, Record
 from bench.report.analysis.names import apart, flat, labels
-from bench.report.analysis.statistics import Quantity
+from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.tables.conditions import reading
 from bench.report.tables.footnotes import Notes, mark_dataset
 from bench.report.tables.table import SAME_NAME, Table, failures, frame_of, rows_of

@@ -11,10 +11,10 @@ import pytest
 
 from bench.errors import RunFolderError
 from bench.record.record import Record
+from bench.report.analysis.f1_significance import F1Significance
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.ranks import OF_RATES
 from bench.report.analysis.stacked import reader
-from bench.report.analysis.standings import Judge
 from bench.report.analysis.statistics import mean_std
 from bench.report.results.measured import Evidence, Measured
 from bench.report.tables.scores import NO_INTERVAL
@@ -179,7 +179,7 @@ def test_only_failed(make_record: MakeRecord) -> None:
     assert notes(table) == ["a 2 of 2 seeds failed: oom in train: wanted 0 GB; oom in train: wanted 1 GB"]
     assert all(marks == ("a",) for _, marks in table.shown()[0][3:])
     assert table.frame.iloc[0]["status"] == "oom in train"
-    assert table.frame[[quantity.centre for quantity in QUANTITIES]].isna().all(axis=None)
+    assert table.frame[[quantity.centre for quantity in QUANTITIES.of("table3", ())]].isna().all(axis=None)
 
 
 def test_some_failed(make_record: MakeRecord) -> None:
@@ -293,7 +293,7 @@ def test_missing_cells(make_record: MakeRecord) -> None:
     ],
 )
 def test_millions(params: int, written: str) -> None:
-    quantity = next(quantity for quantity in QUANTITIES if quantity.column == "trainable_params")
+    quantity = QUANTITIES["trainable_params"]
     assert quantity.written(params, None) == written
 
 
@@ -506,7 +506,7 @@ def predicted(make_record: MakeRecord, tmp_path: Path) -> list[Measured]:
 
 def judged(cells: list[Measured]) -> Table:
     records = [record for record, _ in cells]
-    return build("Run", records, judge=Judge(records, reader(cells)))
+    return build("Run", records, judge=F1Significance(records, reader(cells)))
 
 
 def test_rows_that_cannot_be_told_apart_are_marked(predicted: list[Measured]) -> None:
