@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bench.plan.row import PlanRow
     from bench.study.request import Request
     from bench.study.study import Study
+    from bench.text.tables.table import Table
 
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
@@ -68,8 +69,10 @@ def plan(
         from bench.errors import StudyError
         from bench.plan.fits import parse_size
         from bench.plan.plan import Plan
+        from bench.plan.render import plan_table, to_json
         from bench.study.request import Request, parse_only
         from bench.study.study import load_study
+        from bench.text.tables import csv_text
 
     limit_bytes = None if fits is None else parse_size(fits)
     if limit_bytes is not None and not with_memory:
@@ -91,36 +94,42 @@ def plan(
     device = device or ("cuda" if limit_bytes is not None else None)
     planned = Plan(request, device=device, with_memory=with_memory)
     rows = rows_with_progress(planned)
-    _print(planned, rows, {} if limit_bytes is None else _fits(planned, rows, limit_bytes), request.study, format)
+    fitting = {} if limit_bytes is None else _fits(planned, rows, limit_bytes)
+    table = plan_table(f"Plan: {_title(request)}", rows, fitting, planned.left_out())
+    if format == "csv":
+        sys.stdout.write(csv_text.to_csv(table))
+    elif format == "json":
+        sys.stdout.write(to_json(request.study.name, table))
+    else:
+        _show(table)
     return options.OK if all(row.unsupported is None for row in rows) else options.CELLS_FAILED
 
 
-def _print(planned: "Plan", rows: Sequence["PlanRow"], fits: dict[int, "Fit"], study: "Study", format: str) -> None:
+def _title(request: "Request") -> str:
+    return request.study.title or request.study.name
+
+
+def _show(table: "Table") -> None:
     from rich.console import Console
 
-    from bench.plan import render
+    from bench.text.tables import terminal
 
-    if format == "csv":
-        sys.stdout.write(render.to_csv(rows, fits))
-    elif format == "json":
-        sys.stdout.write(render.to_json(study.name, rows, fits))
-    else:
-        render.show(f"Plan: {study.title or study.name}", rows, fits, planned.left_out(), Console())
+    console = Console()
+    terminal.unfold(console)
+    terminal.show(table, console)
 
 
 def _beside_run(request: "Request", run_folder: Path, format: str) -> int:
     """Print predicted peaks beside measured ones; the exit code says whether every row was measured."""
-    from rich.console import Console
-
-    from bench.plan.against import against, read_run, settled_of, show, write_csv
+    from bench.plan.against import against, against_table, read_run, settled_of, to_csv
     from bench.plan.plan import Plan
 
     measured = read_run(run_folder)
     rows = against(rows_with_progress(Plan(request, settled=settled_of(measured))), measured)
     if format == "csv":
-        write_csv(rows)
+        sys.stdout.write(to_csv(rows))
     else:
-        show(f"Predicted and measured: {request.study.title or request.study.name}", rows, Console())
+        _show(against_table(f"Predicted and measured: {_title(request)}", rows))
     return options.OK if all(row.status == "ok" for row in rows) else options.CELLS_FAILED
 
 

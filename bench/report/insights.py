@@ -11,9 +11,8 @@ from bench.report.charts.pictures import Pictures
 from bench.report.results.measured import Measured, Shown, by_row
 from bench.report.results.run import Results, told_apart
 from bench.report.tables import insight_table
-from bench.report.tables.render import MARKDOWN
 from bench.study.cell import Cell, slug
-from bench.text.display import one_line
+from bench.text.tables import markdown
 
 FOLDER, INDEX = "insights", "insights.md"
 LONGEST_TEXT = 2000
@@ -129,4 +128,4 @@ def _table(part: Insight) -> list[str]:
 
 
 def _markdown(text: str) -> str:
-    return one_line(text, LONGEST_TEXT).translate(MARKDOWN)
+    return markdown.escape(text, LONGEST_TEXT)

@@ -6,10 +6,10 @@ from functools import cache
 import pytest
 
 from bench.commands.audit.compare import Check
+from bench.commands.audit.published import find, load
 from bench.commands.audit.result import audit
 from bench.plan.plan import Plan
 from bench.plan.row import PlanRow
-from bench.report.published import find, load
 from bench.study.request import Request
 from bench.study.study import load_study
 

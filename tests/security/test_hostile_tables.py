@@ -7,10 +7,10 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
+from bench.commands.audit.published import find, load
 from bench.commands.audit.render import to_csv, to_html, to_markdown
 from bench.commands.audit.result import audit
 from bench.errors import RequestError
-from bench.report.published import find, load
 from tests.commands.audit.conftest import plan_row
 from tests.security.hostile import TEXTS, assert_clear, examples, spoiled
 from tests.support import toml

@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
+from bench.commands.audit.published import load
 from bench.commands.cli import main
 from bench.commands.explain.measured_cell import find
 from bench.errors import RequestError, RunFolderError, StudyError
@@ -18,7 +19,6 @@ from bench.method.insight import Insight
 from bench.record.files import write_text
 from bench.record.run_folder import RunFolder
 from bench.report.draw import draw
-from bench.report.published import load
 from bench.study.cell import slug
 from bench.study.entries import DatasetEntry, ModelEntry
 from tests.report.conftest import _record

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from bench.commands import options
 
 if TYPE_CHECKING:
+    from bench.commands.audit.published import Published
     from bench.commands.audit.result import Audit
-    from bench.report.published import Published
     from bench.study.cell import Cell
     from bench.study.request import Request
 
@@ -50,9 +50,9 @@ def audit(
 ) -> int:
     """Audit published tables and say what was found; returns the exit code."""
     with options.importing():
+        from bench.commands.audit.published import find, load
         from bench.errors import StudyError
         from bench.record.files import require_writable
-        from bench.report.published import find, load
         from bench.study.request import Request
         from bench.study.study import load_study
 

@@ -10,17 +10,14 @@ from bench.report.analysis.alike import conditions
 from bench.report.analysis.paired import Difference, difference
 from bench.report.analysis.pairing import Pairing
 from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.analysis.stacked import reader, stack
-from bench.report.analysis.statistics import Quantity
 from bench.report.results.measured import Measured
 
 Pair = tuple[Measured, Measured]
 
 #: What is divided, by column of the table.
-RATIOS = {
-    column: next(quantity for quantity in QUANTITIES if quantity.column == column)
-    for column in ("train_samples_per_second", "inference_samples_per_second", "forward_gflops", "trainable_params")
-}
+RATIOS = {quantity.column: quantity for quantity in QUANTITIES.of("ratios")}
 
 
 @dataclass(frozen=True, slots=True)

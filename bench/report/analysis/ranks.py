@@ -1,14 +1,13 @@
 """Best and second best among the rows of a table, where intervals tell them from all rows below."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from bench.record.record import Record
 from bench.report.analysis.alike import conditions, work
-from bench.report.analysis.statistics import Quantity, measured
-
-Rank = Literal["best", "second", ""]
-"""What a number is among those of its group; empty where it is neither, or the intervals do not tell."""
+from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.statistics import measured
+from bench.text.tables.table import Rank
 
 #: What a caption says of them.
 OF_RATES = (

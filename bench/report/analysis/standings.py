@@ -9,10 +9,11 @@ from typing import Literal
 from bench.record.record import Record
 from bench.report.analysis.bootstrap import Resampled
 from bench.report.analysis.paired import between
-from bench.report.analysis.quantities import macro_f1
-from bench.report.analysis.ranks import Rank, dataset_and_model, grouped
+from bench.report.analysis.quantities.readers import macro_f1
+from bench.report.analysis.ranks import dataset_and_model, grouped
 from bench.report.analysis.stacked import ReadRecord, stack, unlike
 from bench.report.analysis.statistics import by_row, first_of_each_seed, measured, possible, student_interval
+from bench.text.tables.table import Rank
 
 Verdict = Literal["lower", "not told apart", "higher", "unknown"]
 

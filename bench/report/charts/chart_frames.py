@@ -6,9 +6,10 @@ from statistics import fmean
 from typing import Any
 
 from bench.record.record import MemoryLedger
-from bench.report.analysis.quantities import macro_f1
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.analysis.statistics import first_of_each_seed
-from bench.report.charts.rows import KILOJOULES, MINUTES, Row
+from bench.report.charts.rows import Row
 from bench.report.frame import points_of
 
 #: Parts of a ledger in the order of a bar, as readers see them.
@@ -25,11 +26,12 @@ def _names(row: Row) -> dict[str, Any]:
 
 
 def line(row: Row) -> dict[str, Any]:
-    """The means of a row, with seconds and joules of its training."""
-    times = {"train_seconds": (MINUTES, 60), "energy_train_joules": (KILOJOULES, 1e3)}
+    """The means of a row, those that charts have under another name or in another unit added."""
+    axes = {quantity.axis.key: quantity for quantity in QUANTITIES.of("charts") if quantity.axis and quantity.axis.key}
     known = {
-        name: None if (value := row.numbers[quantity.centre]) is None else value * scale
-        for name, (quantity, scale) in times.items()
+        key: None if (value := row.numbers[quantity.centre]) is None else value * quantity.axis.times
+        for key, quantity in axes.items()
+        if quantity.axis
     }
     return {**row.numbers, **_names(row), **known}
 

@@ -4,53 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.record.record import Record
 from bench.report.analysis.names import NAMES
-from bench.report.analysis.quantities import quantities_of
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.analysis.standings import Judge, Standing
-from bench.report.analysis.statistics import Quantity
 from bench.report.charts.address import Place, places
 from bench.report.results.run import Results
-from bench.report.tables import efficiency, scores, stamp
+from bench.report.tables import scores, stamp
 from bench.report.tables.footnotes import Notes, mark_warnings
 from bench.report.tables.scores import F1
 from bench.report.tables.table import apart_from_others, describe
-
-
-def train_seconds(record: Record) -> float | None:
-    """Of all steps of the training, warm-up included; 0 where the method trains nothing, None where unknown."""
-    if record.status != "ok":
-        return None
-    if record.training is None:
-        return 0.0 if record.parameters is not None and not record.parameters.trainable_params else None
-    if record.training.train_seconds is not None:
-        return record.training.train_seconds
-    return _over_phases(record, "seconds")  # a record of before that was a field
-
-
-def _over_phases(record: Record, what: str) -> float | None:
-    """The sum over the phases that train; None where there are none, or one is unknown."""
-    values = [getattr(phase, what) for phase in record.phases if phase.name in ("warm-up", "train")]
-    return None if not values or None in values else float(sum(values))
-
-
-def _minutes(record: Record) -> float | None:
-    seconds = train_seconds(record)
-    return None if seconds is None else seconds / 60
-
-
-def _kilojoules(record: Record) -> float | None:
-    if train_seconds(record) == 0:
-        return 0.0
-    joules = _over_phases(record, "energy_joules")
-    return None if joules is None else joules / 1e3
-
-
-MINUTES = Quantity("train_minutes", "Training\n(min)", _minutes, ("training.train_seconds", "training"), 2, True)
-KILOJOULES = Quantity("train_kj", "Training\nenergy (kJ)", _kilojoules, ("energy", "training"), 2, True)
-PER_SAMPLE = tuple(one for one in efficiency.QUANTITIES if one.column.endswith("_joules_per_sample"))
-#: In the place of words that stand in the heads of tables already.
-BESIDE = (MINUTES, KILOJOULES, *PER_SAMPLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +60,7 @@ class Row:
 
 def quantities(results: Results) -> tuple[Quantity, ...]:
     """The columns of numbers: those of Table 3, time and energy."""
-    return (*quantities_of([record for record, _ in results.cells]), *BESIDE)
+    return (*QUANTITIES.of("table3", [record for record, _ in results.cells]), *QUANTITIES.of("page"))
 
 
 def rows(results: Results, judges: Sequence[Judge]) -> list[Row]:

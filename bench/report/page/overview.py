@@ -4,15 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.record.record import Record
-from bench.report.analysis.statistics import LEVEL, Quantity
+from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.statistics import LEVEL
 from bench.report.charts.rows import Row, quantities
 from bench.report.page.embed import clean
 from bench.report.results.run import Results
 from bench.report.tables import footnotes
 from bench.report.tables.conditions import conditions
 from bench.report.tables.scores import F1
-from bench.report.tables.table import DASH
 from bench.text.display import one_line
+from bench.text.tables.table import DASH
 
 NAMES = ("Dataset", "Model", "Machine")
 #: Digits of a raw value; more than any column shows.

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from bench.report.charts.rows import Row, train_seconds
+from bench.report.analysis.quantities.readers import train_seconds
+from bench.report.charts.rows import Row
 
 SHARE = 0.95
 #: What the page says of it.

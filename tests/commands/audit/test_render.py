@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.commands.audit.published import find, load
 from bench.commands.audit.render import to_csv, to_html, to_markdown, write
 from bench.commands.audit.result import Audit, audit, summary
 from bench.errors import RunFolderError
 from bench.plan.row import PlanRow
-from bench.report.published import find, load
 from tests.commands.audit.conftest import CAUSAL, COUNTS, llm_flops, plan_row
 from tests.report.conftest import MakeRecord
 

@@ -18,10 +18,10 @@ from tests.commands.compare.support import alone, changed, couples
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped
 
-F1, GENERATED_F1, _ = metrics.QUALITIES
-SPEED = metrics.RATES[1]
-MEMORY = metrics.COSTS[0]
-PARAMS = metrics.COSTS[3]
+METRICS = {one.quantity.column: one for one in metrics.of_row(())}
+F1, GENERATED_F1 = METRICS["macro_f1"], METRICS["generated_macro_f1"]
+SPEED, MEMORY = METRICS["inference_samples_per_second"], METRICS["peak_train_mb"]
+PARAMS = METRICS["trainable_params"]
 PERFECT = list(TRUTH)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from bench.report.charts.chart_parts import INDEPENDENT, PANELS, first, framed
 from bench.report.charts.figure_text import tip
 from bench.report.charts.plots import points
-from bench.report.charts.plots.metrics import METRICS
+from bench.report.charts.plots.metrics import metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ def spec(frame: "pd.DataFrame") -> dict[str, Any] | None:
     Args:
         frame: a row for each row of the table.
     """
-    found, f1 = points.select(frame.to_dict("records")), METRICS["macro_f1"]
+    found, f1 = points.select(frame.to_dict("records")), metrics()["macro_f1"]
     groups: dict[str, list[tuple[dict[str, Any], Interval]]] = {}
     for row in found.rows:
         mean, low, high = f1.of(row)

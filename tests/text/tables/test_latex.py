@@ -11,8 +11,8 @@ import pytest
 
 from bench.record.record import Record
 from bench.report.tables import comparisons, efficiency, table1, table2, table3, table4
-from bench.report.tables.latex import LINES, document, escape, to_latex
 from bench.report.tables.table import Table
+from bench.text.tables.latex import LINES, document, escape, to_latex
 from tests.report.conftest import MakeRecord
 from tests.report.many import many
 

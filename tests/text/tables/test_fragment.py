@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 import pytest
 
 from bench.report.tables import efficiency, table3, table4
-from bench.report.tables.fragment import to_html
 from bench.report.tables.table import Table
+from bench.text.tables.fragment import to_html
 from tests.report.conftest import MakeRecord
 from tests.report.many import many
 

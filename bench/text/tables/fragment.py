@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from bench.report.analysis.ranks import Rank
-from bench.report.tables.table import Column, Table
+from bench.text.tables.table import Column, Rank, Table
 
 GRID: Any = Styler.from_custom_template(str(Path(__file__).parent), html_table="table.html.jinja")
 EMPHASIS: dict[Rank, str] = {

@@ -1,6 +1,7 @@
 """The table in a terminal: whole numbers at any width, nothing read as markup."""
 
 import io
+from functools import partial
 
 import pytest
 from rich.console import Console
@@ -8,8 +9,14 @@ from rich.console import Console
 from bench.report.tables.merged import merged
 from bench.report.tables.table import Table
 from bench.report.tables.table3 import build
-from bench.report.tables.terminal import show, show_rows
+from bench.text.tables import table as tables
+from bench.text.tables.table import Column, Values
+from bench.text.tables.terminal import show
 from tests.report.conftest import MakeRecord
+
+
+def padded(name: str, row: Values) -> str:
+    return f"{row[name]:06d}"
 
 
 def printed(table: Table, width: int, terminal: bool = False) -> str:
@@ -75,12 +82,15 @@ def test_narrow_is_one_block_a_row(table: Table) -> None:
 
 @pytest.mark.parametrize("columns", [4, 7, 13])
 def test_the_grid_is_shown_where_it_fits_and_nowhere_else(columns: int) -> None:
-    headers = ["Dataset", "Model", "Method", *(f"number\n{at:09d}" for at in range(3, columns))]
-    rows = [[(f"{at:06d}", ("a",)[: at % 2]) for at in range(columns)]]
+    names = {"0": "Dataset", "1": "Model", "2": "Method"}
+    numbers = tuple(Column(str(at), f"number\n{at:09d}", partial(padded, str(at))) for at in range(3, columns))
+    row = {name: f"00000{name}" for name in names} | {str(at): at for at in range(3, columns)}
+    marks = {(0, str(at)): ("a",) for at in range(1, columns, 2)}
+    grid = tables.Table(title="", heads=names, columns=numbers, rows=[row], marks=marks)
 
     def lines(width: int) -> list[str]:
         console = Console(file=io.StringIO(), width=width)
-        show_rows(headers, rows, [[1, 1]], console)
+        show(grid, console)
         assert isinstance(console.file, io.StringIO)
         return console.file.getvalue().splitlines()
 

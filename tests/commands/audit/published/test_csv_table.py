@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.commands.audit.published import Number, load
+from bench.commands.audit.published.quantities import COLUMNS
 from bench.errors import DataError
-from bench.report.published import Number, load
-from bench.report.published.quantities import COLUMNS
-from tests.report.published.conftest import HEADER, ROW, write
+from tests.commands.audit.published.conftest import HEADER, ROW, write
 
 
 def number(folder: Path, column: str, text: str) -> Number:

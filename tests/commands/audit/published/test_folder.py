@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.commands.audit.published import find, folder, load
+from bench.commands.audit.published.folder import PUBLISHED_FOLDER
+from bench.commands.audit.published.manifest import MANIFEST
 from bench.errors import DataError, StudyError, UnknownNameError
-from bench.report.published import find, folder, load, load_shipped
-from bench.report.published.folder import PUBLISHED_FOLDER
-from bench.report.published.manifest import MANIFEST
-from tests.report.published.conftest import HEADER, ROW, write
+from tests.commands.audit.published.conftest import HEADER, ROW, write
 
 
 def test_the_shipped_tables_load_with_their_rows() -> None:
@@ -64,20 +64,3 @@ def test_a_mapping_names_the_rows_of_a_table_alone(tmp_path: Path) -> None:
         load(table, write(tmp_path, 'titel = "x"', name="names.toml"))
     with pytest.raises(StudyError, match=r"a mapping goes with a \.csv file alone"):
         load(find("sentiment_moe"), mapping)
-
-
-def test_all_shipped_tables_are_read_and_a_damaged_one_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    said: list[str] = []
-    assert [published.name for published in load_shipped(said.append)] == ["gpu_memory", "sentiment_moe"]
-    assert said == []
-    monkeypatch.setattr(folder, "PUBLISHED_FOLDER", tmp_path)
-    assert load_shipped(said.append) == ()
-    for name, csv in (("bad", "nonsense"), ("good", f"{HEADER}\n{ROW}")):
-        (tmp_path / name).mkdir()
-        write(tmp_path / name, csv, name="t.csv")
-        write(tmp_path / name, 'title = "t"', 'study = "s"', "[tables.t]", 'file = "t.csv"', name=MANIFEST)
-    assert [published.name for published in load_shipped(said.append)] == ["good"]
-    (sentence,) = said
-    assert sentence.startswith(f"left out: {tmp_path / 'bad' / 't.csv'}")

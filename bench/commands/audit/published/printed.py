@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.report.published.manifest import Stated
-from bench.report.published.number import Number
-from bench.report.published.quantities import Column
+from bench.commands.audit.published.manifest import Stated
+from bench.commands.audit.published.number import Number
+from bench.commands.audit.published.quantities import Column
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,7 @@ from typing import TypeVar
 
 import pandas as pd
 
-from bench.report.analysis.ranks import Rank
-from bench.report.tables.footnotes import DAGGER, DOUBLE_DAGGER, SECTION, Footnote
-from bench.report.tables.table import DASH, Column, Shown, Table
-from bench.text.display import one_line
+from bench.text.tables.table import DAGGER, DASH, DOUBLE_DAGGER, SECTION, Column, Footnote, Rank, Shown, Table
 
 Thing = TypeVar("Thing")
 ESCAPED = str.maketrans(
@@ -99,7 +96,7 @@ def to_latex(table: Table) -> str:
         for packed in _packed(groups, [sum(heights[at] for at in group) for group in groups], LINES[wide]):
             rows = [at for group in packed for at in group]
             floats.append((wide, [later if rows[0] else first, _fitted(_tabular(grid, rows))]))
-    source = [f"Source: {one_line(table.source)}"] if table.source else []
+    source = [f"Source: {table.source}"] if table.source else []
     notes = [text for note in table.footnotes for text in _note(note)] + list(map(escape, source))
     wide, last = floats[-1]
     if sum(heights[at] for at in rows) + sum(_lines(notes, wide)) <= LINES[wide]:

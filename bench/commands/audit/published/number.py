@@ -4,9 +4,8 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
+from bench.commands.audit.published.quantities import FRACTIONS, Column
 from bench.errors import DataError
-from bench.report.published.quantities import FRACTIONS, Column
-from bench.text.display import one_line
 
 NUMBER = re.compile(r"(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,2})?", re.ASCII)
 
@@ -57,7 +56,7 @@ def read_number(text: str, column: Column, where: str) -> Number:
     Raises:
         DataError: it is none, or one that its quantity cannot be.
     """
-    got = f"got {one_line(text, 40)!r}"
+    got = f"got {text!r}"
     if not NUMBER.fullmatch(text):
         if re.fullmatch(r"[+-]?(nan|inf|infinity)", text, re.IGNORECASE):
             raise DataError(f"{where}: must be finite, {got}; leave the cell empty where nothing is printed")

@@ -6,8 +6,10 @@ import pytest
 from markdown_it import MarkdownIt
 
 from bench.report.tables import table2, table3
-from bench.report.tables.render import files, to_csv, to_markdown
 from bench.report.tables.table import Table
+from bench.text.tables.csv_text import to_csv
+from bench.text.tables.files import files
+from bench.text.tables.markdown import to_markdown
 from tests.report.conftest import MakeRecord
 
 SCORES = {"B": 0.8, "A": 0.9, "C": 0.7}

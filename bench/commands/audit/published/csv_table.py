@@ -7,15 +7,18 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from bench.commands.audit.published.manifest import Manifest, Stated, TableEntry
+from bench.commands.audit.published.number import read_number
+from bench.commands.audit.published.printed import PublishedRow, PublishedTable, normalised
+from bench.commands.audit.published.quantities import COLUMNS, CONDITIONS, why_unknown
 from bench.errors import DataError
-from bench.report.published.manifest import Manifest, Stated, TableEntry
-from bench.report.published.number import read_number
-from bench.report.published.printed import PublishedRow, PublishedTable, normalised
-from bench.report.published.quantities import COLUMNS, CONDITIONS, why_unknown
 from bench.schema import explain
 from bench.text.display import one_line
+from bench.text.message import listed
 
 NAMES = ("dataset", "model", "method")
+#: Characters of a cell.
+LONGEST_CELL = 120
 
 
 def read_table(name: str, path: Path, manifest: Manifest) -> PublishedTable:
@@ -33,7 +36,7 @@ def read_table(name: str, path: Path, manifest: Manifest) -> PublishedTable:
     lines = _lines(path)
     if not lines:
         raise DataError(f"{path}: empty; its first line must name the columns, e.g. dataset,model,method,f1")
-    header = [cell.strip().lower() for cell in lines[0][1]]
+    header = [cell.lower() for cell in lines[0][1]]
     _check_header(header, path, entry)
     if len(lines) == 1:
         raise DataError(f"{path}: no rows below the line of column names")
@@ -51,7 +54,7 @@ def read_table(name: str, path: Path, manifest: Manifest) -> PublishedTable:
         seen[key] = line
         rows.append(row)
     columns = tuple(COLUMNS[column] for column in header if column in COLUMNS)
-    return PublishedTable(name, one_line(entry.title) or name, entry.compare, columns, tuple(rows))
+    return PublishedTable(name, entry.title or name, entry.compare, columns, tuple(rows))
 
 
 def _lines(path: Path) -> list[tuple[int, list[str]]]:
@@ -64,7 +67,8 @@ def _lines(path: Path) -> list[tuple[int, list[str]]]:
         raise DataError(f"{path}: not UTF-8 text (byte {error.start})") from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+        lines = [(reader.line_num, [one_line(cell, LONGEST_CELL) for cell in cells]) for cells in reader]
+        return [(number, cells) for number, cells in lines if any(cells)]
     except csv.Error as error:
         raise DataError(f"{path} line {reader.line_num}: not valid csv: {error}") from None
 
@@ -74,15 +78,14 @@ def _check_header(header: Sequence[str], path: Path, entry: TableEntry) -> None:
     for column in names:
         if column not in header:
             raise DataError(
-                f"{path} line 1: must have the columns {', '.join(names)}, got no {column} (columns: "
-                f"{', '.join(one_line(cell, 40) for cell in header)})"
+                f"{path} line 1: must have the columns {', '.join(names)}, got no {column} (columns: {listed(header)})"
             )
     found: dict[str, str] = {}
     for column in header:
         quantity = COLUMNS[column].quantity if column in COLUMNS else column
         if column not in (*names, *COLUMNS, *CONDITIONS):
-            rule = why_unknown(one_line(column, 60), names) if column else "a column without a name"
-            raise DataError(f"{path} line 1, column {one_line(column, 60)!r}: {rule}")
+            rule = why_unknown(column, names) if column else "a column without a name"
+            raise DataError(f"{path} line 1, column {column!r}: {rule}")
         if quantity in found:
             raise DataError(f"{path} line 1, column {column!r}: says the same as column {found[quantity]!r}; keep one")
         found[quantity] = column
@@ -94,7 +97,7 @@ def _read_row(table: str, path: Path, line: int, cells: Mapping[str, str], manif
     entry = manifest.tables[table]
     where = f"{path} line {line}"
     columns = ("dataset", entry.row_column.lower()) if entry.row_column else NAMES
-    texts = [one_line(cells[column], 120) for column in columns]
+    texts = [cells[column] for column in columns]
     for column, text in zip(columns, texts, strict=True):
         if not text:
             raise DataError(f"{where}, column {column}: must name a {column}, got nothing")
@@ -109,11 +112,11 @@ def _read_row(table: str, path: Path, line: int, cells: Mapping[str, str], manif
     if not entry.row_column:
         named = [name or text for name, text in zip(named, (dataset, model, method), strict=True)]
     numbers = {
-        COLUMNS[column].quantity: read_number(text.strip(), COLUMNS[column], f"{where}, column {column}")
+        COLUMNS[column].quantity: read_number(text, COLUMNS[column], f"{where}, column {column}")
         for column, text in cells.items()
-        if column in COLUMNS and text.strip()
+        if column in COLUMNS and text
     }
-    given = {column: cells[column].strip() for column in CONDITIONS if cells.get(column, "").strip()}
+    given = {column: cells[column] for column in CONDITIONS if cells.get(column)}
     try:
         stated = Stated.model_validate(manifest.stated.model_dump() | given)
     except ValidationError as error:

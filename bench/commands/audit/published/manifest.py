@@ -1,15 +1,19 @@
 """A published.toml: what the csv files beside it are, and what their names stand for in a study."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 
 from bench.errors import StudyError
 from bench.schema import Frozen, explain, read_toml
 from bench.study.values import Slug
+from bench.text.display import one_line
 
 MANIFEST = "published.toml"
+
+Line = Annotated[str, AfterValidator(one_line)]
+"""Text of a file, put on one line as it is read."""
 
 
 class Stated(Frozen):
@@ -31,7 +35,7 @@ class TableEntry(Frozen):
     """One table of a publication."""
 
     file: str = Field(description="csv file beside this one")
-    title: str = Field("", max_length=200)
+    title: Line = Field("", max_length=200)
     content: Literal["rows", "facts"] = Field("rows", description="facts: kept with the others, not audited")
     compare: bool = Field(True, description="list its numbers one by one; else they serve the findings alone")
     row_column: str | None = Field(None, description="column that names model and method in one; see rows")
@@ -48,8 +52,8 @@ class TableEntry(Frozen):
 class Manifest(Frozen):
     """A published.toml: what the csv files beside it are, and what their names stand for in a study."""
 
-    title: str = Field(min_length=1, max_length=200)
-    source: str = Field("", max_length=2000)
+    title: Line = Field(min_length=1, max_length=200)
+    source: Line = Field("", max_length=2000)
     study: str = Field(min_length=1, max_length=400, description="study whose plan is compared: a name or a path")
     stated: Stated = Stated()
     inferred: tuple[str, ...] = Field(

@@ -1,37 +1,21 @@
 """Published tables, found and read."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.errors import DataError, RequestError, StudyError, UnknownNameError
-from bench.report.published.csv_table import read_table
-from bench.report.published.manifest import MANIFEST, read_manifest, validated
-from bench.report.published.printed import Published
+from bench.commands.audit.published.csv_table import read_table
+from bench.commands.audit.published.manifest import MANIFEST, read_manifest, validated
+from bench.commands.audit.published.printed import Published
+from bench.errors import DataError, StudyError, UnknownNameError
 from bench.schema import read_toml
 from bench.text.display import one_line
 
-PUBLISHED_FOLDER = Path(__file__).parents[3] / "reports" / "published"
+PUBLISHED_FOLDER = Path(__file__).parents[4] / "reports" / "published"
 
 
 def shipped() -> dict[str, Path]:
     """The published tables that come with a checkout, by name; none where tunebench was installed without them."""
     return {path.parent.name: path.parent for path in sorted(PUBLISHED_FOLDER.glob(f"*/{MANIFEST}"))}
-
-
-def load_shipped(warn: Callable[[str], None]) -> tuple[Published, ...]:
-    """The tables of ``shipped``, read.
-
-    Args:
-        warn: is told of those that cannot be read and are left out.
-    """
-    found = []
-    for path in shipped().values():
-        try:
-            found.append(load(path))
-        except RequestError as error:
-            warn(f"left out: {error}")
-    return tuple(found)
 
 
 def find(reference: str) -> Path:
@@ -87,7 +71,7 @@ def load(path: Path, mapping: Path | None = None) -> Published:
                 raise StudyError(f"{mapping}: {wrong[0]}: unknown key; known: datasets, models, methods, stated")
             content |= given
         manifest, name = validated(content, mapping or path), path.stem
-        return Published(name, one_line(path.stem, 200), "", None, (read_table("table", path, manifest),))
+        return Published(name, one_line(path.stem), "", None, (read_table("table", path, manifest),))
     tables = tuple(
         read_table(key, path.parent / entry.file, manifest)
         for key, entry in manifest.tables.items()
@@ -95,4 +79,4 @@ def load(path: Path, mapping: Path | None = None) -> Published:
     )
     if not any(table.compare for table in tables):
         raise StudyError(f'{path}: no table is compared; one must have content = "rows" and compare = true')
-    return Published(name, one_line(manifest.title), one_line(manifest.source), manifest.study, tables)
+    return Published(name, manifest.title, manifest.source, manifest.study, tables)
