@@ -69,8 +69,10 @@ def plan(
         from bench.errors import StudyError
         from bench.plan.fits import parse_size
         from bench.plan.plan import Plan
+        from bench.plan.render import plan_table, to_json
         from bench.study.request import Request, parse_only
         from bench.study.study import load_study
+        from bench.text.tables import csv_text
 
     limit_bytes = None if fits is None else parse_size(fits)
     if limit_bytes is not None and not with_memory:
@@ -92,21 +94,29 @@ def plan(
     device = device or ("cuda" if limit_bytes is not None else None)
     planned = Plan(request, device=device, with_memory=with_memory)
     rows = rows_with_progress(planned)
-    _print(planned, rows, {} if limit_bytes is None else _fits(planned, rows, limit_bytes), request.study, format)
-    return options.OK if all(row.unsupported is None for row in rows) else options.CELLS_FAILED
-
-
-def _print(planned: "Plan", rows: Sequence["PlanRow"], fits: dict[int, "Fit"], study: "Study", format: str) -> None:
-    from bench.plan.render import plan_table, to_json
-    from bench.text.tables import csv_text
-
-    table = plan_table(f"Plan: {study.title or study.name}", rows, fits, planned.left_out())
+    fitting = {} if limit_bytes is None else _fits(planned, rows, limit_bytes)
+    table = plan_table(f"Plan: {_title(request)}", rows, fitting, planned.left_out())
     if format == "csv":
         sys.stdout.write(csv_text.to_csv(table))
     elif format == "json":
-        sys.stdout.write(to_json(study.name, table))
+        sys.stdout.write(to_json(request.study.name, table))
     else:
         _show(table)
+    return options.OK if all(row.unsupported is None for row in rows) else options.CELLS_FAILED
+
+
+def _title(request: "Request") -> str:
+    return request.study.title or request.study.name
+
+
+def _show(table: "Table") -> None:
+    from rich.console import Console
+
+    from bench.text.tables import terminal
+
+    console = Console()
+    terminal.unfold(console)
+    terminal.show(table, console)
 
 
 def _beside_run(request: "Request", run_folder: Path, format: str) -> int:
@@ -119,18 +129,8 @@ def _beside_run(request: "Request", run_folder: Path, format: str) -> int:
     if format == "csv":
         sys.stdout.write(to_csv(rows))
     else:
-        _show(against_table(f"Predicted and measured: {request.study.title or request.study.name}", rows))
+        _show(against_table(f"Predicted and measured: {_title(request)}", rows))
     return options.OK if all(row.status == "ok" for row in rows) else options.CELLS_FAILED
-
-
-def _show(table: "Table") -> None:
-    from rich.console import Console
-
-    from bench.text.tables import terminal
-
-    console = Console()
-    terminal.unfold(console)
-    terminal.show(table, console)
 
 
 def _check_device(device: str) -> None:
