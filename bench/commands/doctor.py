@@ -113,7 +113,7 @@ def show_prompt(model: str, dataset: str, reference: str | None, data_root: Path
     """
     from bench.data import texts
     from bench.model.load import fetch, load_tokenizer
-    from bench.train.inputs import prompt_of, shown_text
+    from bench.train.cell_prompt import prompt_of, shown_text
 
     cell = cell_to_ask(model, dataset, reference, data_root)
     if cell.prompt is None:

@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.plan.fits import Fit
-from bench.plan.row import Ledger, PlanRow
+from bench.plan.row import PlanRow
+from bench.record.memory_breakdown import KINDS
 
 GIGA, MEGA = 1e9, 1e6
 DASH = "–"
@@ -47,10 +48,11 @@ def record(row: PlanRow, fit: Fit | None = None) -> dict[str, Any]:
         facts[f"{name}_gflops"] = _giga(facts.pop(f"{name}_flops"))
     for way in ("traced", "closed_form"):
         facts[f"forward_gflops_{way}"] = _giga(facts.pop(f"forward_flops_{way}"))
-    for phase, ledger in (("train", row.train_memory), ("inference", row.inference_memory)):
-        facts[f"predicted_{phase}_peak_bytes"] = None if ledger is None else ledger.total
-        for part in Ledger.model_fields:
-            facts[f"predicted_{phase}_{part}_bytes"] = None if ledger is None else getattr(ledger, part)
+    for phase, memory in (("train", row.train_memory), ("inference", row.inference_memory)):
+        facts[f"predicted_{phase}_peak_bytes"] = None if memory is None else memory.peak_bytes
+        for kind in KINDS:
+            name = "rest" if kind == "workspace" else kind
+            facts[f"predicted_{phase}_{name}_bytes"] = None if memory is None else memory.held_bytes[kind]
     if fit is not None:
         facts |= {"fits": fit.fits, "largest_batch_size": fit.largest_batch_size, "limit_bytes": fit.limit_bytes}
     facts["remarks"] = "; ".join((*row.remarks, *(f"{name}: {why}" for name, why in row.unknown.items())))
@@ -152,7 +154,7 @@ def _numbers(row: PlanRow) -> list[str]:
     if row.unsupported is not None:
         return ["unsupported", *[DASH] * 8]
     counts = (row.trainable_params, row.total_params, row.logical_params)
-    peaks = [None if ledger is None else ledger.total for ledger in (row.train_memory, row.inference_memory)]
+    peaks = [None if peak is None else peak.peak_bytes for peak in (row.train_memory, row.inference_memory)]
     return [
         *(_scaled(count, MEGA, 2) for count in counts),
         *(_scaled(flops, GIGA, 2) for flops in (row.forward_flops, row.train_flops)),

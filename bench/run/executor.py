@@ -27,7 +27,7 @@ from bench.run.server_watch import FORK_SECONDS, PRELOAD_SECONDS, Patience, answ
 from bench.run.socket_folder import settle, temporary_folder
 
 #: The one module that the fork server is told to import; what follows is in ``Order``.
-SERVER = "bench.run.server"
+SERVER = "bench.run.preload"
 #: That a killed worker has to be told of by its server.
 ENDING_SECONDS = 10.0
 #: The library's code for a worker whose server ended first; a worker may exit with it too.

@@ -28,7 +28,8 @@ from bench.run.worker.preflight import _check_quantization as check_quantization
 from bench.study.models import ModelSource
 from bench.study.study import TrainSettings
 from bench.train.evaluate import for_inference
-from bench.train.loop import TrainStep, autocast, store_frozen_weights_as
+from bench.train.loop import TrainStep, autocast
+from bench.train.stored_weights import store_frozen_weights_as
 from tests.plan.test_memory import allocated_bytes, held_bytes, model_tensors
 
 pytestmark = [

@@ -247,14 +247,15 @@ class TestFinishedStudy:
         for record in found:
             assert record.matmul_flops_per_second is not None
             assert record.attention_kernels
+            assert record.cpu_kernels == ("dropout",), "linear layers are packed for bf16 alone"
             for speed in (record.training.speed, record.inference):
                 assert speed.mfu_fraction == speed.model_flops_per_second / record.matmul_flops_per_second > 0
                 assert speed.windowed_samples_per_second.windows == speed.timed_steps
             assert [(latency.batch_size, latency.timed_batches) for latency in record.latency] == [(1, len(TEST_ROWS))]
-            assert [ledger.of for ledger in record.memory] == ["load", "train", "inference"]
-            for ledger in record.memory:
-                parts = ledger.model_dump(exclude={"of", "peak_bytes"}).values()
-                assert sum(part for part in parts if part is not None) == ledger.peak_bytes
+            assert [breakdown.of for breakdown in record.memory] == ["load", "train", "inference"]
+            for breakdown in record.memory:
+                parts = breakdown.model_dump(exclude={"of", "peak_bytes"}).values()
+                assert sum(part for part in parts if part is not None) == breakdown.peak_bytes
             train = record.memory[1]
             assert train.peak_bytes == record.peak_train_bytes
             assert train.optimizer_state_bytes >= 8 * record.parameters.trainable_params
@@ -465,6 +466,7 @@ class TestCellsWithoutAllNumbers:
         assert record.peak_train_bytes is None
         assert record.unknown["peak_train_bytes"] == "nothing is trained"
         assert record.artifact_bytes == 0
+        assert record.cpu_kernels == ()
         assert record.quality is not None
         assert record.parameters is not None
         assert record.parameters.trainable_params == 0

@@ -22,8 +22,9 @@ from bench.errors import DataError, RequestError, StudyError
 from bench.study.cell import Cell
 from bench.study.datasets import DatasetSource, resolve_dataset
 from bench.study.study import DataSettings, Study, load_study
+from bench.train.cell_prompt import prompt_of, shown_text
 from bench.train.evaluate import logits_of
-from bench.train.inputs import Reading, prompt_of, shown_text
+from bench.train.inputs import Reading
 from tests.model.prompting.support import byte_tokenizer
 from tests.report.conftest import _record
 from tests.support import command, records, small_study, write_study

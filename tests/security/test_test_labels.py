@@ -9,8 +9,7 @@ from bench.data.sealed import SealedLabels
 from bench.run.executor import InlineExecutor
 from bench.run.run import Request, run
 from bench.study.study import Study
-from tests.run.worker.test_deliberately_wrong import Silent
-from tests.support import TRAIN_ROWS, small_study, write_plugin, write_texts
+from tests.support import TRAIN_ROWS, Silent, small_study, write_plugin, write_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 #: In an order that nothing else has, and as text, since this process must hold no list of them.

@@ -21,8 +21,7 @@ from bench.study.models import ModelSource, resolve_model
 from bench.study.study import Grid, Study
 from tests.model.test_weights import BITS, CPU, TASK, load, logits
 from tests.model.test_weights import folder as folder
-from tests.run.worker.test_deliberately_wrong import Silent
-from tests.support import TEST_ROWS, TRAIN_ROWS, small_study, write_texts
+from tests.support import TEST_ROWS, TRAIN_ROWS, Silent, small_study, write_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ENCODER_DECODERS = ("bart", "t5", "mt5", "mbart", "pegasus")

@@ -22,17 +22,8 @@ from bench.errors import DivergedError
 from bench.measure.warmup import WarmUp
 from bench.method import Method, Options, Task, registry
 from bench.study.study import TrainSettings, WeightsStorage
-from bench.train.loop import (
-    StepLog,
-    TrainStep,
-    autocast,
-    epoch_batches,
-    learning_rate_factor,
-    num_steps,
-    store_frozen_weights_as,
-    store_weights,
-    train,
-)
+from bench.train.loop import StepLog, TrainStep, autocast, epoch_batches, learning_rate_factor, num_steps, train
+from bench.train.stored_weights import store_frozen_weights_as, store_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")

@@ -20,8 +20,7 @@ from bench.run.executor import InlineExecutor
 from bench.run.run import Request, run
 from bench.study.models import ModelSource
 from bench.study.study import Study
-from tests.run.worker.test_deliberately_wrong import Silent
-from tests.support import TEST_ROWS, TRAIN_ROWS, small_study, write_texts
+from tests.support import TEST_ROWS, TRAIN_ROWS, Silent, small_study, write_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 DECODERS = ("llama", "qwen2", "mistral", "gpt2", "opt", "bloom", "gpt_neox")

@@ -11,8 +11,7 @@ from rich.console import Console
 
 from bench.clocks import monotonic_seconds
 from bench.commands.check import render
-from bench.commands.check.exchange import FINISHED, REQUEST, RESULTS, RUNNING
-from bench.commands.check.finding import Result, failed, not_run
+from bench.commands.check.finding import FINISHED, REQUEST, RESULTS, RUNNING, Result, failed, not_run
 from bench.errors import PluginError, RequestError, UnknownNameError
 from bench.method import registry
 from bench.method.importing import Imports

@@ -8,6 +8,9 @@ from bench.text.message import message
 
 Verdict = Literal["pass", "fail", "not applicable", "not run"]
 NAMES_SHOWN = 3
+#: Files through which the command and its worker speak: what is asked; results so far, JSON, one a line; model and name
+#: of the check under way; and one that is there when all checks have been done.
+REQUEST, RESULTS, RUNNING, FINISHED = "request.json", "results.jsonl", "running.json", "finished"
 
 
 class Finding(Frozen):

@@ -20,9 +20,8 @@ def _generated_macro_f1(record: Record) -> float | None:
 
 
 def _parse_failure_percent(record: Record) -> float | None:
-    if record.generation is None or record.cell.model.weights == "random":
-        return None
-    return 100 * record.generation.parse_failure_fraction
+    share = record.generation.parse_failure_fraction if record.generation else None
+    return None if share is None else 100 * share
 
 
 def train_speed(record: Record) -> Speed | None:

@@ -5,7 +5,8 @@ from typing import Literal
 
 import pandas as pd
 
-from bench.record.record import Latency, MemoryLedger, Record, Speed
+from bench.record.memory_breakdown import MemoryBreakdown
+from bench.record.record import Latency, Record, Speed
 from bench.report.analysis import ranks
 from bench.report.analysis.quantities import inference_speed, mega, of_speed, train_speed
 from bench.report.analysis.statistics import LEVEL, Quantity
@@ -85,7 +86,7 @@ def _latency(percentile: int, batch: Literal["one", "study"]) -> Quantity:
     return Quantity(column, f"{name}\np{percentile} (ms)", read, fields, 2, True, explain=explain)
 
 
-def _ledger(record: Record, phase: Phase) -> MemoryLedger | None:
+def _ledger(record: Record, phase: Phase) -> MemoryBreakdown | None:
     return next((one for one in record.memory if one.of == phase), None)
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.record.record import Prompt, Record
+from bench.record.data import Prompt
+from bench.record.record import Record
 from bench.report.analysis.statistics import measured
 from bench.study.cell import Cell
 from bench.text.display import one_line

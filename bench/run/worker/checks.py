@@ -6,7 +6,8 @@ from torch import Tensor
 from bench.measure.conditions import Conditions
 from bench.measure.stationarity import DISTURBED_RATIO, Drift, drift
 from bench.measure.warmup import WarmUp
-from bench.record.record import Check, MemoryLedger, Speed, Verdict
+from bench.record.memory_breakdown import MemoryBreakdown
+from bench.record.record import Check, Speed, Verdict
 from bench.train.loop import StepLog
 
 #: Later steps may be this much slower or faster than earlier ones, if they are at all (see ``Drift.significant``).
@@ -183,13 +184,12 @@ def plausible(of: str, speed: Speed | None) -> list[Check]:
     return [_check(f"plausible {of}", speed.mfu_fraction > 1, found)]
 
 
-def accounted(ledger: MemoryLedger) -> Check:
+def accounted(memory: MemoryBreakdown) -> Check:
     """Whether a peak is what tensors were seen to hold: no less, and on CUDA no more."""
-    parts = ledger.weights_bytes + ledger.gradients_bytes + ledger.optimizer_state_bytes
-    parts += ledger.activations_bytes + ledger.workspace_bytes
-    on_cuda = ledger.process_bytes is None
-    measured = parts + ledger.unattributed_bytes
-    off = ledger.unattributed_bytes / max(parts, 1)
+    parts = sum(memory.held_bytes.values())
+    on_cuda = memory.process_bytes is None
+    measured = parts + memory.unattributed_bytes
+    off = memory.unattributed_bytes / max(parts, 1)
     limit = CUDA_MEMORY_FRACTION if on_cuda else HOST_MEMORY_FRACTION
     suspect = off < -limit or (on_cuda and off > limit)
     sides = "within ±" if on_cuda else "no less than -"
@@ -197,7 +197,7 @@ def accounted(ledger: MemoryLedger) -> Check:
         f"{measured / 1e6:.1f} MB measured{'' if on_cuda else ' beyond the process'}, {parts / 1e6:.1f} MB seen in "
         f"tensors: {100 * off:+.1f} % (valid {sides}{100 * limit:g} %)"
     )
-    return _check(f"{ledger.of} memory accounted for", suspect, found)
+    return _check(f"{memory.of} memory accounted for", suspect, found)
 
 
 def restarted(carried_bytes: int | None) -> Check:

@@ -9,8 +9,17 @@ import pytest
 from rich.console import Console
 
 from bench.commands.check.command import CheckOptions, chosen, run_check
-from bench.commands.check.exchange import FINISHED, RESULTS, RUNNING
-from bench.commands.check.finding import Finding, Result, failed, not_applicable, not_run, passed
+from bench.commands.check.finding import (
+    FINISHED,
+    RESULTS,
+    RUNNING,
+    Finding,
+    Result,
+    failed,
+    not_applicable,
+    not_run,
+    passed,
+)
 from bench.errors import PluginError, RequestError, UnknownNameError
 from tests.commands.check.support import write_method
 from tests.support import command, refused, write_plugin

@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification, RobertaConfig
 
 from bench.measure.flops.dispatched import count_forward, count_passes, count_training
 from bench.method import Method, Task
-from bench.train.loop import enable_gradient_checkpointing
+from bench.train.stored_weights import enable_gradient_checkpointing
 from tests.measure.flops.architectures import CONFIGS, TOKENS, on_meta
 from tests.measure.flops.test_three_ways import method_of
 

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,10 +15,9 @@ from bench.measure import memory
 from bench.record.record import Check, Record
 from bench.run.executor import InlineExecutor
 from bench.run.run import Request, run
-from bench.study.cell import Cell
 from bench.study.study import Study
 from bench.train.loop import StepLog
-from tests.support import TEST_ROWS, WORDS, small_study, write_plugin, write_texts
+from tests.support import TEST_ROWS, WORDS, Silent, small_study, write_plugin, write_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 #: Texts of many lengths, so that batches are padded.
@@ -30,17 +29,6 @@ SETTLED = {
 }  # fmt: skip
 STEPS = 24
 Measure = Callable[..., dict[str, Check]]
-
-
-class Silent:
-    """A watcher that tells nobody."""
-
-    def started(self, pending: Sequence[Cell], finished: int) -> None: ...
-    def checking(self, what: str) -> None: ...
-    def warned(self, message: str) -> None: ...
-    def cell_started(self, cell: Cell) -> None: ...
-    def cell_progress(self, cell: Cell, phase: str, done: int, of: int) -> None: ...
-    def cell_ended(self, cell: Cell, record: Record) -> None: ...
 
 
 @pytest.fixture

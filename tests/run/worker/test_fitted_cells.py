@@ -10,8 +10,7 @@ from bench.record.record import Record
 from bench.run.executor import LocalExecutor
 from bench.run.run import Request, run
 from bench.study.study import Study
-from tests.run.worker.test_deliberately_wrong import Silent
-from tests.support import TEST_ROWS, TRAIN_ROWS, small_study, write_texts
+from tests.support import TEST_ROWS, TRAIN_ROWS, Silent, small_study, write_texts
 
 pytestmark = pytest.mark.slow
 #: Three of the class 0 to one of the class 1.

@@ -17,7 +17,8 @@ from bench.run.worker import checks as validity
 from bench.run.worker.memory_pass import infer_again, train_again
 from bench.study.cell import Cell
 from bench.train.evaluate import logits_of
-from bench.train.loop import store_frozen_weights_as, train
+from bench.train.loop import train
+from bench.train.stored_weights import store_frozen_weights_as
 from tests.report.conftest import _record
 
 pytestmark = pytest.mark.usefixtures("one_thread")

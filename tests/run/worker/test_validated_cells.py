@@ -13,11 +13,11 @@ from bench.run.executor import InlineExecutor
 from bench.run.run import Request, run
 from bench.study.study import Study
 from tests.model.prompting.support import byte_tokenizer, causal_model
-from tests.run.worker.test_deliberately_wrong import Silent
 from tests.support import (
     TEST_ROWS,
     TRAIN_ROWS,
     WORDS,
+    Silent,
     command,
     mounted,
     records,

@@ -25,7 +25,8 @@ from bench.run.worker.validation import Snapshots, validate, validation_steps
 from bench.study.cell import Cell
 from bench.train.evaluate import for_inference
 from bench.train.inputs import Reading
-from bench.train.loop import StepHook, StepLog, epoch_batches, num_steps, store_frozen_weights_as, train
+from bench.train.loop import StepHook, StepLog, epoch_batches, num_steps, train
+from bench.train.stored_weights import store_frozen_weights_as
 from tests.report.conftest import _record
 from tests.support import TRAIN_ROWS, WORDS
 
