@@ -240,33 +240,6 @@ class LocalJob:
         return None if code == UNTOLD_CODE and has_ended(self._server_id) else code
 
 
-class InlineExecutor:
-    """Runs each job in this process, at once: for a debugger and for tests."""
-
-    def start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> "InlineJob":
-        """Do the whole job; this process is not the job's to limit."""
-        del memory_bytes
-        call(entry, folder, monotonic_seconds())
-        return InlineJob()
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-class InlineJob:
-    """A job that has ended."""
-
-    exit_code = 0
-
-    def wait(self, seconds: float) -> bool:
-        """It has ended."""
-        del seconds
-        return True
-
-    def kill(self) -> None:
-        """It has ended."""
-
-
 def call(entry: str, folder: Path, requested_at: float) -> None:
     """Call ``module:function`` with the folder, in which what it tells its parent is kept."""
     module, _, function = entry.partition(":")

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from tests.support import (
     TRAIN_ROWS,
     command,
     environment,
-    mounted,
     records,
     small_study,
     wait_for,
@@ -173,12 +171,6 @@ def test_a_cell_that_ran_out_of_memory_is_run_at_the_batch_that_fits(bench: Benc
     assert f"512 ran out of memory; measured with {fitting}" in "\n".join(bench.table())
     done = bench.run(**study)
     assert "0 cells to measure, 1 finished before" in done.stdout
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB."""
-    yield from mounted(tmp_path / "disk", megabytes=2)
 
 
 WRITES_TOO_MUCH = """

@@ -26,6 +26,7 @@ from tests.support import (
     TRAIN_ROWS,
     command,
     environment,
+    lives,
     small_study,
     wait_for,
     write_study,
@@ -112,13 +113,6 @@ def without_clock(content: bytes) -> Any:
     record = json.loads(content)
     record["checks"] = [check for check in record["checks"] if check["name"] != "clock"]
     return record
-
-
-def lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def family_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:

@@ -15,13 +15,11 @@ from bench.model.load import config_to_plan, fetch, load_config
 from bench.model.quantization import is_quantized
 from bench.model.weights import load_model, skeleton
 from bench.plan.rows import Plan, PlanRequest
-from bench.run.executor import InlineExecutor
-from bench.run.run import Request, run
 from bench.study.models import ModelSource, resolve_model
 from bench.study.study import Grid, Study
 from tests.model.test_weights import BITS, CPU, TASK, load, logits
 from tests.model.test_weights import folder as folder
-from tests.support import TEST_ROWS, TRAIN_ROWS, Silent, small_study, write_texts
+from tests.support import TEST_ROWS, TRAIN_ROWS, run_cell, small_study, write_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ENCODER_DECODERS = ("bart", "t5", "mt5", "mbart", "pegasus")
@@ -42,12 +40,11 @@ def resolved(folder: Path, to_plan: bool = False, **entry: Any) -> ModelSource:
 
 def said_by_plan_and_run(folder: Path, texts: Path) -> tuple[str, str]:
     write_texts(texts, train=TRAIN_ROWS, test=TEST_ROWS)
-    study = Study.model_validate(small_study(folder, texts))
+    content = small_study(folder, texts)
     with pytest.raises(ModelError) as planned:
-        Plan(PlanRequest(study=study, base=texts)).rows()
-    request = Request(study=study, base=texts, folder=texts / "runs", plugin_files=[], only={})
+        Plan(PlanRequest(study=Study.model_validate(content), base=texts)).rows()
     with pytest.raises(Exception) as ran:  # noqa: PT011 - a request error of whatever kind
-        run(request, InlineExecutor, Silent())
+        run_cell(content, texts)
     return str(planned.value), str(ran.value)
 
 
@@ -165,11 +162,8 @@ def test_a_packed_cell_runs_as_planned(
     texts = write_texts(tmp_path / "texts", train=TRAIN_ROWS, test=TEST_ROWS)
     content = small_study(tmp_path / "packed", texts, methods=["lora"], data={"max_length": 120})
     content["datasets"]["reviews"]["labels"] = ["bad", "good"]
-    study = Study.model_validate(content)
-    (row,) = Plan(PlanRequest(study=study, base=tmp_path)).rows()
-    request = Request(study=study, base=tmp_path, folder=tmp_path / "runs", plugin_files=[], only={})
-    (record,) = run(request, InlineExecutor, Silent())
-    assert record is not None
+    (row,) = Plan(PlanRequest(study=Study.model_validate(content), base=tmp_path)).rows()
+    record = run_cell(content, tmp_path)
     assert record.status == "ok", record.failure
     assert record.parameters is not None
     assert record.parameters.total_params == row.total_params

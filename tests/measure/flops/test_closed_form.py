@@ -1,6 +1,7 @@
 """A method that states no closed form, here DoRA by way of peft, is held to two counts everywhere."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,11 +9,8 @@ from bench.commands.check.kit import examine
 from bench.commands.check.specimen import specimens
 from bench.method import registry
 from bench.plan.rows import Plan, PlanRequest
-from bench.record.record import Record
-from bench.run.executor import InlineExecutor
-from bench.run.run import Request, run
 from bench.study.study import Study
-from tests.support import TEST_ROWS, TRAIN_ROWS, Silent, small_study, write_texts
+from tests.support import TEST_ROWS, TRAIN_ROWS, run_cell, small_study, write_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 DORA = '''from peft import LoraConfig, get_peft_model
@@ -39,9 +37,9 @@ def dora(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def study(tmp_path: Path, tiny_encoder: Path) -> Study:
+def study(tmp_path: Path, tiny_encoder: Path) -> dict[str, Any]:
     texts = write_texts(tmp_path / "reviews", train=TRAIN_ROWS, test=TEST_ROWS)
-    return Study.model_validate(small_study(tiny_encoder, texts, methods=["dora"]))
+    return small_study(tiny_encoder, texts, methods=["dora"])
 
 
 def test_the_kit_passes_it(dora: Path) -> None:
@@ -54,12 +52,10 @@ def test_the_kit_passes_it(dora: Path) -> None:
 
 
 def test_its_cell_is_not_suspect_for_it(
-    dora: Path, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dora: Path, study: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bench.measure.matmul.CPU_SIZE", 256)
-    request = Request(study=study, base=tmp_path, folder=tmp_path / "runs", plugin_files=[dora], only={})
-    (record,) = run(request, InlineExecutor, Silent())
-    assert isinstance(record, Record)
+    record = run_cell(study, tmp_path, dora)
     assert record.status == "ok", record.failure
     assert record.flops is not None
     assert record.flops.closed_form_flops is None
@@ -68,8 +64,8 @@ def test_its_cell_is_not_suspect_for_it(
     assert (check.verdict, check.found) == ("valid", "2 ways within 0.1 %")
 
 
-def test_its_row_of_a_plan_gives_the_reason(dora: Path, study: Study, tmp_path: Path) -> None:
-    (row,) = Plan(PlanRequest(study=study, base=tmp_path, plugin_files=[dora])).rows()
+def test_its_row_of_a_plan_gives_the_reason(dora: Path, study: dict[str, Any], tmp_path: Path) -> None:
+    (row,) = Plan(PlanRequest(study=Study.model_validate(study), base=tmp_path, plugin_files=[dora])).rows()
     assert row.unsupported is None
     assert row.remarks == ()
     assert row.forward_flops

@@ -12,12 +12,9 @@ import torch
 
 from bench.data.batches import Batch
 from bench.measure import memory
-from bench.record.record import Check, Record
-from bench.run.executor import InlineExecutor
-from bench.run.run import Request, run
-from bench.study.study import Study
+from bench.record.record import Check
 from bench.train.loop import StepLog
-from tests.support import TEST_ROWS, WORDS, Silent, small_study, write_plugin, write_texts
+from tests.support import TEST_ROWS, WORDS, run_cell, small_study, write_plugin, write_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 #: Texts of many lengths, so that batches are padded.
@@ -41,11 +38,7 @@ def measure(tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         train = {"epochs": 4, "max_steps": STEPS, "batch_size": 4, "precision": "fp32", "timing_warmup_steps": 1}
         content = small_study(tiny_encoder, texts, methods=["special"], train=train)
         plugin = write_plugin(tmp_path, "special", adapt, extra)
-        request = Request(
-            study=Study.model_validate(content), base=tmp_path, folder=tmp_path / "runs", plugin_files=[plugin], only={}
-        )
-        (record,) = run(request, InlineExecutor, Silent())
-        assert isinstance(record, Record)
+        record = run_cell(content, tmp_path, plugin)
         assert record.status == "ok", record.failure
         assert "memory" not in record.unknown, record.unknown
         return {check.name: check for check in record.checks}
