@@ -4,13 +4,9 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import StudyError, UnknownNameError
 from bench.text.display import printable
@@ -24,6 +20,9 @@ MOST_PROBLEMS = 20
 
 #: Characters of one of them, and of a wrong value that are looked at.
 LONGEST_PROBLEM, MOST_READ = 2000, 10_000
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Frozen(BaseModel):

@@ -4,7 +4,7 @@ from pydantic import Field
 from torch import nn
 
 from bench.errors import UnsupportedError
-from bench.method import Method, Task, fresh_layers
+from bench.method import Architecture, Method, Task, fresh_layers
 from bench.method import Options as BaseOptions
 
 HEADS = ("classifier", "pre_classifier", "score")
@@ -40,3 +40,7 @@ class BitFit(Method):
         if not biases:
             raise UnsupportedError("the model's body has no bias terms, so BitFit has nothing to train")
         return model
+
+    def closed_form_flops(self, architecture: Architecture, task: Task) -> int:
+        """The plain model: no work is added."""
+        return architecture.forward_flops(task.max_length)

@@ -3,7 +3,7 @@
 from torch import nn
 
 from bench.errors import UnsupportedError
-from bench.method import Method, ModelKind, Task
+from bench.method import Architecture, Method, ModelKind, Task
 from bench.method import Options as BaseOptions
 
 
@@ -32,3 +32,7 @@ class FullFineTuning(Method):
         if not all(parameter.is_floating_point() for parameter in model.parameters()):
             raise UnsupportedError("full fine-tuning needs whole weights; set bits = 16")
         return model.requires_grad_(True)
+
+    def closed_form_flops(self, architecture: Architecture, task: Task) -> int:
+        """The plain model: no work is added."""
+        return architecture.forward_flops(task.max_length)

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from bench.method import Method, ModelKind, Task
+from bench.method import Architecture, Method, ModelKind, Task
 from bench.method import Options as BaseOptions
 
 
@@ -26,3 +26,7 @@ class ZeroShot(Method):
         """Freeze everything."""
         del task
         return model.requires_grad_(False)
+
+    def closed_form_flops(self, architecture: Architecture, task: Task) -> int:
+        """The plain model: no work is added."""
+        return architecture.forward_flops(task.max_length)

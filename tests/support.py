@@ -2,16 +2,22 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, time
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-import pytest
+import psutil
+
+from bench.clocks import monotonic_seconds
+from bench.record.record import Record
+from bench.run.executor import Executor, call
+from bench.run.run import run
+from bench.study.request import Request
+from bench.study.study import Study
 
 ROOT = Path(__file__).parent.parent
 COMMAND = (sys.executable, "-m", "bench")
@@ -76,6 +82,43 @@ def small_study(encoder: Path, texts: Path, **changes: Any) -> dict[str, Any]:
     return content
 
 
+class InlineExecutor:
+    """Runs each job in this process, at once; it is its own job, which has ended."""
+
+    exit_code = 0
+
+    def start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> "InlineExecutor":
+        call(entry, folder, monotonic_seconds())
+        return self
+
+    def wait(self, seconds: float) -> bool:
+        return True
+
+    def kill(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class _Silent:
+    """A watcher that tells nobody."""
+
+    def started(self, pending: Sequence[Any], finished: int) -> None: ...
+    def checking(self, what: str) -> None: ...
+    def warned(self, message: str) -> None: ...
+    def cell_started(self, cell: Any) -> None: ...
+    def cell_progress(self, cell: Any, phase: str, done: int, of: int) -> None: ...
+    def cell_ended(self, cell: Any, record: Any) -> None: ...
+
+
+def run_cell(
+    content: Mapping[str, Any], folder: Path, *plugins: Path, executor: Callable[[], Executor] = InlineExecutor
+) -> Record:
+    """The record of the one cell of a study, measured in this process unless told otherwise; see ``small_study``."""
+    study = Study.model_validate(content)
+    (record,) = run(Request(study=study, plugin_files=plugins), folder / "runs" / study.name, executor, _Silent())
+    assert record is not None
+    return record
+
+
 def write_study(path: Path, content: dict[str, Any]) -> Path:
     """The content as a TOML file."""
     path.write_text(toml(content), encoding="utf-8")
@@ -120,14 +163,12 @@ def command(*arguments: object, cwd: Path, **changes: str) -> subprocess.Complet
     )
 
 
-def mounted(place: Path, megabytes: int) -> Iterator[Path]:
-    """A small file system for a fixture to yield; skips where this process may not mount one."""
-    place.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(place)]
-    if shutil.which("mount") is None or subprocess.run(mounting, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small file system needs root and the right to mount")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
+def lives(process: psutil.Process) -> bool:
+    """Whether a process runs; one that has ended and is not reaped does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:

@@ -19,7 +19,7 @@ from bench.study.sources import texts_for
 from bench.study.study import Grid, Study, load_study
 from bench.text.display import for_terminal
 from bench.text.message import message
-from bench.train.inputs import prompt_of, shown_text
+from bench.train.cell_prompt import prompt_of, shown_text
 
 
 def show_prompt(model: str, dataset: str, study_name: str | None, data_root: Path | None, console: Console) -> None:

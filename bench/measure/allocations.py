@@ -5,15 +5,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from bench.record.memory_breakdown import Kind
+
 OPAQUE = torch._mkldnn  # type: ignore[attr-defined]
-Kind = Literal["weights", "gradients", "optimizer_state", "activations", "rest"]
 
 
 class AllocationTracker(TorchDispatchMode):
@@ -41,7 +42,7 @@ class AllocationTracker(TorchDispatchMode):
         self._live_bytes = 0
         self._block_bytes = block_bytes
         self._inside = inside
-        self._kind: Kind = "rest"
+        self._kind: Kind = "workspace"
         self._sizes: dict[int, tuple[weakref.ref[Any], int, Kind]] = {}
 
     def __torch_dispatch__(
@@ -60,7 +61,7 @@ class AllocationTracker(TorchDispatchMode):
         inside = self._inside(func, args)
         if self._live_bytes + inside > self._peak_bytes:
             self._peak_bytes = self._live_bytes + inside
-            self.peak = {**self.live, "rest": self.live["rest"] + inside}
+            self.peak = {**self.live, "workspace": self.live["workspace"] + inside}
         return result
 
     def restart_peak(self) -> None:

@@ -221,34 +221,21 @@ def _gpt2(config: Any, kind: ModelKind) -> Architecture:
 
 
 def _llama_like(config: Any, kind: ModelKind) -> Architecture:
-    """Llama, Mistral, Qwen2, Gemma: gated feed-forward, fewer heads for keys and values; any window is masked."""
+    """Llama, Mistral, Qwen2, Gemma: gated feed-forward, fewer heads for keys and values; any window is masked.
+
+    Phi has the same attention with another name for its output, and two plain layers as feed-forward.
+    """
     h, f, n = config.hidden_size, config.intermediate_size, config.num_hidden_layers
     head = getattr(config, "head_dim", None) or h // config.num_attention_heads
     wide, narrow = config.num_attention_heads * head, config.num_key_value_heads * head
+    output, inner, last = ("dense", ["fc1"], "fc2") if config.model_type == "phi" else LLAMA_NAMES
     linears = [
         LinearLayer("self_attn.q_proj", h, wide, n),
         LinearLayer("self_attn.k_proj", h, narrow, n),
         LinearLayer("self_attn.v_proj", h, narrow, n),
-        LinearLayer("self_attn.o_proj", wide, h, n),
-        LinearLayer("mlp.gate_proj", h, f, n),
-        LinearLayer("mlp.up_proj", h, f, n),
-        LinearLayer("mlp.down_proj", f, h, n),
-        _decoder_head(config, kind, h),
-    ]
-    return _architecture(config, kind, linears, (h, f, h), n, attention_width=wide)
-
-
-def _phi(config: Any, kind: ModelKind) -> Architecture:
-    h, f, n = config.hidden_size, config.intermediate_size, config.num_hidden_layers
-    head = getattr(config, "head_dim", None) or h // config.num_attention_heads
-    wide, narrow = config.num_attention_heads * head, config.num_key_value_heads * head
-    linears = [
-        LinearLayer("self_attn.q_proj", h, wide, n),
-        LinearLayer("self_attn.k_proj", h, narrow, n),
-        LinearLayer("self_attn.v_proj", h, narrow, n),
-        LinearLayer("self_attn.dense", wide, h, n),
-        LinearLayer("mlp.fc1", h, f, n),
-        LinearLayer("mlp.fc2", f, h, n),
+        LinearLayer(f"self_attn.{output}", wide, h, n),
+        *(LinearLayer(f"mlp.{name}", h, f, n) for name in inner),
+        LinearLayer(f"mlp.{last}", f, h, n),
         _decoder_head(config, kind, h),
     ]
     return _architecture(config, kind, linears, (h, f, h), n, attention_width=wide)
@@ -280,6 +267,7 @@ def _architecture(
     )
 
 
+LLAMA_NAMES = ("o_proj", ["gate_proj", "up_proj"], "down_proj")
 HEAD_OF_TWO = ("classifier.dense", "classifier.out_proj")
 DECODERS = ("gpt2", "llama", "mistral", "qwen2", "gemma", "phi")
 READERS: dict[str, Callable[[Any, ModelKind], Architecture]] = {
@@ -295,5 +283,5 @@ READERS: dict[str, Callable[[Any, ModelKind], Architecture]] = {
     "mistral": _llama_like,
     "qwen2": _llama_like,
     "gemma": _llama_like,
-    "phi": _phi,
+    "phi": _llama_like,
 }

@@ -212,20 +212,21 @@ def _captured(file: Path) -> Iterator[None]:
     """Send what this process prints inside to a file."""
     kept = {number: os.dup(number) for number in (1, 2)}
     target = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    _flush()
+    flush_output()
     for number in kept:
         os.dup2(target, number)
     os.close(target)
     try:
         yield
     finally:
-        _flush()
+        flush_output()
         for number, copy in kept.items():
             os.dup2(copy, number)
             os.close(copy)
 
 
-def _flush() -> None:
+def flush_output() -> None:
+    """Write out what this process has printed, as far as its streams are there."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()

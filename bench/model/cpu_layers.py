@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from bench.record.record import CpuKernel
+
 LEVELS = 2**16
 
 
@@ -72,3 +74,10 @@ def pack_linear_layers(model: nn.Module) -> None:
         for name, child in list(module.named_children()):
             if type(child) is nn.Linear and child.weight.dtype == torch.bfloat16:
                 setattr(module, name, PackedLinear(child))
+
+
+def own_kernels(model: nn.Module, *, training: bool) -> set[CpuKernel]:
+    """Which layers of this module a model really uses: dropout in training, packed linear layers in inference."""
+    if training:
+        return {"dropout"} if any(isinstance(layer, CpuDropout) and layer.p for layer in model.modules()) else set()
+    return {"packed linear layers"} if any(isinstance(layer, PackedLinear) for layer in model.modules()) else set()

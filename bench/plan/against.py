@@ -8,8 +8,9 @@ from typing import Literal
 from bench.errors import RunFolderError
 from bench.measure.settled import Settled
 from bench.plan.render import MEGA, scaled
-from bench.plan.row import Ledger, PlanRow
+from bench.plan.row import PlanRow
 from bench.record.digests import known_digests, read_kept
+from bench.record.memory_breakdown import MemoryBreakdown
 from bench.record.record import Record
 from bench.record.run_folder import RunFolder
 from bench.text.tables.csv_text import csv_lines
@@ -121,8 +122,8 @@ def _row(row: PlanRow, record: Record | None) -> Against:
     )
 
 
-def _total(ledger: Ledger | None) -> int | None:
-    return None if ledger is None else ledger.total
+def _total(memory: MemoryBreakdown | None) -> int | None:
+    return None if memory is None else memory.peak_bytes
 
 
 def _of_tensors(record: Record | None, moment: Moment) -> int | None:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -60,16 +61,20 @@ def fit(row: PlanRow, limit_bytes: int, at_batch: Callable[[int], PlanRow]) -> F
     """
     if reserved_bytes(row) is None:
         return Fit(limit_bytes, None, None)
-    fitting, too_large = 0, (row.batch_size if row.trains else row.inference_batch_size) + 1
+    size = row.batch_size if row.trains else row.inference_batch_size
     if _within(row, limit_bytes):
-        return Fit(limit_bytes, True, too_large - 1)
-    while too_large - fitting > 1:
-        batch = (fitting + too_large) // 2
-        if _within(at_batch(batch), limit_bytes):
-            fitting = batch
-        else:
-            too_large = batch
-    return Fit(limit_bytes, False, fitting)
+        return Fit(limit_bytes, True, size)
+    return Fit(limit_bytes, False, largest_batch(lambda batch: _within(at_batch(batch), limit_bytes), size + 1))
+
+
+def largest_batch(fits: Callable[[int], bool], too_large: int) -> int:
+    """The largest batch size below ``too_large`` that fits; 0 where none does.
+
+    Args:
+        fits: whether a batch size fits; where one does, so does every smaller one.
+        too_large: a batch size that is not asked about.
+    """
+    return bisect_left(range(1, too_large), 1, key=lambda size: int(not fits(size)))
 
 
 def reserved_bytes(row: PlanRow) -> int | None:
@@ -77,9 +82,9 @@ def reserved_bytes(row: PlanRow) -> int | None:
     slack = FULL_TRAINING_SLACK if _mostly_trained(row) else OTHER_SLACK
     reserved = []
     if row.train_memory is not None:
-        reserved.append(row.train_memory.total * (1 + slack))
+        reserved.append(row.train_memory.peak_bytes * (1 + slack))
     if row.inference_memory is not None:
-        reserved.append(row.inference_memory.total * (1 + OTHER_SLACK))
+        reserved.append(row.inference_memory.peak_bytes * (1 + OTHER_SLACK))
     return math.ceil(max(reserved)) if reserved else None
 
 

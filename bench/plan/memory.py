@@ -15,13 +15,15 @@ from bench.model.prompting.prompts import Prompt
 from bench.model.prompting.score import LabelScorer
 from bench.model.quantization import allow_cpu_layout, fake_requantization
 from bench.plan.cuda_kernels import cuda_kernels
+from bench.plan.depth import Costs
 from bench.plan.fake_tensors import convert_tensors, empty_like
-from bench.plan.row import Ledger
+from bench.record.memory_breakdown import KINDS, MemoryBreakdown
 from bench.study.cell import Cell
 from bench.study.settings import PromptSettings
 from bench.train.evaluate import logits_of
-from bench.train.loop import TrainStep, autocast, enable_gradient_checkpointing, store_weights
-from bench.train.memory import Held, Part, hold_batch, inference_peak, tracker_of, training_peaks
+from bench.train.loop import TrainStep, autocast
+from bench.train.memory import TRAINING_PARTS, Held, Part, hold_batch, inference_peak, tracker_of, training_peaks
+from bench.train.stored_weights import enable_gradient_checkpointing, store_weights
 
 #: What PyTorch lets cuBLAS have for each thread that multiplies (getChosenWorkspaceSize in ATen/cuda/CublasHandlePool):
 #: 8 buffers of 4 MiB on compute capability 9.0 and 10.0; elsewhere 2 of 4 MiB and 8 of 16 KiB.
@@ -36,8 +38,9 @@ ANSWER_TOKENS = 2
 #: The optimizer's state is made in the first step; the second finds everything in place.
 STEPS = 2
 
-#: By part of a training step, or ``inference``. Each is affine in the depth of a model; which is highest may change.
-Peaks = dict[str, Ledger]
+PARTS = (*TRAINING_PARTS, "inference")
+#: By one of PARTS. Each is affine in the depth of a model; which is highest may change.
+Peaks = dict[str, MemoryBreakdown]
 
 
 def predict(
@@ -68,7 +71,13 @@ def predict(
             model = method.prepare_inference(model)
         held["inference"] = _inference(model, cell, device, dtype)
     workspace_bytes = matmul_workspace_bytes(capability, method.trains) if device == "cuda" else 0
-    return {part: _ledger(peak, workspace_bytes) for part, peak in held.items()}
+    return {
+        part: MemoryBreakdown.of_tensors(
+            "inference" if part == "inference" else "train",
+            peak | {"workspace": peak.get("workspace", 0) + workspace_bytes},
+        )
+        for part, peak in held.items()
+    }
 
 
 def matmul_workspace_bytes(capability: tuple[int, int], trains: bool) -> int:
@@ -135,11 +144,23 @@ def _batch(size: int, length: int, trained_tokens: int | None = None) -> Batch:
     return Batch(ids, torch.ones_like(ids), torch.zeros(shape, dtype=torch.int64), np.arange(size), ids.numel())
 
 
-def _ledger(peak: Held, workspace_bytes: int) -> Ledger:
-    return Ledger(
-        weights=peak.get("weights", 0),
-        gradients=peak.get("gradients", 0),
-        optimizer_state=peak.get("optimizer_state", 0),
-        activations=peak.get("activations", 0),
-        rest=peak.get("rest", 0) + workspace_bytes,
-    )
+def as_costs(peaks: Peaks) -> Costs:
+    """The peaks as numbers of which each is affine in the depth; None for a part that does not take place."""
+    return tuple(peaks[part].held_bytes[kind] if part in peaks else None for part in PARTS for kind in KINDS)
+
+
+def from_costs(costs: Costs) -> Peaks:
+    """The peaks that ``as_costs`` made these numbers of."""
+    found: Peaks = {}
+    numbers = iter(costs)
+    for part in PARTS:
+        held = {kind: value for kind in KINDS if (value := next(numbers)) is not None}
+        if held:
+            found[part] = MemoryBreakdown.of_tensors("inference" if part == "inference" else "train", held)
+    return found
+
+
+def highest_of_training(peaks: Peaks) -> MemoryBreakdown | None:
+    """The highest peak of a training step; None where nothing is trained."""
+    training = [peaks[part] for part in TRAINING_PARTS if part in peaks]
+    return max(training, key=lambda peak: peak.peak_bytes, default=None)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bench.plan.fits import Fit
-from bench.plan.row import Ledger, PlanRow
+from bench.plan.row import PlanRow
+from bench.record.memory_breakdown import KINDS
 from bench.text.json_text import dumps
 from bench.text.tables.table import DASH, Column, Footnote, Table, Values
 
@@ -29,10 +30,11 @@ def record(row: PlanRow, fit: Fit | None = None) -> dict[str, Any]:
         facts[f"{name}_gflops"] = _giga(facts.pop(f"{name}_flops"))
     for way in ("traced", "closed_form"):
         facts[f"forward_gflops_{way}"] = _giga(facts.pop(f"forward_flops_{way}"))
-    for phase, ledger in (("train", row.train_memory), ("inference", row.inference_memory)):
-        facts[f"predicted_{phase}_peak_bytes"] = None if ledger is None else ledger.total
-        for part in Ledger.model_fields:
-            facts[f"predicted_{phase}_{part}_bytes"] = None if ledger is None else getattr(ledger, part)
+    for phase, memory in (("train", row.train_memory), ("inference", row.inference_memory)):
+        facts[f"predicted_{phase}_peak_bytes"] = None if memory is None else memory.peak_bytes
+        for kind in KINDS:
+            name = "rest" if kind == "workspace" else kind
+            facts[f"predicted_{phase}_{name}_bytes"] = None if memory is None else memory.held_bytes[kind]
     if fit is not None:
         facts |= {"fits": fit.fits, "largest_batch_size": fit.largest_batch_size, "limit_bytes": fit.limit_bytes}
     facts["remarks"] = "; ".join((*row.remarks, *(f"{name}: {why}" for name, why in row.unknown.items())))

@@ -2,22 +2,8 @@
 
 from pydantic import Field
 
+from bench.record.memory_breakdown import MemoryBreakdown
 from bench.schema import Frozen
-
-
-class Ledger(Frozen):
-    """Bytes at the moment of a predicted peak, by what holds them; together they are the peak."""
-
-    weights: int = Field(description="parameters and buffers, a quantised weight with its scales")
-    gradients: int
-    optimizer_state: int
-    activations: int = Field(description="allocated by the forward pass and still held, the batch included")
-    rest: int = Field(description="temporaries of the backward pass, of the optimizer and of matmul libraries")
-
-    @property
-    def total(self) -> int:
-        """The peak, in bytes."""
-        return self.weights + self.gradients + self.optimizer_state + self.activations + self.rest
 
 
 class PlanRow(Frozen):
@@ -50,8 +36,8 @@ class PlanRow(Frozen):
     forward_flops_traced: int | None = Field(None, description="counted on the trace by fvcore")
     forward_flops_closed_form: int | None = Field(None, description="from the numbers of the architecture")
     expert_flops: int | None = Field(None, description="share of the closed form that experts take")
-    train_memory: Ledger | None = None
-    inference_memory: Ledger | None = None
+    train_memory: MemoryBreakdown | None = None
+    inference_memory: MemoryBreakdown | None = None
     artifact_bytes: int | None = Field(None, description="tensors that must be kept to use the adapted model")
     download_bytes: int | None = Field(None, description="of the weights on the hub; 0 where they lie here")
     unknown: dict[str, str] = Field(default_factory=dict, description="why a field is null, by field")

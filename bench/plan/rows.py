@@ -68,7 +68,7 @@ class Rows:
     def closed_form_flops(self, cell: Cell, tokens: int) -> int | None:
         """Forward FLOPs of a cell's model on one sequence of another length; None without a closed form."""
         with self._unseen():
-            return self._shape(cell).closed_form(tokens)[0]
+            return self._shape(cell).closed_form(tokens).adapted
 
     def work_out(self, cells: Sequence[Cell], on_row: Callable[[int, int], None] | None = None) -> None:
         """Work out the rows of these cells, on all of this machine's cores.

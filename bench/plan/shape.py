@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,26 +14,22 @@ from bench.data import texts
 from bench.errors import UnsupportedError
 from bench.measure import parameters
 from bench.measure.flops import agreement, dispatched, traced
+from bench.measure.flops.closed_form import ClosedForm, closed_form
 from bench.measure.settled import Settled
 from bench.method import Method, Task, registry, usable_positions
-from bench.method.architecture import Architecture
 from bench.model.load import build, config_to_plan
 from bench.model.quantization import settle
 from bench.model.weights import skeleton
 from bench.plan.depth import DEPTHS_OF_PEAKS, DEPTHS_OF_SUMS, Costs, extrapolated
-from bench.plan.memory import ASSUMED_CAPABILITY, predict
-from bench.plan.row import Ledger
+from bench.plan.memory import ASSUMED_CAPABILITY, as_costs, from_costs, highest_of_training, predict
 from bench.study.cell import Cell
 from bench.study.models import ModelSource
 from bench.train.loop import DTYPES
-from bench.train.memory import TRAINING_PARTS
 
 #: What a row holds of its shape alone; the rest is names.
 Facts = dict[str, Any]
 PARAMETERS = ("trainable_params", "total_params", "logical_params")
 COUNTED = ("forward_flops", "train_flops", "forward_flops_traced", "artifact_bytes")
-LEDGER = tuple(Ledger.model_fields)
-PEAKS = (*TRAINING_PARTS, "inference")
 
 
 class Shape:
@@ -136,10 +132,11 @@ class Shape:
         alike = counted is not None and counted[: len(PARAMETERS)] == self._whole_parameters(known)
         if counted is None or not alike:
             counted = self.counts(self.config)
-        facts = dict(zip((*PARAMETERS, *COUNTED), counted, strict=True))
+        facts: Facts = dict(zip((*PARAMETERS, *COUNTED), counted, strict=True))
         if self.with_memory and self.cell.model.bits != 8:
             peaks = self._from_shallow(self.peaks, DEPTHS_OF_PEAKS) if alike else None
-            facts |= _ledgers(peaks or self.peaks(self.config))
+            found = from_costs(peaks or self.peaks(self.config))
+            facts |= {"train_memory": highest_of_training(found), "inference_memory": found["inference"]}
         return facts | self.remarks(facts) | {"download_bytes": _download_bytes(self.cell.model, len(self.labels))}
 
     def _whole_parameters(self, known: dict[str, Costs]) -> Costs:
@@ -178,34 +175,25 @@ class Shape:
         )
 
     def peaks(self, config: PretrainedConfig) -> Costs:
-        """The ledger of each of PEAKS, None where nothing is trained."""
+        """The predicted peaks, see ``as_costs``."""
         peaks = predict(
             self.adapted(config), self.method, self.cell, self.device, self.dtype,
             self.settled.capability or ASSUMED_CAPABILITY,
         )  # fmt: skip
-        return tuple(getattr(peaks.get(part), kind, None) for part in PEAKS for kind in LEDGER)
+        return as_costs(peaks)
 
-    def closed_form(self, tokens: int) -> tuple[int | None, int | None, int | None]:
-        """Forward FLOPs of the adapted model, of its experts and of the plain model; None without a closed form."""
-        try:
-            architecture = Architecture.from_config(self.config, self.cell.model.kind)
-        except UnsupportedError:
-            return None, None, None
-        task = self._task(tokens)
-        adapted, experts = (
-            ask(architecture, task) for ask in (self.method.closed_form_flops, self.method.expert_flops)
-        )
-        return adapted, experts, architecture.forward_flops(tokens)
+    def closed_form(self, tokens: int) -> ClosedForm:
+        """Forward FLOPs without a model, of one sequence of so many tokens."""
+        return closed_form(self.method, self.config, self._task(tokens))
 
     def remarks(self, facts: Facts) -> Facts:
         """What the closed form says, whether the three counts agree, and why fields are null."""
-        closed, experts, plain = self.closed_form(self.cell.data.max_length)
-        counted = (facts["forward_flops"], facts["forward_flops_traced"], closed)
-        found = agreement.disagreement(*counted, without_method=plain)
+        closed = self.closed_form(self.cell.data.max_length)
+        counted = (facts["forward_flops"], facts["forward_flops_traced"], closed.adapted)
+        found = agreement.disagreement(*counted, without_method=closed.plain)
         unknown: dict[str, str] = {}
-        if closed is None:
-            why = f"architecture {self.config.model_type} has no closed form here"
-            unknown |= dict.fromkeys(("forward_flops_closed_form", "expert_flops"), why)
+        if closed.why_not is not None:
+            unknown |= dict.fromkeys(("forward_flops_closed_form", "expert_flops"), closed.why_not)
         if not self.method.trains:
             unknown |= dict.fromkeys(("train_flops", "train_memory"), "nothing is trained")
         if not self.with_memory:
@@ -213,23 +201,14 @@ class Shape:
         elif self.cell.model.bits == 8:
             unknown |= dict.fromkeys(("train_memory", "inference_memory"), "8-bit operators do not run without values")
         return {
-            "forward_flops_closed_form": closed,
-            "expert_flops": experts,
+            "forward_flops_closed_form": closed.adapted,
+            "expert_flops": closed.experts,
             "remarks": () if found is None else (found,),
             "unknown": unknown,
         }
 
     def _task(self, tokens: int) -> Task:
         return Task(labels=self.labels, max_length=tokens, kind=self.cell.model.kind)
-
-
-def _ledgers(values: Costs) -> Facts:
-    """The highest of a step's peaks and that of inference, from what ``Shape.peaks`` gives."""
-    left = iter(values)
-    peaks = {part: {kind: next(left) for kind in LEDGER} for part in PEAKS}
-    training = [ledger for part in TRAINING_PARTS if None not in (ledger := peaks[part]).values()]
-    highest = max(training, key=lambda ledger: sum(cast(dict[str, int], ledger).values()), default=None)
-    return {"train_memory": highest, "inference_memory": peaks["inference"]}
 
 
 _labels_read: dict[str, tuple[str, ...]] = {}

@@ -1,14 +1,18 @@
 """The record of one measured cell: versioned, SI units and bytes, null with a reason where unknown."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from bench.record.data import Data, Prompt
+from bench.record.memory_breakdown import MemoryBreakdown
 from bench.record.out_of_memory import Memory
-from bench.schema import Frozen
+from bench.schema import Frozen, Share
 from bench.study.cell import Cell
 
 SCHEMA_VERSION = 1
+#: Why a quality is null, for models whose weights were never trained.
+RANDOM_WEIGHTS = "the model has random weights"
 
 Status = Literal["ok", "oom", "timeout", "error", "killed", "unsupported"]
 PhaseName = Literal[
@@ -16,7 +20,7 @@ PhaseName = Literal[
     "calibrate", "validate",
 ]  # fmt: skip
 Verdict = Literal["valid", "suspect", "unknown"]
-Share = Annotated[float, Field(ge=0, le=1)]
+CpuKernel = Literal["packed linear layers", "dropout"]
 
 
 class Failure(Frozen):
@@ -64,6 +68,9 @@ class Flops(Frozen):
 
     forward_flops: int = Field(description="one sequence of sequence_length tokens, batch 1, adapted and not merged")
     sequence_length: int
+    closed_form_flops: int | None = Field(
+        None, description="of the same pass, from sizes alone; null where ``unknown`` says why, and in an older record"
+    )
 
 
 class Estimate(Frozen):
@@ -172,24 +179,6 @@ class Quality(Frozen):
         return self
 
 
-class MemoryLedger(Frozen):
-    """What a peak is made of, in bytes; the parts add up to peak_bytes."""
-
-    of: Literal["load", "train", "inference"]
-    weights_bytes: int
-    gradients_bytes: int
-    optimizer_state_bytes: int
-    activations_bytes: int
-    workspace_bytes: int = Field(description="what operators hold while they run, and other temporary tensors")
-    allocator_slack_bytes: int | None = Field(description="CUDA: reserved minus allocated; null on a CPU")
-    cuda_context_bytes: int | None = Field(
-        description="CUDA: what came to the device with this process, minus reserved"
-    )
-    process_bytes: int | None = Field(description="CPU: resident before the weights: interpreter and libraries")
-    unattributed_bytes: int = Field(description="the rest; on a CPU gaps of the heap and what libraries hold")
-    peak_bytes: int = Field(description="CUDA: of the device where it is known, else reserved; CPU: VmHWM")
-
-
 class Check(Frozen):
     """One condition of a trustworthy number."""
 
@@ -202,46 +191,11 @@ class Generation(Frozen):
     """Answers that a causal model wrote, parsed; an answer that names no label is wrong and no class of its own."""
 
     quality: Quality | None = Field(description="null where the model has random weights")
-    parse_failure_fraction: Share = Field(description="share of answers that name no label, or several")
+    parse_failure_fraction: Share | None = Field(
+        description="share of answers that name no label, or several; null where the model has random weights"
+    )
     max_new_tokens: int
     speed: Speed | None
-
-
-class Prompt(Frozen):
-    """How a causal model was asked."""
-
-    sha256: str = Field(description="over all that is put around a text, the label words and the settings")
-    example: str = Field(description="the whole prompt of the first evaluated text")
-    constant_tokens: int = Field(description="tokens before the text, alike for all texts: computed once and cached")
-    label_words: tuple[str, ...]
-    length_normalization: Literal["none", "tokens"]
-    examples_per_class: int
-
-
-class Data(Frozen):
-    """What was read."""
-
-    sha256: str = Field(description="over all texts and labels that were used")
-    rows: dict[str, int] = Field(description="rows used, by split")
-    synthetic: bool
-    validation_carved: bool = Field(description="validation was carved from train")
-    labels: tuple[str, ...]
-    tokens_per_sample: float = Field(description="mean non-padding tokens of the evaluated split, prompts included")
-    truncated_fraction: Share = Field(description="share of the evaluated split's texts that max_length cut")
-    texts_in_train: dict[str, int] | None = Field(
-        None,
-        description="texts by split, validation and test, that train has too: equal once blanks, case and Unicode form "
-        "(NFKC) are normalised; null, as the next three, in a record that is older than this field",
-    )
-    repeated_texts: dict[str, int] | None = Field(
-        None, description="texts by split that an earlier one of the same split equals, likewise"
-    )
-    conflicting_texts: dict[str, int] | None = Field(
-        None, description="texts by split that equal one, of any split, with another label, likewise"
-    )
-    empty_texts: dict[str, int] | None = Field(
-        None, description="texts by split that are nothing but blanks; of a pair, where either one is"
-    )
 
 
 class Machine(Frozen):
@@ -286,9 +240,12 @@ class Record(Frozen):
     inference: Speed | None = None
     latency: tuple[Latency, ...] = Field((), description="of inference: at batch 1, then at the study's batch")
     matmul_flops_per_second: float | None = Field(None, description="of a large matmul here, at this precision")
-    memory: tuple[MemoryLedger, ...] = Field((), description="what the peaks are made of, from a pass of its own")
+    memory: tuple[MemoryBreakdown, ...] = Field((), description="what the peaks are made of, from a pass of its own")
     attention_kernels: tuple[str, ...] = Field(
         (), description="that ran: flash, efficient, cudnn or math of PyTorch, eager of the model; empty: unknown"
+    )
+    cpu_kernels: tuple[CpuKernel, ...] | None = Field(
+        None, description="of tunebench's own, that the cell used in place of PyTorch's; null in an older record"
     )
     checks: tuple[Check, ...] = Field((), description="the audit stamp: suspect where one is; no checks: unstamped")
     quality: Quality | None = Field(None, description="of a causal model: by label likelihood")
@@ -305,6 +262,26 @@ class Record(Frozen):
     warnings: tuple[str, ...] = Field((), description="what a reader of the row must know, a sentence each")
     insights: dict[str, Any] = Field(default_factory=dict, description="a few numbers of what the method learnt")
     unknown: dict[str, str] = Field(default_factory=dict, description="why a field is null, by field")
+
+    @field_validator("quality", "generation", "validation_macro_f1")
+    @classmethod
+    def _no_quality_of_random_weights(cls, value: Any, info: ValidationInfo) -> Any:
+        """A model of random weights has no quality that is worth reading; older records have one, which is emptied."""
+        cell = info.data.get("cell")  # missing where it is not valid
+        if cell is None or cell.model.weights != "random":
+            return value
+        empty = {"quality": None, "parse_failure_fraction": None}
+        return value.model_copy(update=empty) if isinstance(value, Generation) else None
+
+    @field_validator("unknown")
+    @classmethod
+    def _say_why_random_weights_have_none(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        """Give the reason for what the validator above empties."""
+        cell, generation = info.data.get("cell"), info.data.get("generation")
+        if cell is None or cell.model.weights != "random" or info.data.get("status") != "ok":
+            return value
+        written = ("generation.quality", "generation.parse_failure_fraction") if generation else ()
+        return dict.fromkeys(("quality", "validation_macro_f1", *written), RANDOM_WEIGHTS) | value
 
     @property
     def stamp(self) -> Literal["valid", "suspect", "unstamped"]:

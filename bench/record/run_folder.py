@@ -1,7 +1,6 @@
 """The run folder: its layout, and how files get into it whole."""
 
 import json
-import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -151,18 +150,6 @@ class RunFolder:
             yield
         finally:
             lock.release()
-
-
-def end_of(path: Path, characters: int) -> str:
-    """The end of a log, which may have no end; empty where there is none."""
-    if not path.is_file():  # a pipe would be waited for
-        return ""
-    try:
-        with path.open("rb") as handle:
-            handle.seek(max(0, handle.seek(0, os.SEEK_END) - 4 * characters))
-            return handle.read().decode("utf-8", "replace").strip()[-characters:]
-    except OSError:
-        return ""
 
 
 def read_cell(path: Path) -> Cell:

@@ -27,7 +27,7 @@ from bench.run.server_watch import FORK_SECONDS, PRELOAD_SECONDS, Patience, answ
 from bench.run.socket_folder import settle, temporary_folder
 
 #: The one module that the fork server is told to import; what follows is in ``Order``.
-SERVER = "bench.run.server"
+SERVER = "bench.run.preload"
 #: That a killed worker has to be told of by its server.
 ENDING_SECONDS = 10.0
 #: The library's code for a worker whose server ended first; a worker may exit with it too.
@@ -238,33 +238,6 @@ class LocalJob:
         self._process.join(timeout=0 if self._process.is_alive() else None)
         code = self._process.exitcode
         return None if code == UNTOLD_CODE and has_ended(self._server_id) else code
-
-
-class InlineExecutor:
-    """Runs each job in this process, at once: for a debugger and for tests."""
-
-    def start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> "InlineJob":
-        """Do the whole job; this process is not the job's to limit."""
-        del memory_bytes
-        call(entry, folder, monotonic_seconds())
-        return InlineJob()
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-class InlineJob:
-    """A job that has ended."""
-
-    exit_code = 0
-
-    def wait(self, seconds: float) -> bool:
-        """It has ended."""
-        del seconds
-        return True
-
-    def kill(self) -> None:
-        """It has ended."""
 
 
 def call(entry: str, folder: Path, requested_at: float) -> None:

@@ -6,7 +6,7 @@ from bench.clocks import monotonic_seconds
 from bench.record.log_end import end_of_log
 from bench.record.out_of_memory import Memory, memory_that_ran_out
 from bench.record.record import Failure, Record, Status
-from bench.record.run_folder import CellFolder, end_of
+from bench.record.run_folder import CellFolder
 from bench.study.cell import Cell
 from bench.text.message import message as told
 from bench.text.redaction import redacted
@@ -52,7 +52,7 @@ def record_of(cell: Cell, paths: CellFolder, ending: Ending) -> Record:
         paths: where its log is.
         ending: of the worker.
     """
-    log = end_of(paths.stderr, SEARCHED_CHARACTERS)
+    log = end_of_log(paths.stderr, SEARCHED_CHARACTERS)
     status, kind, message = _verdict(cell, ending, log)
     if ending.doing is not None:
         message = f"{message}, while {ending.doing}"
@@ -108,8 +108,3 @@ def _verdict(cell: Cell, ending: Ending, log: str) -> tuple[Status, str, str]:
 def _killed_by_kernel(ending: Ending) -> bool:
     """For want of the host's memory, the only one that the kernel minds."""
     return ending.exit_code == -9 and ending.oom_killed
-
-
-def _log(paths: CellFolder) -> str:
-    """The end of what the worker said."""
-    return end_of_log(paths.stderr, SEARCHED_CHARACTERS)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from bench.errors import Interrupted, PluginError, RequestError
-from bench.method.importing import IMPORTED, Imports, announce_in
+from bench.method.importing import IMPORTED, Imports, announce_in, flush_output
 from bench.record.files import read_text
 from bench.run.guard import Guard, end_group
 from bench.run.interrupts import BASE_CODE, SIGNALS
@@ -37,7 +37,7 @@ def in_own_process(work: Callable[[], int]) -> int:
     """
     with tempfile.TemporaryDirectory(prefix="tunebench-verb-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        _flush()
+        flush_output()
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until there is someone to pass them on
         child = os.fork()
         if child == 0:
@@ -82,11 +82,11 @@ def _do(work: Callable[[], int], folder: Path) -> NoReturn:
         os.setsid()  # what a plugin starts is found by its group
         announce_in(folder, captures=True)
         code = work()
-        _flush()
+        flush_output()
         (folder / ANSWER).write_text(str(code), encoding="utf-8")
     except BaseException:
         sys.excepthook(*sys.exc_info())
-        _flush()
+        flush_output()
         (folder / ANSWER).write_text(str(code), encoding="utf-8")
     finally:
         os._exit(code)
@@ -154,9 +154,3 @@ def how_it_ended(code: int | None) -> str:
     with suppress(ValueError):
         return f"was killed by {signal.Signals(-code).name}"
     return f"was killed by signal {-code}"
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):
-            stream.flush()

@@ -1,6 +1,6 @@
 """A cell's texts, read for its kind of model: token ids by split, batches of them, and scores of each class."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -16,18 +16,19 @@ from bench.data.batches import IGNORED, Batch, Collate, collate, prediction_orde
 from bench.data.sealed import SealedLabels
 from bench.data.texts import Dataset, Split
 from bench.data.tokens import Tokens, tokenise
-from bench.errors import DataError, StudyError
+from bench.errors import DataError
 from bench.measure.clock import StepClock, held_garbage_collection
 from bench.method import Encoded, Examples
 from bench.model.load import takes_token_types
 from bench.model.prompting.batches import collate_answers, collate_prompts
 from bench.model.prompting.generate import Writer
-from bench.model.prompting.pairs import Columns, fitted, parts_texts, shown
+from bench.model.prompting.pairs import Columns, fitted, parts_texts
 from bench.model.prompting.parse import parse
-from bench.model.prompting.prompts import Prompt, build
+from bench.model.prompting.prompts import Prompt
 from bench.model.prompting.score import LabelScorer
-from bench.record.record import Prompt as PromptRecord
+from bench.record.data import Prompt as PromptRecord
 from bench.study.cell import Cell
+from bench.train.cell_prompt import prompt_of, shown_text
 from bench.train.evaluate import NO_CLASS, logits_of, predict
 from bench.train.loop import StepHook, StepLog, schedule
 from bench.train.losses import balanced_weights
@@ -263,47 +264,6 @@ def class_weights(cell: Cell, dataset: Dataset) -> Tensor | None:
     if cell.train.class_weights == "none":
         return None
     return balanced_weights(dataset.splits["train"].labels, dataset.labels, f"dataset {cell.dataset.name}")
-
-
-def prompt_of(cell: Cell, dataset: Dataset, tokenizer: Any) -> Prompt:
-    """How the cell's model is asked about a text of the dataset.
-
-    Raises:
-        StudyError: label words, examples or max_length do not do; the message says how.
-        ModelError: no chat template, or one that cannot be used.
-    """
-    assert cell.prompt is not None, f"{cell.model.name} is not asked: it is no causal model"
-    wanted = cell.prompt.examples_per_class
-    held = np.bincount(dataset.splits["train"].labels, minlength=len(dataset.labels))
-    if wanted > held.min():
-        raise StudyError(
-            f"dataset {cell.dataset.name}: prompt.examples_per_class must be at most the train texts of each class, "
-            f"got {wanted} where {dataset.labels[int(held.argmin())]!r} has {held.min()}"
-        )
-    train = dataset.splits["train"]
-    drawn = shown_examples(train.labels, len(dataset.labels), cell.prompt.examples_per_class, cell.data.split_seed)
-    examples = [(shown_text(train, dataset.columns, row), train.labels[row]) for row in drawn]
-    prompt = build(
-        tokenizer, cell.prompt, dataset.labels, examples, cell.model.chat_template,
-        f"dataset {cell.dataset.name}, model {cell.model.name}",
-    )  # fmt: skip
-    prompt.room(cell.data.max_length)
-    return prompt
-
-
-def shown_examples(labels: Sequence[int], num_labels: int, per_class: int, seed: int) -> list[int]:
-    """Texts to show as answered before, by position: so many of each class, in random order, settled by the seed."""
-    rng = np.random.default_rng(seed)
-    array = np.asarray(labels)
-    of_class = [rng.permutation(np.flatnonzero(array == label))[:per_class] for label in range(num_labels)]
-    return [int(at) for at in rng.permutation(np.concatenate(of_class).astype(np.int64))]
-
-
-def shown_text(split: Split, columns: Columns | None, row: int) -> str:
-    """One text of a split as a prompt shows it: of a pair both, with the names of their columns."""
-    if split.pairs is None or columns is None:
-        return split.texts[row]
-    return shown(columns, split.texts[row], split.pairs[row])
 
 
 def tokens_of(split: Split, columns: Columns | None, tokenizer: Any, max_length: int, *, alone: bool) -> Tokens:

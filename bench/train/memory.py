@@ -1,6 +1,6 @@
 """What tensors hold in a training step and in a forward pass, by kind, on real tensors or on fake ones."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
@@ -8,14 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from bench.data.batches import Batch
-from bench.measure.allocations import AllocationTracker, Kind
+from bench.measure.allocations import AllocationTracker
 from bench.model.quantization import expanded_bytes, quantization_tensors
+from bench.record.memory_breakdown import Kind
 from bench.train.loop import TrainStep
 
 #: The parts of a training step, each with its own peak.
 Part = Literal["forward", "backward", "update"]
 TRAINING_PARTS: tuple[Part, ...] = ("forward", "backward", "update")
-Held = Mapping[Kind, int]
+Held = dict[Kind, int]
 """Bytes by kind."""
 #: What CUDA's allocator hands out: multiples of 512 bytes (c10/cuda/CUDACachingAllocator).
 CUDA_BLOCK_BYTES = 512

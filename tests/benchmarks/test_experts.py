@@ -16,13 +16,14 @@ from bench.data.batches import Batch
 from bench.measure.clock import held_garbage_collection
 from bench.measure.flops import dispatched
 from bench.measure.machine import computes_bf16
-from bench.method import Method, Task, registry
+from bench.method import Method, Task
 from bench.model.cpu_layers import replace_dropout
 from bench.model.load import build, class_logits
 from bench.run.worker.entry import prepare_process
 from bench.study.settings import TrainSettings
 from bench.train.evaluate import for_inference
 from bench.train.loop import TrainStep, autocast
+from tests.train.support import shipped
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not computes_bf16(DEVICE), reason="this machine computes no bf16")]
@@ -45,11 +46,6 @@ FORMS: dict[str, dict[str, Any]] = {
     "8 experts, top 2, every layer": {"num_experts": 8, "layers": "every:1"},
 }
 TASK = Task(labels=("bad", "good"), max_length=TOKENS, kind="encoder")
-
-
-def method_of(plugin: str, **options: object) -> Method:
-    method_class = registry.load(plugin, registry.find()[plugin].path)
-    return method_class(registry.options(plugin, method_class, options))
 
 
 def config() -> Any:
@@ -114,8 +110,8 @@ def seconds(run: Callable[[], object], times: int) -> float:
 def test_time_over_the_dense_model_follows_the_flops(work: str, benchmark: Any) -> None:
     prepare_process()
     make = {"training": training, "inference": inference}[work]
-    dense = method_of("full_ft")
-    contenders = {"dense": dense} | {name: method_of("moe", **options) for name, options in FORMS.items()}
+    dense = shipped("full_ft")
+    contenders = {"dense": dense} | {name: shipped("moe", **options) for name, options in FORMS.items()}
     runs = {name: make(method) for name, method in contenders.items()}
     counted = {name: flops(method, work) for name, method in contenders.items()}
     taken: dict[str, list[float]] = {name: [] for name in runs}

@@ -11,11 +11,12 @@ from transformers import AutoConfig
 
 from bench.data.batches import Batch
 from bench.measure.machine import computes_bf16
-from bench.method import Task, registry
+from bench.method import Task
 from bench.model.prompting.score import LabelScorer
 from bench.model.weights import random_causal
 from bench.train.evaluate import for_inference
 from tests.model.prompting.support import byte_tokenizer, prompt_of, prompts_batch, text_tokens
+from tests.train.support import shipped
 
 CPU = torch.device("cpu")
 pytestmark = [
@@ -41,8 +42,7 @@ SIZES = {
 
 def model_of(plugin: str, **options: object) -> nn.Module:
     """A model as a worker predicts with it, its weights alike for all methods."""
-    method_class = registry.load(plugin, registry.find()[plugin].path)
-    method = method_class(registry.options(plugin, method_class, options))
+    method = shipped(plugin, **options)
     torch.manual_seed(0)
     model = random_causal(AutoConfig.for_model("llama", **SIZES), torch.bfloat16, 4, CPU)
     model = method.adapt(model, Task(labels=("bad", "good"), max_length=128, kind="causal"))

@@ -112,15 +112,15 @@ class TestMemory:
         assert record["peak_train_bytes"] >= record["peak_inference_bytes"] > 0
 
     @pytest.mark.parametrize("method", METHODS)
-    def test_the_ledger_knows_both_workspaces_and_the_context(self, method: str, place: Place) -> None:
+    def test_the_breakdown_knows_both_workspaces_and_the_context(self, method: str, place: Place) -> None:
         ran = place.cell("encoders", method)
-        ledgers = {ledger["of"]: ledger for ledger in ran.record["memory"]}
-        assert ledgers.keys() == {"train", "inference"}
+        breakdowns = {breakdown["of"]: breakdown for breakdown in ran.record["memory"]}
+        assert breakdowns.keys() == {"train", "inference"}
         assert "host's memory" in ran.record["unknown"]["memory.load"]
-        for ledger in ledgers.values():
-            assert 2 * 32 * MIB <= ledger["workspace_bytes"] < 3 * 32 * MIB
-            assert ledger["cuda_context_bytes"] == CONTEXT_BYTES
-            assert abs(ledger["unattributed_bytes"]) < 0.05 * ledger["workspace_bytes"]
+        for breakdown in breakdowns.values():
+            assert 2 * 32 * MIB <= breakdown["workspace_bytes"] < 3 * 32 * MIB
+            assert breakdown["cuda_context_bytes"] == CONTEXT_BYTES
+            assert abs(breakdown["unattributed_bytes"]) < 0.05 * breakdown["workspace_bytes"]
 
     def test_peaks_restart_and_are_read_when_the_device_is_done(self, place: Place) -> None:
         for (_, method), ran in place.cells("encoders").items():
@@ -164,7 +164,7 @@ class TestMemory:
         record = place.cell("paged").record
         assert record["peak_train_bytes"] is None
         assert "paged" in record["unknown"]["peak_train_bytes"]
-        assert [ledger["of"] for ledger in record["memory"]] == ["inference"]
+        assert [breakdown["of"] for breakdown in record["memory"]] == ["inference"]
 
 
 #: peft makes the mask of its virtual tokens on the host, in each forward pass.
@@ -208,7 +208,7 @@ def test_the_gpu_that_is_named_is_measured_and_no_other(place: Place) -> None:
     for call in ran.calls:
         if "memory" in call.name or call.name == "synchronize":
             assert call.detail in ("cuda:1", "None"), call
-    assert all(ledger["cuda_context_bytes"] == CONTEXT_BYTES for ledger in ran.record["memory"])
+    assert all(breakdown["cuda_context_bytes"] == CONTEXT_BYTES for breakdown in ran.record["memory"])
     assert min(phase["peak_cuda_allocated_bytes"] for phase in ran.record["phases"][2:]) > 0
     for earlier, call in zip(ran.calls, ran.calls[1:], strict=False):
         assert call.name != "event.elapsed_time" or earlier.name in (call.name, "synchronize")
@@ -254,7 +254,7 @@ class TestDriver:
         unknown = ran.record["unknown"]
         assert unknown["training.speed.energy_joules_per_sample"] == reason
         assert unknown["memory.cuda_context_bytes"] == reason
-        assert {ledger["cuda_context_bytes"] for ledger in ran.record["memory"]} == {None}
+        assert {breakdown["cuda_context_bytes"] for breakdown in ran.record["memory"]} == {None}
         assert (ran.verdicts["throttling"], ran.verdicts["other processes on the GPU"]) == ("unknown", "unknown")
 
     def test_one_that_does_not_tell_everything(self, place: Place) -> None:
@@ -266,7 +266,7 @@ class TestDriver:
         ran = place.cell("instance")
         assert "MIG" in ran.record["unknown"]["training.speed.energy_joules_per_sample"]
         assert ran.verdicts["throttling"] == "unknown"
-        assert all(ledger["cuda_context_bytes"] == CONTEXT_BYTES for ledger in ran.record["memory"])
+        assert all(breakdown["cuda_context_bytes"] == CONTEXT_BYTES for breakdown in ran.record["memory"])
 
     @pytest.mark.parametrize("case", ["older", "paged"], ids=["that computes", "that draws"])
     def test_another_process_on_the_card(self, case: str, place: Place) -> None:
@@ -291,7 +291,7 @@ def test_quantised_weights_stay_quantised(place: Place) -> None:
         counts = ran.record["parameters"]
         assert (counts["logical_params"] > counts["total_params"]) == (model == "four"), (model, method)
         assert ran.record["generation"] is not None
-        assert {ledger["of"] for ledger in ran.record["memory"]} >= {"load", "inference"}
+        assert {breakdown["of"] for breakdown in ran.record["memory"]} >= {"load", "inference"}
 
 
 def test_most_of_what_runs_on_a_gpu_alone_is_run(place: Place) -> None:

@@ -20,7 +20,6 @@ from bench.measure.devices import choose, look
 from bench.plan.plan import Plan
 from bench.record.record import Record
 from bench.record.run_folder import RunFolder
-from bench.run.executor import InlineExecutor
 from bench.run.run import run
 from bench.run.worker import latency
 from bench.study.cell import Cell
@@ -29,6 +28,7 @@ from bench.study.study import Study
 from tests.gpu.card import Card, Gpu
 from tests.gpu.cells import CASES, Case, write_place
 from tests.gpu.made_up import made_up_gpu
+from tests.support import InlineExecutor
 
 #: In place of what takes seconds and whose values nobody looks at.
 MATMUL_SIZE, SECONDS = 64, 0.02

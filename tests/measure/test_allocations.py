@@ -12,21 +12,21 @@ def test_a_storage_counts_while_it_lives() -> None:
     with AllocationTracker() as tracker:
         block = torch.ones(MIB // 4)
         views = [block[:10], block.view(2, -1)]
-        assert tracker.live["rest"] == MIB
+        assert tracker.live["workspace"] == MIB
         del block
-        assert tracker.live["rest"] == MIB, "its views keep it"
+        assert tracker.live["workspace"] == MIB, "its views keep it"
         del views
-        assert tracker.live["rest"] == 0
-    assert tracker.peak == {"rest": MIB}
+        assert tracker.live["workspace"] == 0
+    assert tracker.peak == {"workspace": MIB}
 
 
 def test_a_new_peak_begins_at_what_lives() -> None:
     with AllocationTracker() as tracker:
         kept = torch.ones(MIB // 4)
         torch.ones(4 * MIB // 4)
-        assert tracker.peak == {"rest": 5 * MIB}
+        assert tracker.peak == {"workspace": 5 * MIB}
         tracker.restart_peak()
-        assert tracker.peak == {"rest": MIB}
+        assert tracker.peak == {"workspace": MIB}
         del kept
 
 
@@ -34,7 +34,7 @@ def test_a_new_peak_begins_at_what_lives() -> None:
 def test_an_allocation_is_rounded_up_to_blocks(block_bytes: int, held: int) -> None:
     with AllocationTracker(block_bytes) as tracker:
         _kept = torch.ones(129)
-    assert tracker.peak == {"rest": held}
+    assert tracker.peak == {"workspace": held}
 
 
 def test_kinds_are_told_apart_and_can_be_told_later() -> None:
@@ -61,4 +61,4 @@ def test_a_tensor_in_the_layout_of_onednn_counts_too() -> None:
     assert tracker.live["weights"] == 0
     with tracker:
         made = plain.to_mkldnn()
-    assert tracker.live["rest"] == made.numel() * 4
+    assert tracker.live["workspace"] == made.numel() * 4

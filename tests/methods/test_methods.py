@@ -10,21 +10,11 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from bench.errors import PluginError, UnsupportedError
 from bench.measure import parameters
-from bench.method import Method, Task, registry
+from bench.method import Task, registry
+from tests.train.support import FOUND, encoder, shipped
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-FOUND = registry.find()
 TASK = Task(labels=("anger", "joy", "sadness"), max_length=32, kind="encoder")
-
-
-def method_of(name: str, options: dict[str, Any] | None = None) -> Method:
-    method = registry.load(name, FOUND[name].path)
-    return method(registry.options(name, method, options or {}))
-
-
-def encoder(folder: Path, seed: int = 0) -> nn.Module:
-    torch.manual_seed(seed)
-    return AutoModelForSequenceClassification.from_pretrained(folder, num_labels=3)  # type: ignore[no-any-return]
 
 
 def moved(model: nn.Module) -> nn.Module:
@@ -66,19 +56,21 @@ def test_labels_are_told_apart() -> None:
 )
 def test_option_out_of_range_is_refused_by_name(name: str, options: dict[str, Any]) -> None:
     with pytest.raises(PluginError, match=rf"methods\.{name}\.options: {next(iter(options))}"):
-        method_of(name, options)
+        shipped(name, **options)
 
 
 class TestFullFineTuning:
     def test_trains_all(self, tiny_encoder: Path) -> None:
-        counted = parameters.count(method_of("full_ft").adapt(encoder(tiny_encoder).requires_grad_(False), TASK))
+        counted = parameters.count(
+            shipped("full_ft").adapt(encoder(tiny_encoder, num_labels=3).requires_grad_(False), TASK)
+        )
         assert counted.trainable_params == counted.total_params
 
 
 class TestBitFit:
     @pytest.mark.parametrize("train_head", [True, False])
     def test_trains_biases_and_the_head_if_asked(self, train_head: bool, tiny_encoder: Path) -> None:
-        model = method_of("bitfit", {"train_head": train_head}).adapt(encoder(tiny_encoder), TASK)
+        model = shipped("bitfit", train_head=train_head).adapt(encoder(tiny_encoder, num_labels=3), TASK)
         for name, parameter in model.named_parameters():
             wanted = name.endswith(".bias") or (train_head and name == "classifier.weight")
             assert parameter.requires_grad == wanted, name
@@ -87,24 +79,24 @@ class TestBitFit:
         model = nn.Module()
         model.body, model.classifier = nn.Linear(2, 2, bias=False), nn.Linear(2, 2)
         with pytest.raises(UnsupportedError, match="no bias terms"):
-            method_of("bitfit").adapt(model, TASK)
+            shipped("bitfit").adapt(model, TASK)
 
 
 class TestLoRA:
     def test_starts_as_the_plain_model(self, tiny_encoder: Path) -> None:
-        plain = encoder(tiny_encoder)
+        plain = encoder(tiny_encoder, num_labels=3)
         wanted = logits(plain)
-        torch.testing.assert_close(logits(method_of("lora").adapt(plain, TASK)), wanted)
+        torch.testing.assert_close(logits(shipped("lora").adapt(plain, TASK)), wanted)
 
     def test_merged_is_the_plain_architecture(self, tiny_encoder: Path) -> None:
-        method = method_of("lora")
-        merged = method.prepare_inference(moved(method.adapt(encoder(tiny_encoder), TASK)))
-        total = parameters.count(encoder(tiny_encoder)).total_params
+        method = shipped("lora")
+        merged = method.prepare_inference(moved(method.adapt(encoder(tiny_encoder, num_labels=3), TASK)))
+        total = parameters.count(encoder(tiny_encoder, num_labels=3)).total_params
         assert parameters.count(merged).total_params == total
 
     def test_targets_that_are_not_there_are_unsupported(self, tiny_encoder: Path) -> None:
         with pytest.raises(UnsupportedError, match="set target_modules"):
-            method_of("lora", {"target_modules": ["no_such_layer"]}).adapt(encoder(tiny_encoder), TASK)
+            shipped("lora", target_modules=["no_such_layer"]).adapt(encoder(tiny_encoder, num_labels=3), TASK)
 
 
 class TestPTuning:
@@ -114,7 +106,7 @@ class TestPTuning:
     ) -> None:
         task = Task(labels=TASK.labels, max_length=length, kind="encoder")
         with pytest.raises(UnsupportedError, match=r"lower data\.max_length or num_virtual_tokens"):
-            method_of("p_tuning", {"num_virtual_tokens": tokens}).adapt(encoder(tiny_encoder), task)
+            shipped("p_tuning", num_virtual_tokens=tokens).adapt(encoder(tiny_encoder, num_labels=3), task)
 
     @pytest.mark.parametrize("kind", ["bert", "roberta"])
     def test_the_longest_text_it_accepts_fits(self, kind: str) -> None:
@@ -124,7 +116,7 @@ class TestPTuning:
             model = AutoModelForSequenceClassification.from_config(config)
             task = Task(labels=TASK.labels, max_length=length, kind="encoder")
             try:
-                adapted = method_of("p_tuning", {"num_virtual_tokens": 3}).adapt(model, task)
+                adapted = shipped("p_tuning", num_virtual_tokens=3).adapt(model, task)
             except UnsupportedError:
                 continue
             ids = torch.full((1, length), 5)

@@ -20,6 +20,7 @@ from bench.study.entries import ModelEntry
 from bench.study.models import ModelSource, resolve_model
 from bench.study.study import Grid, Study
 from tests.model.folders import source_of
+from tests.train.support import shipped
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 LABELS = ("negative", "positive")
@@ -142,13 +143,9 @@ TRAINING = [
 class TestLayersThatTheCheckpointLacks:
     """What is kept of an adapted model gives the same scores under any seed."""
 
-    def method(self, name: str) -> Any:
-        method_class = registry.load(name, registry.find()[name].path)
-        return method_class(registry.options(name, method_class, {}))
-
     def test_are_kept(self, name: str, tiny_encoder: Path, tmp_path: Path) -> None:
         given = source_of(write_headed(tiny_encoder, tmp_path / "m", ("a", "b"), pooler=False))
-        method, base = self.method(name), load(given, seed=1)
+        method, base = shipped(name), load(given, seed=1)
         assert fresh_layers(base) == ("bert.pooler.dense",)
         model = method.adapt(base, TASK)
         with torch.no_grad():
@@ -160,7 +157,7 @@ class TestLayersThatTheCheckpointLacks:
         method.save(model, tmp_path / "kept")
         tidy(tmp_path / "kept", given)
         for seed in (2, 3):
-            again = self.method(name)
+            again = shipped(name)
             torch.testing.assert_close(
                 scores(again.load(again.adapt(load(given, seed=seed), TASK), tmp_path / "kept")), wanted
             )
@@ -171,5 +168,5 @@ class TestLayersThatTheCheckpointLacks:
             given = source_of(folder)
             meta = skeleton(given, load_config(given, folder, 2), torch.float32)
             with torch.device("meta"):
-                adapted = self.method(name).adapt(meta, TASK)
-            assert count(adapted) == count(self.method(name).adapt(load(given), TASK))
+                adapted = shipped(name).adapt(meta, TASK)
+            assert count(adapted) == count(shipped(name).adapt(load(given), TASK))

@@ -20,7 +20,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 from bench.data.batches import Batch
 from bench.errors import ModelError
 from bench.measure.parameters import count
-from bench.method import Method, Task, registry
+from bench.method import Method, Task
 from bench.model.load import load_config
 from bench.model.quantization import allow_cpu_layout, is_quantized, quantization_tensors, quantize_linear_layers
 from bench.model.weights import load_model, random_causal, skeleton
@@ -28,10 +28,12 @@ from bench.run.worker.preflight import _check_quantization as check_quantization
 from bench.study.models import ModelSource
 from bench.study.settings import TrainSettings
 from bench.train.evaluate import for_inference
-from bench.train.loop import TrainStep, autocast, store_frozen_weights_as
+from bench.train.loop import TrainStep, autocast
+from bench.train.stored_weights import store_frozen_weights_as
 from tests.model import folders
 from tests.model.folders import source_of
 from tests.plan.test_memory import allocated_bytes, held_bytes, model_tensors
+from tests.train.support import shipped
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
@@ -249,9 +251,7 @@ class TestReadWeights:
 
 
 def lora(**options: Any) -> Method:
-    plugin = registry.find()["lora"]
-    method = registry.load("lora", plugin.path)
-    return method(registry.options("lora", method, {"target_modules": "all-linear", "r": 16} | options))
+    return shipped("lora", **{"target_modules": "all-linear", "r": 16} | options)
 
 
 def batch() -> Batch:

@@ -10,8 +10,9 @@ from rich.console import Console
 
 from bench.errors import RunFolderError
 from bench.plan.against import Key, against, against_table, read_run, settled_of, to_csv
-from bench.plan.row import Ledger, PlanRow
+from bench.plan.row import PlanRow
 from bench.record.files import write_json
+from bench.record.memory_breakdown import MemoryBreakdown
 from bench.record.record import Record
 from bench.record.run_folder import RunFolder
 from bench.text.tables import terminal
@@ -20,8 +21,8 @@ from tests.report.conftest import _record
 MEGA = 10**6
 
 
-def ledger(megabytes: int) -> Ledger:
-    return Ledger(weights=megabytes * MEGA, gradients=0, optimizer_state=0, activations=0, rest=0)
+def breakdown(megabytes: int) -> MemoryBreakdown:
+    return MemoryBreakdown.of_tensors("train", {"weights": megabytes * MEGA})
 
 
 def planned(record: Record, **facts: Any) -> PlanRow:
@@ -29,7 +30,7 @@ def planned(record: Record, **facts: Any) -> PlanRow:
     names = {part: getattr(record.cell, part).name for part in ("dataset", "model", "method")}
     labels = {f"{part}_label": name for part, name in names.items()}
     shape = {"num_labels": 2, "sequence_length": 8, "batch_size": 4, "inference_batch_size": 4, "precision": "bf16"}
-    peaks = {"train_memory": ledger(90), "inference_memory": ledger(45)}
+    peaks = {"train_memory": breakdown(90), "inference_memory": breakdown(45)}
     return PlanRow.model_validate({**names, **labels, **shape, **peaks, "device": "cuda", **facts})
 
 

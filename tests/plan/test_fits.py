@@ -7,13 +7,14 @@ import pytest
 
 from bench.errors import StudyError
 from bench.plan.fits import CONTEXT_BYTES, FULL_TRAINING_SLACK, OTHER_SLACK, Fit, fit, parse_size, reserved_bytes
-from bench.plan.row import Ledger, PlanRow
+from bench.plan.row import PlanRow
+from bench.record.memory_breakdown import MemoryBreakdown
 
 WEIGHTS, A_SEQUENCE = 1000, 10
 
 
-def ledger(size: int) -> Ledger:
-    return Ledger(weights=size, gradients=0, optimizer_state=0, activations=0, rest=0)
+def breakdown(size: int) -> MemoryBreakdown:
+    return MemoryBreakdown.of_tensors("train", {"weights": size})
 
 
 def row(batch: int, *, trains: bool = True, inference: int = 1, known: bool = True) -> PlanRow:
@@ -29,8 +30,8 @@ def row(batch: int, *, trains: bool = True, inference: int = 1, known: bool = Tr
             "inference_batch_size": inference,
             "device": "cuda",
             "precision": "bf16",
-            "train_memory": ledger(WEIGHTS + A_SEQUENCE * batch) if known and trains else None,
-            "inference_memory": ledger(WEIGHTS + A_SEQUENCE * inference // 2) if known else None,
+            "train_memory": breakdown(WEIGHTS + A_SEQUENCE * batch) if known and trains else None,
+            "inference_memory": breakdown(WEIGHTS + A_SEQUENCE * inference // 2) if known else None,
         }
     )
 

@@ -30,8 +30,9 @@ from bench.study.cell import Cell
 from bench.study.request import Request
 from bench.study.study import Study
 from bench.train.evaluate import predict as class_scores
-from bench.train.loop import DTYPES, TrainStep, autocast, enable_gradient_checkpointing, store_weights
+from bench.train.loop import DTYPES, TrainStep, autocast
 from bench.train.memory import inside_cpu
+from bench.train.stored_weights import enable_gradient_checkpointing, store_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
@@ -206,8 +207,8 @@ def hold_against(case: Case, change: Callable[[nn.Module], None] = lambda model:
     training, inference = measured(case, change)
     assert case.row.train_memory is not None
     assert case.row.inference_memory is not None
-    assert case.row.train_memory.total == pytest.approx(training, rel=TOLERANCE)
-    assert case.row.inference_memory.total == pytest.approx(inference, rel=TOLERANCE)
+    assert case.row.train_memory.peak_bytes == pytest.approx(training, rel=TOLERANCE)
+    assert case.row.inference_memory.peak_bytes == pytest.approx(inference, rel=TOLERANCE)
 
 
 @pytest.fixture(params=["fp32", "bf16"])
@@ -306,39 +307,39 @@ def test_what_arithmetic_converts_within_itself(work: Callable[[Tensor, Tensor],
     tracker.hold([wide, narrow], "weights")
     with tracker:
         work(wide, narrow)
-    assert tracker.peak["rest"] == allocated_bytes(lambda: work(wide, narrow)) > 0
+    assert tracker.peak["workspace"] == allocated_bytes(lambda: work(wide, narrow)) > 0
 
 
-class TestLedger:
+class TestBreakdown:
     def test_training_in_full_holds_four_times_the_weights(self, tmp_path: Path) -> None:
         case = planned(tmp_path, ROBERTA, "full_ft", checkpointing=True)
-        ledger, weights = case.row.train_memory, 4 * cast(int, case.row.total_params)
-        assert ledger is not None
+        breakdown, weights = case.row.train_memory, 4 * cast(int, case.row.total_params)
+        assert breakdown is not None
         # Position and token type ids are buffers: 2 x 128 int64. A step is counted in fp32 for each parameter.
         parameters = len(list(case.model(case.method()).parameters()))
-        assert ledger.weights == weights + 2 * 128 * 8
-        assert ledger.optimizer_state == 2 * weights + 4 * parameters
+        assert breakdown.weights_bytes == weights + 2 * 128 * 8
+        assert breakdown.optimizer_state_bytes == 2 * weights + 4 * parameters
 
     def test_no_gradient_and_no_state_is_kept_of_frozen_weights(self, tmp_path: Path) -> None:
         case = planned(tmp_path, ROBERTA, "lora")
-        ledger = case.row.train_memory
-        assert ledger is not None
+        breakdown = case.row.train_memory
+        assert breakdown is not None
         trained = 4 * cast(int, case.row.trainable_params)
-        assert 2 * trained < ledger.optimizer_state < 2.01 * trained
-        assert ledger.gradients <= trained
+        assert 2 * trained < breakdown.optimizer_state_bytes < 2.01 * trained
+        assert breakdown.gradients_bytes <= trained
 
     def test_checkpointing_saves_activations_and_nothing_else(self, tmp_path: Path) -> None:
         kept, again = (planned(tmp_path, BERT, "bitfit", checkpointing=c).row.train_memory for c in (False, True))
         assert kept is not None
         assert again is not None
-        assert again.weights == kept.weights
-        assert again.optimizer_state == kept.optimizer_state
-        assert again.activations < kept.activations / 4
+        assert again.weights_bytes == kept.weights_bytes
+        assert again.optimizer_state_bytes == kept.optimizer_state_bytes
+        assert again.activations_bytes < kept.activations_bytes / 4
 
     def test_inference_has_neither_gradients_nor_state(self, tmp_path: Path) -> None:
-        ledger = planned(tmp_path, BERT, "full_ft").row.inference_memory
-        assert ledger is not None
-        assert (ledger.gradients, ledger.optimizer_state, ledger.rest) == (0, 0, 0)
+        breakdown = planned(tmp_path, BERT, "full_ft").row.inference_memory
+        assert breakdown is not None
+        assert (breakdown.gradients_bytes, breakdown.optimizer_state_bytes, breakdown.workspace_bytes) == (0, 0, 0)
 
     def test_attention_on_cuda_keeps_the_mask_and_no_scores(self, tmp_path: Path) -> None:
         """What grows with the square of the length: on a CPU scores, on CUDA each layer's mask, which heads share."""
@@ -349,25 +350,29 @@ class TestLedger:
             )
             assert short is not None
             assert long is not None
-            squares[device] = (long.activations - 2 * short.activations) / (128**2 - 2 * 64**2)
+            squares[device] = (long.activations_bytes - 2 * short.activations_bytes) / (128**2 - 2 * 64**2)
         batch, layers, heads, fp32 = 8, 2, 4, 4
         assert squares["cuda"] == pytest.approx(batch * layers * fp32, rel=0.15)  # the model's own mask comes on top
         assert squares["cpu"] > batch * layers * heads * fp32
 
     def test_cuda_holds_a_workspace_for_each_thread_that_multiplies(self, tmp_path: Path) -> None:
         """Hopper's is 32 MiB (PyTorch's CUDA notes on CUBLAS_WORKSPACE_CONFIG), others' 8 MiB and 128 KiB."""
-        ledger = planned(tmp_path, BERT, "full_ft", device="cuda").row.inference_memory
-        assert ledger is not None
-        assert ledger.rest == matmul_workspace_bytes(ASSUMED_CAPABILITY, trains=True) == 2 * (8192 + 128) * 1024
+        breakdown = planned(tmp_path, BERT, "full_ft", device="cuda").row.inference_memory
+        assert breakdown is not None
+        assert (
+            breakdown.workspace_bytes
+            == matmul_workspace_bytes(ASSUMED_CAPABILITY, trains=True)
+            == 2 * (8192 + 128) * 1024
+        )
         assert matmul_workspace_bytes((9, 0), trains=True) == 2 * 32 * MIB
         assert matmul_workspace_bytes((9, 0), trains=False) == 32 * MIB
-        assert ledger.weights % 512 == 0
+        assert breakdown.weights_bytes % 512 == 0
 
     def test_experts_on_cuda_are_computed_in_grouped_matmuls(self, tmp_path: Path) -> None:
         """All rows at once: 1024 of them by an inner width of 2 x 512, in bf16, and its activated half."""
-        ledger = planned(tmp_path, BERT, "moe", "bf16", device="cuda").row.inference_memory
-        assert ledger is not None
-        assert ledger.activations > 1024 * 3 * 512 * 2
+        breakdown = planned(tmp_path, BERT, "moe", "bf16", device="cuda").row.inference_memory
+        assert breakdown is not None
+        assert breakdown.activations_bytes > 1024 * 3 * 512 * 2
 
 
 @pytest.mark.gpu
@@ -392,4 +397,4 @@ def test_peak_of_a_real_step_on_cuda(tmp_path: Path, plugin: str) -> None:
     step(batch)
     peak = torch.cuda.max_memory_allocated(device) - before
     assert case.row.train_memory is not None
-    assert case.row.train_memory.total == pytest.approx(peak, rel=TOLERANCE)
+    assert case.row.train_memory.peak_bytes == pytest.approx(peak, rel=TOLERANCE)

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from bench.plan.fits import Fit
 from bench.plan.render import plan_table, to_json
-from bench.plan.row import Ledger, PlanRow
+from bench.plan.row import PlanRow
+from bench.record.memory_breakdown import MemoryBreakdown
 from bench.text.tables import csv_text, terminal
 
 FIRST = [
@@ -25,8 +26,11 @@ FIRST = [
     "predicted_train_peak_bytes",
     "predicted_inference_peak_bytes",
 ]
-TRAINING = Ledger(weights=4_000_000_001, gradients=20, optimizer_state=300, activations=4000, rest=50_000)
-INFERENCE = Ledger(weights=7_000_000, gradients=0, optimizer_state=0, activations=123_456, rest=0)
+TRAINING = MemoryBreakdown.of_tensors(
+    "train",
+    {"weights": 4_000_000_001, "gradients": 20, "optimizer_state": 300, "activations": 4000, "workspace": 50_000},
+)
+INFERENCE = MemoryBreakdown.of_tensors("train", {"weights": 7_000_000, "activations": 123_456})
 HOSTILE = (
     "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "[red]x[/red]", "[/]", "[link=http://x]y[/link]",
     "\x1b[31mred", 'a "quoted", text', "<script>", "two\nlines", "\u202eright to left",
@@ -86,7 +90,7 @@ class TestCsv:
 
     def test_numbers_are_whole_wherever_they_are_counts(self) -> None:
         [trained, asked] = read(to_csv([row(), frozen()], {}))
-        assert trained["predicted_train_peak_bytes"] == str(TRAINING.total)
+        assert trained["predicted_train_peak_bytes"] == str(TRAINING.peak_bytes)
         assert trained["predicted_train_weights_bytes"] == "4000000001"
         assert asked["predicted_inference_peak_bytes"] == "7123456"
         assert (trained["trainable_params"], trained["total_params"]) == ("887042", "125534212")
@@ -130,7 +134,7 @@ class TestJson:
         columns = to_csv(rows, {}).splitlines()[0].split(",")
         assert content["study"] == "s"
         assert [list(one) for one in content["rows"]] == [columns] * 3
-        assert content["rows"][0]["predicted_train_peak_bytes"] == TRAINING.total
+        assert content["rows"][0]["predicted_train_peak_bytes"] == TRAINING.peak_bytes
         assert content["rows"][1]["train_gflops"] is None
         assert content["rows"][2]["trainable_params"] is None
 

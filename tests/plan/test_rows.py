@@ -126,10 +126,10 @@ class TestCounts:
         assert row.train_memory
         assert wider.train_memory
         assert (row.batch_size, wider.batch_size) == (4, 8)
-        assert wider.train_memory.activations > 1.5 * row.train_memory.activations
+        assert wider.train_memory.activations_bytes > 1.5 * row.train_memory.activations_bytes
         assert row.total_params
         two_moments = 2 * 4 * row.total_params
-        assert two_moments <= row.train_memory.optimizer_state < 1.01 * two_moments
+        assert two_moments <= row.train_memory.optimizer_state_bytes < 1.01 * two_moments
         of_the_batch = {"batch_size", "inference_batch_size", "train_memory", "inference_memory"}
         assert wider.model_dump(exclude=of_the_batch) == row.model_dump(exclude=of_the_batch)
 
@@ -258,7 +258,8 @@ class TestPlugin:
         silent = BOTTLENECK.replace(
             "Linear(32, 4), torch.nn.Linear(4, 32)", "Linear(32, 900), torch.nn.Linear(900, 32)"
         )
-        rows = by_method(planner({"plugin_files": [write_plugin(tmp_path, "silent", adapt=silent.strip())]}))
+        own = write_plugin(tmp_path, "silent", adapt=silent.strip(), extra=SAYS_IT_ADDS)
+        rows = by_method(planner({"plugin_files": [own]}))
         [remark] = rows["silent"].remarks
         assert "forward FLOPs counted in closed form are" in remark
         assert "below the other two counts" in remark

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.record.run_folder import CellFolder, end_of
+from bench.record.log_end import end_of_log
+from bench.record.run_folder import CellFolder
 from bench.run import attempt
 from bench.run.attempt import redact
 from bench.run.failures import LOG_CHARACTERS, Ending, record_of
@@ -47,7 +48,7 @@ def test_of_a_very_long_log_the_end_is_kept(tmp_path: Path, monkeypatch: pytest.
 def test_the_end_of_a_log_that_a_record_keeps(tmp_path: Path) -> None:
     log = tmp_path / "stderr.txt"
     log.write_text(f"-----BEGIN PRIVATE KEY-----\n{'PASSWORD' * 3000}\n-----END PRIVATE KEY-----\nend\n")
-    assert message(end_of(log, 8000)) == "REDACTED\nend"
+    assert message(end_of_log(log, 8000)) == "REDACTED\nend"
 
 
 def test_a_record_keeps_no_half_of_a_credential(make_record: MakeRecord, tmp_path: Path) -> None:
@@ -70,7 +71,7 @@ def test_a_record_keeps_no_half_of_a_credential(make_record: MakeRecord, tmp_pat
 
 def test_the_end_of_a_log(tmp_path: Path) -> None:
     log = tmp_path / "stderr.txt"
-    assert end_of(log, 10) == ""
+    assert end_of_log(log, 10) == ""
     log.write_bytes(b"\xff" * 10**6 + "é".encode() * 20 + b"\n")
-    assert end_of(log, 10) == "é" * 10
-    assert end_of(tmp_path, 10) == ""
+    assert end_of_log(log, 10) == "é" * 10
+    assert end_of_log(tmp_path, 10) == ""

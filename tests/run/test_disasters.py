@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from tests.run.bench import Bench, family_of, lives
 from tests.support import (
     TEST_ROWS,
     environment,
-    mounted,
     records,
     wait_for,
     write_texts,
@@ -130,12 +128,6 @@ def test_a_cell_that_ran_out_of_memory_is_run_at_the_batch_that_fits(bench: Benc
     assert again["cell_id"] == row["cell_id"]
     assert (again["study_batch_size"], again["cell"]["train"]["batch_size"]) == (512, fitting)
     assert f"512 ran out of memory; measured with {fitting}" in "\n".join(bench.table())
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB."""
-    yield from mounted(tmp_path / "disk", megabytes=2)
 
 
 WRITES_TOO_MUCH = """

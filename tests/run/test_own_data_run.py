@@ -11,7 +11,8 @@ from bench.data import texts
 from bench.errors import DataError
 from bench.model.prompting.prompts import Prompt
 from bench.study.settings import DataSettings
-from bench.train.inputs import Reading, prompt_of
+from bench.train.cell_prompt import prompt_of
+from bench.train.inputs import Reading
 from tests.data.forms import everywhere, jsonl, laid, located, parquet
 from tests.model.prompting.support import byte_tokenizer
 from tests.run.test_text_pairs import cell_of

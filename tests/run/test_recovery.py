@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from bench.record.record import Record
 from bench.record.run_folder import CellFolder, RunFolder
 from bench.run.recovery import RESERVE_BYTES, Reserve, begin_attempt, end_attempt, is_full, recover
 from tests.report.conftest import _record
-from tests.support import mounted
 
 CELL = "a-cell"
 FAILED = _record(status="error")
@@ -108,12 +106,6 @@ def test_nothing_outside_of_the_folder_is_removed(folder: RunFolder, tmp_path: P
     (folder.cells / "link").symlink_to(outside)
     recover(folder)
     assert (outside / ".notes.2024").read_text() == "mine"
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MB."""
-    yield from mounted(tmp_path / "disk", megabytes=1)
 
 
 def fill(place: Path) -> None:

@@ -19,7 +19,7 @@ from bench.record.digests import KEY
 from bench.record.record import Record
 from bench.record.run_folder import RunFolder
 from bench.report.draw import draw
-from bench.run.executor import Executor, InlineExecutor, InlineJob
+from bench.run.executor import Executor
 from bench.run.run import run
 from bench.study import datasets
 from bench.study.cell import Cell
@@ -28,6 +28,7 @@ from bench.study.study import Study
 from tests.support import (
     TEST_ROWS,
     TRAIN_ROWS,
+    InlineExecutor,
     small_study,
     write_plugin,
     write_study,
@@ -140,7 +141,7 @@ def test_the_parent_hashes_each_data_file_once(bench: Bench, monkeypatch: pytest
     hash_file, hashed = datasets._file_sha256, Counter[str]()
 
     class Workers(InlineExecutor):
-        def start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> InlineJob:
+        def start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> InlineExecutor:
             with monkeypatch.context() as patch:
                 patch.setattr(datasets, "_file_sha256", hash_file)
                 return super().start(entry, folder, memory_bytes)
@@ -257,14 +258,15 @@ class TestFinishedStudy:
         for record in found:
             assert record.matmul_flops_per_second is not None
             assert record.attention_kernels
+            assert record.cpu_kernels == ("dropout",), "linear layers are packed for bf16 alone"
             for speed in (record.training.speed, record.inference):
                 assert speed.mfu_fraction == speed.model_flops_per_second / record.matmul_flops_per_second > 0
                 assert speed.windowed_samples_per_second.windows == speed.timed_steps
             assert [(latency.batch_size, latency.timed_batches) for latency in record.latency] == [(1, len(TEST_ROWS))]
-            assert [ledger.of for ledger in record.memory] == ["load", "train", "inference"]
-            for ledger in record.memory:
-                parts = ledger.model_dump(exclude={"of", "peak_bytes"}).values()
-                assert sum(part for part in parts if part is not None) == ledger.peak_bytes
+            assert [breakdown.of for breakdown in record.memory] == ["load", "train", "inference"]
+            for breakdown in record.memory:
+                parts = breakdown.model_dump(exclude={"of", "peak_bytes"}).values()
+                assert sum(part for part in parts if part is not None) == breakdown.peak_bytes
             train = record.memory[1]
             assert train.peak_bytes == record.peak_train_bytes
             assert train.optimizer_state_bytes >= 8 * record.parameters.trainable_params
@@ -454,18 +456,13 @@ class TestCellsWithoutAllNumbers:
         assert record.failure.message == "no attention here"
         bench.run(executor=no_executor, plugins=[bench.folder / "special.py"], methods=["special"])
 
-    def test_weights_that_are_not_numbers(self, bench):
-        record = bench.run_one(SPOILED)
+    @pytest.mark.parametrize(("extra", "phase"), [("", "train"), (TRAINS_NOTHING, "inference")])
+    def test_weights_that_are_not_numbers(self, extra, phase, bench):
+        record = bench.run_one(SPOILED, extra)
         assert record.status == "error"
         assert record.failure is not None
-        assert (record.failure.phase, record.failure.type) == ("train", "DivergedError")
+        assert (record.failure.phase, record.failure.type) == (phase, "DivergedError")
         assert record.quality is None
-
-    def test_weights_that_are_not_numbers_and_are_not_trained(self, bench):
-        record = bench.run_one(SPOILED, TRAINS_NOTHING)
-        assert record.status == "error"
-        assert record.failure is not None
-        assert (record.failure.phase, record.failure.type) == ("inference", "DivergedError")
 
     def test_random_weights_have_no_quality(self, bench):
         models = {"tiny": {"path": str(bench.encoder), "weights": "random"}}
@@ -483,6 +480,7 @@ class TestCellsWithoutAllNumbers:
         assert record.peak_train_bytes is None
         assert record.unknown["peak_train_bytes"] == "nothing is trained"
         assert record.artifact_bytes == 0
+        assert record.cpu_kernels == ()
         assert record.quality is not None
         assert record.parameters is not None
         assert record.parameters.trainable_params == 0

@@ -6,12 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.data.sealed import SealedLabels
-from bench.run.executor import InlineExecutor
-from bench.run.run import run
-from bench.study.request import Request
-from bench.study.study import Study
-from tests.run.worker.test_deliberately_wrong import Silent
-from tests.support import TRAIN_ROWS, small_study, write_plugin, write_texts
+from tests.support import TRAIN_ROWS, run_cell, small_study, write_plugin, write_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 #: In an order that nothing else has, and as text, since this process must hold no list of them.
@@ -65,9 +60,7 @@ def test_no_object_holds_labels_of_another_split_than_train(tiny_encoder: Path, 
     content = small_study(
         tiny_encoder, texts, methods=["spy"], train=train | {"early_stopping_patience": 2, "keep_artifact": False}
     )
-    request = Request(study=Study.model_validate(content), plugin_files=[plugin])
-    (record,) = run(request, tmp_path / "runs", InlineExecutor, Silent())
-    assert record is not None
+    record = run_cell(content, tmp_path, plugin)
     assert record.status == "ok", record.failure
     seen = [json.loads(line) for line in target.read_text().splitlines()]
     assert {when for when, _ in seen} >= {"adapted", "before training", "training", "asked", "saved", "prepared"}

@@ -15,15 +15,12 @@ from bench.model.load import config_to_plan, fetch, load_config
 from bench.model.quantization import is_quantized
 from bench.model.weights import load_model, skeleton
 from bench.plan.plan import Plan
-from bench.run.executor import InlineExecutor
-from bench.run.run import run
 from bench.study.models import ModelSource, resolve_model
 from bench.study.request import Request
 from bench.study.study import Grid, Study
 from tests.model.test_weights import BITS, CPU, TASK, load, logits
 from tests.model.test_weights import folder as folder
-from tests.run.worker.test_deliberately_wrong import Silent
-from tests.support import TEST_ROWS, TRAIN_ROWS, small_study, write_texts
+from tests.support import TEST_ROWS, TRAIN_ROWS, run_cell, small_study, write_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ENCODER_DECODERS = ("bart", "t5", "mt5", "mbart", "pegasus")
@@ -44,11 +41,11 @@ def resolved(folder: Path, to_plan: bool = False, **entry: Any) -> ModelSource:
 
 def said_by_plan_and_run(folder: Path, texts: Path) -> tuple[str, str]:
     write_texts(texts, train=TRAIN_ROWS, test=TEST_ROWS)
-    study = Study.model_validate(small_study(folder, texts))
+    content = small_study(folder, texts)
     with pytest.raises(ModelError) as planned:
-        Plan(Request(study=study)).rows()
+        Plan(Request(study=Study.model_validate(content))).rows()
     with pytest.raises(Exception) as ran:  # noqa: PT011 - a request error of whatever kind
-        run(Request(study=study), texts / "runs", InlineExecutor, Silent())
+        run_cell(content, texts)
     return str(planned.value), str(ran.value)
 
 
@@ -166,10 +163,8 @@ def test_a_packed_cell_runs_as_planned(
     texts = write_texts(tmp_path / "texts", train=TRAIN_ROWS, test=TEST_ROWS)
     content = small_study(tmp_path / "packed", texts, methods=["lora"], data={"max_length": 120})
     content["datasets"]["reviews"]["labels"] = ["bad", "good"]
-    study = Study.model_validate(content)
-    (row,) = Plan(Request(study=study)).rows()
-    (record,) = run(Request(study=study), tmp_path / "runs", InlineExecutor, Silent())
-    assert record is not None
+    (row,) = Plan(Request(study=Study.model_validate(content))).rows()
+    record = run_cell(content, tmp_path)
     assert record.status == "ok", record.failure
     assert record.parameters is not None
     assert record.parameters.total_params == row.total_params

@@ -14,49 +14,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
-from transformers import AutoModelForSequenceClassification
 
 from bench.data.batches import IGNORED, Batch
 from bench.data.tokens import Tokens
 from bench.errors import DivergedError
 from bench.measure.warmup import WarmUp
-from bench.method import Method, Options, Task, registry
+from bench.method import Method, Options, Task
 from bench.study.settings import TrainSettings
 from bench.study.values import WeightsStorage
-from bench.train.loop import (
-    StepLog,
-    TrainStep,
-    autocast,
-    epoch_batches,
-    learning_rate_factor,
-    num_steps,
-    store_frozen_weights_as,
-    store_weights,
-    train,
-)
+from bench.train.loop import StepLog, TrainStep, autocast, epoch_batches, learning_rate_factor, num_steps, train
+from bench.train.stored_weights import store_frozen_weights_as, store_weights
+from tests.train.support import CPU, Everything, encoder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-CPU = torch.device("cpu")
 TASK = Task(labels=("negative", "positive"), max_length=16, kind="encoder")
-FOUND = registry.find()
 GOOD, BAD = 5, 6  # any two tokens that tell the classes apart
-
-
-class Everything(Method):
-    label = "Everything"
-
-    def adapt(self, model: nn.Module, task: Task) -> nn.Module:
-        return model.requires_grad_(True)
-
-
-def shipped(name: str, **options: Any) -> Method:
-    method = registry.load(name, FOUND[name].path)
-    return method(registry.options(name, method, options))
-
-
-def encoder(folder: Path) -> nn.Module:
-    torch.manual_seed(0)
-    return AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)  # type: ignore[no-any-return]
 
 
 def toy(samples: int = 32) -> tuple[Tokens, list[int]]:
@@ -279,36 +251,6 @@ def norms_at_update(limit: float | None, dtype: torch.dtype) -> list[float]:
     finally:
         watch.remove()
     return seen
-
-
-@pytest.mark.parametrize("name", FOUND)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
-def test_trainable_weights_move_and_frozen_ones_stay_bitwise_equal(
-    name: str, dtype: torch.dtype, tiny_encoder: Path
-) -> None:
-    method = shipped(name, learning_rate=1e-2)
-    if not method.trains:
-        pytest.skip("nothing is trained")
-    adapted = method.adapt(encoder(tiny_encoder), TASK)
-    if dtype != torch.float32:
-        store_frozen_weights_as(adapted, dtype)
-
-    class Adapted(Everything):
-        def adapt(self, model: nn.Module, task: Task) -> nn.Module:
-            return model
-
-        def parameter_groups(self, model: nn.Module) -> list[dict[str, Any]]:
-            return method.parameter_groups(model)
-
-    before = {key: tensor.clone() for key, tensor in adapted.state_dict().items()}
-    trainable = {key for key, parameter in adapted.named_parameters() if parameter.requires_grad}
-    assert trainable
-    trained(adapted, Adapted(method.options), dtype=dtype, epochs=2)
-    after = adapted.state_dict()
-    assert [key for key in before if key not in trainable and not torch.equal(before[key], after[key])] == []
-    still = {key for key in trainable if torch.equal(before[key], after[key])}
-    # A key's bias shifts all scores of a softmax alike, so it has no gradient in exact arithmetic.
-    assert {key for key in still if not key.endswith("key.bias")} == set()
 
 
 class TestStorage:

@@ -10,25 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from bench.data.batches import Batch
-from bench.method import Method, Options, Task
+from bench.method import Options
 from bench.study.settings import TrainSettings
 from bench.train.loop import TrainStep, autocast
 from bench.train.memory import TRAINING_PARTS, Held, Part, hold_batch, inference_peak, tracker_of, training_peaks
+from tests.train.support import CPU, Everything
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-CPU = torch.device("cpu")
 WORDS, WIDTH, CLASSES = 20_000, 64, 2
 SIZE, LENGTH = 16, 256
 #: Bytes in fp32 of the table and the head, of the embedded batch, and of its token ids and labels.
 TABLE, HEAD = 4 * WORDS * WIDTH, 4 * (WIDTH * CLASSES + CLASSES)
 EMBEDDED, IDS = 4 * SIZE * LENGTH * WIDTH, 8 * SIZE * LENGTH + 8 * SIZE
-
-
-class Everything(Method):
-    label = "Everything"
-
-    def adapt(self, model: nn.Module, task: Task) -> nn.Module:
-        return model
 
 
 class MeanOfWords(nn.Module):

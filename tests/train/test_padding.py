@@ -12,17 +12,15 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from bench.data.batches import collate
 from bench.data.tokens import tokenise
 from bench.errors import UnsupportedError
-from bench.method import Task, finds_last_token_by_id, registry
+from bench.method import Task, finds_last_token_by_id
 from bench.model.load import class_logits, load_config, pad_with
 from bench.model.weights import load_model, skeleton
 from bench.plan.plan import Plan
-from bench.run.executor import InlineExecutor
-from bench.run.run import run
 from bench.study.models import ModelSource
 from bench.study.request import Request
 from bench.study.study import Study
-from tests.run.worker.test_deliberately_wrong import Silent
-from tests.support import TEST_ROWS, TRAIN_ROWS, small_study, write_texts
+from tests.support import TEST_ROWS, TRAIN_ROWS, run_cell, small_study, write_texts
+from tests.train.support import shipped
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 DECODERS = ("llama", "qwen2", "mistral", "gpt2", "opt", "bloom", "gpt_neox")
@@ -94,11 +92,11 @@ def test_what_roberta_s_positions_begin_with_stays(tmp_path: Path) -> None:
     assert torch.equal(class_logits(model, ids, None), before)
 
 
-def study_of(folder: Path, texts: Path, methods: list[str], batch: int = 4) -> Study:
+def study_of(folder: Path, texts: Path, methods: list[str], batch: int = 4) -> dict[str, Any]:
     content = small_study(folder, texts, methods=methods)
     content["models"]["tiny"]["kind"] = "encoder"
     content["train"] |= {"inference_batch_size": batch}
-    return Study.model_validate(content)
+    return content
 
 
 def test_a_run_has_one_f1_at_any_batch(tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,9 +105,7 @@ def test_a_run_has_one_f1_at_any_batch(tiny_encoder: Path, tmp_path: Path, monke
     texts = write_texts(tmp_path / "texts", train=TRAIN_ROWS, test=TEST_ROWS)
     found = []
     for batch in (1, 5):
-        study = study_of(folder, texts, ["full_ft"], batch)
-        (record,) = run(Request(study=study), tmp_path / f"runs{batch}", InlineExecutor, Silent())
-        assert record is not None
+        record = run_cell(study_of(folder, texts, ["full_ft"], batch), tmp_path)
         assert record.status == "ok", record.failure
         assert record.training is not None
         assert record.quality is not None
@@ -123,10 +119,10 @@ class TestVirtualTokens:
         folder = write_decoder(family, tiny_encoder, tmp_path / family, 0)
         model = loaded(folder, 0)
         assert finds_last_token_by_id(model)
-        method_class = registry.load("p_tuning", registry.find()["p_tuning"].path)
-        method = method_class(registry.options("p_tuning", method_class, {"num_virtual_tokens": 2}))
         with pytest.raises(UnsupportedError, match=f"classification head of {family}: it finds the last token"):
-            method.adapt(model, Task(labels=("a", "b"), max_length=8, kind="encoder"))
+            shipped("p_tuning", num_virtual_tokens=2).adapt(
+                model, Task(labels=("a", "b"), max_length=8, kind="encoder")
+            )
 
     def test_go_with_an_encoder(self, tiny_encoder: Path) -> None:
         assert not finds_last_token_by_id(loaded(tiny_encoder, 0))
@@ -138,9 +134,8 @@ class TestVirtualTokens:
         folder = write_decoder("gpt2", tiny_encoder, tmp_path / "gpt2", None)
         texts = write_texts(tmp_path / "texts", train=TRAIN_ROWS, test=TEST_ROWS)
         study = study_of(folder, texts, ["p_tuning"])
-        (row,) = Plan(Request(study=study)).rows()
-        (record,) = run(Request(study=study), tmp_path / "runs", InlineExecutor, Silent())
-        assert record is not None
+        (row,) = Plan(Request(study=Study.model_validate(study))).rows()
+        record = run_cell(study, tmp_path)
         assert record.failure is not None
         assert (record.status, record.failure.message) == ("unsupported", row.unsupported)
 
@@ -148,7 +143,7 @@ class TestVirtualTokens:
 def test_a_plan_needs_no_padding_id(tiny_encoder: Path, tmp_path: Path) -> None:
     folder = write_decoder("llama", tiny_encoder, tmp_path / "llama", None)
     texts = write_texts(tmp_path / "texts", train=TRAIN_ROWS, test=TEST_ROWS)
-    (row,) = Plan(Request(study=study_of(folder, texts, ["full_ft"]))).rows()
+    (row,) = Plan(Request(study=Study.model_validate(study_of(folder, texts, ["full_ft"])))).rows()
     assert row.unsupported is None
     assert row.train_memory is not None
     source = ModelSource(name="m", label="m", kind="encoder", weights="random", folder=str(folder), fingerprint="f")

@@ -168,7 +168,7 @@ def _flops(matched: Matched, plan: PlanRow, number: Number, flops_at: FlopsAt | 
 
 
 def _memory(matched: Matched, plan: PlanRow, number: Number, threshold: float) -> _Judged:
-    ledger = plan.train_memory if plan.trains else plan.inference_memory
+    memory = plan.train_memory if plan.trains else plan.inference_memory
     field = "train_memory" if plan.trains else "inference_memory"
     stated = matched.row.stated
     batch = plan.batch_size if plan.trains else plan.inference_batch_size
@@ -179,16 +179,18 @@ def _memory(matched: Matched, plan: PlanRow, number: Number, threshold: float) -
     conditions = f"batch size {batch}, {plan.precision}, {plan.sequence_length} tokens on {plan.device}"
     missing = [name for name, value in there.items() if value is None]
     if missing and not matched.row.inferred:
-        said = f"; the plan's figure is for {conditions}" if ledger else f"; {_why_null(plan, field)}"
+        said = f"; the plan's figure is for {conditions}" if memory else f"; {_why_null(plan, field)}"
         return _Judged(
-            "not checkable", f"the publication does not state {listed(missing)}{said}", ledger.total if ledger else None
+            "not checkable",
+            f"the publication does not state {listed(missing)}{said}",
+            memory.peak_bytes if memory else None,
         )
-    if ledger is None:
+    if memory is None:
         return _Judged("not checkable", _why_null(plan, field))
     if any(there[name] not in (None, value) for name, value in here.items()):
-        return _Judged("not checkable", f"printed for other conditions than the plan's {conditions}", ledger.total)
+        return _Judged("not checkable", f"printed for other conditions than the plan's {conditions}", memory.peak_bytes)
     inferred = f"; {listed(missing)} inferred from the printed numbers" if missing else ""
-    return _beside(number, ledger.total, threshold, f"predicted for {conditions}{inferred}")
+    return _beside(number, memory.peak_bytes, threshold, f"predicted for {conditions}{inferred}")
 
 
 def _why_null(plan: PlanRow, field: str) -> str:

@@ -15,7 +15,7 @@ from bench.errors import UnsupportedError
 from bench.measure import parameters
 from bench.measure.flops import dispatched, traced
 from bench.measure.flops.agreement import disagreement
-from bench.method.architecture import Architecture
+from bench.measure.flops.closed_form import closed_form
 
 
 def adapts(subject: Subject) -> Finding:
@@ -95,22 +95,32 @@ def _described(facts: tuple[list[int], bool] | None) -> str:
 
 
 def flops(subject: Subject) -> Finding:
-    """Whether three ways of counting the work of a forward pass agree, the method's closed form among them."""
-    (method, model), kind, task = subject.twin(), subject.specimen.kind, subject.specimen.task
+    """Whether the two ways of counting the work of a forward pass agree: at dispatch and on the trace."""
+    model, kind = subject.twin().model, subject.specimen.kind
     at_dispatch = dispatched.count_forward(model, MAX_LENGTH, kind).forward_flops
-    on_trace = traced.count_forward(model, MAX_LENGTH, kind)
-    architecture = Architecture.from_config(subject.specimen.config, kind)
-    closed, experts = method.closed_form_flops(architecture, task), method.expert_flops(architecture, task)
-    if wrong := [value for value in (closed, experts) if type(value) is not int or value < 0]:
-        return failed(f"FLOPs in closed form are {wrong[0]!r}", "return a whole number")
-    plain = architecture.forward_flops(MAX_LENGTH)
-    if found := disagreement(at_dispatch, on_trace, closed, without_method=plain):
-        return failed(found, "make closed_form_flops and the model agree: a multiply-add is 2, elementwise is nothing")
-    if experts > closed:
-        return failed(f"expert_flops are {experts:,} of {closed:,}", "return a share of closed_form_flops")
+    if found := disagreement(at_dispatch, traced.count_forward(model, MAX_LENGTH, kind)):
+        return failed(found, "do the work in torch operators that both see; an operator of your own is counted by none")
     training = dispatched.count_training(subject.twin().model, MAX_LENGTH, kind) if subject.method_class.trains else 0
     backward = f", {training:,} with the backward pass" if training else ""
-    return passed(f"{closed:,} forward FLOPs, {closed - plain:+,} to the plain model{backward}")
+    return passed(f"{at_dispatch:,} forward FLOPs, counted in 2 ways{backward}")
+
+
+def closed_form_flops(subject: Subject) -> Finding:
+    """Whether the method's closed form, if it states one, agrees with the two counts."""
+    (method, model), kind = subject.twin(), subject.specimen.kind
+    closed = closed_form(method, subject.specimen.config, subject.specimen.task)
+    if closed.adapted is None or closed.plain is None:
+        return not_applicable(f"{closed.why_not}; FLOPs are held to two counts")
+    if wrong := [value for value in (closed.adapted, closed.experts) if type(value) is not int or value < 0]:
+        return failed(f"FLOPs in closed form are {wrong[0]!r}", "return a whole number, or None for no closed form")
+    at_dispatch = dispatched.count_forward(model, MAX_LENGTH, kind).forward_flops
+    on_trace = traced.count_forward(model, MAX_LENGTH, kind)
+    if found := disagreement(at_dispatch, on_trace, closed.adapted, without_method=closed.plain):
+        return failed(found, "make closed_form_flops and the model agree: a multiply-add is 2, elementwise is nothing")
+    experts = closed.experts or 0
+    if experts > closed.adapted:
+        return failed(f"expert_flops are {experts:,} of {closed.adapted:,}", "return a share of closed_form_flops")
+    return passed(f"{closed.adapted:,} forward FLOPs, {closed.adapted - closed.plain:+,} to the plain model")
 
 
 def process_state(subject: Subject) -> Finding:

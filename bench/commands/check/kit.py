@@ -14,7 +14,7 @@ from bench.method import Method, registry
 from bench.text.message import kind_of, said, traceback_of
 
 #: Names of checks that others stand on.
-ADAPT, META, STEP, FILES = "adapt", "meta build", "training step", "saved files"
+ADAPT, META, FLOPS, STEP, FILES = "adapt", "meta build", "FLOPs", "training step", "saved files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,8 @@ CHECKS = (
     Check("random numbers", adapting.random_numbers, needs=(ADAPT,)),
     Check("devices", adapting.devices, needs=(ADAPT,)),
     Check(META, adapting.meta_build, needs=(ADAPT,)),
-    Check("FLOPs", adapting.flops, needs=(META,)),
+    Check(FLOPS, adapting.flops, needs=(META,)),
+    Check("closed form", adapting.closed_form_flops, needs=(FLOPS,)),
     Check("parameter groups", training.parameter_groups, needs=(ADAPT,), of_training=True),
     Check("extra loss", training.extra_loss, needs=(ADAPT,), of_training=True),
     Check(STEP, training.step, needs=(ADAPT,)),

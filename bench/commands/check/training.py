@@ -12,7 +12,7 @@ from bench.commands.check.subject import CPU, STEPS, VISIBLE_RATE, Adapted, Subj
 from bench.data.batches import Batch
 from bench.method import Method
 from bench.model.quantization import cast_parameters, settle
-from bench.train.loop import store_frozen_weights_as
+from bench.train.stored_weights import store_frozen_weights_as
 
 #: Tried one after the other, as multiples of the method's own learning rate; a fresh model wants more than a pretrained
 #: one, and a small one more than a large one.

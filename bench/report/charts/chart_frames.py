@@ -5,14 +5,14 @@ from itertools import groupby
 from statistics import fmean
 from typing import Any
 
-from bench.record.record import MemoryLedger
+from bench.record.memory_breakdown import MemoryBreakdown
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.analysis.statistics import first_of_each_seed
 from bench.report.charts.rows import ReportRow
 from bench.report.frame import points_of
 
-#: Parts of a ledger in the order of a bar, as readers see them.
+#: Parts of a peak in the order of a bar, as readers see them.
 PARTS = {
     "weights_bytes": "weights", "gradients_bytes": "gradients", "optimizer_state_bytes": "optimizer state",
     "activations_bytes": "activations", "workspace_bytes": "workspace", "allocator_slack_bytes": "allocator slack",
@@ -37,8 +37,8 @@ def line(row: ReportRow) -> dict[str, Any]:
 
 
 def parts(row: ReportRow) -> Iterator[dict[str, Any]]:
-    """The parts of a row's peaks, means over the cells that have their ledger."""
-    found: dict[str, list[MemoryLedger]] = {}
+    """The parts of a row's peaks, means over the cells that have them."""
+    found: dict[str, list[MemoryBreakdown]] = {}
     for cell in row.place.measured:
         for one in cell.record.memory:
             found.setdefault(one.of, []).append(one)

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from bench.errors import RunFolderError
 from bench.method.insight import Insight
 from bench.record.files import read_text
+from bench.record.log_end import end_of_log
 from bench.record.record import Record
-from bench.record.run_folder import CellFolder, end_of
+from bench.record.run_folder import CellFolder
 from bench.report.results import predictions, quotes, step_curve
 from bench.report.results.measured import Evidence, Measured, Shown, by_row
 from bench.report.results.portable import FOLDERS
@@ -63,7 +64,7 @@ def predictions_of(record: Record, folder: CellFolder) -> Predictions | str:
 
 def _log(path: Path) -> str:
     """The end of a log; of paths their last names, for the rest says nothing to a reader elsewhere."""
-    portable = FOLDERS.sub("", COLOURS.sub("", redacted(end_of(path, 4 * LONGEST_LOG))))
+    portable = FOLDERS.sub("", COLOURS.sub("", redacted(end_of_log(path, 4 * LONGEST_LOG))))
     lines = "".join(char if char.isprintable() or char == "\n" else " " for char in portable)
     return lines.strip()[-LONGEST_LOG:]
 

@@ -33,6 +33,7 @@ def settings(records: Sequence[Record]) -> str:
     machines = [record.machine for record in records if record.machine]
     trained = [record for record in records if record.training or record.status != "ok"]
     causal = [BITS[record.cell.model.bits or 16] for record in records if record.cell.model.kind == "causal"]
+    kernels = sorted({kernel for record in records for kernel in record.cpu_kernels or ()}, reverse=True)
     seeds = sorted({record.cell.seed for record in records})
     facts = [
         _said("device", map(_device, machines)),
@@ -40,6 +41,7 @@ def settings(records: Sequence[Record]) -> str:
         _said("threads", (machine.threads for machine in machines)),
         _said("precision", (record.precision for record in records if record.precision)),
         *([_said("causal models with", causal)] if causal else ()),
+        *([f"CPU kernels of tunebench: {', '.join(kernels)}"] if kernels else ()),
         _said("training batch size", map(_train_batch, trained)) if trained else "nothing trained",
         _said("inference batch size", map(inference_batch, records)),
         _said("max length in tokens", (record.cell.data.max_length for record in records)),

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from bench.record.record import Prompt, Record
+from bench.record.data import Prompt
+from bench.record.record import Record
 from bench.report.analysis.statistics import measured
 from bench.study.cell import Cell
 from bench.text.display import one_line

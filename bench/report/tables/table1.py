@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from bench.record.record import Data, Record
+from bench.record.data import Data
+from bench.record.record import Record
 from bench.report.analysis.names import apart, flat, labels
 from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.tables.conditions import reading

@@ -6,7 +6,8 @@ from torch import Tensor
 from bench.measure.conditions import Conditions
 from bench.measure.stationarity import DISTURBED_RATIO, Drift, drift
 from bench.measure.warmup import WarmUp
-from bench.record.record import Check, MemoryLedger, Speed, Verdict
+from bench.record.memory_breakdown import MemoryBreakdown
+from bench.record.record import Check, Speed, Verdict
 from bench.train.loop import StepLog
 
 #: Later steps may be this much slower or faster than earlier ones, if they are at all (see ``Drift.significant``).
@@ -37,7 +38,8 @@ AGREEMENT = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 5e-2}
 AGREEMENT_IN_8_BITS = 0.1
 
 
-def _check(name: str, suspect: bool | None, found: str) -> Check:
+def check(name: str, suspect: bool | None, found: str) -> Check:
+    """A check by its finding; of None, ``found`` says why it is unknown."""
     verdict: Verdict = "unknown" if suspect is None else "suspect" if suspect else "valid"
     return Check(name=name, verdict=verdict, found=found)
 
@@ -50,7 +52,7 @@ def steady(of: str, found: Drift | None) -> list[Check]:
         found: see ``drift``; None where the pass was too short.
     """
     if found is None:
-        return [_check(f"stationary {of}", None, "fewer than 12 timed steps")]
+        return [check(f"stationary {of}", None, "fewer than 12 timed steps")]
     moved = found.significant and abs(found.fraction) > DRIFT_FRACTION
     way = "more" if found.fraction > 0 else "less"
     later = (
@@ -64,8 +66,8 @@ def steady(of: str, found: Drift | None) -> list[Check]:
     )
     suspect = found.disturbed_fraction > DISTURBED_FRACTION or found.lost_fraction > LOST_FRACTION
     return [
-        _check(f"stationary {of}", moved, later),
-        _check(f"undisturbed {of}", suspect, disturbed),
+        check(f"stationary {of}", moved, later),
+        check(f"undisturbed {of}", suspect, disturbed),
     ]
 
 
@@ -89,9 +91,9 @@ def warmed_up(stationary: bool | None, steps: int) -> Check:
     """Whether warm-up ended because the step times had become stationary."""
     if stationary is None:
         why = f"too few steps to test; {steps} were left out" if steps else "none was asked for"
-        return _check("warm-up", None, why)
+        return check("warm-up", None, why)
     how = "ended when step times had become" if stationary else "was cut short before step times had become"
-    return _check("warm-up", not stationary, f"{how} stationary, after {steps} steps")
+    return check("warm-up", not stationary, f"{how} stationary, after {steps} steps")
 
 
 def undisturbed(grown: Conditions, other_gpu_processes: int | None, on_cuda: bool) -> list[Check]:
@@ -106,21 +108,21 @@ def undisturbed(grown: Conditions, other_gpu_processes: int | None, on_cuda: boo
     load = "this machine does not tell" if others is None else (
         f"others computed on {100 * others:.1f} % of this process's cores (suspect above {100 * OTHERS_FRACTION:g} %)"
     )  # fmt: skip
-    checks = [_check("other load", None if others is None else others > OTHERS_FRACTION, load)]
+    checks = [check("other load", None if others is None else others > OTHERS_FRACTION, load)]
     if stolen is not None:
         found = f"the host gave {100 * stolen:.1f} % of the cores to others (suspect above {100 * STOLEN_FRACTION:g} %)"
-        checks.append(_check("stolen time", stolen > STOLEN_FRACTION, found))
+        checks.append(check("stolen time", stolen > STOLEN_FRACTION, found))
     swapped = grown.swapped_bytes
     found = "this machine does not tell" if swapped is None else f"{swapped} bytes came from swap (suspect above 0)"
-    checks.append(_check("swap", None if swapped is None else swapped > 0, found))
+    checks.append(check("swap", None if swapped is None else swapped > 0, found))
     checks.append(_throttling(grown))
     if on_cuda:
         checks.append(_power_capping(grown))
         unknown = other_gpu_processes is None
         found = "the driver does not tell" if unknown else f"{other_gpu_processes} other processes on the GPU"
-        checks.append(_check("other processes on the GPU", None if unknown else other_gpu_processes != 0, found))
+        checks.append(check("other processes on the GPU", None if unknown else other_gpu_processes != 0, found))
         retries = grown.allocator_retries or 0
-        checks.append(_check("allocator retries", retries > 0, f"{retries} (suspect above 0)"))
+        checks.append(check("allocator retries", retries > 0, f"{retries} (suspect above 0)"))
     return checks
 
 
@@ -132,24 +134,24 @@ def _throttling(grown: Conditions) -> Check:
     if cpu_times is not None:
         found.append(f"heat lowered a core's clock {cpu_times} times (suspect above 0)")
     if not found:
-        return _check("throttling", None, "this machine does not tell")
-    return _check("throttling", bool(gpu_seconds or cpu_times), "; ".join(found))
+        return check("throttling", None, "this machine does not tell")
+    return check("throttling", bool(gpu_seconds or cpu_times), "; ".join(found))
 
 
 def _power_capping(grown: Conditions) -> Check:
     seconds, share = grown.gpu_power_capped_seconds, grown.power_capped_fraction
     if seconds is None or share is None:
-        return _check("power limit", None, "the driver does not tell; of a MIG instance it cannot")
+        return check("power limit", None, "the driver does not tell; of a MIG instance it cannot")
     found = f"the power limit lowered the GPU's clocks for {seconds:.3g} s, {100 * share:.1f} % of the time"
     limit = f"(suspect above {100 * POWER_CAPPED_FRACTION:g} %)"
-    return _check("power limit", share > POWER_CAPPED_FRACTION, f"{found} {limit}")
+    return check("power limit", share > POWER_CAPPED_FRACTION, f"{found} {limit}")
 
 
 def overhead(harness_seconds: float, step_seconds: float) -> Check:
     """How much of a training's steps was the harness's own work."""
     share = harness_seconds / step_seconds if step_seconds > 0 else 0.0
     found = f"{100 * share:.2f} % of the time of the steps (suspect above {100 * HARNESS_FRACTION:g} %)"
-    return _check("harness overhead", share > HARNESS_FRACTION, found)
+    return check("harness overhead", share > HARNESS_FRACTION, found)
 
 
 def deterministic(losses: tuple[float, float], gradient_norms: tuple[float, float]) -> Check:
@@ -161,7 +163,7 @@ def deterministic(losses: tuple[float, float], gradient_norms: tuple[float, floa
     found = f"losses {losses[0]!r} and {losses[1]!r} from one seed" if not same else "one loss from one seed"
     if gradient_norms[0] != gradient_norms[1]:
         found += f"; gradient norms {gradient_norms[0]!r} and {gradient_norms[1]!r}"
-    return _check("same seed, same loss", not same, found)
+    return check("same seed, same loss", not same, found)
 
 
 def counted_alike(problem: str | None, ways: int | None) -> Check:
@@ -172,7 +174,7 @@ def counted_alike(problem: str | None, ways: int | None) -> Check:
         ways: that there are; None where they cannot be compared.
     """
     suspect = None if ways is None else problem is not None
-    return _check("FLOP counters agree", suspect, problem or f"{ways} ways within 0.1 %")
+    return check("FLOP counters agree", suspect, problem or f"{ways} ways within 0.1 %")
 
 
 def plausible(of: str, speed: Speed | None) -> list[Check]:
@@ -180,16 +182,15 @@ def plausible(of: str, speed: Speed | None) -> list[Check]:
     if speed is None or speed.mfu_fraction is None:
         return []
     found = f"{100 * speed.mfu_fraction:.1f} % of what a large matmul reached here (suspect above 100 %)"
-    return [_check(f"plausible {of}", speed.mfu_fraction > 1, found)]
+    return [check(f"plausible {of}", speed.mfu_fraction > 1, found)]
 
 
-def accounted(ledger: MemoryLedger) -> Check:
+def accounted(memory: MemoryBreakdown) -> Check:
     """Whether a peak is what tensors were seen to hold: no less, and on CUDA no more."""
-    parts = ledger.weights_bytes + ledger.gradients_bytes + ledger.optimizer_state_bytes
-    parts += ledger.activations_bytes + ledger.workspace_bytes
-    on_cuda = ledger.process_bytes is None
-    measured = parts + ledger.unattributed_bytes
-    off = ledger.unattributed_bytes / max(parts, 1)
+    parts = sum(memory.held_bytes.values())
+    on_cuda = memory.process_bytes is None
+    measured = parts + memory.unattributed_bytes
+    off = memory.unattributed_bytes / max(parts, 1)
     limit = CUDA_MEMORY_FRACTION if on_cuda else HOST_MEMORY_FRACTION
     suspect = off < -limit or (on_cuda and off > limit)
     sides = "within ±" if on_cuda else "no less than -"
@@ -197,7 +198,7 @@ def accounted(ledger: MemoryLedger) -> Check:
         f"{measured / 1e6:.1f} MB measured{'' if on_cuda else ' beyond the process'}, {parts / 1e6:.1f} MB seen in "
         f"tensors: {100 * off:+.1f} % (valid {sides}{100 * limit:g} %)"
     )
-    return _check(f"{ledger.of} memory accounted for", suspect, found)
+    return check(f"{memory.of} memory accounted for", suspect, found)
 
 
 def restarted(carried_bytes: int | None) -> Check:
@@ -207,14 +208,12 @@ def restarted(carried_bytes: int | None) -> Check:
         carried_bytes: by which a peak stood above that when its phase began; None where there is no peak.
     """
     if carried_bytes is None:
-        return _check(
-            "peaks restarted", None, "not told: this kernel does not restart the peak, or the device is a GPU"
-        )
+        return check("peaks restarted", None, "not told: this kernel does not restart the peak, or the device is a GPU")
     found = (
         f"when its phase began, a peak stood {carried_bytes / 1e6:.1f} MB above what was in use (suspect above "
         f"{CARRIED_BYTES / 1e6:g} MB)"
     )
-    return _check("peaks restarted", carried_bytes > CARRIED_BYTES, found)
+    return check("peaks restarted", carried_bytes > CARRIED_BYTES, found)
 
 
 def tokens_counted(of: str, log: StepLog, tokens: int) -> Check:
@@ -228,14 +227,14 @@ def tokens_counted(of: str, log: StepLog, tokens: int) -> Check:
     counted, padded = sum(log.tokens), sum(log.padded_tokens)
     above = any(real > all_ for real, all_ in zip(log.tokens, log.padded_tokens, strict=True))
     found = f"{counted} tokens in the batches of {of}, {padded} with padding, and {tokens} in its texts"
-    return _check(f"tokens of {of}", counted != tokens or above, found)
+    return check(f"tokens of {of}", counted != tokens or above, found)
 
 
 def adds_up(phase_seconds: float, wall_seconds: float) -> Check:
     """Whether the phases together are the whole of the cell's time."""
     rest = wall_seconds - phase_seconds
     found = f"{rest:.2f} s of {wall_seconds:.2f} s lie outside of every phase (suspect above 2 %, and above 0.25 s)"
-    return _check("phases add up", rest > max(PHASES_SECONDS, PHASES_FRACTION * wall_seconds), found)
+    return check("phases add up", rest > max(PHASES_SECONDS, PHASES_FRACTION * wall_seconds), found)
 
 
 def agreement_limit(dtype: torch.dtype, bits: int | None) -> float:
@@ -257,7 +256,7 @@ def agree(what: str, one: Tensor | None, other: Tensor | None, limit: float, why
     """
     name = f"{what} changes no score"
     if one is None or other is None:
-        return _check(name, None, why_not or "not scored")
+        return check(name, None, why_not or "not scored")
     difference = one - other
     size = other.square().mean().sqrt().clamp(min=torch.finfo(torch.float32).tiny)
     off = float((difference - difference.mean(dim=1, keepdim=True)).square().mean().sqrt() / size)
@@ -266,4 +265,4 @@ def agree(what: str, one: Tensor | None, other: Tensor | None, limit: float, why
         f"{what} moves the scores of {len(one)} texts by {off:.1g} of their size (suspect above {limit:g}), and the "
         f"answers to {changed} of them"
     )
-    return _check(name, not off <= limit, found)
+    return check(name, not off <= limit, found)

@@ -3,15 +3,13 @@
 import traceback
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 from transformers import PretrainedConfig
 
-from bench.errors import UnsupportedError
 from bench.measure.flops import agreement, dispatched, traced
+from bench.measure.flops.closed_form import ClosedForm, closed_form
 from bench.measure.flops.lengths import FlopsByLength
 from bench.method import Method, Task
-from bench.method.architecture import Architecture
 from bench.record.record import Check, Flops
 from bench.run.worker.checks import counted_alike
 
@@ -22,12 +20,14 @@ class Counted:
 
     Attributes:
         flops: one forward pass over one sequence of the longest length, for the record.
+        why_no_closed_form: why the record has none; None where it has one.
         forward: a forward pass by the tokens of the sequence; None where it is no polynomial of second degree.
         training: forward and backward likewise; None where nothing is trained, too.
         check: whether the ways of counting agree.
     """
 
     flops: Flops
+    why_no_closed_form: str | None
     forward: FlopsByLength | None
     training: FlopsByLength | None
     check: Check
@@ -42,15 +42,19 @@ def count(twin: nn.Module, method: Method, config: PretrainedConfig, task: Task)
         config: of the model before.
         task: of the cell.
     """
+    closed = closed_form(method, config, task)
     flops = dispatched.count_forward(twin, task.max_length, task.kind)
-    check = _agreement(twin, method, config, task, flops.forward_flops)
+    flops = flops.model_copy(update={"closed_form_flops": closed.adapted})
+    check = _agreement(twin, task, flops.forward_flops, closed)
     try:
         forward, training = _by_length(twin, method.trains, task)
     except Exception:  # an extra: a model that some length does not suit is still measured
         traceback.print_exc()
-        return Counted(flops, None, None, check)
+        return Counted(flops, closed.why_not, None, None, check)
     fits = agreement.agree(round(forward.at(task.max_length)), flops.forward_flops)
-    return Counted(flops, forward, training, check) if fits else Counted(flops, None, None, check)
+    if not fits:
+        return Counted(flops, closed.why_not, None, None, check)
+    return Counted(flops, closed.why_not, forward, training, check)
 
 
 def _by_length(twin: nn.Module, trains: bool, task: Task) -> tuple[FlopsByLength, FlopsByLength | None]:
@@ -69,18 +73,11 @@ def _by_length(twin: nn.Module, trains: bool, task: Task) -> tuple[FlopsByLength
     return FlopsByLength.through(forward), FlopsByLength.through(training) if trains else None
 
 
-def _agreement(twin: nn.Module, method: Method, config: PretrainedConfig, task: Task, counted: int) -> Check:
+def _agreement(twin: nn.Module, task: Task, counted: int, closed: ClosedForm) -> Check:
     try:
         on_trace = traced.count_forward(twin, task.max_length, task.kind)
     except Exception as error:  # a plugin's model may be traceable by nothing
         traceback.print_exc()
         return counted_alike(f"the model cannot be traced: {type(error).__name__}: {str(error)[:200]}", None)
-    closed = plain = None
-    try:
-        architecture = Architecture.from_config(config, task.kind)
-        with torch.device("meta"):
-            closed, plain = method.closed_form_flops(architecture, task), architecture.forward_flops(task.max_length)
-    except UnsupportedError:  # this architecture has no closed form here
-        pass
-    found = agreement.disagreement(counted, on_trace, closed, without_method=plain)
-    return counted_alike(found, 2 if closed is None else 3)
+    found = agreement.disagreement(counted, on_trace, closed.adapted, without_method=closed.plain)
+    return counted_alike(found, 2 if closed.adapted is None else 3)

@@ -9,12 +9,11 @@ import torch
 
 from bench.clocks import date_now, monotonic_seconds
 from bench.errors import UnsupportedError
-from bench.measure.host_limits import limit_data
 from bench.measure.malloc import keep_freed_memory
-from bench.record.files import write_json, write_text
+from bench.record.files import write_text
 from bench.record.out_of_memory import Memory, memory_of_error
 from bench.record.record import Failure, Record, Status
-from bench.record.run_folder import CellFolder, read_cell, read_record
+from bench.record.run_folder import CellFolder, read_cell
 from bench.run.marks import UNCOMPARED
 from bench.run.worker import checks as validity
 from bench.run.worker.measurement import measure
@@ -35,7 +34,7 @@ def run(folder: Path, requested_at: float) -> None:
     paths = CellFolder(folder)
     work = Work(read_cell(paths.cell), paths)  # on a GPU this starts CUDA, which is no part of the cell's work
     started = monotonic_seconds()
-    work.facts |= {"started_at": date_now(), "worker_start_seconds": started - requested_at}
+    work.facts.update({"started_at": date_now(), "worker_start_seconds": started - requested_at})
     status: Status = "ok"
     failure = None
     try:
@@ -56,19 +55,17 @@ def _record(work: Work, status: Status, failure: Failure | None, started: float)
     wall_seconds = monotonic_seconds() - started
     adds_up = validity.adds_up(sum(phase.seconds for phase in work.phases.done), wall_seconds)
     checks = [*work.checks, adds_up, UNCOMPARED]
-    return Record.model_validate(
-        {
-            "cell_id": work.cell.id,
-            "cell": work.cell,
-            "status": status,
-            "failure": failure,
-            "wall_seconds": wall_seconds,
-            "phases": work.phases.done,
-            "checks": () if failure else [each.model_copy(update={"found": message(each.found)}) for each in checks],
-            "unknown": {name: message(reason) for name, reason in work.unknown.items()},
-            **work.facts,
-            "warnings": tuple(map(message, work.facts.get("warnings", ()))),
-        }
+    facts = work.facts | {"warnings": tuple(map(message, work.facts.get("warnings", ())))}
+    return Record(
+        cell_id=work.cell.id,
+        cell=work.cell,
+        status=status,
+        failure=failure,
+        wall_seconds=wall_seconds,
+        phases=tuple(work.phases.done),
+        checks=() if failure else tuple(each.model_copy(update={"found": message(each.found)}) for each in checks),
+        unknown={name: message(reason) for name, reason in work.unknown.items()},
+        **facts,
     )
 
 
@@ -88,19 +85,3 @@ def _status(error: Exception) -> tuple[Status, Memory | None]:
         return "unsupported", None
     memory = memory_of_error(error)
     return ("error" if memory is None else "oom"), memory
-
-
-def replay(cell_path: Path) -> int:
-    """Measure one cell again from its cell.json, into a folder ``replay`` beside it; returns an exit code."""
-    folder = cell_path.resolve().parent / "replay"
-    folder.mkdir(exist_ok=True)
-    cell = read_cell(cell_path)
-    write_json(CellFolder(folder).cell, cell.model_dump(mode="json"))
-    if cell.limits.cell_memory_bytes is not None:
-        limit_data(cell.limits.cell_memory_bytes)
-    run(folder, monotonic_seconds())
-    CellFolder(folder).measured.replace(CellFolder(folder).record)
-    shutil.rmtree(CellFolder(folder).marks, ignore_errors=True)  # nobody holds them against this clock
-    print(CellFolder(folder).record)
-    record = read_record(CellFolder(folder).record)
-    return 0 if record is not None and record.status == "ok" else 1

@@ -1,7 +1,6 @@
 """The job that says which smaller batch of a cell would fit: a plan's peak against the memory that there is."""
 
 import json
-from bisect import bisect_left
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -13,7 +12,7 @@ from bench.measure.devices import index_of, look
 from bench.measure.host_limits import host_limit
 from bench.measure.settled import Settled, settled_for
 from bench.method import registry
-from bench.plan.fits import reserved_bytes
+from bench.plan.fits import largest_batch, reserved_bytes
 from bench.plan.row import PlanRow
 from bench.plan.rows import Rows
 from bench.record.files import write_json
@@ -104,8 +103,7 @@ def fitting(row_at: Callable[[int], PlanRow], failed_batch: int, room: tuple[int
         half = failed_batch // 2
         instead = "half of it is next" if half else "there is no smaller one"
         return half, f"the plan says {peak / 1e9:.2f} GB, and {limit}, so that it should have fit: {instead}"
-    # Where the failed batch is known not to fit, a batch fits or not by its place in this order.
-    fits = bisect_left(range(1, failed_batch), 1, key=lambda batch: int((peak_bytes(row_at(batch)) or 0) > size))
+    fits = largest_batch(lambda batch: (peak_bytes(row_at(batch)) or 0) <= size, failed_batch)
     if fits == 0:
         return 0, f"the plan says that no batch fits: one sequence takes {_gb(row_at(1))} GB, and {limit}"
     return fits, f"the plan says that batch {fits} fits: it takes {_gb(row_at(fits))} GB, and {limit}"
@@ -115,8 +113,8 @@ def peak_bytes(row: PlanRow) -> int | None:
     """The higher of the predicted peaks, on a GPU with what its allocator reserves; None where none is known."""
     if row.device == "cuda":
         return reserved_bytes(row)
-    ledgers = [ledger for ledger in (row.train_memory, row.inference_memory) if ledger is not None]
-    return max((ledger.total for ledger in ledgers), default=None)
+    peaks = [memory.peak_bytes for memory in (row.train_memory, row.inference_memory) if memory is not None]
+    return max(peaks, default=None)
 
 
 def _gb(row: PlanRow) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from bench.measure.conditions import Conditions
-from bench.record.record import Check, PhaseName, Verdict
+from bench.record.record import Check, PhaseName
+from bench.run.worker.checks import check
 
 #: Of a phase: a thread that computes stands still for 1.5 % at most, as while it waits for another thread's share.
 PAUSED_FRACTION = 0.05
@@ -30,19 +31,19 @@ def unpaused(grown: Mapping[PhaseName, Conditions | None]) -> list[Check]:
     limits = {name: PAUSED_SECONDS[name] + PAUSED_FRACTION * there[name].seconds for name in idle}
     if not idle:
         why_not = "not told: the device is a GPU, which a thread waits for, or this system does not count"
-        checks = [Check(name="no pause", verdict="unknown", found=why_not)]
+        checks = [check("no pause", None, why_not)]
     else:
         name = max(idle, key=lambda each: idle[each] / limits[each])
         found = (
             f"{name}: for {idle[name]:.2f} of {there[name].seconds:.2f} s this process neither computed nor waited for "
             f"a core, the most of all phases (suspect above {limits[name]:.2f} s)"
         )
-        checks = [_check("no pause", idle[name] > limits[name], found)]
+        checks = [check("no pause", idle[name] > limits[name], found)]
     slept = [found.suspended_seconds for found in there.values() if found.suspended_seconds is not None]
     if slept:
         total = max(0.0, sum(slept))  # of two clocks read one after the other, so that none may be below none
         found = f"the machine slept for {total:.2f} s (suspect above {SLEPT_SECONDS:g} s)"
-        checks.append(_check("awake", total > SLEPT_SECONDS, found))
+        checks.append(check("awake", total > SLEPT_SECONDS, found))
     return checks
 
 
@@ -58,9 +59,4 @@ def steps_add_up(of: str, step_seconds: float, phase_seconds: float) -> Check:
     limit = f"{100 * BESIDE_FRACTION:g} % and {BESIDE_SECONDS:g} s"
     found = f"{step_seconds:.2f} s in steps, {phase_seconds:.2f} s in their phase (suspect where apart by {limit})"
     suspect = abs(beside) > BESIDE_SECONDS + BESIDE_FRACTION * phase_seconds
-    return _check(f"steps of {of} add up", suspect, found)
-
-
-def _check(name: str, suspect: bool, found: str) -> Check:
-    verdict: Verdict = "suspect" if suspect else "valid"
-    return Check(name=name, verdict=verdict, found=found)
+    return check(f"steps of {of} add up", suspect, found)

@@ -10,6 +10,7 @@ from torch import nn
 from bench.errors import DivergedError, RunFolderError
 from bench.measure import machine
 from bench.method import Method
+from bench.model.cpu_layers import own_kernels
 from bench.record.files import write_json
 from bench.record.record import Generation
 from bench.run.worker import checks as validity
@@ -55,6 +56,7 @@ def measure(work: Work) -> None:
         if method.trains:
             agreement.before(subject.model, method)
         model = for_inference(method.prepare_inference(subject.model), work.dtype, work.device)
+        work.used_cpu_kernels(own_kernels(model, training=False))
         _evaluate(work, model, reading)
     with timed("inference"):
         scores = _infer(work, model, reading)
@@ -152,11 +154,11 @@ def _generate(work: Work, model: nn.Module, reading: Reading) -> Answers | None:
     with work.phases.timed("generate"):
         answers, named, log = reading.write(model, name, work.device, work.phases.tell)
     work.logs["generation"] = log
-    random = work.random_weights("generation.quality")
+    random = work.random_weights("generation.quality", "generation.parse_failure_fraction")
     size = work.cell.train.inference_batch_size
     work.facts["generation"] = Generation(
         quality=None if random else quality(named, reading.labels_of(name), reading.dataset.labels, name),
-        parse_failure_fraction=float((named == NO_CLASS).mean()),
+        parse_failure_fraction=None if random else float((named == NO_CLASS).mean()),
         max_new_tokens=prompt.max_new_tokens,
         speed=work.speed("generation.speed", log, size, "generate", None),
     )

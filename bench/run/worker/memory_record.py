@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Literal
 
 import psutil
 import torch
@@ -11,14 +11,18 @@ from torch import nn
 
 from bench.measure.malloc import release_freed_memory
 from bench.measure.nvml import GpuUse
-from bench.record.record import MemoryLedger, Phase, PhaseName
+from bench.record.memory_breakdown import MemoryBreakdown, Moment
+from bench.record.record import PhaseName
+from bench.run.worker.facts import Facts
 from bench.run.worker.phases import Phases
 from bench.train.memory import Held, tracker_of
 
-Moment = Literal["load", "train", "inference"]
 PHASES: dict[Moment, tuple[PhaseName, ...]] = {
     "load": ("load",), "train": ("warm-up", "train"), "inference": ("inference",),
 }  # fmt: skip
+
+
+PeakField = Literal["peak_cuda_allocated_bytes", "peak_cuda_reserved_bytes", "peak_host_bytes"]
 
 
 class MemoryRecord:
@@ -90,33 +94,37 @@ class MemoryRecord:
         """What tensors held at the peak of a moment."""
         self._held[moment] = held
 
-    def facts(self) -> tuple[dict[str, Any], dict[str, str]]:
+    def facts(self) -> tuple[Facts, dict[str, str]]:
         """Fields of the record, and why others are null."""
-        facts: dict[str, Any] = {}
+        found = (self._breakdown(moment) for moment in PHASES)
+        facts: Facts = {"memory": tuple(breakdown for breakdown in found if breakdown is not None)}
         unknown: dict[str, str] = {}
-        for key, moment in (("peak_train_bytes", "train"), ("peak_inference_bytes", "inference")):
-            peak = self.peak_bytes(moment)  # type: ignore[arg-type]
-            if peak is not None:
-                facts[key] = peak
-            else:
-                ran = self._phases.named(*PHASES[moment])  # type: ignore[index]
-                absent = "nothing is trained" if moment == "train" else "inference did not take place"
-                unknown[key] = "this kernel does not restart the peak resident set" if ran else absent
-        facts["memory"] = tuple(ledger for moment in PHASES if (ledger := self._ledger(moment)) is not None)
+        if (peak := self.peak_bytes("train")) is not None:
+            facts["peak_train_bytes"] = peak
+        else:
+            unknown["peak_train_bytes"] = self._why_no_peak("train", "nothing is trained")
+        if (peak := self.peak_bytes("inference")) is not None:
+            facts["peak_inference_bytes"] = peak
+        else:
+            unknown["peak_inference_bytes"] = self._why_no_peak("inference", "inference did not take place")
         if self._on_cuda and self._context_bytes is None:
             unknown["memory.cuda_context_bytes"] = self._why_no_context
         return facts, unknown | self._why_not
+
+    def _why_no_peak(self, moment: Moment, absent: str) -> str:
+        return "this kernel does not restart the peak resident set" if self._phases.named(*PHASES[moment]) else absent
 
     def peak_bytes(self, moment: Moment) -> int | None:
         """The reported peak: what CUDA's allocator gave out, or VmHWM of the process."""
         return self._highest(moment, "peak_cuda_allocated_bytes" if self._on_cuda else "peak_host_bytes")
 
-    def _highest(self, moment: Moment, field: str) -> int | None:
-        phases: list[Phase] = self._phases.named(*PHASES[moment])
-        values = [getattr(phase, field) for phase in phases]
-        return None if not values or None in values else max(values)
+    def _highest(self, moment: Moment, field: PeakField) -> int | None:
+        values: list[int | None] = [getattr(phase, field) for phase in self._phases.named(*PHASES[moment])]
+        known = [value for value in values if value is not None]
+        return max(known) if known and len(known) == len(values) else None
 
-    def _ledger(self, moment: Moment) -> MemoryLedger | None:
+    def _breakdown(self, moment: Moment) -> MemoryBreakdown | None:
+        """What tensors held at the peak, and what the process or the device holds beside them."""
         held, peak = self._held.get(moment), self.peak_bytes(moment)
         if held is None or peak is None:
             return None
@@ -124,18 +132,15 @@ class MemoryRecord:
         slack = None if reserved is None else reserved - peak
         process = None if self._on_cuda else self._process_bytes
         library = 0 if moment == "load" else self._library_bytes
-        return MemoryLedger(
-            of=moment,
-            weights_bytes=held.get("weights", 0),
-            gradients_bytes=held.get("gradients", 0),
-            optimizer_state_bytes=held.get("optimizer_state", 0),
-            activations_bytes=held.get("activations", 0),
-            workspace_bytes=held.get("rest", 0) + library,
-            allocator_slack_bytes=slack,
-            cuda_context_bytes=self._context_bytes,
-            process_bytes=process,
-            unattributed_bytes=peak - (process or 0) - sum(held.values()) - library,
-            peak_bytes=peak + (slack or 0) + (self._context_bytes or 0),
+        tensors = MemoryBreakdown.of_tensors(moment, held | {"workspace": held.get("workspace", 0) + library})
+        return tensors.model_copy(
+            update={
+                "allocator_slack_bytes": slack,
+                "cuda_context_bytes": self._context_bytes,
+                "process_bytes": process,
+                "unattributed_bytes": peak - (process or 0) - tensors.peak_bytes,
+                "peak_bytes": peak + (slack or 0) + (self._context_bytes or 0),
+            }
         )
 
 

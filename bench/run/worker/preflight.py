@@ -22,7 +22,8 @@ from bench.model.load import build, fetch, load_config, load_tokenizer
 from bench.record.files import write_json
 from bench.record.notices import doing
 from bench.study.cell import Cell
-from bench.train.inputs import class_weights, prompt_of
+from bench.train.cell_prompt import prompt_of
+from bench.train.inputs import class_weights
 
 #: To build a model without weights; those of hundreds of layers take a few.
 BUILD_SECONDS = 600.0

@@ -14,17 +14,17 @@ from bench.data.tokens import require_known
 from bench.errors import ModelError
 from bench.measure import matmul, parameters
 from bench.method import Method, Task, fresh_layers, registry
-from bench.model.cpu_layers import replace_dropout
+from bench.model.cpu_layers import own_kernels, replace_dropout
 from bench.model.load import fetch, load_config, load_tokenizer, pad_with
 from bench.model.prompting.prefix_cache import AskedModel
 from bench.model.quantization import settle
 from bench.model.weight_memory import require_room
 from bench.model.weights import load_model, skeleton
-from bench.record.record import Data
+from bench.record.data import Data
 from bench.run.worker import counting, raw_outputs
 from bench.run.worker.work import Work
 from bench.train.inputs import Reading
-from bench.train.loop import enable_gradient_checkpointing, store_weights
+from bench.train.stored_weights import enable_gradient_checkpointing, store_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,8 @@ def prepare(work: Work) -> Subject:
     with work.phases.timed("calibrate"):
         counted = _count(work, config, method, task, fresh)
         work.facts["flops"] = counted.flops
+        if counted.why_no_closed_form is not None:
+            work.unknown["flops.closed_form_flops"] = counted.why_no_closed_form
         work.checks.append(counted.check)
         _calibrate(work, method)
     weights = reading.class_weights if method.trains else None
@@ -149,6 +151,7 @@ def _adapt(work: Work, model: nn.Module, method: Method, task: Task, reading: Re
         AskedModel(model, reading.prompt).check_window(task.max_length)  # before a training, not after it
     if work.device.type == "cpu":
         replace_dropout(model)
+    work.used_cpu_kernels(own_kernels(model, training=True) if method.trains else ())
     gc.collect()
     return model
 

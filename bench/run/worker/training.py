@@ -135,7 +135,7 @@ def _train_again(work: Work, subject: Subject) -> None:
 
 def _validate(work: Work, subject: Subject, snapshots: Snapshots, stopping: EarlyStopping | None) -> None:
     """Find the F1 of each point that has none, and put the weights of the best back if they are to be kept."""
-    training: Training = work.facts["training"]
+    training = work.facts["training"]
     keeps_best = work.cell.train.keep == "best"
     try:
         found = {} if stopping is None else stopping.found

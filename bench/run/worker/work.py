@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable
 from contextlib import ExitStack
-from typing import Any, Literal
+from typing import Literal
 
 from bench.measure import machine, nvml
 from bench.measure.flops.lengths import FlopsByLength
-from bench.record.record import Check, PhaseName, Speed
+from bench.record.record import RANDOM_WEIGHTS, Check, CpuKernel, PhaseName, Speed
 from bench.record.run_folder import CellFolder
 from bench.run.marks import Marks
 from bench.run.worker import checks as validity
 from bench.run.worker import lost_time
+from bench.run.worker.facts import Facts
 from bench.run.worker.memory_record import MemoryRecord
 from bench.run.worker.phases import Phases
 from bench.run.worker.speed import Cost, speed
@@ -39,7 +40,7 @@ class Work:
     def __init__(self, cell: Cell, paths: CellFolder) -> None:
         """Settle on a device and a precision; nothing is loaded."""
         self.cell, self.paths = cell, paths
-        self.facts: dict[str, Any] = {}
+        self.facts: Facts = {}
         self.unknown: dict[str, str] = {}
         self.logs: dict[str, StepLog] = {}
         self.checks: list[Check] = []
@@ -56,17 +57,20 @@ class Work:
         """The device is a GPU."""
         return self.device.type == "cuda"
 
-    def random_weights(self, field: str) -> bool:
-        """Whether the model has random weights, which is then the reason why a field is null."""
+    def random_weights(self, *fields: str) -> bool:
+        """Whether the model has random weights, which is then the reason why fields are null."""
         if self.cell.model.weights == "random":
-            self.unknown[field] = "the model has random weights"
+            self.unknown |= dict.fromkeys(fields, RANDOM_WEIGHTS)
             return True
         return False
 
     def attended_by(self, kernels: Iterable[str]) -> None:
         """Add the attention kernels of a pass to those of the passes before."""
-        known: tuple[str, ...] = self.facts.get("attention_kernels", ())
-        self.facts["attention_kernels"] = tuple(sorted({*known, *kernels}))
+        self.facts["attention_kernels"] = tuple(sorted({*self.facts.get("attention_kernels", ()), *kernels}))
+
+    def used_cpu_kernels(self, kernels: Iterable[CpuKernel]) -> None:
+        """Add the CPU kernels of this project that a pass uses to those of the passes before."""
+        self.facts["cpu_kernels"] = tuple(sorted({*self.facts.get("cpu_kernels", ()), *kernels}))
 
     def speed(
         self, field: str, log: StepLog, batch_size: int, phase: PhaseName, flops: FlopsByLength | None, skip: int = 0
@@ -92,16 +96,16 @@ class Work:
         return found
 
     def close(self) -> None:
-        """End the phase that is open, and put peaks, ledgers and conditions into facts and stamp."""
+        """End the phase that is open, and put peaks, their breakdown and conditions into facts and stamp."""
         self.files.close()
         self.phases.finish()
         facts, unknown = self.memory.facts()
         if self.cell.train.optimizer == "paged_adamw" and facts.pop("peak_train_bytes", None) is not None:
             unknown["peak_train_bytes"] = "the optimizer's paged state is outside of what torch allocates"
-            facts["memory"] = tuple(ledger for ledger in facts["memory"] if ledger.of != "train")
-        self.facts |= facts
+            facts["memory"] = tuple(peak for peak in facts["memory"] if peak.of != "train")
+        self.facts.update(facts)
         self.unknown |= unknown
-        self.checks += [validity.accounted(ledger) for ledger in facts["memory"] if ledger.of != "load"]
+        self.checks += [validity.accounted(peak) for peak in facts["memory"] if peak.of != "load"]
         grown = self.phases.conditions_of("warm-up", "train", "inference")
         if grown is not None:
             self.checks.append(validity.restarted(self.phases.carried_of("warm-up", "train", "inference")))

@@ -8,7 +8,8 @@ import pytest
 
 from bench.commands.audit.match import Matched, match
 from bench.commands.audit.published import load
-from bench.plan.row import Ledger, PlanRow
+from bench.plan.row import PlanRow
+from bench.record.memory_breakdown import MemoryBreakdown
 from tests.report.conftest import make_record as make_record
 
 CLASSES = {"imdb": 2, "tweet_eval_emotion": 4, "sst5": 5}
@@ -59,7 +60,9 @@ def roberta_row(dataset: str, method: str) -> PlanRow:
         "p_tuning": (607_490 + more * HEAD, 125_254_660 + 2 * more * HEAD, 49_690_000_000, None),
         "moe": (MOE_TOTALS[CLASSES[dataset]],) * 2 + (48_322_000_000, 7_247_757_312),
     }[method]
-    memory = Ledger(weights=500, gradients=400, optimizer_state=300, activations=200, rest=100)
+    memory = MemoryBreakdown.of_tensors(
+        "train", {"weights": 500, "gradients": 400, "optimizer_state": 300, "activations": 200, "workspace": 100}
+    )
     return plan_row(
         dataset, "roberta-base", method, trainable_params=trainable, total_params=total, forward_flops=flops,
         train_flops=3 * flops, expert_flops=experts, train_memory=memory,

@@ -9,10 +9,13 @@ from bench.commands.audit.compare import Check, compare
 from bench.commands.audit.published import find, load
 from bench.commands.audit.published.quantities import COLUMNS
 from bench.commands.audit.result import audit
-from bench.plan.row import Ledger, PlanRow
+from bench.plan.row import PlanRow
+from bench.record.memory_breakdown import MemoryBreakdown
 from tests.commands.audit.conftest import CAUSAL, COUNTS, MatchText, llm_flops, plan_row
 
-LEDGER = Ledger(weights=400, gradients=300, optimizer_state=200, activations=90, rest=10)
+LEDGER = MemoryBreakdown.of_tensors(
+    "train", {"weights": 400, "gradients": 300, "optimizer_state": 200, "activations": 90, "workspace": 10}
+)
 
 
 def check(matched: MatchText, header: str, line: str, plan: Sequence[PlanRow] | None = None, **given: Any) -> Check:

@@ -9,7 +9,7 @@ from bench.commands.check.specimen import specimens
 from bench.method import registry
 
 #: Slow ones, which are run where they are what is tested.
-SLOW = ("FLOPs", "overfit")
+SLOW = ("FLOPs", "closed form", "overfit")
 RIGHT = '''
 """Adapters behind feed-forward blocks."""
 

@@ -27,7 +27,7 @@ def test_keeps_the_contract(name: str, specimen: Any) -> None:
     results = list(examine(FOUND[name], chosen=[specimen]))
     assert [result for result in results if result.verdict in ("fail", "not run")] == []
     checked = {result.check for result in results if result.verdict == "pass"}
-    assert {"adapt", "random numbers", "meta build", "FLOPs", "evaluation", "padding"} <= checked
+    assert {"adapt", "random numbers", "meta build", "FLOPs", "closed form", "evaluation", "padding"} <= checked
 
 
 @pytest.mark.parametrize(

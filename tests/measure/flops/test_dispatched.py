@@ -10,9 +10,9 @@ from transformers import AutoModelForSequenceClassification, RobertaConfig
 
 from bench.measure.flops.dispatched import count_forward, count_passes, count_training
 from bench.method import Method, Task
-from bench.train.loop import enable_gradient_checkpointing
+from bench.train.stored_weights import enable_gradient_checkpointing
 from tests.measure.flops.architectures import CONFIGS, TOKENS, on_meta
-from tests.measure.flops.test_three_ways import method_of
+from tests.train.support import shipped
 
 
 class OneLinear(nn.Module):
@@ -75,7 +75,7 @@ HEAD = 2 * H * H + 2 * H * CLASSES
 
 
 def adapted(name: str, options: dict[str, Any], architecture: str = "roberta") -> nn.Module:
-    method: Method = method_of(name, options)
+    method: Method = shipped(name, **options)
     task = Task(labels=("anger", "joy", "sadness"), max_length=TOKENS, kind="encoder")
     with torch.device("meta"):
         return method.adapt(on_meta(CONFIGS[architecture]), task)

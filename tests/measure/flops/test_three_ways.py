@@ -11,15 +11,15 @@ from transformers import AutoConfig
 from bench.errors import UnsupportedError
 from bench.measure.flops import dispatched, traced
 from bench.measure.flops.agreement import disagreement
-from bench.method import Method, Task, registry
+from bench.method import Task, registry
 from bench.method.architecture import Architecture, ModelKind
 from tests.measure.flops.architectures import CONFIGS, NATIVE, OTHER, TOKENS, on_meta
+from tests.train.support import FOUND, shipped
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
     pytest.mark.filterwarnings("ignore:fan_in_fan_out is set to False:UserWarning"),  # peft, of GPT-2
 ]
-FOUND = registry.find()
 VARIED: list[tuple[str, ModelKind]] = [
     ("roberta", "encoder"),
     ("deberta-v2, as v2-xlarge", "encoder"),
@@ -36,11 +36,6 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "p_tuning": [{"reparameterization": kind, "num_virtual_tokens": 7} for kind in ("none", "lstm")],
     "moe": [{"layers": "first:1", "top_k": 1, "renormalize": False}],
 }
-
-
-def method_of(name: str, options: dict[str, Any]) -> Method:
-    loaded = registry.load(name, FOUND[name].path)
-    return loaded(registry.options(name, loaded, options))
 
 
 def cases() -> Iterator[ParameterSet]:
@@ -60,7 +55,7 @@ def cases() -> Iterator[ParameterSet]:
 
 @pytest.mark.parametrize(("architecture", "kind", "name", "options"), list(cases()))
 def test_the_three_ways_agree(architecture: str, kind: ModelKind, name: str, options: dict[str, Any]) -> None:
-    config, method = CONFIGS[architecture], method_of(name, options)
+    config, method = CONFIGS[architecture], shipped(name, **options)
     task = Task(labels=("anger", "joy", "sadness"), max_length=TOKENS, kind=kind)
     try:
         with torch.device("meta"):
@@ -79,7 +74,7 @@ def test_the_three_ways_agree(architecture: str, kind: ModelKind, name: str, opt
 @pytest.mark.parametrize("rank", [1, 8])
 def test_an_adapter_that_does_no_work_is_found(fate: str, rank: int) -> None:
     config = CONFIGS["roberta"]
-    method = method_of("lora", {"r": rank})
+    method = shipped("lora", r=rank)
     task = Task(labels=("anger", "joy", "sadness"), max_length=TOKENS, kind="encoder")
     model = on_meta(config)
     if fate == "merged":
@@ -109,13 +104,10 @@ def test_the_published_figures() -> None:
         ("p_tuning", (("reparameterization", "none"),)): "49.69",
     }
     for (name, options), figure in printed.items():
-        method = method_of(name, dict(options))
+        method = shipped(name, **dict(options))
         with torch.device("meta"):
             model = method.adapt(on_meta(config), task)
-        counts = {
-            dispatched.count_forward(model, 256).forward_flops,
-            traced.count_forward(model, 256),
-            method.closed_form_flops(Architecture.from_config(config, "encoder"), task),
-        }
-        assert len(counts) == 1
-        assert (counts == {figure}) if isinstance(figure, int) else (f"{counts.pop() / 1e9:.2f}" == figure)
+        flops = dispatched.count_forward(model, 256).forward_flops
+        assert traced.count_forward(model, 256) == flops
+        assert method.closed_form_flops(Architecture.from_config(config, "encoder"), task) == flops
+        assert figure in (flops, f"{flops / 1e9:.2f}")

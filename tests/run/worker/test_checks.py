@@ -7,7 +7,8 @@ import pytest
 from bench.measure.flops.lengths import FlopsByLength
 from bench.measure.stationarity import Drift
 from bench.measure.warmup import WarmUp
-from bench.record.record import Check, MemoryLedger, Verdict
+from bench.record.memory_breakdown import MemoryBreakdown
+from bench.record.record import Check, Verdict
 from bench.run.worker import checks as validity
 from bench.run.worker.speed import Cost, speed
 from bench.train.loop import StepLog
@@ -187,9 +188,9 @@ class TestPlausible:
         assert validity.plausible("training", speed(log, 0, 10)) == validity.plausible("training", None) == []
 
 
-def ledger(unattributed: int, process: int | None) -> MemoryLedger:
+def breakdown(unattributed: int, process: int | None) -> MemoryBreakdown:
     """A peak of 100 MB in tensors, and so much that is in none."""
-    return MemoryLedger(
+    return MemoryBreakdown(
         of="train", weights_bytes=40 * MB, gradients_bytes=10 * MB, optimizer_state_bytes=20 * MB,
         activations_bytes=25 * MB, workspace_bytes=5 * MB, allocator_slack_bytes=None if process else 0,
         cuda_context_bytes=None, process_bytes=process, unattributed_bytes=unattributed,
@@ -203,7 +204,7 @@ class TestAccounted:
         [(5 * MB, "valid"), (5 * MB + 1, "suspect"), (-5 * MB, "valid"), (-5 * MB - 1, "suspect")],
     )
     def test_on_cuda_no_less_and_no_more(self, unattributed: int, verdict: Verdict) -> None:
-        check = validity.accounted(ledger(unattributed, None))
+        check = validity.accounted(breakdown(unattributed, None))
         assert (check.name, check.verdict) == ("train memory accounted for", verdict)
 
     @pytest.mark.parametrize(
@@ -211,7 +212,7 @@ class TestAccounted:
     )
     def test_on_a_cpu_no_less(self, unattributed: int, verdict: Verdict) -> None:
         """What a process holds beside tensors it may hold."""
-        check = validity.accounted(ledger(unattributed, 300 * MB))
+        check = validity.accounted(breakdown(unattributed, 300 * MB))
         assert check.verdict == verdict
         assert f"{100 + unattributed / MB:.1f} MB measured beyond the process, 100.0 MB seen" in check.found
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench.clocks import monotonic_seconds
-from bench.record.record import Record, Training
+from bench.record.record import RANDOM_WEIGHTS, Record, Training
 from bench.run.worker import validation
 from bench.train.inputs import Reading
 from tests.run.worker.test_validated_cells import STEPS, RunOne, checked, run_one
@@ -160,12 +160,13 @@ def test_weights_that_cannot_be_put_back_are_an_error_where_the_best_are_asked_f
     assert "changed which weights it trains" in record.failure.message
 
 
-def test_random_weights_are_trained_to_the_end(run_one: RunOne, tiny_encoder: Path) -> None:
+def test_random_weights_have_no_points_and_are_trained_to_the_end(run_one: RunOne, tiny_encoder: Path) -> None:
     models = {"tiny": {"path": str(tiny_encoder), "weights": "random"}}
     record, _ = run_one(models=models, train={"keep": "best", "early_stopping_patience": 1})
     found = trained(record)
-    assert (found.steps, found.kept_step, found.best_step) == (STEPS, STEPS, None)
-    assert record.unknown["training.best_step"] == "the model has random weights"
+    assert (found.steps, found.kept_step, found.best_step, found.validation) == (STEPS, STEPS, None, ())
+    assert record.unknown["training.best_step"] == record.unknown["training.validation"] == RANDOM_WEIGHTS
+    assert "validate" not in {phase.name for phase in record.phases}
 
 
 def test_validation_amid_a_training_leaves_it_able_to_go_on(run_one: RunOne) -> None:

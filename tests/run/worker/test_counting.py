@@ -10,21 +10,14 @@ from torch import Tensor, nn
 from transformers import AutoConfig, PretrainedConfig, T5Config
 
 from bench.measure.flops.dispatched import count_passes
-from bench.method import Method, Options, Task, registry
+from bench.method import Method, Options, Task
 from bench.method.architecture import Architecture
 from bench.model.load import build
 from bench.run.worker.counting import Counted, count
+from tests.train.support import FOUND, Everything, shipped
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TASK = Task(labels=("negative", "positive"), max_length=64, kind="encoder")
-FOUND = registry.find()
-
-
-class Plain(Method):
-    label = "Plain"
-
-    def adapt(self, model: nn.Module, task: Task) -> nn.Module:
-        return model.requires_grad_(True)
 
 
 class OfKnownFlops(nn.Module):
@@ -59,7 +52,7 @@ def adapted(method: Method, config: PretrainedConfig) -> nn.Module:
 
 class TestByLength:
     def test_known_flops(self) -> None:
-        found = counted(OfKnownFlops(), Plain(Options()))
+        found = counted(OfKnownFlops(), Everything(Options()))
         a_token = 2 * 8 * 5
         assert (found.flops.forward_flops, found.flops.sequence_length) == (a_token * 64, 64)
         assert found.forward is not None
@@ -71,12 +64,12 @@ class TestByLength:
     def test_frozen_weights_spare_their_gradients(self) -> None:
         model = OfKnownFlops()
         model.layer.requires_grad_(False)
-        found = counted(model, Plain(Options()))
+        found = counted(model, Everything(Options()))
         assert found.training is not None
         assert found.training.at(10) == pytest.approx(2 * 10 * 2 * 8 * 5)
 
     def test_of_an_encoder_at_a_length_that_was_not_counted(self, config: PretrainedConfig) -> None:
-        method = Plain(Options())
+        method = Everything(Options())
         twin = adapted(method, config)
         found = counted(twin, method, config)
         assert found.forward is not None
@@ -85,7 +78,7 @@ class TestByLength:
         assert (round(found.forward.at(37)), round(found.training.at(37))) == (forward, training)
 
     def test_nothing_is_trained(self, config: PretrainedConfig) -> None:
-        class Still(Plain):
+        class Still(Everything):
             trains = False
 
         method = Still(Options())
@@ -94,7 +87,7 @@ class TestByLength:
         assert found.training is None
 
     def test_a_length_that_does_not_suit_costs_this_alone(self, capsys: pytest.CaptureFixture[str]) -> None:
-        found = counted(OfKnownFlops(least_tokens=40), Plain(Options()))
+        found = counted(OfKnownFlops(least_tokens=40), Everything(Options()))
         assert found.flops.forward_flops == 64 * 2 * 8 * 5
         assert (found.forward, found.training) == (None, None)
         assert "no text is shorter than 40 tokens" in capsys.readouterr().err
@@ -105,28 +98,27 @@ class TestByLength:
                 times = 1 if input_ids.shape[1] < 64 else 9
                 return SimpleNamespace(logits=self.layer(self.table(input_ids.repeat(1, times))).sum(dim=1))
 
-        found = counted(Steep(), Plain(Options()))
+        found = counted(Steep(), Everything(Options()))
         assert found.flops.forward_flops == 9 * 64 * 2 * 8 * 5
         assert (found.forward, found.training) == (None, None)
 
 
 class TestAgreement:
     def test_two_ways_where_no_closed_form_is_known(self) -> None:
-        check = counted(OfKnownFlops(), Plain(Options())).check
+        check = counted(OfKnownFlops(), Everything(Options())).check
         assert (check.verdict, check.found) == ("valid", "2 ways within 0.1 %")
 
     @pytest.mark.parametrize("name", FOUND)
     def test_three_ways_of_every_method_found(self, name: str, config: PretrainedConfig) -> None:
-        method_class = registry.load(name, FOUND[name].path)
-        if not method_class.supports("encoder"):
+        method = shipped(name)
+        if not method.supports("encoder"):
             pytest.skip("adapts no encoder")
-        method = method_class(registry.options(name, method_class, {}))
         check = counted(adapted(method, config), method, config).check
         assert (check.verdict, check.found) == ("valid", "3 ways within 0.1 %")
 
     @pytest.mark.parametrize("claimed", [1_000, 100_000_000])
     def test_an_adapter_that_was_never_attached_is_suspect(self, claimed: int, config: PretrainedConfig) -> None:
-        class Detached(Plain):
+        class Detached(Everything):
             def closed_form_flops(self, architecture: Architecture, task: Task) -> int:
                 return architecture.forward_flops(task.max_length) + claimed
 
@@ -143,7 +135,7 @@ class TestAgreement:
                     raise TypeError("not to be traced")
                 return super().forward(input_ids)
 
-        check = counted(Untraceable(), Plain(Options())).check
+        check = counted(Untraceable(), Everything(Options())).check
         assert check.verdict == "unknown"
         assert "the model cannot be traced: " in check.found
         assert "not to be traced" in capsys.readouterr().err

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,14 +12,9 @@ import torch
 
 from bench.data.batches import Batch
 from bench.measure import memory
-from bench.record.record import Check, Record
-from bench.run.executor import InlineExecutor
-from bench.run.run import run
-from bench.study.cell import Cell
-from bench.study.request import Request
-from bench.study.study import Study
+from bench.record.record import Check
 from bench.train.loop import StepLog
-from tests.support import TEST_ROWS, WORDS, small_study, write_plugin, write_texts
+from tests.support import TEST_ROWS, WORDS, run_cell, small_study, write_plugin, write_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 #: Texts of many lengths, so that batches are padded.
@@ -33,17 +28,6 @@ STEPS = 24
 Measure = Callable[..., dict[str, Check]]
 
 
-class Silent:
-    """A watcher that tells nobody."""
-
-    def started(self, pending: Sequence[Cell], finished: int) -> None: ...
-    def checking(self, what: str) -> None: ...
-    def warned(self, message: str) -> None: ...
-    def cell_started(self, cell: Cell) -> None: ...
-    def cell_progress(self, cell: Cell, phase: str, done: int, of: int) -> None: ...
-    def cell_ended(self, cell: Cell, record: Record) -> None: ...
-
-
 @pytest.fixture
 def measure(tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measure:
     """Checks of one cell, by name, with a method that runs these statements in ``adapt`` and has these members."""
@@ -54,9 +38,7 @@ def measure(tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         train = {"epochs": 4, "max_steps": STEPS, "batch_size": 4, "precision": "fp32", "timing_warmup_steps": 1}
         content = small_study(tiny_encoder, texts, methods=["special"], train=train)
         plugin = write_plugin(tmp_path, "special", adapt, extra)
-        request = Request(study=Study.model_validate(content), plugin_files=[plugin])
-        (record,) = run(request, tmp_path / "runs", InlineExecutor, Silent())
-        assert isinstance(record, Record)
+        record = run_cell(content, tmp_path, plugin)
         assert record.status == "ok", record.failure
         assert "memory" not in record.unknown, record.unknown
         return {check.name: check for check in record.checks}

@@ -8,11 +8,7 @@ import pytest
 from bench.errors import RequestError
 from bench.record.record import Record
 from bench.run.executor import LocalExecutor
-from bench.run.run import run
-from bench.study.request import Request
-from bench.study.study import Study
-from tests.run.worker.test_deliberately_wrong import Silent
-from tests.support import TEST_ROWS, TRAIN_ROWS, small_study, write_texts
+from tests.support import TEST_ROWS, TRAIN_ROWS, run_cell, small_study, write_texts
 
 pytestmark = pytest.mark.slow
 #: Three of the class 0 to one of the class 1.
@@ -29,12 +25,7 @@ def fitted(
     entry = {"path": str(texts)} | ({} if labels is None else {"labels": labels})
     settings = {"epochs": 9, "max_steps": 6, "batch_size": 4, "precision": "fp32", "timing_warmup_steps": 1}
     content = small_study(encoder, texts, train=settings | train, datasets={"reviews": entry})
-    request = Request(study=Study.model_validate(content))
-    place = folder / "runs" / "small"
-    # A process of its own: peaks of this one hold other tests too.
-    (record,) = run(request, place, LocalExecutor, Silent())
-    assert isinstance(record, Record)
-    return record
+    return run_cell(content, folder, executor=LocalExecutor)  # in its own process: this one's peaks hold other tests
 
 
 def verdicts(record: Record) -> dict[str, str]:

@@ -9,31 +9,23 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification
 
 from bench.data.batches import Batch
-from bench.method import Method, Options, Task, registry
+from bench.method import Method, Options, Task
 from bench.run.worker import checks as validity
 from bench.run.worker.memory_pass import infer_again, train_again
 from bench.study.cell import Cell
 from bench.train.evaluate import logits_of
-from bench.train.loop import store_frozen_weights_as, train
+from bench.train.loop import train
+from bench.train.stored_weights import store_frozen_weights_as
 from tests.report.conftest import _record
+from tests.train.support import CPU, TRAINING, Everything, encoder, shipped
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-CPU = torch.device("cpu")
 TASK = Task(labels=("negative", "positive"), max_length=16, kind="encoder")
-FOUND = registry.find()
 CELL = Cell.model_validate(
     _record().cell.model_dump() | {"seed": 3, "train": {"batch_size": 4, "epochs": 1, "max_steps": 3}}
 )
-
-
-class Everything(Method):
-    label = "Everything"
-
-    def adapt(self, model: nn.Module, task: Task) -> nn.Module:
-        return model.requires_grad_(True)
 
 
 class Restless(Everything):
@@ -45,19 +37,9 @@ class Restless(Everything):
         return model.requires_grad_(True)
 
 
-def encoder(folder: Path) -> nn.Module:
-    torch.manual_seed(0)
-    return AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)  # type: ignore[no-any-return]
-
-
 def batch(size: int = 4, length: int = 12) -> Batch:
     ids = torch.randint(5, 100, (size, length), generator=torch.Generator().manual_seed(0))
     return Batch(ids, None, torch.arange(size) % 2, np.arange(size), ids.numel())
-
-
-def shipped(name: str) -> Method:
-    method_class = registry.load(name, FOUND[name].path)
-    return method_class(registry.options(name, method_class, {}))
 
 
 def trained(method: Method, folder: Path, dtype: torch.dtype = torch.float32) -> nn.Module:
@@ -78,9 +60,6 @@ def flat(value: object) -> list[Tensor]:
         return []
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
     return [tensor for each in inner for tensor in flat(each)]
-
-
-TRAINING = [name for name in FOUND if registry.load(name, FOUND[name].path).trains]
 
 
 @pytest.mark.parametrize("name", TRAINING)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -10,18 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from bench.measure.allocations import Kind
 from bench.measure.memory import CLEAR_REFS, restart_peaks
 from bench.measure.nvml import GpuUse, NvmlDevice
-from bench.record.record import MemoryLedger, Phase, PhaseName
+from bench.record.memory_breakdown import Kind, MemoryBreakdown
+from bench.record.record import Phase, PhaseName
 from bench.run.marks import Marks
+from bench.run.worker.facts import Facts
 from bench.run.worker.memory_record import MemoryRecord
 from bench.run.worker.phases import Phases
 from tests.measure.test_nvml import Driver
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 MIB = 2**20
-HELD: dict[Kind, int] = {"weights": 100, "gradients": 20, "optimizer_state": 40, "activations": 30, "rest": 5}
+HELD: dict[Kind, int] = {"weights": 100, "gradients": 20, "optimizer_state": 40, "activations": 30, "workspace": 5}
 
 
 @dataclass
@@ -39,15 +39,15 @@ def phase(name: PhaseName, peak: int | None, reserved: int | None = None, on_cud
     )  # fmt: skip
 
 
-def parts(ledger: MemoryLedger) -> int:
+def parts(breakdown: MemoryBreakdown) -> int:
     """The sum of all that a peak is made of."""
-    named = ledger.model_dump(exclude={"of", "peak_bytes"})
+    named = breakdown.model_dump(exclude={"of", "peak_bytes"})
     return sum(value for value in named.values() if value is not None)
 
 
-def facts(record: MemoryRecord) -> tuple[dict[str, Any], dict[str, str], dict[str, MemoryLedger]]:
+def facts(record: MemoryRecord) -> tuple[Facts, dict[str, str], dict[str, MemoryBreakdown]]:
     found, unknown = record.facts()
-    return found, unknown, {ledger.of: ledger for ledger in found["memory"]}
+    return found, unknown, {breakdown.of: breakdown for breakdown in found["memory"]}
 
 
 class TestPeaks:
@@ -80,13 +80,13 @@ class TestPeaks:
         }  # fmt: skip
 
 
-class TestLedger:
+class TestBreakdown:
     def test_of_a_process(self) -> None:
         record = MemoryRecord(CPU, MadeUp(phase("train", 1000)))
         record._process_bytes = 700
         record.held("train", HELD)
-        _, _, ledgers = facts(record)
-        assert ledgers["train"] == MemoryLedger(
+        _, _, breakdowns = facts(record)
+        assert breakdowns["train"] == MemoryBreakdown(
             of="train", weights_bytes=100, gradients_bytes=20, optimizer_state_bytes=40, activations_bytes=30,
             workspace_bytes=5, allocator_slack_bytes=None, cuda_context_bytes=None, process_bytes=700,
             unattributed_bytes=105, peak_bytes=1000,
@@ -96,11 +96,11 @@ class TestLedger:
         record = MemoryRecord(CUDA, MadeUp(phase("train", 200, 260, on_cuda=True)))
         record._context_bytes = 500
         record.held("train", HELD)
-        _, _, ledgers = facts(record)
-        ledger = ledgers["train"]
-        assert (ledger.allocator_slack_bytes, ledger.cuda_context_bytes) == (60, 500)
-        assert (ledger.process_bytes, ledger.unattributed_bytes) == (None, 5)
-        assert ledger.peak_bytes == 760
+        _, _, breakdowns = facts(record)
+        breakdown = breakdowns["train"]
+        assert (breakdown.allocator_slack_bytes, breakdown.cuda_context_bytes) == (60, 500)
+        assert (breakdown.process_bytes, breakdown.unattributed_bytes) == (None, 5)
+        assert breakdown.peak_bytes == 760
 
     @given(
         on_cuda=st.booleans(),
@@ -115,8 +115,8 @@ class TestLedger:
         record = MemoryRecord(CUDA if on_cuda else CPU, MadeUp(done))
         record._process_bytes, record._context_bytes = process, context if on_cuda else None
         record.held("inference", held)
-        (ledger,) = record.facts()[0]["memory"]
-        assert parts(ledger) == ledger.peak_bytes
+        (breakdown,) = record.facts()[0]["memory"]
+        assert parts(breakdown) == breakdown.peak_bytes
 
     def test_there_is_none_of_what_was_not_watched(self) -> None:
         record = MemoryRecord(CPU, MadeUp(phase("train", 1000), phase("inference", None)))
@@ -134,11 +134,11 @@ class TestLoad:
         with phases.timed("load"):
             record.start()
             record.loaded(nn.Embedding.from_pretrained(torch.ones(65536, 1024)))
-        _, _, ledgers = facts(record)
-        ledger = ledgers["load"]
-        assert ledger.weights_bytes == 256 * MIB
-        assert abs(ledger.unattributed_bytes) < 0.01 * 256 * MIB
-        assert parts(ledger) == ledger.peak_bytes
+        _, _, breakdowns = facts(record)
+        breakdown = breakdowns["load"]
+        assert breakdown.weights_bytes == 256 * MIB
+        assert abs(breakdown.unattributed_bytes) < 0.01 * 256 * MIB
+        assert parts(breakdown) == breakdown.peak_bytes
 
     def test_weights_that_are_in_the_host_s_memory_are_no_part_of_a_gpu_s_peak(self) -> None:
         """An encoder is moved when it is adapted; its parts would add up to less than nothing."""
@@ -163,9 +163,9 @@ class TestContext:
         record = MemoryRecord(CUDA, phases, {} if before is None else {"GPU-1": before})
         record.held("train", HELD)
         record.read_context()
-        _, unknown, ledgers = facts(record)
-        assert parts(ledgers["train"]) == ledgers["train"].peak_bytes
-        return ledgers["train"].cuda_context_bytes, unknown.get("memory.cuda_context_bytes", "")
+        _, unknown, breakdowns = facts(record)
+        assert parts(breakdowns["train"]) == breakdowns["train"].peak_bytes
+        return breakdowns["train"].cuda_context_bytes, unknown.get("memory.cuda_context_bytes", "")
 
     @pytest.mark.parametrize("others", [(), (8, 9)])
     def test_is_what_came_with_this_process(self, others: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,8 +215,8 @@ def test_the_workspaces_of_both_threads_are_a_part_of_every_peak(monkeypatch: py
             pass
     for moment in ("load", "train", "inference"):
         record.held(moment, HELD)
-    _, _, ledgers = facts(record)
-    assert {name: ledger.workspace_bytes for name, ledger in ledgers.items()} == {
+    _, _, breakdowns = facts(record)
+    assert {name: breakdown.workspace_bytes for name, breakdown in breakdowns.items()} == {
         "load": 5, "train": 65, "inference": 65
     }  # fmt: skip
-    assert ledgers["train"].unattributed_bytes == 0
+    assert breakdowns["train"].unattributed_bytes == 0

@@ -1,7 +1,7 @@
 """Whole cells with validation points: what is on record, what stays as it was, and what a failure leaves."""
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +9,14 @@ import pytest
 
 from bench.record.record import Record
 from bench.record.run_folder import RunFolder
-from bench.run.executor import InlineExecutor
-from bench.run.run import run
-from bench.study.request import Request
-from bench.study.study import Study
 from tests.model.prompting.support import byte_tokenizer, causal_model
-from tests.run.worker.test_deliberately_wrong import Silent
 from tests.support import (
     TEST_ROWS,
     TRAIN_ROWS,
     WORDS,
     command,
-    mounted,
     records,
+    run_cell,
     small_study,
     write_plugin,
     write_study,
@@ -53,11 +48,8 @@ def run_one(tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             changes["methods"] = ["special"]
         content = small_study(tiny_encoder, texts, **changes)
         plugins = [] if extra is None else [write_plugin(tmp_path, "special", extra=extra)]
-        folder = tmp_path / "runs" / "small"
-        request = Request(study=Study.model_validate(content), plugin_files=plugins)
-        (record,) = run(request, folder, InlineExecutor, Silent())
-        assert isinstance(record, Record)
-        return record, RunFolder(folder).cell(record.cell_id).path
+        record = run_cell(content, tmp_path, *plugins)
+        return record, RunFolder(tmp_path / "runs" / "small").cell(record.cell_id).path
 
     return of
 
@@ -122,14 +114,6 @@ class TestCells:
         assert record.training is not None
         assert record.training.validation[-1].macro_f1 == record.quality.macro_f1
         assert record.validation_macro_f1 is None
-
-    def test_random_weights_have_no_points(self, run_one: RunOne, tiny_encoder: Path) -> None:
-        record, _ = run_one(models={"tiny": {"path": str(tiny_encoder), "weights": "random"}})
-        assert record.status == "ok", record.failure
-        assert record.training is not None
-        assert record.training.validation == ()
-        assert record.unknown["training.validation"] == "the model has random weights"
-        assert "validate" not in {phase.name for phase in record.phases}
 
     def test_a_method_that_trains_nothing_has_none(self, run_one: RunOne) -> None:
         record, _ = run_one("    trains = False\n", train={"validation_points": 3})
@@ -196,12 +180,6 @@ def test_a_causal_model_has_points_too(bits: int, run_one: RunOne, tmp_path: Pat
     assert [point.step for point in record.training.validation] == [3, 6, 9, 12]
     assert record.training.validation[-1].macro_f1 == record.validation_macro_f1
     assert checked(record)["same seed, same loss"] == "valid"
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB."""
-    yield from mounted(tmp_path / "disk", megabytes=2)
 
 
 @pytest.mark.slow

@@ -13,48 +13,30 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertForSequenceClassification
+from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
 from bench.data.texts import Dataset, Split
 from bench.errors import RunFolderError
 from bench.measure.memory import STATUS, restart_peaks
-from bench.method import Method, Options, Task, registry
+from bench.method import Method, Options, Task
 from bench.run.marks import Marks
 from bench.run.worker.phases import Phases
 from bench.run.worker.validation import Snapshots, validate, validation_steps
 from bench.study.cell import Cell
 from bench.train.evaluate import for_inference
 from bench.train.inputs import Reading
-from bench.train.loop import StepHook, StepLog, epoch_batches, num_steps, store_frozen_weights_as, train
+from bench.train.loop import StepHook, StepLog, epoch_batches, num_steps, train
+from bench.train.stored_weights import store_frozen_weights_as
 from tests.report.conftest import _record
 from tests.support import TRAIN_ROWS, WORDS
+from tests.train.support import CPU, TRAINING, Everything, encoder, shipped
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-CPU = torch.device("cpu")
 LABELS = ("negative", "positive")
 TASK = Task(labels=LABELS, max_length=16, kind="encoder")
-FOUND = registry.find()
-TRAINING = [name for name in FOUND if registry.load(name, FOUND[name].path).trains]
 STEPS = 12
 MIB = 2**20
 VALIDATION_ROWS = [(f"{start} {word}", label) for start in ("a", "a very") for word, label in WORDS]
-
-
-class Everything(Method):
-    label = "Everything"
-
-    def adapt(self, model: nn.Module, task: Task) -> nn.Module:
-        return model.requires_grad_(True)
-
-
-def shipped(name: str) -> Method:
-    method_class = registry.load(name, FOUND[name].path)
-    return method_class(registry.options(name, method_class, {"learning_rate": 1e-2}))
-
-
-def encoder(folder: Path) -> nn.Module:
-    torch.manual_seed(0)
-    return AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)  # type: ignore[no-any-return]
 
 
 class Watched(Reading):
@@ -130,7 +112,7 @@ def test_with_points_and_without_the_training_is_bitwise_the_same(
     """Losses, learning rates, weights, and the random numbers that come next; then the same after validation."""
     ended: list[tuple[StepLog, dict[str, Tensor], Tensor]] = []
     for points in (0, 4):
-        method = shipped(name)
+        method = shipped(name, learning_rate=1e-2)
         model = method.adapt(encoder(tiny_encoder), TASK)
         if dtype != torch.float32:
             store_frozen_weights_as(model, dtype)

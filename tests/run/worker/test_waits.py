@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.method import Method, Options, Task, registry
@@ -22,6 +21,7 @@ from bench.study.settings import TrainSettings
 from bench.train.evaluate import logits_of
 from bench.train.loop import TrainStep, autocast
 from tests.model.prompting.support import BARE, byte_tokenizer, causal_model, prompt_of, prompts_batch, text_tokens
+from tests.train.support import TRAINING, Everything, shipped
 from tests.waits import (
     CAUSAL,
     ENCODERS,
@@ -48,13 +48,6 @@ FOUND = registry.find()
 def _as_in_a_worker() -> Iterator[None]:
     with as_in_a_worker():
         yield
-
-
-class Everything(Method):
-    label = "Everything"
-
-    def adapt(self, model: nn.Module, task: Task) -> nn.Module:
-        return model.requires_grad_(True)
 
 
 def training(family: str, method: Method, padded: bool) -> None:
@@ -93,15 +86,14 @@ def test_inference(family: str, padded: bool) -> None:
 
 
 @pytest.mark.parametrize("padded", [True, False], ids=["padded", "full"])
-@pytest.mark.parametrize("name", [name for name in FOUND if registry.load(name, FOUND[name].path).trains])
+@pytest.mark.parametrize("name", TRAINING)
 def test_a_training_step_of_each_shipped_method(name: str, padded: bool) -> None:
-    method_class = registry.load(name, FOUND[name].path)
-    method = method_class(registry.options(name, method_class, {}))
+    method = shipped(name)
     for family in ("bert", "llama"):
         waits = pytest.raises(HostWaits, match="between the host") if padded and name in PEFT_PREFIX else nullcontext()
         if method.supports(kind_of(family)):
             with waits:
-                training(family, method_class(method.options), padded)
+                training(family, type(method)(method.options), padded)
 
 
 class Asking:

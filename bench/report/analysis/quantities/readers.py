@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
-from bench.record.record import Generation, Latency, MemoryLedger, Quality, Record, Speed
+from bench.record.memory_breakdown import MemoryBreakdown
+from bench.record.record import Generation, Latency, Quality, Record, Speed
 
 Value = TypeVar("Value")
 Reader = Callable[[Record], Any]
@@ -80,7 +81,7 @@ def latency(record: Record, batch_size: int) -> Latency | None:
     return next((one for one in record.latency if one.batch_size == batch_size), None)
 
 
-def ledger(record: Record, phase: Phase) -> MemoryLedger | None:
+def ledger(record: Record, phase: Phase) -> MemoryBreakdown | None:
     """What the peak of a phase is made of; None where it was not accounted for."""
     return next((one for one in record.memory if one.of == phase), None)
 
