@@ -23,7 +23,7 @@ from bench.errors import PluginError, RequestError, StudyError, UnsupportedError
 from bench.measure import parameters
 from bench.measure.flops import agreement, dispatched, traced
 from bench.measure.hidden_gpus import gpus_hidden
-from bench.measure.settled import Settled, built_for_accelerator, settled_for
+from bench.measure.resolved_device import ResolvedDevice, built_for_accelerator, resolve_device
 from bench.method import Method, Task, registry, usable_positions
 from bench.method.architecture import Architecture
 from bench.model.load import build, config_to_plan
@@ -70,7 +70,7 @@ class PlanRequest:
     plugin_files: Sequence[Path] = ()
     only: Mapping[str, frozenset[str]] = field(default_factory=dict)
     device: str | None = None
-    settled: Settled | None = None
+    settled: ResolvedDevice | None = None
     with_memory: bool = True
     scale: Literal["tiny"] | None = None
 
@@ -91,7 +91,7 @@ class Plan:
         """
         silence_libraries()
         self.request = request
-        self.settled = request.settled or settled_for(request.device or request.study.device)
+        self.settled = request.settled or resolve_device(request.device or request.study.device)
         found = registry.find(request.plugin_files)
         needed = needed_plugins(request.study, found)
         self._unseen, self._says = _described(needed)
@@ -277,7 +277,7 @@ def _ledgers(values: Costs) -> Facts:
 class _Shape:
     """What the numbers of a row depend on, and how they are worked out."""
 
-    def __init__(self, cell: Cell, with_memory: bool, settled: Settled) -> None:
+    def __init__(self, cell: Cell, with_memory: bool, settled: ResolvedDevice) -> None:
         self.cell = cell
         self.with_memory = with_memory
         self.settled = settled

@@ -52,5 +52,5 @@ def test_a_process_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch)
     def fail(module: str) -> str:
         raise RequestError("it ended with code 1")
 
-    monkeypatch.setattr(gpu_report, "ask", fail)
+    monkeypatch.setattr(gpu_report, "probe", fail)
     assert device_lines() == {"device auto": "refused: it ended with code 1"}

@@ -12,7 +12,7 @@ import torch
 from bench.errors import RequestError
 from bench.measure.devices import index_of, look
 from bench.measure.host_limits import host_limit
-from bench.measure.settled import Settled, settled_for
+from bench.measure.resolved_device import ResolvedDevice, resolve_device
 from bench.plan.fits import reserved_bytes
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
@@ -37,7 +37,7 @@ def answer(folder: Path, requested_at: float) -> None:
     cell, failed = Cell.model_validate(request["cell"]), int(request["failed_batch"])
     try:
         device = _device(request["device"], cell)
-        settled = settled_for(device, None if device == "cpu" else look())
+        settled = resolve_device(device, None if device == "cpu" else look())
         left = room(settled.device, request["failure_memory"], cell)
         batch, said = fitting(_planned(request, cell, settled), failed, left)
     except RequestError as error:
@@ -50,7 +50,7 @@ def _device(measured_on: str | None, cell: Cell) -> str:
     return cell.device if measured_on is None or cell.device.startswith(measured_on) else measured_on
 
 
-def _planned(request: dict[str, Any], cell: Cell, settled: Settled) -> Callable[[int], PlanRow]:
+def _planned(request: dict[str, Any], cell: Cell, settled: ResolvedDevice) -> Callable[[int], PlanRow]:
     """The cell's row of a plan by batch size."""
     plan = Plan(
         PlanRequest(

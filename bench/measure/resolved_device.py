@@ -6,13 +6,13 @@ from typing import Literal
 import torch
 
 from bench.measure.devices import Found, choose
-from bench.measure.elsewhere import ask
+from bench.measure.gpu_probe import probe
 from bench.measure.machine import computes_bf16, has_bf16
 from bench.study.study import Precision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class ResolvedDevice:
     """What a study's ``device`` is here.
 
     Attributes:
@@ -32,7 +32,7 @@ class Settled:
         return self.precision_of_auto if wanted == "auto" else wanted
 
 
-def settled_for(wanted: str, found: Found | None = None) -> Settled:
+def resolve_device(wanted: str, found: Found | None = None) -> ResolvedDevice:
     """What ``device`` stands for; for ``cuda`` on a machine without a GPU, some GPU.
 
     Args:
@@ -45,18 +45,18 @@ def settled_for(wanted: str, found: Found | None = None) -> Settled:
     if wanted == "cpu":
         return _cpu()
     if found is None:
-        found = Found.model_validate_json(ask("bench.measure.devices")) if built_for_accelerator() else Found()
+        found = Found.model_validate_json(probe("bench.measure.devices")) if built_for_accelerator() else Found()
     if wanted != "auto" and not found.gpus:
-        return Settled(device="cuda", precision_of_auto="bf16")
+        return ResolvedDevice(device="cuda", precision_of_auto="bf16")
     gpu = choose(wanted, found)
     if gpu is None:
         return _cpu()
     precision: Literal["bf16", "fp32"] = "bf16" if has_bf16(gpu.capability) else "fp32"
-    return Settled(device="cuda", precision_of_auto=precision, capability=gpu.capability, name=gpu.name)
+    return ResolvedDevice(device="cuda", precision_of_auto=precision, capability=gpu.capability, name=gpu.name)
 
 
-def _cpu() -> Settled:
-    return Settled(device="cpu", precision_of_auto="bf16" if computes_bf16(torch.device("cpu")) else "fp32")
+def _cpu() -> ResolvedDevice:
+    return ResolvedDevice(device="cpu", precision_of_auto="bf16" if computes_bf16(torch.device("cpu")) else "fp32")
 
 
 def built_for_accelerator() -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from bench.errors import RunFolderError
 
 
-class SealedLabels:
+class HeldOutLabels:
     """Labels of splits, in a file without a name, which is gone with the process.
 
     A method's code runs in the worker's process, beside the labels that it is judged by. While they are here, nothing
@@ -39,7 +39,7 @@ class SealedLabels:
         for values in labels.values():
             values.clear()
 
-    def __enter__(self) -> "SealedLabels":
+    def __enter__(self) -> "HeldOutLabels":
         """They are written already."""
         return self
 

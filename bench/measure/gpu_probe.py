@@ -11,7 +11,7 @@ SECONDS = 120.0
 WAY_OUT = 'repair the driver, or take device = "cpu"'
 
 
-def ask(module: str) -> str:
+def probe(module: str) -> str:
     """The last line that ``python -m MODULE`` prints, which is its answer.
 
     Raises:
