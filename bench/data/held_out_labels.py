@@ -1,4 +1,4 @@
-"""Labels that are kept out of a process's memory until something is scored by them."""
+"""Labels of the evaluation splits, kept out of memory until predictions are scored."""
 
 import tempfile
 from collections.abc import Mapping
@@ -10,50 +10,49 @@ from bench.errors import RunFolderError
 
 
 class HeldOutLabels:
-    """Labels of splits, in a file without a name, which is gone with the process.
+    """Labels by split, in an anonymous file that is deleted with the process.
 
-    A method's code runs in the worker's process, beside the labels that it is judged by. While they are here, nothing
-    that it can walk through in memory holds them. It is no sandbox: the file and those of the dataset are open to any
-    code of the same user that looks for them.
+    A method's code runs in the same process as the labels that judge it. While they are in this file, no object in
+    memory holds them. This is not a sandbox: code of the same user can read this file and those of the dataset.
     """
 
     def __init__(self, labels: Mapping[str, list[int]], folder: Path) -> None:
-        """Write the labels of each split and empty the lists.
+        """Write the labels to the file and empty the lists.
 
         Args:
-            labels: by split.
-            folder: on the disk that they are kept on.
+            labels: labels by split.
+            folder: folder of the file.
 
         Raises:
-            RunFolderError: the disk has no room.
+            RunFolderError: the file cannot be written.
         """
         self._places: dict[str, tuple[int, int]] = {}
         try:
-            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - held as long as this object
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed in __exit__
             for split, values in labels.items():
                 self._places[split] = self._file.tell(), len(values)
                 self._file.write(np.asarray(values, dtype=np.int64).tobytes())
             self._file.flush()
         except OSError as error:
-            raise RunFolderError(f"{folder} cannot hold the labels of a dataset: {error.strerror}") from error
+            raise RunFolderError(f"{folder}: cannot write the labels of a dataset: {error.strerror}") from error
         for values in labels.values():
             values.clear()
 
     def __enter__(self) -> "HeldOutLabels":
-        """They are written already."""
+        """Return the object itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give the disk space back."""
+        """Delete the file."""
         self._file.close()
 
     def of(self, split: str) -> list[int]:
-        """The labels of a split, read anew at each call."""
+        """Labels of a split, read from the file at each call."""
         start, count = self._places[split]
         self._file.seek(start)
         found: list[int] = np.frombuffer(self._file.read(8 * count), dtype=np.int64).tolist()
         return found
 
     def __contains__(self, split: object) -> bool:
-        """Whether the labels of this split are here."""
+        """Whether the file holds the labels of this split."""
         return split in self._places

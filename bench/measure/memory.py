@@ -1,4 +1,4 @@
-"""Peak memory of a stretch of work: the host's resident set and the allocator of an accelerator."""
+"""Peak memory of a phase: the host's resident set and the accelerator's allocator."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,12 @@ RESET_PEAK = "5"  # proc(5): writing 5 to clear_refs sets the peak resident set 
 
 @dataclass(frozen=True, slots=True)
 class Peaks:
-    """Peaks since the last restart, in bytes; None where this machine does not tell.
+    """Peaks since the last restart, in bytes; None where this machine does not report one.
 
     Attributes:
         host_bytes: VmHWM of this process.
-        cuda_allocated_bytes: allocated by tensors on an accelerator of whatever kind.
-        cuda_reserved_bytes: likewise held by the caching allocator.
+        cuda_allocated_bytes: memory allocated by tensors on an accelerator of any kind.
+        cuda_reserved_bytes: memory held by its caching allocator.
     """
 
     host_bytes: int | None
@@ -29,10 +29,10 @@ class Peaks:
 
 
 def restart_peaks(device: torch.device) -> bool:
-    """Set every peak back to what is in use now.
+    """Reset every peak to the memory in use.
 
     Returns:
-        False where the kernel refuses to restart the host's peak.
+        False if the kernel refuses to reset the host's peak.
     """
     synchronize(device)
     if device.type != "cpu":
@@ -45,9 +45,9 @@ def restart_peaks(device: torch.device) -> bool:
 
 
 def carried_bytes(device: torch.device, host_restarted: bool) -> int | None:
-    """How far the peak that is reported stands above what is in use: next to nothing after a restart.
+    """Difference between the reported peak and the memory in use, which is close to 0 after a restart.
 
-    None on an accelerator, whose allocator sets the one to the other, so that the difference would tell nothing.
+    None on an accelerator, whose allocator sets the peak to the memory in use, so the difference has no meaning.
     """
     if device.type != "cpu":
         return None
@@ -56,7 +56,7 @@ def carried_bytes(device: torch.device, host_restarted: bool) -> int | None:
 
 
 def read_peaks(device: torch.device, host_restarted: bool) -> Peaks:
-    """Read the peaks since ``restart_peaks``, whose answer is ``host_restarted``."""
+    """Peaks since ``restart_peaks``, which returned ``host_restarted``."""
     host = _host_bytes().get("VmHWM") if host_restarted else None
     if device.type == "cpu":
         return Peaks(host, None, None)
@@ -66,7 +66,7 @@ def read_peaks(device: torch.device, host_restarted: bool) -> Peaks:
 
 
 def _host_bytes() -> dict[str, int]:
-    """Peak and current resident set of this process, as they stood at one moment; empty where there is no /proc."""
+    """Peak and current resident set of this process at one moment; empty without /proc."""
     try:
         lines = [line.split() for line in STATUS.read_text().splitlines()]
     except OSError:

@@ -1,4 +1,4 @@
-"""What ``device`` and ``precision`` of a study stand for on this machine; CUDA is not started in this process."""
+"""A study's ``device`` and ``precision`` resolved for this machine, without starting CUDA in this process."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,13 +13,13 @@ from bench.study.study import Precision
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedDevice:
-    """What a study's ``device`` is here.
+    """The device that a study's ``device`` selects.
 
     Attributes:
         device: ``cpu`` or ``cuda``.
-        precision_of_auto: of matmuls; assumed bf16 of a GPU that is not here.
-        capability: compute capability of the GPU, major and minor; None on a CPU and of a GPU that is not here.
-        name: of the GPU; None likewise.
+        precision_of_auto: precision that ``auto`` selects; bf16 is assumed for a GPU that is not present.
+        capability: compute capability of the GPU, major and minor; None for a CPU or a GPU that is not present.
+        name: name of the GPU; None in the same cases.
     """
 
     device: Literal["cpu", "cuda"]
@@ -28,19 +28,19 @@ class ResolvedDevice:
     name: str | None = None
 
     def precision(self, wanted: Precision) -> Literal["bf16", "fp16", "fp32"]:
-        """What a study's ``precision`` is here."""
+        """The precision that a study's ``precision`` selects."""
         return self.precision_of_auto if wanted == "auto" else wanted
 
 
 def resolve_device(wanted: str, found: Found | None = None) -> ResolvedDevice:
-    """What ``device`` stands for; for ``cuda`` on a machine without a GPU, some GPU.
+    """Resolve a study's ``device``; on a machine without a GPU, ``cuda`` stands for any GPU.
 
     Args:
         wanted: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        found: what there is; None: another process is asked, where torch is built for an accelerator.
+        found: accelerators of this machine; None to find them in another process.
 
     Raises:
-        RequestError: ``auto`` would pass over an accelerator, or there are GPUs and the one that is wanted is not.
+        RequestError: ``auto`` would ignore an accelerator, or there are GPUs but not the selected one.
     """
     if wanted == "cpu":
         return _cpu()
@@ -60,5 +60,5 @@ def _cpu() -> ResolvedDevice:
 
 
 def built_for_accelerator() -> bool:
-    """Whether this build of torch can compute elsewhere than on a CPU; starts nothing."""
+    """Whether this build of torch supports an accelerator; starts nothing."""
     return torch.accelerator.current_accelerator() is not None

@@ -1,4 +1,4 @@
-"""Batches: every text once, long ones together, padding told apart."""
+"""Batches: every text once, grouped by length, with padding masked."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ class TestOrder:
         assert sorted(others) == [[2], [4, 0]]
 
     def test_times_of_prediction_do_not_fall_with_the_lengths(self) -> None:
-        """Of the batches after the first, the earlier half is not the longer half, and the order is always the same."""
+        """After the first batch, the earlier half is not the longer half, and the order is fixed."""
         lengths = np.arange(4000)
         order = prediction_order(lengths, 10)
         means = np.array([lengths[batch].mean() for batch in order[1:]])
@@ -117,7 +117,7 @@ class TestCollate:
 
 
 class Recorded:
-    """Stands for a tensor of a machine with a GPU: where it lies, and what was asked of it."""
+    """A fake tensor of a machine with a GPU, which records its place and its calls."""
 
     def __init__(self, asked: list[object], place: str = "host") -> None:
         self.asked, self.place = asked, place

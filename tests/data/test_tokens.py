@@ -1,4 +1,4 @@
-"""Token ids, and the cache that must never show."""
+"""Token ids, which never depend on the cache."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ TEXTS = ["the cast was superb", "bad", "", "not bad , not superb , " * 5, "\ud80
 
 
 class CountingTokenizer:
-    """A real tokenizer that counts how often it is asked."""
+    """A real tokenizer that counts its calls."""
 
     def __init__(self, folder: Path) -> None:
         self.inner = AutoTokenizer.from_pretrained(folder)
@@ -38,7 +38,7 @@ def tokenizer(tiny_encoder: Path) -> CountingTokenizer:
 
 @pytest.fixture
 def another(tiny_encoder: Path) -> CountingTokenizer:
-    """As the next process would load it."""
+    """The tokenizer as the next process loads it."""
     return CountingTokenizer(tiny_encoder)
 
 
@@ -184,5 +184,5 @@ def test_flipped_bits_are_never_used_and_told(
     path.write_bytes(content.replace(ids, (np.array(wanted[0], dtype=np.int32) ^ 1).tobytes()))
     assert rows(tokenise(["the cast was bad"], another, 8)) == wanted
     assert another.calls == 1
-    assert "is not used, what it should hold is made anew: it is damaged" in capsys.readouterr().err
+    assert "cannot be used, so its content is computed again: its digest does not match" in capsys.readouterr().err
     assert path.read_bytes() == content

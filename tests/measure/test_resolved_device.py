@@ -69,7 +69,7 @@ class TestProbe:
         module.write_text(content)
         with pytest.raises(RequestError) as caught:
             gpu_probe.probe("probed_module")
-        assert 'take device = "cpu"' in str(caught.value)
+        assert 'set device = "cpu"' in str(caught.value)
         assert ("no driver" in str(caught.value)) is ("driver" in content)
 
     def test_one_that_hangs_is_given_up(self, module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
