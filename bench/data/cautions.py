@@ -7,6 +7,8 @@ from bench.text.message import listed
 
 #: Share of texts above which a caution is given.
 CAUTION_FRACTION = 0.01
+#: Missing classes that a sentence names.
+MOST_CLASSES = 5
 
 
 def cautions(dataset: Dataset, duplicates: Duplicates, split: str) -> tuple[str, ...]:
@@ -37,8 +39,8 @@ def _ceiling(dataset: Dataset, split: str) -> list[str]:
     missing = [name for index, name in enumerate(dataset.labels) if index not in there]
     if not missing:
         return []
-    ceiling = macro_f1_ceiling(dataset, split)
-    return [f"{split} has no text of {listed(missing, 5)}: macro F1 can reach {ceiling:.3f} at most"]
+    named = listed(missing, MOST_CLASSES) + (" classes" if len(missing) > MOST_CLASSES else "")
+    return [f"{split} has no text of {named}: macro F1 can reach {macro_f1_ceiling(dataset, split):.3f} at most"]
 
 
 def _texts(dataset: Dataset, duplicates: Duplicates, split: str) -> list[str]:

@@ -34,10 +34,10 @@ def unreached(
         kind: kind of the repository.
         name: name in the study.
         hub_id: owner/name.
-        revision: revision that was asked for.
-        config: configuration of a dataset; None if it has one only.
+        revision: requested revision.
+        config: configuration of a dataset, if it has several.
     """
-    tried = hub_id if config is None else f"{hub_id} ({config})"
+    tried = f"{hub_id} ({config})" if config else hub_id
     why = reason(error, hub_id, kind)
     return f"{kind} {name}: cannot be reached on the hub: tried {tried} at revision {revision}: {why}"
 

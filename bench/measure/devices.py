@@ -5,13 +5,12 @@
 
 import os
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from bench.errors import StudyError
+from bench.measure.nvml import query_driver
 from bench.schema import Frozen
 
 #: Values of CUDA_VISIBLE_DEVICES that hide every GPU.
@@ -122,38 +121,18 @@ def _uuid(facts: Any) -> str | None:
 
 def driver_version() -> str | None:
     """Version of NVIDIA's driver, which all GPUs of a machine share; None if it does not answer."""
-    found = _nvml(lambda library: library.nvmlSystemGetDriverVersion())
-    return None if isinstance(found, NoAnswer) else str(found)
+    try:
+        return str(query_driver(lambda library: library.nvmlSystemGetDriverVersion()))
+    except RuntimeError:
+        return None
 
 
 def _nvml_count() -> tuple[int, str | None]:
     """Number of GPUs including hidden ones, and the reason if NVML does not answer."""
-    found = _nvml(lambda library: library.nvmlDeviceGetCount())
-    return (0, found.why) if isinstance(found, NoAnswer) else (int(found), None)
-
-
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
-    """NVML does not answer.
-
-    Attributes:
-        why: the reason.
-    """
-
-    why: str
-
-
-def _nvml(ask: Callable[[Any], Any]) -> Any:
-    """Answer of NVML to a query about the whole machine."""
     try:
-        import pynvml
-    except ImportError as error:
-        return NoAnswer(f"pynvml does not import: {error}")
-    try:
-        pynvml.nvmlInit()
-        return ask(pynvml)
-    except pynvml.NVMLError as error:
-        return NoAnswer(str(error))
+        return int(query_driver(lambda library: library.nvmlDeviceGetCount())), None
+    except RuntimeError as error:
+        return 0, str(error)
 
 
 def choose(wanted: str, found: Found) -> Gpu | None:

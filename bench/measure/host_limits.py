@@ -53,13 +53,13 @@ def host_limit(memory_bytes: int | None, process: Path = PROCESS, groups: Path =
         process: folder of a process in /proc.
         groups: mount point of the control groups.
     """
-    status = _status(process)
-    resident = status["VmRSS"]
+    sizes = status_bytes(process)
+    resident = sizes["VmRSS"]
     found = [HostLimit(psutil.virtual_memory().total, "the machine's memory", resident)]
     if (group := group_limit_bytes(process, groups)) is not None:
         found.append(HostLimit(group, "the memory of the control group", resident))
     if memory_bytes is not None:
-        found.append(HostLimit(memory_bytes, "limits.cell_memory_bytes", status["VmData"]))
+        found.append(HostLimit(memory_bytes, "limits.cell_memory_bytes", sizes["VmData"]))
     return min(found, key=lambda limit: limit.bytes - limit.base_bytes)
 
 
@@ -95,8 +95,8 @@ def _group_folders(process: Path, groups: Path) -> list[Path]:
     return folders
 
 
-def _status(process: Path) -> dict[str, int]:
-    """Sizes in /proc/<id>/status, in bytes by name."""
+def status_bytes(process: Path = PROCESS) -> dict[str, int]:
+    """Sizes of a process at one moment, by their names in /proc/<id>/status; empty without /proc."""
     lines = (line.split() for line in _text(process / "status").splitlines() if line.endswith(" kB"))
     return {line[0].rstrip(":"): int(line[1]) * 1024 for line in lines}  # the kernel says kB and means KiB
 

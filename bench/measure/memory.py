@@ -6,10 +6,9 @@ from pathlib import Path
 import torch
 
 from bench.measure.clock import synchronize
+from bench.measure.host_limits import status_bytes
 
-STATUS = Path("/proc/self/status")
 CLEAR_REFS = Path("/proc/self/clear_refs")
-RESIDENT = ("VmHWM:", "VmRSS:")
 RESET_PEAK = "5"  # proc(5): writing 5 to clear_refs sets the peak resident set back to the current one
 
 
@@ -51,25 +50,15 @@ def carried_bytes(device: torch.device, host_restarted: bool) -> int | None:
     """
     if device.type != "cpu":
         return None
-    known = _host_bytes() if host_restarted else {}
-    return known["VmHWM"] - known["VmRSS"] if len(known) == 2 else None
+    sizes = status_bytes() if host_restarted else {}
+    return sizes["VmHWM"] - sizes["VmRSS"] if {"VmHWM", "VmRSS"} <= sizes.keys() else None
 
 
 def read_peaks(device: torch.device, host_restarted: bool) -> Peaks:
     """Peaks since ``restart_peaks``, which returned ``host_restarted``."""
-    host = _host_bytes().get("VmHWM") if host_restarted else None
+    host = status_bytes().get("VmHWM") if host_restarted else None
     if device.type == "cpu":
         return Peaks(host, None, None)
     synchronize(device)
     accelerator = torch.accelerator
     return Peaks(host, accelerator.max_memory_allocated(device), accelerator.max_memory_reserved(device))
-
-
-def _host_bytes() -> dict[str, int]:
-    """Peak and current resident set of this process at one moment; empty without /proc."""
-    try:
-        lines = [line.split() for line in STATUS.read_text().splitlines()]
-    except OSError:
-        return {}
-    # The kernel says kB and means KiB.
-    return {words[0][:-1]: int(words[1]) * 1024 for words in lines if words and words[0] in RESIDENT}

@@ -152,15 +152,32 @@ def use_by_uuid() -> dict[str, GpuUse]:
     return {uuid: device.use() for device in devices if (uuid := device.uuid) is not None}
 
 
-def _library() -> Any:
-    """The initialised module pynvml; None if no driver answers."""
-    import pynvml
+def query_driver(query: Callable[[Any], T]) -> T:
+    """Answer of NVML to a query about the whole machine.
 
+    Args:
+        query: function of the initialised module pynvml.
+
+    Raises:
+        RuntimeError: NVML does not answer.
+    """
+    try:
+        import pynvml
+    except ImportError as error:
+        raise RuntimeError(f"pynvml does not import: {error}") from None
     try:
         pynvml.nvmlInit()
-    except pynvml.NVMLError:
+        return query(pynvml)
+    except pynvml.NVMLError as error:
+        raise RuntimeError(str(error)) from None
+
+
+def _library() -> Any:
+    """The initialised module pynvml; None if no driver answers."""
+    try:
+        return query_driver(lambda library: library)
+    except RuntimeError:
         return None
-    return pynvml
 
 
 def _found(library: Any, uuid: str, visible: str) -> NvmlDevice | None:

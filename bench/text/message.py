@@ -47,7 +47,12 @@ def said(error: BaseException) -> str:
 
 
 def listed(names: Collection[object], most: int = MOST_NAMES) -> str:
-    """The first ``most`` names, long ones shortened, and the number of those left out."""
+    """The first names in their order, long ones shortened, and how many more there are.
+
+    Args:
+        names: names, or what has one as its text.
+        most: number of names that are listed.
+    """
     first = [shortened(str(name), LONGEST_NAME) for name, _ in zip(names, range(most), strict=False)]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{', '.join(first)}{more}"

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from bench.measure.malloc import release_freed_memory
-from bench.measure.memory import CLEAR_REFS, STATUS, carried_bytes, read_peaks, restart_peaks
+from bench.measure.memory import CLEAR_REFS, carried_bytes, read_peaks, restart_peaks
 
 MIB = 2**20
 CPU = torch.device("cpu")
-needs_linux = pytest.mark.skipif(not STATUS.exists(), reason="no /proc: the host's peak is unknown here")
+needs_linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc")
 
 
 @needs_linux
