@@ -88,23 +88,21 @@ class Conditions:
     @property
     def others_fraction(self) -> float | None:
         """Share of this process's cores that other processes used, from 0 to 1."""
-        if self.cpu_seconds is None or self.seconds <= 0:
-            return None
-        return max(0.0, (self.cpu_seconds - self.own_cpu_seconds) / (self.seconds * len(_own_cores())))
+        others = None if self.cpu_seconds is None else max(0.0, self.cpu_seconds - self.own_cpu_seconds)
+        return self._fraction(others, len(_own_cores()))
 
     @property
     def power_capped_fraction(self) -> float | None:
         """Share of the time for which the power limit lowered the GPU's clocks, from 0 to 1."""
-        if self.gpu_power_capped_seconds is None or self.seconds <= 0:
-            return None
-        return self.gpu_power_capped_seconds / self.seconds
+        return self._fraction(self.gpu_power_capped_seconds)
 
     @property
     def stolen_fraction(self) -> float | None:
         """Share of this process's cores that the host gave to other virtual machines, from 0 to 1."""
-        if self.stolen_cpu_seconds is None or self.seconds <= 0:
-            return None
-        return self.stolen_cpu_seconds / (self.seconds * len(_own_cores()))
+        return self._fraction(self.stolen_cpu_seconds, len(_own_cores()))
+
+    def _fraction(self, part_seconds: float | None, cores: int = 1) -> float | None:
+        return None if part_seconds is None or self.seconds <= 0 else part_seconds / (self.seconds * cores)
 
 
 def _own_cores() -> set[int]:

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from bench.measure.host_limits import status_bytes
 from bench.measure.malloc import release_freed_memory
 from bench.measure.memory import CLEAR_REFS, carried_bytes, read_peaks, restart_peaks
 
 MIB = 2**20
 CPU = torch.device("cpu")
-needs_linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc")
+needs_linux = pytest.mark.skipif(not status_bytes(), reason="no /proc")
 
 
 @needs_linux
