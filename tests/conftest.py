@@ -105,7 +105,8 @@ def write_tiny_encoder(folder: Path) -> Path:
 
 def _words(limit: int) -> list[str]:
     """Words of the synthetic polarity task, those that carry the label first."""
-    from bench.data.synthetic import NEGATORS, POLARITY_WORDS, TASKS, generate
+    from bench.data.synthetic import TASKS, generate
+    from bench.data.synthetic_vocabulary import NEGATORS, POLARITY_WORDS
 
     texts, _ = generate(TASKS["synthetic_polarity"], "validation")
     carrying = [word for words in [*POLARITY_WORDS.values(), NEGATORS] for phrase in words for word in phrase.split()]

@@ -1,4 +1,4 @@
-"""Models and datasets from a hub: the real client libraries against a fake hub on this machine's loopback."""
+"""Models and datasets from a hub: the real client libraries against a fake hub on the loopback interface."""
 
 import hashlib
 import io
@@ -23,7 +23,7 @@ from tests.data import forms
 from tests.support import TEST_ROWS, TRAIN_ROWS, command, environment, refused, small_study, write_study, write_texts
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-QUICKLY_SECONDS = 45.0  # where nothing listens, the datasets client itself tries six times over 23 seconds
+QUICKLY_SECONDS = 45.0  # without a server, the datasets client retries six times in 23 seconds
 
 #: Run in a process of its own, because the client libraries read the endpoint once, when they are imported.
 CLIENT = """
@@ -48,7 +48,7 @@ except (DataError, ModelError) as error:
 
 
 class RefusalError(Exception):
-    """The fake answers with this status, error code and, as the hub does, a message for people."""
+    """The fake hub answers with this status, error code and message."""
 
     def __init__(self, status: int, code: str, said: str = "") -> None:
         super().__init__(code)
@@ -57,7 +57,7 @@ class RefusalError(Exception):
 
 
 class FakeHub(ThreadingHTTPServer):
-    """What huggingface_hub and datasets ask of a hub: a repository's facts, its tree, and its files."""
+    """A fake hub with what huggingface_hub and datasets request: a repository's metadata, tree and files."""
 
     daemon_threads = True
 
@@ -65,7 +65,7 @@ class FakeHub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Answer)
         self.repositories: dict[str, Mapping[str, bytes]] = {}
         self.refusal: RefusalError | None = None
-        self.token: str | None = None  # files of models are for whoever shows it
+        self.token: str | None = None  # required for files of models
         self.asked: list[str] = []
 
     @property
@@ -84,7 +84,7 @@ class FakeHub(ThreadingHTTPServer):
         if file := re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             kind, name, revision, place = file.groups()
             if self.token is not None and authorization != f"Bearer {self.token}":
-                # A hub that is careless with what it was shown.
+                # A careless hub quotes the token.
                 raise RefusalError(403, "GatedRepo", f"{authorization} may not read {name}")
             files = self._repository(f"{'datasets' if kind else 'models'}/{name}", revision)
             if place not in files:
@@ -122,7 +122,7 @@ class _Answer(BaseHTTPRequestHandler):
         self.do_GET()
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def _oid(content: bytes) -> str:
@@ -134,7 +134,7 @@ def _facts(name: str, files: Mapping[str, bytes]) -> dict[str, Any]:
 
 
 def _tree(files: Mapping[str, bytes], folder: str) -> list[dict[str, Any]]:
-    """Files of a folder and its direct subfolders; of the whole repository every file, which no client minds."""
+    """Files of a folder and its direct subfolders, or all files of the repository, which clients accept."""
     inside = [place for place in files if place.startswith(f"{folder}/" if folder else "")]
     folders = {place.rpartition("/")[0] for place in inside} - {"", folder}
     return [
@@ -155,7 +155,7 @@ def hub() -> Iterator[FakeHub]:
 
 
 def at_hub(endpoint: str, home: Path, token: str = "") -> dict[str, str]:
-    """What the client's environment must say to ask this endpoint."""
+    """Environment variables that make the client use this endpoint."""
     shown = {"HF_TOKEN": token, "HUGGING_FACE_HUB_TOKEN": ""}
     return {
         "HF_ENDPOINT": endpoint,
@@ -166,7 +166,7 @@ def at_hub(endpoint: str, home: Path, token: str = "") -> dict[str, str]:
 
 
 def ask(what: str, source: ModelSource | DatasetSource, endpoint: str, home: Path, token: str = "") -> dict[str, Any]:
-    """What the client makes of a source at this endpoint; it logs nothing of the token."""
+    """The client's answer for a source at this endpoint; the token is not logged."""
     done = subprocess.run(
         [sys.executable, "-c", CLIENT, what, source.model_dump_json()],
         env=environment(**at_hub(endpoint, home, token)), capture_output=True, text=True, timeout=120, check=False,
@@ -233,12 +233,12 @@ LOG_IN = "log in with `hf auth login` or set HF_TOKEN"
 
 @pytest.mark.slow
 class TestAccess:
-    """What is refused until its owner, or the hub, knows who asks."""
+    """Gated, private and refused repositories."""
 
     @pytest.mark.parametrize(
         ("refusal", "said"),
         [
-            (RefusalError(403, "GatedRepo"), "its owner wants conditions accepted: do so at {page}, then {log_in}"),
+            (RefusalError(403, "GatedRepo"), "the repository is gated: accept its conditions at {page}, then {log_in}"),
             (RefusalError(401, "RepoNotFound"), "or a private one: check {page}, and if it is private {log_in}"),
             (RefusalError(401, ""), "the hub refused this login: {log_in} with a token that may read {page}"),
             (RefusalError(403, ""), "the hub refused this login: {log_in} with a token that may read {page}"),
@@ -259,14 +259,14 @@ class TestAccess:
         hub.refusal = RefusalError(401, code)
         answer = ask("model", model(hub_id="meta-llama/Meta-Llama-3-8B-Instruct"), hub.endpoint, tmp_path)
         page = "https://huggingface.co/meta-llama/Meta-Llama-3-8B-Instruct"
-        assert f"its owner wants conditions accepted: do so at {page}, then {LOG_IN}" in answer["said"]
+        assert f"the repository is gated: accept its conditions at {page}, then {LOG_IN}" in answer["said"]
 
     def test_facts_may_be_open_where_files_are_not(self, hub, tiny_encoder, tmp_path):
         hub.repositories["models/owner/tiny"] = {path.name: path.read_bytes() for path in tiny_encoder.iterdir()}
         hub.token = TOKEN
         answer = ask("model", model(), hub.endpoint, tmp_path, OTHER_TOKEN)
-        assert f"do so at {hub.endpoint}/owner/tiny, then {LOG_IN}" in answer["said"]
-        assert "Bearer TOKEN may not read owner/tiny" in answer["said"]
+        assert f"accept its conditions at {hub.endpoint}/owner/tiny, then {LOG_IN}" in answer["said"]
+        assert "Bearer REDACTED may not read owner/tiny" in answer["said"]
         answer = ask("model", model(), hub.endpoint, tmp_path, TOKEN)
         assert Path(answer["folder"], "model.safetensors").is_file()
 
@@ -290,7 +290,11 @@ class TestTokens:
         done = command(
             "run", study, "--runs", tmp_path / "runs", "--reports", tmp_path / "reports", cwd=tmp_path, **shown
         )
-        refused(done, f"do so at {hub.endpoint}/owner/tiny, then {LOG_IN}", "Bearer TOKEN may not read owner/tiny")
+        refused(
+            done,
+            f"accept its conditions at {hub.endpoint}/owner/tiny, then {LOG_IN}",
+            "Bearer REDACTED may not read owner/tiny",
+        )
         assert not list(tmp_path.glob("runs/**/record.json")), "it is asked before any work"
         assert_nowhere(token, done.stdout + done.stderr, tmp_path)
 

@@ -1,4 +1,4 @@
-"""Filler texts: as many, as long and with labels as frequent as the profile says, and nothing more."""
+"""Filler texts with the number, lengths and label frequencies of a profile."""
 
 import hashlib
 import subprocess

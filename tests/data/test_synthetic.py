@@ -1,4 +1,4 @@
-"""The synthetic tasks keep their promises: same rows everywhere, nothing shared, labels that the words explain."""
+"""Synthetic tasks: the same rows everywhere, no text in two splits, labels that follow from the words."""
 
 import hashlib
 import json
@@ -17,14 +17,6 @@ from sklearn.metrics import f1_score
 
 from bench.data import synthetic
 from bench.data.synthetic import (
-    CONTRAST_FRAMES,
-    DIMINISHERS,
-    EMOTION_WORDS,
-    INTENSIFIERS,
-    NEGATORS,
-    NEUTRAL,
-    POLARITY_IRRELEVANT,
-    POLARITY_WORDS,
     TASKS,
     WORDS_MAX,
     CleanRow,
@@ -37,6 +29,16 @@ from bench.data.synthetic import (
     generator_version,
     score,
     split_of,
+)
+from bench.data.synthetic_vocabulary import (
+    CONTRAST_FRAMES,
+    DIMINISHERS,
+    EMOTION_WORDS,
+    INTENSIFIERS,
+    NEGATORS,
+    NEUTRAL,
+    POLARITY_IRRELEVANT,
+    POLARITY_WORDS,
 )
 from bench.errors import DataError, UnknownNameError
 
@@ -100,7 +102,7 @@ def test_the_rows_are_the_pinned_ones(task):
 
 
 def test_another_process_writes_the_same_rows():
-    """String hashing is random per process, and that must not reach the rows."""
+    """String hashing is random per process and must not affect the rows."""
     command = [sys.executable, "-c", PRINT_DIGESTS]
     environment = {"PYTHONHASHSEED": "1", "PYTHONPATH": ":".join(sys.path)}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
@@ -247,7 +249,7 @@ def test_scores_stay_on_the_scale_and_neutral_stays_neutral():
 
 
 def _main_clause(text: str) -> str:
-    """The clause that an English reader takes as the point of a contrast: written here without the tables."""
+    """The main clause of a contrast by the rules of English, written here without the tables."""
     text = text.removesuffix(".")
     for opening in ("Although ", "Even though "):
         if text.startswith(opening):
@@ -274,7 +276,7 @@ def test_in_a_contrast_the_main_clause_decides_against_the_other(task):
 
 @each_task
 def test_an_irrelevant_clause_says_nothing_about_the_label(task):
-    """It agrees with the label about as often as chance has it."""
+    """The aside agrees with the label about as often as by chance."""
     labels_of = _labels_of_phrases(task)
     rows = [row for row in clean_rows(task, "train") if row.frame == "irrelevant"]
     agree = 0
@@ -297,7 +299,7 @@ def test_counting_words_beats_the_floor_and_is_far_from_enough(task):
 
 
 def test_all_rows_of_all_tasks_take_less_than_a_second():
-    # Time on the processor, so that a busy machine does not fail the test.
+    # CPU time, so that a busy machine does not fail the test.
     start = process_time()
     for task in TASKS.values():
         for split in SPLITS:

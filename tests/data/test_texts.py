@@ -1,4 +1,4 @@
-"""Datasets in every form, and what a broken one says."""
+"""Datasets of every kind, and errors for broken ones."""
 
 import csv
 import gzip

@@ -155,7 +155,7 @@ class TestRun:
     def test_a_gpu_that_is_not_there(self, machine: Machine) -> None:
         seen = machine.tunebench("run", machine.study_on("cuda:3", ["full_ft"]), MADE_UP_GPUS="2")
         assert seen.code == 2
-        assert "0 (Made-up GPU 0), 1 (Made-up GPU 1); take one of these" in seen.said
+        assert "0 (Made-up GPU 0), 1 (Made-up GPU 1); choose one of them" in seen.said
         assert seen.is_safe(), seen
 
     def test_auto_passes_nothing_over(self, machine: Machine) -> None:
@@ -173,7 +173,7 @@ class TestRun:
         ({"MADE_UP_DRIVER": "The NVIDIA driver is too old"}, "does not start: The NVIDIA driver is too old", None),
         ({"CUDA_VISIBLE_DEVICES": "7"}, "does not start: No CUDA GPUs are available", None),
         ({"CUDA_VISIBLE_DEVICES": ""}, None, "CUDA_VISIBLE_DEVICES= hides every GPU"),
-        ({"MADE_UP_GPUS": "0"}, None, "torch is built for CUDA and sees no GPU"),
+        ({"MADE_UP_GPUS": "0"}, None, "torch is built for CUDA but sees no GPU"),
     ],
 )
 def test_what_is_found(machine: Machine, changes: dict[str, str], unused: str | None, absent: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Which attention kernels ran: by the operators that PyTorch chose, and by those that it was not asked for."""
+"""Attention kernels that ran, by the operators that PyTorch chose."""
 
 import pytest
 import torch
@@ -49,7 +49,7 @@ def test_a_model_s_own_matmuls_are_eager() -> None:
 
 @pytest.mark.parametrize(("operator", "name"), [("efficient", "efficient"), ("cudnn", "cudnn"), ("flash", "flash")])
 def test_the_kernels_of_a_gpu_are_named(operator: str, name: str) -> None:
-    """Without a GPU they run on the meta device, which computes nothing."""
+    """Without a GPU these kernels run on the meta device, which computes nothing."""
     query = heads().detach().to("meta")
     kernels = AttentionKernels()
     with kernels.watch():

@@ -57,10 +57,10 @@ def test_what_makes_numbers_mislead_is_in_the_record_and_under_the_table(tmp_pat
     done = command("run", study, "--format", "md", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     told = [
-        "labels 'Mixed', 'mixed' differ by case, blanks or Unicode form alone, and are classes apart",
+        "labels 'Mixed', 'mixed' differ only by case, blanks or Unicode form and are separate classes",
         "test has no text of Mixed, mixed: macro F1 can reach 0.500 at most",
         "100.0 % of the test texts are in train too (8 of 8)",
-        "2.5 % of the texts stand there again with another label (4 of 160)",
+        "2.5 % of the texts occur again with another label (4 of 160)",
         "1.2 % of the texts are empty (2 of 160)",
     ]
     for record in records(tmp_path / "runs" / "small").values():

@@ -253,7 +253,7 @@ class TestSizes:
 class TestTokenizers:
     def test_ids_beyond_the_embeddings(self, model: Path) -> None:
         change_json(model / "tokenizer.json", lambda content: content["model"]["vocab"].update(superb=10**6))
-        assert "its tokenizer makes token id 1000000, and its embeddings have ids 0 to 194" in problems(model)[0]
+        assert "its tokenizer produces token id 1000000, but its embeddings have ids 0 to 194" in problems(model)[0]
 
     def test_ids_that_take_years_to_count_to(self, model: Path) -> None:
         change_json(model / "tokenizer.json", lambda content: content["model"]["vocab"].update(superb=2**31 + 5))
@@ -265,9 +265,9 @@ class TestTokenizers:
                 token["ids"] = [10**6]
 
         change_json(model / "tokenizer.json", spoil)
-        assert "its tokenizer makes token id 1000000" in problems(model)[0]
+        assert "its tokenizer produces token id 1000000" in problems(model)[0]
         tokens = tokenise(["good"], load_tokenizer(source_of(model), model), 8)
-        with pytest.raises(ModelError, match="model m: its tokenizer makes token id 1000000"):
+        with pytest.raises(ModelError, match="model m: its tokenizer produces token id 1000000"):
             require_known(tokens, 195, "model m")
 
     def test_special_tokens_without_end(self, model: Path) -> None:

@@ -173,5 +173,5 @@ class TestDatasets:
         (tmp_path / "owner" / "data").mkdir(parents=True)
         monkeypatch.chdir(tmp_path)
         source = DatasetSource(name="d", label="d", kind="hub", hub_id="owner/data", revision="main", fingerprint="f")
-        with pytest.raises(DataError, match="owner/data is also a path from here"):
+        with pytest.raises(DataError, match="owner/data is also a local path"):
             texts.load(source, DataSettings())

@@ -16,7 +16,7 @@ from tests.train.support import shipped
 
 
 class OneLinear(nn.Module):
-    """Tokens to vectors to scores: 2 x length x 8 x 5 FLOPs, for a lookup is none."""
+    """Tokens to vectors to scores: 2 x length x 8 x 5 FLOPs, since a lookup has none."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ def adapted(name: str, options: dict[str, Any], architecture: str = "roberta") -
 
 
 def test_full_training_is_three_forward_passes() -> None:
-    """Nothing is spared at the bottom either: the embeddings are trained, so the first layer's input has a gradient."""
+    """The embeddings are trained, so the first layer's input has a gradient too."""
     model = adapted("full_ft", {})
     assert count_training(model, TOKENS) == 3 * (MATRICES + ATTENTION + HEAD)
 
@@ -102,7 +102,7 @@ def test_bias_training_spares_the_gradients_of_frozen_matrices(train_head: bool)
 
 
 def test_low_rank_training() -> None:
-    """Each layer's gradients pass through its frozen matrices, but for the first layer's input, which needs none.
+    """Gradients pass through each layer's frozen matrices, except to the first layer's input, which needs none.
 
     There the keys need none either: one of the four attention matmuls of its backward pass is spared.
     """

@@ -1,4 +1,4 @@
-"""Every method found, on every architecture that it adapts: the three ways of counting agree, to the last FLOP."""
+"""The three ways of counting agree to the last FLOP for every method on every architecture that it adapts."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which label an answer names."""
+"""Parsing of the label that an answer names."""
 
 import pytest
 from hypothesis import given
