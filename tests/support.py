@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -118,6 +119,12 @@ def command(*arguments: object, cwd: Path, **changes: str) -> subprocess.Complet
         timeout=COMMAND_SECONDS,
         check=False,
     )
+
+
+def children_cpu_seconds() -> float:
+    """Processor time of all child processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def mounted(place: Path, megabytes: int) -> Iterator[Path]:

@@ -23,14 +23,7 @@ from bench.run.run import Request, run
 from bench.study.cell import Cell
 from bench.study.grid import parse_only
 from bench.study.study import Study
-from tests.support import (
-    TEST_ROWS,
-    TRAIN_ROWS,
-    small_study,
-    write_plugin,
-    write_study,
-    write_texts,
-)
+from tests.support import TEST_ROWS, TRAIN_ROWS, small_study, write_plugin, write_study, write_texts
 
 TRAINS_NOTHING = """
     trains = False

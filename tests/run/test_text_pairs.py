@@ -20,10 +20,12 @@ from bench.data.texts import Dataset
 from bench.data.tokens import tokenise
 from bench.errors import DataError, RequestError, StudyError
 from bench.study.cell import Cell
-from bench.study.datasets import DatasetSource, resolve_dataset
-from bench.study.study import DataSettings, Study, load_study
+from bench.study.datasets import DatasetSource
+from bench.study.study import DataSettings, load_study
 from bench.train.evaluate import logits_of
 from bench.train.inputs import Reading, prompt_of, shown_text
+from tests.data import forms
+from tests.data.forms import everywhere
 from tests.model.prompting.support import byte_tokenizer
 from tests.report.conftest import _record
 from tests.support import command, records, small_study, write_study
@@ -37,18 +39,11 @@ PAIR: dict[str, Any] = {"text": ["premise", "hypothesis"], "label": "same"}
 
 
 def laid(folder: Path, rows: list[dict[str, Any]] = ROWS) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for split in ("train", "validation", "test"):
-        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return folder
+    return everywhere(folder, "jsonl", "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def located(folder: Path, **entry: Any) -> DatasetSource:
-    content = {
-        "name": "s", "grid": [{"datasets": ["mine"], "models": ["m"]}],
-        "datasets": {"mine": {"path": str(folder), **PAIR, **entry}},
-    }  # fmt: skip
-    return resolve_dataset("mine", Study.model_validate(content), None, Path())
+    return forms.located(folder, **PAIR | entry)
 
 
 def loaded(folder: Path, **entry: Any) -> Dataset:
