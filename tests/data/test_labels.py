@@ -185,18 +185,13 @@ class TestNamesOrIndices:
     @pytest.mark.parametrize(
         ("names", "labels", "wanted", "values"),
         [
-            (STARS, [0, 1, 2, 3, 4], [0, 1, 2, 3, 4], "indices"),
-            (STARS, [1, 2, 3, 4, 5], [0, 1, 2, 3, 4], "names"),
-            (STARS, [5, 1], [4, 0], "names"),
-            (STARS, [0, 4], [0, 4], "indices"),
-            (["neg", "pos", "1"], [0, 1, 2], [0, 1, 2], "indices"),
-            (["0", "1", "2"], [0, 2, 1], [0, 2, 1], "names"),
-            (["2", "1", "0"], [0, 1, 2], None, None),
-            (STARS, [1, 2, 3], None, None),
-            (["neg", "pos", "1"], [1, 1], None, None),
-            (["01", "02"], [0, 1], [0, 1], "indices"),
+            (STARS, [0, 1, 2, 3, 4], [0, 1, 2, 3, 4], "indices"), (STARS, [1, 2, 3, 4, 5], [0, 1, 2, 3, 4], "names"),
+            (STARS, [5, 1], [4, 0], "names"), (STARS, [0, 4], [0, 4], "indices"),
+            (["neg", "pos", "1"], [0, 1, 2], [0, 1, 2], "indices"), (["0", "1", "2"], [0, 2, 1], [0, 2, 1], "names"),
+            (["2", "1", "0"], [0, 1, 2], None, None), (STARS, [1, 2, 3], None, None),
+            (["neg", "pos", "1"], [1, 1], None, None), (["01", "02"], [0, 1], [0, 1], "indices"),
         ],
-    )
+    )  # fmt: skip
     def test_are_decided_once(
         self, names: list[str], labels: list[int], wanted: list[int] | None, values: str, form: str, tmp_path: Path
     ) -> None:

@@ -33,12 +33,9 @@ def as_csv(rows: list[tuple[str, Any]]) -> bytes:
 
 
 FORMATS = {
-    "jsonl": jsonl(ROWS),
-    "jsonl.gz": jsonl(ROWS),
-    "csv": as_csv(ROWS),
-    "csv.gz": as_csv(ROWS),
+    "jsonl": jsonl(ROWS), "jsonl.gz": jsonl(ROWS), "csv": as_csv(ROWS), "csv.gz": as_csv(ROWS),
     "parquet": parquet(ROWS),
-}
+}  # fmt: skip
 
 
 class TestRead:

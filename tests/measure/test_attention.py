@@ -29,16 +29,6 @@ def test_attention_that_is_taken_apart_is_math() -> None:
     assert kernels.names == {"math"}
 
 
-def test_both_kinds_are_told() -> None:
-    kernels = AttentionKernels()
-    query = heads()
-    with kernels.watch():
-        F.scaled_dot_product_attention(query, query, query)
-        with sdpa_kernel(SDPBackend.MATH):
-            F.scaled_dot_product_attention(query, query, query)
-    assert kernels.names == {"flash", "math"}
-
-
 def test_a_model_s_own_matmuls_are_eager() -> None:
     kernels = AttentionKernels()
     with kernels.watch():

@@ -24,15 +24,10 @@ BROKEN = Found(unused="there is a GPU, but CUDA does not start: the driver is to
 @pytest.mark.parametrize(
     ("wanted", "found", "index"),
     [
-        ("cpu", TWO, None),
-        ("cpu", BROKEN, None),
-        ("auto", TWO, 0),
-        ("auto", NONE, None),
-        ("cuda", TWO, 0),
-        ("cuda:0", TWO, 0),
-        ("cuda:1", TWO, 1),
+        ("cpu", TWO, None), ("cpu", BROKEN, None), ("auto", TWO, 0), ("auto", NONE, None), ("cuda", TWO, 0),
+        ("cuda:0", TWO, 0), ("cuda:1", TWO, 1),
     ],
-)
+)  # fmt: skip
 def test_the_gpu_that_is_meant(wanted: str, found: Found, index: int | None) -> None:
     chosen = choose(wanted, found)
     assert (None if chosen is None else chosen.index) == index

@@ -217,14 +217,14 @@ class TestSizes:
         "size", [{"hidden_size": 10**9}, {"num_hidden_layers": 10**9}, {"vocab_size": 10**12}, {"hidden_size": 2**70}]
     )
     def test_that_no_model_has(self, size: dict[str, int], model: Path) -> None:
-        change_json(model / "config.json", **size)
+        change_json(model / "config.json", None, **size)
         assert "must be a whole number from 1 to" in problems(model)[0]
 
     @pytest.mark.parametrize("size", [{"type_vocab_size": 10**12}, {"intermediate_size": 10**7, "hidden_size": 10**6}])
     def test_that_no_machine_holds_are_refused_before_they_are_allocated(
         self, size: dict[str, int], model: Path
     ) -> None:
-        change_json(model / "config.json", **size)
+        change_json(model / "config.json", None, **size)
         source = source_of(model)
         with pytest.raises(
             MemoryError, match=r"the weights of model m take [0-9.]+ GB by its config\.json, and "

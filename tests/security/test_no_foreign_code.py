@@ -128,14 +128,10 @@ class TestWeights:
 
 
 ESCAPES = (
-    "{{ ''.__class__.__mro__[1].__subclasses__() }}",
-    "{{ messages.__init__.__globals__ }}",
-    "{{ cycler.__init__.__globals__.os.popen('touch ' + '%s') }}",
-    "{{ self.__init__.__globals__.__builtins__ }}",
-    "{% for x in range(10000000) %}{% endfor %}",
-    "{% include '/etc/passwd' %}",
-    "{{ messages.append(1) }}",
-)
+    "{{ ''.__class__.__mro__[1].__subclasses__() }}", "{{ messages.__init__.__globals__ }}",
+    "{{ cycler.__init__.__globals__.os.popen('touch ' + '%s') }}", "{{ self.__init__.__globals__.__builtins__ }}",
+    "{% for x in range(10000000) %}{% endfor %}", "{% include '/etc/passwd' %}", "{{ messages.append(1) }}",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("template", ESCAPES)

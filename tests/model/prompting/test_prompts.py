@@ -3,8 +3,6 @@
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from bench.errors import ModelError, StudyError
 from bench.model.prompting.prompts import Prompt, build
@@ -110,14 +108,6 @@ def test_nor_is_what_a_text_says(nasty: str) -> None:
     assert TOKENIZER.decode(tokens.ids.tolist()) == nasty
     prompt = build(TOKENIZER, SETTINGS, FIVE)
     assert prompt.text(nasty) == prompt.prefix_text + nasty + prompt.suffix_text
-
-
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
-@given(st.lists(st.sampled_from([*CONTROL, "good", " ", "\n", "{{", "SLOT1X", "☃"]), max_size=6).map("".join))
-def test_no_example_changes_the_turns(text: str) -> None:
-    prompt = build(TOKENIZER, SETTINGS, FIVE, [(text, 0), ("good", 1)])
-    assert control(prompt.prefix_ids) == control(build(TOKENIZER, SETTINGS, FIVE, EXAMPLES).prefix_ids)
-    assert text in prompt.prefix_text
 
 
 def test_a_blank_before_an_answer_belongs_to_it() -> None:

@@ -105,17 +105,6 @@ def test_wrapped_by_peft(bits: int) -> None:
     assert not torch.allclose(plain, adapted, atol=1e-2)
 
 
-@pytest.mark.parametrize("labels", [FIVE, SHORT], ids=["several tokens", "one token"])
-def test_batched_equals_alone(labels: tuple[str, ...]) -> None:
-    tokenizer = byte_tokenizer()
-    prompt, tokens = prompt_of(tokenizer, labels), text_tokens(tokenizer, TEXTS, ROOM)
-    scorer = LabelScorer(causal_model("mistral", len(tokenizer)), prompt)
-    together = scorer.scores(prompts_batch(prompt, tokens))
-    for row in range(len(TEXTS)):
-        alone = scorer.scores(prompts_batch(prompt, tokens, [row]))
-        torch.testing.assert_close(together[row : row + 1], alone, atol=1e-4, rtol=0)
-
-
 @pytest.mark.parametrize(("labels", "passes"), [(SHORT, 1), (FIVE, 2)], ids=["one token", "several tokens"])
 def test_number_of_forward_passes(labels: tuple[str, ...], passes: int) -> None:
     tokenizer = byte_tokenizer()
