@@ -12,7 +12,7 @@ Role = Literal["name", "outcome", "setting", "result", "origin"]
 _Group = tuple[tuple[str, Dtype, str | Reader, str], ...]
 
 
-class Column(NamedTuple):
+class FrameColumn(NamedTuple):
     """One column.
 
     Attributes:
@@ -116,21 +116,21 @@ def _each(where: str | Reader) -> Callable[[Sequence[Record]], Sequence[Any]]:
     return lambda row: [read(record) for record in row]
 
 
-def _windowed(column: str) -> Column:
+def _windowed(column: str) -> FrameColumn:
     def values(row: Sequence[Record]) -> list[bool | None]:
         rate = QUANTITIES[column]
         windowed = rate.estimates(row) is not None
         return [None if value is None else windowed for value in rate.values(row)]
 
     meaning = "median of windows of steps, known for all seeds of the row; else the total"
-    return Column("result", "boolean", meaning, values)
+    return FrameColumn("result", "boolean", meaning, values)
 
 
 #: What says how a number is to be read, behind the column of that number.
-_BEHIND: Mapping[str, tuple[str, Column]] = {
+_BEHIND: Mapping[str, tuple[str, FrameColumn]] = {
     "peak_inference_bytes": (
         "peak_kind",
-        Column(
+        FrameColumn(
             "result", "string", "cuda_allocated, or host_vmhwm with Python and libraries", _each("peak_kind")
         ),
     ),
@@ -139,24 +139,24 @@ _BEHIND: Mapping[str, tuple[str, Column]] = {
 }  # fmt: skip
 
 
-def _results() -> dict[str, Column]:
+def _results() -> dict[str, FrameColumn]:
     found = {}
     for quantity in QUANTITIES:
         if quantity.frame:
-            found[quantity.frame] = Column("result", quantity.dtype, quantity.meaning, quantity.in_frame)
+            found[quantity.frame] = FrameColumn("result", quantity.dtype, quantity.meaning, quantity.in_frame)
             found.update([_BEHIND[quantity.frame]] if quantity.frame in _BEHIND else [])
     return found
 
 
-def _group(role: Role, group: _Group) -> dict[str, Column]:
-    return {name: Column(role, dtype, meaning, _each(where)) for name, dtype, where, meaning in group}
+def _group(role: Role, group: _Group) -> dict[str, FrameColumn]:
+    return {name: FrameColumn(role, dtype, meaning, _each(where)) for name, dtype, where, meaning in group}
 
 
-def columns() -> dict[str, Column]:
+def columns() -> dict[str, FrameColumn]:
     """Every column by its name, in the order of the frame."""
     run = {
-        "run": Column("name", "string", "name of the study"),
-        "machine": Column("name", "string", "of most cells of the run, told apart where several runs are read"),
+        "run": FrameColumn("name", "string", "name of the study"),
+        "machine": FrameColumn("name", "string", "of most cells of the run, told apart where several runs are read"),
     }
     named = run | _group("name", _NAMES) | _group("outcome", _OUTCOMES) | _group("setting", _SETTINGS)
     return named | _results() | _group("origin", _ORIGINS)

@@ -17,7 +17,7 @@ from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.analysis.statistics import by_row, measured, over_seeds
 from bench.report.results.run import Results, Run
 from bench.report.tables.scores import at_floor
-from bench.report.tables.stamp import stamp_of
+from bench.report.tables.validity import validity_of
 from bench.text.display import for_terminal, one_line, say
 from bench.text.tables.table import DASH
 from bench.text.tables.terminal import print_blocks
@@ -158,7 +158,7 @@ def _number(quantity: Quantity, good: Sequence[Record], decimals: int, console: 
 
 def _marks(good: Sequence[Record]) -> str:
     found = {
-        "!": bool(good) and stamp_of(good).verdict == "suspect",
+        "!": bool(good) and validity_of(good).verdict == "suspect",
         "f": any(macro_f1(record) is not None for record in good) and at_floor(record.quality for record in good),
         "r": any(record.cell.model.weights == "random" for record in good),
         "s": any(record.cell.dataset.synthetic for record in good),

@@ -54,6 +54,6 @@ def compare(*, a: Path, b: Path, threshold: float, f1_threshold: float, strict: 
         from bench.commands.compare import export
 
         sys.stdout.write(export.to_csv(found) if format == "csv" else export.to_json(found))
-    if not found.coupling.couples:
+    if not found.matching.pairs:
         raise RequestError(f"nothing was compared: no cell of {a} is one of {b} by dataset, model, method and seed")
     return options.REGRESSED if found.regressed else options.OK

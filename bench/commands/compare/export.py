@@ -57,7 +57,7 @@ def _side(side: Side) -> dict[str, Any]:
 
 
 def _changes(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    total = len(comparison.coupling.couples)
+    total = len(comparison.matching.pairs)
     for change in comparison.changes:
         cells = "" if change.cells is None else f"{change.cells} of {total} paired cells"
         yield {"name": f"{change.area}: {change.what}", "a": change.a, "b": change.b, "note": cells}

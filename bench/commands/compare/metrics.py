@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.commands.compare.couples import Couple
+from bench.commands.compare.pairs import Pair
 from bench.record.record import Record
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.efficiency import latency_of
@@ -48,7 +48,7 @@ class Metric:
         return [None if value is None or abs(value) > LARGEST else float(value) for value in found]
 
 
-def of_row(row: Sequence[Couple]) -> list[Metric]:
+def of_row(row: Sequence[Pair]) -> list[Metric]:
     """What is compared of one row, in the order of tables.
 
     Args:

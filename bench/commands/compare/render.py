@@ -50,7 +50,7 @@ def show(comparison: Comparison, every: bool, console: Console) -> None:
 
 
 def _changes(comparison: Comparison) -> Table:
-    total = len(comparison.coupling.couples)
+    total = len(comparison.matching.pairs)
     rows = [_change(change, total) for change in comparison.changes]
     title = "" if rows else "Nothing changed that the records tell of."
     return Table(title=title, heads={"what": "What changed"}, columns=CHANGES, rows=rows)

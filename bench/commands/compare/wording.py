@@ -8,7 +8,7 @@ from bench.commands.compare.changes import ABSENT, Change
 from bench.commands.compare.result import Comparison, counted
 from bench.commands.compare.side import Side
 from bench.commands.compare.verdicts import Move, Rules
-from bench.report.analysis.statistics import LEVEL
+from bench.report.analysis.significance import LEVEL
 from bench.text.display import one_line
 from bench.text.tables.table import DASH
 

@@ -6,12 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from scipy.special import stdtrit
-
 from bench.record.record import Record
 from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.significance import Interval, possible, student_interval
 
-LEVEL = 0.95
 Pair = TypeVar("Pair", bound=tuple[Record, Any])
 
 
@@ -29,20 +27,6 @@ def mean_std(values: Sequence[float]) -> tuple[float, float | None]:
     if not all(math.isfinite(value) for value in values):
         raise ValueError(f"mean of values that are not all finite: {list(values)}")
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
-
-
-def student_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Interval of the mean of several values: mean ± t(0.975, S - 1) s / sqrt(S) of S of them.
-
-    Student (The Probable Error of a Mean, Biometrika 6, 1908, pages 1 to 25): exact at any number of values where they
-    are independent and normally distributed. Without spread it has no width.
-
-    Args:
-        values: one for each seed, two or more; paired differences among them.
-    """
-    mean, count = statistics.fmean(values), len(values)
-    margin = float(stdtrit(count - 1, (1 + LEVEL) / 2)) * statistics.stdev(values) / math.sqrt(count)
-    return mean - margin, mean + margin
 
 
 def by_row(records: Iterable[Record]) -> list[list[Record]]:
@@ -101,7 +85,7 @@ def over_seeds(records: Sequence[Record], quantity: Quantity) -> Spread:
     return Spread(mean, std, low, high, len(known), tuple(dict.fromkeys(map(quantity.why_not, unknown))))
 
 
-def _interval(records: Sequence[Record], quantity: Quantity, known: Sequence[float]) -> tuple[float, float] | None:
+def _interval(records: Sequence[Record], quantity: Quantity, known: Sequence[float]) -> Interval | None:
     """Ends of the interval of the mean, cut to what the quantity can be."""
     if len(known) > 1:
         return possible(student_interval(known), quantity.largest)
@@ -109,8 +93,3 @@ def _interval(records: Sequence[Record], quantity: Quantity, known: Sequence[flo
         if estimate is not None and estimate.low is not None and estimate.high is not None:
             return estimate.low, estimate.high
     return None
-
-
-def possible(ends: tuple[float, float], largest: float = math.inf) -> tuple[float, float]:
-    """An interval without what is below 0 or above the largest: it holds the true value as often as before."""
-    return max(0.0, ends[0]), min(largest, ends[1])

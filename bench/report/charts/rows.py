@@ -4,20 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.report.analysis.f1_significance import F1Significance, Standing
 from bench.report.analysis.names import NAMES
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Quantity
-from bench.report.analysis.standings import Judge, Standing
 from bench.report.charts.address import Place, places
 from bench.report.results.run import Results
-from bench.report.tables import scores, stamp
+from bench.report.tables import scores, validity
 from bench.report.tables.footnotes import Notes, mark_warnings
 from bench.report.tables.scores import F1
 from bench.report.tables.table import apart_from_others, describe
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ReportRow:
     """One row.
 
     Attributes:
@@ -63,7 +63,7 @@ def quantities(results: Results) -> tuple[Quantity, ...]:
     return (*QUANTITIES.of("table3", [record for record, _ in results.cells]), *QUANTITIES.of("page"))
 
 
-def rows(results: Results, judges: Sequence[Judge]) -> list[Row]:
+def rows(results: Results, judges: Sequence[F1Significance]) -> list[ReportRow]:
     """The rows of all runs.
 
     Args:
@@ -71,7 +71,7 @@ def rows(results: Results, judges: Sequence[Judge]) -> list[Row]:
         judges: of the records of each run.
     """
     columns, labels = quantities(results), results.labels() if len(results.runs) > 1 else [""] * len(results.runs)
-    found: list[Row] = []
+    found: list[ReportRow] = []
     known = places(results)
     for number, (label, judge) in enumerate(zip(labels, judges, strict=True)):
         own = [place for place in known if place.run == number]
@@ -79,11 +79,11 @@ def rows(results: Results, judges: Sequence[Judge]) -> list[Row]:
         notes = Notes()
         content = describe(records, columns, notes, results.others(results.runs[number]))
         for at, (place, standing) in enumerate(zip(own, judge.standings(records), strict=True)):
-            verdict = stamp.mark(at, records[at], notes)[stamp.STAMP]
+            verdict = validity.mark(at, records[at], notes)[validity.STAMP]
             mark_warnings(notes, at, records[at])
             texts = [text for (row, _), several in notes.texts.items() if row == at for text in several]
             numbers = content[at] | scores.interval(standing)
             if apart := apart_from_others(at, notes):
                 numbers["method"] = f"{numbers['method']} ({apart})"
-            found.append(Row(place, label, numbers, standing, verdict, tuple(dict.fromkeys(texts))))
+            found.append(ReportRow(place, label, numbers, standing, verdict, tuple(dict.fromkeys(texts))))
     return found

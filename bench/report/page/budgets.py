@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from bench.report.analysis.f1_significance import Against, F1Significance
 from bench.report.analysis.quantities import QUANTITIES
-from bench.report.analysis.standings import Against, Judge
-from bench.report.charts.rows import Row
+from bench.report.charts.rows import ReportRow
 
 
-def embedded(rows: Sequence[Row], judges: Sequence[Judge]) -> dict[str, Any]:
+def embedded(rows: Sequence[ReportRow], judges: Sequence[F1Significance]) -> dict[str, Any]:
     """What the page's script answers from: by dataset the rows with an F1, their costs, and who is like whom.
 
     ``alike`` holds, for every row that can be the best within some limits, the verdict on those rows of the dataset
@@ -42,7 +42,7 @@ def embedded(rows: Sequence[Row], judges: Sequence[Judge]) -> dict[str, Any]:
     return {"limits": limits, "groups": found}
 
 
-def costs(row: Row) -> list[float | None]:
+def costs(row: ReportRow) -> list[float | None]:
     """What a row takes, in the units of the limits; None where unknown.
 
     A method that trains nothing needs the memory that its inference needs, and no time.
@@ -56,7 +56,7 @@ def costs(row: Row) -> list[float | None]:
     return found
 
 
-def _may_win(at: int, known: Sequence[int], cost: dict[int, list[float | None]], rows: Sequence[Row]) -> bool:
+def _may_win(at: int, known: Sequence[int], cost: dict[int, list[float | None]], rows: Sequence[ReportRow]) -> bool:
     """Whether no other row is as good at no more of any cost, an unknown one being beyond every limit."""
 
     def bounds(one: int) -> list[float]:
@@ -69,7 +69,9 @@ def _may_win(at: int, known: Sequence[int], cost: dict[int, list[float | None]],
     return not any(map(beats, known))
 
 
-def _alike(best: int, known: Sequence[int], rows: Sequence[Row], judges: Sequence[Judge]) -> dict[str, str]:
+def _alike(
+    best: int, known: Sequence[int], rows: Sequence[ReportRow], judges: Sequence[F1Significance]
+) -> dict[str, str]:
     """The verdict on each row of the dataset that is not lower than the best, as far as anyone can tell."""
     below = [at for at in known if at != best and (rows[at].f1 or 0) <= (rows[best].f1 or 0)]
     records = [[record for record, _ in rows[at].place.cells] for at in (best, *below)]

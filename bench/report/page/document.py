@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.report.analysis.standings import Judge
-from bench.report.charts.rows import Row
+from bench.report.analysis.f1_significance import F1Significance
+from bench.report.charts.rows import ReportRow
 from bench.report.page import budgets, cells, charts, overview, shown, targets
 from bench.report.page.embed import clean_text, json_in_html, policy
 from bench.report.results.run import Results
@@ -47,8 +47,8 @@ class Section(NamedTuple):
 def build(
     results: Results,
     tables: Mapping[str, Table],
-    judges: Sequence[Judge],
-    found: Sequence[Row],
+    judges: Sequence[F1Significance],
+    found: Sequence[ReportRow],
     script: str,
     files: Mapping[str, bytes] | None = None,
 ) -> str:
@@ -80,8 +80,8 @@ def build(
 def _content(
     results: Results,
     tables: Mapping[str, Table],
-    judges: Sequence[Judge],
-    found: Sequence[Row],
+    judges: Sequence[F1Significance],
+    found: Sequence[ReportRow],
     files: Mapping[str, bytes],
 ) -> dict[str, Any]:
     """What the template fills in, by name."""

@@ -11,7 +11,8 @@ from bench.report.analysis.bootstrap import RESAMPLES
 from bench.report.analysis.compared import RATIOS, Compared, compare
 from bench.report.analysis.names import NOT_A_SETTING, apart, flat, labels
 from bench.report.analysis.pairing import Pairing, find
-from bench.report.analysis.statistics import LEVEL, first_of_each_seed
+from bench.report.analysis.significance import LEVEL
+from bench.report.analysis.statistics import first_of_each_seed
 from bench.report.results.measured import Measured, by_row
 from bench.report.tables.footnotes import AT_FLOOR, Notes, likelihood, mark_sources
 from bench.report.tables.scores import at_floor
@@ -23,7 +24,9 @@ from bench.text.tables.table import DASH, Column, Values
 NAME = "comparisons"
 HEADS = {"dataset": "Dataset", "model": "Model", "first": "First", "second": "Second"}
 TEXTS = (*HEADS, "verdict", "note")
-NOT_AVAILABLE = "not available"
+NOT_AVAILABLE, NOT_TOLD_APART = "not available", "not told apart"
+#: What is said of the first method.
+VERDICTS = {"higher": "first higher", "lower": "second higher"}
 SEVERAL_SEEDS = "the test is one of a single seed"
 
 
@@ -169,7 +172,7 @@ def _numbers(compared: Compared) -> dict[str, Any]:
         "seeds_interval_high": found and found.seeds_high,
         "lowest_seed_difference": found and min(found.by_seed),
         "highest_seed_difference": found and max(found.by_seed),
-        "verdict": found.verdict if found else NOT_AVAILABLE,
+        "verdict": VERDICTS.get(found.significance.verdict, NOT_TOLD_APART) if found else NOT_AVAILABLE,
         "only_first_right_texts_mean": found and found.only_first_right,
         "only_second_right_texts_mean": found and found.only_second_right,
         "mcnemar_p_value": found and found.p_value,

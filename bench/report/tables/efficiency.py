@@ -9,8 +9,8 @@ from bench.report.analysis import ranks
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Place, Quantity
 from bench.report.analysis.quantities.readers import inference_batch, train_speed
-from bench.report.analysis.statistics import LEVEL
-from bench.report.tables import stamp
+from bench.report.analysis.significance import LEVEL
+from bench.report.tables import validity
 from bench.report.tables.conditions import conditions
 from bench.report.tables.footnotes import Notes
 from bench.report.tables.table import SEEDS, TEXTS, Table, column_of, describe, frame_of, rows_of
@@ -51,18 +51,18 @@ def build(title: str, records: Sequence[Record], *, source: str = "", others: Se
     ranked = ranks.of_rates(rows, content, rates)
     names = [quantity.column for quantity in rates]
     for at, row in enumerate(rows):
-        content[at] |= ranks.as_text(ranked, at, names) | stamp.mark(at, row, notes) | {"note": notes.of_row(at)}
+        content[at] |= ranks.as_text(ranked, at, names) | validity.mark(at, row, notes) | {"note": notes.of_row(at)}
     first, *rest = [(heading, tuple(map(_column, of))) for heading, of in grids]
     return Table(
         name=NAME,
         title=f"{title}: efficiency",
         caption=f"{conditions(records)} {_caption(records)} {ranks.OF_RATES}",
-        columns=(SEEDS, *map(_column, quantities), stamp.COLUMN),
-        frame=frame_of(content, (*TEXTS, *stamp.TEXTS, *(f"{name}_mark" for name in names))),
+        columns=(SEEDS, *map(_column, quantities), validity.COLUMN),
+        frame=frame_of(content, (*TEXTS, *validity.TEXTS, *(f"{name}_mark" for name in names))),
         footnotes=tuple(notes.footnotes()),
         marks=notes.marks(),
         ranks=ranked,
-        grids=((first[0], (SEEDS, *first[1], stamp.COLUMN)), *rest),
+        grids=((first[0], (SEEDS, *first[1], validity.COLUMN)), *rest),
         source=source,
     )
 

@@ -10,7 +10,7 @@ from bench.record.record import Record
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.analysis.statistics import mean_std, measured
-from bench.report.tables import stamp
+from bench.report.tables import validity
 from bench.report.tables.conditions import conditions
 from bench.report.tables.footnotes import Notes
 from bench.report.tables.table import TEXTS, Table, describe, frame_of, rows_of
@@ -42,7 +42,7 @@ def build(title: str, records: Sequence[Record], *, source: str = "", others: Se
         good = measured(row)
         for quantity in quantities:
             content[at] |= _variation(quantity, good)
-        content[at] |= stamp.mark(at, row, notes) | {"note": notes.of_row(at)}
+        content[at] |= validity.mark(at, row, notes) | {"note": notes.of_row(at)}
     caption = (
         f"{conditions([record for row in rows for record in row])} CV: the coefficient of variation, sample standard "
         "deviation over mean, within a seed; of several seeds the largest."
@@ -51,8 +51,8 @@ def build(title: str, records: Sequence[Record], *, source: str = "", others: Se
         name=NAME,
         title=f"{title}: repeatability",
         caption=caption,
-        columns=(REPEATS, *map(_column, quantities), stamp.COLUMN),
-        frame=frame_of(content, (*TEXTS, *stamp.TEXTS)),
+        columns=(REPEATS, *map(_column, quantities), validity.COLUMN),
+        frame=frame_of(content, (*TEXTS, *validity.TEXTS)),
         footnotes=tuple(notes.footnotes()),
         marks=notes.marks(),
         source=source,

@@ -8,10 +8,11 @@ import pandas as pd
 
 from bench.record.baselines import majority_macro_f1, random_macro_f1
 from bench.record.record import Quality, Record
+from bench.report.analysis.f1_significance import Standing
 from bench.report.analysis.quantities.readers import macro_f1
+from bench.report.analysis.significance import LEVEL
 from bench.report.analysis.stacked import ROUNDING
-from bench.report.analysis.standings import Standing
-from bench.report.analysis.statistics import LEVEL, mean_std, measured
+from bench.report.analysis.statistics import mean_std, measured
 from bench.report.tables.footnotes import AT_FLOOR, WRITTEN_AT_FLOOR, Notes, likelihood
 from bench.text.display import one_line
 from bench.text.tables.table import DASH, Column, Footnote, Rank, Values

@@ -8,7 +8,7 @@ import pandas as pd
 
 from bench.errors import RunFolderError
 from bench.record.record import Record
-from bench.report.analysis.alike import conditions
+from bench.report.analysis.comparability import conditions
 from bench.report.analysis.names import HEADS, NAMES, NOT_A_SETTING, apart, flat, labels
 from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.analysis.statistics import by_row, measured, over_seeds

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from bench.record.record import Record
 from bench.report.analysis import ranks
+from bench.report.analysis.f1_significance import F1Significance
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.analysis.quantities.readers import macro_f1
-from bench.report.analysis.standings import Judge
 from bench.report.tables import scores
 from bench.report.tables.conditions import settings
 from bench.report.tables.footnotes import Notes
@@ -28,7 +28,7 @@ MACRO = "Precision, recall and F1 are unweighted means over the labels; the csv 
 def build(
     title: str,
     records: Sequence[Record],
-    judge: Judge | None = None,
+    judge: F1Significance | None = None,
     *,
     source: str = "",
     others: Sequence[Cell] = (),
@@ -51,7 +51,7 @@ def build(
     content = describe(rows, (*QUANTITIES.of("table2 csv"), *shown), notes, others)
     if all(row[f"{F1}_mean"] is None for row in content):
         return None
-    judge = judge or Judge(records)
+    judge = judge or F1Significance(records)
     found = judge.standings(rows)
     for at, (row, standing) in enumerate(zip(rows, found, strict=True)):
         content[at] |= scores.of_row(at, row, standing, content[at], notes) | {"note": notes.of_row(at)}

@@ -5,9 +5,9 @@ from typing import Any
 
 from bench.record.record import Record
 from bench.report.analysis import ranks
+from bench.report.analysis.f1_significance import F1Significance
 from bench.report.analysis.names import HEADS, apart, flat
 from bench.report.analysis.quantities import QUANTITIES
-from bench.report.analysis.standings import Judge
 from bench.report.tables import scores, table2
 from bench.report.tables.conditions import settings
 from bench.report.tables.footnotes import Notes
@@ -25,7 +25,7 @@ NO_OPTION = "no option or train setting differs from the other variants"
 def build(
     title: str,
     records: Sequence[Record],
-    judge: Judge | None = None,
+    judge: F1Significance | None = None,
     *,
     source: str = "",
     others: Sequence[Cell] = (),
@@ -48,7 +48,7 @@ def build(
     content = describe(rows, QUANTITIES.of("table2 csv"), notes, others)
     if all(row[f"{F1}_mean"] is None for row in content):
         return None
-    judge = judge or Judge(records)
+    judge = judge or F1Significance(records)
     found = judge.standings(rows, _group)
     for at, (row, standing) in enumerate(zip(rows, found, strict=True)):
         content[at] |= scores.of_row(at, row, standing, content[at], notes) | _variant(at, rows, notes)

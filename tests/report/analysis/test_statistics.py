@@ -8,7 +8,8 @@ from bench.record.record import Record
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.analysis.quantities.readers import macro_f1
-from bench.report.analysis.statistics import by_row, mean_std, over_seeds, possible
+from bench.report.analysis.significance import possible
+from bench.report.analysis.statistics import by_row, mean_std, over_seeds
 from tests.report.conftest import MakeRecord
 
 TRAIN, F1 = QUANTITIES["train_samples_per_second"], QUANTITIES["macro_f1"]

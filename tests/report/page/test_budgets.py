@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench.report.charts.rows import Row, rows
+from bench.report.charts.rows import ReportRow, rows
 from bench.report.page.budgets import costs, embedded
 from bench.report.results.run import Results
 from tests.report.conftest import MakeRecord
@@ -29,7 +29,7 @@ def row_of(
     ]
 
 
-def rows_of(*records: Any) -> tuple[list[Row], Results]:
+def rows_of(*records: Any) -> tuple[list[ReportRow], Results]:
     run = results(RUN, *(one for row in records for one in row))
     return rows(run, judges_of(run)), run
 

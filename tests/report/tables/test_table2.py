@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from bench.record.record import Record
+from bench.report.analysis.f1_significance import F1Significance
 from bench.report.analysis.stacked import reader
-from bench.report.analysis.standings import Judge
 from bench.report.results.measured import Measured
 from bench.report.tables.merged import merged
 from bench.report.tables.table2 import build
@@ -58,7 +58,7 @@ def test_interval_and_rank_are_those_of_the_judge(make_record: MakeRecord, tmp_p
     rows = (("A", list(TRUTH)), ("B", flipped(*range(12))))
     measured: list[Measured] = [made.measured(one, method=name) for name, one in rows]
     records = [record for record, _ in measured]
-    judge = Judge(records, reader(measured))
+    judge = F1Significance(records, reader(measured))
     table = build("Run", records, judge)
     assert table is not None
     assert table.ranks == {(0, "macro_f1"): "best"}

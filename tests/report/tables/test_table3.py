@@ -11,10 +11,10 @@ import pytest
 
 from bench.errors import RunFolderError
 from bench.record.record import Record
+from bench.report.analysis.f1_significance import F1Significance
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.ranks import OF_RATES
 from bench.report.analysis.stacked import reader
-from bench.report.analysis.standings import Judge
 from bench.report.analysis.statistics import mean_std
 from bench.report.results.measured import Evidence, Measured
 from bench.report.tables.scores import NO_INTERVAL
@@ -506,7 +506,7 @@ def predicted(make_record: MakeRecord, tmp_path: Path) -> list[Measured]:
 
 def judged(cells: list[Measured]) -> Table:
     records = [record for record, _ in cells]
-    return build("Run", records, judge=Judge(records, reader(cells)))
+    return build("Run", records, judge=F1Significance(records, reader(cells)))
 
 
 def test_rows_that_cannot_be_told_apart_are_marked(predicted: list[Measured]) -> None:

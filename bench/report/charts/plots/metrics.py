@@ -7,7 +7,7 @@ from typing import Any
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.charts.chart_parts import number, rounded
 
-Row = Mapping[Any, Any]
+FrameRow = Mapping[Any, Any]
 """One row of a frame by column, unknown as NA."""
 #: A scale is logarithmic where the largest value is more than so many times the smallest.
 DECADES = 100
@@ -38,7 +38,7 @@ class Metric:
         """Of an axis."""
         return f"{self.name}, {'less' if self.less else 'more'} is better"
 
-    def of(self, row: Row) -> tuple[float | None, float | None, float | None]:
+    def of(self, row: FrameRow) -> tuple[float | None, float | None, float | None]:
         """The value and the ends of its interval; None where unknown."""
         columns = [f"{self.column}_{end}" for end in ("mean", "low", "high")] if self.spread else [self.column]
         found = [number(row.get(column)) for column in columns]

@@ -11,7 +11,7 @@ from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Axis, Brief, Limit, Quantity
 from bench.report.analysis.quantities.readers import train_seconds
 from bench.report.analysis.quantities.registry import Registry
-from bench.report.charts.rows import Row, rows
+from bench.report.charts.rows import ReportRow, rows
 from bench.report.export import logged
 from bench.report.frame import records_frame
 from bench.report.page import budgets, charts, overview
@@ -61,7 +61,7 @@ def drawn(registered: None, make_record: MakeRecord) -> Results:
 
 
 @pytest.fixture
-def found(drawn: Results) -> list[Row]:
+def found(drawn: Results) -> list[ReportRow]:
     return rows(drawn, judges_of(drawn))
 
 
@@ -75,7 +75,7 @@ def test_it_is_in_table_3(drawn: Results) -> None:
     assert [column.header for column in table.columns][-2:] == [ENTRY.header, "Stamp"]
 
 
-def test_it_is_an_axis_of_the_charts_and_the_page(found: list[Row]) -> None:
+def test_it_is_an_axis_of_the_charts_and_the_page(found: list[ReportRow]) -> None:
     pareto = charts.embedded(found, [])["pareto"]
     assert pareto is not None
     (choices,) = (chart["choices"] for chart in pareto.values())
@@ -83,7 +83,7 @@ def test_it_is_an_axis_of_the_charts_and_the_page(found: list[Row]) -> None:
     assert (choices[NAME]["name"], choices[NAME]["sign"]) == ("Training time of an epoch (s)", 1)
 
 
-def test_it_is_in_the_overview_and_the_limits_of_the_page(drawn: Results, found: list[Row]) -> None:
+def test_it_is_in_the_overview_and_the_limits_of_the_page(drawn: Results, found: list[ReportRow]) -> None:
     assert ["Training", "(s/epoch)"] in [head["lines"] for head in overview.table(drawn, found)["heads"]]
     limit = budgets.embedded(found, judges_of(drawn))["limits"][-1]
     assert limit == {"name": "Time of an epoch", "unit": "s", "most": 40}
@@ -99,9 +99,9 @@ def test_it_is_logged(drawn: Results) -> None:
     assert [cell.numbers[NAME] for cell in logged.cells(drawn)] == [20, 40]
 
 
-@pytest.mark.parametrize("name", [{"column": "macro_f1", "frame": "x"}, {"column": "x", "frame": "macro_f1"}])
-def test_two_of_one_name_are_refused(name: dict[str, str]) -> None:
-    another = Quantity(header="X", value=lambda record: None, fields=("x",), decimals=1, **name)
+@pytest.mark.parametrize(("column", "frame"), [("macro_f1", "x"), ("x", "macro_f1")])
+def test_two_of_one_name_are_refused(column: str, frame: str) -> None:
+    another = Quantity(column, "X", lambda record: None, ("x",), 1, frame=frame)
     with pytest.raises(ValueError, match="the registry has one of this name"):
         Registry([*QUANTITIES, another])
 

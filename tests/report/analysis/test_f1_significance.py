@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.report.analysis.f1_significance import F1Significance, Standing
 from bench.report.analysis.paired import difference
 from bench.report.analysis.stacked import reader
-from bench.report.analysis.standings import Judge, Standing
 from bench.report.results.measured import Evidence, Measured
 from bench.report.results.predictions import Classes, Predictions
 from tests.report.conftest import MakeRecord
@@ -31,7 +31,7 @@ def row(cells: Cells, method: str, *predicted: Sequence[int]) -> list[Measured]:
 
 def found(*rows: Sequence[Measured], read: bool = True) -> list[Standing]:
     cells = [cell for of in rows for cell in of]
-    judge = Judge([record for record, _ in cells], reader(cells) if read else None)
+    judge = F1Significance([record for record, _ in cells], reader(cells) if read else None)
     return judge.standings([[record for record, _ in of] for of in rows])
 
 
@@ -47,7 +47,7 @@ def test_intervals_are_those_of_the_difference(cells: Cells) -> None:
     assert best.against is None
     assert other.against is not None
     assert (other.against.best, other.against.over, other.against.reason) == (0, FULL, "")
-    assert other.against.lead == expected.interval
+    assert other.against.lead == expected.significance.interval
     assert other.against.verdict == "not told apart"
     assert not other.is_best
 
@@ -219,7 +219,7 @@ def test_rows_without_f1_take_no_rank_away(cells: Cells) -> None:
 def test_rows_of_two_models_are_judged_on_the_same_texts(cells: Cells) -> None:
     """As within a budget, where any model may win."""
     rows = [[cells.measured(one, method="A", model=model)] for model, one in (("large", PERFECT), ("small", WRONG))]
-    judge = Judge([record for of in rows for record, _ in of], reader([cell for of in rows for cell in of]))
+    judge = F1Significance([record for of in rows for record, _ in of], reader([cell for of in rows for cell in of]))
     _, other = judge.standings([[record for record, _ in of] for of in rows], lambda _: "all")
     assert other.against is not None
     assert (other.against.verdict, other.against.over) == ("lower", ("texts",))
@@ -230,7 +230,7 @@ def test_standings_within_other_groups(cells: Cells) -> None:
     rows = [row(cells, "A", PERFECT), row(cells, "B", PERFECT), row(cells, "C", WRONG), row(cells, "D", WRONG)]
     group = {"A": 1, "B": 2, "C": 1, "D": 2}
     measured = [cell for of in rows for cell in of]
-    judge = Judge([record for record, _ in measured], reader(measured))
+    judge = F1Significance([record for record, _ in measured], reader(measured))
     records = [[record for record, _ in of] for of in rows]
     assert [one.rank for one in judge.standings(records)] == ["", "", "", ""]
     assert [one.rank for one in judge.standings(records, lambda record: group[record.cell.method.name])] == [

@@ -3,9 +3,9 @@
 import csv
 from typing import Any
 
-from bench.report.tables.stamp import BEFORE, stamp_of
 from bench.report.tables.table import Table
 from bench.report.tables.table3 import build
+from bench.report.tables.validity import BEFORE, validity_of
 from bench.text.tables.csv_text import to_csv
 from bench.text.tables.latex import to_latex
 from bench.text.tables.markdown import to_markdown
@@ -51,7 +51,7 @@ def test_of_repeats_it_names_those_that_are_suspect(make_record: MakeRecord) -> 
     for seed, repeat, check in of:
         record = make_record(seed=seed, **checked(check))
         records.append(record.model_copy(update={"cell": record.cell.model_copy(update={"repeat": repeat})}))
-    assert stamp_of(records).reasons == (f"{REASON} (seeds 0 (repeat 0, 2), 1 (repeat 0))",)
+    assert validity_of(records).reasons == (f"{REASON} (seeds 0 (repeat 0, 2), 1 (repeat 0))",)
 
 
 def test_suspect_with_all_seeds(make_record: MakeRecord) -> None:
@@ -68,9 +68,9 @@ def test_rows_of_before_there_were_checks_share_a_footnote(make_record: MakeReco
 
 
 def test_a_row_is_valid_only_with_all_its_seeds(make_record: MakeRecord) -> None:
-    stamp = stamp_of([make_record(seed=0, **checked(VALID)), make_record(seed=1, **checked())])
+    stamp = validity_of([make_record(seed=0, **checked(VALID)), make_record(seed=1, **checked())])
     assert (stamp.verdict, stamp.suspects, stamp.reasons) == ("unstamped", 0, (f"{BEFORE} (seed 1)",))
-    stamp = stamp_of([make_record(**checked(UNKNOWN))])
+    stamp = validity_of([make_record(**checked(UNKNOWN))])
     assert stamp.reasons == ("unstamped: throttling: this machine does not tell",)
 
 

@@ -4,18 +4,16 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Literal
 
 from bench.record.record import Record
 from bench.report.analysis.bootstrap import Resampled
 from bench.report.analysis.paired import between
 from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.analysis.ranks import dataset_and_model, grouped
+from bench.report.analysis.significance import Significance, Verdict, leading, over_texts_and_seeds, possible
 from bench.report.analysis.stacked import ReadRecord, stack, unlike
-from bench.report.analysis.statistics import by_row, first_of_each_seed, measured, possible, student_interval
+from bench.report.analysis.statistics import by_row, first_of_each_seed, measured
 from bench.text.tables.table import Rank
-
-Verdict = Literal["lower", "not told apart", "higher", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ class _Runs:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _F1Row:
     """One row that has an F1: a record a seed, and their predictions, where any were looked for."""
 
     records: Sequence[Record]
@@ -84,7 +82,7 @@ class _Row:
         return fmean(self.f1.values())
 
 
-class Judge:
+class F1Significance:
     """Says what the macro F1 of the rows of one run is worth; resamples the texts once for all tables.
 
     Attributes:
@@ -121,9 +119,9 @@ class Judge:
                 found[at] = standing
         return found
 
-    def _row(self, records: Sequence[Record]) -> _Row:
+    def _row(self, records: Sequence[Record]) -> _F1Row:
         f1 = {record.cell.seed: macro_f1(record) or 0.0 for record in records}
-        return _Row(records, f1, self._runs.get(records[0].cell.row_id))
+        return _F1Row(records, f1, self._runs.get(records[0].cell.row_id))
 
 
 def _with_f1(row: Iterable[Record]) -> list[Record]:
@@ -132,16 +130,15 @@ def _with_f1(row: Iterable[Record]) -> list[Record]:
     return [record for record, _ in first_of_each_seed(known)]
 
 
-def _of_group(group: Mapping[int, _Row]) -> dict[int, Standing]:
+def _of_group(group: Mapping[int, _F1Row]) -> dict[int, Standing]:
     order = sorted(group, key=lambda at: -group[at].mean)
     best, *others = order
     against = {at: _against(best, at, group) for at in others}
-    ranks: dict[int, Rank] = {}
-    if others and all(one.verdict == "lower" for one in against.values()):
-        ranks[best] = "best"
-        second, *below = others
-        if below and all(_against(second, at, group).verdict == "lower" for at in below):
-            ranks[second] = "second"
+
+    def is_lower(better: int, at: int) -> bool:
+        return (against[at] if better == best else _against(better, at, group)).verdict == "lower"
+
+    ranks = leading(order, is_lower)
     found = {}
     for at, row in group.items():
         interval, over = _interval(row)
@@ -177,20 +174,15 @@ def _resample(group: Mapping[str, Sequence[Record]], read: ReadRecord) -> dict[s
     return found
 
 
-def _interval(row: _Row) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
-    """The interval of a mean over seeds, as wide as all that are known take it to be, and what they are over."""
-    ends = {}
-    if row.runs is not None and row.runs.resampled is not None:
-        ends["texts"] = row.runs.resampled.interval(list(row.runs.places.values()))
-    if len(row.f1) > 1:
-        ends["seeds"] = student_interval(list(row.f1.values()))
-    if not ends:
-        return None, ()
-    lows, highs = zip(*ends.values(), strict=True)
-    return possible((min(lows), max(highs)), largest=1), tuple(ends)
+def _interval(row: _F1Row) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
+    """The interval of a mean over seeds, and what it is over."""
+    runs = row.runs
+    texts = runs.resampled.interval(list(runs.places.values())) if runs and runs.resampled is not None else None
+    found = over_texts_and_seeds(texts, list(row.f1.values()))
+    return found.interval and possible(found.interval, largest=1), found.sources
 
 
-def _against(best: int, at: int, group: Mapping[int, _Row]) -> Against:
+def _against(best: int, at: int, group: Mapping[int, _F1Row]) -> Against:
     """One row against a better one, on the seeds of both."""
     one, other = group[best], group[at]
     seeds = sorted(one.f1.keys() & other.f1.keys())
@@ -199,16 +191,16 @@ def _against(best: int, at: int, group: Mapping[int, _Row]) -> Against:
     first, second = one.runs, other.runs
     if first and second and first.resampled is not None and first.resampled is second.resampled:
         found = between(first.resampled, first.of(seeds), second.of(seeds))
-        return _judged(best, found.interval, ("texts", "seeds") if len(seeds) > 1 else ("texts",))
+        return _compared(best, found.significance)
     if reason := unlike([*one.records, *other.records]):
         return Against(best, "unknown", reason=reason)
     if len(seeds) > 1:
-        return _judged(best, student_interval([one.f1[seed] - other.f1[seed] for seed in seeds]), ("seeds",))
+        return _compared(best, over_texts_and_seeds(None, [one.f1[seed] - other.f1[seed] for seed in seeds]))
     unread = [runs.reason for runs in (second, first) if runs and runs.reason]
     return Against(best, "unknown", reason=unread[0] if unread else "one seed, and no predictions beside the records")
 
 
-def _judged(best: int, lead: tuple[float, float], over: tuple[str, ...]) -> Against:
-    low, high = lead
-    verdict: Verdict = "lower" if low > 0 else "higher" if high < 0 else "not told apart"
-    return Against(best, verdict, lead, over)
+def _compared(best: int, lead: Significance) -> Against:
+    """A row against a better one, by the significance of the better one's lead."""
+    opposite: dict[Verdict, Verdict] = {"higher": "lower", "lower": "higher"}
+    return Against(best, opposite.get(lead.verdict, lead.verdict), lead.interval, lead.sources)

@@ -14,7 +14,7 @@ SideName = Literal["A", "B"]
 
 
 @dataclass(frozen=True, slots=True)
-class Couple:
+class Pair:
     """The same cell on both sides."""
 
     a: Measured
@@ -49,21 +49,21 @@ class Single:
 
 
 @dataclass(frozen=True, slots=True)
-class Coupling:
+class Matching:
     """All cells of both sides, each once."""
 
-    couples: tuple[Couple, ...]
+    pairs: tuple[Pair, ...]
     singles: tuple[Single, ...]
 
-    def rows(self) -> list[tuple[Couple, ...]]:
-        """The couples by row of a table: the same settings on either side, a seed each."""
-        rows: dict[tuple[str, str], list[Couple]] = {}
-        for one in self.couples:
+    def rows(self) -> list[tuple[Pair, ...]]:
+        """The pairs by row of a table: the same settings on either side, a seed each."""
+        rows: dict[tuple[str, str], list[Pair]] = {}
+        for one in self.pairs:
             rows.setdefault((one.a[0].cell.row_id, one.b[0].cell.row_id), []).append(one)
         return [tuple(row) for row in rows.values()]
 
 
-def couple(a: Side, b: Side) -> Coupling:
+def match(a: Side, b: Side) -> Matching:
     """Pair the cells of two sides.
 
     First cells whose settings, code and data agree: their ids would. Then, of what is left, cells of the same dataset,
@@ -73,11 +73,11 @@ def couple(a: Side, b: Side) -> Coupling:
     rest_a, rest_b = _left(a, same), _left(b, same)
     torn = _repeated(rest_a) | _repeated(rest_b)
     clear_a, clear_b = ([one for one in rest if _names(one[0]) not in torn] for rest in (rest_a, rest_b))
-    couples = [*same, *_matched(clear_a, clear_b, _place)]
-    left_a, left_b = _left(a, couples), _left(b, couples)
+    pairs = [*same, *_matched(clear_a, clear_b, _place)]
+    left_a, left_b = _left(a, pairs), _left(b, pairs)
     singles = [*_singles("A", left_a, "B", left_b, b.not_run), *_singles("B", left_b, "A", left_a, a.not_run)]
     order = {id(found): at for at, found in enumerate(a.cells)}
-    return Coupling(tuple(sorted(couples, key=lambda one: order[id(one.a)])), tuple(singles))
+    return Matching(tuple(sorted(pairs, key=lambda one: order[id(one.a)])), tuple(singles))
 
 
 def _names(record: Record) -> tuple[str, ...]:
@@ -88,18 +88,18 @@ def _place(record: Record) -> tuple[tuple[str, ...], int, int]:
     return _names(record), record.cell.seed, record.cell.repeat
 
 
-def _left(side: Side, couples: Sequence[Couple]) -> list[Measured]:
-    taken = {id(found) for one in couples for found in (one.a, one.b)}
+def _left(side: Side, pairs: Sequence[Pair]) -> list[Measured]:
+    taken = {id(found) for one in pairs for found in (one.a, one.b)}
     return [found for found in side.cells if id(found) not in taken]
 
 
-def _matched(a: Sequence[Measured], b: Sequence[Measured], key: Callable[[Record], Hashable]) -> list[Couple]:
+def _matched(a: Sequence[Measured], b: Sequence[Measured], key: Callable[[Record], Hashable]) -> list[Pair]:
     """Those whose key either side has once."""
     keys_a, keys_b = ([key(record) for record, _ in side] for side in (a, b))
     counts_a, counts_b = Counter(keys_a), Counter(keys_b)
     partner = dict(zip(keys_b, b, strict=True))
     return [
-        Couple(found, partner[own]) for own, found in zip(keys_a, a, strict=True) if counts_a[own] == counts_b[own] == 1
+        Pair(found, partner[own]) for own, found in zip(keys_a, a, strict=True) if counts_a[own] == counts_b[own] == 1
     ]
 
 

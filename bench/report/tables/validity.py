@@ -17,7 +17,7 @@ BEFORE = "unstamped: measured before there were checks"
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class Validity:
     """What a reader may rely on.
 
     Attributes:
@@ -49,7 +49,7 @@ def mark(at: int, row: Sequence[Record], notes: Notes) -> dict[str, Any]:
     if not good:
         notes.add(at, STAMP, failures(row))
         return {STAMP: "", "suspect_measurements": None, "stamp_reasons": ""}
-    stamp = stamp_of(good)
+    stamp = validity_of(good)
     if stamp.note:
         notes.add(at, STAMP, stamp.note)
     return {STAMP: stamp.verdict, "suspect_measurements": stamp.suspects, "stamp_reasons": "; ".join(stamp.reasons)}
@@ -64,7 +64,7 @@ def _write(row: Values) -> str:
 COLUMN = Column(STAMP, "Stamp", _write)
 
 
-def stamp_of(records: Sequence[Record]) -> Stamp:
+def validity_of(records: Sequence[Record]) -> Validity:
     """The stamp of one row.
 
     Args:
@@ -73,14 +73,14 @@ def stamp_of(records: Sequence[Record]) -> Stamp:
     stamps = [record.stamp for record in records]
     suspects, seeds = stamps.count("suspect"), len(records)
     if suspects:
-        return Stamp("suspect", suspects, _suspicions(records))
+        return Validity("suspect", suspects, _suspicions(records))
     if stamps.count("valid") == seeds:
-        return Stamp("valid", 0, ())
+        return Validity("valid", 0, ())
     without = [record for record in records if record.stamp == "unstamped"]
     why = tuple(dict.fromkeys(map(_no_stamp, without)))
     if len(without) < seeds:
         why = tuple(f"{reason} ({_seeds(without, records)})" for reason in why)
-    return Stamp("unstamped", 0, why)
+    return Validity("unstamped", 0, why)
 
 
 def _suspicions(records: Sequence[Record]) -> tuple[str, ...]:
