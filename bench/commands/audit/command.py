@@ -36,18 +36,9 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 
 def audit(
-    *,
-    tables: str,
-    study: str | None,
-    names: Path | None,
-    run_folder: Path | None,
-    data_root: Path | None,
-    plugin_files: Sequence[Path],
-    within: float,
-    with_memory: bool,
-    summary: bool,
-    reports: Path,
-) -> int:
+    *, tables: str, study: str | None, names: Path | None, run_folder: Path | None, data_root: Path | None,
+    plugin_files: Sequence[Path], within: float, with_memory: bool, summary: bool, reports: Path,
+) -> int:  # fmt: skip
     """Audit published tables and say what was found; returns the exit code."""
     with options.importing():
         from bench.commands.audit.published import find, load
