@@ -87,10 +87,10 @@ def _verify(folder: Path) -> int:
     from rich.console import Console
 
     from bench.report.verify import verify
-    from bench.text.display import for_terminal
+    from bench.text.display import say
 
     console = Console()
     compared, wrong = verify(folder)
     for sentence in wrong or [f"all {compared} files are what its records give, byte by byte"]:
-        console.print(for_terminal(f"{folder}: {sentence}", console), highlight=False, soft_wrap=True)
+        say(f"{folder}: {sentence}", console)
     return options.CELLS_FAILED if wrong else options.OK

@@ -35,3 +35,8 @@ def test_one_line(text: str, limit: int | None, wanted: str) -> None:
 def test_printable_is_no_markup_and_fits_the_encoding() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     assert for_terminal("[red]é\x1b[/]", Console(file=stream)).plain == r"[red]\xe9\x1b[/]"
+
+
+def test_signs_that_an_encoding_lacks_are_written_in_those_that_it_has() -> None:
+    console = Console(file=io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    assert for_terminal("1.0 ± 0.1 [†] [‡] [§] – …", console).plain == "1.0 +/- 0.1 [+] [++] [#] - ..."
