@@ -1,16 +1,19 @@
 """What methods show beyond the table: figures in a report's folder, and their index."""
 
+import csv
+import io
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from bench.method.insight import Insight
 from bench.report.analysis.names import NAMES, NOT_A_SETTING, apart, flat, labels
-from bench.report.charts import figures
-from bench.report.charts.pictures import Pictures
+from bench.report.charts import insight_chart
+from bench.report.charts.figures import Figures
+from bench.report.results import quotes
 from bench.report.results.measured import Measured, Shown, by_row
 from bench.report.results.run import Results, told_apart
-from bench.report.tables import insight_table
+from bench.report.tables import csv_text, insight_table
 from bench.report.tables.render import MARKDOWN
 from bench.study.cell import Cell, slug
 from bench.text.display import one_line
@@ -39,14 +42,14 @@ class ShownRow(NamedTuple):
         return self.cell.record.cell
 
 
-def files(results: Results, pictures: Pictures) -> dict[str, bytes]:
+def files(results: Results, figures: Figures) -> dict[str, bytes]:
     """The index of a run's insights, ``insights.md``, and their numbers below ``insights/``; none without insights.
 
     What cannot be read of a cell is named in the index and stops nothing. Columns that quote the data are left out.
 
     Args:
         results: that are drawn.
-        pictures: of the report, to which the charts go.
+        figures: figures of the report, to which the charts go.
     """
     rows = _rows(results)
     if not rows:
@@ -56,8 +59,11 @@ def files(results: Results, pictures: Pictures) -> dict[str, bytes]:
     for row, place, head in zip(rows, _places(rows), _heads(rows), strict=True):
         lines += head
         for shown in row.cell.evidence.shown:
-            found |= figures.files(shown.part, f"{FOLDER}/{place}", pictures)
-            lines += _shown(shown.part, f"{FOLDER}/{place}/{shown.part.name}", next(numbers), "png" in pictures.kinds)
+            path = f"{FOLDER}/{place}/{shown.part.name}"
+            if shown.part.chart is not None:
+                figures.add(insight_chart.spec(shown.part), path)
+            found[f"{path}.csv"] = to_csv(shown.part).encode()
+            lines += _shown(shown.part, path, next(numbers), "png" in figures.kinds)
             lines += _left_out(shown)
     lines += [results.source] if results.source else []
     return found | {INDEX: ("\n\n".join(lines) + "\n").encode()}
@@ -130,3 +136,17 @@ def _table(part: Insight) -> list[str]:
 
 def _markdown(text: str) -> str:
     return one_line(text, LONGEST_TEXT).translate(MARKDOWN)
+
+
+def to_csv(insight: Insight) -> str:
+    """The columns that do not quote the data, empty where unknown.
+
+    Text that a spreadsheet would compute gets a leading apostrophe.
+    """
+    insight = quotes.without(insight, quotes.quoting(insight))
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([csv_text.safe(name) for name in insight.columns])
+    for row in zip(*insight.columns.values(), strict=True):
+        writer.writerow([csv_text.safe(value) if isinstance(value, str) else value for value in row])
+    return buffer.getvalue()

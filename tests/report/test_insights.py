@@ -13,7 +13,7 @@ import pytest
 from bench.method.insight import Insight
 from bench.record.record import Record
 from bench.record.run_folder import CellFolder
-from bench.report.charts.pictures import Pictures
+from bench.report.charts.figures import Figures
 from bench.report.insights import INDEX, files
 from bench.report.results.evidence import collect
 from bench.report.results.run import Results, Run
@@ -44,9 +44,9 @@ def cell(folder: Path, record: Record, *parts: dict[str, Any], text: str | None 
 def write(pairs: Sequence[Pair], folder: Path) -> list[Path]:
     """The files of these cells, written; the index last."""
     cells = collect([(record, CellFolder(path)) for record, path in pairs])
-    with Pictures(("svg", "png")) as pictures:
-        found = files(Results((Run({}, "", "", (), cells),)), pictures)
-        found = pictures.files() | found
+    with Figures(("svg", "png")) as figures:
+        found = files(Results((Run({}, "", "", (), cells),)), figures)
+        found = figures.files() | found
     for name, content in found.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -262,9 +262,9 @@ def test_alike_each_time(tmp_path: Path, make_record: MakeRecord) -> None:
 
 def test_a_run_without_insights_loads_no_plotting() -> None:
     code = (
-        "import sys; from bench.report.charts.pictures import Pictures; from bench.report.insights import files; "
+        "import sys; from bench.report.charts.figures import Figures; from bench.report.insights import files; "
         "from bench.report.results.run import Results, Run; "
-        "print(len(files(Results((Run({}, '', '', (), ()),)), Pictures(['png']))), 'vl_convert' in sys.modules)"
+        "print(len(files(Results((Run({}, '', '', (), ()),)), Figures(['png']))), 'vl_convert' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, timeout=60
