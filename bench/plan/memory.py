@@ -18,7 +18,7 @@ from bench.plan.cuda_kernels import cuda_kernels
 from bench.plan.fake_tensors import convert_tensors, empty_like
 from bench.plan.row import Ledger
 from bench.study.cell import Cell
-from bench.study.study import PromptSettings
+from bench.study.settings import PromptSettings
 from bench.train.evaluate import logits_of
 from bench.train.loop import TrainStep, autocast, enable_gradient_checkpointing, store_weights
 from bench.train.memory import Held, Part, hold_batch, inference_peak, tracker_of, training_peaks

@@ -17,10 +17,7 @@ from bench.report.results.run import Results, Run
 from bench.report.tables import (
     comparisons,
     efficiency,
-    latex,
     merged,
-    published_table,
-    render,
     repeatability,
     table1,
     table2,
@@ -29,6 +26,8 @@ from bench.report.tables import (
 )
 from bench.report.tables.table import Table
 from bench.study.cell import Cell
+from bench.text.tables import latex
+from bench.text.tables.files import files as files_of
 
 FORMATS = ("md", "csv", "tex", "html", "png")
 #: Kinds of picture by the format that they come with: Markdown shows them as svg.
@@ -83,7 +82,7 @@ def build(results: Results, formats: Collection[str], show: Show | None = None) 
         if kinds:
             study_figures.add(found_rows, results.sha256, figures)
         for table in tables.values():
-            files |= render.files(table, formats)
+            files |= files_of(table, formats)
         if "tex" in formats:
             files["tables.tex"] = latex.document(tables.values()).encode()
         if "html" in formats:
@@ -131,7 +130,6 @@ def _of_run(run: Run, judge: F1Significance, results: Results) -> dict[str, Tabl
         efficiency.build(title, records, **beside),
         repeatability.build(title, records, **beside),
         comparisons.build(run.study, run.cells, **beside),
-        published_table.build(run, results.published, judge, **beside),
     )
     return {table.name: table for table in built if table is not None}
 

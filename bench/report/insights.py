@@ -1,7 +1,5 @@
 """What methods show beyond the table: figures in a report's folder, and their index."""
 
-import csv
-import io
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -13,10 +11,10 @@ from bench.report.charts.figures import Figures
 from bench.report.results import quotes
 from bench.report.results.measured import Measured, Shown, by_row
 from bench.report.results.run import Results, told_apart
-from bench.report.tables import csv_text, insight_table
-from bench.report.tables.render import MARKDOWN
+from bench.report.tables import insight_table
 from bench.study.cell import Cell, slug
-from bench.text.display import one_line
+from bench.text.tables import markdown
+from bench.text.tables.csv_text import csv_lines
 
 FOLDER, INDEX = "insights", "insights.md"
 LONGEST_TEXT = 2000
@@ -135,7 +133,7 @@ def _table(part: Insight) -> list[str]:
 
 
 def _markdown(text: str) -> str:
-    return one_line(text, LONGEST_TEXT).translate(MARKDOWN)
+    return markdown.escape(text, LONGEST_TEXT)
 
 
 def to_csv(insight: Insight) -> str:
@@ -144,9 +142,4 @@ def to_csv(insight: Insight) -> str:
     Text that a spreadsheet would compute gets a leading apostrophe.
     """
     insight = quotes.without(insight, quotes.quoting(insight))
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([csv_text.safe(name) for name in insight.columns])
-    for row in zip(*insight.columns.values(), strict=True):
-        writer.writerow([csv_text.safe(value) if isinstance(value, str) else value for value in row])
-    return buffer.getvalue()
+    return csv_lines(list(insight.columns), zip(*insight.columns.values(), strict=True))

@@ -17,11 +17,10 @@ from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.analysis.statistics import by_row, measured, over_seeds
 from bench.report.results.run import Results, Run
 from bench.report.tables.scores import at_floor
-from bench.report.tables.table import DASH
-from bench.report.tables.terminal import print_blocks
-from bench.report.tables.terminal import printable as in_encoding
 from bench.report.tables.validity import validity_of
-from bench.text.display import for_terminal, one_line
+from bench.text.display import for_terminal, one_line, say
+from bench.text.tables.table import DASH
+from bench.text.tables.terminal import print_blocks
 
 #: Lines of failed cells; the tables name them all.
 MOST_LINES = 8
@@ -53,24 +52,24 @@ def show(results: Results, written: Sequence[Path], target: Path, console: Conso
     if grid:
         for label, run in zip(results.labels(), results.runs, strict=True):
             title = run.title if len(results.runs) == 1 else f"{run.title}: {label}"
-            console.print(for_terminal(title, console), style="bold")
+            say(title, console, "bold", fold=True)
             _show_grid(run, console)
-    console.print(for_terminal(results.counts, console), style="bold")
+    say(results.counts, console, "bold", fold=True)
     failed = list(_failed(results))
     for line in failed[:MOST_LINES]:
-        console.print("  ", for_terminal(line, console), sep="", style="red", soft_wrap=True)
+        say(line, console, "red", lead="  ")
     if len(failed) > MOST_LINES:
         console.print(f"  and {len(failed) - MOST_LINES} more; the tables name them", style="red")
     if any(record.stamp == "suspect" for record, _ in results.cells):
         console.print("suspect rows: the page and table3.md say why", style="yellow")
     first = [target / name for name in FIRST if target / name in written]
     for path in first:
-        console.print(for_terminal(f"wrote {path}", console), highlight=False, soft_wrap=True)
+        say(f"wrote {path}", console)
     if more := len(written) - len(first):
-        console.print(for_terminal(f"wrote {more} more into {target}", console), highlight=False, soft_wrap=True)
+        say(f"wrote {more} more into {target}", console)
     if not written:
         said = f"{target} is up to date; draw it again with: tunebench report"
-        console.print(for_terminal(said, console), highlight=False, soft_wrap=True)
+        say(said, console)
 
 
 def _show_grid(run: Run, console: Console) -> None:
@@ -95,7 +94,7 @@ def _show_grid(run: Run, console: Console) -> None:
         print_blocks(names, [[Text(text) for text in cells] for cells in content], console, len(NAMES))
     if used := set("".join(cells[-1] for cells in content)):
         legend = "; ".join(f"{mark} {text}" for mark, text in MARKS.items() if mark in used)
-        console.print(for_terminal(legend, console), style="dim", overflow="fold")
+        say(legend, console, "dim", fold=True)
 
 
 def _grid(headers: Sequence[str], content: Sequence[list[str]], layout: Sequence[int], widths: Sequence[int]) -> Group:
@@ -150,10 +149,10 @@ def _number(quantity: Quantity, good: Sequence[Record], decimals: int, console: 
     """Mean over the seeds; of F1 with the standard deviation where there are several."""
     spread = over_seeds(good, quantity)
     if spread.mean is None:
-        return in_encoding(DASH, console)
+        return for_terminal(DASH, console).plain
     mean = spread.mean / quantity.scale
     if quantity.column == "macro_f1" and spread.std is not None:
-        return in_encoding(f"{mean:.3f}±{spread.std:.3f}", console)
+        return for_terminal(f"{mean:.3f}±{spread.std:.3f}", console).plain
     return f"{mean:.{0 if mean >= 1000 else decimals}f}"
 
 

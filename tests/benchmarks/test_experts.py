@@ -20,15 +20,12 @@ from bench.method import Method, Task, registry
 from bench.model.cpu_layers import replace_dropout
 from bench.model.load import build, class_logits
 from bench.run.worker.entry import prepare_process
-from bench.study.study import TrainSettings
+from bench.study.settings import TrainSettings
 from bench.train.evaluate import for_inference
 from bench.train.loop import TrainStep, autocast
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not computes_bf16(DEVICE), reason="this machine computes no bf16"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not computes_bf16(DEVICE), reason="this machine computes no bf16")]
 QUIET = bool(os.environ.get("TUNEBENCH_QUIET"))
 #: Time over the dense model's, over the ratio of FLOPs.
 AIM = 1.10

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 
 from bench.report.analysis.quantities import QUANTITIES
-from bench.report.tables.latex import to_latex
-from bench.report.tables.render import to_csv, to_markdown
 from bench.report.tables.scores import NO_INTERVAL
 from bench.report.tables.table import Table
 from bench.report.tables.table3 import build
+from bench.text.tables.csv_text import to_csv
+from bench.text.tables.latex import to_latex
+from bench.text.tables.markdown import to_markdown
 from tests.report.conftest import MakeRecord
 
 LIKELIHOOD = "F1 by label likelihood (length normalisation: none)"

@@ -10,7 +10,7 @@ import pytest
 from bench.data import texts
 from bench.errors import DataError
 from bench.model.prompting.prompts import Prompt
-from bench.study.study import DataSettings
+from bench.study.settings import DataSettings
 from bench.train.inputs import Reading, prompt_of
 from tests.data.forms import everywhere, jsonl, laid, located, parquet
 from tests.model.prompting.support import byte_tokenizer

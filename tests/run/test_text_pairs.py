@@ -21,7 +21,8 @@ from bench.data.tokens import tokenise
 from bench.errors import DataError, RequestError, StudyError
 from bench.study.cell import Cell
 from bench.study.datasets import DatasetSource, resolve_dataset
-from bench.study.study import DataSettings, Study, load_study
+from bench.study.settings import DataSettings
+from bench.study.study import Study, load_study
 from bench.train.evaluate import logits_of
 from bench.train.inputs import Reading, prompt_of, shown_text
 from tests.model.prompting.support import byte_tokenizer
@@ -48,7 +49,7 @@ def located(folder: Path, **entry: Any) -> DatasetSource:
         "name": "s", "grid": [{"datasets": ["mine"], "models": ["m"]}],
         "datasets": {"mine": {"path": str(folder), **PAIR, **entry}},
     }  # fmt: skip
-    return resolve_dataset("mine", Study.model_validate(content), None, Path())
+    return resolve_dataset("mine", Study.model_validate(content))
 
 
 def loaded(folder: Path, **entry: Any) -> Dataset:

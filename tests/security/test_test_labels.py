@@ -7,7 +7,8 @@ import pytest
 
 from bench.data.sealed import SealedLabels
 from bench.run.executor import InlineExecutor
-from bench.run.run import Request, run
+from bench.run.run import run
+from bench.study.request import Request
 from bench.study.study import Study
 from tests.run.worker.test_deliberately_wrong import Silent
 from tests.support import TRAIN_ROWS, small_study, write_plugin, write_texts
@@ -64,10 +65,8 @@ def test_no_object_holds_labels_of_another_split_than_train(tiny_encoder: Path, 
     content = small_study(
         tiny_encoder, texts, methods=["spy"], train=train | {"early_stopping_patience": 2, "keep_artifact": False}
     )
-    request = Request(
-        study=Study.model_validate(content), base=tmp_path, folder=tmp_path / "runs", plugin_files=[plugin], only={}
-    )
-    (record,) = run(request, InlineExecutor, Silent())
+    request = Request(study=Study.model_validate(content), plugin_files=[plugin])
+    (record,) = run(request, tmp_path / "runs", InlineExecutor, Silent())
     assert record is not None
     assert record.status == "ok", record.failure
     seen = [json.loads(line) for line in target.read_text().splitlines()]

@@ -14,10 +14,11 @@ from bench.measure.parameters import count
 from bench.model.load import config_to_plan, fetch, load_config
 from bench.model.quantization import is_quantized
 from bench.model.weights import load_model, skeleton
-from bench.plan.rows import Plan, PlanRequest
+from bench.plan.plan import Plan
 from bench.run.executor import InlineExecutor
-from bench.run.run import Request, run
+from bench.run.run import run
 from bench.study.models import ModelSource, resolve_model
+from bench.study.request import Request
 from bench.study.study import Grid, Study
 from tests.model.test_weights import BITS, CPU, TASK, load, logits
 from tests.model.test_weights import folder as folder
@@ -38,17 +39,16 @@ def edited(folder: Path, to: Path, **changes: Any) -> Path:
 
 def resolved(folder: Path, to_plan: bool = False, **entry: Any) -> ModelSource:
     content = {"grid": [Grid(datasets=("x",), models=("m",))], "models": {"m": {"path": str(folder)} | entry}}
-    return resolve_model("m", Study.model_validate({"name": "s"} | content), Path(), not to_plan)
+    return resolve_model("m", Study.model_validate({"name": "s"} | content), not to_plan)
 
 
 def said_by_plan_and_run(folder: Path, texts: Path) -> tuple[str, str]:
     write_texts(texts, train=TRAIN_ROWS, test=TEST_ROWS)
     study = Study.model_validate(small_study(folder, texts))
     with pytest.raises(ModelError) as planned:
-        Plan(PlanRequest(study=study, base=texts)).rows()
-    request = Request(study=study, base=texts, folder=texts / "runs", plugin_files=[], only={})
+        Plan(Request(study=study)).rows()
     with pytest.raises(Exception) as ran:  # noqa: PT011 - a request error of whatever kind
-        run(request, InlineExecutor, Silent())
+        run(Request(study=study), texts / "runs", InlineExecutor, Silent())
     return str(planned.value), str(ran.value)
 
 
@@ -167,9 +167,8 @@ def test_a_packed_cell_runs_as_planned(
     content = small_study(tmp_path / "packed", texts, methods=["lora"], data={"max_length": 120})
     content["datasets"]["reviews"]["labels"] = ["bad", "good"]
     study = Study.model_validate(content)
-    (row,) = Plan(PlanRequest(study=study, base=tmp_path)).rows()
-    request = Request(study=study, base=tmp_path, folder=tmp_path / "runs", plugin_files=[], only={})
-    (record,) = run(request, InlineExecutor, Silent())
+    (row,) = Plan(Request(study=study)).rows()
+    (record,) = run(Request(study=study), tmp_path / "runs", InlineExecutor, Silent())
     assert record is not None
     assert record.status == "ok", record.failure
     assert record.parameters is not None

@@ -21,7 +21,8 @@ from bench.data.tokens import Tokens
 from bench.errors import DivergedError
 from bench.measure.warmup import WarmUp
 from bench.method import Method, Options, Task, registry
-from bench.study.study import TrainSettings, WeightsStorage
+from bench.study.settings import TrainSettings
+from bench.study.values import WeightsStorage
 from bench.train.loop import (
     StepLog,
     TrainStep,

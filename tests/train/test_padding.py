@@ -15,10 +15,11 @@ from bench.errors import UnsupportedError
 from bench.method import Task, finds_last_token_by_id, registry
 from bench.model.load import class_logits, load_config, pad_with
 from bench.model.weights import load_model, skeleton
-from bench.plan.rows import Plan, PlanRequest
+from bench.plan.plan import Plan
 from bench.run.executor import InlineExecutor
-from bench.run.run import Request, run
+from bench.run.run import run
 from bench.study.models import ModelSource
+from bench.study.request import Request
 from bench.study.study import Study
 from tests.run.worker.test_deliberately_wrong import Silent
 from tests.support import TEST_ROWS, TRAIN_ROWS, small_study, write_texts
@@ -107,8 +108,7 @@ def test_a_run_has_one_f1_at_any_batch(tiny_encoder: Path, tmp_path: Path, monke
     found = []
     for batch in (1, 5):
         study = study_of(folder, texts, ["full_ft"], batch)
-        request = Request(study=study, base=tmp_path, folder=tmp_path / f"runs{batch}", plugin_files=[], only={})
-        (record,) = run(request, InlineExecutor, Silent())
+        (record,) = run(Request(study=study), tmp_path / f"runs{batch}", InlineExecutor, Silent())
         assert record is not None
         assert record.status == "ok", record.failure
         assert record.training is not None
@@ -138,9 +138,8 @@ class TestVirtualTokens:
         folder = write_decoder("gpt2", tiny_encoder, tmp_path / "gpt2", None)
         texts = write_texts(tmp_path / "texts", train=TRAIN_ROWS, test=TEST_ROWS)
         study = study_of(folder, texts, ["p_tuning"])
-        (row,) = Plan(PlanRequest(study=study, base=tmp_path)).rows()
-        request = Request(study=study, base=tmp_path, folder=tmp_path / "runs", plugin_files=[], only={})
-        (record,) = run(request, InlineExecutor, Silent())
+        (row,) = Plan(Request(study=study)).rows()
+        (record,) = run(Request(study=study), tmp_path / "runs", InlineExecutor, Silent())
         assert record is not None
         assert record.failure is not None
         assert (record.status, record.failure.message) == ("unsupported", row.unsupported)
@@ -149,7 +148,7 @@ class TestVirtualTokens:
 def test_a_plan_needs_no_padding_id(tiny_encoder: Path, tmp_path: Path) -> None:
     folder = write_decoder("llama", tiny_encoder, tmp_path / "llama", None)
     texts = write_texts(tmp_path / "texts", train=TRAIN_ROWS, test=TEST_ROWS)
-    (row,) = Plan(PlanRequest(study=study_of(folder, texts, ["full_ft"]), base=tmp_path)).rows()
+    (row,) = Plan(Request(study=study_of(folder, texts, ["full_ft"]))).rows()
     assert row.unsupported is None
     assert row.train_memory is not None
     source = ModelSource(name="m", label="m", kind="encoder", weights="random", folder=str(folder), fingerprint="f")

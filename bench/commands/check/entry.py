@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from bench.commands.check.exchange import FINISHED, REQUEST, RESULTS, RUNNING
+from bench.commands.check.finding import FINISHED, REQUEST, RESULTS, RUNNING
 from bench.commands.check.kit import examine
 from bench.method import registry
 from bench.plan.quiet import silence_libraries

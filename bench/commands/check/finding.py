@@ -1,13 +1,20 @@
 """What a check found, as a verdict and a sentence."""
 
-from collections.abc import Collection
+from functools import partial
 from typing import Literal
 
 from bench.schema import Frozen
+from bench.text.message import listed as listed_up_to
 from bench.text.message import message
 
 Verdict = Literal["pass", "fail", "not applicable", "not run"]
-NAMES_SHOWN = 3
+#: The first few names, and how many more there are.
+listed = partial(listed_up_to, most=3)
+
+#: Files through which the command and its worker speak: the plugin, and results so far as JSON, one a line.
+REQUEST, RESULTS = "request.json", "results.jsonl"
+#: Model and name of the check under way; and a file that is there when all checks are done.
+RUNNING, FINISHED = "running.json", "finished"
 
 
 class Finding(Frozen):
@@ -61,9 +68,3 @@ def not_applicable(found: str) -> Finding:
 def not_run(found: str) -> Finding:
     """There was no ground to check on."""
     return Finding(verdict="not run", found=found)
-
-
-def listed(names: Collection[str]) -> str:
-    """The first few names, and how many more there are."""
-    shown = ", ".join(list(names)[:NAMES_SHOWN])
-    return shown if len(names) <= NAMES_SHOWN else f"{shown} and {len(names) - NAMES_SHOWN} more"

@@ -50,7 +50,7 @@ def load(path: Path) -> Side:
     """
     try:
         side = _load(path)
-    except RunFolderError as error:  # what is damaged is quoted, and may be anything
+    except RunFolderError as error:  # what is damaged is quoted, and may have many lines
         raise type(error)(one_line(str(error), LONGEST_MESSAGE)) from None
     if not side.cells:
         raise RunFolderError(f"{path}: no cell has been measured yet; run the study first")

@@ -10,9 +10,10 @@ from bench.report.analysis.bootstrap import Resampled
 from bench.report.analysis.paired import between
 from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.analysis.ranks import dataset_and_model, grouped
-from bench.report.analysis.significance import Rank, Significance, Verdict, leading, over_texts_and_seeds, possible
+from bench.report.analysis.significance import Significance, Verdict, leading, over_texts_and_seeds, possible
 from bench.report.analysis.stacked import ReadRecord, stack, unlike
 from bench.report.analysis.statistics import by_row, first_of_each_seed, measured
+from bench.text.tables.table import Rank
 
 
 @dataclass(frozen=True, slots=True)

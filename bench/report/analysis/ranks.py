@@ -6,8 +6,9 @@ from typing import Any
 from bench.record.record import Record
 from bench.report.analysis.comparability import conditions, work
 from bench.report.analysis.quantities.quantity import Quantity
-from bench.report.analysis.significance import Interval, Rank, leading, lies_above
+from bench.report.analysis.significance import Interval, leading, lies_above
 from bench.report.analysis.statistics import measured
+from bench.text.tables.table import Rank
 
 #: What a caption says of them.
 OF_RATES = (

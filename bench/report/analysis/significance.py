@@ -8,11 +8,11 @@ from typing import Literal
 
 from scipy.special import stdtrit
 
+from bench.text.tables.table import Rank
+
 LEVEL = 0.95
 Interval = tuple[float, float]
 Verdict = Literal["higher", "lower", "not told apart", "unknown"]
-Rank = Literal["best", "second", ""]
-"""What a number is among those of its group; empty where it is neither, or the intervals do not tell."""
 
 
 @dataclass(frozen=True, slots=True)

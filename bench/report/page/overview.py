@@ -12,8 +12,8 @@ from bench.report.results.run import Results
 from bench.report.tables import footnotes
 from bench.report.tables.conditions import conditions
 from bench.report.tables.scores import F1
-from bench.report.tables.table import DASH
 from bench.text.display import one_line
+from bench.text.tables.table import DASH
 
 NAMES = ("Dataset", "Model", "Machine")
 #: Digits of a raw value; more than any column shows.

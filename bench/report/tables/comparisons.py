@@ -16,9 +16,10 @@ from bench.report.analysis.statistics import first_of_each_seed
 from bench.report.results.measured import Measured, by_row
 from bench.report.tables.footnotes import AT_FLOOR, Notes, likelihood, mark_sources
 from bench.report.tables.scores import at_floor
-from bench.report.tables.table import DASH, Column, Table, Values, frame_of
+from bench.report.tables.table import Table, frame_of
 from bench.study.cell import Cell
 from bench.text.display import one_line
+from bench.text.tables.table import DASH, Column, Values
 
 NAME = "comparisons"
 HEADS = {"dataset": "Dataset", "model": "Model", "first": "First", "second": "Second"}
@@ -115,10 +116,9 @@ def build(
         compared = compare(pairing)
         _note(notes, at, pairings, compared)
         rows.append(_names(pairing, cells) | _numbers(compared) | {"note": notes.of_row(at)})
-    title = f"{one_line(study['title']) or study['name']}: paired comparisons"
     return Table(
         name=NAME,
-        title=title,
+        title=f"{study['title'].strip() or study['name']}: paired comparisons",
         caption=f"{CAPTION} {CAPTION_OF_FILES}",
         heads=HEADS,
         columns=(*BUYS, *COSTS),
@@ -156,7 +156,7 @@ def _names(pairing: Pairing, cells: Sequence[Cell]) -> dict[str, str]:
     for place, name, row in zip(("first", "second"), pairing.names, (pairing.first, pairing.second), strict=True):
         # A method without a cell here may have one elsewhere, which knows its label.
         known = [record.cell for record, _ in row] or [one for one in cells if one.method.name == name]
-        names[place] = labels(known[0], cells)["method"] if known else one_line(name)
+        names[place] = labels(known[0], cells)["method"] if known else name
     return names
 
 

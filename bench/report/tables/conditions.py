@@ -21,7 +21,7 @@ def conditions(records: Sequence[Record]) -> str:
     lengths = sorted({record.flops.sequence_length for record in records if record.flops})
     tokens = f"{', '.join(map(str, lengths)) or 'unrecorded number of'} tokens"
     kinds = dict.fromkeys(PEAKS[record.peak_kind] for record in records if record.peak_kind)
-    return one_line(
+    return (
         f"{settings(records)} {_throughput(records)}"
         f"Peak memory is {'; or '.join(kinds) or 'unknown'}; 1 MB is 1e6 bytes. "
         f"GFLOPs is one sequence of {tokens}, 2 per multiply-add."
@@ -47,9 +47,7 @@ def settings(records: Sequence[Record]) -> str:
         _said("evaluated split", (record.cell.data.evaluate_split for record in records)),
         *_versions(records),
     ]
-    return one_line(
-        f"Measured with {'; '.join(facts)}. Means over the {_cells(records)}, ± their sample standard deviation."
-    )
+    return f"Measured with {'; '.join(facts)}. Means over the {_cells(records)}, ± their sample standard deviation."
 
 
 def reading(records: Sequence[Record]) -> str:
@@ -60,7 +58,7 @@ def reading(records: Sequence[Record]) -> str:
         _said("split seed", (record.cell.data.split_seed for record in records)),
         *_versions(records),
     ]
-    return one_line(f"Read with {'; '.join(facts)}.")
+    return f"Read with {'; '.join(facts)}."
 
 
 def _versions(records: Sequence[Record]) -> list[str]:

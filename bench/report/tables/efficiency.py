@@ -13,9 +13,9 @@ from bench.report.analysis.significance import LEVEL
 from bench.report.tables import validity
 from bench.report.tables.conditions import conditions
 from bench.report.tables.footnotes import Notes
-from bench.report.tables.table import SEEDS, TEXTS, Column, Table, Values, column_of, describe, frame_of, rows_of
+from bench.report.tables.table import SEEDS, TEXTS, Table, column_of, describe, frame_of, rows_of
 from bench.study.cell import Cell
-from bench.text.display import one_line
+from bench.text.tables.table import Column, Values
 
 NAME = "efficiency"
 #: Heading of each grid, and what the registry calls it.
@@ -30,11 +30,11 @@ GRIDS: tuple[tuple[str, Place], ...] = (
 SHORT = " throughput\n"
 
 
-def build(run_title: str, records: Sequence[Record], *, source: str = "", others: Sequence[Cell] = ()) -> Table | None:
+def build(title: str, records: Sequence[Record], *, source: str = "", others: Sequence[Cell] = ()) -> Table | None:
     """Aggregate records over their seeds; None where no record has any of this but totals.
 
     Args:
-        run_title: of the study.
+        title: title of the study.
         records: in the study's order; failed ones too.
         source: what the records are.
         others: a cell of each row of other runs that stands beside these.
@@ -44,7 +44,6 @@ def build(run_title: str, records: Sequence[Record], *, source: str = "", others
     """
     if not any(map(_has_more, records)):
         return None
-    title = one_line(run_title)
     rows, notes = rows_of(title, records), Notes()
     grids = [(heading, QUANTITIES.of(place)) for heading, place in GRIDS]
     quantities, rates = [quantity for _, of in grids for quantity in of], grids[0][1]

@@ -13,19 +13,19 @@ from bench.report.analysis.statistics import mean_std, measured
 from bench.report.tables import validity
 from bench.report.tables.conditions import conditions
 from bench.report.tables.footnotes import Notes
-from bench.report.tables.table import DASH, TEXTS, Column, Table, Values, describe, frame_of, rows_of
+from bench.report.tables.table import TEXTS, Table, describe, frame_of, rows_of
 from bench.study.cell import Cell
-from bench.text.display import one_line
+from bench.text.tables.table import DASH, Column, Values
 
 NAME = "repeatability"
 REPEATS = Column("measurements", "Measured", lambda row: str(row["measurements"] or row["status"]))
 
 
-def build(run_title: str, records: Sequence[Record], *, source: str = "", others: Sequence[Cell] = ()) -> Table | None:
+def build(title: str, records: Sequence[Record], *, source: str = "", others: Sequence[Cell] = ()) -> Table | None:
     """Coefficients of variation over the repeats of each row; None where nothing was measured twice.
 
     Args:
-        run_title: of the study.
+        title: title of the study.
         records: in the study's order; failed ones too.
         source: what the records are.
         others: a cell of each row of other runs that stands beside these.
@@ -33,7 +33,6 @@ def build(run_title: str, records: Sequence[Record], *, source: str = "", others
     Raises:
         RunFolderError: there is no record, or a cell has two.
     """
-    title = one_line(run_title)
     rows = [row for row in rows_of(title, records) if any(record.cell.repeat for record in row)]
     if not rows:
         return None

@@ -12,9 +12,10 @@ from bench.report.tables import scores
 from bench.report.tables.conditions import settings
 from bench.report.tables.footnotes import Notes
 from bench.report.tables.scores import F1
-from bench.report.tables.table import SEEDS, TEXTS, Column, Table, column_of, describe, frame_of, rows_of
+from bench.report.tables.table import SEEDS, TEXTS, Table, column_of, describe, frame_of, rows_of
 from bench.study.cell import Cell
 from bench.text.display import one_line
+from bench.text.tables.table import Column
 
 NAME = "table2"
 TEXTS_OF_QUALITY = (*TEXTS, f"{F1}_mark")
@@ -25,7 +26,7 @@ MACRO = "Precision, recall and F1 are unweighted means over the labels; the csv 
 
 
 def build(
-    run_title: str,
+    title: str,
     records: Sequence[Record],
     judge: F1Significance | None = None,
     *,
@@ -35,7 +36,7 @@ def build(
     """Aggregate quality over seeds; None where no record has any.
 
     Args:
-        run_title: of the study.
+        title: title of the study.
         records: in the study's order; failed ones too.
         judge: of these records; absent: one that knows no predictions.
         source: what the records are.
@@ -44,7 +45,6 @@ def build(
     Raises:
         RunFolderError: there is no record, or a cell has two.
     """
-    title = one_line(run_title)
     rows, notes = rows_of(title, records), Notes()
     classes = of_classes(records)
     shown, left_out = classes[:SHOWN_CLASSES], classes[SHOWN_CLASSES:]

@@ -14,11 +14,12 @@ from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.analysis.significance import LEVEL
 from bench.report.tables import scores, validity
 from bench.report.tables.conditions import conditions
-from bench.report.tables.footnotes import Footnote, Notes, mark_warnings
+from bench.report.tables.footnotes import Notes, mark_warnings
 from bench.report.tables.scores import F1, F1_INTERVAL, NO_INTERVAL
-from bench.report.tables.table import TEXTS, Column, Table, column_of, describe, frame_of, rows_of
+from bench.report.tables.table import TEXTS, Table, column_of, describe, frame_of, rows_of
 from bench.study.cell import Cell
 from bench.text.display import one_line
+from bench.text.tables.table import Column, Footnote
 
 NAME = "table3"
 RATES = ("train_samples_per_second", "inference_samples_per_second")
@@ -28,7 +29,7 @@ OWN_TEXTS = (
 
 
 def build(
-    run_title: str,
+    title: str,
     records: Sequence[Record],
     missing: int = 0,
     remarks: Sequence[str] = (),
@@ -40,7 +41,7 @@ def build(
     """Aggregate records over their seeds.
 
     Args:
-        run_title: of the study.
+        title: title of the study.
         records: in the study's order; failed ones too.
         missing: number of cells that have not been run yet.
         remarks: about the whole table, e.g. the study's notes and the command.
@@ -51,7 +52,6 @@ def build(
     Raises:
         RunFolderError: there is no record, or a cell has two.
     """
-    title = one_line(run_title)
     rows, notes, quantities = rows_of(title, records), Notes(), QUANTITIES.of("table3", records)
     content = describe(rows, quantities, notes, others)
     judge = judge or F1Significance(records)

@@ -12,9 +12,9 @@ from bench.report.tables import scores, table2
 from bench.report.tables.conditions import settings
 from bench.report.tables.footnotes import Notes
 from bench.report.tables.scores import F1
-from bench.report.tables.table import DASH, Column, Table, describe, frame_of, rows_of
+from bench.report.tables.table import Table, describe, frame_of, rows_of
 from bench.study.cell import Cell
-from bench.text.display import one_line
+from bench.text.tables.table import DASH, Column
 
 NAME = "table4"
 VARIANT = {"dataset": HEADS["dataset"], "model": HEADS["model"], "plugin": "Method", "method": "Variant"}
@@ -23,7 +23,7 @@ NO_OPTION = "no option or train setting differs from the other variants"
 
 
 def build(
-    run_title: str,
+    title: str,
     records: Sequence[Record],
     judge: F1Significance | None = None,
     *,
@@ -33,7 +33,7 @@ def build(
     """Aggregate the quality of variants over seeds; None where no method of any dataset and model has two.
 
     Args:
-        run_title: of the study.
+        title: title of the study.
         records: in the study's order; failed ones too.
         judge: of these records; absent: one that knows no predictions.
         source: what the records are.
@@ -42,7 +42,6 @@ def build(
     Raises:
         RunFolderError: there is no record, or a cell has two.
     """
-    title = one_line(run_title)
     rows, notes = _variants(rows_of(title, records)), Notes()
     if not rows:
         return None
@@ -94,4 +93,4 @@ def _variant(at: int, rows: Sequence[Sequence[Record]], notes: Notes) -> dict[st
     options = apart(at, [_group(row[0]) for row in rows], facts)
     if not options:
         notes.add(at, OPTIONS.name, NO_OPTION)
-    return {"plugin": one_line(cells[at].method.plugin), "options": options}
+    return {"plugin": cells[at].method.plugin, "options": options}

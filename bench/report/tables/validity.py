@@ -7,8 +7,9 @@ from typing import Any, Literal
 from bench.record.record import Record
 from bench.report.analysis.statistics import measured
 from bench.report.tables.footnotes import Notes
-from bench.report.tables.table import DASH, Column, Values, failures
+from bench.report.tables.table import failures
 from bench.text.display import one_line
+from bench.text.tables.table import DASH, Column, Values
 
 STAMP = "stamp"
 TEXTS = (STAMP, "stamp_reasons")

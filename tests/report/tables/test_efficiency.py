@@ -8,8 +8,8 @@ import pytest
 from bench.record.record import Record
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.tables.efficiency import GRIDS, build
-from bench.report.tables.render import files
 from bench.report.tables.table import Table
+from bench.text.tables.files import files
 from tests.report.conftest import MakeRecord
 
 MB = 1_000_000

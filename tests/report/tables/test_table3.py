@@ -17,12 +17,13 @@ from bench.report.analysis.ranks import OF_RATES
 from bench.report.analysis.stacked import reader
 from bench.report.analysis.statistics import mean_std
 from bench.report.results.measured import Evidence, Measured
-from bench.report.tables.fragment import to_html
-from bench.report.tables.latex import to_latex
-from bench.report.tables.render import to_csv, to_markdown
 from bench.report.tables.scores import NO_INTERVAL
 from bench.report.tables.table import UNLIKE, Table
 from bench.report.tables.table3 import build
+from bench.text.tables.csv_text import to_csv
+from bench.text.tables.fragment import to_html
+from bench.text.tables.latex import to_latex
+from bench.text.tables.markdown import to_markdown
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped
 
@@ -554,7 +555,7 @@ def test_an_f1_that_is_unknown_has_no_interval(make_record: MakeRecord) -> None:
 
 
 def test_torch_is_not_imported() -> None:
-    code = "import sys, bench.report.tables.table3, bench.report.tables.terminal; sys.exit('torch' in sys.modules)"
+    code = "import sys, bench.report.tables.table3, bench.text.tables.terminal; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[3]).returncode == 0
 
 

@@ -3,11 +3,12 @@
 import csv
 from typing import Any
 
-from bench.report.tables.latex import to_latex
-from bench.report.tables.render import to_csv, to_markdown
 from bench.report.tables.table import Table
 from bench.report.tables.table3 import build
 from bench.report.tables.validity import BEFORE, validity_of
+from bench.text.tables.csv_text import to_csv
+from bench.text.tables.latex import to_latex
+from bench.text.tables.markdown import to_markdown
 from tests.report.conftest import MakeRecord
 
 SUSPECT = {"name": "other load", "verdict": "suspect", "found": "others computed on 31 % of the cores"}

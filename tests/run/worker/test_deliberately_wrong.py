@@ -14,8 +14,9 @@ from bench.data.batches import Batch
 from bench.measure import memory
 from bench.record.record import Check, Record
 from bench.run.executor import InlineExecutor
-from bench.run.run import Request, run
+from bench.run.run import run
 from bench.study.cell import Cell
+from bench.study.request import Request
 from bench.study.study import Study
 from bench.train.loop import StepLog
 from tests.support import TEST_ROWS, WORDS, small_study, write_plugin, write_texts
@@ -53,10 +54,8 @@ def measure(tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         train = {"epochs": 4, "max_steps": STEPS, "batch_size": 4, "precision": "fp32", "timing_warmup_steps": 1}
         content = small_study(tiny_encoder, texts, methods=["special"], train=train)
         plugin = write_plugin(tmp_path, "special", adapt, extra)
-        request = Request(
-            study=Study.model_validate(content), base=tmp_path, folder=tmp_path / "runs", plugin_files=[plugin], only={}
-        )
-        (record,) = run(request, InlineExecutor, Silent())
+        request = Request(study=Study.model_validate(content), plugin_files=[plugin])
+        (record,) = run(request, tmp_path / "runs", InlineExecutor, Silent())
         assert isinstance(record, Record)
         assert record.status == "ok", record.failure
         assert "memory" not in record.unknown, record.unknown

@@ -8,7 +8,8 @@ import pytest
 from bench.errors import RequestError
 from bench.record.record import Record
 from bench.run.executor import LocalExecutor
-from bench.run.run import Request, run
+from bench.run.run import run
+from bench.study.request import Request
 from bench.study.study import Study
 from tests.run.worker.test_deliberately_wrong import Silent
 from tests.support import TEST_ROWS, TRAIN_ROWS, small_study, write_texts
@@ -28,10 +29,10 @@ def fitted(
     entry = {"path": str(texts)} | ({} if labels is None else {"labels": labels})
     settings = {"epochs": 9, "max_steps": 6, "batch_size": 4, "precision": "fp32", "timing_warmup_steps": 1}
     content = small_study(encoder, texts, train=settings | train, datasets={"reviews": entry})
-    request = Request(
-        study=Study.model_validate(content), base=folder, folder=folder / "runs" / "small", plugin_files=[], only={}
-    )
-    (record,) = run(request, LocalExecutor, Silent())  # a process of its own: peaks of this one hold other tests too
+    request = Request(study=Study.model_validate(content))
+    place = folder / "runs" / "small"
+    # A process of its own: peaks of this one hold other tests too.
+    (record,) = run(request, place, LocalExecutor, Silent())
     assert isinstance(record, Record)
     return record
 

@@ -10,7 +10,8 @@ import pytest
 from bench.record.record import Record
 from bench.record.run_folder import RunFolder
 from bench.run.executor import InlineExecutor
-from bench.run.run import Request, run
+from bench.run.run import run
+from bench.study.request import Request
 from bench.study.study import Study
 from tests.model.prompting.support import byte_tokenizer, causal_model
 from tests.run.worker.test_deliberately_wrong import Silent
@@ -53,10 +54,8 @@ def run_one(tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         content = small_study(tiny_encoder, texts, **changes)
         plugins = [] if extra is None else [write_plugin(tmp_path, "special", extra=extra)]
         folder = tmp_path / "runs" / "small"
-        request = Request(
-            study=Study.model_validate(content), base=tmp_path, folder=folder, plugin_files=plugins, only={}
-        )
-        (record,) = run(request, InlineExecutor, Silent())
+        request = Request(study=Study.model_validate(content), plugin_files=plugins)
+        (record,) = run(request, folder, InlineExecutor, Silent())
         assert isinstance(record, Record)
         return record, RunFolder(folder).cell(record.cell_id).path
 
