@@ -18,6 +18,8 @@ from bench.text.tables.csv_text import csv_lines
 
 FOLDER, INDEX = "insights", "insights.md"
 LONGEST_TEXT = 2000
+#: Rows of a figure that a report has as csv too.
+MOST_ROWS = 500
 INTRODUCTION = (
     "What methods show beyond the table: of each row one seed, the first that was measured and shows something."
 )
@@ -60,7 +62,8 @@ def files(results: Results, figures: Figures) -> dict[str, bytes]:
             path = f"{FOLDER}/{place}/{shown.part.name}"
             if shown.part.chart is not None:
                 figures.add(insight_chart.spec(shown.part), path)
-            found[f"{path}.csv"] = to_csv(shown.part).encode()
+            if not _is_bulk(shown.part):
+                found[f"{path}.csv"] = to_csv(shown.part).encode()
             lines += _shown(shown.part, path, next(numbers), "png" in figures.kinds)
             lines += _left_out(shown)
     lines += [results.source] if results.source else []
@@ -106,11 +109,21 @@ def _heads(rows: Sequence[ShownRow]) -> Iterator[list[str]]:
         ]
 
 
+def _is_bulk(part: Insight) -> bool:
+    """Whether a figure's numbers are too many for a report, which a run and its cell's folder have."""
+    return part.chart is not None and len(part.columns[part.chart.x]) > MOST_ROWS
+
+
 def _shown(part: Insight, path: str, number: int, png: bool) -> list[str]:
     """One insight in the index: its figure, or the first rows of its table, then its caption."""
     title, caption = _markdown(part.title), _markdown(part.caption)
     if part.chart is not None:
-        files = f"[csv]({path}.csv)" + (f", [png]({path}.png)" if png else "")
+        data = (
+            f"{len(part.columns[part.chart.x])} rows, in the cell's insights.json"
+            if _is_bulk(part)
+            else f"[csv]({path}.csv)"
+        )
+        files = data + (f", [png]({path}.png)" if png else "")
         return [f"![{title}]({path}.svg)", f"Figure {number}: {title}. {caption} ({files})"]
     lines = [f"Table {number}: {title}. {caption} ([csv]({path}.csv))"]
     return [*_table(part), *lines]

@@ -14,7 +14,7 @@ from bench.method.insight import Insight
 from bench.record.record import Record
 from bench.record.run_folder import CellFolder
 from bench.report.charts.figures import Figures
-from bench.report.insights import INDEX, files
+from bench.report.insights import INDEX, MOST_ROWS, files
 from bench.report.results.evidence import collect
 from bench.report.results.run import Results, Run
 from tests.report.conftest import MakeRecord
@@ -84,6 +84,14 @@ def test_one_row(tmp_path: Path, make_record: MakeRecord) -> None:
         "[png](insights/IMDb__RoBERTa__LoRA/share.png))\n",
     ]
     assert (place / "tokens.csv").read_text(encoding="utf-8") == "expert,tokens\nexpert 0,10\nexpert 1,20\n"
+
+
+def test_a_figure_of_many_rows_has_no_csv(tmp_path: Path, make_record: MakeRecord) -> None:
+    count = MOST_ROWS + 1
+    many = part() | {"columns": {"expert": [f"expert {at}" for at in range(count)], "tokens": [1] * count}}
+    paths = write([cell(tmp_path, make_record(), many)], tmp_path)
+    assert [path.suffix for path in paths] == [".svg", ".png", ".md"]
+    assert f"({count} rows, in the cell's insights.json, [png](" in index(tmp_path)
 
 
 def test_a_row_is_drawn_once_from_its_first_measured_seed(tmp_path: Path, make_record: MakeRecord) -> None:
