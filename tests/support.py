@@ -10,8 +10,6 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-import psutil
-
 from bench.clocks import monotonic_seconds
 from bench.record.record import Record
 from bench.run.executor import Executor, call
@@ -161,14 +159,6 @@ def command(*arguments: object, cwd: Path, **changes: str) -> subprocess.Complet
         timeout=COMMAND_SECONDS,
         check=False,
     )
-
-
-def lives(process: psutil.Process) -> bool:
-    """Whether a process runs; one that has ended and is not reaped does not."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:

@@ -98,49 +98,30 @@ def test_few_files_stand_in_the_root() -> None:
     assert len(list((ROOT / "bench").glob("*.py"))) <= MOST_ROOT_FILES
 
 
-@pytest.mark.parametrize("name", BENCH)
-def test_the_harness_imports_no_method(name: str) -> None:
-    assert [other for other in imports(name) if other.split(".")[0] in ("methods", "tests")] == []
+def test_the_harness_imports_and_names_no_method() -> None:
+    for name in BENCH:
+        assert [other for other in imports(name) if other.split(".")[0] in ("methods", "tests")] == [], name
+        lines = MODULES[name].read_text(encoding="utf-8").splitlines()
+        found = [f"{number}: {line}" for number, line in enumerate(lines, start=1) if METHOD_NAMES.search(line)]
+        assert found == [], name
 
 
-@pytest.mark.parametrize("name", BENCH)
-def test_the_harness_names_no_method(name: str) -> None:
-    lines = MODULES[name].read_text(encoding="utf-8").splitlines()
-    assert [f"{number}: {line}" for number, line in enumerate(lines, start=1) if METHOD_NAMES.search(line)] == []
+def test_report_reads_records_and_nothing_else() -> None:
+    for name in (name for name in BENCH if name.startswith("bench.report")):
+        assert {room(other) for other in ours(name)} <= REPORT_MAY_IMPORT, name
 
 
-@pytest.mark.parametrize("name", [name for name in BENCH if name.startswith("bench.report")])
-def test_report_reads_records_and_nothing_else(name: str) -> None:
-    assert {room(other) for other in ours(name)} <= REPORT_MAY_IMPORT
+def test_a_method_knows_the_contract_and_the_model_libraries() -> None:
+    for name in METHODS:
+        others = {other for other in imports(name) if other not in ("bench.method", "bench.errors")}
+        assert {other for other in others if other.split(".")[0] not in METHODS_MAY_IMPORT} == set(), name
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_a_method_knows_the_contract_and_the_model_libraries(name: str) -> None:
-    wrong = {
-        other
-        for other in imports(name)
-        if other not in ("bench.method", "bench.errors") and other.split(".")[0] not in METHODS_MAY_IMPORT
-    }
-    assert wrong == set()
-
-
-@pytest.mark.parametrize(
-    "modules",
-    [
-        ["bench.run.run", "bench.run.executor", "bench.run.progress"],
-        [
-            "bench.commands.cli",
-            "bench.commands.verbs",
-            "bench.commands.doctor",
-            "bench.commands.explain.command",
-            "bench.commands.compare.command",
-            "bench.commands.check.command",
-        ],
-        [name for name in BENCH if name.startswith("bench.report")],
-    ],
-    ids=["run", "commands", "report"],
-)
-def test_the_parent_never_imports_torch(modules: list[str]) -> None:
+def test_the_parent_never_imports_torch() -> None:
+    commands = ("cli", "verbs", "doctor", "explain.command", "compare.command", "check.command")
+    modules = ["bench.run.run", "bench.run.executor", "bench.run.progress"]
+    modules += [f"bench.commands.{name}" for name in commands]
+    modules += [name for name in BENCH if name.startswith("bench.report")]
     code = (
         f"import sys, importlib; [importlib.import_module(name) for name in {modules!r}]; "
         "print(sorted({'torch', 'transformers', 'peft', 'datasets'} & set(sys.modules)))"

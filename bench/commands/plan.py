@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.errors import StudyError
-from bench.plan import render
-from bench.plan.against import against, read_run, settled_of, show, write_csv
+from bench.plan.against import against, against_table, read_run, settled_of, to_csv
 from bench.plan.fits import Fit, fit, parse_size
+from bench.plan.render import plan_table, to_json
 from bench.plan.row import PlanRow
 from bench.plan.rows import Plan, PlanRequest
 from bench.study.catalog import catalog
 from bench.study.study import Study, a_device
+from bench.text.tables import csv_text, terminal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +70,14 @@ def plan(options: PlanOptions, console: Console) -> bool:
     )  # fmt: skip
     rows = show_progress(planned)
     fits = {} if limit_bytes is None else _fits(planned, rows, limit_bytes)
+    table = plan_table(f"Plan: {study.title or study.name}", rows, fits, planned.left_out())
     if options.layout == "csv":
-        sys.stdout.write(render.to_csv(rows, fits))
+        sys.stdout.write(csv_text.to_csv(table))
     elif options.layout == "json":
-        sys.stdout.write(render.to_json(study.name, rows, fits))
+        sys.stdout.write(to_json(study.name, table))
     else:
-        render.show(f"Plan: {study.title or study.name}", rows, fits, planned.left_out(), console)
+        terminal.unfold(console)
+        terminal.show(table, console)
     return all(row.unsupported is None for row in rows)
 
 
@@ -91,9 +94,10 @@ def _beside_run(options: PlanOptions, study: Study, folder: Path, console: Conso
     )  # fmt: skip
     rows = against(show_progress(planned), measured)
     if options.layout == "csv":
-        write_csv(rows)
+        sys.stdout.write(to_csv(rows))
     else:
-        show(f"Predicted and measured: {study.title or study.name}", rows, console)
+        terminal.unfold(console)
+        terminal.show(against_table(f"Predicted and measured: {study.title or study.name}", rows), console)
     return all(row.status == "ok" for row in rows)
 
 

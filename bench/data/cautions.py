@@ -3,9 +3,12 @@
 from bench.data.duplicates import Duplicates
 from bench.data.labels import alike
 from bench.data.texts import Dataset
+from bench.text.message import listed
 
 #: A share of texts above this is told.
 TOLD_ABOVE = 0.01
+#: Missing classes that a sentence names.
+MOST_CLASSES = 5
 
 
 def cautions(dataset: Dataset, duplicates: Duplicates, split: str) -> tuple[str, ...]:
@@ -36,14 +39,8 @@ def _ceiling(dataset: Dataset, split: str) -> list[str]:
     missing = [name for index, name in enumerate(dataset.labels) if index not in there]
     if not missing:
         return []
-    return [
-        f"{split} has no text of {_listed(missing)}: macro F1 can reach {macro_f1_ceiling(dataset, split):.3f} at most"
-    ]
-
-
-def _listed(names: list[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more classes" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    named = listed(missing, MOST_CLASSES) + (" classes" if len(missing) > MOST_CLASSES else "")
+    return [f"{split} has no text of {named}: macro F1 can reach {macro_f1_ceiling(dataset, split):.3f} at most"]
 
 
 def _texts(dataset: Dataset, duplicates: Duplicates, split: str) -> list[str]:

@@ -8,6 +8,7 @@ from bench.data import duplicates
 from bench.data.cautions import cautions
 from bench.data.duplicates import Duplicates
 from bench.data.texts import Dataset, Split
+from bench.text.message import listed
 
 #: Classes of a split and places of texts that a line names.
 MOST_CLASSES, MOST_PLACES = 20, 5
@@ -17,7 +18,7 @@ PERCENTS = (0, 50, 95, 100)
 def survey(dataset: Dataset) -> list[str]:
     """What there is to know of a dataset, a line each; texts are named by where they stand and not quoted."""
     found = duplicates.find(dataset.splits)
-    lines = [f"classes: {len(dataset.labels)}: {_listed(dataset.labels, MOST_CLASSES)}"]
+    lines = [f"classes: {len(dataset.labels)}: {listed(dataset.labels, MOST_CLASSES)}"]
     if dataset.label_values == "indices":
         lines.append("labels are read as indices of these classes, from 0")
     if dataset.columns is not None:
@@ -33,7 +34,7 @@ def survey(dataset: Dataset) -> list[str]:
 
 def _classes(split: Split, labels: Sequence[str]) -> str:
     counts = np.bincount(split.labels, minlength=len(labels)).tolist()
-    return _listed([f"{label} {count}" for label, count in zip(labels, counts, strict=True)], MOST_CLASSES)
+    return listed([f"{label} {count}" for label, count in zip(labels, counts, strict=True)], MOST_CLASSES)
 
 
 def _lengths(split: Split) -> str:
@@ -60,9 +61,4 @@ def _duplicates(dataset: Dataset, found: Duplicates) -> list[str]:
 
 
 def _places(split: Split, positions: Sequence[int]) -> str:
-    return f": {_listed([split.ids[at] for at in positions], MOST_PLACES)}" if positions else ""
-
-
-def _listed(names: Sequence[str], most: int) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return f": {listed([split.ids[at] for at in positions], MOST_PLACES)}" if positions else ""

@@ -1,26 +1,20 @@
 """A plan's peaks beside those that a run of the same study measured."""
 
-import csv
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from bench.errors import RunFolderError
 from bench.measure.settled import Settled
-from bench.plan.render import DASH, MEGA
+from bench.plan.render import MEGA, scaled
 from bench.plan.row import PlanRow
 from bench.record.digests import known_digests, read_kept
 from bench.record.memory_breakdown import MemoryBreakdown
 from bench.record.record import Record
 from bench.record.run_folder import RunFolder
-from bench.text.display import one_line
+from bench.text.tables.csv_text import csv_lines
+from bench.text.tables.table import Column, Footnote, Table, Values
 
 Moment = Literal["train", "inference"]
 MOMENTS: tuple[Moment, ...] = ("train", "inference")
@@ -148,46 +142,62 @@ def _waiting(record: Record) -> float | None:
     return None if not busy or busy[0] is None else 1 - busy[0]
 
 
-def write_csv(rows: Sequence[Against]) -> None:
-    """A line a row on standard output, memory in bytes, empty where unknown."""
+def against_table(title: str, rows: Sequence[Against]) -> Table:
+    """A line for each peak, then which rows are suspect and how far off the predictions are.
+
+    Args:
+        title: heading.
+        rows: of the plan, beside their measurements.
+    """
+    return Table(
+        title=title,
+        heads={"named": "Dataset / Model / Method"},
+        columns=COLUMNS,
+        rows=[
+            _peak(row, moment)
+            for row in rows
+            for moment in MOMENTS
+            if moment == "inference" or row.predicted_train_peak_bytes is not None
+        ],
+        footnotes=tuple(Footnote("", text) for text in _summary(rows)),
+    )
+
+
+def to_csv(rows: Sequence[Against]) -> str:
+    """A line a row, memory in bytes, empty where unknown."""
     names = [field.name for field in fields(Against)]
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow([*names, "train_ratio", "inference_ratio"])
-    for row in rows:
-        values = [getattr(row, name) for name in names[:-1]]
-        writer.writerow([*values, "; ".join(row.suspect_checks), row.ratio("train"), row.ratio("inference")])
+    values = (
+        [*(getattr(row, name) for name in names[:-1]), "; ".join(row.suspect_checks), *map(row.ratio, MOMENTS)]
+        for row in rows
+    )
+    return csv_lines([*names, "train_ratio", "inference_ratio"], values)
 
 
-def show(title: str, rows: Sequence[Against], console: Console) -> None:
-    """Print a table with a line for each peak, then which rows are suspect and how far off the predictions are."""
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    grid.add_column("Dataset / Model / Method", overflow="fold")
-    grid.add_column("Peak of")
-    for head in ("Predicted\nMB", "Measured\nMB", "Ratio", "GPU waits\n%"):
-        grid.add_column(head, justify="right", no_wrap=True)
-    for row in rows:
-        for moment in MOMENTS:
-            if moment == "inference" or row.predicted_train_peak_bytes is not None:
-                grid.add_row(*map(Text, _cells(row, moment)))
-    if not console.is_terminal:  # a file or a pipe has no width
-        console.width = console.measure(grid).maximum
-    console.print(Text(one_line(title), style="bold"), soft_wrap=True)
-    console.print(grid)
-    for sentence in _summary(rows):
-        console.print(one_line(sentence), highlight=False, markup=False, soft_wrap=True)
+def _peak(row: Against, moment: Moment) -> dict[str, str | float | None]:
+    waiting = row.train_waiting_fraction if moment == "train" else None
+    return {
+        "named": row.named,
+        "moment": moment,
+        "status": row.status,
+        "predicted": getattr(row, f"predicted_{moment}_peak_bytes"),
+        "measured": getattr(row, f"measured_{moment}_peak_bytes"),
+        "ratio": row.ratio(moment),
+        "waiting": None if waiting is None else 100 * waiting,
+    }
 
 
-def _cells(row: Against, moment: Moment) -> list[str]:
-    predicted, measured = (getattr(row, f"{side}_{moment}_peak_bytes") for side in ("predicted", "measured"))
-    ratio, waiting = row.ratio(moment), row.train_waiting_fraction if moment == "train" else None
-    return [
-        row.named,
-        moment,
-        DASH if predicted is None else f"{predicted / MEGA:.1f}",
-        (DASH if row.status == "ok" else row.status) if measured is None else f"{measured / MEGA:.1f}",
-        DASH if ratio is None else f"{ratio:.3f}",
-        DASH if waiting is None else f"{100 * waiting:.0f}",
-    ]
+def _measured(row: Values) -> str:
+    failed = row["measured"] is None and row["status"] != "ok"
+    return str(row["status"]) if failed else scaled("measured", MEGA, 1)(row)
+
+
+COLUMNS = (
+    Column("moment", "Peak of", lambda row: str(row["moment"]), prose=True),
+    Column("predicted", "Predicted\nMB", scaled("predicted", MEGA, 1)),
+    Column("measured", "Measured\nMB", _measured),
+    Column("ratio", "Ratio", scaled("ratio", digits=3)),
+    Column("waiting", "GPU waits\n%", scaled("waiting", digits=0)),
+)
 
 
 def _summary(rows: Sequence[Against]) -> list[str]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from bench.report import insights
+from bench.report.analysis.f1_significance import F1Significance
 from bench.report.analysis.stacked import reader
-from bench.report.analysis.standings import Judge
 from bench.report.charts import study_figures
 from bench.report.charts.pictures import Pictures
 from bench.report.charts.rows import rows
@@ -17,10 +17,7 @@ from bench.report.results.run import Results, Run
 from bench.report.tables import (
     comparisons,
     efficiency,
-    latex,
     merged,
-    published_table,
-    render,
     repeatability,
     table1,
     table2,
@@ -29,6 +26,8 @@ from bench.report.tables import (
 )
 from bench.report.tables.table import Table
 from bench.study.cell import Cell
+from bench.text.tables import latex
+from bench.text.tables.files import files as files_of
 
 FORMATS = ("md", "csv", "tex", "html", "png")
 #: Kinds of picture by the format that they come with: Markdown shows them as svg.
@@ -83,7 +82,7 @@ def build(results: Results, formats: Collection[str], show: Show | None = None) 
         if kinds:
             study_figures.add(found_rows, results.sha256, pictures)
         for table in tables.values():
-            files |= render.files(table, formats)
+            files |= files_of(table, formats)
         if "tex" in formats:
             files["tables.tex"] = latex.document(tables.values()).encode()
         if "html" in formats:
@@ -98,7 +97,7 @@ def _wanted(name: str, formats: Collection[str]) -> bool:
     return "md" in formats or (name.endswith(".csv") and "csv" in formats)
 
 
-def _tables(results: Results, judges: Sequence[Judge]) -> dict[str, Table]:
+def _tables(results: Results, judges: Sequence[F1Significance]) -> dict[str, Table]:
     """The tables of the results; of several runs with the machine as a column."""
     by_run = [_of_run(run, judge, results) for run, judge in zip(results.runs, judges, strict=True)]
     if len(by_run) == 1:
@@ -110,13 +109,13 @@ def _tables(results: Results, judges: Sequence[Judge]) -> dict[str, Table]:
     return found
 
 
-def _judge(run: Run) -> Judge:
+def _judge(run: Run) -> F1Significance:
     """Of the records of a run; it resamples their texts once for all tables."""
     read = any(isinstance(cell.evidence.predictions, Predictions) for cell in run.cells)
-    return Judge(run.records, reader(run.cells) if read else None)
+    return F1Significance(run.records, reader(run.cells) if read else None)
 
 
-def _of_run(run: Run, judge: Judge, results: Results) -> dict[str, Table]:
+def _of_run(run: Run, judge: F1Significance, results: Results) -> dict[str, Table]:
     """The tables of one run, by name."""
     title, records, source = run.title, run.records, results.source
     remarks = [run.study.get("notes", ""), f"Measured by: {run.command}"]
@@ -131,7 +130,6 @@ def _of_run(run: Run, judge: Judge, results: Results) -> dict[str, Table]:
         efficiency.build(title, records, **beside),
         repeatability.build(title, records, **beside),
         comparisons.build(run.study, run.cells, **beside),
-        published_table.build(run, results.published, judge, **beside),
     )
     return {table.name: table for table in built if table is not None}
 

@@ -8,12 +8,12 @@ from rich.console import Console
 from bench.errors import RunFolderError
 from bench.report import contents, manifest, summary
 from bench.report.console import warn_on
-from bench.report.published import load_shipped
 from bench.report.results import archive
 from bench.report.results.load import load
 from bench.report.results.run import Results
-from bench.report.tables import comparisons, terminal
+from bench.report.tables import comparisons
 from bench.report.tables.table import Table
+from bench.text.tables import terminal
 
 #: Drawn from what stands beside the records.
 NOT_OF_RECORDS = (*(f"comparisons.{suffix}" for suffix in ("md", "csv", "tex")), "insights.md")
@@ -45,8 +45,7 @@ def draw(
         RunFolderError: no run folder, no finished cell, or files that a newer tunebench wrote; or the
             folder holds what the records cannot give again.
     """
-    warn = warn_on(console)
-    results = load(paths, warn, load_shipped(warn))
+    results = load(paths, warn_on(console))
     target = reports / results.name
     _require_no_less(paths, target)
     wanted = contents.chosen(formats)

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from bench.record.record import Record
+from bench.report.analysis.quantities.quantity import Dtype
 from bench.report.analysis.statistics import by_row
-from bench.report.frame_columns import COLUMNS, Dtype, described
+from bench.report.frame_columns import columns, described
 from bench.report.results.load import load
 from bench.report.results.measured import Measured
 from bench.report.results.run import Results, Run
-from bench.report.tables import efficiency
 
 OPTION, VERSION = "option_", "version_"
 CURVES: Mapping[str, tuple[Dtype, str]] = {
@@ -87,11 +87,11 @@ def load_curves(path: str | Path, *more: str | Path) -> pd.DataFrame:
         for record, points in ((cell.record, points_of(cell)) for cell in run.cells)
         for point in points
     ]
-    columns = zip(*rows, strict=True) if rows else ([] for _ in CURVES)
+    by_column = zip(*rows, strict=True) if rows else ([] for _ in CURVES)
     return pd.DataFrame(
         {
             name: pd.array(list(values), dtype=dtype)
-            for (name, (dtype, _)), values in zip(CURVES.items(), columns, strict=True)
+            for (name, (dtype, _)), values in zip(CURVES.items(), by_column, strict=True)
         }
     )
 
@@ -122,36 +122,25 @@ def _names(record: Record) -> tuple[str, str, str, int, int]:
 
 def records_frame(results: Results) -> pd.DataFrame:
     """The cells of results as ``load_records`` gives them."""
-    rows = [row for run, label in zip(results.runs, results.labels(), strict=True) for row in _rows(run, label)]
+    labelled = zip(results.runs, results.labels(), strict=True)
+    cells = [content for run, label in labelled for content in _cells(run, label)]
     records = [cell.record for cell in results.cells]
-    columns = {name: pd.array([row[name] for row in rows], dtype=column.dtype) for name, column in COLUMNS.items()}
+    found = {name: pd.array([cell[name] for cell in cells], dtype=one.dtype) for name, one in columns().items()}
     options = _spread(OPTION, [record.cell.method.options for record in records])
     versions = _spread(VERSION, [record.machine.packages if record.machine else {} for record in records])
-    return pd.DataFrame(columns | options | versions)
+    return pd.DataFrame(found | options | versions)
 
 
-def _rows(run: Run, label: str) -> Iterator[dict[str, Any]]:
-    rates = _rates(run.records)
-    for at, record in enumerate(run.records):
-        beside = {"run": run.name, "machine": label} | {name: values[at] for name, values in rates.items()}
-        yield {name: column.of(record) if column.of else beside[name] for name, column in COLUMNS.items()}
-
-
-def _rates(records: Sequence[Record]) -> dict[str, list[Any]]:
-    """By column and record: throughputs as the tables read them, and whether they come from windows."""
-    found: dict[str, list[Any]] = {}
-    places = {id(record): at for at, record in enumerate(records)}
-    rows = [row for ok in (True, False) for row in by_row(r for r in records if (r.status == "ok") == ok)]
-    for quantity in (quantity for quantity in efficiency.QUANTITIES if quantity.windowed is not None):
-        phase = quantity.column.split("_")[0]
-        values = found.setdefault(quantity.column, [None] * len(records))
-        windowed = found.setdefault(f"{phase}_speed_is_windowed", [None] * len(records))
-        for row in rows:
-            from_windows = quantity.estimates(row) is not None
-            for record, value in zip(row, quantity.values(row), strict=True):
-                values[places[id(record)]] = value
-                windowed[places[id(record)]] = None if value is None else from_windows
-    return found
+def _cells(run: Run, label: str) -> Iterator[dict[str, Any]]:
+    """The values of each cell by column; those of a row that succeeded, and that failed, are read together."""
+    read = {name: column.values for name, column in columns().items() if column.values}
+    found: dict[int, dict[str, Any]] = {}
+    for row in (row for ok in (True, False) for row in by_row(r for r in run.records if (r.status == "ok") == ok)):
+        by_column = {name: values(row) for name, values in read.items()}
+        for at, record in enumerate(row):
+            found[id(record)] = {name: values[at] for name, values in by_column.items()}
+    for record in run.records:
+        yield {"run": run.name, "machine": label} | found[id(record)]
 
 
 def _spread(prefix: str, tables: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,77 +1,31 @@
 """The columns of a frame of records: what each is called, holds and means."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple, get_args
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
-from bench.record.record import Latency, PhaseName, Record
-from bench.report.tables.conditions import inference_batch
+from bench.record.record import Record
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.quantities.quantity import Dtype
+from bench.report.analysis.quantities.readers import Reader, at, inference_batch
 
-Dtype = Literal["string", "Int64", "Float64", "boolean"]
 Role = Literal["name", "outcome", "setting", "result", "origin"]
-Reader = Callable[[Record], Any]
 _Group = tuple[tuple[str, Dtype, str | Reader, str], ...]
 
 
-class Column(NamedTuple):
+class FrameColumn(NamedTuple):
     """One column.
 
     Attributes:
         role: what names a cell, how it ended, what it was set to, what was measured, or what it was measured with.
         dtype: of pandas, nullable.
         meaning: for readers.
-        of: its value of a record, None where unknown; a column that takes more than one record has no reader.
+        values: by record of a row, None where unknown; a column of the run has no reader.
     """
 
     role: Role
     dtype: Dtype
     meaning: str
-    of: Reader | None = None
-
-
-def _at(path: str) -> Reader:
-    """A reader of a field of the record, of a field within a field, and so on; None where one on the way is null."""
-    names = path.split(".")
-
-    def read(record: Record) -> Any:
-        value: Any = record
-        for name in names:
-            value = None if value is None else getattr(value, name)
-        return value
-
-    return read
-
-
-def _quality(name: str) -> Reader:
-    """Of quality; None for random weights, whose quality is not worth reading."""
-    read = _at(f"quality.{name}")
-    return lambda record: None if record.cell.model.weights == "random" else read(record)
-
-
-def _written(path: str) -> Reader:
-    read = _at(f"generation.{path}")
-    return lambda record: None if record.cell.model.weights == "random" else read(record)
-
-
-def _latency(percentile: int, size_of: Callable[[Record], int]) -> Reader:
-    def read(record: Record) -> float | None:
-        timed: Latency | None = next((one for one in record.latency if one.batch_size == size_of(record)), None)
-        return None if timed is None else getattr(timed, f"p{percentile}_seconds")
-
-    return read
-
-
-def _phase(name: str) -> Reader:
-    def read(record: Record) -> float | None:
-        ran = [phase.seconds for phase in record.phases if phase.name == name]
-        return sum(ran) if ran else None
-
-    return read
-
-
-def _training_energy(record: Record) -> float | None:
-    ran = [phase.energy_joules for phase in record.phases if phase.name in ("warm-up", "train")]
-    known = [joules for joules in ran if joules is not None]
-    return sum(known) if ran and len(known) == len(ran) else None
+    values: Callable[[Sequence[Record]], Sequence[Any]] | None = None
 
 
 def _suspect(record: Record) -> str | None:
@@ -131,53 +85,6 @@ _SETTINGS: _Group = (
     ("optimizer", "string", "cell.train.optimizer", "of the training"),
     ("gradient_checkpointing", "boolean", "cell.train.gradient_checkpointing", "activations are computed again"),
 )
-_RESULTS: _Group = (
-    ("macro_f1", "Float64", _quality("macro_f1"), "over the fixed label set; causal: by label likelihood"),
-    ("weighted_f1", "Float64", _quality("weighted_f1"), "F1 weighted by label counts"),
-    ("accuracy", "Float64", _quality("accuracy"), "share of texts answered right"),
-    ("macro_precision", "Float64", _quality("macro_precision"), "mean over labels"),
-    ("macro_recall", "Float64", _quality("macro_recall"), "mean over labels"),
-    ("majority_macro_f1", "Float64", _quality("majority_macro_f1"), "floor: always the most frequent label"),
-    ("validation_macro_f1", "Float64", "validation_macro_f1", "after training, on the validation split"),
-    ("generated_macro_f1", "Float64", _written("quality.macro_f1"), "causal: by what the model writes"),
-    ("parse_failure_fraction", "Float64", _written("parse_failure_fraction"), "answers with no label or several"),
-    ("trainable_params", "Int64", "parameters.trainable_params", "stored elements that are trained"),
-    ("total_params", "Int64", "parameters.total_params", "stored elements; a 4-bit weight counts as stored"),
-    ("logical_params", "Int64", "parameters.logical_params", "weights that the stored elements stand for"),
-    ("artifact_bytes", "Int64", "artifact_bytes", "what must be kept to use the adapted model"),
-    ("forward_flops", "Int64", "flops.forward_flops", "one sequence of flops_sequence_length tokens; 2 a multiply-add"),
-    ("flops_sequence_length", "Int64", "flops.sequence_length", "tokens"),
-    ("train_steps", "Int64", "training.steps", "optimizer steps"),
-    ("planned_steps", "Int64", "training.planned_steps", "above train_steps where early stopping ended the training"),
-    ("kept_step", "Int64", "training.kept_step", "whose weights are evaluated: the last, or the best by validation F1"),
-    ("best_step", "Int64", "training.best_step", "validation point with the highest macro F1; NA without points"),
-    ("best_seconds", "Float64", "training.best_seconds", "of the steps until best_step"),
-    ("train_samples", "Int64", "training.samples", "sequences trained on, each as often as it was"),
-    ("train_seconds", "Float64", "training.train_seconds", "of all steps, warm-up included; NA in older records"),
-    ("final_loss_nats", "Float64", "training.final_loss", "mean task loss over the last tenth of the steps"),
-    ("train_energy_joules", "Float64", _training_energy, "of the GPU, or the CPU's package, warm-up included"),
-    ("train_energy_joules_per_sample", "Float64", "training.speed.energy_joules_per_sample", "without warm-up"),
-    ("inference_energy_joules_per_sample", "Float64", "inference.energy_joules_per_sample", "of the timed pass"),
-    ("train_mfu_fraction", "Float64", "training.speed.mfu_fraction", "share of matmul_flops_per_second"),
-    ("inference_mfu_fraction", "Float64", "inference.mfu_fraction", "share of matmul_flops_per_second"),
-    ("matmul_flops_per_second", "Float64", "matmul_flops_per_second", "of a large matmul, same device and precision"),
-    *(
-        (f"latency_batch_{batch}_p{percentile}_seconds", "Float64", _latency(percentile, size_of),
-         f"of {what}, batch handed over to scores at hand")
-        for batch, size_of, what in (
-            ("1", lambda _: 1, "one text"), ("study", inference_batch, "inference_batch_size texts"))
-        for percentile in (50, 90, 99)
-    ),
-    ("peak_train_bytes", "Int64", "peak_train_bytes", "peak memory of warm-up and training"),
-    ("peak_inference_bytes", "Int64", "peak_inference_bytes", "peak memory of inference"),
-    ("peak_kind", "string", "peak_kind", "cuda_allocated, or host_vmhwm with Python and libraries"),
-    ("wall_seconds", "Float64", "wall_seconds", "of the whole cell"),
-    ("worker_start_seconds", "Float64", "worker_start_seconds", "until the cell's process began"),
-    *(
-        (f"{name.replace('-', '_')}_phase_seconds", "Float64", _phase(name), f"of the phase {name}")
-        for name in get_args(PhaseName)
-    ),
-)  # fmt: skip
 _ORIGINS: _Group = (
     ("train_texts", "Int64", lambda r: r.data.rows.get("train") if r.data else None, "texts of the train split"),
     ("evaluated_texts", "Int64", _evaluated, "texts of evaluated_split"),
@@ -199,35 +106,62 @@ _ORIGINS: _Group = (
 )
 
 
-#: Of training and of inference; they take all records of a row.
-_RATES: tuple[tuple[str, Dtype, str], ...] = (
-    ("samples_per_second", "Float64", "median of windows, or total: see {phase}_speed_is_windowed"),
-    ("tokens_per_second", "Float64", "the same, padding not counted"),
-    ("speed_is_windowed", "boolean", "median of windows of steps, known for all seeds of the row; else the total"),
-)
+def _each(where: str | Reader) -> Callable[[Sequence[Record]], Sequence[Any]]:
+    """A reader of each record of a row.
+
+    Args:
+        where: field of the record, or a reader of one record.
+    """
+    read = at(where) if isinstance(where, str) else where
+    return lambda row: [read(record) for record in row]
 
 
-def _columns() -> dict[str, Column]:
-    groups: tuple[tuple[Role, _Group], ...] = (
-        ("name", _NAMES), ("outcome", _OUTCOMES), ("setting", _SETTINGS), ("result", _RESULTS), ("origin", _ORIGINS),
-    )  # fmt: skip
-    found = {
-        "run": Column("name", "string", "name of the study"),
-        "machine": Column("name", "string", "of most cells of the run, told apart where several runs are read"),
-    }
-    for role, group in groups:
-        for name, dtype, where, meaning in group:
-            found[name] = Column(role, dtype, meaning, _at(where) if isinstance(where, str) else where)
-        for phase in ("train", "inference") if role == "result" else ():
-            for name, dtype, meaning in _RATES:
-                found[f"{phase}_{name}"] = Column(role, dtype, meaning.format(phase=phase))
+def _windowed(column: str) -> FrameColumn:
+    def values(row: Sequence[Record]) -> list[bool | None]:
+        rate = QUANTITIES[column]
+        windowed = rate.estimates(row) is not None
+        return [None if value is None else windowed for value in rate.values(row)]
+
+    meaning = "median of windows of steps, known for all seeds of the row; else the total"
+    return FrameColumn("result", "boolean", meaning, values)
+
+
+#: What says how a number is to be read, behind the column of that number.
+_BEHIND: Mapping[str, tuple[str, FrameColumn]] = {
+    "peak_inference_bytes": (
+        "peak_kind",
+        FrameColumn(
+            "result", "string", "cuda_allocated, or host_vmhwm with Python and libraries", _each("peak_kind")
+        ),
+    ),
+    "train_tokens_per_second": ("train_speed_is_windowed", _windowed("train_tokens_per_second")),
+    "inference_tokens_per_second": ("inference_speed_is_windowed", _windowed("inference_tokens_per_second")),
+}  # fmt: skip
+
+
+def _results() -> dict[str, FrameColumn]:
+    found = {}
+    for quantity in QUANTITIES:
+        if quantity.frame:
+            found[quantity.frame] = FrameColumn("result", quantity.dtype, quantity.meaning, quantity.in_frame)
+            found.update([_BEHIND[quantity.frame]] if quantity.frame in _BEHIND else [])
     return found
 
 
-COLUMNS: Mapping[str, Column] = _columns()
-"""Every column by its name, in the order of the frame."""
+def _group(role: Role, group: _Group) -> dict[str, FrameColumn]:
+    return {name: FrameColumn(role, dtype, meaning, _each(where)) for name, dtype, where, meaning in group}
+
+
+def columns() -> dict[str, FrameColumn]:
+    """Every column by its name, in the order of the frame."""
+    run = {
+        "run": FrameColumn("name", "string", "name of the study"),
+        "machine": FrameColumn("name", "string", "of most cells of the run, told apart where several runs are read"),
+    }
+    named = run | _group("name", _NAMES) | _group("outcome", _OUTCOMES) | _group("setting", _SETTINGS)
+    return named | _results() | _group("origin", _ORIGINS)
 
 
 def described() -> str:
     """The columns and their meanings, a line each."""
-    return "\n".join(f"{name}: {column.meaning}" for name, column in COLUMNS.items())
+    return "\n".join(f"{name}: {column.meaning}" for name, column in columns().items())

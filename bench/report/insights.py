@@ -11,9 +11,8 @@ from bench.report.charts.pictures import Pictures
 from bench.report.results.measured import Measured, Shown, by_row
 from bench.report.results.run import Results, told_apart
 from bench.report.tables import insight_table
-from bench.report.tables.render import MARKDOWN
 from bench.study.cell import Cell, slug
-from bench.text.display import one_line
+from bench.text.tables import markdown
 
 FOLDER, INDEX = "insights", "insights.md"
 LONGEST_TEXT = 2000
@@ -22,7 +21,7 @@ INTRODUCTION = (
 )
 
 
-class Row(NamedTuple):
+class ShownRow(NamedTuple):
     """What one row of the table has to show.
 
     Attributes:
@@ -63,11 +62,11 @@ def files(results: Results, pictures: Pictures) -> dict[str, bytes]:
     return found | {INDEX: ("\n\n".join(lines) + "\n").encode()}
 
 
-def _rows(results: Results) -> list[Row]:
+def _rows(results: Results) -> list[ShownRow]:
     """The rows of the tables that have something to show, or whose insights cannot be read."""
     labels = results.labels() if len(results.runs) > 1 else [""]
     return [
-        Row(cell, label)
+        ShownRow(cell, label)
         for run, label in zip(results.runs, labels, strict=True)
         for row in by_row(run.cells)
         for cell in row
@@ -75,7 +74,7 @@ def _rows(results: Results) -> list[Row]:
     ]
 
 
-def _places(rows: Sequence[Row]) -> list[str]:
+def _places(rows: Sequence[ShownRow]) -> list[str]:
     """A folder's name for each row; with the hash of its settings, or a number, where names do not tell rows apart."""
     names = ["__".join(slug(getattr(row.source, part).name) for part in NAMES) for row in rows]
     longer = [f"{name}-{row.source.row_id.rsplit('-', 1)[1]}" for name, row in zip(names, rows, strict=True)]
@@ -83,7 +82,7 @@ def _places(rows: Sequence[Row]) -> list[str]:
     return told_apart(told_apart(names, longer), numbered)
 
 
-def _heads(rows: Sequence[Row]) -> Iterator[list[str]]:
+def _heads(rows: Sequence[ShownRow]) -> Iterator[list[str]]:
     """By row: its heading, which seed is drawn, and what a reader must know."""
     cells = [row.source for row in rows]
     keys = [
@@ -129,4 +128,4 @@ def _table(part: Insight) -> list[str]:
 
 
 def _markdown(text: str) -> str:
-    return one_line(text, LONGEST_TEXT).translate(MARKDOWN)
+    return markdown.escape(text, LONGEST_TEXT)

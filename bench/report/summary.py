@@ -11,15 +11,16 @@ from rich.text import Text
 
 from bench.record.record import Record
 from bench.report.analysis.names import NOT_A_SETTING, apart, flat
-from bench.report.analysis.quantities import QUANTITIES, macro_f1
-from bench.report.analysis.statistics import Quantity, by_row, measured, over_seeds
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.quantities.readers import macro_f1
+from bench.report.analysis.statistics import by_row, measured, over_seeds
 from bench.report.results.run import Results, Run
 from bench.report.tables.scores import at_floor
-from bench.report.tables.stamp import stamp_of
-from bench.report.tables.table import DASH
-from bench.report.tables.terminal import print_blocks
-from bench.report.tables.terminal import printable as in_encoding
-from bench.text.display import for_terminal, one_line
+from bench.report.tables.validity import validity_of
+from bench.text.display import for_terminal, one_line, say
+from bench.text.tables.table import DASH
+from bench.text.tables.terminal import print_blocks
 
 #: Lines of failed cells; the tables name them all.
 MOST_LINES = 8
@@ -27,16 +28,6 @@ LONGEST_LINE = 200
 #: Files that a reader opens first.
 FIRST = ("report.html", "table3.md")
 NAMES = ("Dataset", "Model", "Method")
-#: What stands above each quantity of Table 3, and its decimals.
-NUMBERS = {
-    "macro_f1": ("F1\nmacro", 4),
-    "trainable_params": ("Train-\nable M", 2),
-    "total_params": ("Total\nM", 2),
-    "train_samples_per_second": ("Train\ntexts/s", 1),
-    "inference_samples_per_second": ("Infer\ntexts/s", 1),
-    "forward_gflops": ("GFLOPs\nforward", 2),
-    "peak_train_mb": ("Peak MB\ntrain", 0),
-}
 #: Left out where space is short.
 OPTIONAL = ("Infer\ntexts/s",)
 MARKS = {
@@ -61,24 +52,24 @@ def show(results: Results, written: Sequence[Path], target: Path, console: Conso
     if grid:
         for label, run in zip(results.labels(), results.runs, strict=True):
             title = run.title if len(results.runs) == 1 else f"{run.title}: {label}"
-            console.print(for_terminal(title, console), style="bold")
+            say(title, console, "bold", fold=True)
             _show_grid(run, console)
-    console.print(for_terminal(results.counts, console), style="bold")
+    say(results.counts, console, "bold", fold=True)
     failed = list(_failed(results))
     for line in failed[:MOST_LINES]:
-        console.print("  ", for_terminal(line, console), sep="", style="red", soft_wrap=True)
+        say(line, console, "red", lead="  ")
     if len(failed) > MOST_LINES:
         console.print(f"  and {len(failed) - MOST_LINES} more; the tables name them", style="red")
     if any(record.stamp == "suspect" for record, _ in results.cells):
         console.print("suspect rows: the page and table3.md say why", style="yellow")
     first = [target / name for name in FIRST if target / name in written]
     for path in first:
-        console.print(for_terminal(f"wrote {path}", console), highlight=False, soft_wrap=True)
+        say(f"wrote {path}", console)
     if more := len(written) - len(first):
-        console.print(for_terminal(f"wrote {more} more into {target}", console), highlight=False, soft_wrap=True)
+        say(f"wrote {more} more into {target}", console)
     if not written:
         said = f"{target} is up to date; draw it again with: tunebench report"
-        console.print(for_terminal(said, console), highlight=False, soft_wrap=True)
+        say(said, console)
 
 
 def _show_grid(run: Run, console: Console) -> None:
@@ -89,7 +80,7 @@ def _show_grid(run: Run, console: Console) -> None:
     """
     rows = by_row(run.records)
     content = [_row(at, rows, console) for at in range(len(rows))]
-    headers = [*NAMES, *(header for header, _ in NUMBERS.values()), ""]
+    headers = [*NAMES, *(one.brief.header for one in QUANTITIES.of("summary") if one.brief), ""]
     grouped = range(2, len(headers))
     layouts = (range(len(headers)), grouped, [at for at in grouped if headers[at] not in OPTIONAL])
     for layout in layouts:
@@ -103,7 +94,7 @@ def _show_grid(run: Run, console: Console) -> None:
         print_blocks(names, [[Text(text) for text in cells] for cells in content], console, len(NAMES))
     if used := set("".join(cells[-1] for cells in content)):
         legend = "; ".join(f"{mark} {text}" for mark, text in MARKS.items() if mark in used)
-        console.print(for_terminal(legend, console), style="dim", overflow="fold")
+        say(legend, console, "dim", fold=True)
 
 
 def _grid(headers: Sequence[str], content: Sequence[list[str]], layout: Sequence[int], widths: Sequence[int]) -> Group:
@@ -136,8 +127,7 @@ def _row(at: int, rows: Sequence[Sequence[Record]], console: Console) -> list[st
     """The texts of one row: names as the study has them, numbers, marks."""
     records = rows[at]
     cell, good = records[0].cell, measured(records)
-    quantities = {quantity.column: quantity for quantity in QUANTITIES}
-    numbers = [_number(quantities[name], good, decimals, console) for name, (_, decimals) in NUMBERS.items()]
+    numbers = [_number(one, good, one.brief.decimals, console) for one in QUANTITIES.of("summary") if one.brief]
     if not good:
         numbers[0] = one_line("; ".join(dict.fromkeys(record.status for record in records)), 20)
     names = [one_line(name, 40) for name in (cell.dataset.name, cell.model.name, cell.method.name)]
@@ -159,16 +149,16 @@ def _number(quantity: Quantity, good: Sequence[Record], decimals: int, console: 
     """Mean over the seeds; of F1 with the standard deviation where there are several."""
     spread = over_seeds(good, quantity)
     if spread.mean is None:
-        return in_encoding(DASH, console)
+        return for_terminal(DASH, console).plain
     mean = spread.mean / quantity.scale
     if quantity.column == "macro_f1" and spread.std is not None:
-        return in_encoding(f"{mean:.3f}±{spread.std:.3f}", console)
+        return for_terminal(f"{mean:.3f}±{spread.std:.3f}", console).plain
     return f"{mean:.{0 if mean >= 1000 else decimals}f}"
 
 
 def _marks(good: Sequence[Record]) -> str:
     found = {
-        "!": bool(good) and stamp_of(good).verdict == "suspect",
+        "!": bool(good) and validity_of(good).verdict == "suspect",
         "f": any(macro_f1(record) is not None for record in good) and at_floor(record.quality for record in good),
         "r": any(record.cell.model.weights == "random" for record in good),
         "s": any(record.cell.dataset.synthetic for record in good),

@@ -1,4 +1,4 @@
-"""JSON that comes from elsewhere: as ``json.loads`` reads it, but no key of an object may stand there twice."""
+"""JSON: read so that no key of an object stands there twice, and written for programs."""
 
 import json
 from collections import Counter
@@ -13,6 +13,15 @@ def loads(text: str | bytes) -> Any:
         RecursionError: it is nested beyond what Python reads.
     """
     return json.loads(text, object_pairs_hook=_each_once)
+
+
+def dumps(content: Any) -> str:
+    """The content as a JSON text for programs and files; NaN and infinity are refused.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

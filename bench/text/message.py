@@ -46,10 +46,15 @@ def said(error: BaseException) -> str:
         return f"(its message cannot be read: {type(failure).__name__})"
 
 
-def listed(names: Collection[object]) -> str:
-    """Names in their order, of many or long ones the beginnings, and how many more there are."""
-    first = [shortened(str(name), LONGEST_NAME) for name, _ in zip(names, range(MOST_NAMES), strict=False)]
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+def listed(names: Collection[object], most: int = MOST_NAMES) -> str:
+    """The first names in their order, long ones shortened, and how many more there are.
+
+    Args:
+        names: names, or what has one as its text.
+        most: number of names that are listed.
+    """
+    first = [shortened(str(name), LONGEST_NAME) for name, _ in zip(names, range(most), strict=False)]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{', '.join(first)}{more}"
 
 

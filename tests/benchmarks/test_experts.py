@@ -26,10 +26,7 @@ from bench.train.loop import TrainStep, autocast
 from tests.train.support import shipped
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not computes_bf16(DEVICE), reason="this machine computes no bf16"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not computes_bf16(DEVICE), reason="this machine computes no bf16")]
 QUIET = bool(os.environ.get("TUNEBENCH_QUIET"))
 #: Time over the dense model's, over the ratio of FLOPs.
 AIM = 1.10

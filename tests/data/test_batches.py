@@ -1,7 +1,5 @@
 """Batches: every text once, long ones together, padding told apart."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -9,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench.data.batches import BUCKET_BATCHES, Batch, collate, prediction_order, training_order
+from bench.data.batches import BUCKET_BATCHES, collate, prediction_order, training_order
 from bench.data.tokens import Tokens
 
 PAD = 99
@@ -115,54 +113,6 @@ class TestCollate:
             total += batch.tokens
         assert total == lengths.sum()
 
-
-class Recorded:
-    """Stands for a tensor of a machine with a GPU: where it lies, and what was asked of it."""
-
-    def __init__(self, asked: list[object], place: str = "host") -> None:
-        self.asked, self.place = asked, place
-
-    def is_pinned(self) -> bool:
-        return self.place == "pinned"
-
-    def pin_memory(self) -> "Recorded":
-        self.asked.append("pinned")
-        return Recorded(self.asked, "pinned")
-
-    def to(self, device: torch.device, non_blocking: bool = False) -> "Recorded":
-        self.asked.append((device.type, "does not wait" if non_blocking and self.place == "pinned" else "waits"))
-        return Recorded(self.asked, device.type)
-
-
-class TestToADevice:
-    CUDA = torch.device("cuda", 0)
-
-    def batch(self, asked: list[object], padded: bool = True) -> Batch:
-        stand_ins: Any = [Recorded(asked) for _ in range(3)]
-        ids, mask, labels = stand_ins
-        return Batch(ids, mask if padded else None, labels, np.arange(2), 7)
-
-    @pytest.mark.parametrize(("padded", "tensors"), [(True, 3), (False, 2)])
-    def test_it_goes_from_page_locked_memory_and_nobody_waits(
-        self, padded: bool, tensors: int, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("bench.data.batches.Tensor", Recorded)
-        asked: list[object] = []
-        moved = self.batch(asked, padded).to(self.CUDA)
-        assert asked == ["pinned"] * tensors + [("cuda", "does not wait")] * tensors
-        assert (moved.attention_mask is None) is not padded
-        assert (moved.tokens, moved.indices.tolist()) == (7, [0, 1])
-
-    def test_one_that_was_pinned_beforehand_is_not_pinned_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("bench.data.batches.Tensor", Recorded)
-        asked: list[object] = []
-        pinned = self.batch(asked).pinned_for(self.CUDA)
-        asked.clear()
-        pinned.to(self.CUDA)
-        assert asked == [("cuda", "does not wait")] * 3
-
     def test_on_a_cpu_it_stays_as_it_is(self) -> None:
-        asked: list[object] = []
-        batch = self.batch(asked)
-        assert batch.to(torch.device("cpu")) is batch.pinned_for(torch.device("cpu")) is batch
-        assert asked == []
+        batch, cpu = collate(self.TOKENS, [0, 1, 2, 3], np.array([0, 3]), PAD), torch.device("cpu")
+        assert batch.to(cpu) is batch.pinned_for(cpu) is batch

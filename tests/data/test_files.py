@@ -1,7 +1,6 @@
 """Files as people have them: the rows they hold, or what is wrong and where."""
 
 import csv
-import gzip
 import json
 from pathlib import Path
 
@@ -177,14 +176,6 @@ class TestShards:
         files["train-00001-of-00002.jsonl"] += b"{"
         with pytest.raises(DataError, match=r"train-00001-of-00002\.jsonl: line 2: not valid JSON"):
             loaded(laid(tmp_path, **files, test__jsonl=jsonl(self.PARTS[0])))
-
-
-def test_a_corrupt_gz_of_tsv(tmp_path: Path) -> None:
-    packed = gzip.compress(b"text\tlabel\na\tpos\nb\tneg\n", mtime=0)[:-9]
-    (tmp_path / "train.tsv.gz").write_bytes(packed)
-    laid(tmp_path, test__tsv="text\tlabel\na\tpos\n")
-    with pytest.raises(DataError, match=r"train\.tsv\.gz: corrupt or cut short"):
-        loaded(tmp_path)
 
 
 def test_an_array_of_json_is_no_jsonl(tmp_path: Path) -> None:

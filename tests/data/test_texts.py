@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,31 +16,13 @@ from hypothesis import strategies as st
 from bench.data import splitting, texts
 from bench.data.texts import Dataset
 from bench.errors import DataError
-from bench.study.datasets import DatasetSource, profile_dataset, resolve_dataset
+from bench.study.datasets import profile_dataset, resolve_dataset
 from bench.study.study import DataSettings, Study
 from tests.conftest import TextFolder
+from tests.data.forms import everywhere, jsonl, laid, loaded, located, parquet
 
 ROWS = [("the good film", 1), ("a bad one, alas", 0), ('quoted "words"\nover two lines', 1), ("é 漢 \U0001f600", 0)]
 MANY = [(f"text {i}", i % 3) for i in range(90)]
-
-
-def source(folder: Path, **entry: Any) -> DatasetSource:
-    content = {
-        "name": "s",
-        "grid": [{"datasets": ["mine"], "models": ["m"]}],
-        "datasets": {"mine": {"path": str(folder), **entry}},
-    }
-    return resolve_dataset("mine", Study.model_validate(content), None, Path())
-
-
-def load(folder: Path, entry: dict[str, Any] | None = None, **settings: Any) -> Dataset:
-    return texts.load(source(folder, **(entry or {})), DataSettings(**settings))
-
-
-def write(folder: Path, name: str, data: bytes) -> Path:
-    folder.mkdir(exist_ok=True)
-    (folder / name).write_bytes(data)
-    return folder
 
 
 def as_csv(rows: list[tuple[str, Any]]) -> bytes:
@@ -51,22 +31,12 @@ def as_csv(rows: list[tuple[str, Any]]) -> bytes:
     return stream.getvalue().encode()
 
 
-def as_jsonl(rows: list[tuple[Any, Any]]) -> bytes:
-    return "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows).encode()
-
-
-def as_parquet(rows: list[tuple[str, Any]]) -> bytes:
-    sink = io.BytesIO()
-    pq.write_table(pa.table({"text": [text for text, _ in rows], "label": [label for _, label in rows]}), sink)
-    return sink.getvalue()
-
-
 FORMATS = {
-    "jsonl": as_jsonl(ROWS),
-    "jsonl.gz": gzip.compress(as_jsonl(ROWS), mtime=0),
+    "jsonl": jsonl(ROWS),
+    "jsonl.gz": jsonl(ROWS),
     "csv": as_csv(ROWS),
-    "csv.gz": gzip.compress(as_csv(ROWS), mtime=0),
-    "parquet": as_parquet(ROWS),
+    "csv.gz": as_csv(ROWS),
+    "parquet": parquet(ROWS),
 }
 
 
@@ -74,27 +44,17 @@ class TestRead:
     @pytest.mark.parametrize("suffix", FORMATS)
     def test_every_format_gives_the_same_rows(self, suffix: str, tmp_path: Path) -> None:
         folder = tmp_path / "a folder"
-        for split in ("train", "validation", "test"):
-            write(folder, f"{split}.{suffix}", FORMATS[suffix])
-        dataset = load(folder)
+        dataset = loaded(everywhere(folder, suffix, FORMATS[suffix]))
         assert dataset.labels == ("0", "1")
         for found in dataset.splits.values():
             assert list(zip(found.texts, found.labels, strict=True)) == ROWS
         assert dataset.splits["test"].ids == ["test/0", "test/1", "test/2", "test/3"]
         assert not dataset.validation_carved
 
-    def test_csv_as_a_spreadsheet_writes_it(self, tmp_path: Path) -> None:
-        data = b"\xef\xbb\xbf" + as_csv(ROWS).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-        for split in ("train", "validation", "test"):
-            write(tmp_path, f"{split}.csv", data)
-        assert load(tmp_path).splits["test"].texts[0] == "the good film"
-
     def test_other_columns(self, tmp_path: Path) -> None:
         row = json.dumps({"review": "good", "text": "no", "stars": "up", "label": 7}).encode() + b"\n"
         other = row.replace(b"up", b"down")
-        for split in ("train", "validation", "test"):
-            write(tmp_path, f"{split}.jsonl", row + other)
-        dataset = load(tmp_path, {"text": "review", "label": "stars"})
+        dataset = loaded(everywhere(tmp_path, "jsonl", row + other), {"text": "review", "label": "stars"})
         assert (dataset.labels, dataset.splits["train"].texts[0]) == (("down", "up"), "good")
 
     def test_synthetic(self) -> None:
@@ -133,57 +93,31 @@ class TestLabels:
         text_folder: TextFolder,
     ) -> None:
         rows = [("a text", label) for label in given_labels]
-        dataset = load(text_folder(train=rows, validation=rows, test=rows), entry)
+        dataset = loaded(text_folder(train=rows, validation=rows, test=rows), entry)
         assert dataset.labels == labels
         assert dataset.splits["test"].labels == indices
-
-    def test_inferred_from_train_alone(self, text_folder: TextFolder) -> None:
-        with pytest.raises(
-            DataError, match=r"test\.jsonl: line 1: bad label 'fear'; wanted one of joy, sad, the labels of"
-        ):
-            load(text_folder(train=[("a", "joy"), ("b", "sad")], validation=[("c", "joy")], test=[("d", "fear")]))
 
     @pytest.mark.parametrize("labels", [[1, 2], [0, 0], ["only"], [0, 2], [-1, 0], ["0", "00"]])
     def test_that_cannot_be_inferred(self, labels: list[Any], text_folder: TextFolder) -> None:
         rows = [("a", label) for label in labels]
         with pytest.raises(DataError, match="dataset mine: "):
-            load(text_folder(train=rows, validation=rows, test=rows))
-
-    @pytest.mark.parametrize(
-        "label", [2, -1, "2", "joyful", "", 1.0, True, False, [0], {"a": 1}, "-1", "1.0", "9" * 5000, "jo y"]
-    )
-    @pytest.mark.parametrize("split", ["train", "validation", "test"])
-    def test_bad_label_names_file_and_line(self, split: str, label: Any, text_folder: TextFolder) -> None:
-        rows = {name: [("fine", 0), ("fine", 1)] for name in ("train", "validation", "test")}
-        rows[split] = [("fine", 0), ("not", label)]
-        folder = text_folder("mine", **rows)
-        with pytest.raises(DataError) as caught:
-            load(folder, {"labels": ["sad", "joy"]})
-        assert str(caught.value).startswith(f"dataset mine: {folder / split}.jsonl: line 2: bad label")
+            loaded(text_folder(train=rows, validation=rows, test=rows))
 
     def test_bad_label_in_csv_names_the_line_of_the_file(self, tmp_path: Path) -> None:
         rows = [("over\ntwo lines", 0), ("fine", 1), ("not", 5)]
-        for split in ("train", "validation", "test"):
-            write(tmp_path, f"{split}.csv", as_csv(rows))
+        folder = everywhere(tmp_path, "csv", as_csv(rows))
         with pytest.raises(DataError, match=r"train\.csv: line 5: bad label '5'"):
-            load(tmp_path, {"labels": ["a", "b"]})
-
-    def test_bad_label_in_parquet_names_the_row(self, tmp_path: Path) -> None:
-        for split in ("train", "validation", "test"):
-            write(tmp_path, f"{split}.parquet", as_parquet([("fine", 0), ("not", 5)]))
-        with pytest.raises(DataError, match=r"train\.parquet: row 2: bad label 5"):
-            load(tmp_path, {"labels": ["a", "b"]})
+            loaded(folder, {"labels": ["a", "b"]})
 
 
 class TestBroken:
-    GOOD = as_jsonl(ROWS)
+    GOOD = jsonl(ROWS)
 
     def refused(self, tmp_path: Path, name: str, data: bytes) -> str:
-        for split in ("train", "validation"):
-            write(tmp_path, f"{split}.jsonl", self.GOOD)
-        write(tmp_path, name, data)
+        laid(tmp_path, train__jsonl=self.GOOD, validation__jsonl=self.GOOD)
+        (tmp_path / name).write_bytes(data)
         with pytest.raises(DataError) as caught:
-            load(tmp_path)
+            loaded(tmp_path)
         message = str(caught.value)
         assert message.startswith("dataset mine: ")
         return message
@@ -192,30 +126,14 @@ class TestBroken:
         ("name", "data", "words"),
         [
             ("test.jsonl", b"", "split test is empty"),
-            ("test.csv", b"", "split test is empty"),
-            ("test.csv", b"text,label\n", "split test is empty"),
-            ("test.parquet", as_parquet([]), "split test is empty"),
+            ("test.parquet", parquet([]), "split test is empty"),
             ("test.jsonl", GOOD + b'{"text": "caf\xe9", "label": 1}\n', "test.jsonl: line 5: not UTF-8 text"),
             ("test.csv", b"text,label\ncaf\xe9,1\n", "test.csv: not UTF-8 text"),
             ("test.jsonl", GOOD + b'{"text": "cut', "test.jsonl: line 5: not valid JSON"),
-            ("test.jsonl", GOOD + b"[1]", "test.jsonl: line 5: must be a JSON object, got list"),
-            ("test.jsonl", b"[" * 100_000, "test.jsonl: line 1: not valid JSON"),
-            ("test.jsonl", b'{"text": "a", "label": ' + b"1" * 5000 + b"}", "test.jsonl: line 1: not valid JSON"),
             ("test.jsonl", b'{"text": "a"}', "line 1: no column 'label'; it has text; set text and label in [data"),
-            ("test.jsonl", b'{"txt": "a", "label": 1}', "no column 'text'; it has txt, label"),
-            ("test.jsonl", b'{"text": null, "label": 1}', "test.jsonl: line 1"),
             ("test.csv", b"txt,label\na,1\n", "no column 'text'; it has txt, label"),
-            (
-                "test.csv",
-                b"text,label\na\n",
-                "test.csv: line 2: a row must have the 2 fields of the header (text, label), got 1",
-            ),
             ("test.csv", b'text,label\n"open,1\n', "test.csv: not valid CSV"),
-            ("test.jsonl", as_jsonl([(3, 1)]), "line 1: text must be a string, got 3"),
-            ("test.jsonl", as_jsonl([(None, 1)]), "line 1: text must be a string, got None"),
             ("test.jsonl.gz", gzip.compress(GOOD, mtime=0)[:-12], "test.jsonl.gz: corrupt or cut short"),
-            ("test.jsonl.gz", GOOD, "test.jsonl.gz: corrupt or cut short"),
-            ("test.jsonl.gz", gzip.compress(GOOD, mtime=0)[:20] + b"\xff" * 40, "test.jsonl.gz: corrupt or cut short"),
             ("test.csv.gz", gzip.compress(as_csv(ROWS), mtime=0)[:-4] + b"0000", "test.csv.gz: corrupt or cut short"),
             ("test.parquet", b"PAR1 and then nothing", "test.parquet: not valid Parquet"),
             ("test.parquet", b"", "test.parquet: not valid Parquet"),
@@ -235,7 +153,7 @@ class TestBroken:
 
     def test_split_that_vanished_since_it_was_found(self, text_folder: TextFolder) -> None:
         folder = text_folder(train=ROWS, validation=ROWS, test=ROWS)
-        found = source(folder)
+        found = located(folder)
         (folder / "test.jsonl").unlink()
         with pytest.raises(DataError, match=r"test\.jsonl cannot be read"):
             texts.load(found, DataSettings())
@@ -243,7 +161,7 @@ class TestBroken:
 
 class TestCarving:
     def splits(self, text_folder: TextFolder, rows: list[tuple[str, int]] = MANY, **settings: Any) -> Dataset:
-        return load(text_folder(train=rows, test=[("test text", i) for i in range(3)]), **settings)
+        return loaded(text_folder(train=rows, test=[("test text", i) for i in range(3)]), **settings)
 
     def test_takes_its_share_from_train_and_never_from_test(self, text_folder: TextFolder) -> None:
         dataset = self.splits(text_folder, validation_fraction=0.2)
@@ -276,7 +194,7 @@ class TestCarving:
 class TestSubsampling:
     def test_is_stratified_and_each_split_has_its_limit(self, text_folder: TextFolder) -> None:
         folder = text_folder(train=MANY, validation=MANY, test=MANY)
-        dataset = load(folder, max_train_samples=31, max_evaluation_samples=12)
+        dataset = loaded(folder, max_train_samples=31, max_evaluation_samples=12)
         assert {name: len(split) for name, split in dataset.splits.items()} == {
             "train": 31,
             "validation": 12,
@@ -288,7 +206,7 @@ class TestSubsampling:
 
     def test_of_more_than_there_are_changes_nothing(self, text_folder: TextFolder) -> None:
         folder = text_folder(train=ROWS, validation=ROWS, test=ROWS)
-        assert load(folder, max_train_samples=99).sha256 == load(folder).sha256
+        assert loaded(folder, max_train_samples=99).sha256 == loaded(folder).sha256
 
     @given(
         sizes=st.lists(st.integers(0, 30), min_size=1, max_size=8).filter(any),
@@ -310,7 +228,7 @@ class TestHash:
         changed = [("the good film!", 1), *ROWS[1:]]
         relabelled = [(ROWS[0][0], 0), *ROWS[1:]]
         found = [
-            load(text_folder(f"d{i}", train=ROWS, validation=ROWS, test=rows)).sha256
+            loaded(text_folder(f"d{i}", train=ROWS, validation=ROWS, test=rows)).sha256
             for i, rows in enumerate([ROWS, ROWS, changed, relabelled, ROWS[::-1]])
         ]
         assert found[0] == found[1]
@@ -318,11 +236,10 @@ class TestHash:
 
 
 def test_files_that_changed_after_planning_are_refused(tmp_path: Path) -> None:
-    folder = write(tmp_path / "d", "train.jsonl", as_jsonl(ROWS * 5))
-    write(folder, "test.jsonl", as_jsonl(ROWS))
-    planned = source(folder)
+    folder = laid(tmp_path / "d", train__jsonl=jsonl(ROWS * 5), test__jsonl=jsonl(ROWS))
+    planned = located(folder)
     texts.load(planned, DataSettings())
-    write(folder, "test.jsonl", as_jsonl(ROWS[:3]))
+    laid(folder, test__jsonl=jsonl(ROWS[:3]))
     with pytest.raises(DataError, match="changed since the run was planned"):
         texts.load(planned, DataSettings())
 

@@ -47,10 +47,7 @@ def test_a_model_s_own_matmuls_are_eager() -> None:
     assert kernels.names == {"eager"}
 
 
-@pytest.mark.parametrize(
-    ("operator", "name"),
-    [("efficient", "efficient"), ("cudnn", "cudnn"), ("flash", "flash")],
-)
+@pytest.mark.parametrize(("operator", "name"), [("efficient", "efficient"), ("cudnn", "cudnn"), ("flash", "flash")])
 def test_the_kernels_of_a_gpu_are_named(operator: str, name: str) -> None:
     """Without a GPU they run on the meta device, which computes nothing."""
     query = heads().detach().to("meta")

@@ -18,6 +18,7 @@ from bench.model.weights import load_model, skeleton
 from bench.run.worker.artifact import tidy
 from bench.study.models import ModelSource, resolve_model
 from bench.study.study import Grid, ModelEntry, Study
+from tests.model.folders import source_of
 from tests.train.support import shipped
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -25,11 +26,6 @@ LABELS = ("negative", "positive")
 TASK = Task(labels=LABELS, max_length=12, kind="encoder")
 CPU = torch.device("cpu")
 IDS = torch.arange(5, 29).view(3, 8)
-
-
-def source(folder: Path, **facts: Any) -> ModelSource:
-    common: dict[str, Any] = {"name": "m", "label": "m", "kind": "encoder", "weights": "pretrained", "fingerprint": "f"}
-    return ModelSource.model_validate(common | {"folder": str(folder)} | facts)
 
 
 def load(given: ModelSource, labels: tuple[str, ...] = LABELS, seed: int = 0) -> Any:
@@ -59,7 +55,7 @@ def write_headed(encoder: Path, to: Path, names: tuple[str, ...], pooler: bool =
 class TestFresh:
     def test_is_drawn_from_the_seed_though_the_checkpoint_has_one(self, tiny_encoder: Path, tmp_path: Path) -> None:
         folder = write_headed(tiny_encoder, tmp_path / "m", ("a", "b"))
-        one, again, other = (load(source(folder), seed=seed) for seed in (1, 1, 2))
+        one, again, other = (load(source_of(folder), seed=seed) for seed in (1, 1, 2))
         assert torch.equal(one.classifier.weight, again.classifier.weight)
         assert not torch.equal(one.classifier.weight, other.classifier.weight)
         assert one.classifier.bias.tolist() == [0, 0]
@@ -69,7 +65,7 @@ class TestFresh:
 
     def test_may_have_another_size_than_the_checkpoint_s(self, tiny_encoder: Path, tmp_path: Path) -> None:
         folder = write_headed(tiny_encoder, tmp_path / "m", ("a", "b", "c"))
-        one, again = (load(source(folder), seed=1) for _ in range(2))
+        one, again = (load(source_of(folder), seed=1) for _ in range(2))
         assert one.classifier.weight.shape == (2, 32)
         assert torch.equal(one.classifier.weight, again.classifier.weight)
 
@@ -79,20 +75,20 @@ class TestOfTheCheckpoint:
         folder = write_headed(tiny_encoder, tmp_path / "m", ("LABEL_0", "LABEL_1"))
         kept: Any = AutoModelForSequenceClassification.from_pretrained(folder)
         for seed in (0, 1):
-            assert torch.equal(scores(load(source(folder, head="checkpoint"), seed=seed)), scores(kept))
+            assert torch.equal(scores(load(source_of(folder, head="checkpoint"), seed=seed)), scores(kept))
 
     def test_has_its_classes_matched_by_name(self, tiny_encoder: Path, tmp_path: Path) -> None:
         folder = write_headed(tiny_encoder, tmp_path / "m", (" Positive", "NEGATIVE"))
         kept: Any = AutoModelForSequenceClassification.from_pretrained(folder)
-        found = scores(load(source(folder, head="checkpoint")))
+        found = scores(load(source_of(folder, head="checkpoint")))
         assert torch.equal(found, scores(kept)[:, [1, 0]])
 
     def test_of_other_classes_is_refused(self, tiny_encoder: Path, tmp_path: Path) -> None:
         folder = write_headed(tiny_encoder, tmp_path / "m", ("a", "b", "c"))
         with pytest.raises(ModelError, match=r"another size, .* for the 2 classes of the task; set head = \"fresh\""):
-            load(source(folder, head="checkpoint"))
+            load(source_of(folder, head="checkpoint"))
         with pytest.raises(ModelError, match="has no classification head, it lacks classifier"):
-            load(source(tiny_encoder, head="checkpoint"))
+            load(source_of(tiny_encoder, head="checkpoint"))
 
     @pytest.mark.parametrize(
         ("named", "order"),
@@ -147,7 +143,7 @@ class TestLayersThatTheCheckpointLacks:
     """What is kept of an adapted model gives the same scores under any seed."""
 
     def test_are_kept(self, name: str, tiny_encoder: Path, tmp_path: Path) -> None:
-        given = source(write_headed(tiny_encoder, tmp_path / "m", ("a", "b"), pooler=False))
+        given = source_of(write_headed(tiny_encoder, tmp_path / "m", ("a", "b"), pooler=False))
         method, base = shipped(name), load(given, seed=1)
         assert fresh_layers(base) == ("bert.pooler.dense",)
         model = method.adapt(base, TASK)
@@ -168,7 +164,7 @@ class TestLayersThatTheCheckpointLacks:
     def test_are_as_many_on_meta(self, name: str, tiny_encoder: Path, tmp_path: Path) -> None:
         for pooler in (True, False):
             folder = write_headed(tiny_encoder, tmp_path / f"m{pooler}", ("a", "b"), pooler)
-            given = source(folder)
+            given = source_of(folder)
             meta = skeleton(given, load_config(given, folder, 2), torch.float32)
             with torch.device("meta"):
                 adapted = shipped(name).adapt(meta, TASK)

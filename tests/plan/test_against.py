@@ -9,12 +9,13 @@ import pytest
 from rich.console import Console
 
 from bench.errors import RunFolderError
-from bench.plan.against import Key, against, read_run, settled_of, show, write_csv
+from bench.plan.against import Key, against, against_table, read_run, settled_of, to_csv
 from bench.plan.row import PlanRow
 from bench.record.files import write_json
 from bench.record.memory_breakdown import MemoryBreakdown
 from bench.record.record import Record
 from bench.record.run_folder import RunFolder
+from bench.text.tables import terminal
 from tests.report.conftest import _record
 
 MEGA = 10**6
@@ -116,7 +117,7 @@ class TestShown:
         check = {"name": "other load", "verdict": "suspect", "found": "much"}
         record = on_gpu(checks=(check,))
         console = Console(file=io.StringIO(), width=80)
-        show("Title", against([planned(record)], measured(record)), console)
+        terminal.show(against_table("Title", against([planned(record)], measured(record))), console)
         assert isinstance(console.file, io.StringIO)
         said = console.file.getvalue()
         assert "train           90.0     100.0  0.900" in said
@@ -125,9 +126,8 @@ class TestShown:
         assert "other load" in said
         assert "Predicted over measured: 0.900 to 0.900 over 2 peaks." in said
 
-    def test_csv(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_csv(self) -> None:
         record = on_gpu()
-        write_csv(against([planned(record)], measured(record)))
-        (line,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+        (line,) = csv.DictReader(io.StringIO(to_csv(against([planned(record)], measured(record)))))
         assert (line["measured_train_peak_bytes"], line["train_ratio"]) == (str(100 * MEGA), "0.9")
         assert line["train_waiting_fraction"] == ""

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.plan import render
 from bench.plan.fits import Fit
+from bench.plan.render import plan_table, to_json
 from bench.plan.row import PlanRow
 from bench.record.memory_breakdown import MemoryBreakdown
+from bench.text.tables import csv_text, terminal
 
 FIRST = [
     "dataset",
@@ -70,7 +71,8 @@ def table(*rows: PlanRow, width: int | None = None, fits: dict[int, Fit] | None 
     console = Console(
         file=stream, force_terminal=width is not None, width=width, color_system=None, legacy_windows=False
     )
-    render.show("Plan: a study", rows, fits or {}, said, console)
+    terminal.unfold(console)
+    terminal.show(plan_table("Plan: a study", rows, fits or {}, said), console)
     return stream.getvalue()
 
 
@@ -78,12 +80,16 @@ def read(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
+def to_csv(rows: list[PlanRow], fits: dict[int, Fit]) -> str:
+    return csv_text.to_csv(plan_table("Plan", rows, fits))
+
+
 class TestCsv:
     def test_first_columns_are_those_that_programs_rely_on(self) -> None:
-        assert render.to_csv([row()], {}).splitlines()[0].split(",")[:10] == FIRST
+        assert to_csv([row()], {}).splitlines()[0].split(",")[:10] == FIRST
 
     def test_numbers_are_whole_wherever_they_are_counts(self) -> None:
-        [trained, asked] = read(render.to_csv([row(), frozen()], {}))
+        [trained, asked] = read(to_csv([row(), frozen()], {}))
         assert trained["predicted_train_peak_bytes"] == str(TRAINING.peak_bytes)
         assert trained["predicted_train_weights_bytes"] == "4000000001"
         assert asked["predicted_inference_peak_bytes"] == "7123456"
@@ -91,41 +97,41 @@ class TestCsv:
         assert (trained["forward_gflops"], trained["train_gflops"]) == ("46.05464064", "93.664453632")
 
     def test_what_is_unknown_is_empty_and_says_why(self) -> None:
-        [_, asked] = read(render.to_csv([row(), frozen()], {}))
+        [_, asked] = read(to_csv([row(), frozen()], {}))
         assert (asked["train_gflops"], asked["predicted_train_peak_bytes"]) == ("", "")
         assert "train_flops: nothing is trained" in asked["remarks"]
 
     def test_a_row_that_is_unsupported_has_no_numbers(self) -> None:
-        [_, out] = read(render.to_csv([row(), unsupported("it has no layers")], {}))
+        [_, out] = read(to_csv([row(), unsupported("it has no layers")], {}))
         assert out["unsupported"] == "it has no layers"
         assert {out[name] for name in FIRST[3:]} == {""}
 
     def test_fits_adds_columns_behind(self) -> None:
         fits = {0: Fit(24, True, 32), 1: Fit(24, False, 3), 2: Fit(24, None, None)}
-        found = read(render.to_csv([row(), row(), unsupported("no")], fits))
+        found = read(to_csv([row(), row(), unsupported("no")], fits))
         assert [(one["fits"], one["largest_batch_size"]) for one in found] == [("True", "32"), ("False", "3"), ("", "")]
         assert {one["limit_bytes"] for one in found} == {"24"}
 
     @pytest.mark.parametrize("text", HOSTILE)
     def test_text_stays_on_its_line_and_is_never_a_formula(self, text: str) -> None:
-        written = render.to_csv([row(dataset_label=text, method_label=text, remarks=(text,))], {})
+        written = to_csv([row(dataset_label=text, method_label=text, remarks=(text,))], {})
         assert written.count("\n") == 2
         assert written.replace("\n", "").isprintable()
         [found] = read(written)
-        mark = "'" if plain(text)[0] in "=+-@" else ""
         for column in ("dataset_label", "method_label", "remarks"):
-            assert found[column] == mark + plain(text)
+            assert found[column].startswith("'") == (plain(text)[0] in "=+-@")
+            assert plain(found[column]).replace("' ", "'").removeprefix("'") == plain(text)
 
     def test_a_negative_number_is_no_text(self) -> None:
-        [found] = read(render.to_csv([row(download_bytes=-1)], {}))
+        [found] = read(to_csv([row(download_bytes=-1)], {}))
         assert found["download_bytes"] == "-1"
 
 
 class TestJson:
     def test_has_the_columns_of_the_csv(self) -> None:
         rows = [row(), frozen(), unsupported("no")]
-        content = json.loads(render.to_json("s", rows, {}))
-        columns = render.to_csv(rows, {}).splitlines()[0].split(",")
+        content = json.loads(to_json("s", plan_table("Plan", rows, {})))
+        columns = to_csv(rows, {}).splitlines()[0].split(",")
         assert content["study"] == "s"
         assert [list(one) for one in content["rows"]] == [columns] * 3
         assert content["rows"][0]["predicted_train_peak_bytes"] == TRAINING.peak_bytes
@@ -134,7 +140,7 @@ class TestJson:
 
     @pytest.mark.parametrize("text", HOSTILE)
     def test_keeps_any_text(self, text: str) -> None:
-        written = render.to_json("s", [row(dataset_label=text)], {})
+        written = to_json("s", plan_table("Plan", [row(dataset_label=text)], {}))
         assert "\x1b" not in written
         assert json.loads(written)["rows"][0]["dataset_label"] == text
 

@@ -2,7 +2,8 @@
 
 import re
 
-from bench.report.tables.table import DASH, Table
+from bench.report.tables.table import Table
+from bench.text.tables.table import DASH
 
 Cell = tuple[str, tuple[str, ...]]
 

@@ -15,7 +15,7 @@ import bench
 from bench.errors import RunFolderError
 from bench.record.record import Record
 from bench.record.run_folder import RunFolder
-from bench.report.frame_columns import COLUMNS
+from bench.report.frame_columns import columns
 from tests import pages
 from tests.commands.compare.support import alone, changed, report, run_folder
 from tests.report.conftest import MakeRecord
@@ -85,7 +85,7 @@ class TestRecords:
         frame = bench.load_records(report(tmp_path / "r", bare))
         assert {str(dtype) for dtype in frame.dtypes} <= NULLABLE
         row = frame.iloc[0]
-        assert all(row[name] is pd.NA for name, column in COLUMNS.items()
+        assert all(row[name] is pd.NA for name, column in columns().items()
                    if column.role == "result" and name != "wall_seconds")  # fmt: skip
         assert row["stamp"] == "unstamped"
         assert row["suspect_checks"] is pd.NA
@@ -109,7 +109,7 @@ class TestRecords:
             "inference",
             "latency",
         }
-        unknown = {name for name in COLUMNS if frame[name].isna().all()}
+        unknown = {name for name in columns() if frame[name].isna().all()}
         assert unknown == {f"{name}_phase_seconds" for name in of_encoders}
 
     def test_numbers_are_those_of_the_record_in_si_units(self, make_record: MakeRecord, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ class TestRecords:
     def test_no_cell_has_been_measured_yet(self, tmp_path: Path) -> None:
         frame = bench.load_records(run_folder(tmp_path / "run"))
         assert len(frame) == 0
-        assert list(frame.columns) == list(COLUMNS)
+        assert list(frame.columns) == list(columns())
 
     def test_a_record_that_cannot_be_read_is_a_warning(self, make_record: MakeRecord, tmp_path: Path) -> None:
         kept, broken = make_record(), make_record(seed=1)
@@ -194,8 +194,8 @@ class TestRecords:
 
     def test_its_help_documents_every_column(self) -> None:
         said = bench.load_records.__doc__ or ""
-        assert [name for name in COLUMNS if f"\n{name}: " not in said] == []
-        assert all(column.meaning for column in COLUMNS.values())
+        assert [name for name in columns() if f"\n{name}: " not in said] == []
+        assert all(column.meaning for column in columns().values())
 
 
 class TestCurves:

@@ -6,12 +6,13 @@ import re
 import pandas as pd
 import pytest
 
-from bench.report.analysis.quantities import GENERATED, QUANTITIES
-from bench.report.tables.latex import to_latex
-from bench.report.tables.render import to_csv, to_markdown
+from bench.report.analysis.quantities import QUANTITIES
 from bench.report.tables.scores import NO_INTERVAL
 from bench.report.tables.table import Table
 from bench.report.tables.table3 import build
+from bench.text.tables.csv_text import to_csv
+from bench.text.tables.latex import to_latex
+from bench.text.tables.markdown import to_markdown
 from tests.report.conftest import MakeRecord
 
 LIKELIHOOD = "F1 by label likelihood (length normalisation: none)"
@@ -27,7 +28,7 @@ def cells(table: Table, row: int = 0) -> dict[str, tuple[str, tuple[str, ...]]]:
 
 
 def generated(table: Table, row: int = 0) -> list[tuple[str, tuple[str, ...]]]:
-    return [cells(table, row)[quantity.column] for quantity in GENERATED]
+    return [cells(table, row)[quantity.column] for quantity in QUANTITIES.of("table3") if quantity.wanted]
 
 
 def notes(table: Table) -> list[str]:
@@ -44,7 +45,7 @@ def grid(markdown: str) -> list[dict[str, str]]:
 def test_no_columns_where_nothing_was_generated(make_record: MakeRecord) -> None:
     for records in ([make_record()], [make_record(), make_record(**LLM)]):
         table = build("Run", records)
-        first, *others = [quantity.header for quantity in QUANTITIES]
+        first, *others = [quantity.header for quantity in QUANTITIES.of("table3", ())]
         assert list(table.headers[3:]) == [first, "F1 95%\ninterval", *others, "Stamp"]
         assert not set(COLUMNS) & set(table.frame.columns)
         assert "generated" not in to_markdown(table)

@@ -10,10 +10,10 @@ from bench.record.record import Record
 from bench.report import contents
 from bench.report.results.run import Results
 from bench.report.tables import efficiency, repeatability, table1, table2, table3, table4
-from bench.report.tables.fragment import to_html
-from bench.report.tables.latex import to_latex
-from bench.report.tables.render import files
 from bench.report.tables.table import Table
+from bench.text.tables.files import files
+from bench.text.tables.fragment import to_html
+from bench.text.tables.latex import to_latex
 from tests.report.conftest import MakeRecord
 from tests.report.many import many
 from tests.report.predicted import results, study

@@ -6,23 +6,16 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
 
 from bench.record.run_folder import RunFolder
+from tests.run.bench import Bench, family_of, lives
 from tests.support import (
-    COMMAND,
     TEST_ROWS,
-    TRAIN_ROWS,
-    command,
     environment,
     records,
-    small_study,
     wait_for,
-    write_plugin,
-    write_study,
     write_texts,
 )
 
@@ -32,41 +25,9 @@ LONG_ROWS = [(f"{word} film " * 70, label) for word, label in (("good", 1), ("ba
 HOLDS_THE_INTERPRETER = "import re; re.match(r'(a+)+$', 'a' * 60 + 'b')"
 
 
-class Bench:
-    """A folder with a dataset in which the command is run."""
-
-    def __init__(self, folder: Path, encoder: Path) -> None:
-        self.folder, self.encoder = folder, encoder
-        self.texts = write_texts(folder / "reviews", train=TRAIN_ROWS, test=TEST_ROWS)
-        self.plugins: list[Path] = []
-
-    def plugin(self, name: str, adapt: str, extra: str = "") -> None:
-        self.plugins.append(write_plugin(self.folder, name, adapt, extra))
-
-    def arguments(self, *more: object, runs: str = "runs", **changes: Any) -> list[str]:
-        study = write_study(self.folder / "small.toml", small_study(self.encoder, self.texts, **changes))
-        named = [part for path in self.plugins for part in ("--plugin", path)]
-        return ["run", *map(str, (study, *named, "--runs", runs, *more))]
-
-    def run(self, *more: object, **changes: Any) -> subprocess.CompletedProcess[str]:
-        done = command(*self.arguments(*more, **changes), cwd=self.folder)
-        assert "Traceback" not in done.stdout + done.stderr
-        return done
-
-    def table(self) -> list[str]:
-        return (self.folder / "reports" / "small" / "table3.csv").read_text(encoding="utf-8").splitlines()
-
-
 @pytest.fixture
 def bench(tiny_encoder: Path, tmp_path: Path) -> Bench:
     return Bench(tmp_path, tiny_encoder)
-
-
-def lives(process_id: int) -> bool:
-    try:
-        return psutil.Process(process_id).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def number_in(path: Path) -> int:
@@ -132,14 +93,12 @@ def test_nothing_outlives_a_runner_that_is_killed_amid_native_code(bench: Bench)
     child = bench.folder / "child"
     start = f"import subprocess; Path({str(child)!r}).write_text(str(subprocess.Popen(['sleep', '1000']).pid))"
     bench.plugin("stuck", f"{start}; {HOLDS_THE_INTERPRETER}")
-    runner = subprocess.Popen(
-        [*COMMAND, *bench.arguments(methods=["stuck"])], cwd=bench.folder, env=environment(),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+    silent = subprocess.DEVNULL
+    runner = bench.start(*bench.arguments(methods=["stuck"]), stdout=silent, stderr=silent)
     try:
         assert wait_for(lambda: child.exists() and child.read_text() != "", 120)
         time.sleep(0.2)  # until the matcher has begun
-        family = [process.pid for process in psutil.Process(runner.pid).children(recursive=True)]
+        family = family_of(runner.pid)
         assert len(family) >= 5, "a resource tracker, a guard, a fork server, a worker, and what it started"
     finally:
         os.kill(runner.pid, signal.SIGKILL)
@@ -169,8 +128,6 @@ def test_a_cell_that_ran_out_of_memory_is_run_at_the_batch_that_fits(bench: Benc
     assert again["cell_id"] == row["cell_id"]
     assert (again["study_batch_size"], again["cell"]["train"]["batch_size"]) == (512, fitting)
     assert f"512 ran out of memory; measured with {fitting}" in "\n".join(bench.table())
-    done = bench.run(**study)
-    assert "0 cells to measure, 1 finished before" in done.stdout
 
 
 WRITES_TOO_MUCH = """

@@ -3,18 +3,13 @@
 import csv
 import io
 import json
-import os
 import re
 import shutil
-import signal
-import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-import psutil
 import pytest
 from rich.console import Console
 
@@ -29,17 +24,10 @@ from bench.study.cell import Cell
 from bench.study.grid import parse_only
 from bench.study.study import Study
 from tests.support import (
-    COMMAND,
     TEST_ROWS,
     TRAIN_ROWS,
     InlineExecutor,
-    command,
-    environment,
-    lives,
-    records,
-    refused,
     small_study,
-    wait_for,
     write_plugin,
     write_study,
     write_texts,
@@ -211,7 +199,7 @@ class TestFinishedStudy:
         pairs = [["full_ft", "bitfit"]]
         again, _ = bench.run(executor=no_executor, folder=folder, comparisons=pairs, **FOUR_CELLS)
         assert again == found
-        draw([folder], tmp_path / "reports", Console(file=io.StringIO()))
+        draw([folder], tmp_path / "reports", Console(file=io.StringIO()), ["csv"])
         (row,) = csv.DictReader((tmp_path / "reports/small/comparisons.csv").read_text().splitlines())
         f1 = {
             method: [r.quality.macro_f1 for r in found if r.cell.method.name == method]
@@ -290,9 +278,9 @@ class TestWhatIsMeasuredAgain:
         _, heard = bench.run()
         assert heard.measured == ["full_ft/0"]
 
-    @pytest.mark.parametrize("content", ['{"schema_version": 1, "cell_id"', '{"schema_version": "x"}'])
+    @pytest.mark.parametrize("content", ['{"schema_version": 1, "cell', '{"schema_version": "x"}'])
     def test_a_corrupt_record(self, bench, content):
-        folder = bench.folder / "schema"  # a word of the message about newer files
+        folder = bench.folder / "schema"
         (record,), _ = bench.run(folder=folder)
         RunFolder(folder).cell(record.cell_id).record.write_text(content)
         (again,), heard = bench.run(folder=folder)
@@ -320,31 +308,45 @@ class TestWhatIsMeasuredAgain:
         found, _ = bench.run(seeds=[0, 1])
         shutil.rmtree(RunFolder(bench.runs).cell(found[0].cell_id).path)
         said = io.StringIO()
-        draw([bench.runs], bench.folder / "reports", Console(file=said, width=200))
+        draw([bench.runs], bench.folder / "reports", Console(file=said, width=200), ["csv"])
         assert "1 not run yet" in said.getvalue()
         again, heard = bench.run(seeds=[0, 1])
         assert heard.measured == ["full_ft/0"]
         assert again[1] == found[1]
 
-    @pytest.mark.parametrize(
-        "content", ["", '{"schema_version": 1, "meth', "[]", '{"schema_version": 1, "methods": {"full_ft": 3}}']
-    )
-    def test_nothing_for_a_corrupt_run_json(self, bench, content):
+    def test_nothing_for_a_corrupt_run_json(self, bench):
         bench.run()
-        RunFolder(bench.runs).run.write_text(content)
-        _, heard = bench.run()
-        assert heard.measured == []
-        assert len(RunFolder(bench.runs).cell_ids()) == 1
+        for content in ("", '{"schema_version": 1, "meth', "[]", '{"schema_version": 1, "methods": {"full_ft": 3}}'):
+            RunFolder(bench.runs).run.write_text(content)
+            _, heard = bench.run()
+            assert heard.measured == []
+            assert len(RunFolder(bench.runs).cell_ids()) == 1
 
-    @pytest.mark.parametrize("name", ["record.json", "run.json"])
-    def test_never_a_file_of_a_newer_schema(self, bench, name):
+    def test_never_a_file_of_a_newer_schema(self, bench):
         bench.run()
-        (path,) = bench.runs.rglob(name)
-        newer = json.dumps(json.loads(path.read_text()) | {"schema_version": 99})
-        path.write_text(newer)
-        with pytest.raises(RunFolderError, match=r"schema 99; .*upgrade tunebench"):
-            bench.run(executor=no_executor)
-        assert path.read_text() == newer
+        for name in ("record.json", "run.json"):
+            (path,) = bench.runs.rglob(name)
+            newer = json.dumps(json.loads(path.read_text()) | {"schema_version": 99})
+            path.write_text(newer)
+            with pytest.raises(RunFolderError, match=r"schema 99; .*upgrade tunebench"):
+                bench.run(executor=no_executor)
+            assert path.read_text() == newer
+
+    def test_a_record_that_was_edited(self, bench):
+        (record, _), _ = bench.run(seeds=[0, 1])
+        path = RunFolder(bench.runs).cell(record.cell_id).record
+        assert path.stat().st_mode & 0o222 == 0, "it is read-only"
+        edited = json.loads(path.read_text())
+        edited["quality"]["macro_f1"] = 0.999
+        path.chmod(0o644)
+        path.write_text(json.dumps(edited))
+        said = io.StringIO()
+        draw([bench.runs], bench.folder / "reports", Console(file=said, width=500), ["csv"])
+        assert "record.json is not believed: it was changed after its cell was measured" in said.getvalue()
+        assert "0.999" not in said.getvalue()
+        (again, _), heard = bench.run(seeds=[0, 1])
+        assert heard.measured == ["full_ft/0"]
+        assert again.quality == record.quality
 
     def test_a_failed_cell(self, bench):
         marker = bench.folder / "mended"
@@ -470,6 +472,30 @@ class TestCellsWithoutAllNumbers:
         assert "warm-up" in record.unknown["training.speed"]
 
 
+class TestCaches:
+    """A cache that is damaged or in the way changes no result, and is told."""
+
+    def test_damaged_entries(self, bench, finished, monkeypatch):
+        cache = bench.folder / "cache"
+        shutil.copytree(finished[0].folder / "cache", cache)
+        monkeypatch.setenv("TUNEBENCH_CACHE", str(cache))
+        entries = sorted((cache / "tokens").iterdir())
+        for path in entries:
+            content = bytearray(path.read_bytes())
+            content[-3] ^= 1
+            path.write_bytes(content)
+        (again,), heard = bench.run()
+        assert len([said for said in heard.warnings if said.startswith("the cached ")]) == len(entries) > 0
+        assert again.quality == finished[1][0].quality
+
+    def test_a_file_in_place_of_the_cache_is_said_once(self, bench, monkeypatch):
+        (bench.folder / "cache").write_text("in the way")
+        monkeypatch.setenv("TUNEBENCH_CACHE", str(bench.folder / "cache"))
+        found, heard = bench.run(seeds=[0, 1])
+        assert [record.status for record in found] == ["ok", "ok"]
+        assert len([said for said in heard.warnings if said.startswith("the cache ")]) == 1
+
+
 def test_the_same_seed_gives_the_same_predictions(bench, finished):
     def predictions(folder: Path, cell_id: str) -> bytes:
         return RunFolder(folder).cell(cell_id).predictions.read_bytes()
@@ -478,102 +504,3 @@ def test_the_same_seed_gives_the_same_predictions(bench, finished):
     first, _, other_seed, _ = [predictions(finished[0].runs, record.cell_id) for record in finished[1]]
     assert predictions(bench.runs, again.cell_id) == first
     assert other_seed != first
-
-
-# From here on real processes: the command as its users run it.
-
-
-class Waiting:
-    """``tunebench run`` in a process group of its own; its second cell waits until ``release`` is there."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-        self.entered, self.release = bench.folder / "entered", bench.folder / "release"
-        adapt = (
-            f"Path({str(self.entered)!r}).touch()\n"
-            f"        while not Path({str(self.release)!r}).exists(): time.sleep(0.05)"
-        )
-        plugin = write_plugin(bench.folder, "waits", adapt)
-        study = bench.study_file(methods=["full_ft", "waits"])
-        self.arguments = ("run", study, "--plugin", plugin)
-        self.process = subprocess.Popen(
-            [*COMMAND, *map(str, self.arguments)],
-            cwd=bench.folder, env=environment(), text=True, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        assert wait_for(lambda: self.entered.exists() or self.process.poll() is not None, 120)
-        assert self.process.poll() is None, self.process.communicate()
-        self.family = psutil.Process(self.process.pid).children(recursive=True)
-        assert len(self.family) >= 4, "a guard, a resource tracker, a fork server and a worker"
-
-    def rerun(self) -> subprocess.CompletedProcess[str]:
-        self.release.touch()
-        return command(*self.arguments, cwd=self.bench.folder)
-
-
-@pytest.fixture
-def waiting(bench: Bench) -> Iterator[Waiting]:
-    started = Waiting(bench)
-    yield started
-    started.process.kill()
-    started.process.communicate()
-    for process in filter(lives, started.family):
-        process.kill()
-
-
-@pytest.mark.slow
-class TestRealProcesses:
-    @pytest.fixture(autouse=True)
-    def interrupts_are_heard(self):
-        """A shell has what it starts in the background ignore them, and so would all that is started from there."""
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        yield
-        signal.signal(signal.SIGINT, before)
-
-    def test_ctrl_c_leaves_a_folder_that_resumes(self, waiting):
-        refused(command(*waiting.arguments, cwd=waiting.bench.folder), "another run is using", "--runs")
-        os.killpg(waiting.process.pid, signal.SIGINT)  # as a terminal does: to the whole group
-        _, said = waiting.process.communicate(timeout=20)
-        assert waiting.process.returncode == 130
-        assert "interrupted" in said
-        assert "Traceback" not in said
-        assert wait_for(lambda: not any(map(lives, waiting.family)), 5)
-        assert set(records(waiting.bench.runs)) == {"full_ft/0"}
-        (kept,) = waiting.bench.runs.glob("cells/*full_ft*/record.json")
-        time_before = kept.stat().st_mtime_ns
-
-        done = waiting.rerun()
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "1 cells to measure, 1 finished before" in done.stdout
-        assert {record["status"] for record in records(waiting.bench.runs).values()} == {"ok"}
-        assert kept.stat().st_mtime_ns == time_before
-
-    def test_ctrl_c_while_the_libraries_are_imported(self, bench):
-        process = subprocess.Popen(
-            [*COMMAND, "run", str(bench.study_file())],
-            cwd=bench.folder, env=environment(), text=True, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        try:
-            parent = psutil.Process(process.pid)
-            assert wait_for(lambda: len(parent.children()) >= 3, 30), "a guard, a resource tracker and a fork server"
-            family = parent.children(recursive=True)
-            time.sleep(0.5)  # the server is somewhere in its imports, which take seconds
-            os.killpg(process.pid, signal.SIGINT)
-            _, said = process.communicate(timeout=20)
-        finally:
-            process.kill()
-        assert process.returncode == 130
-        assert said.startswith("tunebench: interrupted")
-        assert said.count("\n") == 1, said
-        assert wait_for(lambda: not any(map(lives, family)), 5)
-
-    def test_no_worker_outlives_a_killed_parent(self, waiting):
-        waiting.process.kill()
-        waiting.process.communicate()
-        assert wait_for(lambda: not any(map(lives, waiting.family)), 5)
-        done = waiting.rerun()
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "1 cells to measure, 1 finished before" in done.stdout
-        assert set(records(waiting.bench.runs)) == {"full_ft/0", "waits/0"}
-        assert not list(waiting.bench.runs.rglob("*/.*.json.*")), "a file written aside was left"

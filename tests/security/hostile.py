@@ -1,30 +1,20 @@
-"""What a file from elsewhere may hold: nasty texts and values, and valid content with a few of them put in."""
+"""What a file from elsewhere may hold: nasty texts and values, and content in which one of them stands."""
 
-import datetime
-import math
-import os
-from collections.abc import Mapping, Sequence
+import copy
+import random
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
 
-#: A run by hand sets it, e.g. TUNEBENCH_EXAMPLES=10000, and draws anew each time; else few are drawn, the same ones.
-BY_HAND = int(os.environ.get("TUNEBENCH_EXAMPLES", "0"))
+LONGEST_MESSAGE, MOST_LINES = 10_000, 40
 
 
 def examples(count: int) -> settings:
-    """So many examples in CI, alike each time; none of them may hang."""
+    """Settings of a test that draws this many examples, the same ones in each run."""
     return settings(
-        max_examples=BY_HAND or count,
-        derandomize=not BY_HAND,
-        deadline=datetime.timedelta(seconds=20),
-        suppress_health_check=list(HealthCheck),
-        print_blob=bool(BY_HAND),
+        max_examples=count, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
     )
-
-
-LONGEST_MESSAGE, MOST_LINES = 10_000, 40
 
 
 def assert_clear(message: str) -> None:
@@ -52,108 +42,38 @@ NASTY = (
     "</style>", "<!--", "]]>", "&lt;&amp;", "\\input{/etc/passwd}", "\\", "$x_1$", "$", "%", "#", "# x", "- x", "1. x",
     "a_b", "a^b", "a~b", "a & b", "a|b", "[a](b)", "![a](b)", "`x`", "***", "---", "===", "> x", "null", "true", "nan",
 )  # fmt: skip
-LONG = st.sampled_from([("x", 65), ("x", 300), ("../", 100), ("\U0001f600", 300), ("x", 20_000), ("\n", 2_000)]).map(
-    lambda pair: pair[0] * pair[1]
-)
-# Deferred, so that what hypothesis prints of all that is made of them stays short.
-TEXTS = st.deferred(
-    lambda: (
-        st.sampled_from(NASTY)
-        | LONG
-        | st.text(max_size=12)
-        | st.text(st.sampled_from("./\\~ab:*\0\n\x1b $|<&=_%{}[]"), max_size=12)
-    )
-)
-NUMBERS = (
-    st.integers()
-    | st.floats()
-    | st.sampled_from([0, -1, 1, 2**31, 2**63, 2**64, 10**400, -(10**400), 1e308, -0.0, 5e-324])
-    | st.sampled_from([math.nan, math.inf, -math.inf])
-)
-DATES = st.dates() | st.times() | st.datetimes() | st.datetimes(timezones=st.just(datetime.UTC))
 
 
 def nested(depth: int) -> Any:
-    """Tables in lists in tables, as deep as that."""
+    """Tables in lists in tables, to a depth."""
     value: Any = 1
     for level in range(depth):
         value = {"a": value} if level % 2 else [value]
     return value
 
 
-def alike(value: Any) -> st.SearchStrategy[Any]:
-    """Other values of the same type, which no check of types refuses."""
-    if isinstance(value, bool):
-        return st.booleans()
-    if isinstance(value, int):
-        return st.integers() | st.sampled_from([0, -1, 2**31, 2**63 - 1, 2**63, 10**400])
-    if isinstance(value, float):
-        return st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -1.0, 1e308, -1e308, 5e-324])
-    return TEXTS if isinstance(value, str) else VALUES
+NUMBERS = (0, -1, 2**62, 2**64, 10**400, 0.0, -1.5, 5e-324, 1e18, 1e308, float("nan"), float("inf"))
+WRONG = (*NUMBERS, True, None, [], {}, [""], {"": 1}, nested(60), nested(150), "x" * 20_000, "\n" * 2_000)
 
 
-DEEP = st.sampled_from([5, 60, 150]).map(nested)
-LEAVES = TEXTS | NUMBERS | st.booleans()
-FLAT = LEAVES | st.lists(LEAVES, max_size=3) | st.dictionaries(TEXTS, LEAVES, max_size=3)
-VALUES = st.deferred(
-    lambda: (
-        FLAT
-        | st.lists(FLAT, max_size=2)
-        | st.dictionaries(TEXTS, FLAT, max_size=2)
-        | DEEP
-        | st.builds(list)
-        | st.builds(dict)
-    )
-)
+def places(content: Any) -> Iterator[tuple[Any, Any]]:
+    """Every value inside, as the table or list that holds it and its key there."""
+    pairs = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for key, value in pairs:
+        yield content, key
+        yield from places(value)
 
 
-@st.composite
-def spoiled(draw: st.DrawFn, content: Any, values: st.SearchStrategy[Any] = VALUES) -> Any:
-    """The content with up to four changes: a value replaced, removed, repeated or added, or a key renamed.
-
-    Args:
-        draw: of hypothesis.
-        content: tables, lists and plain values; left as it is.
-        values: what is put in.
-    """
-    for _ in range(draw(st.integers(0, 4))):
-        places = list(_places(content))
-        content = _changed(draw, content, draw(st.sampled_from(places)), values)
+def spoiled(content: Any, rng: random.Random) -> Any:
+    """A copy of the content in which one or two values are replaced, removed or renamed."""
+    content = copy.deepcopy(content)
+    for _ in range(rng.randint(1, 2)):
+        holder, key = rng.choice([*places(content)] or [({"": 0}, "")])
+        value = rng.choice(WRONG) if rng.random() < 0.4 else rng.choice(NASTY)
+        if rng.random() < 0.2:
+            del holder[key]
+        elif rng.random() < 0.2 and isinstance(holder, dict):
+            holder[str(value)] = holder.pop(key)
+        else:
+            holder[key] = value
     return content
-
-
-def _places(content: Any, place: tuple[Any, ...] = ()) -> Any:
-    """Where each value lies that is inside."""
-    yield place
-    if isinstance(content, Mapping):
-        for key, value in content.items():
-            yield from _places(value, (*place, key))
-    elif isinstance(content, Sequence) and not isinstance(content, str):
-        for at, value in enumerate(content):
-            yield from _places(value, (*place, at))
-
-
-def _changed(draw: st.DrawFn, content: Any, place: tuple[Any, ...], values: st.SearchStrategy[Any]) -> Any:
-    if len(place) > 1:
-        inner = _changed(draw, content[place[0]], place[1:], values)
-        if isinstance(content, Mapping):
-            return {**content, place[0]: inner}
-        return [*content[: place[0]], inner, *content[place[0] + 1 :]]
-
-    def new() -> Any:
-        same_type = draw(st.booleans())
-        return draw(alike(content[place[0]]) if place and same_type else values)
-
-    if isinstance(content, Mapping):
-        way = draw(st.sampled_from(["replace", "replace", "remove", "rename", "add"])) if place else "add"
-        kept = {key: value for key, value in content.items() if not place or key != place[0]}
-        if way == "remove":
-            return kept
-        key = place[0] if way == "replace" else draw(TEXTS | st.sampled_from(sorted(map(str, content)) or ["x"]))
-        return {**(content if way == "add" else kept), key: content[place[0]] if way == "rename" else new()}
-    if isinstance(content, list):
-        at = place[0] if place else len(content)
-        way = draw(st.sampled_from(["replace", "remove", "repeat", "add"])) if place else "add"
-        middle = {"remove": [], "repeat": content[at : at + 1] * 2}.get(way)
-        return [*content[:at], *([new()] if middle is None else middle), *content[at + 1 :]]
-    return draw(values)

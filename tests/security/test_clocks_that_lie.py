@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import TEST_ROWS, TRAIN_ROWS, command, records, small_study, write_plugin, write_study, write_texts
+from tests.run.bench import Bench
+from tests.support import TRAIN_ROWS, records, write_texts
 
 #: Replaces the functions of ``time`` themselves.
 OF_TIME = """import time
@@ -24,7 +25,7 @@ TAKES_TIME = """
 """
 STOPS = """import subprocess
             me = os.getpid()
-            helper = subprocess.Popen(["sh", "-c", f"kill -STOP {me}; sleep 2; kill -CONT {me}"])
+            helper = subprocess.Popen(["sh", "-c", f"kill -STOP {me}; sleep 1; kill -CONT {me}"])
             helper.wait()"""
 STOPPED_AMID_TRAINING = f"""
     def after_step(self, model, step):
@@ -38,8 +39,7 @@ STOPPED_AMID_EVALUATION = f"""
         return model
 """
 METHODS = {
-    "set_back": (OF_TIME.format(change="- 3600"), ""),
-    "scaled": (OF_TIME.format(change="* 1.7"), TAKES_TIME),
+    "of_time": (OF_TIME.format(change="* 1.7 - 3600"), TAKES_TIME),
     "everywhere": (OF_BENCH.format(modules=ALL), TAKES_TIME),
     "steps_alone": (OF_BENCH.format(modules=ALL[:1]), TAKES_TIME),
     "stopped": ("pass", STOPPED_AMID_TRAINING),
@@ -49,12 +49,12 @@ METHODS = {
 
 @pytest.mark.slow
 def test_a_clock_that_lies_and_a_worker_that_is_stopped_are_suspect(tiny_encoder: Path, tmp_path: Path) -> None:
-    plugins = [write_plugin(tmp_path, name, adapt, extra) for name, (adapt, extra) in METHODS.items()]
-    texts = write_texts(tmp_path / "reviews", train=TRAIN_ROWS * 4, test=TEST_ROWS)
+    bench = Bench(tmp_path, tiny_encoder)
+    for name, (adapt, extra) in METHODS.items():
+        bench.plugin(name, adapt, extra)
+    write_texts(bench.texts, train=TRAIN_ROWS * 4)
     train = {"epochs": 1, "max_steps": 24, "batch_size": 4, "precision": "fp32", "timing_warmup_steps": 1}
-    study = write_study(tmp_path / "small.toml", small_study(tiny_encoder, texts, methods=list(METHODS), train=train))
-    named = [part for path in plugins for part in ("--plugin", path)]
-    done = command("run", study, *named, "--format", "md", cwd=tmp_path)
+    done = bench.run(methods=list(METHODS), train=train)
     assert done.returncode == 0, done.stdout + done.stderr
 
     rows = {name: row for name, row in records(tmp_path / "runs" / "small").items() if row["status"] == "ok"}
@@ -67,13 +67,13 @@ def test_a_clock_that_lies_and_a_worker_that_is_stopped_are_suspect(tiny_encoder
 
     clock = {name: checks[name]["clock"] for name in METHODS}
     assert {name: check["verdict"] for name, check in clock.items()} == {
-        "set_back": "valid", "scaled": "valid", "everywhere": "suspect", "steps_alone": "valid", "stopped": "valid",
+        "of_time": "valid", "everywhere": "suspect", "steps_alone": "valid", "stopped": "valid",
         "stopped_later": "valid",
     }, clock  # fmt: skip
     assert "by the worker's clock" in clock["everywhere"]["found"]
     steps = {name: checks[name]["steps of training add up"]["verdict"] for name in METHODS}
     assert steps == dict.fromkeys(METHODS, "valid") | {"steps_alone": "suspect"}
-    true, false = (rows[f"{name}/0"]["training"]["speed"]["samples_per_second"] for name in ("scaled", "everywhere"))
+    true, false = (rows[f"{name}/0"]["training"]["speed"]["samples_per_second"] for name in ("of_time", "everywhere"))
     assert true <= 40 < false, "23 steps of four texts and 0.1 s of sleep"
 
     assert checks["stopped"]["undisturbed training"]["verdict"] == "suspect"
@@ -81,4 +81,4 @@ def test_a_clock_that_lies_and_a_worker_that_is_stopped_are_suspect(tiny_encoder
         pause = checks[name]["no pause"]
         assert pause["verdict"] == "suspect"
         assert pause["found"].startswith(f"{phase}: for ")
-    assert checks["set_back"]["no pause"]["verdict"] == "valid", checks["set_back"]["no pause"]
+    assert checks["of_time"]["no pause"]["verdict"] == "valid", checks["of_time"]["no pause"]

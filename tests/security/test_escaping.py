@@ -20,8 +20,9 @@ from bench.commands.audit.render import to_csv, to_html, to_markdown
 from bench.commands.explain.render import to_html as explained
 from bench.errors import DataError
 from bench.method.insight import Insight
-from bench.plan.render import to_csv as plan_csv
+from bench.plan.render import plan_table
 from bench.report.draw import draw
+from bench.text.tables import csv_text
 from tests.commands.audit.conftest import plan_row
 from tests.commands.explain.test_render import hostile, printed
 from tests.report.conftest import _record
@@ -224,8 +225,9 @@ def test_an_explanation(said: str) -> None:
 @given(said=SAID)
 def test_a_plan(said: str) -> None:
     row = plan_row("d", "m", "x", dataset_label=said, model_label=said, method_label=said, remarks=(said,))
-    assert_printable(plan_csv([row], {}))
-    assert_csv(plan_csv([row], {}))
+    text = csv_text.to_csv(plan_table("Plan", [row], {}))
+    assert_printable(text)
+    assert_csv(text)
 
 
 @examples(10)

@@ -1,10 +1,7 @@
-"""Study files from elsewhere: each is a plan or a clear error, whatever it holds.
-
-By hand, ten thousand of each kind: TUNEBENCH_EXAMPLES=10000 pytest tests/security/test_hostile_studies.py -n 0
---hypothesis-show-statistics -o timeout=3600
-"""
+"""Study files from elsewhere: each is a plan or a clear error, whatever it holds."""
 
 import os
+import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,35 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import event, given
-from hypothesis import strategies as st
 
 from bench.data.synthetic import TASKS
-from bench.errors import RequestError, StudyError
+from bench.errors import RequestError
 from bench.method import registry
 from bench.record.run_folder import CELL_ID, RunFolder
 from bench.study.cell import Cell
 from bench.study.grid import check_sources, expand, needed_plugins
 from bench.study.study import load_study, shipped_studies
-from tests.security.hostile import DATES, NASTY, TEXTS, VALUES, assert_clear, examples, spoiled
+from tests.security.hostile import assert_clear, spoiled
 from tests.support import TEST_ROWS, TRAIN_ROWS, toml, write_texts
 
 FOUND = registry.find()
 #: As the methods would describe themselves; they are not imported here.
 SAYS = {name: {"label": name, "kinds": ["encoder", "causal"][: 1 + at % 2], "trains": True}
         for at, name in enumerate(FOUND)} | {"broken": {"error": "method broken: does not import"}}  # fmt: skip
-#: Events of Python's audit that change the file system, but for opening a file to write, which is looked at apart.
-CHANGES = {
-    "os.mkdir",
-    "os.remove",
-    "os.rename",
-    "os.rmdir",
-    "os.link",
-    "os.symlink",
-    "os.truncate",
-    "os.chmod",
-    "os.utime",
-}
+#: Events of Python's audit that change files, start processes or ask the network; opening to write is looked at apart.
+CHANGES = ("os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod",
+           "os.utime", "os.system", "os.exec", "subprocess.", "socket.connect")  # fmt: skip
 
 changed: list[str] | None = None
 
@@ -49,12 +35,7 @@ def _watch(name: str, arguments: tuple[Any, ...]) -> None:
     if changed is None:
         return
     writes = name == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-    if (
-        writes
-        or name in CHANGES
-        or name.startswith("subprocess.")
-        or name in ("os.system", "os.exec", "socket.connect")
-    ):
+    if writes or name.startswith(CHANGES):
         changed.append(f"{name} {arguments}")
 
 
@@ -111,37 +92,12 @@ VALID: dict[str, Any] = {
     "methods": {"big": {"plugin": "lora", "label": "Big", "options": {"r": 8}, "train": {"epochs": 2}}},
     "comparisons": [["big", "lora"]],
 }  # fmt: skip
-SLUGS = st.sampled_from(["own", "big", "enc", "lora", "data", "train", "demo", "a_b", "a.b", "A_B", "x" * 64])
-FROM_HERE = st.sampled_from([*DATASETS, *MODELS, "half", "odd", "dangling", "loop", "file", "model/config.json", "."])
-ENTRY = st.fixed_dictionaries(
-    {}, optional={"path": FROM_HERE | TEXTS, "hub_id": TEXTS, "base": SLUGS | TEXTS, "label": TEXTS}
-)
-SWAPPED = (
-    VALUES
-    | DATES
-    | SLUGS
-    | FROM_HERE
-    | st.dictionaries(SLUGS, ENTRY, max_size=2)
-    | st.lists(FROM_HERE | SLUGS, max_size=3)
-)
 
 
-@st.composite
-def studies(draw: st.DrawFn) -> Any:
-    """The content of a study file: whole, or with a few of its values spoiled."""
-    names = {
-        key: draw(st.lists(st.sampled_from(known), min_size=1, max_size=3, unique=True))
-        for key, known in (("datasets", DATASETS), ("models", MODELS))
-    }
-    first, second = VALID["grid"]
-    return draw(spoiled({**VALID, "grid": [first, second | names]}, SWAPPED))
-
-
-def outcome(folder: Path, content: bytes, to_plan: bool = True, told: bool = True) -> str:
-    """``plan`` or the name of the error that a study file ends in; both are held to what they must be."""
-    path = folder / "any.toml"
+def outcome(folder: Path, content: bytes, to_plan: bool = True) -> str:
+    """``plan``, or the error that a study file ends in; both are held to what they must be."""
+    path, runs = folder / "any.toml", folder.parent / "runs"
     path.write_bytes(content)
-    runs = folder.parent / "runs"
     with nothing_changes():
         try:
             study = load_study(str(path))
@@ -151,11 +107,8 @@ def outcome(folder: Path, content: bytes, to_plan: bool = True, told: bool = Tru
             cells = expand(study, FOUND, SAYS, None, folder, to_plan=to_plan)
         except RequestError as error:
             assert_clear(str(error))
-            if not told:
-                raise
-            return type(error).__name__
-    assert runs / study.name == (runs / study.name).resolve()
-    assert (runs / study.name).parent == runs
+            return f"{type(error).__name__}: {error}"
+    assert (runs / study.name).resolve().parent == runs
     for cell in cells:
         assert_inside(RunFolder(runs / study.name), cell)
     return "plan"
@@ -171,12 +124,15 @@ def assert_inside(run: RunFolder, cell: Cell) -> None:
     assert Cell.model_validate_json(cell.model_dump_json()).id == cell.id
 
 
-@examples(500)
-@given(content=studies(), to_plan=st.booleans())
-def test_any_content_is_a_plan_or_a_clear_error(place: Path, content: dict[str, Any], to_plan: bool) -> None:
-    if not isinstance(content, dict):
-        content = {"grid": content}
-    event(outcome(place, toml(content).encode(), to_plan))
+def test_any_content_is_a_plan_or_a_clear_error(place: Path) -> None:
+    ends = []
+    for seed in range(200):
+        rng = random.Random(seed)
+        names = {key: rng.sample(known, 2) for key, known in (("datasets", DATASETS), ("models", MODELS))}
+        first, second = VALID["grid"]
+        content = spoiled({"name": "s", **VALID, "grid": [first, second | names]}, rng)
+        ends.append(outcome(place, toml(content).encode(), to_plan=rng.random() < 0.5) == "plan")
+    assert 10 < sum(ends) < 190
 
 
 SHIPPED = [path.read_bytes() for path in shipped_studies().values()]
@@ -190,50 +146,19 @@ HUGE = (
     b'"' + b"x" * 100_000 + b'" = 1\n',
     b"[[grid]]\ndatasets = [" + b'"",' * 5000 + b"]\nmodels = []\n",
 )  # fmt: skip
-PIECES = [
-    *(text.encode() for text in NASTY), *HUGE, b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\r\n", b'"""', b"'''",
-    b"[[grid]]\n", b"[grid]\n", b"[train]\n", b"{", b"}", b"]", b" = ", b"=", b"#", b".", b",", b"0x" + b"f" * 5000,
-    b"9" * 5000, b"1e999", b"-nan", b"2026-13-45", b"1979-05-27T07:32:00Z",
-]  # fmt: skip
-
-
-@st.composite
-def mutated(draw: st.DrawFn) -> bytes:
-    """A shipped study in which pieces were cut out, repeated, moved or put in."""
-    text = draw(st.sampled_from(SHIPPED))
-    for _ in range(draw(st.integers(0, 5))):
-        lines = draw(st.booleans())
-        units = text.splitlines(keepends=True) if lines else [text[at : at + 1] for at in range(len(text))]
-        start = draw(st.integers(0, len(units)))
-        stop = min(len(units), start + draw(st.integers(0, 4)))
-        way = draw(st.sampled_from(["cut", "repeat", "move", "put in", "replace"]))
-        before, middle, after = units[:start], units[start:stop], units[stop:]
-        piece = [draw(st.sampled_from(PIECES) | st.binary(max_size=4))] if way in ("put in", "replace") else []
-        middle = {"repeat": middle * 2, "put in": [*piece, *middle], "replace": piece}.get(way, [])
-        moved = units[start:stop] if way == "move" else []
-        text = b"".join([*moved, *before, *middle, *after])
-    return text
-
-
-@examples(250)
-@given(content=mutated(), to_plan=st.booleans())
-def test_any_change_of_a_shipped_study_is_a_plan_or_a_clear_error(place: Path, content: bytes, to_plan: bool) -> None:
-    event(outcome(place, content, to_plan))
 
 
 @pytest.mark.parametrize("piece", HUGE, ids=range(len(HUGE)))
 def test_what_stopped_the_reader_once(place: Path, piece: bytes) -> None:
     for content in (SHIPPED[0] + b"\n" + piece, piece + b"\n" + SHIPPED[0]):
-        assert outcome(place, content) == "StudyError"
+        assert outcome(place, content).startswith("StudyError: ")
 
 
 def test_a_file_that_is_too_large_is_not_parsed(place: Path) -> None:
-    with pytest.raises(StudyError, match="must have at most 1000000 bytes, got 1000001"):
-        outcome(place, b"#" * 1_000_001, told=False)
+    assert "must have at most 1000000 bytes, got 1000001" in outcome(place, b"#" * 1_000_001)
 
 
 def test_a_grid_that_would_take_hours_to_spell_out(place: Path) -> None:
     seeds = ", ".join(map(str, range(30_000)))
     grid = f'[[grid]]\ndatasets = ["sst5", "imdb"]\nmodels = ["minilm"]\nmethods = ["lora"]\nseeds = [{seeds}]\n'
-    with pytest.raises(StudyError, match="grid must have at most 50000 cells, got up to 60000; split it"):
-        outcome(place, grid.encode(), told=False)
+    assert "grid must have at most 50000 cells, got up to 60000; split it" in outcome(place, grid.encode())

@@ -23,41 +23,21 @@ from bench.model.prompting import chat
 from bench.model.prompting.chat import frame
 from bench.model.prompting.time_limit import time_limit
 from bench.model.weight_memory import require_room
-from bench.model.weights import load_model, skeleton
+from bench.model.weights import skeleton
 from bench.record.out_of_memory import memory_of_error
 from bench.run.worker.preflight import check_cells
-from bench.study.models import ModelSource
 from tests.data.forms import jsonl, laid, located
+from tests.model.folders import change_json, load, source_of
 from tests.report.conftest import _record
 
 ROWS = jsonl([("a good film", 1), ("bad", 0)] * 10)
 EMBEDDINGS = "embeddings.word_embeddings.weight"
-Change = Callable[[dict[str, Any]], object]
 
 
 @pytest.fixture
 def model(tiny_encoder: Path, tmp_path: Path) -> Path:
     """A copy of the encoder's folder, to be spoiled."""
     return shutil.copytree(tiny_encoder, tmp_path / "model")
-
-
-def source_of(folder: Path, **changes: Any) -> ModelSource:
-    facts = {"name": "m", "label": "m", "kind": "encoder", "weights": "pretrained", "fingerprint": "f"}
-    return ModelSource.model_validate(facts | {"folder": str(folder)} | changes)
-
-
-def changed(path: Path, change: Change) -> None:
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
-
-
-def config(folder: Path, **settings: Any) -> None:
-    changed(folder / "config.json", lambda content: content.update(settings))
-
-
-def tokenizer(folder: Path, change: Change) -> None:
-    changed(folder / "tokenizer.json", change)
 
 
 def problems(folder: Path, **changes: Any) -> list[str]:
@@ -120,7 +100,7 @@ class TestKeysThatStandThereTwice:
 class TestHeaders:
     """What a file of weights says of itself."""
 
-    def spoil(self, folder: Path, change: Change) -> None:
+    def spoil(self, folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
         path = folder / "model.safetensors"
         content = path.read_bytes()
         (length,) = struct.unpack("<Q", content[:8])
@@ -201,28 +181,25 @@ class TestCode:
     def test_auto_map_runs_nothing(self, model: Path, tmp_path: Path) -> None:
         canary = tmp_path / "ran"
         (model / "evil.py").write_text(f"open({str(canary)!r}, 'w')\nclass C: pass\n")
-        config(
-            model, auto_map=dict.fromkeys(("AutoConfig", "AutoModel", "AutoModelForSequenceClassification"), "evil.C")
-        )
-        changed(model / "tokenizer_config.json", lambda c: c.update(auto_map={"AutoTokenizer": ["evil.C", "evil.C"]}))
+        classes = dict.fromkeys(("AutoConfig", "AutoModel", "AutoModelForSequenceClassification"), "evil.C")
+        change_json(model / "config.json", auto_map=classes)
+        change_json(model / "tokenizer_config.json", auto_map={"AutoTokenizer": ["evil.C", "evil.C"]})
         assert problems(model) == []
-        source = source_of(model)
-        load_model(source, fetch(source), load_config(source, model, 2), torch.float32, torch.device("cpu"))
-        config(model, model_type="evil")
+        load(source_of(model))
+        change_json(model / "config.json", model_type="evil")
         assert "model_type must be an architecture that transformers has" in problems(model)[0]
         assert not canary.exists()
 
     @pytest.mark.parametrize("file", ["tokenizer_config.json", "config.json"])
     @pytest.mark.parametrize("name", ["AutoModel", "BertModel", "pipeline", 3])
     def test_a_tokenizer_class_that_is_none(self, name: Any, file: str, model: Path) -> None:
-        changed(model / file, lambda content: content.update(tokenizer_class=name))
+        change_json(model / file, lambda content: content.update(tokenizer_class=name))
         assert "tokenizer_class must name a tokenizer, got" in problems(model)[0]
 
     def test_pickles_beside_sound_weights_are_not_read(self, model: Path) -> None:
         for name in ("pytorch_model.bin", "training_args.bin", "model.pt", "tf_model.h5"):
             (model / name).write_bytes(b"\x80\x04not for reading")
-        source = source_of(model)
-        load_model(source, fetch(source), load_config(source, model, 2), torch.float32, torch.device("cpu"))
+        load(source_of(model))
 
     def test_pickles_alone(self, model: Path) -> None:
         torch.save(load_file(model / "model.safetensors"), model / "pytorch_model.bin")
@@ -230,9 +207,8 @@ class TestCode:
         assert "pickled weights are never loaded" in problems(model)[0]
 
     def test_kernels_of_the_hub_are_not_asked_for(self, model: Path) -> None:
-        config(model, _attn_implementation="owner/kernel", attn_implementation="owner/kernel")
-        source = source_of(model)
-        loaded: Any = load_model(source, model, load_config(source, model, 2), torch.float32, torch.device("cpu"))
+        change_json(model / "config.json", _attn_implementation="owner/kernel", attn_implementation="owner/kernel")
+        loaded: Any = load(source_of(model))
         assert loaded.config._attn_implementation == "sdpa"
 
 
@@ -241,14 +217,14 @@ class TestSizes:
         "size", [{"hidden_size": 10**9}, {"num_hidden_layers": 10**9}, {"vocab_size": 10**12}, {"hidden_size": 2**70}]
     )
     def test_that_no_model_has(self, size: dict[str, int], model: Path) -> None:
-        config(model, **size)
+        change_json(model / "config.json", **size)
         assert "must be a whole number from 1 to" in problems(model)[0]
 
     @pytest.mark.parametrize("size", [{"type_vocab_size": 10**12}, {"intermediate_size": 10**7, "hidden_size": 10**6}])
     def test_that_no_machine_holds_are_refused_before_they_are_allocated(
         self, size: dict[str, int], model: Path
     ) -> None:
-        config(model, **size)
+        change_json(model / "config.json", **size)
         source = source_of(model)
         with pytest.raises(
             MemoryError, match=r"the weights of model m take [0-9.]+ GB by its config\.json, and "
@@ -269,18 +245,18 @@ class TestSizes:
         "settings", [{"pad_token_id": 10**9}, {"pad_token_id": -5000}, {"hidden_act": "os.system"}]
     )
     def test_what_cannot_be_built_names_the_model(self, settings: dict[str, Any], model: Path) -> None:
-        config(model, **settings)
+        change_json(model / "config.json", **settings)
         (problem,) = problems(model)
         assert problem.startswith("model m: bert cannot be built as encoder: ")
 
 
 class TestTokenizers:
     def test_ids_beyond_the_embeddings(self, model: Path) -> None:
-        tokenizer(model, lambda content: content["model"]["vocab"].update(superb=10**6))
+        change_json(model / "tokenizer.json", lambda content: content["model"]["vocab"].update(superb=10**6))
         assert "its tokenizer makes token id 1000000, and its embeddings have ids 0 to 194" in problems(model)[0]
 
     def test_ids_that_take_years_to_count_to(self, model: Path) -> None:
-        tokenizer(model, lambda content: content["model"]["vocab"].update(superb=2**31 + 5))
+        change_json(model / "tokenizer.json", lambda content: content["model"]["vocab"].update(superb=2**31 + 5))
         assert "token ids must be below 10000000, got 2147483653" in problems(model)[0]
 
     def test_special_ids_beyond_the_embeddings(self, model: Path) -> None:
@@ -288,7 +264,7 @@ class TestTokenizers:
             for token in content["post_processor"]["special_tokens"].values():
                 token["ids"] = [10**6]
 
-        tokenizer(model, spoil)
+        change_json(model / "tokenizer.json", spoil)
         assert "its tokenizer makes token id 1000000" in problems(model)[0]
         tokens = tokenise(["good"], load_tokenizer(source_of(model), model), 8)
         with pytest.raises(ModelError, match="model m: its tokenizer makes token id 1000000"):
@@ -299,13 +275,13 @@ class TestTokenizers:
             for token in content["post_processor"]["special_tokens"].values():
                 token |= {"ids": [1] * 10_000, "tokens": ["[UNK]"] * 10_000}
 
-        tokenizer(model, spoil)
+        change_json(model / "tokenizer.json", spoil)
         with pytest.raises(ModelError, match="a text must have at most 16 tokens, got 200"):
             tokenise(["good bad good"], load_tokenizer(source_of(model), model), 16)
 
     def test_a_pattern_that_backtracks_without_end(self, model: Path) -> None:
         pattern = {"type": "Split", "pattern": {"Regex": "(x+x+)+y"}, "behavior": "Isolated", "invert": False}
-        tokenizer(model, lambda content: content.update(pre_tokenizer=pattern))
+        change_json(model / "tokenizer.json", lambda content: content.update(pre_tokenizer=pattern))
         with pytest.raises(ModelError, match=rf"tokenizer of {model}: its tokenizer failed: .*retry-limit-in-match"):
             tokenise(["x" * 1000], load_tokenizer(source_of(model), model), 16)
 
@@ -322,12 +298,6 @@ def test_a_chat_template_without_end(tiny_encoder: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(chat, "RENDER_SECONDS", 0.2)
     with pytest.raises(ModelError, match=r"model m: the chat template must .* got TimeoutError: took more than 0\.2 s"):
         frame(load_tokenizer(source_of(tiny_encoder), tiny_encoder), "Say it.", [], LOOP, "model m: ")
-
-
-@pytest.mark.parametrize("template", ["{% for x in range(10**9) %}{% endfor %}", "{{ x.y.z }}"])
-def test_a_chat_template_that_asks_for_too_much(template: str, tiny_encoder: Path) -> None:
-    with pytest.raises(ModelError, match="model m: the chat template must accept turns"):
-        frame(load_tokenizer(source_of(tiny_encoder), tiny_encoder), "Say it.", [], template, "model m: ")
 
 
 def test_a_time_limit_leaves_another_timer_running() -> None:

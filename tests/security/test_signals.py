@@ -1,4 +1,4 @@
-"""What ends the command from outside: SIGTERM, SIGHUP, a reader that has gone; and a second command on its folder."""
+"""What ends the command from outside: Ctrl-C, SIGTERM, a reader that has gone; and a second command on its folder."""
 
 import os
 import signal
@@ -9,10 +9,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.run.test_disasters import Bench, lives
-from tests.support import COMMAND, command, environment, records, refused, wait_for
+from tests.run.bench import Bench, family_of, lives
+from tests.support import command, records, refused, wait_for
 
 pytestmark = pytest.mark.slow
+#: A plugin whose import says that it began, and does not end.
+HOLDS = "from pathlib import Path\nPath(__file__).with_name('entered').touch()\nwhile True: pass\n"
 
 
 @pytest.fixture
@@ -20,17 +22,19 @@ def bench(tiny_encoder: Path, tmp_path: Path) -> Bench:
     return Bench(tmp_path, tiny_encoder)
 
 
-def start(bench: Bench, *arguments: object, **how: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*COMMAND, *map(str, arguments)], cwd=bench.folder, env=environment(), text=True, start_new_session=True,
-        stdout=how.get("stdout", subprocess.PIPE), stderr=subprocess.PIPE,
-    )  # fmt: skip
+def enters(process: subprocess.Popen[str], bench: Bench) -> None:
+    """Wait until a plugin has made the file ``entered``."""
+    assert wait_for(lambda: (bench.folder / "entered").exists() or process.poll() is not None, 120)
+    assert process.poll() is None, process.communicate()
 
 
 def ended_by(number: signal.Signals, process: subprocess.Popen[str]) -> str:
-    """Send a signal to the command alone; what it says on its error stream. Nothing that it started lives on."""
-    family = [each.pid for each in psutil.Process(process.pid).children(recursive=True)]
-    process.send_signal(number)
+    """Send a signal; what the command says on its error stream. Nothing that it started lives on.
+
+    Ctrl-C reaches the whole group, as from a terminal; any other signal reaches the command alone.
+    """
+    family = family_of(process.pid)
+    (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
     try:
         _, said = process.communicate(timeout=60)
     finally:
@@ -42,48 +46,49 @@ def ended_by(number: signal.Signals, process: subprocess.Popen[str]) -> str:
     return said
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_amid_a_cell_leaves_a_folder_that_resumes(number: signal.Signals, bench: Bench) -> None:
+def test_a_signal_amid_a_cell_leaves_a_folder_that_resumes(bench: Bench) -> None:
     entered, release = bench.folder / "entered", bench.folder / "release"
     bench.plugin("waits", f"Path({str(entered)!r}).touch()\n        while not Path({str(release)!r}).exists(): pass")
     arguments = bench.arguments(methods=["bitfit", "waits"])
-    process = start(bench, *arguments)
-    assert wait_for(lambda: entered.exists() or process.poll() is not None, 120)
-    refused(command(*arguments, cwd=bench.folder), "another run is using", "--runs")
-    said = ended_by(number, process)
-    assert said == "tunebench: interrupted; finished cells are kept, the same command goes on from here\n"
-    assert set(records(bench.folder / "runs" / "small")) == {"bitfit/0"}
+    times = set()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        entered.unlink(missing_ok=True)
+        process = bench.start(*arguments)
+        enters(process, bench)
+        if number == signal.SIGINT:
+            refused(command(*arguments, cwd=bench.folder), "another run is using", "--runs")
+        said = ended_by(number, process)
+        assert said == "tunebench: interrupted; finished cells are kept, the same command goes on from here\n"
+        assert set(records(bench.folder / "runs" / "small")) == {"bitfit/0"}
+        times |= {path.stat().st_mtime_ns for path in bench.folder.glob("runs/small/cells/*bitfit*/record.json")}
     release.touch()
     done = command(*arguments, cwd=bench.folder)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 cells to measure, 1 finished before" in done.stdout
+    assert len(times) == 1, "the finished cell was left alone"
 
 
-def test_a_signal_while_methods_are_checked(bench: Bench) -> None:
-    entered = bench.folder / "entered"
-    bench.plugin("holds", "pass")
-    path = bench.plugins[0]
-    path.write_text(f"from pathlib import Path\nPath({str(entered)!r}).touch()\nwhile True: pass\n")
-    process = start(bench, *bench.arguments(methods=["holds"]))
-    assert wait_for(lambda: entered.exists() or process.poll() is not None, 120)
+def test_ctrl_c_while_the_libraries_are_imported(bench: Bench) -> None:
+    process = bench.start(*bench.arguments(methods=["bitfit"]))
+    assert wait_for(lambda: len(family_of(process.pid)) >= 3, 30), "a guard, a resource tracker and a fork server"
+    time.sleep(0.5)  # the server is somewhere in its imports, which take seconds
+    said = ended_by(signal.SIGINT, process)
+    assert said.startswith("tunebench: interrupted")
+    assert said.count("\n") == 1, said
+
+
+@pytest.mark.parametrize("verb", ["run", "plan"])
+def test_a_signal_while_a_plugin_is_imported(verb: str, bench: Bench) -> None:
+    bench.plugin("holds").write_text(HOLDS)
+    arguments = bench.arguments(methods=["holds"])
+    process = bench.start(*(arguments if verb == "run" else ["plan", *arguments[1:4]]))
+    enters(process, bench)
     assert ended_by(signal.SIGTERM, process).startswith("tunebench: interrupted")
-
-
-@pytest.mark.parametrize("verb", ["plan", "methods"])
-def test_a_signal_to_a_verb_that_imports_plugins(verb: str, bench: Bench) -> None:
-    entered = bench.folder / "entered"
-    bench.plugin("holds", "pass")
-    bench.plugins[0].write_text(f"from pathlib import Path\nPath({str(entered)!r}).touch()\nwhile True: pass\n")
-    study = [bench.folder / "small.toml"] if verb == "plan" else []
-    bench.arguments(methods=["holds"])
-    process = start(bench, verb, *study, "--plugin", bench.plugins[0])
-    assert wait_for(lambda: entered.exists() or process.poll() is not None, 120)
-    assert ended_by(signal.SIGTERM, process) == "tunebench: interrupted\n"
 
 
 def test_a_reader_that_has_gone_costs_no_measurement(bench: Bench) -> None:
     read, write = os.pipe()
-    process = start(bench, *bench.arguments(methods=["bitfit"]), stdout=write)
+    process = bench.start(*bench.arguments(methods=["bitfit"]), stdout=write)
     os.close(write)
     os.close(read)
     _, said = process.communicate(timeout=120)
@@ -93,11 +98,10 @@ def test_a_reader_that_has_gone_costs_no_measurement(bench: Bench) -> None:
 
 
 def test_a_fork_server_that_is_stopped_costs_a_cell_and_no_study(bench: Bench) -> None:
-    entered = bench.folder / "entered"
-    bench.plugin("waits", f"Path({str(entered)!r}).touch()\n        time.sleep(600)")
+    bench.plugin("waits", f"Path({str(bench.folder / 'entered')!r}).touch()\n        time.sleep(600)")
     limits = {"cell_timeout_seconds": 15}
-    process = start(bench, *bench.arguments(methods=["waits", "bitfit"], limits=limits))
-    assert wait_for(lambda: entered.exists() or process.poll() is not None, 120)
+    process = bench.start(*bench.arguments(methods=["waits", "bitfit"], limits=limits))
+    enters(process, bench)
     started = time.monotonic()
     (server,) = {each.ppid() for each in psutil.Process(process.pid).children(recursive=True)} - {process.pid}
     os.kill(server, signal.SIGSTOP)
@@ -108,79 +112,40 @@ def test_a_fork_server_that_is_stopped_costs_a_cell_and_no_study(bench: Bench) -
     assert {name: row["status"] for name, row in rows.items()} == {"waits/0": "timeout", "bitfit/0": "ok"}
 
 
-CASES = {
-    "exits": ("import os; os._exit(0)", "the process ended with exit code 0 amid its import"),
-    "raises": ("raise KeyboardInterrupt", "does not import: KeyboardInterrupt"),
-    "hangs": ("while True: pass", "was still being imported after 5 s"),
-}
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_run_names_a_plugin_that_does_not_import(case: str, bench: Bench) -> None:
-    code, said = CASES[case]
-    bench.plugin("mine", "pass")
-    bench.plugins[0].write_text(code)
-    done = bench.run(methods=["mine"], limits={"cell_timeout_seconds": 5})
-    refused(done, "method mine: ", said)
-
-
-#: Code of a method's class, by what of it does not end, or ends the process.
-ASKED = {
-    "supports": ("supports = classmethod(lambda cls, kind: hang())", "was still being asked after 5 s"),
-    "options": ("options_class = Hanging", "was still being asked after 5 s"),
-    "exits": ("supports = classmethod(lambda cls, kind: os._exit(0))", "ended with exit code 0 while it was asked"),
-    "raises": ("options_class = Raising", "cannot say whether its options are valid: KeyboardInterrupt"),
-}
-ASKED_PLUGIN = """
-import os
-from pydantic import model_validator
-from bench.method import Method, Options
-
-def hang():
-    while True:
-        pass
-
-class Hanging(Options):
-    @model_validator(mode="before")
-    @classmethod
-    def _hang(cls, content):
-        hang()
-
-class Raising(Options):
-    @model_validator(mode="before")
-    @classmethod
-    def _raise(cls, content):
-        raise KeyboardInterrupt
+#: Code of a plugin, and what is said of it: of its import, and of a method that is asked what it supports.
+PLUGINS = {
+    "hangs": ("while True: pass", "was still being imported after 3 s"),
+    "does not answer": (
+        """
+from bench.method import Method
 
 class Mine(Method):
     label = "Mine"
+
+    @classmethod
+    def supports(cls, kind):
+        while True:
+            pass
+
     def adapt(self, model, task):
         return model
-    CODE
-"""
+""",
+        "was still being asked after 3 s",
+    ),
+}
 
 
-@pytest.mark.parametrize("case", ASKED)
-@pytest.mark.slow
-def test_run_names_a_plugin_that_does_not_answer(case: str, bench: Bench) -> None:
-    code, said = ASKED[case]
-    bench.plugin("mine", "pass")
-    bench.plugins[0].write_text(ASKED_PLUGIN.replace("CODE", code))
-    done = bench.run(methods=["mine"], limits={"cell_timeout_seconds": 5})
-    refused(done, "method mine: ", said)
+@pytest.mark.parametrize("case", PLUGINS)
+def test_run_names_a_plugin_that_hangs(case: str, bench: Bench) -> None:
+    code, said = PLUGINS[case]
+    bench.plugin("mine").write_text(code)
+    refused(bench.run(methods=["mine"], limits={"cell_timeout_seconds": 3}), "method mine: ", said)
 
 
-@pytest.mark.parametrize("verb", ["plan", "audit", "methods", "doctor"])
-def test_other_verbs_name_a_plugin_that_ends_the_process(verb: str, bench: Bench) -> None:
-    bench.plugin("mine", "pass")
-    bench.plugins[0].write_text("import os; os._exit(0)")
-    study = bench.folder / "small.toml"
-    bench.arguments(methods=["mine"])
-    more: dict[str, list[object]] = {
-        "plan": [study],
-        "audit": ["paper", "--study", study, "--no-memory"],
-        "methods": [],
-        "doctor": [],
-    }
-    done = command(verb, *more[verb], "--plugin", bench.plugins[0], cwd=bench.folder)
+@pytest.mark.parametrize("verb", ["run", "plan", "methods"])
+def test_a_plugin_that_ends_the_process_is_named(verb: str, bench: Bench) -> None:
+    bench.plugin("mine").write_text("import os; os._exit(0)")
+    run = bench.arguments(methods=["mine"])
+    study = [] if verb == "methods" else [run[1]]
+    done = command(verb, *study, "--plugin", bench.plugins[0], cwd=bench.folder)
     refused(done, "method mine: ", "the process ended with exit code 0 amid its import")

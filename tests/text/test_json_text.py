@@ -12,7 +12,7 @@ from bench.errors import RequestError
 from bench.record.files import write_text
 from bench.record.run_folder import CellFolder, RunFolder, parse_record, read_cell
 from bench.report import manifest
-from bench.report.results import archive, published_lines
+from bench.report.results import archive
 from bench.report.results.evidence import predictions_of
 from bench.study.datasets import DatasetSource
 from bench.study.models import config_content
@@ -48,7 +48,6 @@ READERS: dict[str, Read] = {
     "records.jsonl": lambda path: archive.read(path.parent),
     "evidence.jsonl": lambda path: archive.read(path.parent),
     "report.json": lambda path: manifest.read(path.parent),
-    "published.json": lambda path: published_lines.parse(path.read_text(), path),
     "config.json": lambda path: config_content("m", path),
 }
 
@@ -61,7 +60,7 @@ def files(make_record: MakeRecord, tmp_path: Path) -> Path:
     record = measured.record
     run = {"schema_version": 1, "study": study(), "command": "tunebench run s", "written_at": "2026-01-02"}
     run |= {"cell_ids": [record.cell_id]}
-    drawn = archive.texts(results(run, measured)) | {"published.json": published_lines.dump(())}
+    drawn = archive.texts(results(run, measured))
     manifest.write({name: text.encode() for name, text in drawn.items()}, "0", ["md"], tmp_path)
     write_text(tmp_path / "run.json", json.dumps(run))
     write_text(tmp_path / "record.json", record.model_dump_json())

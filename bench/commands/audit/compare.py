@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from bench.commands.audit.findings.finding import listed
 from bench.commands.audit.lengths import FlopsAt, implied_length
 from bench.commands.audit.match import Matched
 from bench.commands.audit.measured import Key, of_row
+from bench.commands.audit.published.number import Number
+from bench.commands.audit.published.quantities import Column
 from bench.plan.row import PlanRow
-from bench.report.published.number import Number
-from bench.report.published.quantities import Column
 
 Verdict = Literal["exact", "within", "differs", "not checkable"]
 VERDICTS: tuple[Verdict, ...] = ("exact", "within", "differs", "not checkable")
@@ -177,17 +178,18 @@ def _memory(matched: Matched, plan: PlanRow, number: Number, threshold: float) -
     }  # fmt: skip
     conditions = f"batch size {batch}, {plan.precision}, {plan.sequence_length} tokens on {plan.device}"
     missing = [name for name, value in there.items() if value is None]
-    listed = missing[0] if len(missing) == 1 else " and ".join((", ".join(missing[:-1]), *missing[-1:]))
     if missing and not matched.row.inferred:
         said = f"; the plan's figure is for {conditions}" if memory else f"; {_why_null(plan, field)}"
         return _Judged(
-            "not checkable", f"the publication does not state {listed}{said}", memory.peak_bytes if memory else None
+            "not checkable",
+            f"the publication does not state {listed(missing)}{said}",
+            memory.peak_bytes if memory else None,
         )
     if memory is None:
         return _Judged("not checkable", _why_null(plan, field))
     if any(there[name] not in (None, value) for name, value in here.items()):
         return _Judged("not checkable", f"printed for other conditions than the plan's {conditions}", memory.peak_bytes)
-    inferred = f"; {listed} inferred from the printed numbers" if missing else ""
+    inferred = f"; {listed(missing)} inferred from the printed numbers" if missing else ""
     return _beside(number, memory.peak_bytes, threshold, f"predicted for {conditions}{inferred}")
 
 

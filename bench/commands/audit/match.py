@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.commands.audit.published.number import Number
+from bench.commands.audit.published.printed import Published, PublishedRow, normalised
 from bench.errors import DataError
 from bench.plan.row import PlanRow
-from bench.report.published.number import Number
-from bench.report.published.printed import Published, PublishedRow, normalised
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,26 @@
 """An audit as Markdown, csv and html; names come from files and are escaped in each."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-
-import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from typing import Any
 
 from bench.commands.audit.compare import VERDICTS, Check
 from bench.commands.audit.findings import KINDS
+from bench.commands.audit.published.quantities import TITLES
 from bench.commands.audit.result import Audit, summary
 from bench.report.publish import publish
-from bench.report.published.quantities import TITLES
-from bench.report.tables import csv_text
-from bench.report.tables.render import MARKDOWN, paragraph
-from bench.report.tables.table import DASH
-from bench.text.display import one_line
+from bench.text.html_page import page_template
+from bench.text.tables.csv_text import csv_lines
+from bench.text.tables.markdown import escape, paragraph, table_grid
+from bench.text.tables.table import DASH, Column, Table, Values
 
-HEADERS = (
-    "Table", "Dataset", "Model", "Method", "Quantity", "Unit", "Published", "Computed", "Difference", "Measured",
-    "Verdict", "Explanation",
+#: Columns of the csv file.
+COLUMNS = (
+    "table", "dataset", "model", "method", "quantity", "unit", "published", "computed", "relative_difference",
+    "measured", "verdict", "explanation",
 )  # fmt: skip
-NUMERIC = ("Published", "Computed", "Difference", "Measured")
 #: Decimals shown beyond the printed ones, so that a reader sees which way a number was rounded.
 MORE_DECIMALS = 2
 TEMPLATE = "audit.html.jinja"
@@ -28,91 +28,87 @@ TEMPLATE = "audit.html.jinja"
 
 def to_markdown(audit: Audit) -> str:
     """GitHub Markdown: verdict counts, findings, rows left out, then every number."""
-    parts = [f"# Audit: {_markdown(audit.title)}", paragraph(_markdown(audit.source)), _markdown(summary(audit))]
-    parts.append(f"## Verdicts\n\n{_grid(_counts(audit), ('Quantity', *_verdict_names(audit)))}")
+    parts = [f"# Audit: {escape(audit.title)}", paragraph(escape(audit.source)), escape(summary(audit))]
+    parts.append(f"## Verdicts\n\n{_narrow(count_table(audit))}")
     parts.append("## Findings" if audit.findings else "## Findings\n\nNone.")
     for kind, findings in audit.kinds().items():
-        lines = [f"- **{finding.severity}** {_markdown(finding.text)}" for finding in findings]
+        lines = [f"- **{finding.severity}** {escape(finding.text)}" for finding in findings]
         parts.append(f"### {KINDS[kind]}\n\n" + "\n".join(lines))
     if audit.unmatched:
-        parts.append("## Rows left out\n\n" + "\n".join(f"- {_markdown(text)}" for text in audit.unmatched))
-    parts.append(f"## Every number\n\n{_grid([_shown(check, audit) for check in audit.checks], HEADERS)}")
-    parts.append(_markdown(audit.conditions))
+        parts.append("## Rows left out\n\n" + "\n".join(f"- {escape(text)}" for text in audit.unmatched))
+    parts.append(f"## Every number\n\n{_narrow(check_table(audit))}")
+    parts.append(escape(audit.conditions))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _markdown(text: str) -> str:
-    return one_line(text).translate(MARKDOWN)
-
-
-def _grid(rows: list[list[str]], headers: tuple[str, ...]) -> str:
-    frame = pd.DataFrame([[_markdown(text) for text in row] for row in rows], columns=list(headers), dtype="string")
-    align = tuple("right" if header in NUMERIC or headers[0] == "Quantity" else "left" for header in headers[1:])
-    grid = frame.to_markdown(index=False, disable_numparse=True, colalign=("left", *align))
+def _narrow(table: Table) -> str:
     # Without the padding, most of a table of long explanations; cells hold single spaces alone.
-    return re.sub(r"-{4,}", "---", re.sub(" {2,}", " ", grid))
+    return re.sub(r"-{4,}", "---", re.sub(" {2,}", " ", table_grid(table, table.columns)))
 
 
-def _verdict_names(audit: Audit) -> tuple[str, ...]:
-    return tuple(audit.within if verdict == "within" else verdict for verdict in VERDICTS)
+def count_table(audit: Audit) -> Table:
+    """How many numbers have each verdict, a row a quantity."""
+    rows = [{"quantity": TITLES[quantity], **counts} for quantity, counts in audit.counts().items()]
+    headers = {verdict: audit.within if verdict == "within" else verdict for verdict in VERDICTS}
+    columns = tuple(Column(name, header, partial(_count, name)) for name, header in headers.items())
+    return Table(title="Verdicts", heads={"quantity": "Quantity"}, columns=columns, rows=rows)
 
 
-def _counts(audit: Audit) -> list[list[str]]:
-    counts = audit.counts()
-    return [[TITLES[quantity], *(str(counts[quantity][verdict]) for verdict in VERDICTS)] for quantity in counts]
+def _count(verdict: str, row: Values) -> str:
+    return str(row.get(verdict, 0))
 
 
-def _shown(check: Check, audit: Audit) -> list[str]:
-    """One number as readers see it, in the order of HEADERS, nothing escaped."""
+def check_table(audit: Audit) -> Table:
+    """Every number of the audit, a row each."""
 
-    def number(value: float | None) -> str:
-        return DASH if value is None else f"{value:.{check.decimals + MORE_DECIMALS if check.decimals else 0}f}"
+    def number(name: str) -> Callable[[Values], str]:
+        return lambda row: DASH if row[name] is None else f"{row[name]:.{row['decimals']}f}"
 
+    def verdict(row: Values) -> str:
+        return audit.within if row["verdict"] == "within" else str(row["verdict"])
+
+    columns = (
+        _words("dataset"), _words("model"), Column("method", "Method", lambda row: row["method"] or DASH, prose=True),
+        Column("quantity", "Quantity", lambda row: TITLES[row["quantity"]], prose=True), _words("unit"),
+        Column("published", "Published", lambda row: row["published"] or DASH),
+        Column("computed", "Computed", number("computed")), Column("difference", "Difference", _difference),
+        Column("measured", "Measured", number("measured")), Column("verdict", "Verdict", verdict, prose=True),
+        _words("explanation"),
+    )  # fmt: skip
+    return Table(title="Every number", heads={"table": "Table"}, columns=columns, rows=list(map(_row, audit.checks)))
+
+
+def _words(name: str) -> Column:
+    return Column(name, name.capitalize(), lambda row: str(row[name]), prose=True)
+
+
+def _row(check: Check) -> dict[str, Any]:
+    fields = {name: getattr(check, name) for name in (*COLUMNS, "decimals")}
+    return fields | {"decimals": check.decimals + MORE_DECIMALS if check.decimals else 0}
+
+
+def _difference(row: Values) -> str:
     # What is left after rounding says nothing to a reader; the csv has it.
-    exact = check.verdict == "exact" or check.relative_difference is None
-    difference = DASH if exact else f"{check.relative_difference:+.3%}"
-    verdict = audit.within if check.verdict == "within" else check.verdict
-    return [
-        check.table, check.dataset, check.model, check.method or DASH, TITLES[check.quantity], check.unit,
-        check.published or DASH, number(check.computed), difference, number(check.measured), verdict, check.explanation,
-    ]  # fmt: skip
+    exact = row["verdict"] == "exact" or row["relative_difference"] is None
+    return DASH if exact else f"{row['relative_difference']:+.3%}"
 
 
 def to_csv(audit: Audit) -> str:
     """A line a number; text that a spreadsheet would compute gets a leading apostrophe."""
-    rows = [
-        {
-            "table": check.table, "dataset": check.dataset, "model": check.model, "method": check.method,
-            "quantity": check.quantity, "unit": check.unit, "published": check.published, "computed": check.computed,
-            "relative_difference": check.relative_difference, "measured": check.measured, "verdict": check.verdict,
-            "explanation": check.explanation,
-        }
-        for check in audit.checks
-    ]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=[header.lower() for header in HEADERS]).rename(
-        columns={"difference": "relative_difference"}
-    )
-    frame["relative_difference"] = [check.relative_difference for check in audit.checks]
-    for column in ("table", "dataset", "model", "method", "explanation"):
-        frame[column] = [csv_text.safe(text) for text in frame[column]]
-    return str(frame.to_csv(index=False, lineterminator="\n"))
+    return csv_lines(COLUMNS, ([getattr(check, name) for name in COLUMNS] for check in audit.checks))
 
 
 def to_html(audit: Audit) -> str:
     """One page that needs nothing else: no script, no network, light or dark as the reader's system is."""
-    loader = FileSystemLoader(Path(__file__).parent)
-    template = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True).get_template(
-        TEMPLATE
-    )
-    return template.render(
+    counts, checks = count_table(audit), check_table(audit)
+    return page_template(Path(__file__).parent / TEMPLATE).render(
         audit=audit,
         summary=summary(audit),
-        verdicts=_verdict_names(audit),
-        counts=_counts(audit),
+        counts=counts,
         kinds=[(KINDS[kind], findings) for kind, findings in audit.kinds().items()],
-        headers=HEADERS,
-        numeric=[header in NUMERIC for header in HEADERS],
-        rows=[(check.verdict.replace(" ", "-"), _shown(check, audit)) for check in audit.checks],
+        checks=checks,
+        numeric=[False, *(not column.prose for column in checks.columns)],
+        rows=zip([check.verdict.replace(" ", "-") for check in audit.checks], checks.shown(), strict=True),
     )
 
 

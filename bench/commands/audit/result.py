@@ -9,10 +9,10 @@ from bench.commands.audit.compare import THRESHOLD, Check, compare
 from bench.commands.audit.findings import KINDS, Finding, find_all
 from bench.commands.audit.lengths import FlopsAt
 from bench.commands.audit.match import match
+from bench.commands.audit.published.printed import Published
+from bench.commands.audit.published.quantities import TITLES
 from bench.plan.row import PlanRow
 from bench.record.record import Record
-from bench.report.published.printed import Published
-from bench.report.published.quantities import TITLES
 from bench.study.catalog import catalog
 
 

@@ -1,16 +1,18 @@
 """What a check found, as a verdict and a sentence."""
 
-from collections.abc import Collection
+from functools import partial
 from typing import Literal
 
 from bench.schema import Frozen
+from bench.text.message import listed as listed_up_to
 from bench.text.message import message
 
 Verdict = Literal["pass", "fail", "not applicable", "not run"]
-NAMES_SHOWN = 3
 #: Files through which the command and its worker speak: what is asked; results so far, JSON, one a line; model and name
 #: of the check under way; and one that is there when all checks have been done.
 REQUEST, RESULTS, RUNNING, FINISHED = "request.json", "results.jsonl", "running.json", "finished"
+#: The first few names, and how many more there are.
+listed = partial(listed_up_to, most=3)
 
 
 class Finding(Frozen):
@@ -64,9 +66,3 @@ def not_applicable(found: str) -> Finding:
 def not_run(found: str) -> Finding:
     """There was no ground to check on."""
     return Finding(verdict="not run", found=found)
-
-
-def listed(names: Collection[str]) -> str:
-    """The first few names, and how many more there are."""
-    shown = ", ".join(list(names)[:NAMES_SHOWN])
-    return shown if len(names) <= NAMES_SHOWN else f"{shown} and {len(names) - NAMES_SHOWN} more"

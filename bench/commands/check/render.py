@@ -1,6 +1,5 @@
 """Verdicts as lines for people and as JSON for machines."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -11,7 +10,8 @@ from rich.text import Text
 
 from bench.commands.check.finding import Result, Verdict
 from bench.method.registry import Plugin
-from bench.text.display import for_terminal
+from bench.text.display import for_terminal, say
+from bench.text.json_text import dumps
 
 STYLES: dict[Verdict, str] = {"pass": "green", "fail": "bold red", "not applicable": "dim", "not run": "yellow"}
 VERDICT_WIDTH, CHECK_WIDTH = 16, 18
@@ -29,37 +29,34 @@ def show(plugin: Plugin, results: Sequence[Result], seconds: float, console: Con
         console: to print on.
         with_traceback: print under a failure where the plugin raised.
     """
-    _print(Text(plugin.name, style="bold") + for_terminal(f"  {plugin.path}", console), console)
+    say(f"{plugin.name}  {plugin.path}", console, "bold")
     for model, group in groupby(results, key=lambda result: result.model):
-        _print(for_terminal(model or "the method itself", console), console)
+        say(model or "the method itself", console)
         for verdict, alike in groupby(group, key=lambda result: result.verdict):
             if verdict == "not run":
                 names = ", ".join(result.check for result in alike)
-                _print(_line(verdict, "what follows", names, console), console)
+                _show(verdict, "what follows", names, console)
                 continue
             for result in alike:
                 said = result.found if result.advice is None else f"{result.found}; {result.advice}"
-                _print(_line(verdict, result.check, said, console), console)
+                _show(verdict, result.check, said, console)
                 if with_traceback and result.traceback:
                     _show_traceback(result.traceback, console)
     counts = Counter(result.verdict for result in results)
     summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict))
-    _print(Text(f"{plugin.name}: {summary}; {seconds:.1f} s"), console)
+    say(f"{plugin.name}: {summary}; {seconds:.1f} s", console)
 
 
-def _line(verdict: Verdict, what: str, said: str, console: Console) -> Text:
+def _show(verdict: Verdict, what: str, said: str, console: Console) -> None:
     line = Text("  ").append(f"{verdict:<{VERDICT_WIDTH}}", style=STYLES[verdict])
-    return line.append(f"{what:<{CHECK_WIDTH}}").append_text(for_terminal(said, console))
+    line.append(f"{what:<{CHECK_WIDTH}}").append_text(for_terminal(said, console))
+    console.print(line, soft_wrap=True)
 
 
 def _show_traceback(text: str, console: Console) -> None:
     for line in text.splitlines():
         indent = len(line) - len(line.lstrip())
-        _print(Text(" " * (4 + indent)).append_text(for_terminal(line.strip(), console)), console)
-
-
-def _print(text: Text, console: Console) -> None:
-    console.print(text, soft_wrap=True, highlight=False)
+        say(line.strip(), console, lead=" " * (4 + indent))
 
 
 def to_json(reports: Iterable[tuple[Plugin, Sequence[Result], float]]) -> str:
@@ -74,4 +71,4 @@ def to_json(reports: Iterable[tuple[Plugin, Sequence[Result], float]]) -> str:
         }
         for plugin, results, seconds in reports
     ]
-    return json.dumps({"methods": methods}, indent=1) + "\n"
+    return dumps({"methods": methods})

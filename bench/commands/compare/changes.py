@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.commands.compare.couples import Couple
+from bench.commands.compare.pairs import Pair
 from bench.commands.compare.side import Side
 from bench.record.record import Record
 
@@ -47,11 +47,11 @@ class Change:
     cells: int | None
 
 
-def find(a: Side, b: Side, couples: Sequence[Couple]) -> list[Change]:
+def find(a: Side, b: Side, pairs: Sequence[Pair]) -> list[Change]:
     """All changes, in the order of AREAS."""
     counts: dict[tuple[str, str, str], int] = {}
     values: dict[tuple[str, str, str], tuple[Any, Any]] = {}
-    for one in couples:
+    for one in pairs:
         for area, what, before, after in _of_records(*one.records):
             key = (area, what, repr((before, after)))
             counts[key] = counts.get(key, 0) + 1
@@ -65,9 +65,9 @@ def find(a: Side, b: Side, couples: Sequence[Couple]) -> list[Change]:
     return sorted(found, key=lambda change: AREAS.index(change.area))
 
 
-def unseen(couples: Sequence[Couple]) -> bool:
+def unseen(pairs: Sequence[Pair]) -> bool:
     """Whether code may have changed unseen: both sides of a cell had uncommitted changes on the same commit."""
-    machines = [[record.machine for record in one.records] for one in couples]
+    machines = [[record.machine for record in one.records] for one in pairs]
     return any(a and b and a.dirty and b.dirty and a.commit == b.commit for a, b in machines)
 
 

@@ -48,7 +48,7 @@ def run_compare(options: CompareOptions, console: Console) -> bool:
     rules = Rules(options.threshold_percent / 100, options.f1_threshold, options.strict)
     found = compare(load(options.a), load(options.b), rules)
     _print(found, options, console)
-    if not found.coupling.couples:
+    if not found.matching.pairs:
         raise RequestError(
             f"nothing was compared: no cell of {options.a} is one of {options.b} by dataset, model, method and seed"
         )

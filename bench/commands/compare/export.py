@@ -1,7 +1,5 @@
 """A comparison for programs: csv and JSON."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -10,8 +8,8 @@ from bench.commands.compare.changes import ABSENT
 from bench.commands.compare.result import Comparison
 from bench.commands.compare.side import Side
 from bench.report.analysis.names import NAMES
-from bench.report.tables import csv_text
-from bench.text.display import one_line
+from bench.text.json_text import dumps
+from bench.text.tables.csv_text import csv_lines
 
 #: A line is a change, a cell that was not measured on both sides, or a metric; what it has no use for is empty.
 COLUMNS = (
@@ -22,29 +20,27 @@ COLUMNS = (
 
 def to_csv(comparison: Comparison) -> str:
     """Every change, cell and metric; text that a spreadsheet would compute gets a leading apostrophe."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for kind, rows in _tables(comparison):
-        for row in rows:
-            writer.writerow({"kind": kind} | {column: _field(value) for column, value in row.items()})
-    return buffer.getvalue()
+    rows = (
+        [kind, *(_field(row.get(column)) for column in COLUMNS[1:])]
+        for kind, rows_of_kind in _tables(comparison)
+        for row in rows_of_kind
+    )
+    return csv_lines(COLUMNS, rows)
 
 
 def to_json(comparison: Comparison) -> str:
     """The same as one object; what a side does not have is left out of a change."""
-    content = {
+    return dumps({
         "schema_version": 1,
         "regression": comparison.regressed,
-        "verdict": one_line(comparison.sentence()),
+        "verdict": comparison.sentence(),
         "threshold": comparison.rules.threshold,
         "f1_threshold": comparison.rules.f1_threshold,
         "strict": comparison.rules.strict,
         "a": _side(comparison.a),
         "b": _side(comparison.b),
         **{f"{kind}s": [_present(row) for row in rows] for kind, rows in _tables(comparison)},
-    }
-    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+    })  # fmt: skip
 
 
 def _tables(comparison: Comparison) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -61,7 +57,7 @@ def _side(side: Side) -> dict[str, Any]:
 
 
 def _changes(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    total = len(comparison.coupling.couples)
+    total = len(comparison.matching.pairs)
     for change in comparison.changes:
         cells = "" if change.cells is None else f"{change.cells} of {total} paired cells"
         yield {"name": f"{change.area}: {change.what}", "a": change.a, "b": change.b, "note": cells}
@@ -98,7 +94,7 @@ def _field(value: Any) -> Any:
         return str(value).lower()
     if isinstance(value, int | float):
         return value
-    return csv_text.safe(one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _present(row: dict[str, Any]) -> dict[str, Any]:

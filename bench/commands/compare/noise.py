@@ -1,41 +1,20 @@
 """How far a metric moves when nothing changes, as far as it was measured."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
 
-from bench.commands.compare.couples import Couple
 from bench.commands.compare.metrics import Metric
+from bench.commands.compare.pairs import Pair
 from bench.record.record import Estimate
 from bench.report.analysis import paired
 from bench.report.analysis.paired import Difference
+from bench.report.analysis.significance import Interval, Significance, student_interval, widest
 from bench.report.analysis.stacked import reader, stack
-from bench.report.analysis.statistics import student_interval
 
 #: A difference beyond this is no measurement.
 LARGEST = 1e9
-
-Interval = tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Noise:
-    """A 95 % interval of a difference, B minus A.
-
-    Attributes:
-        interval: from the lowest to the highest end of those that are known; None where none is.
-        sources: what they come from, a few words each.
-    """
-
-    interval: Interval | None
-    sources: tuple[str, ...]
-
-    @property
-    def beyond(self) -> bool:
-        """Whether the interval leaves 0 out."""
-        return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
 
 
 def difference(metric: Metric, a: float, b: float) -> float | None:
@@ -46,7 +25,7 @@ def difference(metric: Metric, a: float, b: float) -> float | None:
     return change if abs(change) < LARGEST else None
 
 
-def measure(metric: Metric, row: Sequence[Couple], differences: Sequence[float | None]) -> Noise:
+def measure(metric: Metric, row: Sequence[Pair], differences: Sequence[float | None]) -> Significance:
     """The noise of one metric of a row: what is known of it, each alone able to explain the move.
 
     - Over runs: Student's interval of the paired differences, where there are two or more. It holds all that differs
@@ -61,7 +40,7 @@ def measure(metric: Metric, row: Sequence[Couple], differences: Sequence[float |
         differences: of each, see ``difference``.
     """
     if metric.kind == "exact":
-        return Noise(None, ("exact",))
+        return Significance(None, ("exact",))
     found: dict[str, Interval] = {}
     known = _independent(metric, row, differences)
     if len(known) > 1:
@@ -75,13 +54,10 @@ def measure(metric: Metric, row: Sequence[Couple], differences: Sequence[float |
             found[f"{predicted.texts} texts"] = predicted.low, predicted.high
         else:
             why = f"one seed; {predicted}"
-    if not found:
-        return Noise(None, (why,))
-    lows, highs = zip(*found.values(), strict=True)
-    return Noise((min(lows), max(highs)), tuple(found))
+    return widest(found, why)
 
 
-def _independent(metric: Metric, row: Sequence[Couple], differences: Sequence[float | None]) -> list[float]:
+def _independent(metric: Metric, row: Sequence[Pair], differences: Sequence[float | None]) -> list[float]:
     """The differences that chance draws each anew; none where one of them is unknown."""
     if None in differences:
         return []
@@ -93,7 +69,7 @@ def _independent(metric: Metric, row: Sequence[Couple], differences: Sequence[fl
     return [fmean(changes) for changes in by_run.values()]
 
 
-def _windows(metric: Metric, row: Sequence[Couple]) -> Interval | None:
+def _windows(metric: Metric, row: Sequence[Pair]) -> Interval | None:
     estimates = metric.quantity.estimates([*(one.a[0] for one in row), *(one.b[0] for one in row)])
     if estimates is None:
         return None
@@ -115,7 +91,7 @@ def _ends(estimate: Estimate | None) -> Interval | None:
     return (estimate.low, estimate.high) if 0 < estimate.low <= estimate.high else None
 
 
-def _predicted(row: Sequence[Couple]) -> Difference | str:
+def _predicted(row: Sequence[Pair]) -> Difference | str:
     """B minus A on the texts that both predicted, or why there is none."""
     cells = [*(one.b for one in row), *(one.a for one in row)]
     stacked = stack([record for record, _ in cells], reader(cells))

@@ -1,6 +1,7 @@
 """A comparison in a terminal: what changed, what became of cells, which metrics moved, and the verdict."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from rich.console import Console
 
@@ -8,18 +9,26 @@ from bench.commands.compare import wording
 from bench.commands.compare.changes import Change
 from bench.commands.compare.result import Comparison, Outcome
 from bench.commands.compare.verdicts import Move
-from bench.report.analysis.names import labels
-from bench.report.tables import terminal
-from bench.report.tables.footnotes import DAGGER, Notes
-from bench.report.tables.table import DASH
-from bench.text.display import one_line
+from bench.report.analysis.names import HEADS, labels
+from bench.report.tables.footnotes import Notes
+from bench.text.display import for_terminal, one_line
+from bench.text.tables import terminal
+from bench.text.tables.table import DAGGER, DASH, Column, Footnote, Table, Values
 
-#: A file or a pipe has no width; it need not be folded.
-UNFOLDED = 10_000
 LONGEST_REASON = 120
-CHANGES = ("What changed", "A", "B", "Paired cells")
-OUTCOMES = ("Dataset", "Model", "Method", "Seeds", "A", "B", "What became of it")
-MOVES = ("Row", "Metric", "Verdict", "A", "B", "Difference", "Noise", "n")
+
+
+def _field(name: str, header: str, *, prose: bool = False) -> Column:
+    return Column(name, header, lambda row: str(row[name]), prose)
+
+
+A, B = _field("a", "A", prose=True), _field("b", "B", prose=True)
+CHANGES = (A, B, _field("cells", "Paired cells"))
+OUTCOMES = (_field("seeds", "Seeds", prose=True), A, B, _field("fate", "What became of it", prose=True))
+MOVES = (
+    _field("verdict", "Verdict", prose=True), _field("a", "A"), _field("b", "B"), _field("difference", "Difference"),
+    _field("noise", "Noise"), _field("n", "n"),
+)  # fmt: skip
 
 
 def show(comparison: Comparison, every: bool, console: Console) -> None:
@@ -27,43 +36,45 @@ def show(comparison: Comparison, every: bool, console: Console) -> None:
 
     Args:
         comparison: what was found.
-        every: also metrics that did not move.
+        every: whether metrics that did not move are printed too.
         console: where to.
     """
-    if not console.is_terminal:
-        console.width = UNFOLDED
-    terminal.show_notes([wording.side("A", comparison.a), wording.side("B", comparison.b)], "", console)
-    _show_changes(comparison, console)
+    terminal.unfold(console)
+    for name, side in (("A", comparison.a), ("B", comparison.b)):
+        console.print(for_terminal(wording.side(name, side), console))
+    terminal.show(_changes(comparison), console)
     if comparison.outcomes:
-        _show_outcomes(comparison, console)
-    _show_moves(comparison, every, console)
-    terminal.show_title(one_line(comparison.sentence()), console)
+        terminal.show(_outcomes(comparison), console)
+    terminal.show(_moves(comparison, every), console)
+    console.print(for_terminal(comparison.sentence(), console), style="bold")
 
 
-def _show_changes(comparison: Comparison, console: Console) -> None:
-    if not comparison.changes:
-        return terminal.show_notes(["Nothing changed that the records tell of."], "", console)
-    total = len(comparison.coupling.couples)
-    rows = [_plain(*_change(change, total)) for change in comparison.changes]
-    return terminal.show_rows(CHANGES, rows, [[1, 1, 1]] * len(rows), console)
+def _changes(comparison: Comparison) -> Table:
+    total = len(comparison.matching.pairs)
+    rows = [_change(change, total) for change in comparison.changes]
+    title = "" if rows else "Nothing changed that the records tell of."
+    return Table(title=title, heads={"what": "What changed"}, columns=CHANGES, rows=rows)
 
 
-def _change(change: Change, total: int) -> tuple[str, ...]:
+def _change(change: Change, total: int) -> Values:
     cells = DASH if change.cells is None else "all" if change.cells == total else f"{change.cells} of {total}"
     what = one_line(f"{change.area}: {change.what}", wording.LONGEST_VALUE)
-    return (what, *wording.change_values(change), cells)
+    return {"what": what, **dict(zip("ab", wording.change_values(change), strict=True)), "cells": cells}
 
 
-def _show_outcomes(comparison: Comparison, console: Console) -> None:
+def _outcomes(comparison: Comparison) -> Table:
     """Cells of one fate on one line, their seeds listed."""
     cells = [record.cell for record in (*comparison.a.records, *comparison.b.records)]
     seeds: dict[tuple[str, ...], list[int]] = {}
     for one in comparison.outcomes:
         names = tuple(labels(one.record.cell, cells).values())
         seeds.setdefault((*names, one.a or DASH, one.b or DASH, _fate(one)), []).append(one.record.cell.seed)
-    rows = [_plain(*key[:3], ", ".join(map(str, sorted(found))), *key[3:]) for key, found in seeds.items()]
-    terminal.show_title("Cells that were not measured on both sides", console)
-    terminal.show_rows(OUTCOMES, rows, [[1, 1, 1]] * len(rows), console)
+    fields = (*HEADS, "a", "b", "fate")
+    rows = [
+        {**dict(zip(fields, key, strict=True)), "seeds": ", ".join(map(str, sorted(found)))}
+        for key, found in seeds.items()
+    ]
+    return Table(title="Cells that were not measured on both sides", heads=HEADS, columns=OUTCOMES, rows=rows)
 
 
 def _fate(one: Outcome) -> str:
@@ -71,34 +82,29 @@ def _fate(one: Outcome) -> str:
     return one_line(said, LONGEST_REASON)
 
 
-def _show_moves(comparison: Comparison, every: bool, console: Console) -> None:
+def _moves(comparison: Comparison, every: bool) -> Table:
     moves, notes = comparison.shown(every), Notes()
     names = {row: " / ".join(texts) for row, texts in comparison.names().items()}
     rows = [_move(at, move, names[id(move.row)], notes) for at, move in enumerate(moves)]
-    if rows:
-        terminal.show_title("Every metric" if every else "Metrics that moved", console)
-        begins = [[at == 0 or move.row is not moves[at - 1].row, 1, 1] for at, move in enumerate(moves)]
-        terminal.show_rows(MOVES, rows, begins, console)
     hidden = Counter(move.verdict for move in comparison.moves) - Counter(move.verdict for move in moves)
-    lines = [f"{note.mark} {note.text}" for note in notes.footnotes()]
+    lines = notes.footnotes()
     if hidden:
         said = ", ".join(f"{count} {verdict}" for verdict, count in hidden.most_common())
-        lines.append(f"Not shown: {said}; --all shows them.")
-    terminal.show_notes(lines, wording.caption(comparison), console)
+        lines.append(Footnote("", f"Not shown: {said}; --all shows them."))
+    return Table(
+        title="" if not rows else "Every metric" if every else "Metrics that moved",
+        caption=wording.caption(comparison), heads={"row": "Row", "metric": "Metric"}, columns=MOVES, rows=rows,
+        footnotes=tuple(lines), marks=notes.marks(),
+    )  # fmt: skip
 
 
-def _move(at: int, move: Move, row: str, notes: Notes) -> terminal.Shown:
+def _move(at: int, move: Move, row: str, notes: Notes) -> Mapping[str, str]:
     for text in move.suspect:
         notes.add(at, "metric", one_line(f"suspect {text}", LONGEST_REASON), DAGGER)
     if move.noise is not None and move.metric.kind != "exact":
         notes.add(at, "noise", one_line(f"noise of {', '.join(move.noise.sources)}", LONGEST_REASON))
-    marks = notes.marks()
-    return [
-        (row, ()), (move.metric.label, marks.get((at, "metric"), ())), (move.verdict, ()),
-        *((text, ()) for text in (*wording.values(move), wording.difference(move))),
-        (wording.noise(move), marks.get((at, "noise"), ())), (str(len(move.seeds)), ()),
-    ]  # fmt: skip
-
-
-def _plain(*texts: str) -> list[tuple[str, tuple[str, ...]]]:
-    return [(text, ()) for text in texts]
+    a, b = wording.values(move)
+    return {
+        "row": row, "metric": move.metric.label, "verdict": move.verdict, "a": a, "b": b,
+        "difference": wording.difference(move), "noise": wording.noise(move), "n": str(len(move.seeds)),
+    }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Literal
 
 from bench.commands.compare import changes, metrics
 from bench.commands.compare.changes import Change
-from bench.commands.compare.couples import Couple, Coupling, Single, couple
+from bench.commands.compare.pairs import Matching, Pair, Single, match
 from bench.commands.compare.side import Side
 from bench.commands.compare.verdicts import QUIET, Move, Rules, judge
 from bench.record.record import Record
@@ -49,7 +49,7 @@ class Comparison:
         a: the baseline.
         b: the candidate.
         rules: what counts.
-        coupling: how their cells belong together.
+        matching: how their cells belong together.
         changes: between the sides.
         unseen_code: code may have changed without a record of it.
         outcomes: of the cells that were not measured on both sides.
@@ -59,7 +59,7 @@ class Comparison:
     a: Side
     b: Side
     rules: Rules
-    coupling: Coupling
+    matching: Matching
     changes: tuple[Change, ...]
     unseen_code: bool
     outcomes: tuple[Outcome, ...]
@@ -91,7 +91,7 @@ class Comparison:
 
     def sentence(self) -> str:
         """The verdict."""
-        paired = len(self.coupling.couples)
+        paired = len(self.matching.pairs)
         if not paired:
             return "Nothing was compared: no cell of A has a partner in B."
         counts = Counter(move.verdict for move in self.moves)
@@ -117,26 +117,26 @@ def counted(count: int, noun: str) -> str:
 
 def compare(a: Side, b: Side, rules: Rules) -> Comparison:
     """Put two sides beside each other; A is the baseline."""
-    coupling = couple(a, b)
+    matching = match(a, b)
     moves = []
-    for row in coupling.rows():
+    for row in matching.rows():
         measured = tuple(one for one in row if one.measured)
         for metric in metrics.of_row(measured) if measured else ():
             move = judge(metric, measured, rules)
             if move is not None:
                 moves.append(move)
     return Comparison(
-        a, b, rules, coupling, tuple(changes.find(a, b, coupling.couples)), changes.unseen(coupling.couples),
-        _outcomes(coupling, rules), tuple(moves),
+        a, b, rules, matching, tuple(changes.find(a, b, matching.pairs)), changes.unseen(matching.pairs),
+        _outcomes(matching, rules), tuple(moves),
     )  # fmt: skip
 
 
-def _outcomes(coupling: Coupling, rules: Rules) -> tuple[Outcome, ...]:
-    coupled = [_of_couple(one) for one in coupling.couples if not one.measured]
-    return (*coupled, *(_of_single(one, rules) for one in coupling.singles))
+def _outcomes(matching: Matching, rules: Rules) -> tuple[Outcome, ...]:
+    paired_cells = [_of_pair(one) for one in matching.pairs if not one.measured]
+    return (*paired_cells, *(_of_single(one, rules) for one in matching.singles))
 
 
-def _of_couple(one: Couple) -> Outcome:
+def _of_pair(one: Pair) -> Outcome:
     a, b = one.records
     fate: Fate = "now fails" if a.status == "ok" else "works now" if b.status == "ok" else "fails in both"
     return Outcome(a, a.status, b.status, fate, _why([b, a]), a.status == "ok")

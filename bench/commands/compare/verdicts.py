@@ -7,21 +7,21 @@ from statistics import fmean
 from typing import Literal
 
 from bench.commands.compare import noise
-from bench.commands.compare.couples import Couple
 from bench.commands.compare.metrics import Metric
-from bench.commands.compare.noise import Noise
+from bench.commands.compare.pairs import Pair
 from bench.record.record import Record
-from bench.report.analysis.alike import conditions
-from bench.report.tables.stamp import stamp_of
+from bench.report.analysis.comparability import conditions
+from bench.report.analysis.significance import Significance
+from bench.report.tables.validity import validity_of
 
-Verdict = Literal[
+MoveVerdict = Literal[
     "same", "within noise", "noise unknown", "moved", "changed", "better", "better, noise unknown", "worse",
     "worse, noise unknown", "other machine", "other data", "suspect", "not in A", "not in B",
 ]  # fmt: skip
 #: Nothing happened, or nothing can be said: shown where everything is.
-QUIET: tuple[Verdict, ...] = ("same", "within noise", "noise unknown", "not in A")
-WORSE: tuple[Verdict, ...] = ("worse", "worse, noise unknown")
-MOVED: tuple[Verdict, ...] = ("moved", "changed", "better", "better, noise unknown", *WORSE)
+QUIET: tuple[MoveVerdict, ...] = ("same", "within noise", "noise unknown", "not in A")
+WORSE: tuple[MoveVerdict, ...] = ("worse", "worse, noise unknown")
+MOVED: tuple[MoveVerdict, ...] = ("moved", "changed", "better", "better, noise unknown", *WORSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +56,19 @@ class Move:
         suspect: checks that failed on either side, a few words each.
     """
 
-    row: tuple[Couple, ...]
+    row: tuple[Pair, ...]
     metric: Metric
     seeds: tuple[int, ...]
     a: float | None
     b: float | None
     difference: float | None
-    noise: Noise | None
-    verdict: Verdict
+    noise: Significance | None
+    verdict: MoveVerdict
     regression: bool
     suspect: tuple[str, ...] = ()
 
 
-def judge(metric: Metric, row: tuple[Couple, ...], rules: Rules) -> Move | None:
+def judge(metric: Metric, row: tuple[Pair, ...], rules: Rules) -> Move | None:
     """Compare one metric of a row; None where neither side knows it.
 
     The first of these that holds is the verdict:
@@ -92,8 +92,8 @@ def judge(metric: Metric, row: tuple[Couple, ...], rules: Rules) -> Move | None:
     formed = [one for one in differences if one is not None]
     change = fmean(formed) if len(formed) == len(differences) else None
     a, b = fmean(all_a), fmean(all_b)
-    spread: Noise | None = None
-    verdict: Verdict = "same"
+    spread: Significance | None = None
+    verdict: MoveVerdict = "same"
     if all_a != all_b:
         spread = noise.measure(metric, cells, differences)
         apart = b - a if change is None or metric.kind == "exact" else change
@@ -109,7 +109,7 @@ def judge(metric: Metric, row: tuple[Couple, ...], rules: Rules) -> Move | None:
     return Move(row, metric, seeds, a, b, change, spread, verdict, verdict in WORSE, suspect)
 
 
-def _known(metric: Metric, row: Sequence[Couple]) -> tuple[list[Couple], list[float], list[float]]:
+def _known(metric: Metric, row: Sequence[Pair]) -> tuple[list[Pair], list[float], list[float]]:
     """The cells that know a metric on both sides, and their values on A and on B."""
     sides = [metric.values([one.records[at] for one in row]) for at in (0, 1)]
     cells = [one for one, a, b in zip(row, *sides, strict=True) if a is not None and b is not None]
@@ -121,7 +121,7 @@ def _known(metric: Metric, row: Sequence[Couple]) -> tuple[list[Couple], list[fl
     return cells, known[: len(cells)], known[len(cells) :]
 
 
-def _one_sided(metric: Metric, row: tuple[Couple, ...]) -> Move | None:
+def _one_sided(metric: Metric, row: tuple[Pair, ...]) -> Move | None:
     """What is said where no seed has the metric on both sides."""
     sides = [metric.values([one.records[at] for one in row]) for at in (0, 1)]
     known = [[value for value in side if value is not None] for side in sides]
@@ -131,7 +131,7 @@ def _one_sided(metric: Metric, row: tuple[Couple, ...]) -> Move | None:
     return Move(row, metric, (), a, b, None, None, "not in A" if a is None else "not in B", False)
 
 
-def _moved(metric: Metric, worsening: float, spread: Noise, limit: float) -> Verdict:
+def _moved(metric: Metric, worsening: float, spread: Significance, limit: float) -> MoveVerdict:
     """The verdict on a difference that says something.
 
     Args:
@@ -147,14 +147,14 @@ def _moved(metric: Metric, worsening: float, spread: Noise, limit: float) -> Ver
         if not large:
             return "noise unknown"
         return "worse, noise unknown" if worse else "better, noise unknown"
-    if not spread.beyond:
+    if spread.verdict == "not told apart":
         return "within noise"
     if not large:
         return "moved"
     return "worse" if worse else "better"
 
 
-def _unlike(metric: Metric, cells: Sequence[Couple]) -> Verdict | None:
+def _unlike(metric: Metric, cells: Sequence[Pair]) -> MoveVerdict | None:
     """Whether the metric depends on something that differs between the sides."""
     if metric.kind in ("size", "exact"):
         return None
@@ -173,9 +173,9 @@ def _texts(record: Record) -> tuple[object, ...]:
     return (record.cell.data.evaluate_split, *read)
 
 
-def _suspect(cells: Sequence[Couple]) -> tuple[str, ...]:
+def _suspect(cells: Sequence[Pair]) -> tuple[str, ...]:
     """The failed checks of either side."""
-    stamps = [stamp_of([one.records[at] for one in cells]) for at in (0, 1)]
+    stamps = [validity_of([one.records[at] for one in cells]) for at in (0, 1)]
     return tuple(
         f"in {side}: {reason}"
         for side, stamp in zip("AB", stamps, strict=True)

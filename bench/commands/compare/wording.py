@@ -8,9 +8,9 @@ from bench.commands.compare.changes import ABSENT, Change
 from bench.commands.compare.result import Comparison, counted
 from bench.commands.compare.side import Side
 from bench.commands.compare.verdicts import Move, Rules
-from bench.report.analysis.statistics import LEVEL
-from bench.report.tables.table import DASH
+from bench.report.analysis.significance import LEVEL
 from bench.text.display import one_line
+from bench.text.tables.table import DASH
 
 LONGEST_VALUE = 60
 #: Characters that two long values share before what differs.
@@ -21,7 +21,7 @@ DIGEST_SHOWN = 12
 
 def change_values(change: Change) -> tuple[str, str]:
     """Both values of a change, each on one line; of long ones what differs."""
-    a, b = _value(change.a), _value(change.b)
+    a, b = (one_line(_value(value)) for value in (change.a, change.b))
     if one_line(a, LONGEST_VALUE) == one_line(b, LONGEST_VALUE):
         shared = next((at for at, pair in enumerate(zip(a, b, strict=False)) if len(set(pair)) > 1), 0)
         start = max(0, shared - LEAD)
@@ -33,8 +33,8 @@ def _value(value: Any) -> str:
     if value is ABSENT:
         return "absent"
     if isinstance(value, str):
-        return value[:DIGEST_SHOWN] if DIGEST.fullmatch(value) else one_line(value) or '""'
-    return one_line(json.dumps(_known(value), ensure_ascii=False))
+        return value[:DIGEST_SHOWN] if DIGEST.fullmatch(value) else value.strip() or '""'
+    return json.dumps(_known(value), ensure_ascii=False)
 
 
 def _known(value: Any) -> Any:
@@ -52,7 +52,7 @@ def side(name: str, one: Side) -> str:
     parts += [f"{counted(len(one.cells), 'cell')}, {good} ok"]
     parts += [f"{len(one.not_run)} not run yet"] if one.not_run else []
     parts.append(f"measured {' to '.join(dict.fromkeys((days[0], days[-1])))}")
-    return one_line("; ".join(parts))
+    return "; ".join(parts)
 
 
 def values(move: Move) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from bench.errors import CellError, RequestError, RunFolderError
 from bench.record.files import write_text
 from bench.record.record import Record
 from bench.record.run_folder import CellFolder, RunFolder, read_record
-from bench.text.display import visible
+from bench.text.message import shortened
 
 CANDIDATES_SHOWN = 10
 
@@ -87,9 +87,9 @@ def find(run_folder: RunFolder, part: str) -> tuple[CellFolder, Record]:
     if record.status != "ok":
         failure = record.failure
         said = f" in {failure.phase}: {failure.type}: {failure.message}" if failure else ""
-        log = folder.path / visible(failure.log if failure else "")
+        log = folder.path / (failure.log if failure else "")
         raise RunFolderError(
-            f"cell {matching[0]} has no model to ask, it ended as {record.status}{visible(said)[:400]}; see "
+            f"cell {matching[0]} has no model to ask, it ended as {record.status}{shortened(said)}; see "
             f"{log}, mend it and run its study again"
         )
     return folder, record

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.report.analysis.statistics import LEVEL
+from bench.report.analysis.significance import LEVEL
 from bench.report.results.predictions import Classes
 
 RESAMPLES = 10_000

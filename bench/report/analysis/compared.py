@@ -6,21 +6,18 @@ from statistics import median
 
 import numpy as np
 
-from bench.report.analysis.alike import conditions
+from bench.report.analysis.comparability import conditions
 from bench.report.analysis.paired import Difference, difference
 from bench.report.analysis.pairing import Pairing
 from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.analysis.stacked import reader, stack
-from bench.report.analysis.statistics import Quantity
 from bench.report.results.measured import Measured
 
-Pair = tuple[Measured, Measured]
+SeedPair = tuple[Measured, Measured]
 
 #: What is divided, by column of the table.
-RATIOS = {
-    column: next(quantity for quantity in QUANTITIES if quantity.column == column)
-    for column in ("train_samples_per_second", "inference_samples_per_second", "forward_gflops", "trainable_params")
-}
+RATIOS = {quantity.column: quantity for quantity in QUANTITIES.of("ratios")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,7 @@ def compare(pairing: Pairing) -> Compared:
     )
 
 
-def _difference(pairs: Sequence[Pair]) -> Difference | str:
+def _difference(pairs: Sequence[SeedPair]) -> Difference | str:
     """The difference in macro F1, the first of each pair minus the second, or why there is none."""
     runs = [*(first for first, _ in pairs), *(second for _, second in pairs)]
     found = stack([record for record, _ in runs], reader(runs))
@@ -79,7 +76,7 @@ def _difference(pairs: Sequence[Pair]) -> Difference | str:
     return difference(found.truth, first, second, found.num_labels)
 
 
-def _ratio(quantity: Quantity, names: tuple[str, str], pairs: Sequence[Pair]) -> Ratio | str:
+def _ratio(quantity: Quantity, names: tuple[str, str], pairs: Sequence[SeedPair]) -> Ratio | str:
     """First over second, or why it is unknown."""
     ratios = []
     for (first, _), (second, _) in pairs:

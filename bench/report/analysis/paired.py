@@ -3,15 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Literal
 
 import numpy as np
 
 from bench.report.analysis.bootstrap import RESAMPLES, Resampled
-from bench.report.analysis.statistics import student_interval
+from bench.report.analysis.significance import Significance, student_interval, widest
 from bench.report.results.predictions import Classes
-
-Verdict = Literal["first higher", "second higher", "not told apart"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +43,12 @@ class Difference:
         return fmean(self.by_seed)
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """From the lowest to the highest end of the intervals."""
-        if self.seeds_low is None or self.seeds_high is None:
-            return self.low, self.high
-        return min(self.low, self.seeds_low), max(self.high, self.seeds_high)
-
-    @property
-    def verdict(self) -> Verdict:
-        """What the intervals say together: a method is higher where each of them leaves 0 out, on the same side."""
-        low, high = self.interval
-        if low > 0:
-            return "first higher"
-        return "second higher" if high < 0 else "not told apart"
+    def significance(self) -> Significance:
+        """The significance of the mean."""
+        intervals = {"texts": (self.low, self.high)}
+        if self.seeds_low is not None and self.seeds_high is not None:
+            intervals["seeds"] = (self.seeds_low, self.seeds_high)
+        return widest(intervals)
 
 
 def difference(

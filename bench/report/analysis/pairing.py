@@ -11,7 +11,7 @@ from bench.study.cell import Cell
 from bench.study.study import TrainSettings
 from bench.text.display import one_line
 
-Row = tuple[Measured, ...]
+MeasuredRow = tuple[Measured, ...]
 """Records of one cell, a seed each."""
 
 NOT_SHARED = {"study", "limits", "seed", "repeat", "method"}
@@ -30,8 +30,8 @@ class Pairing:
     """
 
     names: tuple[str, str]
-    first: Row
-    second: Row
+    first: MeasuredRow
+    second: MeasuredRow
     reason: str = ""
 
     @property
@@ -77,7 +77,7 @@ def _of_methods(names: tuple[str, str], own: Collection[str], measured: Sequence
     for found in measured:
         if found.record.cell.method.name in names:
             rows.setdefault(found.record.cell.row_id, []).append(found)
-    sides: dict[str, tuple[list[Row], list[Row]]] = {}
+    sides: dict[str, tuple[list[MeasuredRow], list[MeasuredRow]]] = {}
     for row in rows.values():
         cell = row[0][0].cell
         sides.setdefault(_settings(cell, own), ([], []))[names.index(cell.method.name)].append(tuple(row))
@@ -99,7 +99,7 @@ def _settings(cell: Cell, own: Collection[str]) -> str:
     return cell.model_copy(update={"method": NOBODY, "train": train}).row_id
 
 
-def _no_partner(row: Row, other: str, elsewhere: Sequence[Row], own: Collection[str]) -> str:
+def _no_partner(row: MeasuredRow, other: str, elsewhere: Sequence[MeasuredRow], own: Collection[str]) -> str:
     """Why no row of the other method has the settings of this one."""
     cell = row[0][0].cell
     there = [one for (record, _), *_ in elsewhere if _place(one := record.cell) == _place(cell)]

@@ -1,14 +1,14 @@
 """Best and second best among the rows of a table, where intervals tell them from all rows below."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from bench.record.record import Record
-from bench.report.analysis.alike import conditions, work
-from bench.report.analysis.statistics import Quantity, measured
-
-Rank = Literal["best", "second", ""]
-"""What a number is among those of its group; empty where it is neither, or the intervals do not tell."""
+from bench.report.analysis.comparability import conditions, work
+from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.significance import Interval, leading, lies_above
+from bench.report.analysis.statistics import measured
+from bench.text.tables.table import Rank
 
 #: What a caption says of them.
 OF_RATES = (
@@ -67,26 +67,17 @@ def of_rates(
             known = [at for at in places if content[at][quantity.centre] is not None]
             if len({quantity.estimates(measured(rows[at])) is None for at in known}) > 1:
                 continue  # a total over all steps is no median of windows
-            ends = {at: _ends(content[at], quantity.column) for at in known}
-            order = sorted(known, key=lambda at: -content[at][quantity.centre])
-            for rank, at in _leading(order, ends):
-                found[at, quantity.column] = rank
+            found |= {(at, quantity.column): rank for at, rank in _leading(known, content, quantity).items()}
     return found
 
 
-def _leading(order: Sequence[int], ends: Mapping[int, tuple[float, float] | None]) -> list[tuple[Rank, int]]:
-    """The first, and then the second, as long as each lies above all that come after it."""
-    found: list[tuple[Rank, int]] = []
-    ranks: tuple[Rank, ...] = ("best", "second")
-    for place, (rank, at) in enumerate(zip(ranks, order, strict=False)):
-        own, below = ends[at], [ends[other] for other in order[place + 1 :]]
-        if own is None or not below or any(other is None or other[1] >= own[0] for other in below):
-            break
-        found.append((rank, at))
-    return found
+def _leading(places: Sequence[int], content: Sequence[Mapping[str, Any]], quantity: Quantity) -> dict[int, Rank]:
+    ends = {at: _ends(content[at], quantity.column) for at in places}
+    order = sorted(places, key=lambda at: -content[at][quantity.centre])
+    return leading(order, lambda better, at: lies_above(ends[better], ends[at]))
 
 
-def _ends(row: Mapping[str, Any], column: str) -> tuple[float, float] | None:
+def _ends(row: Mapping[str, Any], column: str) -> Interval | None:
     low, high = row[f"{column}_low"], row[f"{column}_high"]
     return None if low is None or high is None else (low, high)
 

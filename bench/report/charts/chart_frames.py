@@ -6,9 +6,10 @@ from statistics import fmean
 from typing import Any
 
 from bench.record.memory_breakdown import MemoryBreakdown
-from bench.report.analysis.quantities import macro_f1
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.analysis.statistics import first_of_each_seed
-from bench.report.charts.rows import KILOJOULES, MINUTES, Row
+from bench.report.charts.rows import ReportRow
 from bench.report.frame import points_of
 
 #: Parts of a peak in the order of a bar, as readers see them.
@@ -19,22 +20,23 @@ PARTS = {
 }  # fmt: skip
 
 
-def _names(row: Row) -> dict[str, Any]:
+def _names(row: ReportRow) -> dict[str, Any]:
     """As charts name a row; of several machines the dataset says which."""
     return {"dataset": row.dataset, "model": row.numbers["model"], "method": row.numbers["method"]}
 
 
-def line(row: Row) -> dict[str, Any]:
-    """The means of a row, with seconds and joules of its training."""
-    times = {"train_seconds": (MINUTES, 60), "energy_train_joules": (KILOJOULES, 1e3)}
+def line(row: ReportRow) -> dict[str, Any]:
+    """The means of a row, those that charts have under another name or in another unit added."""
+    axes = {quantity.axis.key: quantity for quantity in QUANTITIES.of("charts") if quantity.axis and quantity.axis.key}
     known = {
-        name: None if (value := row.numbers[quantity.centre]) is None else value * scale
-        for name, (quantity, scale) in times.items()
+        key: None if (value := row.numbers[quantity.centre]) is None else value * quantity.axis.times
+        for key, quantity in axes.items()
+        if quantity.axis
     }
     return {**row.numbers, **_names(row), **known}
 
 
-def parts(row: Row) -> Iterator[dict[str, Any]]:
+def parts(row: ReportRow) -> Iterator[dict[str, Any]]:
     """The parts of a row's peaks, means over the cells that have them."""
     found: dict[str, list[MemoryBreakdown]] = {}
     for cell in row.place.measured:
@@ -47,7 +49,7 @@ def parts(row: Row) -> Iterator[dict[str, Any]]:
                 yield {**_names(row), "of": of, "part": name, "mb": fmean(values) / 1e6}
 
 
-def points(row: Row, *, first_alone: bool = False) -> Iterator[dict[str, Any]]:
+def points(row: ReportRow, *, first_alone: bool = False) -> Iterator[dict[str, Any]]:
     """The points of a row's curves.
 
     Args:
@@ -63,7 +65,7 @@ def points(row: Row, *, first_alone: bool = False) -> Iterator[dict[str, Any]]:
                     break
 
 
-def confusion(row: Row) -> Iterator[dict[str, Any]]:
+def confusion(row: ReportRow) -> Iterator[dict[str, Any]]:
     """The confusion matrix of a row, added up over its seeds, of which repeats add nothing; none in older records.
 
     Of each pair of a true ``label`` and a ``predicted`` one it says how many ``texts`` there are, and of how many

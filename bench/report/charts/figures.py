@@ -1,13 +1,10 @@
 """Files of an insight: its chart as pictures, and its numbers as csv."""
 
-import csv
-import io
-
 from bench.method.insight import Insight
 from bench.report.charts import insight_chart
 from bench.report.charts.pictures import Pictures
 from bench.report.results import quotes
-from bench.report.tables import csv_text
+from bench.text.tables.csv_text import csv_lines
 
 
 def files(insight: Insight, folder: str, pictures: Pictures) -> dict[str, bytes]:
@@ -30,9 +27,4 @@ def to_csv(insight: Insight) -> str:
     Text that a spreadsheet would compute gets a leading apostrophe.
     """
     insight = quotes.without(insight, quotes.quoting(insight))
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([csv_text.safe(name) for name in insight.columns])
-    for row in zip(*insight.columns.values(), strict=True):
-        writer.writerow([csv_text.safe(value) if isinstance(value, str) else value for value in row])
-    return buffer.getvalue()
+    return csv_lines(list(insight.columns), zip(*insight.columns.values(), strict=True))

@@ -23,7 +23,7 @@ CATEGORIES: Mapping[str, tuple[str, ...]] = {"heatmap": ("x", "y"), "bars": ("x"
 MARKS, POINTS = 4000, 1000
 
 
-class Row(NamedTuple):
+class Mark(NamedTuple):
     """One row of the columns that a chart names; ``at`` and ``value`` are NaN where they are no number."""
 
     panel: Value
@@ -46,7 +46,7 @@ class Picture:
     """
 
     chart: Chart
-    rows: Sequence[Row]
+    rows: Sequence[Mark]
     names: Mapping[str, Mapping[Value, str]]
     notes: Sequence[str]
 
@@ -102,20 +102,20 @@ def select(insight: Insight, chart: Chart) -> Picture:
     return Picture(chart, kept_rows, names, notes)
 
 
-def _rows(insight: Insight, chart: Chart) -> list[Row]:
+def _rows(insight: Insight, chart: Chart) -> list[Mark]:
     columns, absent = insight.columns, (None,) * len(insight.columns[chart.x])
     colour = None if chart.kind == "heatmap" else chart.colour  # there the value is the colour
     panels, colours = (columns[name] if name is not None else absent for name in (chart.panel, colour))
     values = columns[chart.value] if chart.kind == "heatmap" and chart.value is not None else columns[chart.y]
     entries = zip(panels, colours, columns[chart.x], columns[chart.y], values, strict=True)
-    return [Row(panel, colour, x, y, number(x), number(value)) for panel, colour, x, y, value in entries]
+    return [Mark(panel, colour, x, y, number(x), number(value)) for panel, colour, x, y, value in entries]
 
 
-def _fewer(rows: Sequence[Row], most: int) -> list[Row]:
+def _fewer(rows: Sequence[Mark], most: int) -> list[Mark]:
     """So many rows at most, of each colour in each panel the same share."""
     if len(rows) <= most:
         return list(rows)
-    groups: dict[tuple[Value, Value], list[Row]] = {}
+    groups: dict[tuple[Value, Value], list[Mark]] = {}
     for row in rows:
         groups.setdefault((row.panel, row.colour), []).append(row)
     return [row for group in groups.values() for row in thinned(group, max(2, most * len(group) // len(rows)))]

@@ -4,57 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.record.record import Record
+from bench.report.analysis.f1_significance import F1Significance, Standing
 from bench.report.analysis.names import NAMES
-from bench.report.analysis.quantities import quantities_of
-from bench.report.analysis.standings import Judge, Standing
-from bench.report.analysis.statistics import Quantity
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.charts.address import Place, places
 from bench.report.results.run import Results
-from bench.report.tables import efficiency, scores, stamp
+from bench.report.tables import scores, validity
 from bench.report.tables.footnotes import Notes, mark_warnings
 from bench.report.tables.scores import F1
 from bench.report.tables.table import apart_from_others, describe
 
 
-def train_seconds(record: Record) -> float | None:
-    """Of all steps of the training, warm-up included; 0 where the method trains nothing, None where unknown."""
-    if record.status != "ok":
-        return None
-    if record.training is None:
-        return 0.0 if record.parameters is not None and not record.parameters.trainable_params else None
-    if record.training.train_seconds is not None:
-        return record.training.train_seconds
-    return _over_phases(record, "seconds")  # a record of before that was a field
-
-
-def _over_phases(record: Record, what: str) -> float | None:
-    """The sum over the phases that train; None where there are none, or one is unknown."""
-    values = [getattr(phase, what) for phase in record.phases if phase.name in ("warm-up", "train")]
-    return None if not values or None in values else float(sum(values))
-
-
-def _minutes(record: Record) -> float | None:
-    seconds = train_seconds(record)
-    return None if seconds is None else seconds / 60
-
-
-def _kilojoules(record: Record) -> float | None:
-    if train_seconds(record) == 0:
-        return 0.0
-    joules = _over_phases(record, "energy_joules")
-    return None if joules is None else joules / 1e3
-
-
-MINUTES = Quantity("train_minutes", "Training\n(min)", _minutes, ("training.train_seconds", "training"), 2, True)
-KILOJOULES = Quantity("train_kj", "Training\nenergy (kJ)", _kilojoules, ("energy", "training"), 2, True)
-PER_SAMPLE = tuple(one for one in efficiency.QUANTITIES if one.column.endswith("_joules_per_sample"))
-#: In the place of words that stand in the heads of tables already.
-BESIDE = (MINUTES, KILOJOULES, *PER_SAMPLE)
-
-
 @dataclass(frozen=True, slots=True)
-class Row:
+class ReportRow:
     """One row.
 
     Attributes:
@@ -97,10 +60,10 @@ class Row:
 
 def quantities(results: Results) -> tuple[Quantity, ...]:
     """The columns of numbers: those of Table 3, time and energy."""
-    return (*quantities_of([record for record, _ in results.cells]), *BESIDE)
+    return (*QUANTITIES.of("table3", [record for record, _ in results.cells]), *QUANTITIES.of("page"))
 
 
-def rows(results: Results, judges: Sequence[Judge]) -> list[Row]:
+def rows(results: Results, judges: Sequence[F1Significance]) -> list[ReportRow]:
     """The rows of all runs.
 
     Args:
@@ -108,7 +71,7 @@ def rows(results: Results, judges: Sequence[Judge]) -> list[Row]:
         judges: of the records of each run.
     """
     columns, labels = quantities(results), results.labels() if len(results.runs) > 1 else [""] * len(results.runs)
-    found: list[Row] = []
+    found: list[ReportRow] = []
     known = places(results)
     for number, (label, judge) in enumerate(zip(labels, judges, strict=True)):
         own = [place for place in known if place.run == number]
@@ -116,11 +79,11 @@ def rows(results: Results, judges: Sequence[Judge]) -> list[Row]:
         notes = Notes()
         content = describe(records, columns, notes, results.others(results.runs[number]))
         for at, (place, standing) in enumerate(zip(own, judge.standings(records), strict=True)):
-            verdict = stamp.mark(at, records[at], notes)[stamp.STAMP]
+            verdict = validity.mark(at, records[at], notes)[validity.STAMP]
             mark_warnings(notes, at, records[at])
             texts = [text for (row, _), several in notes.texts.items() if row == at for text in several]
             numbers = content[at] | scores.interval(standing)
             if apart := apart_from_others(at, notes):
                 numbers["method"] = f"{numbers['method']} ({apart})"
-            found.append(Row(place, label, numbers, standing, verdict, tuple(dict.fromkeys(texts))))
+            found.append(ReportRow(place, label, numbers, standing, verdict, tuple(dict.fromkeys(texts))))
     return found

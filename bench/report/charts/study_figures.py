@@ -6,12 +6,12 @@ from typing import Any
 from bench.report.charts import chart_frames
 from bench.report.charts.pictures import Pictures
 from bench.report.charts.plots import confusion, cost, curves, ledger, pareto, ranks
-from bench.report.charts.rows import Row
+from bench.report.charts.rows import ReportRow
 
 FOLDER = "figures"
 
 
-def add(found: Sequence[Row], source: str, pictures: Pictures) -> None:
+def add(found: Sequence[ReportRow], source: str, pictures: Pictures) -> None:
     """Have the figures drawn that have something to show, below ``figures/``.
 
     Args:
@@ -26,7 +26,7 @@ def add(found: Sequence[Row], source: str, pictures: Pictures) -> None:
             pictures.add(spec, f"{FOLDER}/{name}")
 
 
-def _specs(found: Sequence[Row]) -> Iterator[tuple[str, dict[str, Any] | None]]:
+def _specs(found: Sequence[ReportRow]) -> Iterator[tuple[str, dict[str, Any] | None]]:
     import pandas as pd
 
     table = pd.DataFrame(map(chart_frames.line, found))

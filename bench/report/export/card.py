@@ -4,20 +4,20 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from bench.record.record import Record
 from bench.report.analysis.names import NAMES, labels
-from bench.report.analysis.quantities import QUALITY, QUANTITIES, quantities_of
-from bench.report.analysis.statistics import Quantity, by_row, over_seeds
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.statistics import by_row, over_seeds
 from bench.report.export.loading import Library, code, hub_id, known
 from bench.report.results.portable import FOLDERS
 from bench.report.tables.conditions import conditions
-from bench.report.tables.render import MARKDOWN, paragraph
 from bench.text.display import one_line
+from bench.text.tables.markdown import escape, grid, paragraph
+from bench.text.tables.table import DASH
 
-DASH = "–"
 LONGEST_NAME, LONGEST_FACT = 60, 500
 
 
@@ -102,16 +102,16 @@ def _what(record: Record, shown: dict[str, str]) -> list[str]:
 
 
 def _own(record: Record) -> str:
-    quantities = [*(one for one in QUALITY if one.column != "macro_f1"), *QUANTITIES]
+    quantities = [*QUANTITIES.of("table2 csv"), *QUANTITIES.of("table3", ())]
     rows = [(_head(one), _written(one, one.values([record])[0], None)) for one in quantities]
     if record.artifact_bytes is not None:
         rows.append(("What must be kept (MB)", f"{record.artifact_bytes / 1e6:.2f}"))
-    return _grid(["Quantity", "This model"], rows)
+    return _numbers(["Quantity", "This model"], rows)
 
 
 def _beside(record: Record, beside: Sequence[Record]) -> str:
     """A row a method: means over its seeds, which include this model."""
-    cells, quantities = [one.cell for one in beside], quantities_of(beside)
+    cells, quantities = [one.cell for one in beside], QUANTITIES.of("table3", beside)
     rows = []
     for same in by_row(beside):
         good = [one for one in same if one.status == "ok"]
@@ -120,7 +120,7 @@ def _beside(record: Record, beside: Sequence[Record]) -> str:
         count = str(len(good)) if good else same[0].status
         numbers = [_written(one, spread.mean, spread.std) for one, spread in zip(quantities, found, strict=True)]
         rows.append((f"{_plain(labels(same[0].cell, cells)['method'])}{mine}", count, *numbers))
-    return _grid([NAMES[-1].capitalize(), "Seeds", *map(_head, quantities)], rows)
+    return _numbers([NAMES[-1].capitalize(), "Seeds", *map(_head, quantities)], rows)
 
 
 def _head(quantity: Quantity) -> str:
@@ -131,10 +131,8 @@ def _written(quantity: Quantity, centre: float | None, std: float | None) -> str
     return DASH if centre is None else quantity.written(centre, std if quantity.spread else None)
 
 
-def _grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    frame = pd.DataFrame(list(rows), columns=list(heads), dtype="string")
-    align = ("left",) + ("right",) * (len(heads) - 1)
-    return str(frame.to_markdown(index=False, disable_numparse=True, colalign=align))
+def _numbers(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return grid(heads, rows, ["left"] + ["right"] * (len(heads) - 1))
 
 
 def _stamp(record: Record) -> str:
@@ -200,4 +198,4 @@ def _word(text: str) -> str:
 
 def _plain(text: str, limit: int | None = None) -> str:
     """Text from elsewhere as characters and nothing else, on one line, paths cut to their last names."""
-    return one_line(FOLDERS.sub("", text), limit).translate(MARKDOWN)
+    return escape(FOLDERS.sub("", text), limit)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench.record.record import Record
 from bench.report.frame import OPTION, Point, points_of, records_frame
-from bench.report.frame_columns import COLUMNS
+from bench.report.frame_columns import columns
 from bench.report.results.run import Results
 
 Value = bool | int | float | str
@@ -71,11 +71,11 @@ def cells(results: Results) -> list[LoggedCell]:
     frame = records_frame(results)
     settings = [
         *NAMES,
-        *(name for name, column in COLUMNS.items() if column.role == "setting"),
+        *(name for name, column in columns().items() if column.role == "setting"),
         *(name for name in frame.columns if name.startswith(OPTION)),
     ]
     numbers = [
-        name for name, column in COLUMNS.items() if column.role == "result" and column.dtype in ("Int64", "Float64")
+        name for name, column in columns().items() if column.role == "result" and column.dtype in ("Int64", "Float64")
     ]
     return [
         LoggedCell(

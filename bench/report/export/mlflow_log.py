@@ -10,8 +10,7 @@ from typing import Any, TypeVar
 from bench.errors import RequestError
 from bench.report.export.logged import LoggedCell, cells
 from bench.report.results.run import Results
-from bench.text.display import printable
-from bench.text.message import said
+from bench.text.message import said, shortened
 from bench.text.redaction import redacted, secrets_of, without_secrets
 from bench.text.secret_names import environment_secrets
 
@@ -83,7 +82,7 @@ def _failures() -> tuple[type[Exception], ...]:
 
 def _said(uri: str, error: Exception) -> str:
     told = redacted(without_secrets(said(error)), [*secrets_of(uri), *environment_secrets()])
-    shown = printable(f"mlflow={without_secrets(uri)}: {told}", LONGEST_MESSAGE)
+    shown = shortened(f"mlflow={without_secrets(uri)}: {told}", LONGEST_MESSAGE)
     return f"{shown}; the records are kept, and tunebench report RUN --log logs them later"
 
 

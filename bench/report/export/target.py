@@ -12,7 +12,8 @@ from rich.console import Console
 
 from bench.errors import RequestError
 from bench.report.results.run import Results
-from bench.text.display import printable
+from bench.text.display import say
+from bench.text.message import shortened
 from bench.text.redaction import without_secrets
 
 Kind = Literal["tensorboard", "mlflow"]
@@ -35,7 +36,7 @@ class Target:
 
     def __str__(self) -> str:
         """As the user gave it, without what may be secret."""
-        return printable(f"{self.kind}={self.place if self.kind == 'tensorboard' else without_secrets(self.place)}")
+        return f"{self.kind}={self.place if self.kind == 'tensorboard' else without_secrets(self.place)}"
 
 
 def parse_target(text: str) -> Target:
@@ -46,14 +47,14 @@ def parse_target(text: str) -> Target:
     """
     kind, _, place = text.partition("=")
     if not place:
-        raise RequestError(f"--log {printable(without_secrets(text), 200)}: names no target; {POSSIBLE}")
+        raise RequestError(f"--log {shortened(without_secrets(text))}: names no target; {POSSIBLE}")
     if kind == "tensorboard":
         found = Target("tensorboard", place)
         _require_folder(found)
     elif kind == "mlflow":
         found = Target("mlflow", _uri(place))
     else:
-        raise RequestError(f"--log {printable(without_secrets(text), 200)}: no such target; {POSSIBLE}")
+        raise RequestError(f"--log {shortened(without_secrets(text))}: no such target; {POSSIBLE}")
     _require_package(found)
     return found
 
@@ -79,19 +80,17 @@ def _uri(place: str) -> str:
     try:
         scheme = "databricks" if place == "databricks" else _scheme(place)
         if not scheme and re.fullmatch(r"[^/]+:\d+(/.*)?", place):
-            place = printable(without_secrets(place), 200)
+            place = shortened(without_secrets(place))
             raise RequestError(f"--log mlflow={place}: is no URI, as http://{place} is")
         if not scheme:
             return Path(place).resolve().as_uri()
     except ValueError as error:
-        raise RequestError(f"--log mlflow={printable(without_secrets(place), 200)}: is no URI: {error}") from None
+        raise RequestError(f"--log mlflow={shortened(without_secrets(place))}: is no URI: {error}") from None
     if scheme not in SCHEMES:
         listed = ", ".join(f"{each}:" for each in SCHEMES)
-        raise RequestError(
-            f"--log mlflow={printable(without_secrets(place), 200)}: must be a folder or a URI of {listed}"
-        )
+        raise RequestError(f"--log mlflow={shortened(without_secrets(place))}: must be a folder or a URI of {listed}")
     if scheme in DATABASES and "://" not in place:
-        raise RequestError(f"--log mlflow={printable(place, 200)}: is no URI of a database, as {scheme}:///FILE is")
+        raise RequestError(f"--log mlflow={shortened(place)}: is no URI of a database, as {scheme}:///FILE is")
     return place
 
 
@@ -125,4 +124,4 @@ def export(results: Results, target: Target, console: Console) -> None:
         written, kept = mlflow_log.log(results, target.place)
     before = f"; {kept} logged before" if kept else ""
     said = f"logged {written} cell{'' if written == 1 else 's'} to {target}{before}"
-    console.print(said, highlight=False, markup=False, soft_wrap=True)
+    say(said, console)

@@ -2,38 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from bench.report.analysis.standings import Against, Judge
-from bench.report.charts.rows import KILOJOULES, MINUTES, Row
+from bench.report.analysis.f1_significance import Against, F1Significance
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.charts.rows import ReportRow
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """What a reader may limit.
-
-    Attributes:
-        name: in words.
-        unit: of the limit.
-        column: of a row's numbers.
-        scale: units of the column in one unit of the limit.
-    """
-
-    name: str
-    unit: str
-    column: str
-    scale: float = 1
-
-
-LIMITS = (
-    Limit("Peak memory of training", "GB", "peak_train_mb", 1e3),
-    Limit("Time of training", "min", MINUTES.centre),
-    Limit("Energy of training", "kJ", KILOJOULES.centre),
-)
-
-
-def embedded(rows: Sequence[Row], judges: Sequence[Judge]) -> dict[str, Any]:
+def embedded(rows: Sequence[ReportRow], judges: Sequence[F1Significance]) -> dict[str, Any]:
     """What the page's script answers from: by dataset the rows with an F1, their costs, and who is like whom.
 
     ``alike`` holds, for every row that can be the best within some limits, the verdict on those rows of the dataset
@@ -58,25 +34,29 @@ def embedded(rows: Sequence[Row], judges: Sequence[Judge]) -> dict[str, Any]:
             ],
             "alike": {str(at): verdicts for at, verdicts in alike.items()},
         })  # fmt: skip
-    limits = [{"name": limit.name, "unit": limit.unit, "most": _most(found, at)} for at, limit in enumerate(LIMITS)]
+    limits = [
+        {"name": one.limit.name, "unit": one.limit.unit, "most": _most(found, at)}
+        for at, one in enumerate(QUANTITIES.of("limits"))
+        if one.limit
+    ]
     return {"limits": limits, "groups": found}
 
 
-def costs(row: Row) -> list[float | None]:
-    """What a row takes, in the units of LIMITS; None where unknown.
+def costs(row: ReportRow) -> list[float | None]:
+    """What a row takes, in the units of the limits; None where unknown.
 
     A method that trains nothing needs the memory that its inference needs, and no time.
     """
     trains = row.numbers["trainable_params"] != 0
     found = []
-    for limit in LIMITS:
-        column = limit.column if trains else limit.column.replace("peak_train", "peak_inference")
-        value = row.numbers[column]
-        found.append(None if value is None else float(f"{value / limit.scale:.4g}"))
+    for quantity in QUANTITIES.of("limits"):
+        column = quantity.centre if trains else quantity.centre.replace("peak_train", "peak_inference")
+        value, scale = row.numbers[column], quantity.limit.scale if quantity.limit else 1
+        found.append(None if value is None else float(f"{value / scale:.4g}"))
     return found
 
 
-def _may_win(at: int, known: Sequence[int], cost: dict[int, list[float | None]], rows: Sequence[Row]) -> bool:
+def _may_win(at: int, known: Sequence[int], cost: dict[int, list[float | None]], rows: Sequence[ReportRow]) -> bool:
     """Whether no other row is as good at no more of any cost, an unknown one being beyond every limit."""
 
     def bounds(one: int) -> list[float]:
@@ -89,7 +69,9 @@ def _may_win(at: int, known: Sequence[int], cost: dict[int, list[float | None]],
     return not any(map(beats, known))
 
 
-def _alike(best: int, known: Sequence[int], rows: Sequence[Row], judges: Sequence[Judge]) -> dict[str, str]:
+def _alike(
+    best: int, known: Sequence[int], rows: Sequence[ReportRow], judges: Sequence[F1Significance]
+) -> dict[str, str]:
     """The verdict on each row of the dataset that is not lower than the best, as far as anyone can tell."""
     below = [at for at in known if at != best and (rows[at].f1 or 0) <= (rows[best].f1 or 0)]
     records = [[record for record, _ in rows[at].place.cells] for at in (best, *below)]

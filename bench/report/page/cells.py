@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.record.record import Record
 from bench.report.analysis.names import NAMES, flat
-from bench.report.charts.rows import Row
+from bench.report.charts.rows import ReportRow
 from bench.report.page.embed import clean
 from bench.report.results.measured import Measured
 from bench.report.results.run import Results, Run
@@ -35,7 +35,7 @@ class _Pool:
         return self._known[key]
 
 
-def embedded(results: Results, rows: Sequence[Row]) -> dict[str, Any]:
+def embedded(results: Results, rows: Sequence[ReportRow]) -> dict[str, Any]:
     """What the page's script draws cells from.
 
     Of a record nulls are left out, but for settings, where they mean something. In the place of a shared part stands
@@ -59,7 +59,7 @@ def embedded(results: Results, rows: Sequence[Row]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _cell(cell: Measured, key: str, at: int, row: Row, run: Run, pool: _Pool) -> dict[str, Any]:
+def _cell(cell: Measured, key: str, at: int, row: ReportRow, run: Run, pool: _Pool) -> dict[str, Any]:
     record, evidence = cell
     content = record.model_dump(mode="json", exclude={"cell"}, exclude_none=True)
     content = {"cell": record.cell.model_dump(mode="json")} | content

@@ -7,7 +7,7 @@ import pandas as pd
 
 from bench.report.charts import chart_frames, look
 from bench.report.charts.plots import cost, curves, ledger, pareto, points, ranks
-from bench.report.charts.rows import Row
+from bench.report.charts.rows import ReportRow
 from bench.report.page.embed import clean
 
 #: What the page calls its charts, in their order.
@@ -18,7 +18,7 @@ TITLES = {
 THEMES: tuple[look.Theme, ...] = ("light", "dark")
 
 
-def embedded(rows: Sequence[Row], insights: Sequence[Any]) -> dict[str, Any]:
+def embedded(rows: Sequence[ReportRow], insights: Sequence[Any]) -> dict[str, Any]:
     """What the page draws; None for a chart that has nothing to show.
 
     Args:
@@ -37,10 +37,10 @@ def embedded(rows: Sequence[Row], insights: Sequence[Any]) -> dict[str, Any]:
 
 
 def _each(
-    rows: Sequence[Row],
+    rows: Sequence[ReportRow],
     build: Callable[[pd.DataFrame], dict[str, Any] | None],
-    name: Callable[[Row], str] = lambda row: row.dataset,
-    lines: Callable[[Row], Iterable[dict[str, Any]]] = lambda row: [chart_frames.line(row)],
+    name: Callable[[ReportRow], str] = lambda row: row.dataset,
+    lines: Callable[[ReportRow], Iterable[dict[str, Any]]] = lambda row: [chart_frames.line(row)],
 ) -> dict[str, Any] | None:
     """A chart for each dataset, or whatever names it; None where none has anything to draw."""
     frames: dict[str, list[dict[str, Any]]] = {}
@@ -58,7 +58,7 @@ def _pareto(table: pd.DataFrame) -> dict[str, Any] | None:
     return None if spec is None else {"spec": spec, "choices": choices, "x": names[0], "y": names[1]}
 
 
-def _curves(rows: Sequence[Row]) -> dict[str, Any] | None:
+def _curves(rows: Sequence[ReportRow]) -> dict[str, Any] | None:
     """A spec without its points, which the cells have, and what each row is called in it."""
     lines = [{**line, "row": at} for at, row in enumerate(rows) for line in chart_frames.points(row, first_alone=True)]
     spec = curves.spec(lines, measures=list(curves.MEASURES))

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.report.analysis.standings import Judge
-from bench.report.charts.rows import Row
+from bench.report.analysis.f1_significance import F1Significance
+from bench.report.charts.rows import ReportRow
 from bench.report.page import budgets, cells, charts, overview, shown, targets
 from bench.report.page.embed import clean_text, json_in_html, policy
 from bench.report.results.run import Results
-from bench.report.tables import fragment, render
 from bench.report.tables.table import Table
+from bench.text.tables import fragment
+from bench.text.tables.files import files as files_of
 
 FOLDER = Path(__file__).parent
 TEMPLATE = "page.html.jinja"
@@ -25,7 +26,7 @@ COPIES = {"md": "Markdown", "tex": "LaTeX", "csv": "CSV"}
 NAMES = {
     "table1": "Table 1: data and settings", "table2": "Table 2: quality", "table3": "Table 3: quality and resources",
     "table4": "Table 4: variants of one method", "efficiency": "Efficiency", "repeatability": "Repeatability",
-    "comparisons": "Paired comparisons", "published": "Beside published tables",
+    "comparisons": "Paired comparisons",
 }  # fmt: skip
 
 
@@ -46,8 +47,8 @@ class Section(NamedTuple):
 def build(
     results: Results,
     tables: Mapping[str, Table],
-    judges: Sequence[Judge],
-    found: Sequence[Row],
+    judges: Sequence[F1Significance],
+    found: Sequence[ReportRow],
     script: str,
     files: Mapping[str, bytes] | None = None,
 ) -> str:
@@ -79,8 +80,8 @@ def build(
 def _content(
     results: Results,
     tables: Mapping[str, Table],
-    judges: Sequence[Judge],
-    found: Sequence[Row],
+    judges: Sequence[F1Significance],
+    found: Sequence[ReportRow],
     files: Mapping[str, bytes],
 ) -> dict[str, Any]:
     """What the template fills in, by name."""
@@ -135,7 +136,7 @@ def _texts(table: Table, files: Mapping[str, bytes]) -> dict[str, str]:
     """The texts of the table's files by suffix."""
     names = {suffix: f"{table.name}.{suffix}" for suffix in COPIES}
     missing = [suffix for suffix, name in names.items() if name not in files]
-    known = {**files, **render.files(table, missing)}
+    known = {**files, **files_of(table, missing)}
     return {suffix: known[name].decode() for suffix, name in names.items()}
 
 

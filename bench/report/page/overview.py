@@ -4,15 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.record.record import Record
-from bench.report.analysis.statistics import LEVEL, Quantity
-from bench.report.charts.rows import Row, quantities
+from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.significance import LEVEL
+from bench.report.charts.rows import ReportRow, quantities
 from bench.report.page.embed import clean
 from bench.report.results.run import Results
 from bench.report.tables import footnotes
 from bench.report.tables.conditions import conditions
 from bench.report.tables.scores import F1
-from bench.report.tables.table import DASH
 from bench.text.display import one_line
+from bench.text.tables.table import DASH
 
 NAMES = ("Dataset", "Model", "Machine")
 #: Digits of a raw value; more than any column shows.
@@ -56,7 +57,7 @@ def _versions(records: Sequence[Record]) -> list[str]:
     return [f"tunebench {', '.join(versions)}"] if versions else []
 
 
-def table(results: Results, rows: Sequence[Row]) -> dict[str, Any]:
+def table(results: Results, rows: Sequence[ReportRow]) -> dict[str, Any]:
     """What the template draws the overview from."""
     columns = quantities(results)
     several = len(results.runs) > 1
@@ -74,14 +75,14 @@ def table(results: Results, rows: Sequence[Row]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _facts(row: Row, several: bool = True) -> dict[str, str]:
+def _facts(row: ReportRow, several: bool = True) -> dict[str, str]:
     """What a row can be filtered by."""
     facts = {name: str(row.numbers[name]) for name in ("dataset", "model", "method")}
     facts |= {"machine": row.machine} if several else {}
     return facts | {"stamp": row.stamp or DASH, "status": str(row.numbers["status"])}
 
 
-def _options(rows: Sequence[Row], several: bool) -> dict[str, list[str]]:
+def _options(rows: Sequence[ReportRow], several: bool) -> dict[str, list[str]]:
     found: dict[str, dict[str, None]] = {}
     for row in rows:
         for name, text in _facts(row, several).items():
@@ -89,7 +90,7 @@ def _options(rows: Sequence[Row], several: bool) -> dict[str, list[str]]:
     return {name: list(texts) for name, texts in found.items()}
 
 
-def _line(row: Row, columns: Sequence[Quantity], options: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def _line(row: ReportRow, columns: Sequence[Quantity], options: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     facts = _facts(row)
     names = [(facts["dataset"], _data_tags(row)), (facts["model"], _model_tags(row))]
     if "machine" in options:
@@ -106,25 +107,25 @@ def _line(row: Row, columns: Sequence[Quantity], options: Mapping[str, Sequence[
     }
 
 
-def _address(row: Row) -> str:
+def _address(row: ReportRow) -> str:
     """Of the cell of a row, or of all its cells where there are several."""
     keys = row.place.cell_keys
     return f"cell={keys[0]}" if len(keys) == 1 else f"row={row.place.key}"
 
 
-def _data_tags(row: Row) -> list[str]:
+def _data_tags(row: ReportRow) -> list[str]:
     kind = row.place.cells[0].record.cell.dataset.kind
     return ["filler texts"] if kind == "profile" else ["synthetic"] if row.numbers["synthetic"] else []
 
 
-def _model_tags(row: Row) -> list[str]:
+def _model_tags(row: ReportRow) -> list[str]:
     model = row.place.cells[0].record.cell.model
     return [
         tag for tag, holds in (("random weights", model.weights == "random"), ("tiny", model.scale == "tiny")) if holds
     ]
 
 
-def _number(row: Row, column: Quantity) -> dict[str, Any]:
+def _number(row: ReportRow, column: Quantity) -> dict[str, Any]:
     value = row.numbers[column.centre]
     found = {"value": None, "text": DASH, "interval": "", "rank": ""}
     if value is None:
@@ -141,7 +142,7 @@ def _number(row: Row, column: Quantity) -> dict[str, Any]:
     return found
 
 
-def embedded(results: Results, rows: Sequence[Row]) -> list[dict[str, Any]]:
+def embedded(results: Results, rows: Sequence[ReportRow]) -> list[dict[str, Any]]:
     """The rows as the page's script knows them: names, cells, and the numbers of each cell."""
     columns = quantities(results)
     return [

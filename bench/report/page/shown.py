@@ -5,7 +5,7 @@ from typing import Any
 
 from bench.method.insight import Insight
 from bench.report.charts import insight_chart
-from bench.report.charts.rows import Row
+from bench.report.charts.rows import ReportRow
 from bench.report.page.embed import clean, json_in_html
 from bench.report.results.measured import Measured, Shown
 from bench.report.tables import insight_table
@@ -16,7 +16,7 @@ MOST_BYTES = 800_000
 LONGEST_TEXT = 300
 
 
-def embedded(rows: Sequence[Row]) -> tuple[list[dict[str, Any]], list[Any]]:
+def embedded(rows: Sequence[ReportRow]) -> tuple[list[dict[str, Any]], list[Any]]:
     """By row with something to show, in the order of the tables: what the template says of it; and all charts.
 
     What there is no room for is named. Charts are specs, which the page draws when a reader opens them.
@@ -44,7 +44,7 @@ def embedded(rows: Sequence[Row]) -> tuple[list[dict[str, Any]], list[Any]]:
     return found, charts
 
 
-def _cells(rows: Sequence[Row]) -> Iterator[tuple[Row, Measured]]:
+def _cells(rows: Sequence[ReportRow]) -> Iterator[tuple[ReportRow, Measured]]:
     """The cells that speak for their rows."""
     for row in rows:
         for cell in row.place.cells:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from bench.report.charts.rows import Row, train_seconds
+from bench.report.analysis.quantities.readers import train_seconds
+from bench.report.charts.rows import ReportRow
 
 SHARE = 0.95
 #: What the page says of it.
@@ -40,7 +41,7 @@ class Course:
     seeds: int
 
 
-def course(row: Row) -> Course:
+def course(row: ReportRow) -> Course:
     """The course of a row's training."""
     records = [cell.record for cell in row.place.measured]
     if row.f1 is None:  # random weights have no quality worth reading
@@ -61,7 +62,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return fmean(known) if known and len(known) == len(values) else None
 
 
-def reference(rows: Sequence[Row]) -> int | None:
+def reference(rows: Sequence[ReportRow]) -> int | None:
     """The row of full training: of those that train every parameter they store, the one that stores the fewest."""
     whole = {
         at: row.numbers["total_params"] for at, row in enumerate(rows)
@@ -97,7 +98,7 @@ def _short(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.5g}")
 
 
-def embedded(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def embedded(rows: Sequence[ReportRow]) -> list[dict[str, Any]]:
     """By dataset and model: its rows, the reference, and what each row reached for every row that may be it.
 
     Args:

@@ -13,9 +13,8 @@ from bench.record.record import SCHEMA_VERSION
 from bench.record.run_folder import parse_record, refuse_newer, study_of
 from bench.report.manifest import MANIFEST
 from bench.report.manifest import read as manifest_of
-from bench.report.results import evidence_lines, portable, published_lines
+from bench.report.results import evidence_lines, portable
 from bench.report.results.measured import Evidence, Measured
-from bench.report.results.published_lines import PUBLISHED
 from bench.report.results.run import Results, Run
 from bench.text.json_text import loads
 
@@ -43,7 +42,7 @@ def texts(results: Results) -> dict[str, str]:
         RECORDS: "".join(f"{line}\n" for line in lines),
         STUDY: json.dumps(study, indent=1) + "\n",
         EVIDENCE: "".join(f"{line}\n" for line in beside),
-    } | ({PUBLISHED: published_lines.dump(results.published)} if results.published else {})
+    }
 
 
 def _run(run: Run) -> dict[str, Any]:
@@ -74,8 +73,8 @@ def read(folder: Path, *, changed: bool = False) -> Results:
             Event().wait(MOVING_SECONDS * number)
         before = _draw_of(folder)
         contents = {name: _text(folder / name) for name in (RECORDS, STUDY)}
-        # Reports of before there was any have no evidence, and most have no rows that anybody published.
-        contents |= {name: _text(folder / name) for name in (EVIDENCE, PUBLISHED) if (folder / name).exists()}
+        if (folder / EVIDENCE).exists():  # older reports have none
+            contents[EVIDENCE] = _text(folder / EVIDENCE)
         wrong = None if changed else _unlike_manifest(contents, folder)
         if _draw_of(folder) == before and wrong is None:
             return parse(contents, folder)
@@ -130,8 +129,7 @@ def parse(contents: Mapping[str, str], folder: Path) -> Results:
     records_digest, evidence_digest = (
         hashlib.sha256(contents[name].encode()).hexdigest() if name in contents else "" for name in (RECORDS, EVIDENCE)
     )
-    published = published_lines.parse(contents[PUBLISHED], folder / PUBLISHED) if PUBLISHED in contents else ()
-    return Results(runs, records_digest, evidence_digest, published)
+    return Results(runs, records_digest, evidence_digest)
 
 
 def _split(studies: Sequence[Mapping[str, Any]], cells: Sequence[Measured], where: Path) -> Iterator[Run]:

@@ -2,29 +2,24 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from bench.errors import NewerSchemaError, RunFolderError
 from bench.record.digests import known_digests, read_kept
 from bench.record.record import Record
 from bench.record.run_folder import CellFolder, RunFolder, study_of
-from bench.report.published import Published
-from bench.report.results import archive, evidence, published_rows
+from bench.report.results import archive, evidence
 from bench.report.results.run import Results, Run
-from bench.text.display import one_line
 
-LONGEST_WARNING = 1000
 Warn = Callable[[str], None]
 
 
-def load(paths: Sequence[Path], warn: Warn, tables: Sequence[Published] = ()) -> Results:
+def load(paths: Sequence[Path], warn: Warn) -> Results:
     """The results of one or several run folders or reports, just as a report of them holds them.
 
     Args:
         paths: one or more, each once.
         warn: is told of records that cannot be read and are left out.
-        tables: published ones, whose rows are shown beside those measured; a report keeps its own.
 
     Raises:
         RunFolderError: neither a run folder nor a report, damaged, given twice, or of a newer schema.
@@ -34,8 +29,6 @@ def load(paths: Sequence[Path], warn: Warn, tables: Sequence[Published] = ()) ->
     read = [_results(path, warn) for path in paths]
     loaded = Results(tuple(run for one in read for run in one.runs))
     _require_apart(loaded)
-    own = read[0].published if len(read) == 1 else ()
-    loaded = replace(loaded, published=published_rows.used(loaded, own or tables))
     # By way of the archive, so that what is drawn is what can be drawn again.
     return archive.parse(archive.texts(loaded), paths[0])
 
@@ -79,7 +72,7 @@ def _run(run_folder: RunFolder, warn: Warn) -> Run:
         except NewerSchemaError:
             raise
         except RunFolderError as error:
-            warn(f"left out: {one_line(str(error), LONGEST_WARNING)}")
+            warn(f"left out: {error}")
             unread.append(cell_id)
             continue
         if record is not None:

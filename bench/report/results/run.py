@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.record.record import Machine, Record
-from bench.report.published import Published
 from bench.report.results.measured import Measured, by_row
 from bench.study.cell import Cell
 from bench.text.display import one_line
@@ -43,7 +42,7 @@ class Run:
     @property
     def title(self) -> str:
         """Of the study, for readers."""
-        return one_line(self.study.get("title", "")) or self.name
+        return self.study.get("title", "").strip() or self.name
 
     @property
     def records(self) -> list[Record]:
@@ -71,13 +70,11 @@ class Results:
         runs: one or more.
         sha256: of the records, as the report's folder keeps them.
         evidence_sha256: of what stands beside them; empty where the folder has nothing of it.
-        published: tables of others that have rows of these runs, cut to those.
     """
 
     runs: tuple[Run, ...]
     sha256: str = ""
     evidence_sha256: str = ""
-    published: tuple[Published, ...] = ()
 
     @property
     def name(self) -> str:

@@ -11,18 +11,22 @@ from bench.report.analysis.bootstrap import RESAMPLES
 from bench.report.analysis.compared import RATIOS, Compared, compare
 from bench.report.analysis.names import NOT_A_SETTING, apart, flat, labels
 from bench.report.analysis.pairing import Pairing, find
-from bench.report.analysis.statistics import LEVEL, first_of_each_seed
+from bench.report.analysis.significance import LEVEL
+from bench.report.analysis.statistics import first_of_each_seed
 from bench.report.results.measured import Measured, by_row
 from bench.report.tables.footnotes import AT_FLOOR, Notes, likelihood, mark_sources
 from bench.report.tables.scores import at_floor
-from bench.report.tables.table import DASH, Column, Table, Values, frame_of
+from bench.report.tables.table import Table, frame_of
 from bench.study.cell import Cell
 from bench.text.display import one_line
+from bench.text.tables.table import DASH, Column, Values
 
 NAME = "comparisons"
 HEADS = {"dataset": "Dataset", "model": "Model", "first": "First", "second": "Second"}
 TEXTS = (*HEADS, "verdict", "note")
-NOT_AVAILABLE = "not available"
+NOT_AVAILABLE, NOT_TOLD_APART = "not available", "not told apart"
+#: What is said of the first method.
+VERDICTS = {"higher": "first higher", "lower": "second higher"}
 SEVERAL_SEEDS = "the test is one of a single seed"
 
 
@@ -112,10 +116,9 @@ def build(
         compared = compare(pairing)
         _note(notes, at, pairings, compared)
         rows.append(_names(pairing, cells) | _numbers(compared) | {"note": notes.of_row(at)})
-    title = f"{one_line(study['title']) or study['name']}: paired comparisons"
     return Table(
         name=NAME,
-        title=title,
+        title=f"{study['title'].strip() or study['name']}: paired comparisons",
         caption=f"{CAPTION} {CAPTION_OF_FILES}",
         heads=HEADS,
         columns=(*BUYS, *COSTS),
@@ -153,7 +156,7 @@ def _names(pairing: Pairing, cells: Sequence[Cell]) -> dict[str, str]:
     for place, name, row in zip(("first", "second"), pairing.names, (pairing.first, pairing.second), strict=True):
         # A method without a cell here may have one elsewhere, which knows its label.
         known = [record.cell for record, _ in row] or [one for one in cells if one.method.name == name]
-        names[place] = labels(known[0], cells)["method"] if known else one_line(name)
+        names[place] = labels(known[0], cells)["method"] if known else name
     return names
 
 
@@ -169,7 +172,7 @@ def _numbers(compared: Compared) -> dict[str, Any]:
         "seeds_interval_high": found and found.seeds_high,
         "lowest_seed_difference": found and min(found.by_seed),
         "highest_seed_difference": found and max(found.by_seed),
-        "verdict": found.verdict if found else NOT_AVAILABLE,
+        "verdict": VERDICTS.get(found.significance.verdict, NOT_TOLD_APART) if found else NOT_AVAILABLE,
         "only_first_right_texts_mean": found and found.only_first_right,
         "only_second_right_texts_mean": found and found.only_second_right,
         "mcnemar_p_value": found and found.p_value,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.record.record import Machine, Record
 from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.quantities.readers import inference_batch
 from bench.report.analysis.statistics import by_row
 from bench.text.display import one_line
 
@@ -20,7 +21,7 @@ def conditions(records: Sequence[Record]) -> str:
     lengths = sorted({record.flops.sequence_length for record in records if record.flops})
     tokens = f"{', '.join(map(str, lengths)) or 'unrecorded number of'} tokens"
     kinds = dict.fromkeys(PEAKS[record.peak_kind] for record in records if record.peak_kind)
-    return one_line(
+    return (
         f"{settings(records)} {_throughput(records)}"
         f"Peak memory is {'; or '.join(kinds) or 'unknown'}; 1 MB is 1e6 bytes. "
         f"GFLOPs is one sequence of {tokens}, 2 per multiply-add."
@@ -48,9 +49,7 @@ def settings(records: Sequence[Record]) -> str:
         _said("evaluated split", (record.cell.data.evaluate_split for record in records)),
         *_versions(records),
     ]
-    return one_line(
-        f"Measured with {'; '.join(facts)}. Means over the {_cells(records)}, ± their sample standard deviation."
-    )
+    return f"Measured with {'; '.join(facts)}. Means over the {_cells(records)}, ± their sample standard deviation."
 
 
 def reading(records: Sequence[Record]) -> str:
@@ -61,7 +60,7 @@ def reading(records: Sequence[Record]) -> str:
         _said("split seed", (record.cell.data.split_seed for record in records)),
         *_versions(records),
     ]
-    return one_line(f"Read with {'; '.join(facts)}.")
+    return f"Read with {'; '.join(facts)}."
 
 
 def _versions(records: Sequence[Record]) -> list[str]:
@@ -85,7 +84,7 @@ def _throughput(records: Sequence[Record]) -> str:
     kinds = {
         quantity.estimates(row) is not None
         for row in by_row(record for record in records if record.status == "ok")
-        for quantity in QUANTITIES
+        for quantity in QUANTITIES.of("table3")
         if quantity.windowed is not None and any(quantity.read(record) is not None for record in row)
     }
     if not kinds:
@@ -112,11 +111,6 @@ def _device(machine: Machine) -> str:
 def _train_batch(record: Record) -> int:
     speed = record.training.speed if record.training else None
     return speed.batch_size if speed else record.cell.train.batch_size
-
-
-def inference_batch(record: Record) -> int:
-    """Texts at a time in the timed pass of inference."""
-    return record.inference.batch_size if record.inference else record.cell.train.inference_batch_size
 
 
 def _commit(machine: Machine) -> str:

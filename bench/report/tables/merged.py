@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from bench.errors import RunFolderError
-from bench.report.analysis.ranks import Rank
-from bench.report.tables.footnotes import SYMBOLS, Footnote, Notes
-from bench.report.tables.table import Column, Table
+from bench.report.tables.footnotes import Notes
+from bench.report.tables.table import Table
+from bench.text.tables.table import SYMBOLS, Column, Footnote, Rank
 
 MACHINE = "machine"
 WITHIN = "What is bold, underlined or not told apart from the best is so within one machine."

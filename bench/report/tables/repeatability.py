@@ -7,30 +7,25 @@ from typing import Any
 import pandas as pd
 
 from bench.record.record import Record
-from bench.report.analysis import quantities
-from bench.report.analysis.statistics import Quantity, mean_std, measured
-from bench.report.tables import efficiency, stamp
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.statistics import mean_std, measured
+from bench.report.tables import validity
 from bench.report.tables.conditions import conditions
 from bench.report.tables.footnotes import Notes
-from bench.report.tables.table import DASH, TEXTS, Column, Table, Values, describe, frame_of, rows_of
+from bench.report.tables.table import TEXTS, Table, describe, frame_of, rows_of
 from bench.study.cell import Cell
-from bench.text.display import one_line
+from bench.text.tables.table import DASH, Column, Values
 
 NAME = "repeatability"
-SHOWN = (
-    "macro_f1", "train_samples_per_second", "inference_samples_per_second", "peak_train_mb", "peak_inference_mb",
-    "latency_batch_one_p50_ms",
-)  # fmt: skip
-KNOWN = {quantity.column: quantity for quantity in (*efficiency.QUANTITIES, *quantities.QUANTITIES)}
-QUANTITIES = tuple(replace(KNOWN[column], spread=True) for column in SHOWN)
 REPEATS = Column("measurements", "Measured", lambda row: str(row["measurements"] or row["status"]))
 
 
-def build(run_title: str, records: Sequence[Record], *, source: str = "", others: Sequence[Cell] = ()) -> Table | None:
+def build(title: str, records: Sequence[Record], *, source: str = "", others: Sequence[Cell] = ()) -> Table | None:
     """Coefficients of variation over the repeats of each row; None where nothing was measured twice.
 
     Args:
-        run_title: of the study.
+        title: title of the study.
         records: in the study's order; failed ones too.
         source: what the records are.
         others: a cell of each row of other runs that stands beside these.
@@ -38,17 +33,16 @@ def build(run_title: str, records: Sequence[Record], *, source: str = "", others
     Raises:
         RunFolderError: there is no record, or a cell has two.
     """
-    title = one_line(run_title)
     rows = [row for row in rows_of(title, records) if any(record.cell.repeat for record in row)]
     if not rows:
         return None
-    notes = Notes()
-    content = describe(rows, QUANTITIES, notes, others)
+    notes, quantities = Notes(), [replace(one, spread=True) for one in QUANTITIES.of("repeatability")]
+    content = describe(rows, quantities, notes, others)
     for at, row in enumerate(rows):
         good = measured(row)
-        for quantity in QUANTITIES:
+        for quantity in quantities:
             content[at] |= _variation(quantity, good)
-        content[at] |= stamp.mark(at, row, notes) | {"note": notes.of_row(at)}
+        content[at] |= validity.mark(at, row, notes) | {"note": notes.of_row(at)}
     caption = (
         f"{conditions([record for row in rows for record in row])} CV: the coefficient of variation, sample standard "
         "deviation over mean, within a seed; of several seeds the largest."
@@ -57,8 +51,8 @@ def build(run_title: str, records: Sequence[Record], *, source: str = "", others
         name=NAME,
         title=f"{title}: repeatability",
         caption=caption,
-        columns=(REPEATS, *map(_column, QUANTITIES), stamp.COLUMN),
-        frame=frame_of(content, (*TEXTS, *stamp.TEXTS)),
+        columns=(REPEATS, *map(_column, quantities), validity.COLUMN),
+        frame=frame_of(content, (*TEXTS, *validity.TEXTS)),
         footnotes=tuple(notes.footnotes()),
         marks=notes.marks(),
         source=source,

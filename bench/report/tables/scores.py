@@ -8,26 +8,25 @@ import pandas as pd
 
 from bench.record.baselines import majority_macro_f1, random_macro_f1
 from bench.record.record import Quality, Record
-from bench.report.analysis.quantities import macro_f1
-from bench.report.analysis.ranks import Rank
+from bench.report.analysis.f1_significance import Standing
+from bench.report.analysis.quantities.readers import macro_f1
+from bench.report.analysis.significance import LEVEL
 from bench.report.analysis.stacked import ROUNDING
-from bench.report.analysis.standings import Standing
-from bench.report.analysis.statistics import LEVEL, mean_std, measured
-from bench.report.tables.footnotes import AT_FLOOR, WRITTEN_AT_FLOOR, Footnote, Notes, likelihood
-from bench.report.tables.table import DASH, Column, Values
+from bench.report.analysis.statistics import mean_std, measured
+from bench.report.tables.footnotes import AT_FLOOR, WRITTEN_AT_FLOOR, Notes, likelihood
 from bench.text.display import one_line
+from bench.text.tables.table import DASH, Column, Footnote, Rank, Values
 
 F1 = "macro_f1"
 F1_INTERVAL = "macro_f1_interval"
 NO_INTERVAL = "no interval: one seed, and no predictions beside the records"
 
 
-def columns(f1: Column, title: str = "F1") -> tuple[Column, Column]:
-    """The mean with the number of seeds that it is over, and its interval.
+def columns(f1: Column) -> tuple[Column, Column]:
+    """The mean F1 with its number of seeds, and its interval.
 
     Args:
-        f1: the mean alone.
-        title: of what the interval is.
+        f1: column of the mean alone.
     """
 
     def with_seeds(row: Values) -> str:
@@ -39,7 +38,7 @@ def columns(f1: Column, title: str = "F1") -> tuple[Column, Column]:
 
     return (
         Column(F1, f1.header, with_seeds),
-        Column(F1_INTERVAL, f"{title} {LEVEL:.0%}\ninterval", interval),
+        Column(F1_INTERVAL, f"F1 {LEVEL:.0%}\ninterval", interval),
     )
 
 

@@ -1,23 +1,23 @@
 """A table of measured cells before it is rendered: a row for dataset x model x method, seeds aggregated."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any
 
 import pandas as pd
 
 from bench.errors import RunFolderError
 from bench.record.record import Record
-from bench.report.analysis.alike import conditions
+from bench.report.analysis.comparability import conditions
 from bench.report.analysis.names import HEADS, NAMES, NOT_A_SETTING, apart, flat, labels
-from bench.report.analysis.ranks import Rank
-from bench.report.analysis.statistics import Quantity, by_row, measured, over_seeds
-from bench.report.tables.footnotes import Footnote, Notes, mark_chosen, mark_sources
+from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.statistics import by_row, measured, over_seeds
+from bench.report.tables.footnotes import Notes, mark_chosen, mark_sources
 from bench.study.cell import Cell
 from bench.text.display import one_line
+from bench.text.tables import table as tables
+from bench.text.tables.table import DASH, Column, Values
 
-DASH = "–"
 SAME_NAME = "apart from the row of the same name: "
 UNLIKE = "measured on several machines or in several precisions: speed, energy and memory are means over unlike things"
 TOTAL = "total over the timed steps: not all seeds have windows"
@@ -29,97 +29,26 @@ WHOLE = (
     "train_samples", "validation_samples", "test_samples", "classes", "texts",
 )  # fmt: skip
 
-Values = Mapping[Any, Any]
-"""One row of a frame by column."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column as readers see it.
-
-    Attributes:
-        name: that marks are put under: one of NAMES, the name of a Quantity, or a name of the table's own.
-        header: in up to two lines.
-        write: its text from a row of the frame, nothing escaped.
-        prose: holds words of some length, not a number.
-    """
-
-    name: str
-    header: str
-    write: Callable[[Values], str]
-    prose: bool = False
-
-
-Shown = list[list[tuple[str, tuple[str, ...]]]]
-"""By row and column: text and marks."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """What is rendered.
+class Table(tables.Table):
+    """A table of a report.
 
     Attributes:
-        name: of its files, e.g. table3; a plain word.
-        title: of the run.
-        caption: the conditions of measurement.
-        heads: what stands above the names, which lead every row, by column of the frame.
-        columns: that readers see, after the names.
+        heads: of the names, see the base.
         frame: raw numbers, units in the column names; NA is unknown.
-        footnotes: in the order in which they are printed.
-        marks: by row and by name of the column.
-        ranks: by row and by name of the column; of those that have one.
-        grids: headings and columns of several grids, where one would be too wide; none: one grid of all columns.
-        source: the records that it comes from; empty where not known.
+        rows: the same by row, None where unknown.
     """
 
-    name: str
-    title: str
-    caption: str
     heads: Mapping[str, str] = field(default_factory=lambda: HEADS)
-    columns: tuple[Column, ...]
     frame: pd.DataFrame
-    footnotes: tuple[Footnote, ...]
-    marks: Mapping[tuple[int, str], tuple[str, ...]]
-    ranks: Mapping[tuple[int, str], Rank] = field(default_factory=dict)
-    grids: tuple[tuple[str, tuple[Column, ...]], ...] = ()
-    source: str = ""
+    rows: Sequence[Values] = field(init=False)
 
-    @property
-    def headers(self) -> tuple[str, ...]:
-        """What stands above the columns, in up to two lines."""
-        return (*self.heads.values(), *(column.header for column in self.columns))
-
-    def parts(self) -> tuple[tuple[str, tuple[Column, ...]], ...]:
-        """Headings and columns of its grids; of a table that is one grid, no heading and all its columns."""
-        return self.grids or (("", self.columns),)
-
-    def shown(self, columns: Sequence[Column] | None = None) -> Shown:
-        """Every row as readers see it: text and marks of each cell, names and then the columns, nothing escaped."""
-        rows = []
-        for at, row in enumerate(self.frame.to_dict("records")):
-            texts = {name: row[name] for name in self.heads}
-            texts |= {column.name: column.write(row) for column in (self.columns if columns is None else columns)}
-            rows.append([(text, self.marks.get((at, name), ())) for name, text in texts.items()])
-        return rows
-
-    def ranked(self, columns: Sequence[Column] | None = None) -> list[list[Rank]]:
-        """The rank of every cell, in the shape of ``shown``."""
-        names = [*self.heads, *(column.name for column in (self.columns if columns is None else columns))]
-        return [[self.ranks.get((at, name), "") for name in names] for at in range(len(self.frame))]
-
-    def runs(self) -> list[tuple[int, ...]]:
-        """By row, for each name but the last: how many from here on share it, its marks and all names before it.
-
-        It is 0 where a row above began the run.
-        """
-        rows = self.shown([])
-        levels = [_lengths([tuple(row[: level + 1]) for row in rows]) for level in range(len(self.heads) - 1)]
-        return [tuple(lengths[at] for lengths in levels) for at in range(len(rows))]
-
-
-def _lengths(keys: Sequence[object]) -> list[int]:
-    counts = [len(list(same)) for _, same in groupby(keys)]
-    return [length for count in counts for length in (count, *[0] * (count - 1))]
+    def __post_init__(self) -> None:
+        """Derive the rows from the frame."""
+        frame = self.frame.astype(object)
+        object.__setattr__(self, "rows", frame.where(self.frame.notna(), None).to_dict("records"))
+        tables.Table.__post_init__(self)
 
 
 def _seeds(row: Values) -> str:

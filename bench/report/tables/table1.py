@@ -8,11 +8,12 @@ import pandas as pd
 from bench.record.data import Data
 from bench.record.record import Record
 from bench.report.analysis.names import apart, flat, labels
-from bench.report.analysis.statistics import Quantity
+from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.tables.conditions import reading
 from bench.report.tables.footnotes import Notes, mark_dataset
-from bench.report.tables.table import DASH, SAME_NAME, Column, Table, Values, failures, frame_of, rows_of
+from bench.report.tables.table import SAME_NAME, Table, failures, frame_of, rows_of
 from bench.text.display import one_line
+from bench.text.tables.table import DASH, Column, Values
 
 NAME = "table1"
 SPLITS = ("train", "validation", "test")
@@ -34,18 +35,17 @@ MEASURED = (
 )
 
 
-def build(run_title: str, records: Sequence[Record], *, source: str = "") -> Table:
+def build(title: str, records: Sequence[Record], *, source: str = "") -> Table:
     """List what was read of each dataset.
 
     Args:
-        run_title: of the study.
+        title: title of the study.
         records: in the study's order; failed ones too.
         source: what the records are.
 
     Raises:
         RunFolderError: there is no record, or a cell has two.
     """
-    title = one_line(run_title)
     rows_of(title, records)
     rows, notes = _samples(records), Notes()
     facts = [_facts(row[0]) for row in rows]
@@ -101,7 +101,7 @@ def _row(at: int, row: Sequence[Record], notes: Notes) -> dict[str, Any]:
     _explain(at, row, numbers, notes)
     return numbers | {
         "synthetic": synthetic,
-        "sha256": one_line(data.sha256, 64) if data else "",
+        "sha256": data.sha256 if data else "",
         "evaluated_split": ", ".join(sorted({record.cell.data.evaluate_split for record in row})),
     }
 

@@ -4,19 +4,20 @@ from collections.abc import Sequence
 
 from bench.record.record import Record
 from bench.report.analysis import ranks
-from bench.report.analysis.quantities import QUALITY, macro_f1
-from bench.report.analysis.standings import Judge
-from bench.report.analysis.statistics import Quantity
+from bench.report.analysis.f1_significance import F1Significance
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.tables import scores
 from bench.report.tables.conditions import settings
 from bench.report.tables.footnotes import Notes
 from bench.report.tables.scores import F1
-from bench.report.tables.table import SEEDS, TEXTS, Column, Table, column_of, describe, frame_of, rows_of
+from bench.report.tables.table import SEEDS, TEXTS, Table, column_of, describe, frame_of, rows_of
 from bench.study.cell import Cell
 from bench.text.display import one_line
+from bench.text.tables.table import Column
 
 NAME = "table2"
-SHOWN = ("accuracy", "macro_precision", "macro_recall", F1)
 TEXTS_OF_QUALITY = (*TEXTS, f"{F1}_mark")
 BY_CLASS = "F1 by class"
 #: Columns of one grid, and of all: each takes the room of a mean and its deviation.
@@ -25,9 +26,9 @@ MACRO = "Precision, recall and F1 are unweighted means over the labels; the csv 
 
 
 def build(
-    run_title: str,
+    title: str,
     records: Sequence[Record],
-    judge: Judge | None = None,
+    judge: F1Significance | None = None,
     *,
     source: str = "",
     others: Sequence[Cell] = (),
@@ -35,7 +36,7 @@ def build(
     """Aggregate quality over seeds; None where no record has any.
 
     Args:
-        run_title: of the study.
+        title: title of the study.
         records: in the study's order; failed ones too.
         judge: of these records; absent: one that knows no predictions.
         source: what the records are.
@@ -44,14 +45,13 @@ def build(
     Raises:
         RunFolderError: there is no record, or a cell has two.
     """
-    title = one_line(run_title)
     rows, notes = rows_of(title, records), Notes()
     classes = of_classes(records)
     shown, left_out = classes[:SHOWN_CLASSES], classes[SHOWN_CLASSES:]
-    content = describe(rows, (*QUALITY, *shown), notes, others)
+    content = describe(rows, (*QUANTITIES.of("table2 csv"), *shown), notes, others)
     if all(row[f"{F1}_mean"] is None for row in content):
         return None
-    judge = judge or Judge(records)
+    judge = judge or F1Significance(records)
     found = judge.standings(rows)
     for at, (row, standing) in enumerate(zip(rows, found, strict=True)):
         content[at] |= scores.of_row(at, row, standing, content[at], notes) | {"note": notes.of_row(at)}
@@ -76,7 +76,7 @@ def build(
 
 def columns() -> tuple[Column, ...]:
     """What readers see of quality."""
-    return (SEEDS, *(column_of(quantity) for quantity in QUALITY if quantity.column in SHOWN))
+    return (SEEDS, *map(column_of, QUANTITIES.of("table2")))
 
 
 def of_classes(records: Sequence[Record]) -> tuple[Quantity, ...]:

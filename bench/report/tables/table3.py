@@ -8,30 +8,32 @@ import pandas as pd
 from bench.record.record import Record
 from bench.report.analysis import ranks
 from bench.report.analysis.bootstrap import RESAMPLES
-from bench.report.analysis.quantities import quantities_of
-from bench.report.analysis.standings import Against, Judge, Standing
-from bench.report.analysis.statistics import LEVEL, Quantity
-from bench.report.tables import scores, stamp
+from bench.report.analysis.f1_significance import Against, F1Significance, Standing
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.significance import LEVEL
+from bench.report.tables import scores, validity
 from bench.report.tables.conditions import conditions
-from bench.report.tables.footnotes import Footnote, Notes, mark_warnings
+from bench.report.tables.footnotes import Notes, mark_warnings
 from bench.report.tables.scores import F1, F1_INTERVAL, NO_INTERVAL
-from bench.report.tables.table import TEXTS, Column, Table, column_of, describe, frame_of, rows_of
+from bench.report.tables.table import TEXTS, Table, column_of, describe, frame_of, rows_of
 from bench.study.cell import Cell
 from bench.text.display import one_line
+from bench.text.tables.table import Column, Footnote
 
 NAME = "table3"
 RATES = ("train_samples_per_second", "inference_samples_per_second")
 OWN_TEXTS = (
-    *TEXTS, *stamp.TEXTS, *(f"{column}_mark" for column in (F1, *RATES)), "macro_f1_interval_over", "against_best",
+    *TEXTS, *validity.TEXTS, *(f"{column}_mark" for column in (F1, *RATES)), "macro_f1_interval_over", "against_best",
 )  # fmt: skip
 
 
 def build(
-    run_title: str,
+    title: str,
     records: Sequence[Record],
     missing: int = 0,
     remarks: Sequence[str] = (),
-    judge: Judge | None = None,
+    judge: F1Significance | None = None,
     *,
     source: str = "",
     others: Sequence[Cell] = (),
@@ -39,7 +41,7 @@ def build(
     """Aggregate records over their seeds.
 
     Args:
-        run_title: of the study.
+        title: title of the study.
         records: in the study's order; failed ones too.
         missing: number of cells that have not been run yet.
         remarks: about the whole table, e.g. the study's notes and the command.
@@ -50,10 +52,9 @@ def build(
     Raises:
         RunFolderError: there is no record, or a cell has two.
     """
-    title = one_line(run_title)
-    rows, notes, quantities = rows_of(title, records), Notes(), quantities_of(records)
+    rows, notes, quantities = rows_of(title, records), Notes(), QUANTITIES.of("table3", records)
     content = describe(rows, quantities, notes, others)
-    judge = judge or Judge(records)
+    judge = judge or F1Significance(records)
     found = judge.standings(rows)
     rates = ranks.of_rates(rows, content, [one for one in quantities if one.column in RATES])
     ranked = rates | scores.ranks(found)
@@ -61,7 +62,7 @@ def build(
         sources = {name: content[at].pop(name) for name in ("synthetic", "weights")}
         content[at] |= scores.of_row(at, row, standing, content[at], notes) | scores.floors(row)
         content[at] |= _standing(at, standing, content, notes) | ranks.as_text(ranked, at, RATES)
-        content[at] |= sources | stamp.mark(at, row, notes)
+        content[at] |= sources | validity.mark(at, row, notes)
         mark_warnings(notes, at, row)
     for at, standing in enumerate(found):
         _explain_interval(at, standing, content[at], notes)
@@ -88,7 +89,7 @@ def _loose(missing: int, remarks: Sequence[str]) -> list[Footnote]:
 
 def _columns(quantities: Sequence[Quantity]) -> tuple[Column, ...]:
     f1, *others = map(column_of, quantities)
-    return (*scores.columns(f1), *others, stamp.COLUMN)
+    return (*scores.columns(f1), *others, validity.COLUMN)
 
 
 def _standing(at: int, standing: Standing, content: Sequence[Mapping[str, Any]], notes: Notes) -> dict[str, Any]:

@@ -5,16 +5,16 @@ from typing import Any
 
 from bench.record.record import Record
 from bench.report.analysis import ranks
+from bench.report.analysis.f1_significance import F1Significance
 from bench.report.analysis.names import HEADS, apart, flat
-from bench.report.analysis.quantities import QUALITY
-from bench.report.analysis.standings import Judge
+from bench.report.analysis.quantities import QUANTITIES
 from bench.report.tables import scores, table2
 from bench.report.tables.conditions import settings
 from bench.report.tables.footnotes import Notes
 from bench.report.tables.scores import F1
-from bench.report.tables.table import DASH, Column, Table, describe, frame_of, rows_of
+from bench.report.tables.table import Table, describe, frame_of, rows_of
 from bench.study.cell import Cell
-from bench.text.display import one_line
+from bench.text.tables.table import DASH, Column
 
 NAME = "table4"
 VARIANT = {"dataset": HEADS["dataset"], "model": HEADS["model"], "plugin": "Method", "method": "Variant"}
@@ -23,9 +23,9 @@ NO_OPTION = "no option or train setting differs from the other variants"
 
 
 def build(
-    run_title: str,
+    title: str,
     records: Sequence[Record],
-    judge: Judge | None = None,
+    judge: F1Significance | None = None,
     *,
     source: str = "",
     others: Sequence[Cell] = (),
@@ -33,7 +33,7 @@ def build(
     """Aggregate the quality of variants over seeds; None where no method of any dataset and model has two.
 
     Args:
-        run_title: of the study.
+        title: title of the study.
         records: in the study's order; failed ones too.
         judge: of these records; absent: one that knows no predictions.
         source: what the records are.
@@ -42,14 +42,13 @@ def build(
     Raises:
         RunFolderError: there is no record, or a cell has two.
     """
-    title = one_line(run_title)
     rows, notes = _variants(rows_of(title, records)), Notes()
     if not rows:
         return None
-    content = describe(rows, QUALITY, notes, others)
+    content = describe(rows, QUANTITIES.of("table2 csv"), notes, others)
     if all(row[f"{F1}_mean"] is None for row in content):
         return None
-    judge = judge or Judge(records)
+    judge = judge or F1Significance(records)
     found = judge.standings(rows, _group)
     for at, (row, standing) in enumerate(zip(rows, found, strict=True)):
         content[at] |= scores.of_row(at, row, standing, content[at], notes) | _variant(at, rows, notes)
@@ -94,4 +93,4 @@ def _variant(at: int, rows: Sequence[Sequence[Record]], notes: Notes) -> dict[st
     options = apart(at, [_group(row[0]) for row in rows], facts)
     if not options:
         notes.add(at, OPTIONS.name, NO_OPTION)
-    return {"plugin": one_line(cells[at].method.plugin), "options": options}
+    return {"plugin": cells[at].method.plugin, "options": options}

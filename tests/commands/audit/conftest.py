@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from bench.commands.audit.match import Matched, match
+from bench.commands.audit.published import load
 from bench.plan.row import PlanRow
 from bench.record.memory_breakdown import MemoryBreakdown
-from bench.report.published import load
 from tests.report.conftest import make_record as make_record
 
 CLASSES = {"imdb": 2, "tweet_eval_emotion": 4, "sst5": 5}

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from bench.commands.audit.compare import Check, compare
+from bench.commands.audit.published import find, load
+from bench.commands.audit.published.quantities import COLUMNS
 from bench.commands.audit.result import audit
 from bench.plan.row import PlanRow
 from bench.record.memory_breakdown import MemoryBreakdown
-from bench.report.published import find, load
-from bench.report.published.quantities import COLUMNS
 from tests.commands.audit.conftest import CAUSAL, COUNTS, MatchText, llm_flops, plan_row
 
 LEDGER = MemoryBreakdown.of_tensors(

@@ -8,8 +8,8 @@ import pytest
 from bench.commands.audit import findings
 from bench.commands.audit.findings import KINDS, Finding
 from bench.commands.audit.match import match
+from bench.commands.audit.published import find, load
 from bench.plan.row import PlanRow
-from bench.report.published import find, load
 from tests.commands.audit.conftest import CAUSAL, COUNTS, MatchText, llm_flops, llm_row
 
 F1 = "dataset,model,method,f1"

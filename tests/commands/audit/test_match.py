@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from bench.commands.audit.match import match
+from bench.commands.audit.published import find, load
 from bench.errors import DataError
 from bench.plan.row import PlanRow
-from bench.report.published import find, load
 from tests.commands.audit.conftest import CAUSAL, MatchText, plan_row
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.commands.compare.couples import Couple
+from bench.commands.compare.pairs import Pair
 from bench.commands.compare.side import Side
 from bench.record.files import write_files, write_json
 from bench.record.record import Record
@@ -55,9 +55,9 @@ def run_folder(folder: Path, *cells: Measured, more_ids: Sequence[str] = ()) -> 
     return folder
 
 
-def couples(a: Sequence[Record], b: Sequence[Record]) -> tuple[Couple, ...]:
+def pairs(a: Sequence[Record], b: Sequence[Record]) -> tuple[Pair, ...]:
     """A row: records of A and of B in the same order of seeds."""
-    return tuple(Couple(alone(one), alone(other)) for one, other in zip(a, b, strict=True))
+    return tuple(Pair(alone(one), alone(other)) for one, other in zip(a, b, strict=True))
 
 
 def changed(record: Record, **fields: Any) -> Record:

@@ -6,7 +6,7 @@ import pytest
 
 from bench.commands.compare.changes import ABSENT, Change, find, unseen
 from bench.record.record import Record
-from tests.commands.compare.support import changed, changed_code, couples, side
+from tests.commands.compare.support import changed, changed_code, pairs, side
 from tests.report.conftest import MakeRecord
 
 
@@ -17,7 +17,7 @@ def machine(record: Record, **fields: Any) -> Record:
 
 def between(a: Record | list[Record], b: Record | list[Record], **study: Any) -> list[Change]:
     ours, theirs = (one if isinstance(one, list) else [one] for one in (a, b))
-    return find(side(*ours), side(*theirs, **study), couples(ours, theirs))
+    return find(side(*ours), side(*theirs, **study), pairs(ours, theirs))
 
 
 def test_nothing(make_record: MakeRecord) -> None:
@@ -85,7 +85,7 @@ def test_what_a_cell_says_of_its_settings_the_study_does_not_say_again(make_reco
     a, b = make_record(options={"rank": 8}), make_record(options={"rank": 16})
     ours = side(a, methods={"LoRA": {"options": {"rank": 8}}}, train={"epochs": 2})
     theirs = side(b, methods={"LoRA": {"options": {"rank": 16}}}, train={"epochs": 3})
-    assert find(ours, theirs, couples([a], [b])) == [
+    assert find(ours, theirs, pairs([a], [b])) == [
         Change("settings", "method.options.rank", 8, 16, 1),
         Change("study", "train.epochs", 2, 3, None),
     ]
@@ -128,4 +128,4 @@ def test_one_is_not_true(make_record: MakeRecord) -> None:
     ],
 )
 def test_code_that_changed_unseen(make_record: MakeRecord, a: dict[str, Any], b: dict[str, Any], wanted: bool) -> None:
-    assert unseen(couples([machine(make_record(), **a)], [machine(make_record(), **b)])) is wanted
+    assert unseen(pairs([machine(make_record(), **a)], [machine(make_record(), **b)])) is wanted

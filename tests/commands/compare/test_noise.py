@@ -7,25 +7,25 @@ import numpy as np
 import pytest
 
 from bench.commands.compare import metrics
-from bench.commands.compare.couples import Couple
 from bench.commands.compare.metrics import Metric
-from bench.commands.compare.noise import Noise, difference, measure
+from bench.commands.compare.noise import difference, measure
+from bench.commands.compare.pairs import Pair
 from bench.record.record import Record
 from bench.report.analysis.paired import difference as paired_difference
-from bench.report.analysis.statistics import student_interval
+from bench.report.analysis.significance import Significance, student_interval
 from bench.report.results.measured import Evidence, Measured
-from tests.commands.compare.support import alone, changed, couples
+from tests.commands.compare.support import alone, changed, pairs
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped
 
-F1, GENERATED_F1, _ = metrics.QUALITIES
-SPEED = metrics.RATES[1]
-MEMORY = metrics.COSTS[0]
-PARAMS = metrics.COSTS[3]
+METRICS = {one.quantity.column: one for one in metrics.of_row(())}
+F1, GENERATED_F1 = METRICS["macro_f1"], METRICS["generated_macro_f1"]
+SPEED, MEMORY = METRICS["inference_samples_per_second"], METRICS["peak_train_mb"]
+PARAMS = METRICS["trainable_params"]
 PERFECT = list(TRUTH)
 
 
-def of(metric: Metric, row: tuple[Couple, ...]) -> Noise:
+def of(metric: Metric, row: tuple[Pair, ...]) -> Significance:
     values = [metric.values([one.records[at] for one in row]) for at in (0, 1)]
     known = [(a, b) for a, b in zip(*values, strict=True) if a is not None and b is not None]
     assert len(known) == len(row)
@@ -49,45 +49,45 @@ def test_the_difference_of_a_quality_is_absolute_and_that_of_a_cost_relative() -
 
 
 def test_of_what_is_exact_there_is_none(make_record: MakeRecord) -> None:
-    assert of(PARAMS, couples([make_record()], [make_record()])) == Noise(None, ("exact",))
+    assert of(PARAMS, pairs([make_record()], [make_record()])) == Significance(None, ("exact",))
 
 
 def test_of_one_seed_it_is_unknown(make_record: MakeRecord) -> None:
-    row = couples([make_record()], [make_record()])
-    assert of(MEMORY, row) == Noise(None, ("one seed",))
-    assert of(F1, row) == Noise(None, ("one seed; a report keeps no predictions",))
-    assert not of(F1, row).beyond
+    row = pairs([make_record()], [make_record()])
+    assert of(MEMORY, row) == Significance(None, ("one seed",))
+    assert of(F1, row) == Significance(None, ("one seed; a report keeps no predictions",))
+    assert of(F1, row).verdict == "unknown"
 
 
 def test_over_seeds_it_is_students(make_record: MakeRecord) -> None:
     a = [make_record(seed=seed, inference_rate=100.0) for seed in (0, 1, 2)]
     b = [make_record(seed=seed, inference_rate=rate) for seed, rate in ((0, 90.0), (1, 92.0), (2, 88.0))]
-    found = of(SPEED, couples(a, b))
+    found = of(SPEED, pairs(a, b))
     assert found.sources == ("3 paired runs",)
     assert found.interval == pytest.approx(student_interval([-0.1, -0.08, -0.12]))
-    assert found.beyond
+    assert found.verdict in ("higher", "lower")
 
 
 def test_of_one_seed_the_windows_tell(make_record: MakeRecord) -> None:
     a = windowed(make_record, 100.0, 96.0, 104.0)
-    apart = of(SPEED, couples([a], [windowed(make_record, 90.0, 88.0, 92.0)]))
+    apart = of(SPEED, pairs([a], [windowed(make_record, 90.0, 88.0, 92.0)]))
     assert apart.sources == ("windows",)
     assert apart.interval == pytest.approx((88 / 104 - 1, 92 / 96 - 1))
-    assert apart.beyond
+    assert apart.verdict in ("higher", "lower")
     # The intervals meet: 97 lies in both.
-    assert not of(SPEED, couples([a], [windowed(make_record, 94.0, 91.0, 97.0)])).beyond
-    assert not of(SPEED, couples([a], [windowed(make_record, 106.0, 104.0, 108.0)])).beyond
-    assert of(SPEED, couples([a], [windowed(make_record, 90.0, None, None)])) == Noise(None, ("one seed",))
-    assert of(SPEED, couples([a], [windowed(make_record, 90.0, -5.0, 92.0)])) == Noise(None, ("one seed",))
+    assert of(SPEED, pairs([a], [windowed(make_record, 94.0, 91.0, 97.0)])).verdict == "not told apart"
+    assert of(SPEED, pairs([a], [windowed(make_record, 106.0, 104.0, 108.0)])).verdict == "not told apart"
+    assert of(SPEED, pairs([a], [windowed(make_record, 90.0, None, None)])) == Significance(None, ("one seed",))
+    assert of(SPEED, pairs([a], [windowed(make_record, 90.0, -5.0, 92.0)])) == Significance(None, ("one seed",))
 
 
 def test_where_runs_are_paired_windows_within_them_add_nothing(make_record: MakeRecord) -> None:
     a = [windowed(make_record, 100.0, 90.0, 110.0, seed=seed) for seed in (0, 1)]
     b = [windowed(make_record, 92.0 + seed / 10, 86.0, 98.0, seed=seed) for seed in (0, 1)]
-    found = of(SPEED, couples(a, b))
+    found = of(SPEED, pairs(a, b))
     assert found.sources == ("2 paired runs",)
     assert found.interval == pytest.approx(student_interval([-0.08, -0.079]))
-    assert found.beyond
+    assert found.verdict in ("higher", "lower")
 
 
 def test_repeats_of_a_seed_are_runs_of_a_speed_and_one_of_a_quality(make_record: MakeRecord) -> None:
@@ -98,7 +98,7 @@ def test_repeats_of_a_seed_are_runs_of_a_speed_and_one_of_a_quality(make_record:
             found.append(record.model_copy(update={"cell": record.cell.model_copy(update={"repeat": repeat})}))
         return found
 
-    row = couples(repeated(100.0, 0.7), repeated(90.0, 0.6))
+    row = pairs(repeated(100.0, 0.7), repeated(90.0, 0.6))
     assert of(SPEED, row).sources == ("2 paired runs",)
     assert of(F1, row).interval is None
 
@@ -111,20 +111,20 @@ class TestPredictions:
     def test_the_texts_tell(self, sides: tuple[Cells, Cells]) -> None:
         a, b = sides
         wrong = flipped(0, 1, 2, 3)
-        row = (Couple(a.measured(PERFECT), b.measured(wrong)),)
+        row = (Pair(a.measured(PERFECT), b.measured(wrong)),)
         # One cell has the same id on both sides, and each side's own predictions are read.
         assert row[0].a[0].cell_id == row[0].b[0].cell_id
         found = of(F1, row)
         truth, first, second = (np.array(one) for one in (TRUTH, [wrong], [PERFECT]))
         wanted = paired_difference(truth, first, second, 2)
-        assert found == Noise((wanted.low, wanted.high), ("12 texts",))
-        assert found.beyond
+        assert found == Significance((wanted.low, wanted.high), ("12 texts",))
+        assert found.verdict in ("higher", "lower")
         assert wanted.mean < 0
 
     def test_seeds_are_taken_together(self, sides: tuple[Cells, Cells]) -> None:
         a, b = sides
         row = tuple(
-            Couple(a.measured(PERFECT, seed=seed), b.measured(flipped(*range(2 + seed)), seed=seed)) for seed in (0, 1)
+            Pair(a.measured(PERFECT, seed=seed), b.measured(flipped(*range(2 + seed)), seed=seed)) for seed in (0, 1)
         )
         found = of(F1, row)
         assert found.sources == ("2 paired runs", "12 texts")
@@ -132,17 +132,17 @@ class TestPredictions:
         assert found.interval[0] < -1 / 6 < found.interval[1]
 
     def test_only_one_side_has_them(self, sides: tuple[Cells, Cells], make_record: MakeRecord) -> None:
-        row = (Couple(sides[0].measured(PERFECT), alone(make_record())),)
+        row = (Pair(sides[0].measured(PERFECT), alone(make_record())),)
         assert of(F1, row).sources == ("one seed; a report keeps no predictions",)
 
     def test_they_are_damaged(self, sides: tuple[Cells, Cells]) -> None:
         a, b = sides
         damaged = Measured(b.measured(flipped(0)).record, Evidence("x/predictions.jsonl cannot be read"))
-        row = (Couple(a.measured(PERFECT), damaged),)
+        row = (Pair(a.measured(PERFECT), damaged),)
         assert of(F1, row).sources == ("one seed; x/predictions.jsonl cannot be read",)
 
     def test_they_say_nothing_of_what_a_model_writes(self, sides: tuple[Cells, Cells]) -> None:
         a, b = sides
         given: dict[str, Any] = {"kind": "causal", "generated_f1": 0.5}
-        row = (Couple(a.measured(PERFECT, **given), b.measured(flipped(0), **given)),)
-        assert of(GENERATED_F1, row) == Noise(None, ("one seed",))
+        row = (Pair(a.measured(PERFECT, **given), b.measured(flipped(0), **given)),)
+        assert of(GENERATED_F1, row) == Significance(None, ("one seed",))

@@ -116,8 +116,8 @@ class TestTerminal:
         assert text.index("0.7500  positive") < text.index("0.2500  negative")
         for part in ("Experts by token", "Data / Model / Method, seed 3", "expert (its weight)", "expert 2", "A note."):
             assert part in text
-        assert re.search(r"^token +layer 0 +layer 1 *$", text, re.MULTILINE)
-        assert re.search(r"^good +t1p0 \(0\.61\), 0 \(0\.39\) +t1p1 ", text, re.MULTILINE)
+        assert re.search(r"^ token +layer 0 +layer 1 *$", text, re.MULTILINE)
+        assert re.search(r"^ good +t1p0 \(0\.61\), 0 \(0\.39\) +t1p1 ", text, re.MULTILINE)
 
     @pytest.mark.parametrize("width", [40, 80, 200])
     def test_many_places_are_never_cut(self, width: int) -> None:

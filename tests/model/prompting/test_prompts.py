@@ -203,17 +203,11 @@ def test_the_hash_knows_all_that_is_constant() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (
-            ("bad", "good", "fine"),
-            r"one entry for each of the 2 classes \(negative, positive\), got 3: bad, good",
-        ),
+        (("bad", "good", "fine"), r"one entry for each of the 2 classes \(negative, positive\), got 3: bad, good"),
         (("bad", ""), "without blanks around it, got ''"),
         (("bad", " good"), "without blanks around it, got ' good'"),
         (("bad", "bad"), "got 'bad' and 'bad'"),
-        (
-            ("bad", "Bad!"),
-            "more than case and punctuation to be parsed, got 'bad' and 'Bad!'.*generate = false",
-        ),
+        (("bad", "Bad!"), "more than case and punctuation to be parsed, got 'bad' and 'Bad!'.*generate = false"),
         (("+", "-"), r"must have a letter or digit to be parsed, got '\+'"),
         (("good", "good film"), "'good' would always be the likelier; set prompt.label_words"),
         (("bad", "<|stop|>"), "none of the tokenizer's control tokens, got '<|stop|>'"),

@@ -10,7 +10,7 @@ from sklearn.metrics import f1_score
 from bench.report.analysis import bootstrap
 from bench.report.analysis.bootstrap import macro_f1
 from bench.report.analysis.paired import Difference, difference, mcnemar
-from bench.report.analysis.statistics import student_interval
+from bench.report.analysis.significance import student_interval
 from bench.report.results.predictions import Classes
 
 #: Of 500 simulations of equal methods, the share told apart: 5% and two standard errors of such a share.
@@ -78,7 +78,7 @@ def test_identical_predictions_differ_by_nothing(num_seeds: int) -> None:
     found = difference(truth, first, first.copy(), 4)
     assert (found.mean, found.low, found.high) == (0, 0, 0)
     assert (found.seeds_low, found.seeds_high) == ((None, None) if num_seeds == 1 else (0, 0))
-    assert found.verdict == "not told apart"
+    assert found.significance.verdict == "not told apart"
     assert (found.only_first_right, found.only_second_right) == (0, 0)
     assert found.p_value == (1.0 if num_seeds == 1 else None)
 
@@ -90,9 +90,9 @@ def test_right_where_the_other_is_wrong() -> None:
     assert (found.mean, found.low, found.high) == (1, 1, 1)
     assert (found.seeds_low, found.seeds_high) == (1, 1)
     assert (found.only_first_right, found.only_second_right) == (60, 0)
-    assert found.verdict == "first higher"
+    assert found.significance.verdict == "higher"
     other = difference(truth, wrong, right, 3)
-    assert (other.mean, other.low, other.high, other.verdict) == (-1, -1, -1, "second higher")
+    assert (other.mean, other.low, other.high, other.significance.verdict) == (-1, -1, -1, "lower")
 
 
 def test_swapped_methods_mirror_the_interval() -> None:
@@ -129,7 +129,7 @@ def test_seeds_widen_the_interval() -> None:
     assert found.by_seed == pytest.approx((0.5, -0.5))
     assert found.low < -0.45
     assert found.high > 0.45
-    assert found.verdict == "not told apart"
+    assert found.significance.verdict == "not told apart"
 
 
 def test_interval_over_seeds_worked_example() -> None:
@@ -159,18 +159,18 @@ def test_one_seed_has_no_interval_over_seeds() -> None:
 def test_identical_differences_leave_the_verdict_to_the_texts(num_seeds: int) -> None:
     truth, first, second = drawn(300, 3, 1)
     better = np.where(np.arange(300) % 3, truth, first[0])
-    for one, verdict in ((better, "first higher"), (first[0], "not told apart")):
+    for one, verdict in ((better, "higher"), (first[0], "not told apart")):
         found = difference(truth, np.stack([one] * num_seeds), np.repeat(second, num_seeds, axis=0), 3)
         assert found.seeds_low == found.seeds_high == pytest.approx(found.by_seed[0], rel=1e-15)
         assert found.low < found.mean < found.high
-        assert found.verdict == verdict
+        assert found.significance.verdict == verdict
 
 
 @pytest.mark.parametrize(
     ("texts", "seeds", "verdict"),
     [
-        ((0.1, 0.3), (0.1, 0.3), "first higher"),
-        ((-0.3, -0.1), (-0.3, -0.1), "second higher"),
+        ((0.1, 0.3), (0.1, 0.3), "higher"),
+        ((-0.3, -0.1), (-0.3, -0.1), "lower"),
         ((0.1, 0.3), (-0.1, 0.5), "not told apart"),
         ((-0.1, 0.5), (0.1, 0.3), "not told apart"),
         ((-0.3, -0.1), (-0.5, 0.1), "not told apart"),
@@ -179,8 +179,8 @@ def test_identical_differences_leave_the_verdict_to_the_texts(num_seeds: int) ->
         ((-0.3, -0.1), (0.1, 0.3), "not told apart"),
         ((0.1, 0.3), (0.0, 0.4), "not told apart"),
         ((0.0, 0.4), (0.1, 0.3), "not told apart"),
-        ((0.1, 0.3), (None, None), "first higher"),
-        ((-0.3, -0.1), (None, None), "second higher"),
+        ((0.1, 0.3), (None, None), "higher"),
+        ((-0.3, -0.1), (None, None), "lower"),
         ((-0.1, 0.1), (None, None), "not told apart"),
     ],
 )
@@ -189,7 +189,9 @@ def test_a_verdict_needs_both_intervals(
 ) -> None:
     found = difference(*drawn(9, 2, 1), 2, resamples=2)
     (low, high), (seeds_low, seeds_high) = texts, seeds
-    assert replace(found, low=low, high=high, seeds_low=seeds_low, seeds_high=seeds_high).verdict == verdict
+    assert (
+        replace(found, low=low, high=high, seeds_low=seeds_low, seeds_high=seeds_high).significance.verdict == verdict
+    )
 
 
 def test_counts_of_right_texts_are_means_over_seeds() -> None:
@@ -255,7 +257,7 @@ def simulated(
 
 
 def rate_told_apart(found: list[Difference]) -> float:
-    return sum(one.verdict != "not told apart" for one in found) / len(found)
+    return sum(one.significance.verdict != "not told apart" for one in found) / len(found)
 
 
 def test_equal_methods_are_told_apart_as_seldom_as_the_level_says() -> None:
@@ -288,8 +290,8 @@ def test_texts_and_seeds_together_do_not_mislead() -> None:
 @pytest.mark.parametrize("accuracies", [(0.8, 0.6), (0.6, 0.8)])
 def test_a_large_difference_is_found_with_three_seeds(accuracies: tuple[float, float]) -> None:
     found = simulated(40, accuracies, num_seeds=3, spread=0.02)
-    expected = "first higher" if accuracies[0] > accuracies[1] else "second higher"
-    assert sum(one.verdict == expected for one in found) > 36
+    expected = "higher" if accuracies[0] > accuracies[1] else "lower"
+    assert sum(one.significance.verdict == expected for one in found) > 36
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from bench.report.tables.footnotes import Notes
 from bench.report.tables.table import describe
 from tests.report.conftest import MakeRecord
 
-TRAIN = next(one for one in QUANTITIES if one.column == "train_samples_per_second")
+TRAIN = QUANTITIES["train_samples_per_second"]
 
 
 def found(records: Sequence[Record]) -> dict[str, str]:

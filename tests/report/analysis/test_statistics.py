@@ -5,12 +5,14 @@ from typing import Any
 import pytest
 
 from bench.record.record import Record
-from bench.report.analysis.quantities import QUANTITIES, macro_f1
-from bench.report.analysis.statistics import Quantity, by_row, mean_std, over_seeds, possible
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.quantities.readers import macro_f1
+from bench.report.analysis.significance import possible
+from bench.report.analysis.statistics import by_row, mean_std, over_seeds
 from tests.report.conftest import MakeRecord
 
-BY_COLUMN = {quantity.column: quantity for quantity in QUANTITIES}
-TRAIN, F1 = BY_COLUMN["train_samples_per_second"], BY_COLUMN["macro_f1"]
+TRAIN, F1 = QUANTITIES["train_samples_per_second"], QUANTITIES["macro_f1"]
 
 
 def estimate(median: float, low: float | None = None, high: float | None = None) -> dict[str, Any]:

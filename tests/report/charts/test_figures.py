@@ -6,7 +6,7 @@ import pytest
 
 from bench.report.charts import insight_chart, picture
 from bench.report.charts.figures import to_csv
-from bench.report.tables import csv_text
+from bench.text.tables import csv_text
 from tests.report.drawn import KINDS, bars, insight, written
 
 

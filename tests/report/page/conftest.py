@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from bench.report.analysis.f1_significance import F1Significance
 from bench.report.analysis.stacked import reader
-from bench.report.analysis.standings import Judge
 from bench.report.charts import picture
 from bench.report.charts.rows import rows
 from bench.report.page.document import build
@@ -27,9 +27,9 @@ FLAGS = (
 )  # fmt: skip
 
 
-def judges_of(results: Results) -> list[Judge]:
+def judges_of(results: Results) -> list[F1Significance]:
     """The judges of each run."""
-    return [Judge(run.records, reader(run.cells)) for run in results.runs]
+    return [F1Significance(run.records, reader(run.cells)) for run in results.runs]
 
 
 def tables_of(results: Results) -> dict[str, Table]:

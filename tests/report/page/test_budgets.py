@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from bench.report.charts.rows import Row, rows
-from bench.report.page.budgets import LIMITS, costs, embedded
+from bench.report.charts.rows import ReportRow, rows
+from bench.report.page.budgets import costs, embedded
 from bench.report.results.run import Results
 from tests.report.conftest import MakeRecord
 from tests.report.page.conftest import judges_of
@@ -29,7 +29,7 @@ def row_of(
     ]
 
 
-def rows_of(*records: Any) -> tuple[list[Row], Results]:
+def rows_of(*records: Any) -> tuple[list[ReportRow], Results]:
     run = results(RUN, *(one for row in records for one in row))
     return rows(run, judges_of(run)), run
 
@@ -43,7 +43,7 @@ def group_of(*records: Any) -> dict[str, Any]:
 
 def test_costs_are_in_the_units_of_the_limits(make_record: MakeRecord) -> None:
     (row,), _ = rows_of(row_of(make_record, "a", [0.8], 1500, seconds=90))
-    assert [limit.unit for limit in LIMITS] == ["GB", "min", "kJ"]
+    assert [limit["unit"] for limit in embedded([], [])["limits"]] == ["GB", "min", "kJ"]
     assert costs(row) == [1.5, 1.5, 0.9]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bench.report.charts.chart_frames import PARTS
-from bench.report.charts.rows import Row, rows
+from bench.report.charts.rows import ReportRow, rows
 from bench.report.page.charts import TITLES, embedded
 from bench.report.results.run import Results
 from tests.report.conftest import MakeRecord
@@ -15,7 +15,7 @@ from tests.report.predicted import results, study
 RUN = {"study": study(), "command": "tunebench run s", "written_at": "", "cell_ids": []}
 
 
-def rows_of(run: Results) -> list[Row]:
+def rows_of(run: Results) -> list[ReportRow]:
     return rows(run, judges_of(run))
 
 

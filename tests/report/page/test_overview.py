@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from bench.report.charts.rows import quantities, rows, train_seconds
+from bench.report.analysis.quantities.readers import train_seconds
+from bench.report.charts.rows import quantities, rows
 from bench.report.page.overview import embedded, head, table
 from bench.report.results.run import Results
 from tests.report.conftest import MakeRecord

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bench.method.insight import Chart, Insight
-from bench.report.charts.rows import Row, rows
+from bench.report.charts.rows import ReportRow, rows
 from bench.report.page import shown
 from bench.report.results.measured import Evidence, Measured, Shown
 from bench.report.tables import insight_table
@@ -23,7 +23,7 @@ def part(name: str = "tokens", chart: Chart | None = CHART, **columns: Any) -> I
     return Insight(name=name, title=f"Title of {name}", caption="n = 30.", columns=columns, chart=chart)
 
 
-def rows_of(make_record: MakeRecord, *evidence: Evidence) -> list[Row]:
+def rows_of(make_record: MakeRecord, *evidence: Evidence) -> list[ReportRow]:
     """A row for each."""
     run = results(
         RUN, *(Measured(make_record(method=f"m{at}", method_name=f"m{at}"), one) for at, one in enumerate(evidence))

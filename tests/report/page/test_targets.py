@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench.report.charts.rows import Row, rows
+from bench.report.charts.rows import ReportRow, rows
 from bench.report.page.targets import NEVER, UNKNOWN, Course, course, embedded, reached, reference
 from tests.report.conftest import MakeRecord
 from tests.report.page.conftest import judges_of
@@ -46,7 +46,7 @@ def test_test_f1_is_held_against_test_f1_alone() -> None:
     assert reached(of(points=((1, 0.9),), end=0.9, tested=0.7), of(tested=0.79)) == NEVER
 
 
-def rows_of(make_record: MakeRecord, *given: dict[str, Any]) -> list[Row]:
+def rows_of(make_record: MakeRecord, *given: dict[str, Any]) -> list[ReportRow]:
     run = results(RUN, *(make_record(**one) for one in given))
     return rows(run, judges_of(run))
 

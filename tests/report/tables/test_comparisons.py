@@ -11,11 +11,13 @@ import pytest
 from rich.console import Console
 
 from bench.report.results.measured import Measured
-from bench.report.tables import terminal
 from bench.report.tables.comparisons import BUYS, COSTS, HEADS, SEVERAL_SEEDS, brief, build
 from bench.report.tables.footnotes import AT_FLOOR
-from bench.report.tables.render import files, to_csv, to_markdown
 from bench.report.tables.table import Table
+from bench.text.tables import terminal
+from bench.text.tables.csv_text import to_csv
+from bench.text.tables.files import files
+from bench.text.tables.markdown import to_markdown
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped, study
 

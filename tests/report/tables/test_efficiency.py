@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from bench.record.record import Record
-from bench.report.tables.efficiency import GRIDS, QUANTITIES, build
-from bench.report.tables.render import files
+from bench.report.analysis.quantities import QUANTITIES
+from bench.report.tables.efficiency import GRIDS, build
 from bench.report.tables.table import Table
+from bench.text.tables.files import files
 from tests.report.conftest import MakeRecord
 
 MB = 1_000_000
@@ -168,7 +169,9 @@ def test_failed_rows(make_record: MakeRecord) -> None:
     table = built(full(make_record), make_record("oom", method="BitFit"))
     failed = cells(table, 1)
     assert failed.pop("seeds") == ("oom in train", ())
-    assert [text for text, _ in list(failed.values())[3:]] == ["–"] * (len(QUANTITIES) + 1)
+    assert [text for text, _ in list(failed.values())[3:]] == ["–"] * (
+        sum(len(QUANTITIES.of(place)) for _, place in GRIDS) + 1
+    )
 
 
 def test_files(make_record: MakeRecord) -> None:

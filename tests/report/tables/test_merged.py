@@ -8,11 +8,13 @@ import pytest
 from bench.errors import RunFolderError
 from bench.record.record import Record
 from bench.report.tables import efficiency, table1, table2, table3, table4
-from bench.report.tables.fragment import to_html
-from bench.report.tables.latex import to_latex
 from bench.report.tables.merged import ABSENT, WITHIN, merged
-from bench.report.tables.render import files, to_csv, to_markdown
 from bench.report.tables.table import Table
+from bench.text.tables.csv_text import to_csv
+from bench.text.tables.files import files
+from bench.text.tables.fragment import to_html
+from bench.text.tables.latex import to_latex
+from bench.text.tables.markdown import to_markdown
 from tests.report.conftest import MakeRecord
 from tests.report.many import many
 from tests.report.shown import cells, notes, texts, unexplained

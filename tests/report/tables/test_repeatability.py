@@ -7,8 +7,8 @@ import pytest
 
 from bench.record.record import Record
 from bench.report.tables import repeatability
-from bench.report.tables.render import files
 from bench.report.tables.table3 import build
+from bench.text.tables.files import files
 from tests.report.conftest import MakeRecord
 
 

@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 
 from bench.record.record import Record
+from bench.report.analysis.f1_significance import F1Significance
 from bench.report.analysis.stacked import reader
-from bench.report.analysis.standings import Judge
 from bench.report.results.measured import Measured
-from bench.report.tables import render
-from bench.report.tables.fragment import to_html
-from bench.report.tables.latex import to_latex
 from bench.report.tables.merged import merged
 from bench.report.tables.table2 import build
+from bench.text.tables.csv_text import to_csv
+from bench.text.tables.fragment import to_html
+from bench.text.tables.latex import to_latex
+from bench.text.tables.markdown import to_markdown
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped
 from tests.report.shown import cells, notes, texts, unexplained
@@ -57,7 +58,7 @@ def test_interval_and_rank_are_those_of_the_judge(make_record: MakeRecord, tmp_p
     rows = (("A", list(TRUTH)), ("B", flipped(*range(12))))
     measured: list[Measured] = [made.measured(one, method=name) for name, one in rows]
     records = [record for record, _ in measured]
-    judge = Judge(records, reader(measured))
+    judge = F1Significance(records, reader(measured))
     table = build("Run", records, judge)
     assert table is not None
     assert table.ranks == {(0, "macro_f1"): "best"}
@@ -140,11 +141,11 @@ def test_f1_by_class_is_a_grid_of_its_own_where_there_is_a_confusion_matrix(make
     assert unexplained(table) == []
     assert sorted(notes(table).values()) == ["IMDb has no class of this name", "Second has no class of this name"]
     assert table.frame["f1_class_glad|_mean"][0] == pytest.approx(0.75)
-    for text in (render.to_markdown(table), to_latex(table), to_html(table)):
+    for text in (to_markdown(table), to_latex(table), to_html(table)):
         assert "F1 by class" in text
         assert "0.7500" in text
-    assert "glad&#124;" in render.to_markdown(table)
-    assert "f1_class_other_mean" in render.to_csv(table).split("\n")[0]
+    assert "glad&#124;" in to_markdown(table)
+    assert "f1_class_other_mean" in to_csv(table).split("\n")[0]
 
 
 def test_the_order_of_classes_is_that_of_the_matrix_after_an_archive_too(make_record: MakeRecord) -> None:

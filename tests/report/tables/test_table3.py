@@ -11,18 +11,19 @@ import pytest
 
 from bench.errors import RunFolderError
 from bench.record.record import Record
+from bench.report.analysis.f1_significance import F1Significance
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.ranks import OF_RATES
 from bench.report.analysis.stacked import reader
-from bench.report.analysis.standings import Judge
 from bench.report.analysis.statistics import mean_std
 from bench.report.results.measured import Evidence, Measured
-from bench.report.tables.fragment import to_html
-from bench.report.tables.latex import to_latex
-from bench.report.tables.render import to_csv, to_markdown
 from bench.report.tables.scores import NO_INTERVAL
 from bench.report.tables.table import UNLIKE, Table
 from bench.report.tables.table3 import build
+from bench.text.tables.csv_text import to_csv
+from bench.text.tables.fragment import to_html
+from bench.text.tables.latex import to_latex
+from bench.text.tables.markdown import to_markdown
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped
 
@@ -178,7 +179,7 @@ def test_only_failed(make_record: MakeRecord) -> None:
     assert notes(table) == ["a 2 of 2 seeds failed: oom in train: wanted 0 GB; oom in train: wanted 1 GB"]
     assert all(marks == ("a",) for _, marks in table.shown()[0][3:])
     assert table.frame.iloc[0]["status"] == "oom in train"
-    assert table.frame[[quantity.centre for quantity in QUANTITIES]].isna().all(axis=None)
+    assert table.frame[[quantity.centre for quantity in QUANTITIES.of("table3", ())]].isna().all(axis=None)
 
 
 def test_some_failed(make_record: MakeRecord) -> None:
@@ -292,7 +293,7 @@ def test_missing_cells(make_record: MakeRecord) -> None:
     ],
 )
 def test_millions(params: int, written: str) -> None:
-    quantity = next(quantity for quantity in QUANTITIES if quantity.column == "trainable_params")
+    quantity = QUANTITIES["trainable_params"]
     assert quantity.written(params, None) == written
 
 
@@ -505,7 +506,7 @@ def predicted(make_record: MakeRecord, tmp_path: Path) -> list[Measured]:
 
 def judged(cells: list[Measured]) -> Table:
     records = [record for record, _ in cells]
-    return build("Run", records, judge=Judge(records, reader(cells)))
+    return build("Run", records, judge=F1Significance(records, reader(cells)))
 
 
 def test_rows_that_cannot_be_told_apart_are_marked(predicted: list[Measured]) -> None:
@@ -554,7 +555,7 @@ def test_an_f1_that_is_unknown_has_no_interval(make_record: MakeRecord) -> None:
 
 
 def test_torch_is_not_imported() -> None:
-    code = "import sys, bench.report.tables.table3, bench.report.tables.terminal; sys.exit('torch' in sys.modules)"
+    code = "import sys, bench.report.tables.table3, bench.text.tables.terminal; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[3]).returncode == 0
 
 

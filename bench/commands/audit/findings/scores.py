@@ -5,8 +5,8 @@ from decimal import Decimal
 
 from bench.commands.audit.findings.finding import Finding, finding, listed
 from bench.commands.audit.match import Matched
-from bench.report.published.number import Number
-from bench.report.published.quantities import FRACTIONS
+from bench.commands.audit.published.number import Number
+from bench.commands.audit.published.quantities import FRACTIONS
 
 
 def f1_above_its_parts(rows: Sequence[Matched]) -> list[Finding]:

@@ -5,7 +5,7 @@ from itertools import combinations
 
 from bench.commands.audit.findings.finding import Finding, finding, listed
 from bench.commands.audit.match import Matched
-from bench.report.published.quantities import TITLES
+from bench.commands.audit.published.quantities import TITLES
 
 
 def tables_disagree(rows: Sequence[Matched]) -> list[Finding]:

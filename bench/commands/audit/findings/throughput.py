@@ -6,7 +6,7 @@ from itertools import permutations
 
 from bench.commands.audit.findings.finding import Finding, alike, finding, giga, where
 from bench.commands.audit.match import Matched
-from bench.report.published.number import Number
+from bench.commands.audit.published.number import Number
 
 #: A contradiction in throughput needs a row at least so much faster ...
 FASTER = Decimal("1.05")

@@ -5,7 +5,7 @@ from typing import Any
 
 from bench.method.insight import Chart, Insight
 from bench.report.charts import insight_chart
-from bench.report.charts.plots.metrics import Row
+from bench.report.charts.plots.metrics import FrameRow
 from bench.text.display import one_line
 
 CAPTION = "True classes are rows, predicted ones columns; a number counts texts, added up over the seeds."
@@ -16,7 +16,7 @@ CHART = Chart(
 )  # fmt: skip
 
 
-def spec(rows: Sequence[Row]) -> dict[str, Any] | None:
+def spec(rows: Sequence[FrameRow]) -> dict[str, Any] | None:
     """The chart, a panel a row of the table; None where there is no matrix.
 
     Args:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.report.charts.chart_parts import stacked
 from bench.report.charts.plots import points
-from bench.report.charts.plots.metrics import METRICS
+from bench.report.charts.plots.metrics import metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,10 +20,10 @@ def spec(frame: "pd.DataFrame", costs: Sequence[str] = COSTS) -> dict[str, Any] 
         frame: a row for each row of the table.
         costs: names of metrics.
     """
-    found, f1 = points.select(frame.to_dict("records")), METRICS["macro_f1"]
+    found, f1 = points.select(frame.to_dict("records")), metrics()["macro_f1"]
     data: list[dict[str, Any]] = []
     views, notes = {}, [*found.notes, *points.repeated(found)]
-    for cost in (METRICS[name] for name in costs):
+    for cost in (metrics()[name] for name in costs):
         values = [(row, cost.of(row), f1.of(row)) for row in found.rows]
         known = [(row, x, y) for row, x, y in values if x[0] is not None and y[0] is not None]
         if not known:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from bench.report.charts.chart_parts import PAGE, PANELS, category, first, number, rounded, stacked
 from bench.report.charts.figure_text import tip
 from bench.report.charts.plots import points
-from bench.report.charts.plots.metrics import Row
+from bench.report.charts.plots.metrics import FrameRow
 
 #: By measure: the pass, the column and what readers see.
 MEASURES = {
@@ -27,7 +27,7 @@ Line = list[tuple[float, float]]
 
 
 def spec(
-    rows: Sequence[Row],
+    rows: Sequence[FrameRow],
     over: Literal["step", "elapsed_seconds"] = "step",
     measures: Sequence[str] = ("loss", "macro_f1", "train_speed"),
 ) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from bench.report.charts import look
 from bench.report.charts.chart_parts import PAGE, SPACING, category, first, framed, number, rounded
 from bench.report.charts.figure_text import distinct, longest, tip
 from bench.report.charts.plots import points
-from bench.report.charts.plots.metrics import Row
+from bench.report.charts.plots.metrics import FrameRow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ def spec(frame: "pd.DataFrame") -> dict[str, Any] | None:
     if not kept:
         return None
     drawn = set(kept)
-    once: dict[Any, Row] = {}
+    once: dict[Any, FrameRow] = {}
     for row, key in zip(found.rows, keys, strict=True):
         if key in drawn:
             once.setdefault((key, row["of"], row["part"]), row)

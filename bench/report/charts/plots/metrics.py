@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.report.analysis.quantities import QUANTITIES
 from bench.report.charts.chart_parts import number, rounded
 
-Row = Mapping[Any, Any]
+FrameRow = Mapping[Any, Any]
 """One row of a frame by column, unknown as NA."""
 #: A scale is logarithmic where the largest value is more than so many times the smallest.
 DECADES = 100
@@ -37,7 +38,7 @@ class Metric:
         """Of an axis."""
         return f"{self.name}, {'less' if self.less else 'more'} is better"
 
-    def of(self, row: Row) -> tuple[float | None, float | None, float | None]:
+    def of(self, row: FrameRow) -> tuple[float | None, float | None, float | None]:
         """The value and the ends of its interval; None where unknown."""
         columns = [f"{self.column}_{end}" for end in ("mean", "low", "high")] if self.spread else [self.column]
         found = [number(row.get(column)) for column in columns]
@@ -64,19 +65,10 @@ class Metric:
         return axis | {"scale": scale | kind, "axis": ticks}
 
 
-METRICS: Mapping[str, Metric] = {
-    metric.column: metric
-    for metric in (
-        Metric("macro_f1", "Macro F1", less=False, spread=True),
-        Metric("trainable_params", "Trainable parameters (M)", unit=1e6),
-        Metric("total_params", "Total parameters (M)", unit=1e6),
-        Metric("train_seconds", "Training time (s)"),
-        Metric("energy_train_joules", "Energy of training (kJ)", unit=1e3),
-        Metric("peak_train_mb", "Peak memory in training (MB)"),
-        Metric("peak_inference_mb", "Peak memory in inference (MB)"),
-        Metric("forward_gflops", "Forward pass (GFLOPs)"),
-        Metric("train_samples_per_second", "Training throughput (samples/s)", less=False, spread=True),
-        Metric("inference_samples_per_second", "Inference throughput (samples/s)", less=False, spread=True),
-    )
-}
-"""By column."""
+def metrics() -> dict[str, Metric]:
+    """What axes can show, by name in the data of charts."""
+    found = [(quantity, quantity.axis) for quantity in QUANTITIES.of("charts") if quantity.axis]
+    return {
+        (key := axis.key or quantity.column): Metric(key, axis.name, quantity.better != "higher", axis.spread, axis.per)
+        for quantity, axis in found
+    }

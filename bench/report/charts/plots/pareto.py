@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bench.report.charts import look
 from bench.report.charts.chart_parts import INDEPENDENT, framed
 from bench.report.charts.plots import points
-from bench.report.charts.plots.metrics import METRICS
+from bench.report.charts.plots.metrics import metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ def spec(frame: "pd.DataFrame", x: str = "trainable_params", y: str = "macro_f1"
         y: name of the metric upwards.
     """
     found = points.select(frame.to_dict("records"))
-    across, up = METRICS[x], METRICS[y]
+    across, up = metrics()[x], metrics()[y]
     values = [(across.of(row), up.of(row)) for row in found.rows]
     known = [row for row, (a, b) in zip(found.rows, values, strict=True) if a[0] is not None and b[0] is not None]
     if not known:
@@ -62,7 +62,7 @@ def choices(frame: "pd.DataFrame") -> dict[str, dict[str, Any]]:
     """By metric that some row knows: its ``name``, ``sign``, ``encoding`` and ``values``, see above."""
     rows = points.select(frame.to_dict("records")).rows
     found = {}
-    for key, metric in METRICS.items():
+    for key, metric in metrics().items():
         values = [metric.of(row) for row in rows]
         if any(value[0] is not None for value in values):
             found[key] = {

@@ -8,7 +8,7 @@ from bench.report.charts.chart_parts import PAGE, PANELS, category, first, numbe
 from bench.report.charts.figure_text import NAME, distinct, plain, tip
 from bench.report.charts.look import SHAPES
 from bench.report.charts.palette import LIGHT
-from bench.report.charts.plots.metrics import Metric, Row
+from bench.report.charts.plots.metrics import FrameRow, Metric
 
 #: Methods and models that are drawn, the first ones: as many as a legend can hold.
 METHODS, MODELS = 24, 24
@@ -27,16 +27,16 @@ class Rows:
         notes: what is left out, a sentence each.
     """
 
-    rows: Sequence[Row]
+    rows: Sequence[FrameRow]
     names: Mapping[str, Mapping[Any, str]]
     notes: Sequence[str]
 
-    def named(self, row: Row, *parts: str) -> str:
+    def named(self, row: FrameRow, *parts: str) -> str:
         """Names of some parts of a row, those that all rows share left out but for the last."""
         told = [part for part in parts[:-1] if len(self.names[part]) > 1] + [parts[-1]]
         return plain(" / ".join(self.names[part][row[part]] for part in told), 3 * NAME)
 
-    def place(self, row: Row) -> dict[str, Any]:
+    def place(self, row: FrameRow) -> dict[str, Any]:
         """The fields of the data that say which row it is."""
         names = {part: self.names[part][row[part]] for part in PARTS}
         at = list(self.names["dataset"]).index(row["dataset"])
@@ -44,7 +44,7 @@ class Rows:
         return of | {"seeds": number(row.get("seeds"))}
 
 
-def select(rows: Sequence[Row]) -> Rows:
+def select(rows: Sequence[FrameRow]) -> Rows:
     """The rows of the first datasets, models and methods, which together name a row."""
     names: dict[str, dict[Any, str]] = {}
     notes: list[str] = []
@@ -106,7 +106,7 @@ def repeated(found: Rows) -> list[str]:
     return [f"{what} repeat after {count} {part}s." for part, what, count in looks if len(found.names[part]) > count]
 
 
-def seeds(rows: Sequence[Row]) -> str:
+def seeds(rows: Sequence[FrameRow]) -> str:
     """How many rows there are, and of how many seeds each is the mean."""
     counts = sorted({int(count) for row in rows if (count := number(row.get("seeds"))) is not None}) or [0]
     over = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"

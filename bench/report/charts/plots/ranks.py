@@ -3,33 +3,40 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bench.report.analysis.significance import Interval, lies_above
 from bench.report.charts.chart_parts import INDEPENDENT, PANELS, first, framed
 from bench.report.charts.figure_text import tip
 from bench.report.charts.plots import points
-from bench.report.charts.plots.metrics import METRICS
+from bench.report.charts.plots.metrics import metrics
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Interval = tuple[float, float | None, float | None]
+Estimate = tuple[float, float | None, float | None]
 """A mean, and the ends of its interval where it has one."""
 
 
-def ranks(values: Sequence[Interval]) -> list[tuple[float, int, int]]:
+def ranks(values: Sequence[Estimate]) -> list[tuple[float, int, int]]:
     """By row, the larger the better: the rank of its mean, and the best and the worst that the intervals allow.
 
     Equal means share the mean of their ranks. The best is one more than the rows whose whole interval lies above; the
     worst is one more than those whose interval does not lie wholly below. One without an interval may lie anywhere.
     """
     found = []
-    for at, (mean, low, high) in enumerate(values):
-        others = [value for place, value in enumerate(values) if place != at]
+    for at, value in enumerate(values):
+        mean, own = value[0], _ends(value)
+        others = [other for place, other in enumerate(values) if place != at]
         above = sum(other[0] > mean for other in others)
         equal = sum(other[0] == mean for other in others)
-        wholly_above = sum(high is not None and other[1] is not None and other[1] > high for other in others)
-        wholly_below = sum(low is not None and other[2] is not None and other[2] < low for other in others)
+        wholly_above = sum(lies_above(_ends(other), own) for other in others)
+        wholly_below = sum(lies_above(own, _ends(other)) for other in others)
         found.append((1 + above + equal / 2, 1 + wholly_above, len(values) - wholly_below))
     return found
+
+
+def _ends(value: Estimate) -> Interval | None:
+    _, low, high = value
+    return None if low is None or high is None else (low, high)
 
 
 def spec(frame: "pd.DataFrame") -> dict[str, Any] | None:
@@ -38,8 +45,8 @@ def spec(frame: "pd.DataFrame") -> dict[str, Any] | None:
     Args:
         frame: a row for each row of the table.
     """
-    found, f1 = points.select(frame.to_dict("records")), METRICS["macro_f1"]
-    groups: dict[str, list[tuple[dict[str, Any], Interval]]] = {}
+    found, f1 = points.select(frame.to_dict("records")), metrics()["macro_f1"]
+    groups: dict[str, list[tuple[dict[str, Any], Estimate]]] = {}
     for row in found.rows:
         mean, low, high = f1.of(row)
         if mean is not None:
@@ -65,7 +72,7 @@ def spec(frame: "pd.DataFrame") -> dict[str, Any] | None:
     return framed("Ranks of methods by macro F1", caption, data, _view(largest), panels, columns) | INDEPENDENT
 
 
-def _ranked(group: Sequence[tuple[dict[str, Any], Interval]]) -> Iterator[Any]:
+def _ranked(group: Sequence[tuple[dict[str, Any], Estimate]]) -> Iterator[Any]:
     return zip(group, ranks([value for _, value in group]), strict=True)
 
 

@@ -10,7 +10,7 @@ import vl_convert
 
 from bench.report.charts import picture
 from bench.report.charts.plots import pareto
-from bench.report.charts.plots.metrics import METRICS
+from bench.report.charts.plots.metrics import metrics
 from tests.report.charts.plots.frames import DATASETS, row, study, table
 from tests.report.drawn import HOSTILE, colours, compiled, marks, texts
 
@@ -92,7 +92,7 @@ def test_axes_have_units_and_say_which_way_is_better() -> None:
     [([1, 99], None), ([1, 101], "log"), ([0, 1, 99], None), ([0, 1, 101], "symlog"), ([5], None), ([0], None)],
 )
 def test_a_span_over_two_decades_is_logarithmic(values: list[float], kind: str | None) -> None:
-    metric = METRICS["train_seconds"]
+    metric = metrics()["train_seconds"]
     encoding = metric.encoding([(value, None, None) for value in values])
     assert encoding["scale"].get("type") == kind
     assert (0 in encoding.get("axis", {}).get("values", [])) == (kind == "symlog")

@@ -20,7 +20,7 @@ from tests.report.drawn import HOSTILE, colours, compiled, marks, texts
         ([(0.5, None, None)], [(1, 1, 1)]),
     ],
 )
-def test_ranks(values: list[ranks.Interval], wanted: list[tuple[float, int, int]]) -> None:
+def test_ranks(values: list[ranks.Estimate], wanted: list[tuple[float, int, int]]) -> None:
     assert ranks.ranks(values) == wanted
 
 

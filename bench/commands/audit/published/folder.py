@@ -1,0 +1,82 @@
+"""Published tables, found and read."""
+
+from pathlib import Path
+from typing import Any
+
+from bench.commands.audit.published.csv_table import read_table
+from bench.commands.audit.published.manifest import MANIFEST, read_manifest, validated
+from bench.commands.audit.published.printed import Published
+from bench.errors import DataError, StudyError, UnknownNameError
+from bench.schema import read_toml
+from bench.text.display import one_line
+
+PUBLISHED_FOLDER = Path(__file__).parents[4] / "reports" / "published"
+
+
+def shipped() -> dict[str, Path]:
+    """The published tables that come with a checkout, by name; none where tunebench was installed without them."""
+    return {path.parent.name: path.parent for path in sorted(PUBLISHED_FOLDER.glob(f"*/{MANIFEST}"))}
+
+
+def find(reference: str) -> Path:
+    """Locate published tables: by path, by the name of a shipped folder, or by the name of the study they belong to.
+
+    Raises:
+        UnknownNameError: no such path and no shipped tables of that name.
+        DataError: tables are asked for by name where none were installed.
+    """
+    known = shipped()
+    if reference in known:
+        return known[reference]
+    path = Path(reference)
+    if path.is_file() or (path / MANIFEST).is_file():
+        return path
+    for folder in known.values():
+        if read_manifest(folder / MANIFEST).study == reference:
+            return folder
+    if not known:
+        raise DataError(
+            f"published tables {reference!r}: no such path, and this installation has no shipped tables "
+            "(they lie in reports/published of a checkout); give the path of a .csv file or of a folder with "
+            f"{MANIFEST}"
+        )
+    raise UnknownNameError(
+        "published table", reference, known, f"or give the path of a .csv file or of a folder with {MANIFEST}"
+    )
+
+
+def load(path: Path, mapping: Path | None = None) -> Published:
+    """Read published tables.
+
+    Args:
+        path: a csv file, a folder with published.toml, or that file.
+        mapping: for a csv file, a toml file with the tables datasets, models, methods and stated of a published.toml.
+
+    Raises:
+        DataError: a csv file cannot be read or breaks a rule; the message names file, line, column, rule and value.
+        StudyError: the toml file cannot be read or breaks a rule, or a mapping is given beside one.
+    """
+    if path.is_dir():
+        path = path / MANIFEST
+    if path.suffix == ".toml":
+        if mapping is not None:
+            raise StudyError(f"{path}: has its own names; a mapping goes with a .csv file alone")
+        manifest, name = read_manifest(path), path.parent.resolve().name
+    else:
+        content: dict[str, Any] = {"title": path.stem, "study": "-", "tables": {"table": {"file": "table.csv"}}}
+        if mapping is not None:
+            given = read_toml(mapping)
+            wrong = [key for key in given if key not in ("datasets", "models", "methods", "stated")]
+            if wrong:
+                raise StudyError(f"{mapping}: {wrong[0]}: unknown key; known: datasets, models, methods, stated")
+            content |= given
+        manifest, name = validated(content, mapping or path), path.stem
+        return Published(name, one_line(path.stem), "", None, (read_table("table", path, manifest),))
+    tables = tuple(
+        read_table(key, path.parent / entry.file, manifest)
+        for key, entry in manifest.tables.items()
+        if entry.content == "rows"
+    )
+    if not any(table.compare for table in tables):
+        raise StudyError(f'{path}: no table is compared; one must have content = "rows" and compare = true')
+    return Published(name, manifest.title, manifest.source, manifest.study, tables)

@@ -1,0 +1,92 @@
+"""A published.toml: what the csv files beside it are, and what their names stand for in a study."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationError, field_validator
+
+from bench.errors import StudyError
+from bench.schema import Frozen, explain, read_toml
+from bench.study.study import Slug
+from bench.text.display import one_line
+
+MANIFEST = "published.toml"
+
+Line = Annotated[str, AfterValidator(one_line)]
+"""Text of a file, put on one line as it is read."""
+
+
+class Stated(Frozen):
+    """Conditions that the publication states; absent where it does not."""
+
+    sequence_length: int | None = Field(None, ge=1, le=10_000_000, description="tokens, virtual ones not counted")
+    batch_size: int | None = Field(None, ge=1, description="sequences per optimizer step")
+    precision_mode: str | None = Field(None, max_length=40, description="e.g. bf16, fp32")
+
+
+class RowName(Frozen):
+    """What a row of a table is called in the study."""
+
+    model: str = Field(min_length=1, max_length=400)
+    method: str = Field(min_length=1, max_length=400)
+
+
+class TableEntry(Frozen):
+    """One table of a publication."""
+
+    file: str = Field(description="csv file beside this one")
+    title: Line = Field("", max_length=200)
+    content: Literal["rows", "facts"] = Field("rows", description="facts: kept with the others, not audited")
+    compare: bool = Field(True, description="list its numbers one by one; else they serve the findings alone")
+    row_column: str | None = Field(None, description="column that names model and method in one; see rows")
+    rows: dict[str, RowName] = Field(default_factory=dict, description="by the text in row_column")
+
+    @field_validator("file")
+    @classmethod
+    def _beside(cls, file: str) -> str:
+        if Path(file).name != file or not file.endswith(".csv") or not file.isprintable():
+            raise ValueError("must be the name of a .csv file in the same folder")
+        return file
+
+
+class Manifest(Frozen):
+    """A published.toml: what the csv files beside it are, and what their names stand for in a study."""
+
+    title: Line = Field(min_length=1, max_length=200)
+    source: Line = Field("", max_length=2000)
+    study: str = Field(min_length=1, max_length=400, description="study whose plan is compared: a name or a path")
+    stated: Stated = Stated()
+    inferred: tuple[str, ...] = Field(
+        (),
+        description="printed models whose batch size, precision and length the publication does not state; those of "
+        "the study were worked out from the printed numbers",
+    )
+    tables: dict[Slug, TableEntry] = Field(min_length=1)
+    datasets: dict[str, str] = Field(default_factory=dict, description="printed name to study name")
+    models: dict[str, str] = Field(default_factory=dict, description="printed name to study name")
+    methods: dict[str, str] = Field(default_factory=dict, description="printed name to study name")
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The content of a published.toml.
+
+    Raises:
+        StudyError: it cannot be read or breaks a rule.
+    """
+    return validated(read_toml(path), path)
+
+
+def validated(content: dict[str, Any], path: Path) -> Manifest:
+    """The content as a manifest.
+
+    Args:
+        content: of a toml file, or what stands for it.
+        path: of that file, for messages.
+
+    Raises:
+        StudyError: it breaks a rule.
+    """
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        raise StudyError(explain(error, str(path), Manifest)) from None

@@ -1,0 +1,206 @@
+"""How sure a row's macro F1 is, and whether it can be told from the best of its model and dataset."""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from bench.record.record import Record
+from bench.report.analysis.bootstrap import Resampled
+from bench.report.analysis.paired import between
+from bench.report.analysis.quantities.readers import macro_f1
+from bench.report.analysis.ranks import dataset_and_model, grouped
+from bench.report.analysis.significance import Significance, Verdict, leading, over_texts_and_seeds, possible
+from bench.report.analysis.stacked import ReadRecord, stack, unlike
+from bench.report.analysis.statistics import by_row, first_of_each_seed, measured
+from bench.text.tables.table import Rank
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """One row against a better one.
+
+    Attributes:
+        best: row of the highest mean; the first of several.
+        verdict: of this row; lower or higher where all intervals of the difference leave 0 out.
+        lead: interval of the best's F1 less this row's, on the seeds of both; None where unknown.
+        over: what the interval is over, see Standing.
+        reason: why the verdict is unknown; empty otherwise.
+    """
+
+    best: int
+    verdict: Verdict
+    lead: tuple[float, float] | None = None
+    over: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the macro F1 of one row is worth.
+
+    Attributes:
+        interval: of its mean; None where there is one seed and no predictions, or no F1.
+        over: what the interval is over: texts, seeds, both or none.
+        unread: why predictions that were at hand are not used; empty otherwise.
+        is_best: of several rows of its group.
+        against: the best of them; None for the best itself, for a row alone and for one without F1.
+        rank: best where every other row is lower; second where there is such a best, and every row below is lower than
+            the second, and there is one below.
+    """
+
+    interval: tuple[float, float] | None = None
+    over: tuple[str, ...] = ()
+    unread: str = ""
+    is_best: bool = False
+    against: Against | None = None
+    rank: Rank = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """The predictions of one row: places among the resampled runs by seed; or why there are none."""
+
+    resampled: Resampled | None
+    places: Mapping[int, int]
+    reason: str = ""
+
+    def of(self, seeds: Sequence[int]) -> list[int]:
+        return [self.places[seed] for seed in seeds]
+
+
+@dataclass(frozen=True, slots=True)
+class _F1Row:
+    """One row that has an F1: a record a seed, and their predictions, where any were looked for."""
+
+    records: Sequence[Record]
+    f1: Mapping[int, float]
+    runs: _Runs | None
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.f1.values())
+
+
+class F1Significance:
+    """Says what the macro F1 of the rows of one run is worth; resamples the texts once for all tables.
+
+    Attributes:
+        reads: predictions were looked for.
+    """
+
+    def __init__(self, records: Iterable[Record], read: ReadRecord | None = None) -> None:
+        """Resample the texts of each dataset.
+
+        Args:
+            records: of the run; failed ones too.
+            read: gives the predictions of a record; None where records alone are at hand.
+        """
+        self.reads = read is not None
+        self._runs: dict[str, _Runs] = {}
+        if read is not None:
+            rows = [row for row in map(_with_f1, by_row(records)) if row]
+            for places in grouped(rows, lambda record: record.cell.dataset.name):
+                self._runs |= _resample({rows[at][0].cell.row_id: rows[at] for at in places}, read)
+
+    def standings(
+        self, rows: Sequence[Sequence[Record]], group: Callable[[Record], Hashable] = dataset_and_model
+    ) -> list[Standing]:
+        """The standing of every row among those of its group.
+
+        Args:
+            rows: the records of each; failed ones too.
+            group: names the group of a row by one of its records; those of a group are of one dataset.
+        """
+        found = [Standing() for _ in rows]
+        for places in grouped(rows, group):
+            known = {at: self._row(records) for at in places if (records := _with_f1(rows[at]))}
+            for at, standing in _of_group(known).items() if known else ():
+                found[at] = standing
+        return found
+
+    def _row(self, records: Sequence[Record]) -> _F1Row:
+        f1 = {record.cell.seed: macro_f1(record) or 0.0 for record in records}
+        return _F1Row(records, f1, self._runs.get(records[0].cell.row_id))
+
+
+def _with_f1(row: Iterable[Record]) -> list[Record]:
+    """Those that tell of the row's F1, one a seed."""
+    known = [(record, f1) for record in measured(row) if (f1 := macro_f1(record)) is not None]
+    return [record for record, _ in first_of_each_seed(known)]
+
+
+def _of_group(group: Mapping[int, _F1Row]) -> dict[int, Standing]:
+    order = sorted(group, key=lambda at: -group[at].mean)
+    best, *others = order
+    against = {at: _against(best, at, group) for at in others}
+
+    def is_lower(better: int, at: int) -> bool:
+        return (against[at] if better == best else _against(better, at, group)).verdict == "lower"
+
+    ranks = leading(order, is_lower)
+    found = {}
+    for at, row in group.items():
+        interval, over = _interval(row)
+        unread = row.runs.reason if row.runs else ""
+        is_best = at == best and len(group) > 1
+        found[at] = Standing(interval, over, unread, is_best, against.get(at), ranks.get(at, ""))
+    return found
+
+
+def _resample(group: Mapping[str, Sequence[Record]], read: ReadRecord) -> dict[str, _Runs]:
+    """The runs of every row, those on the same texts resampled together."""
+    found: dict[str, _Runs] = {}
+    alike: list[list[str]] = []
+    for name, row in group.items():
+        reason = stack(row, read)
+        if isinstance(reason, str):
+            found[name] = _Runs(None, {}, reason)
+            continue
+        home = next((rows for rows in alike if not isinstance(stack([*group[rows[0]], *row], read), str)), None)
+        if home is None:
+            alike.append([name])
+        else:
+            home.append(name)
+    for rows in alike:
+        records = [record for name in rows for record in group[name]]
+        stacked = stack(records, read)
+        assert not isinstance(stacked, str), "each row was found to be like the first"
+        num_seeds = Counter(len(group[name]) for name in rows).most_common(1)[0][0]
+        resampled = Resampled(stacked.truth, stacked.predicted, stacked.num_labels, num_seeds)
+        place = {record.cell_id: at for at, record in enumerate(records)}
+        for name in rows:
+            found[name] = _Runs(resampled, {record.cell.seed: place[record.cell_id] for record in group[name]})
+    return found
+
+
+def _interval(row: _F1Row) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
+    """The interval of a mean over seeds, and what it is over."""
+    runs = row.runs
+    texts = runs.resampled.interval(list(runs.places.values())) if runs and runs.resampled is not None else None
+    found = over_texts_and_seeds(texts, list(row.f1.values()))
+    return found.interval and possible(found.interval, largest=1), found.sources
+
+
+def _against(best: int, at: int, group: Mapping[int, _F1Row]) -> Against:
+    """One row against a better one, on the seeds of both."""
+    one, other = group[best], group[at]
+    seeds = sorted(one.f1.keys() & other.f1.keys())
+    if not seeds:
+        return Against(best, "unknown", reason="no seed that both measured")
+    first, second = one.runs, other.runs
+    if first and second and first.resampled is not None and first.resampled is second.resampled:
+        found = between(first.resampled, first.of(seeds), second.of(seeds))
+        return _compared(best, found.significance)
+    if reason := unlike([*one.records, *other.records]):
+        return Against(best, "unknown", reason=reason)
+    if len(seeds) > 1:
+        return _compared(best, over_texts_and_seeds(None, [one.f1[seed] - other.f1[seed] for seed in seeds]))
+    unread = [runs.reason for runs in (second, first) if runs and runs.reason]
+    return Against(best, "unknown", reason=unread[0] if unread else "one seed, and no predictions beside the records")
+
+
+def _compared(best: int, lead: Significance) -> Against:
+    """A row against a better one, by the significance of the better one's lead."""
+    opposite: dict[Verdict, Verdict] = {"higher": "lower", "lower": "higher"}
+    return Against(best, opposite.get(lead.verdict, lead.verdict), lead.interval, lead.sources)

@@ -1,0 +1,1 @@
+"""One table, and one renderer a format: terminal, csv, Markdown, LaTeX and HTML."""

@@ -1,0 +1,37 @@
+"""Rows as csv: raw numbers, and text that no spreadsheet computes."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from bench.text.tables.table import Table
+
+#: What a spreadsheet takes for the beginning of a formula, the full-width signs of East Asian keyboards among them, and
+#: what it may leave out before one.
+SIGNS, BLANKS = tuple("=+-@\uff1d\uff0b\uff0d\uff20"), ("\t", "\r", "\n")
+
+
+def to_csv(table: Table) -> str:
+    """The raw values of a table, a line a row, under the keys of the first."""
+    columns = list(table.rows[0]) if table.rows else []
+    return csv_lines(columns, ([row[name] for name in columns] for row in table.rows))
+
+
+def csv_lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """The text of a csv file.
+
+    Args:
+        columns: names of the columns.
+        rows: values in the order of the columns; None is an empty field.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerows([safe(value) if isinstance(value, str) else value for value in row] for row in (columns, *rows))
+    return buffer.getvalue()
+
+
+def safe(text: str) -> str:
+    """The text, blanks for its control characters, with a leading apostrophe where a spreadsheet would compute it."""
+    plain = "".join(char if char.isprintable() else " " for char in text)
+    return f"'{plain}" if text.startswith(BLANKS) or plain.lstrip().startswith(SIGNS) else plain

@@ -1,0 +1,141 @@
+"""A table in a terminal: one grid where it fits, else one block a row; numbers are never cut."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from bench.text.display import for_terminal, say
+from bench.text.tables.table import Column, Rank, Table
+
+#: A name is folded to this many columns of the terminal before columns are left out.
+NARROWEST_NAME = 12
+#: A name takes at most this many in a table that is printed in parts.
+WIDEST_NAME = 24
+#: One blank and one divider, itself a blank.
+GAP = 2
+#: Width of a file or a pipe, which need not be folded.
+UNFOLDED = 10_000
+STYLES: dict[Rank, str] = {"best": "bold", "second": "underline", "": ""}
+
+
+def unfold(console: Console) -> None:
+    """Give a console that is no terminal room for every column."""
+    if not console.is_terminal:
+        console.width = UNFOLDED
+
+
+def show(table: Table, console: Console) -> None:
+    """Print a table, its footnotes and its caption at the console's width."""
+    if table.title:
+        say(table.title, console, "bold", fold=True)
+    if table.rows:
+        show_rows(table, console)
+    for note in table.notes:
+        say(f"{note.mark} {note.text}".strip(), console, fold=True)
+    if table.caption:
+        say(table.caption, console, "dim", fold=True)
+
+
+def show_rows(table: Table, console: Console) -> None:
+    """Print the rows of a table; optional columns are left out where all of them need more than the console has."""
+    columns = table.columns
+    texts = _texts(table, columns, console)
+    cut = [column for column in columns if not column.optional]
+    if len(cut) < len(columns) and _width(table, columns, texts) > console.width:
+        columns, texts = tuple(cut), _texts(table, cut, console)
+    if _width(table, columns, texts) <= console.width:
+        console.print(_grid(table, columns, texts))
+    else:
+        print_blocks([header for header, _ in _headers(table, columns)], texts, console, len(table.heads))
+    if len(columns) < len(table.columns):
+        say("More columns: a wider terminal, or --format csv.", console, fold=True)
+
+
+def show_parts(table: Table, console: Console) -> None:
+    """Print the rows of a table in grids below each other, each with the names and as many whole columns as fit."""
+    rest = list(table.columns)
+    while rest:
+        fitting = [
+            count
+            for count in range(1, len(rest) + 1)
+            if _whole_width(table, rest[:count], _texts(table, rest[:count], console)) <= console.width
+        ]
+        count = max(fitting, default=1)
+        part, rest = rest[:count], rest[count:]
+        console.print()
+        console.print(_grid(table, part, _texts(table, part, console), WIDEST_NAME))
+    console.print()
+
+
+def _texts(table: Table, columns: Sequence[Column], console: Console) -> list[list[Text]]:
+    names, rows = [*table.heads, *(column.name for column in columns)], []
+    for at, row in enumerate(table.shown(columns)):
+        cells = [for_terminal(text + (f" [{','.join(marks)}]" if marks else ""), console) for text, marks in row]
+        for name, cell in zip(names, cells, strict=True):
+            cell.stylize(table.styles.get((at, name), STYLES[table.ranks.get((at, name), "")]))
+        rows.append(cells)
+    return rows
+
+
+def _headers(table: Table, columns: Sequence[Column]) -> list[tuple[str, bool]]:
+    """By column: header, and whether its cells are folded where space is short."""
+    return [*((head, True) for head in table.heads.values()), *((one.header, one.prose) for one in columns)]
+
+
+def _width(table: Table, columns: Sequence[Column], texts: Sequence[Sequence[Text]]) -> int:
+    """Columns of the terminal that the grid needs, its words folded as far as is readable."""
+    widths = zip(_widest(table, columns, texts), _headers(table, columns), strict=True)
+    return sum((min(widest, NARROWEST_NAME) if folded else widest) + GAP for widest, (_, folded) in widths)
+
+
+def _whole_width(table: Table, columns: Sequence[Column], texts: Sequence[Sequence[Text]]) -> int:
+    """Columns of the terminal that the grid needs, only its names folded."""
+    widths = _widest(table, columns, texts)
+    names = len(table.heads)
+    return sum((min(widest, WIDEST_NAME) if at < names else widest) + GAP for at, widest in enumerate(widths))
+
+
+def _widest(table: Table, columns: Sequence[Column], texts: Sequence[Sequence[Text]]) -> list[int]:
+    return [
+        max(map(cell_len, (*header.split("\n"), *(row[at].plain for row in texts))))
+        for at, (header, _) in enumerate(_headers(table, columns))
+    ]
+
+
+def _grid(
+    table: Table, columns: Sequence[Column], texts: Sequence[Sequence[Text]], widest_name: int | None = None
+) -> Grid:
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for at, (header, folded) in enumerate(_headers(table, columns)):
+        widest = widest_name if at < len(table.heads) else None
+        justify: Literal["left", "right"] = "left" if folded else "right"
+        grid.add_column(Text(header), justify=justify, no_wrap=not folded, overflow="fold", max_width=widest)
+    for row, begins in zip(texts, table.runs(), strict=True):
+        led = [text if begin else Text() for text, begin in zip(row, begins, strict=False)]
+        grid.add_row(*led, *row[len(led) :])
+    return grid
+
+
+def print_blocks(headers: Sequence[str], texts: Sequence[Sequence[Text]], console: Console, names: int) -> None:
+    """Print one block a row, a header and a value on a line, for consoles that the grid does not fit.
+
+    Args:
+        headers: one a column, names first.
+        texts: rows in the order of the headers.
+        console: where to.
+        names: number of names, which lead each block.
+    """
+    lines = [header.replace("\n", " ") for header in headers[names:]]
+    widest = max(map(cell_len, lines))
+    for row in texts:
+        console.print(Text(" / ").join(row[:names]), style="bold", overflow="fold")
+        for line, text in zip(lines, row[names:], strict=True):
+            beside = widest + 4 + cell_len(text.plain) <= console.width
+            lead = f"  {line.ljust(widest)}  " if beside else f"  {line}\n    "
+            console.print(Text(lead) + text, overflow="fold")
+        console.print()

@@ -1,0 +1,251 @@
+"""The interval of a row's F1, and which rows can be told from the best of their model and dataset."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.report.analysis.f1_significance import F1Significance, Standing
+from bench.report.analysis.paired import difference
+from bench.report.analysis.stacked import reader
+from bench.report.results.measured import Evidence, Measured
+from bench.report.results.predictions import Classes, Predictions
+from tests.report.conftest import MakeRecord
+from tests.report.predicted import TRUTH, Cells, flipped
+
+PERFECT = list(TRUTH)
+WRONG = flipped(*range(12))
+FULL = ("texts", "seeds")
+
+
+@pytest.fixture
+def cells(make_record: MakeRecord, tmp_path: Path) -> Cells:
+    return Cells(make_record, tmp_path)
+
+
+def row(cells: Cells, method: str, *predicted: Sequence[int]) -> list[Measured]:
+    return [cells.measured(one, method=method, seed=seed) for seed, one in enumerate(predicted)]
+
+
+def found(*rows: Sequence[Measured], read: bool = True) -> list[Standing]:
+    cells = [cell for of in rows for cell in of]
+    judge = F1Significance([record for record, _ in cells], reader(cells) if read else None)
+    return judge.standings([[record for record, _ in of] for of in rows])
+
+
+def array(*predicted: Sequence[int]) -> Classes:
+    return np.array(predicted)
+
+
+def test_intervals_are_those_of_the_difference(cells: Cells) -> None:
+    first, second = [flipped(0), flipped(1), PERFECT], [flipped(0, 5), flipped(0, 1), flipped(7)]
+    best, other = found(row(cells, "A", *first), row(cells, "B", *second))
+    expected = difference(np.array(TRUTH), array(*first), array(*second), 2)
+    assert best.is_best
+    assert best.against is None
+    assert other.against is not None
+    assert (other.against.best, other.against.over, other.against.reason) == (0, FULL, "")
+    assert other.against.lead == expected.significance.interval
+    assert other.against.verdict == "not told apart"
+    assert not other.is_best
+
+
+def test_an_interval_is_as_wide_as_both(cells: Cells) -> None:
+    """Seeds that agree: the texts alone; and seeds that do not: Student's, cut to what F1 can be."""
+    steady, shaky = found(row(cells, "A", *[flipped(0)] * 3), row(cells, "B", PERFECT, WRONG))
+    assert steady.over == shaky.over == FULL
+    assert steady.interval is not None
+    assert 0.5 < steady.interval[0] < 0.92 < steady.interval[1] == 1
+    assert shaky.interval == (0, 1)
+
+
+def test_lower_rows_are_told_apart(cells: Cells) -> None:
+    _, lower = found(row(cells, "A", PERFECT, PERFECT), row(cells, "B", WRONG, WRONG))
+    assert lower.against is not None
+    assert (lower.against.verdict, lower.against.lead) == ("lower", (1, 1))
+
+
+def test_one_seed_with_predictions(cells: Cells) -> None:
+    best, other = found(row(cells, "A", PERFECT), row(cells, "B", flipped(0)))
+    assert (best.interval, best.over) == ((1, 1), ("texts",))
+    assert other.against is not None
+    assert (other.against.verdict, other.against.over) == ("not told apart", ("texts",))
+
+
+def test_one_seed_without_predictions(cells: Cells) -> None:
+    best, other = found(row(cells, "A", PERFECT), row(cells, "B", flipped(0)), read=False)
+    assert (best.interval, best.over, best.unread) == (None, (), "")
+    assert other.against is not None
+    assert (other.against.verdict, other.against.lead) == ("unknown", None)
+    assert other.against.reason == "one seed, and no predictions beside the records"
+
+
+def test_records_alone_know_the_seeds(cells: Cells) -> None:
+    rows = row(cells, "A", PERFECT, flipped(0)), row(cells, "B", flipped(0, 1), PERFECT)
+    best, other = found(*rows, read=False)
+    assert best.over == ("seeds",)
+    assert other.against is not None
+    assert other.against.over == ("seeds",)
+    assert other.against.lead is not None
+    low, high = other.against.lead
+    assert low < 0 < high
+    assert other.against.verdict == "not told apart"
+
+
+def test_the_first_of_equals_is_the_best(cells: Cells) -> None:
+    same = [flipped(0), flipped(1)]
+    first, second = found(row(cells, "A", *same), row(cells, "B", *same))
+    assert first.is_best
+    assert second.against is not None
+    assert (second.against.verdict, second.against.lead) == ("not told apart", (0, 0))
+
+
+def test_predictions_that_are_missing(cells: Cells) -> None:
+    rows = row(cells, "A", PERFECT, flipped(0)), row(cells, "B", flipped(0), flipped(0, 1)), row(cells, "C", WRONG)
+    for of in rows[1:]:
+        of[0] = of[0]._replace(evidence=Evidence(f"{of[0].record.cell_id}/predictions.jsonl is missing"))
+    best, fewer, single = found(*rows)
+    assert best.over == FULL
+    assert (fewer.over, fewer.unread) == (("seeds",), f"{rows[1][0][0].cell_id}/predictions.jsonl is missing")
+    assert fewer.against is not None
+    assert fewer.against.over == ("seeds",)
+    assert single.against is not None
+    assert (single.against.verdict, single.interval) == ("unknown", None)
+    assert single.against.reason == f"{rows[2][0][0].cell_id}/predictions.jsonl is missing"
+
+
+def test_predictions_of_other_texts(cells: Cells) -> None:
+    """Each row has an interval of its own; the difference of one seed is not known."""
+    first, second = row(cells, "A", PERFECT), row(cells, "B", flipped(0))
+    known = second[0].evidence.predictions
+    assert isinstance(known, Predictions)
+    other = replace(known, ids=tuple(f"other/{text}" for text in known.ids))
+    second[0] = second[0]._replace(evidence=Evidence(other))
+    best, row_b = found(first, second)
+    assert best.over == row_b.over == ("texts",)
+    assert row_b.against is not None
+    assert row_b.against.verdict == "unknown"
+    assert "one seed" in row_b.against.reason
+
+
+def test_seeds_are_paired(cells: Cells) -> None:
+    """The best has a seed more; on those of both, nothing differs."""
+    first = row(cells, "A", flipped(0), flipped(1), PERFECT)
+    second = row(cells, "B", flipped(0), flipped(1))
+    for read in (True, False):
+        _, other = found(first, second, read=read)
+        assert other.against is not None
+        assert other.against.lead == (0, 0)
+
+
+def test_higher_on_the_seeds_of_both(cells: Cells) -> None:
+    first, second = row(cells, "A", WRONG, PERFECT), row(cells, "B", flipped(*range(7)))
+    _, other = found(first, second)
+    assert other.against is not None
+    assert other.against.verdict == "higher"
+
+
+def test_no_seed_in_common(cells: Cells) -> None:
+    second = [cells.measured(flipped(0), method="B", seed=5)]
+    _, other = found(row(cells, "A", PERFECT), second)
+    assert other.against is not None
+    assert (other.against.verdict, other.against.reason) == ("unknown", "no seed that both measured")
+
+
+def test_other_data_is_not_compared(cells: Cells) -> None:
+    data = cells.make_record().data
+    assert data is not None
+    second = [cells.measured(flipped(0), {"data": data.model_dump() | {"sha256": "e"}}, method="B", seed=s)
+              for s in (0, 1)]  # fmt: skip
+    _, other = found(row(cells, "A", PERFECT, PERFECT), second)
+    assert other.against is not None
+    assert other.against.reason == "the texts or labels that they read differ"
+
+
+def test_rows_of_other_datasets_and_models_stand_alone(cells: Cells) -> None:
+    rows = [[cells.measured(PERFECT, dataset=dataset, model=model)] for dataset, model in ("AM", "AN", "BM")]
+    assert all(one.against is None and not one.is_best for one in found(*rows))
+
+
+def test_rows_without_f1_have_no_standing(cells: Cells) -> None:
+    random, failed = [cells.measured(PERFECT, method="R", weights="random")], [cells.failed(method="F")]
+    assert found(random, failed) == [Standing(), Standing()]
+
+
+def test_the_texts_widen_what_seeds_agree_on(cells: Cells) -> None:
+    """Two seeds that agree on a lead of one text in twelve: told apart by the seeds, not by the texts."""
+    rows = row(cells, "A", PERFECT, PERFECT), row(cells, "B", flipped(0), flipped(0))
+    _, by_seeds = found(*rows, read=False)
+    _, by_both = found(*rows)
+    assert by_seeds.against is not None
+    assert by_both.against is not None
+    assert (by_seeds.against.verdict, by_both.against.verdict) == ("lower", "not told apart")
+
+
+def ranks(*rows: Sequence[Measured], read: bool = True) -> list[str]:
+    return [standing.rank for standing in found(*rows, read=read)]
+
+
+def test_best_and_second_where_each_is_told_from_all_below(cells: Cells) -> None:
+    half = flipped(*range(6))
+    rows = row(cells, "C", WRONG, WRONG), row(cells, "A", PERFECT, PERFECT), row(cells, "B", half, half)
+    assert ranks(*rows) == ["", "best", "second"]
+    assert ranks(*rows[:2]) == ["", "best"]  # nothing is below the other: it is the last
+    assert ranks(rows[1]) == [""]
+
+
+def test_a_best_that_one_row_is_not_told_from_is_none(cells: Cells) -> None:
+    rows = row(cells, "A", PERFECT), row(cells, "B", flipped(0)), row(cells, "C", WRONG)
+    assert ranks(*rows) == ["", "", ""]
+
+
+def test_a_second_that_one_row_is_not_told_from_is_none(cells: Cells) -> None:
+    rows = row(cells, "A", PERFECT), row(cells, "B", flipped(*range(8))), row(cells, "C", flipped(*range(9)))
+    assert ranks(*rows) == ["best", "", ""]
+
+
+def test_nothing_is_ranked_on_one_seed_without_predictions(cells: Cells) -> None:
+    rows = row(cells, "A", PERFECT), row(cells, "B", flipped(0)), row(cells, "C", WRONG)
+    assert ranks(*rows, read=False) == ["", "", ""]
+
+
+def test_rows_without_f1_take_no_rank_away(cells: Cells) -> None:
+    failed = [cells.failed(method="F")]
+    assert ranks(failed, row(cells, "A", PERFECT), row(cells, "B", WRONG)) == ["", "best", ""]
+
+
+def test_rows_of_two_models_are_judged_on_the_same_texts(cells: Cells) -> None:
+    """As within a budget, where any model may win."""
+    rows = [[cells.measured(one, method="A", model=model)] for model, one in (("large", PERFECT), ("small", WRONG))]
+    judge = F1Significance([record for of in rows for record, _ in of], reader([cell for of in rows for cell in of]))
+    _, other = judge.standings([[record for record, _ in of] for of in rows], lambda _: "all")
+    assert other.against is not None
+    assert (other.against.verdict, other.against.over) == ("lower", ("texts",))
+
+
+def test_standings_within_other_groups(cells: Cells) -> None:
+    """Two rows that are best of nothing together may be best of their own."""
+    rows = [row(cells, "A", PERFECT), row(cells, "B", PERFECT), row(cells, "C", WRONG), row(cells, "D", WRONG)]
+    group = {"A": 1, "B": 2, "C": 1, "D": 2}
+    measured = [cell for of in rows for cell in of]
+    judge = F1Significance([record for record, _ in measured], reader(measured))
+    records = [[record for record, _ in of] for of in rows]
+    assert [one.rank for one in judge.standings(records)] == ["", "", "", ""]
+    assert [one.rank for one in judge.standings(records, lambda record: group[record.cell.method.name])] == [
+        "best", "best", "", "",
+    ]  # fmt: skip
+
+
+def test_a_seed_whose_first_repeat_failed_is_told_by_the_next(cells: Cells) -> None:
+    again = cells.measured(PERFECT, method="A", repeat=1)
+    rows = [cells.failed(method="A"), again], row(cells, "B", flipped(0)), row(cells, "C", WRONG)
+    best, other, worst = found(*rows)
+    assert best.is_best
+    assert best.interval == (1, 1)
+    assert other.against is not None
+    assert (other.against.best, other.against.verdict) == (0, "not told apart")
+    assert worst.against is not None
+    assert worst.against.verdict == "lower"
+    assert (best.rank, other.rank) == ("", "")
