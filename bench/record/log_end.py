@@ -19,10 +19,11 @@ def end_of_log(path: Path, characters: int) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return ""
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        return ""
     with os.fdopen(descriptor, "rb") as handle:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            return ""
         handle.seek(max(0, found.st_size - LONGEST_CHARACTER * characters))
         text = handle.read(LONGEST_CHARACTER * characters).decode("utf-8", "replace")
     return text.strip()[-characters:]
