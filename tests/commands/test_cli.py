@@ -215,12 +215,10 @@ class TestWrongRequestsThatAWorkerFinds:
     def test_every_bad_dataset_is_said_at_once(self, study, tmp_path):
         good = "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in TRAIN_ROWS)
         bad_test_splits = {
-            "mislabelled": b'{"text": "fine", "label": 0}\n{"text": "good", "label": 7}\n',
-            "empty": b"",
-            "latin": b'{"text": "fine", "label": 0}\n{"text": "caf\xe9", "label": 1}\n',
-            "unquoted": b"{text: 1}\n",
+            "mislabelled": b'{"text": "fine", "label": 0}\n{"text": "good", "label": 7}\n', "empty": b"",
+            "latin": b'{"text": "fine", "label": 0}\n{"text": "caf\xe9", "label": 1}\n', "unquoted": b"{text: 1}\n",
             "columns": b'{"body": "fine", "label": 0}\n',
-        }
+        }  # fmt: skip
         for name, content in bad_test_splits.items():
             write_texts(tmp_path / name)
             (tmp_path / name / "train.jsonl").write_text(good)
@@ -236,15 +234,13 @@ class TestWrongRequestsThatAWorkerFinds:
         study["grid"][0]["datasets"] = [f"./{name}" for name in names]
         done = run_study(tmp_path, study)
         refused(
-            done,
-            f"dataset mislabelled: {tmp_path}/mislabelled/test.jsonl: line 2: bad label 7; wanted one of 0, 1",
-            "dataset empty: split test is empty",
-            f"{tmp_path}/latin/test.jsonl: line 2: not UTF-8 text",
+            done, f"dataset mislabelled: {tmp_path}/mislabelled/test.jsonl: line 2: bad label 7; wanted one of 0, 1",
+            "dataset empty: split test is empty", f"{tmp_path}/latin/test.jsonl: line 2: not UTF-8 text",
             f"{tmp_path}/unquoted/test.jsonl: line 1: not valid JSON",
             f"{tmp_path}/columns/test.jsonl: line 1: no column 'text'; it has body, label",
             f"{tmp_path}/cut/test.jsonl.gz: corrupt or cut short",
             f"{tmp_path}/flipped/test.jsonl.gz: corrupt or cut short",
-        )
+        )  # fmt: skip
         assert len(done.stderr.splitlines()) == len(names), done.stderr
         assert nothing_ran(tmp_path)
 

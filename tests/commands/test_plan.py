@@ -75,11 +75,8 @@ class TestFormats:
         )
         full, lora = read(out)
         assert (full["dataset"], full["model"], full["method"], lora["method"]) == (
-            "reviews",
-            "tiny",
-            "full_ft",
-            "lora",
-        )
+            "reviews", "tiny", "full_ft", "lora",
+        )  # fmt: skip
         assert full["trainable_params"] == full["total_params"]
         assert int(full["predicted_train_peak_bytes"]) > 16 * int(full["total_params"])
         assert int(lora["predicted_train_peak_bytes"]) < int(full["predicted_train_peak_bytes"])

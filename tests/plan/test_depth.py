@@ -45,15 +45,13 @@ def config_of(model_type: str, layers: int = LAYERS) -> dict[str, Any]:
 def row_of(folder: Path, config: dict[str, Any], plugin: str, options: dict[str, Any], device: str) -> PlanRow:
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     content = {
-        "name": "depth",
-        "device": device,
-        "grid": [{"datasets": ["texts"], "models": ["model"], "methods": ["row"]}],
+        "name": "depth", "device": device, "grid": [{"datasets": ["texts"], "models": ["model"], "methods": ["row"]}],
         "data": {"max_length": 8},
         "train": {"batch_size": 2, "inference_batch_size": 2, "precision": "bf16" if device == "cuda" else "fp32"},
         "datasets": {"texts": {"hub_id": "nobody/nothing", "labels": ["no", "yes"]}},
         "models": {"model": {"path": str(folder), "weights": "random"}},
         "methods": {"row": {"plugin": plugin, "options": options}},
-    }
+    }  # fmt: skip
     plan = Plan(Request(study=Study.model_validate_json(json.dumps(content)).in_folder(folder)))
     return plan.row(plan.cells[0])
 
@@ -149,12 +147,10 @@ class TestExtrapolated:
     @pytest.mark.parametrize(
         ("layers", "depths", "enough"),
         [
-            (3, DEPTHS_OF_SUMS, False),
-            (4, DEPTHS_OF_SUMS, True),
-            (9, DEPTHS_OF_PEAKS, False),
+            (3, DEPTHS_OF_SUMS, False), (4, DEPTHS_OF_SUMS, True), (9, DEPTHS_OF_PEAKS, False),
             (10, DEPTHS_OF_PEAKS, True),
         ],
-    )
+    )  # fmt: skip
     def test_a_shallow_model_is_worked_out_whole(self, layers: int, depths: tuple[int, ...], enough: bool) -> None:
         found = extrapolated(bert(layers), lambda config: (layers_of(config),), depths)
         assert found == ((layers,) if enough else None)

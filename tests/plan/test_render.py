@@ -15,17 +15,9 @@ from bench.record.memory_breakdown import MemoryBreakdown
 from bench.text.tables import csv_text, terminal
 
 FIRST = [
-    "dataset",
-    "model",
-    "method",
-    "trainable_params",
-    "total_params",
-    "logical_params",
-    "forward_gflops",
-    "train_gflops",
-    "predicted_train_peak_bytes",
-    "predicted_inference_peak_bytes",
-]
+    "dataset", "model", "method", "trainable_params", "total_params", "logical_params", "forward_gflops",
+    "train_gflops", "predicted_train_peak_bytes", "predicted_inference_peak_bytes",
+]  # fmt: skip
 TRAINING = MemoryBreakdown.of_tensors(
     "train",
     {"weights": 4_000_000_001, "gradients": 20, "optimizer_state": 300, "activations": 4000, "workspace": 50_000},

@@ -51,12 +51,8 @@ def test_mean_and_deviation_over_seeds(make_record: MakeRecord) -> None:
     table = build("Run", records)
     assert generated(table) == [("0.8200 ± 0.0200", ()), ("2.0", ())]
     assert table.headers[3:8] == (
-        "F1\n(macro)",
-        "F1 95%\ninterval",
-        "F1 generated\n(macro)",
-        "Parse failures\n(%)",
-        "Trainable\nparams (M)",
-    )
+        "F1\n(macro)", "F1 95%\ninterval", "F1 generated\n(macro)", "Parse failures\n(%)", "Trainable\nparams (M)",
+    )  # fmt: skip
     row = pd.read_csv(io.StringIO(to_csv(table))).iloc[0]
     assert [row[column] for column in COLUMNS] == pytest.approx([0.82, 0.02, 2.0], abs=1e-12)
     assert list(table.frame.columns).index(COLUMNS[0]) == list(table.frame.columns).index("macro_f1_high") + 1

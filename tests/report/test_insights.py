@@ -96,12 +96,10 @@ def test_a_figure_of_many_rows_has_no_csv(tmp_path: Path, make_record: MakeRecor
 
 def test_a_row_is_drawn_once_from_its_first_measured_seed(tmp_path: Path, make_record: MakeRecord) -> None:
     pairs = [
-        cell(tmp_path, make_record(seed=0, status="oom"), part("from_failed")),
-        cell(tmp_path, make_record(seed=1)),
+        cell(tmp_path, make_record(seed=0, status="oom"), part("from_failed")), cell(tmp_path, make_record(seed=1)),
         cell(tmp_path, make_record(method="BitFit", seed=1), part("from_other_row")),
-        cell(tmp_path, make_record(seed=2), part("from_two")),
-        cell(tmp_path, make_record(seed=3), part("from_three")),
-    ]
+        cell(tmp_path, make_record(seed=2), part("from_two")), cell(tmp_path, make_record(seed=3), part("from_three")),
+    ]  # fmt: skip
     names = [path.stem for path in write(pairs, tmp_path) if path.suffix == ".svg"]
     assert names == ["from_two", "from_other_row"]
     headings = [line for line in index(tmp_path).splitlines() if line.startswith(("## ", "Seed"))]

@@ -29,13 +29,10 @@ def check(matched: MatchText, header: str, line: str, plan: Sequence[PlanRow] | 
 @pytest.mark.parametrize(
     ("column", "text", "verdict", "explanation"),
     [
-        ("total_params", "125534212", "exact", ""),
-        ("total_params", "125534213", "within", "0.00% above"),
-        ("total_params_million", "125.53", "exact", ""),
-        ("total_params_million", "125.54", "within", "0.00% above"),
+        ("total_params", "125534212", "exact", ""), ("total_params", "125534213", "within", "0.00% above"),
+        ("total_params_million", "125.53", "exact", ""), ("total_params_million", "125.54", "within", "0.00% above"),
         ("total_params_million", "120.00", "within", "4.41% below"),
-        ("total_params_million", "119.00", "differs", "5.2% below"),
-        ("total_params_billion", "0.1", "exact", ""),
+        ("total_params_million", "119.00", "differs", "5.2% below"), ("total_params_billion", "0.1", "exact", ""),
         ("trainable_params_million", "0.89", "exact", ""),
         ("trainable_params_million", "0.79", "differs", "10.9% below"),
         ("gflops", "46.05", "exact", "at the plan's 256 tokens"),
@@ -43,7 +40,7 @@ def check(matched: MatchText, header: str, line: str, plan: Sequence[PlanRow] | 
         ("f1", "0.9310", "not checkable", "needs a measurement and no run was given"),
         ("throughput_samples_per_second", "659.302", "not checkable", "needs a measurement and no run was given"),
     ],
-)
+)  # fmt: skip
 def test_a_verdict(column: str, text: str, verdict: str, explanation: str, matched: MatchText) -> None:
     found = check(matched, column, f"imdb,roberta-base,lora,{text}")
     assert (found.published, found.verdict, found.explanation) == (text, verdict, explanation)

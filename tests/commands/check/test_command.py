@@ -144,12 +144,10 @@ class TestOutcomes:
     @pytest.mark.parametrize(
         ("code", "wanted"),
         [
-            (-9, "the process was killed by SIGKILL"),
-            (-11, "the process was killed by SIGSEGV"),
-            (3, "the process ended with exit code 3"),
-            (0, "the process ended with exit code 0"),
+            (-9, "the process was killed by SIGKILL"), (-11, "the process was killed by SIGSEGV"),
+            (3, "the process ended with exit code 3"), (0, "the process ended with exit code 0"),
         ],
-    )
+    )  # fmt: skip
     def test_a_worker_that_died_fails_what_it_was_at(self, code: int, wanted: str, show: Show) -> None:
         sound, said = show(Worker(DONE, running="meta build", code=code), traceback=True)
         assert not sound

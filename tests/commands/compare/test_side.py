@@ -82,15 +82,12 @@ def test_half_a_report(make_record: MakeRecord, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "records.jsonl, line 2 is not a record"),
-        ("[]", "records.jsonl, line 2 is not a record"),
+        ("{", "records.jsonl, line 2 is not a record"), ("[]", "records.jsonl, line 2 is not a record"),
         ('{"schema_version": 1}', "records.jsonl, line 2 is not a record"),
-        ("[" * 100_000, "records.jsonl, line 2 is not a record"),
-        ("9" * 5000, "records.jsonl, line 2 is not a record"),
-        ("\ud800", "records.jsonl cannot be read"),
-        ('{"\\u001b[31mred": 1}', "records.jsonl, line 2 is not a record"),
+        ("[" * 100_000, "records.jsonl, line 2 is not a record"), ("9" * 5000, "records.jsonl, line 2 is not a record"),
+        ("\ud800", "records.jsonl cannot be read"), ('{"\\u001b[31mred": 1}', "records.jsonl, line 2 is not a record"),
     ],
-)
+)  # fmt: skip
 def test_a_damaged_line(make_record: MakeRecord, tmp_path: Path, line: str, said: str) -> None:
     folder = report(tmp_path / "r", make_record())
     with (folder / "records.jsonl").open("ab") as file:
@@ -127,13 +124,11 @@ def test_a_newer_run(make_record: MakeRecord, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"cell_ids": "x"}, "lists no cells"),
-        ({"cell_ids": [1]}, "lists no cells"),
-        ({"study": None}, r"study\.json: study"),
-        ({"study": {"name": "s"}}, r"study\.json: study.*grid"),
+        ({"cell_ids": "x"}, "lists no cells"), ({"cell_ids": [1]}, "lists no cells"),
+        ({"study": None}, r"study\.json: study"), ({"study": {"name": "s"}}, r"study\.json: study.*grid"),
         ({"study": run_json([])["study"] | {"later": 1}}, r"study\.json: study.*later"),
     ],
-)
+)  # fmt: skip
 def test_a_damaged_study(make_record: MakeRecord, tmp_path: Path, change: dict[str, Any], said: str) -> None:
     folder = report(tmp_path / "r", make_record())
     edit(folder / "study.json", lambda content: content | change)

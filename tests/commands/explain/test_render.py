@@ -46,12 +46,10 @@ def explanation(
         for row in range(len(tokens))
     )
     trace = Trace(
-        title="Experts by token",
-        legend="expert (its weight)",
+        title="Experts by token", legend="expert (its weight)",
         places=tuple(f"layer {place}" for place in range(places)),
-        categories=tuple(f"expert {number}" for number in range(categories)),
-        steps=steps,
-    )
+        categories=tuple(f"expert {number}" for number in range(categories)), steps=steps,
+    )  # fmt: skip
     whole = Explanation(
         cell=cell(), answer=(("positive", 0.75), ("negative", 0.25)), tokens=tuple(map(token, tokens)), trace=trace,
         notes=("A note.",),

@@ -44,13 +44,10 @@ def test_what_is_no_number_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("a\x00b\x1b[2Jc", "a b [2Jc"),
-        ("\u202eabc\u200f", " abc "),
-        ("two\nlines", "two\nlines"),
-        ("\ud800x", " x"),
+        ("a\x00b\x1b[2Jc", "a b [2Jc"), ("\u202eabc\u200f", " abc "), ("two\nlines", "two\nlines"), ("\ud800x", " x"),
         ("Ωé", "Ωé"),
     ],
-)
+)  # fmt: skip
 def test_texts_lose_what_prints_nothing(text: str, wanted: str) -> None:
     assert clean_text(text) == wanted
     assert clean({text: (text, [text])}) == {wanted: [wanted, [wanted]]}

@@ -25,11 +25,8 @@ def scored(make_record: MakeRecord, **given: Any) -> Record:
     scores = {name: given.pop(name) for name in list(given) if name in ("accuracy", "macro_precision", "macro_recall")}
     content = make_record(**given).model_dump()
     content["quality"] |= {
-        "accuracy": 0.81,
-        "macro_precision": 0.72,
-        "macro_recall": 0.63,
-        "weighted_f1": 0.54,
-    } | scores
+        "accuracy": 0.81, "macro_precision": 0.72, "macro_recall": 0.63, "weighted_f1": 0.54,
+    } | scores  # fmt: skip
     return Record.model_validate(content)
 
 
@@ -82,11 +79,9 @@ def test_marks(make_record: MakeRecord) -> None:
     assert unexplained(table) == []
     assert sorted(notes(table).values()) == [
         "F1 by label likelihood (length normalisation: none)",
-        "at or below the floor of always answering the most frequent label",
-        "oom in train: out of memory",
-        "random weights have no quality worth reading",
-        "random weights: the architecture alone, nothing pretrained",
-    ]
+        "at or below the floor of always answering the most frequent label", "oom in train: out of memory",
+        "random weights have no quality worth reading", "random weights: the architecture alone, nothing pretrained",
+    ]  # fmt: skip
 
 
 def test_a_record_without_quality_says_so_once(make_record: MakeRecord) -> None:

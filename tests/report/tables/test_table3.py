@@ -284,14 +284,10 @@ def test_missing_cells(make_record: MakeRecord) -> None:
 @pytest.mark.parametrize(
     ("params", "written"),
     [
-        (0, "0.00"),
-        (1_500, "0.0015"),
-        (1_538, "0.00154"),
-        (99_900, "0.0999"),
-        (102_914, "0.10"),
+        (0, "0.00"), (1_500, "0.0015"), (1_538, "0.00154"), (99_900, "0.0999"), (102_914, "0.10"),
         (172_422_146, "172.42"),
     ],
-)
+)  # fmt: skip
 def test_millions(params: int, written: str) -> None:
     quantity = QUANTITIES["trainable_params"]
     assert quantity.written(params, None) == written
