@@ -173,11 +173,6 @@ class TestWrongRequestsKnownAtOnce:
         refused(run_at_once(study, *arguments), said)
         assert nothing_ran(tmp_path)
 
-    def test_two_methods_of_one_name(self, study, tmp_path):
-        own = write_plugin(tmp_path, "lora")
-        said = ("two methods are named 'lora'", str(own), "rename one file")
-        refused(run_study(tmp_path, study, "--plugin", own), *said)
-
 
 class TestWrongNamesInAFolderThatKnowsItsMethods:
     """The methods were described by an earlier run, so that no worker has to start before these are noticed."""
@@ -328,17 +323,6 @@ class TestAfterARun:
         assert (
             "Left out, for their records cannot be read: " in (folder / "damaged" / "small" / "table3.md").read_text()
         )
-
-
-def test_report_of_a_folder_that_is_no_run(tmp_path):
-    (tmp_path / "runs").mkdir()
-    refused(command("report", "runs", cwd=tmp_path), "runs is neither a run folder nor a report")
-    refused(command("report", "nowhere", cwd=tmp_path), "nowhere is neither a run folder nor a report")
-
-
-def test_report_of_a_newer_schema(tmp_path):
-    (tmp_path / "run.json").write_text('{"schema_version": 99}')
-    refused(command("report", ".", cwd=tmp_path), "schema 99", "upgrade tunebench")
 
 
 @pytest.mark.slow

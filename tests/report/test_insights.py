@@ -269,6 +269,7 @@ def test_alike_each_time(tmp_path: Path, make_record: MakeRecord) -> None:
 def test_a_run_without_insights_loads_no_plotting() -> None:
     code = (
         "import sys; from bench.report.charts.figures import Figures; from bench.report.insights import files; "
+        "from bench.report.charts.plots import curves, pareto; "
         "from bench.report.results.run import Results, Run; "
         "print(len(files(Results((Run({}, '', '', (), ()),)), Figures(['png']))), 'vl_convert' in sys.modules)"
     )

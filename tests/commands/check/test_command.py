@@ -21,7 +21,7 @@ from bench.commands.check.finding import (
 from bench.commands.check.watch import chosen
 from bench.errors import PluginError, RequestError, UnknownNameError
 from tests.commands.check.support import write_method
-from tests.support import command, refused, write_plugin
+from tests.support import command, write_plugin
 
 DONE = Result.of("BERT", "adapt", passed("trains 3 of 4 parameters"))
 
@@ -103,10 +103,6 @@ class TestChosen:
             chosen([str(tmp_path / "empty")])
         with pytest.raises(PluginError, match=r"notes\.txt: a method is a \.py file or a package"):
             chosen([str(tmp_path / "notes.txt")])
-
-    def test_another_methods_name_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(PluginError, match="two methods are named 'lora'"):
-            chosen([str(write_plugin(tmp_path, "lora"))])
 
     @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
     def test_a_time_limit_that_is_none(self, seconds: float) -> None:
@@ -207,6 +203,3 @@ class TestWorkers:
         assert done.returncode == 0, done.stdout + done.stderr
         assert "0 fail" in done.stdout.splitlines()[-1]
         assert done.stderr == ""
-
-    def test_an_unknown_name(self, tmp_path: Path) -> None:
-        refused(command("check", "lara", cwd=tmp_path), "unknown method 'lara'", "did you mean 'lora'?")

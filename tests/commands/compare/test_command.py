@@ -176,13 +176,6 @@ class TestCells:
         assert "Nothing was compared: no cell of A has a partner in B." in text
         assert last(text).startswith("tunebench: nothing was compared: no cell of ")
 
-    def test_ambiguous_ones(self, capsys: pytest.CaptureFixture[str], make_record: MakeRecord, tmp_path: Path) -> None:
-        a = report(tmp_path / "a", make_record(seed=5), *(make_record(options={"rank": rank}) for rank in (8, 16)))
-        b = report(tmp_path / "b", make_record(seed=5), make_record(options={"rank": 32}))
-        code, text = run(capsys, a, b)
-        assert code == 0
-        assert text.count("not pairable: several cells have these names") == 2
-
 
 def test_rows_of_one_name_are_told_apart(
     capsys: pytest.CaptureFixture[str], make_record: MakeRecord, tmp_path: Path
@@ -311,17 +304,6 @@ def test_long_values_are_shown_where_they_differ(
 )
 def test_wrong_thresholds(capsys: pytest.CaptureFixture[str], baseline: Path, arguments: list[str], said: str) -> None:
     assert run(capsys, baseline, baseline, *arguments) == (2, f"tunebench: {said}\n")
-
-
-def test_wrong_folders(capsys: pytest.CaptureFixture[str], baseline: Path, tmp_path: Path) -> None:
-    code, text = run(capsys, baseline, tmp_path)
-    assert code == 2
-    assert text.startswith(f"tunebench: {tmp_path} is neither a run folder nor a published report")
-    with (baseline / "records.jsonl").open("a") as file:
-        file.write("{}\n")
-    code, text = run(capsys, baseline, baseline)
-    assert code == 2
-    assert text.startswith(f"tunebench: {baseline}/records.jsonl, line 4 is not a record")
 
 
 @pytest.mark.parametrize(

@@ -44,13 +44,6 @@ def test_a_run_folder(make_record: MakeRecord, tmp_path: Path) -> None:
     assert found.not_run == ("x__y__z__s0-0123456789",)
 
 
-def test_the_committed_reports() -> None:
-    reports = Path(__file__).parents[3] / "reports"
-    for name in ("minilm_real", "expert_ablation"):
-        found = load(reports / name)
-        assert (len(found.cells), found.not_run, found.study["name"]) == (24, (), name)
-
-
 def test_no_path_of_a_report_is_opened(make_record: MakeRecord, tmp_path: Path) -> None:
     """Its records name files; those of a hostile report might be anything."""
     record = make_record()

@@ -11,6 +11,7 @@ from bench.commands.compare.pairs import Pair
 from bench.commands.compare.verdicts import Move, Rules, judge
 from bench.record.record import Record
 from tests.commands.compare.support import changed, pairs
+from tests.known import known
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped
 
@@ -21,9 +22,7 @@ RULES = Rules()
 
 
 def move(metric: Metric, a: list[Record], b: list[Record], rules: Rules = RULES) -> Move:
-    found = judge(metric, pairs(a, b), rules)
-    assert found is not None
-    return found
+    return known(judge(metric, pairs(a, b), rules))
 
 
 def said(metric: Metric, a: list[Record], b: list[Record], rules: Rules = RULES) -> tuple[str, bool]:
@@ -80,8 +79,7 @@ def test_f1(make_record: MakeRecord, b: tuple[float, ...], wanted: tuple[str, bo
 def test_f1_of_one_seed_with_predictions(make_record: MakeRecord, tmp_path: Path) -> None:
     a, b = (Cells(make_record, tmp_path / name) for name in "ab")
     one_more_wrong = Pair(a.measured(list(TRUTH)), b.measured(flipped(0)))
-    found = judge(F1, (one_more_wrong,), Rules())
-    assert found is not None
+    found = known(judge(F1, (one_more_wrong,), Rules()))
     assert found.difference is not None
     assert found.difference < -0.01
     assert (found.verdict, found.regression) == ("within noise", False)

@@ -264,9 +264,6 @@ class TestWhichCell:
 
 
 class TestRefused:
-    def test_no_run_folder(self, tmp_path, capsys):
-        assert "is not a run folder: it has no run.json" in says(capsys, tmp_path, "x", "good")
-
     @pytest.mark.parametrize("text", ["", " \n\t"])
     def test_an_empty_text(self, measured, capsys, text):
         assert "there is no text to explain" in says(capsys, measured.runs, "tiny__moe", text)
@@ -282,8 +279,6 @@ class TestRefused:
     def test_a_cell_that_failed_without_a_word(self, copied, capsys):
         edit(copied.path("tiny__failing") / "record.json", failure__message="")
         assert "UnsupportedError: ; see " in says(capsys, copied.runs, "tiny__failing", "good")
-        edit(copied.path("tiny__failing") / "record.json", failure__message="a\x1b[31m\nb")
-        assert r"UnsupportedError: a\x1b[31m b; see " in says(capsys, copied.runs, "tiny__failing", "good")
 
     def test_nothing_that_a_failure_says_reaches_the_terminal_as_it_is(self, copied, capsys):
         fields = {f"failure__{name}": f"{name}\x1b]0;\x07" for name in ("phase", "type", "message", "log")}
@@ -303,12 +298,6 @@ class TestRefused:
 
     def test_a_method_that_explains_nothing(self, measured, capsys):
         assert "method bitfit explains nothing" in says(capsys, measured.runs, "tiny__bitfit", "good")
-
-    def test_a_method_that_changed(self, copied, capsys):
-        edit(copied.path("tiny__moe") / "cell.json", method__sha256="0" * 64)
-        said = says(capsys, copied.runs, "tiny__moe", "good")
-        assert "method moe: " in said
-        assert "is not as it was when the cell was planned; put it back as it was, or run the study again" in said
 
     @pytest.mark.parametrize(
         ("name", "reason"), [("theirs", "there is no method 'theirs' here"), ("moe", "is not as it was when")]
@@ -454,9 +443,6 @@ class TestCausal:
         assert said.endswith("good film <|stop|> 😀<|stop|><|start|>assistant<|sep|>\n\n")
         assert len(shown.tokens) == len(shown.trace.steps)
         assert all(token.label for token in shown.tokens)
-
-    def test_a_method_that_explains_nothing(self, asked, capsys):
-        assert "method zero_shot explains nothing" in says(capsys, asked.runs, "__zero_shot__", "good")
 
     def test_random_weights_that_were_drawn_elsewhere(self, asked, tmp_path, capsys):
         shutil.copytree(asked.runs, tmp_path / "small")

@@ -16,6 +16,7 @@ from methods.moe import MixtureOfExperts
 from methods.moe.analysis import describe
 from methods.moe.observe import LayerRouting, Observed
 from methods.moe.options import Options
+from tests.known import known
 
 HOSTILE = "one\ntwo\r\n\x00three\x1b[31m\u202e\ud800 four\u2028 " + "x" * 400
 
@@ -110,8 +111,7 @@ class TestLoad:
         insights = shown(random_case())
         for layer in insights.facts["layers"].values():
             assert sum(layer["shares"]) == pytest.approx(2, abs=1e-5)
-        chart = part(insights, "tokens_by_expert").chart
-        assert chart is not None
+        chart = known(part(insights, "tokens_by_expert").chart)
         assert chart.reference == 0.5
 
     def test_routing_says_how_sure_and_how_even(self) -> None:
@@ -331,8 +331,7 @@ def test_a_real_model_from_training_to_insights() -> None:
     for _ in range(3):
         optimizer.zero_grad()
         loss = F.cross_entropy(model(ids, mask).logits, labels)
-        extra = method.extra_loss(model)
-        assert extra is not None
+        extra = known(method.extra_loss(model))
         (loss + extra).backward()
         optimizer.step()
     batches = [Encoded(input_ids=ids[half], attention_mask=mask[half], rows=half.tolist())
