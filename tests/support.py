@@ -162,6 +162,12 @@ def command(*arguments: object, cwd: Path, **changes: str) -> subprocess.Complet
     )
 
 
+def python(code: str, *arguments: object) -> str:
+    """What these statements print in a process of their own."""
+    words = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60, cwd=ROOT).stdout.strip()
+
+
 def children_cpu_seconds() -> float:
     """Processor time of all child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

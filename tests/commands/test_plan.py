@@ -18,6 +18,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 Said = tuple[int, str, str]
 Tunebench = Callable[..., Said]
+Config = Callable[..., Path]
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def tunebench(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def config(tiny_encoder: Path, tmp_path: Path) -> Callable[..., Path]:
+def config(tiny_encoder: Path, tmp_path: Path) -> Config:
     """``config(**changes)``: the tiny encoder's config.json with other values; None leaves one out."""
 
     def write(**changes: Any) -> Path:
@@ -117,7 +118,7 @@ class TestOptions:
         assert found["cpu"]["predicted_train_peak_bytes"] != found["cuda"]["predicted_train_peak_bytes"]
 
     def test_models_in_place_of_the_study_s_leave_its_texts_where_they_are(
-        self, study: Path, config: Callable[..., Path], tunebench: Tunebench, tmp_path: Path
+        self, study: Path, config: Config, tunebench: Tunebench, tmp_path: Path
     ) -> None:
         config(num_hidden_layers=3)
         for given in ("../mine", "../mine/config.json", tmp_path / "mine"):
@@ -219,7 +220,7 @@ class TestWrongConfig:
         ],
     )
     def test_says_file_rule_and_value(
-        self, study: Path, config: Callable[..., Path], tunebench: Tunebench, changes: dict[str, Any], said: str
+        self, study: Path, config: Config, tunebench: Tunebench, changes: dict[str, Any], said: str
     ) -> None:
         path = config(**changes)
         code, out, err = tunebench("plan", study, "--no-memory", "--model", path)
@@ -237,7 +238,7 @@ class TestWrongConfig:
         ],
     )  # fmt: skip
     def test_of_another_form(
-        self, study: Path, config: Callable[..., Path], tunebench: Tunebench, written: bytes, said: str
+        self, study: Path, config: Config, tunebench: Tunebench, written: bytes, said: str
     ) -> None:
         path = config()
         path.write_bytes(written)

@@ -96,20 +96,18 @@ class TestAgainstTheWholeDepth:
         assert looked_at == {*DEPTHS_OF_SUMS, *DEPTHS_OF_PEAKS}
         assert shallow == whole
 
-    @pytest.mark.parametrize("model_type", ["roberta", "llama"])
-    def test_is_exact_with_the_kernels_of_cuda(
-        self, tmp_path: Path, model_type: str, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("model_type", "plugin", "given"),
+        [
+            ("roberta", "lora", {"device": "cuda"}), ("llama", "lora", {"device": "cuda"}),
+            # Some of these layers are not there in a shallow model, or are a larger share of it.
+            *(("bert", "moe", {"layers": layers}) for layers in ("last:2", "first:1", "every:4", [0, 5])),
+        ],
+    )  # fmt: skip
+    def test_with_the_kernels_of_cuda_and_with_chosen_layers_it_is_exact_too(
+        self, tmp_path: Path, model_type: str, plugin: str, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        shallow, whole, _ = rows_both_ways(tmp_path, config_of(model_type), "lora", monkeypatch, device="cuda")
-        assert whole.unsupported is None
-        assert shallow == whole
-
-    @pytest.mark.parametrize("layers", ["last:2", "first:1", "every:4", [0, 5]])
-    def test_a_method_that_picks_layers_is_exact_too(
-        self, tmp_path: Path, layers: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Some of these layers are not there in a shallow model, or are a larger share of it."""
-        shallow, whole, _ = rows_both_ways(tmp_path, config_of("bert"), "moe", monkeypatch, layers=layers)
+        shallow, whole, _ = rows_both_ways(tmp_path, config_of(model_type), plugin, monkeypatch, **given)
         assert whole.unsupported is None
         assert shallow == whole
 

@@ -268,12 +268,14 @@ class TestOtherWaysToTrain:
         hold_against(planned(tmp_path, ROBERTA, plugin, precision, **train))
 
     @pytest.mark.parametrize("plugin", ["full_ft", "lora"])
-    def test_with_eager_attention(self, tmp_path: Path, plugin: str, precision: str) -> None:
-        hold_against(planned(tmp_path, ROBERTA, plugin, precision, attention="eager"))
-
-    @pytest.mark.parametrize("plugin", ["full_ft", "lora"])
-    def test_of_a_causal_model_that_learns_every_token(self, tmp_path: Path, plugin: str, precision: str) -> None:
-        hold_against(planned(tmp_path, LLAMA, plugin, precision, bits=16, loss_tokens="all"))
+    @pytest.mark.parametrize(
+        ("config", "given"), [(ROBERTA, {"attention": "eager"}), (LLAMA, {"bits": 16, "loss_tokens": "all"})],
+        ids=["eager attention", "a causal model that learns every token"],
+    )  # fmt: skip
+    def test_of_models(
+        self, tmp_path: Path, config: dict[str, Any], plugin: str, precision: str, given: dict[str, Any]
+    ) -> None:
+        hold_against(planned(tmp_path, config, plugin, precision, **given))
 
     def test_fp16(self, tmp_path: Path) -> None:
         hold_against(planned(tmp_path, ROBERTA, "lora", "fp16"))

@@ -3,8 +3,6 @@
 import contextlib
 import io
 import shutil
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from bench.report.frame_columns import columns
 from tests import pages
 from tests.commands.compare.support import alone, changed, report, run_folder
 from tests.report.conftest import MakeRecord
+from tests.support import python
 
 ROOT = Path(__file__).parents[2]
 NULLABLE = {"string", "Int64", "Float64", "boolean"}
@@ -224,8 +223,7 @@ class TestPublicNames:
             "import sys, bench; assert {'load_curves', 'load_records'} <= set(dir(bench)); "
             "print(sorted({'torch', 'pandas', 'numpy', 'pydantic', 'scipy', 'matplotlib'} & set(sys.modules)))"
         )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-        assert done.stdout.strip() == "[]"
+        assert python(code) == "[]"
 
     def test_are_complete_and_sorted(self) -> None:
         assert bench.__all__ == sorted(bench.__all__)

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from bench.report.insights import INDEX, MOST_ROWS, files
 from bench.report.results.evidence import collect
 from bench.report.results.run import Results, Run
 from tests.report.conftest import MakeRecord
+from tests.support import python
 
 ROOT = Path(__file__).parents[2]
 CHART = {"kind": "bars", "x": "expert", "y": "tokens", "x_label": "expert", "y_label": "tokens"}
@@ -273,7 +272,4 @@ def test_a_run_without_insights_loads_no_plotting() -> None:
         "from bench.report.results.run import Results, Run; "
         "print(len(files(Results((Run({}, '', '', (), ()),)), Figures(['png']))), 'vl_convert' in sys.modules)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, timeout=60
-    )
-    assert done.stdout.split() == ["0", "False"]
+    assert python(code).split() == ["0", "False"]

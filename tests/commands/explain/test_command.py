@@ -264,17 +264,19 @@ class TestWhichCell:
 
 
 class TestRefused:
-    @pytest.mark.parametrize("text", ["", " \n\t"])
-    def test_an_empty_text(self, measured, capsys, text):
-        assert "there is no text to explain" in says(capsys, measured.runs, "tiny__moe", text)
-
-    def test_a_text_that_is_no_unicode(self, measured, capsys):
-        assert "give it in UTF-8" in says(capsys, measured.runs, "tiny__moe", "caf\udce9")
-
-    def test_a_cell_that_failed(self, measured, capsys):
-        said = says(capsys, measured.runs, "tiny__failing", "good")
-        assert "it ended as unsupported in adapt: UnsupportedError: not this one; see " in said
-        assert "stderr.txt" in said
+    @pytest.mark.parametrize(
+        ("part", "text", "said"),
+        [
+            ("tiny__moe", "", "there is no text to explain"), ("tiny__moe", " \n\t", "there is no text to explain"),
+            ("tiny__moe", "caf\udce9", "give it in UTF-8"),
+            ("tiny__failing", "good", "it ended as unsupported in adapt: UnsupportedError: not this one; see "),
+            ("tiny__failing", "good", "stderr.txt"),
+            ("tiny__unkept", "good", "keep_artifact = true in [train], or for this method alone in [methods.un"),
+            ("tiny__bitfit", "good", "method bitfit explains nothing"),
+        ],
+    )  # fmt: skip
+    def test_what_cannot_be_explained(self, measured, capsys, part, text, said):
+        assert said in says(capsys, measured.runs, part, text)
 
     def test_a_cell_that_failed_without_a_word(self, copied, capsys):
         edit(copied.path("tiny__failing") / "record.json", failure__message="")
@@ -287,17 +289,10 @@ class TestRefused:
         assert "\x1b" not in said
         assert r" in phase\x1b]0;\x07: type\x1b]0;\x07: message\x1b]0;\x07; see " in said
 
-    def test_a_cell_without_its_artifact(self, measured, capsys):
-        said = says(capsys, measured.runs, "tiny__unkept", "good")
-        assert "set keep_artifact = true in [train], or for this method alone in [methods.unkept.train]" in said
-
     def test_an_artifact_that_was_removed(self, copied, capsys):
         (copied.path("tiny__moe") / "artifact" / "adapter.safetensors").unlink()
         said = says(capsys, copied.runs, "tiny__moe", "good")
         assert f"holds no file any more; remove {copied.path('tiny__moe')} and run the study again" in said
-
-    def test_a_method_that_explains_nothing(self, measured, capsys):
-        assert "method bitfit explains nothing" in says(capsys, measured.runs, "tiny__bitfit", "good")
 
     @pytest.mark.parametrize(
         ("name", "reason"), [("theirs", "there is no method 'theirs' here"), ("moe", "is not as it was when")]

@@ -170,36 +170,29 @@ def test_the_texts_widen_what_seeds_agree_on(cells: Cells) -> None:
     assert (known(by_seeds.against).verdict, known(by_both.against).verdict) == ("lower", "not told apart")
 
 
-def ranks(*rows: Sequence[Measured], read: bool = True) -> list[str]:
-    return [standing.rank for standing in found(*rows, read=read)]
+HALF = flipped(*range(6))
 
 
-def test_best_and_second_where_each_is_told_from_all_below(cells: Cells) -> None:
-    half = flipped(*range(6))
-    rows = row(cells, "C", WRONG, WRONG), row(cells, "A", PERFECT, PERFECT), row(cells, "B", half, half)
-    assert ranks(*rows) == ["", "best", "second"]
-    assert ranks(*rows[:2]) == ["", "best"]  # nothing is below the other: it is the last
-    assert ranks(rows[1]) == [""]
-
-
-def test_a_best_that_one_row_is_not_told_from_is_none(cells: Cells) -> None:
-    rows = row(cells, "A", PERFECT), row(cells, "B", flipped(0)), row(cells, "C", WRONG)
-    assert ranks(*rows) == ["", "", ""]
-
-
-def test_a_second_that_one_row_is_not_told_from_is_none(cells: Cells) -> None:
-    rows = row(cells, "A", PERFECT), row(cells, "B", flipped(*range(8))), row(cells, "C", flipped(*range(9)))
-    assert ranks(*rows) == ["best", "", ""]
-
-
-def test_nothing_is_ranked_on_one_seed_without_predictions(cells: Cells) -> None:
-    rows = row(cells, "A", PERFECT), row(cells, "B", flipped(0)), row(cells, "C", WRONG)
-    assert ranks(*rows, read=False) == ["", "", ""]
+@pytest.mark.parametrize(
+    ("predicted", "read", "wanted"),
+    [
+        ([[WRONG] * 2, [PERFECT] * 2, [HALF] * 2], True, ["", "best", "second"]),
+        ([[WRONG] * 2, [PERFECT] * 2], True, ["", "best"]),  # nothing is below the other: it is the last
+        ([[PERFECT] * 2], True, [""]),
+        ([[PERFECT], [flipped(0)], [WRONG]], True, ["", "", ""]),  # the best is not told from the second
+        ([[PERFECT], [flipped(*range(8))], [flipped(*range(9))]], True, ["best", "", ""]),  # nor here the second
+        ([[PERFECT], [flipped(0)], [WRONG]], False, ["", "", ""]),  # one seed without predictions
+    ],
+)
+def test_best_and_second(cells: Cells, predicted: list[list[list[int]]], read: bool, wanted: list[str]) -> None:
+    rows = [row(cells, name, *of) for name, of in zip("ABC", predicted, strict=False)]
+    assert [standing.rank for standing in found(*rows, read=read)] == wanted
 
 
 def test_rows_without_f1_take_no_rank_away(cells: Cells) -> None:
     failed = [cells.failed(method="F")]
-    assert ranks(failed, row(cells, "A", PERFECT), row(cells, "B", WRONG)) == ["", "best", ""]
+    standings = found(failed, row(cells, "A", PERFECT), row(cells, "B", WRONG))
+    assert [standing.rank for standing in standings] == ["", "best", ""]
 
 
 def test_rows_of_two_models_are_judged_on_the_same_texts(cells: Cells) -> None:

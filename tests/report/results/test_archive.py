@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.errors import NewerSchemaError, RunFolderError
+from bench.errors import RunFolderError
 from bench.record.files import write_files
 from bench.record.record import Record
 from bench.report import manifest
@@ -138,11 +138,6 @@ def test_evidence_that_is_none(two: Results, text: str) -> None:
 def test_runs_that_cannot_be(two: Results, runs: object) -> None:
     with pytest.raises(RunFolderError, match=r"study\.json cannot be read"):
         parse(texts(two) | {STUDY: json.dumps({"schema_version": 1, "runs": runs})}, Path("here"))
-
-
-def test_a_newer_schema(two: Results) -> None:
-    with pytest.raises(NewerSchemaError, match="upgrade tunebench"):
-        parse(texts(two) | {STUDY: json.dumps({"schema_version": 99})}, Path("here"))
 
 
 @pytest.mark.parametrize(

@@ -147,12 +147,8 @@ def test_the_source_is_a_comment_and_a_footnote(make_record: MakeRecord) -> None
     assert "Source" not in to_latex(table3.build("Run", [make_record()]))
 
 
-def test_best_and_second(make_record: MakeRecord) -> None:
-    scores = {"A": (0.9, 0.91), "B": (0.8, 0.81), "C": (0.7, 0.71)}
-    records = [
-        make_record(method=name, seed=seed, macro_f1=f1) for name, of in scores.items() for seed, f1 in enumerate(of)
-    ]
-    text = to_latex(table3.build("Run", records))
+def test_best_and_second(ranked: Table) -> None:
+    text = to_latex(ranked)
     assert r"\textbf{0.9050 $\pm$ 0.0071 (n=2)} & " in text
     assert r"\underline{0.8050 $\pm$ 0.0071 (n=2)}" in text
     assert text.count(r"\textbf") == text.count(r"\underline") == 1
