@@ -13,7 +13,8 @@ from typing import Any
 from bench.clocks import monotonic_seconds
 from bench.record.record import Record
 from bench.run.executor import Executor, call
-from bench.run.run import Request, run
+from bench.run.run import run
+from bench.study.request import Request
 from bench.study.study import Study
 
 ROOT = Path(__file__).parent.parent
@@ -110,9 +111,8 @@ def run_cell(
     content: Mapping[str, Any], folder: Path, *plugins: Path, executor: Callable[[], Executor] = InlineExecutor
 ) -> Record:
     """The record of the one cell of a study, measured in this process unless told otherwise; see ``small_study``."""
-    study = Study.model_validate(content)
-    request = Request(study=study, base=folder, folder=folder / "runs" / study.name, plugin_files=plugins, only={})
-    (record,) = run(request, executor, _Silent())
+    request = Request(study=Study.model_validate(content), plugin_files=plugins)
+    (record,) = run(request, folder / "runs" / request.study.name, executor, _Silent())
     assert record is not None
     return record
 

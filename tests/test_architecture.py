@@ -118,7 +118,7 @@ def test_a_method_knows_the_contract_and_the_model_libraries() -> None:
 
 
 def test_the_parent_never_imports_torch() -> None:
-    commands = ("cli", "verbs", "doctor", "explain.command", "compare.command", "check.command")
+    commands = ("cli", "explain.measured_cell", "compare.result", "check.watch")
     modules = ["bench.run.run", "bench.run.executor", "bench.run.progress"]
     modules += [f"bench.commands.{name}" for name in commands]
     modules += [name for name in BENCH if name.startswith("bench.report")]

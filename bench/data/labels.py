@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.data.rows import Row
 from bench.errors import DataError
-from bench.study.study import LabelValues
+from bench.study.values import LabelValues
 from bench.text.message import listed
 
 #: Of infer; a column with more different values is no label.

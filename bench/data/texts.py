@@ -17,8 +17,9 @@ from bench.data.synthetic import TASKS, generate
 from bench.errors import DataError
 from bench.record.notices import doing
 from bench.study.datasets import DatasetSource, fingerprint_of, length_profiles, profile_dataset
+from bench.study.settings import DataSettings
 from bench.study.split_files import SPLITS, WHOLE
-from bench.study.study import DataSettings, LabelValues
+from bench.study.values import LabelValues
 
 Read = tuple[dict[str, list[Row]], tuple[str, ...] | None]
 """Rows by split, and the class names that the data declare, if they do."""

@@ -12,7 +12,7 @@ import torch
 
 from bench.measure.devices import choose, driver_version, gpu_at, look
 from bench.record.record import Machine
-from bench.study.study import Precision
+from bench.study.values import Precision
 
 PACKAGES = (
     "tunebench",

@@ -8,7 +8,7 @@ import torch
 from bench.measure.devices import Found, choose
 from bench.measure.elsewhere import ask
 from bench.measure.machine import computes_bf16, has_bf16
-from bench.study.study import Precision
+from bench.study.values import Precision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from bench.plan.depth import Costs
 from bench.plan.fake_tensors import convert_tensors, empty_like
 from bench.record.memory_breakdown import KINDS, MemoryBreakdown
 from bench.study.cell import Cell
-from bench.study.study import PromptSettings
+from bench.study.settings import PromptSettings
 from bench.train.evaluate import logits_of
 from bench.train.loop import TrainStep, autocast
 from bench.train.memory import TRAINING_PARTS, Held, Part, hold_batch, inference_peak, tracker_of, training_peaks

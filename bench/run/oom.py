@@ -1,6 +1,6 @@
 """Run cells that ran out of memory again, at a batch size that fits."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,15 +85,13 @@ def with_fitting(record: Record, fitting: Fitting) -> Record:
 class Smaller:
     """Asks the plan; cells that differ in their seed alone are asked about once."""
 
-    def __init__(self, facts: Mapping[str, Any], ask: Callable[[str, Any], Any], watcher: Watcher) -> None:
+    def __init__(self, ask: Callable[[str, Any], Any], watcher: Watcher) -> None:
         """Remember whom to ask.
 
         Args:
-            facts: of the study: what a plan needs beside the cell.
             ask: has a worker answer a request, given its entry.
             watcher: told of cells that cannot be made smaller.
         """
-        self._facts = facts
         self._ask = ask
         self._watcher = watcher
         self._known: dict[str, Fitting] = {}
@@ -124,7 +122,6 @@ class Smaller:
         key = f"{record.cell.row_id} {batch} {memory}"
         if key not in self._known:
             question = {
-                **self._facts,
                 "cell": record.cell.model_dump(mode="json"),
                 "failed_batch": batch,
                 "failure_memory": memory,

@@ -6,9 +6,9 @@ import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from bench.clocks import date_now
 from bench.errors import NewerSchemaError, PluginError, RequestError, RunFolderError, StoppedError, StudyError
@@ -27,43 +27,23 @@ from bench.run.question import Questions
 from bench.run.recovery import Reserve, recover
 from bench.run.watcher import Watcher
 from bench.study.cell import Cell
-from bench.study.grid import EVERY_METHOD, check_sources, expand, filtered, needed_plugins
-from bench.study.study import Study
+from bench.study.grid import EVERY_METHOD, expand, needed_plugins
+from bench.study.request import Request, filtered
+from bench.study.sources import Sources, locate
 from bench.text.redaction import redacted_command
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What the user asked for.
-
-    Attributes:
-        study: the study.
-        base: folder that relative paths of the study start from.
-        folder: the run folder.
-        data_root: see ``resolve_dataset``.
-        plugin_files: files named with ``--plugin``.
-        only: allowed values by key, see ``parse_only``; cells that do not match are left for another time.
-        scale: in place of that of every model.
-        retry_oom: cells that ran out of memory are run at the batch that the plan says would fit.
-    """
-
-    study: Study
-    base: Path
-    folder: Path
-    data_root: Path | None = None
-    plugin_files: Sequence[Path] = ()
-    only: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    scale: Literal["tiny"] | None = None
-    retry_oom: bool = False
-
-
-def run(request: Request, make_executor: Callable[[], Executor], watcher: Watcher) -> list[Record]:
+def run(
+    request: Request, folder: Path, make_executor: Callable[[], Executor], watcher: Watcher, *, retry_oom: bool = False
+) -> list[Record]:
     """Measure every cell of a study that has no finished record yet.
 
     Args:
         request: what to run.
+        folder: the run folder.
         make_executor: called once, and only where there is something to run.
         watcher: told how it goes.
+        retry_oom: cells that ran out of memory are run at the batch that the plan says would fit.
 
     Returns:
         The records of the study's cells that exist now, in the study's order.
@@ -75,11 +55,11 @@ def run(request: Request, make_executor: Callable[[], Executor], watcher: Watche
     """
     found = registry.find(request.plugin_files)
     needed = needed_plugins(request.study, found)
-    check_sources(request.study, request.data_root, request.base)
-    run_folder = RunFolder(request.folder)
+    sources = locate(request.study, request.data_root, request.scale)
+    run_folder = RunFolder(folder)
     with run_folder.locked():
         recover(run_folder)
-        return _Run(request, run_folder, found, needed, make_executor, watcher).go()
+        return _Run(request, run_folder, found, needed, make_executor, watcher, retry_oom).go(sources)
 
 
 class _Run:
@@ -91,12 +71,14 @@ class _Run:
         needed: dict[str, registry.Plugin],
         make_executor: Callable[[], Executor],
         watcher: Watcher,
+        retry_oom: bool,
     ) -> None:
         self.request = request
         self.folder = folder
         self.found = found
         self.needed = needed
         self.watcher = watcher
+        self.retry_oom = retry_oom
         self._make_executor = make_executor
         self._executor: Executor | None = None
         self._questions = Questions(
@@ -106,18 +88,16 @@ class _Run:
             request.study.limits.cell_timeout_seconds,
         )
 
-    def go(self) -> list[Record]:
+    def go(self, sources: Sources) -> list[Record]:
         earlier, known = earlier_run(self.folder, self.watcher.warned)
         self.finished = Finished(self.folder, known)  # before anything of a plugin is imported
         try:
             descriptions = self._descriptions(earlier.get("methods", {}))
             request = self.request
-            cells = expand(
-                request.study, self.found, descriptions, request.data_root, request.base, scale=request.scale
-            )
+            cells = expand(request.study, self.found, descriptions, sources)
             if not cells:
-                raise StudyError(f"study {self.request.study.name} has no cells: no method fits its models")
-            chosen = filtered(cells, self.request.only)
+                raise StudyError(f"study {request.study.name} has no cells: no method fits its models")
+            chosen = filtered(cells, request.only)
             latest = {cell.id: self._latest(cell) for cell in cells}
             pending = [cell for cell in chosen if not _finished(latest[cell.id])]
             measured_before = len(chosen) - len(pending)
@@ -223,7 +203,7 @@ class _Run:
             RunFolderError: the disk is full before any.
             StoppedError: the run folder cannot be written any more.
         """
-        smaller = self._smaller()
+        smaller = Smaller(self._questions.ask, self.watcher)
         queue = deque(pending)
         left = len(queue)
         with Reserve(self.folder.reserve) as reserve, self.finished.written_by(reserve.write):
@@ -233,7 +213,7 @@ class _Run:
                 while queue:
                     left = len(queue)
                     cell = queue.popleft()
-                    as_run = smaller.of(cell, latest[cell.id]) if self.request.retry_oom else cell
+                    as_run = smaller.of(cell, latest[cell.id]) if self.retry_oom else cell
                     self.watcher.cell_started(as_run)
                     record = attempts.measure(cell, as_run)
                     if record.status == "oom":
@@ -247,17 +227,6 @@ class _Run:
                     f"{error}\nstopped with {left} cells left to measure; finished cells are kept: make room, then run "
                     "the same command again"
                 ) from error
-
-    def _smaller(self) -> Smaller:
-        request = self.request
-        facts = {
-            "study": request.study.model_dump(mode="json"),
-            "base": str(request.base),
-            "data_root": None if request.data_root is None else str(request.data_root),
-            "plugin_files": [str(path) for path in request.plugin_files],
-            "scale": request.scale,
-        }
-        return Smaller(facts, self._questions.ask, self.watcher)
 
 
 def _finished(record: Record | None) -> bool:

@@ -11,7 +11,8 @@ from bench.method.registry import MethodSource
 from bench.schema import Frozen
 from bench.study.datasets import DatasetSource
 from bench.study.models import ModelSource
-from bench.study.study import DataSettings, Device, Limits, PromptSettings, TrainSettings
+from bench.study.settings import DataSettings, Limits, PromptSettings, TrainSettings
+from bench.study.values import Device
 
 #: Settings that came after the first release, with the value that stands for what was done before: it changes no id.
 ADDED: tuple[tuple[str, str, Any], ...] = (

@@ -13,9 +13,11 @@ from bench.errors import DataError, UnknownNameError
 from bench.schema import Frozen
 from bench.study import split_files
 from bench.study.catalog import catalog
+from bench.study.entries import DatasetEntry
 from bench.study.places import expand_user, is_folder, is_hub_id, looking_for
 from bench.study.split_files import WHOLE
-from bench.study.study import DatasetEntry, LabelValues, Study
+from bench.study.study import Study
+from bench.study.values import LabelValues
 
 SplitName = Literal["train", "validation", "test"]
 
@@ -102,14 +104,13 @@ def known_label_counts(source: DatasetSource) -> dict[str, int] | None:
     return dict(zip(entry["labels"], entry["test_label_counts"], strict=True))
 
 
-def resolve_dataset(name: str, study: Study, data_root: Path | None, base: Path) -> DatasetSource:
+def resolve_dataset(name: str, study: Study, data_root: Path | None = None) -> DatasetSource:
     """Locate a dataset by catalog name, study entry, hub id (``owner/name``), folder or file.
 
     Args:
         name: as the study's grid gives it.
-        study: for its ``[datasets]``.
+        study: for its ``[datasets]`` and its folder, which relative paths start from.
         data_root: folder with ``<name>/<split>.jsonl.gz``, read in place of the hub for catalog names.
-        base: folder that relative paths of the study start from.
 
     Raises:
         UnknownNameError: nobody defines the name.
@@ -117,13 +118,13 @@ def resolve_dataset(name: str, study: Study, data_root: Path | None, base: Path)
     """
     with looking_for(f"dataset {name}", DataError):
         if name in study.datasets:
-            return _own_dataset(name, study.datasets[name], base)
+            return _own_dataset(name, study.datasets[name], study.folder)
         if name in catalog("datasets"):
             return _catalog_dataset(name, data_root)
-        if is_folder(name, base) or split_files.is_data_file(base / name):
-            return _own_dataset(Path(name).name or "dataset", DatasetEntry(path=name), base)
+        if is_folder(name, study.folder) or split_files.is_data_file(study.folder / name):
+            return _own_dataset(Path(name).name or "dataset", DatasetEntry(path=name), study.folder)
         if is_hub_id(name):
-            return _own_dataset(name, DatasetEntry(hub_id=name), base)
+            return _own_dataset(name, DatasetEntry(hub_id=name), study.folder)
     raise UnknownNameError(
         "dataset", name, [*catalog("datasets"), *study.datasets],
         f'or define it: [datasets.{name}] path = "FOLDER", or give a hub id owner/name',
@@ -133,7 +134,6 @@ def resolve_dataset(name: str, study: Study, data_root: Path | None, base: Path)
 def _catalog_dataset(name: str, data_root: Path | None) -> DatasetSource:
     entry = catalog("datasets")[name]
     if entry.get("synthetic"):
-        # The generator is imported here and not at the top: only its version number is wanted.
         return DatasetSource(
             name=name, label=entry["label"], kind="synthetic", labels=tuple(entry["labels"]),
             fingerprint=f"generator {entry['generator_version']}",

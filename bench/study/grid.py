@@ -1,21 +1,21 @@
 """A study's grid, spelled out as cells."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from bench.errors import PluginError, StudyError, UnknownNameError
 from bench.method.registry import MethodSource, Plugin, get
-from bench.study.catalog import catalog
 from bench.study.cell import Cell
-from bench.study.datasets import DatasetSource, known_prompt, profile_dataset, resolve_dataset
-from bench.study.models import ModelSource, resolve_model
-from bench.study.study import Grid, PromptSettings, Study
+from bench.study.datasets import DatasetSource, known_prompt
+from bench.study.models import ModelSource
+from bench.study.settings import PromptSettings
+from bench.study.sources import Sources, texts_for
+from bench.study.study import Grid, Study
 
 EVERY_METHOD = "*"
 #: Of a study; more is a slip, and spelling them out would take minutes.
 MOST_CELLS = 50_000
-ONLY_KEYS = ("dataset", "model", "method", "seed")
 
 Descriptions = Mapping[str, Mapping[str, Any]]
 """Of each method by name: label, kinds and trains; or error, where its file does not import."""
@@ -43,7 +43,7 @@ def needed_plugins(study: Study, found: Mapping[str, Plugin]) -> dict[str, Plugi
 
 
 def _check_comparisons(study: Study, found: Mapping[str, Plugin]) -> None:
-    """Whether every method that is compared is a row of some grid, be it that it fits none of the grid's models."""
+    """Require that every method that is compared is a row of some grid, even if it fits none of the grid's models."""
     if not study.comparisons:
         return
     files = {name for name, plugin in found.items() if plugin.origin == "--plugin"}
@@ -58,27 +58,8 @@ def _check_comparisons(study: Study, found: Mapping[str, Plugin]) -> None:
             raise StudyError(f"study {study.name}: comparisons: {UnknownNameError('method', row, known)}")
 
 
-def check_sources(study: Study, data_root: Path | None, base: Path) -> None:
-    """Locate every dataset and model that the study names, before anything slow.
-
-    Raises:
-        RequestError: a name, folder or package is missing.
-    """
-    for grid in study.grid:
-        for name in grid.datasets:
-            resolve_dataset(name, study, data_root, base)
-        for name in grid.models:
-            resolve_model(name, study, base)
-
-
 def expand(
-    study: Study,
-    found: Mapping[str, Plugin],
-    descriptions: Descriptions,
-    data_root: Path | None,
-    base: Path,
-    to_plan: bool = False,
-    scale: Literal["tiny"] | None = None,
+    study: Study, found: Mapping[str, Plugin], descriptions: Descriptions, sources: Sources, *, to_plan: bool = False
 ) -> list[Cell]:
     """Every cell, repeats outermost and then seeds, so that a drift of the machine hits all methods alike.
 
@@ -86,30 +67,18 @@ def expand(
         study: what to measure.
         found: the methods there are.
         descriptions: of the plugins that ``needed_plugins`` names.
-        data_root: see ``resolve_dataset``.
-        base: folder that relative paths of the study start from.
-        to_plan: models need no weights then, and a method that is named stays beside a model that it does not support.
-        scale: in place of that of every model.
+        sources: of the study, see ``locate``.
+        to_plan: a method that is named stays beside a model that it does not support.
 
     Raises:
-        RequestError: a name, option or path is wrong.
+        RequestError: a name or an option is wrong, or there are too many cells.
     """
     _check_size(study, found)
     cells: dict[str, Cell] = {}
-    known: set[str] = set()
     for grid in study.grid:
-        datasets = [resolve_dataset(name, study, data_root, base) for name in grid.datasets]
-        known |= {dataset.name for dataset in datasets}
-        models = [_at_scale(resolve_model(name, study, base, not to_plan), scale) for name in grid.models]
-        for seed in grid.seeds:
-            for dataset in datasets:
-                for model in models:
-                    for row in _rows(study, grid, found, descriptions, model):
-                        _require_fit(study, row, descriptions, model, to_plan)
-                        texts = texts_for(model, dataset)
-                        cell = _cell(study, grid, texts, model, row, found, descriptions, seed)
-                        again = [cell.model_copy(update={"repeat": repeat}) for repeat in range(grid.repeats)]
-                        cells |= {one.id: one for one in again if one.id not in cells}
+        for cell in _Expansion(study, grid, found, descriptions, sources, to_plan).cells():
+            cells.setdefault(cell.id, cell)
+    known = {dataset.name for dataset in sources.datasets.values()}
     for name in study.prompts:
         if name not in known:
             raise UnknownNameError("dataset in [prompts]", name, known)
@@ -125,66 +94,89 @@ def _check_size(study: Study, found: Mapping[str, Plugin]) -> None:
         raise StudyError(f"study {study.name}: grid must have at most {MOST_CELLS} cells, got up to {most}; split it")
 
 
-def _at_scale(model: ModelSource, scale: Literal["tiny"] | None) -> ModelSource:
-    if scale is None or model.scale == scale:
-        return model
-    if model.weights != "random":
-        raise StudyError(
-            f"--scale {scale} needs models of random weights, got {model.name} with pretrained ones; define it in the "
-            f'study: [models.NAME] base = "{model.name}", weights = "random"'
+@dataclass(frozen=True, slots=True)
+class _Expansion:
+    """One grid of a study, see ``expand``."""
+
+    study: Study
+    grid: Grid
+    found: Mapping[str, Plugin]
+    descriptions: Descriptions
+    sources: Sources
+    to_plan: bool
+
+    def cells(self) -> Iterator[Cell]:
+        datasets = [self.sources.datasets[name] for name in self.grid.datasets]
+        models = [self.sources.models[name] for name in self.grid.models]
+        for seed in self.grid.seeds:
+            for dataset in datasets:
+                for model in models:
+                    for row in self._rows(model):
+                        cell = self._cell(texts_for(model, dataset), model, row, seed)
+                        for repeat in range(self.grid.repeats):
+                            yield cell.model_copy(update={"repeat": repeat})
+
+    def _rows(self, model: ModelSource) -> list[str]:
+        """The method rows of one model: those named, those that ``*`` stands for, and those of ``--plugin``."""
+        rows: list[str] = []
+        for name in self.grid.methods:
+            if name != EVERY_METHOD:
+                self._require_fit(name, model)
+                rows.append(name)
+                continue
+            variants = [row for row, entry in self.study.methods.items() if entry.plugin is not None]
+            rows += [row for row in (*self.found, *variants) if self._fits(row, model)]
+        used = {_plugin_name(self.study, row) for row in rows}
+        extra = [n for n, plugin in self.found.items() if plugin.origin == "--plugin" and n not in used]
+        for name in extra:
+            self._require_import(name)
+        rows += [name for name in extra if self._fits(name, model)]
+        return list(dict.fromkeys(rows))
+
+    def _said(self, row: str) -> Mapping[str, Any]:
+        return self.descriptions[_plugin_name(self.study, row)]
+
+    def _fits(self, row: str, model: ModelSource) -> bool:
+        return model.kind in self._said(row).get("kinds", ())
+
+    def _require_import(self, row: str) -> None:
+        if "error" in self._said(row):
+            raise PluginError(self._said(row)["error"])
+
+    def _require_fit(self, row: str, model: ModelSource) -> None:
+        self._require_import(row)
+        reason = misfit(row, self._said(row)["kinds"], model)
+        if reason is not None and not self.to_plan:
+            raise StudyError(reason)
+
+    def _cell(self, dataset: DatasetSource, model: ModelSource, row: str, seed: int) -> Cell:
+        study, grid, entry = self.study, self.grid, self.study.methods.get(row)
+        train = study.train_settings(grid, entry, f"study {study.name}: train of {row}")
+        if train.class_weights != "none" and model.kind == "causal" and self._said(row).get("trains", True):
+            raise StudyError(
+                f'study {study.name}: train.class_weights = "{train.class_weights}" is for encoders, got it for {row} '
+                f"on {model.name}, a causal model, which is trained on tokens; set it in the train settings of "
+                "encoders' grids"
+            )
+        plugin = self.found[_plugin_name(study, row)]
+        method = MethodSource(
+            name=row,
+            label=(entry.label if entry else None) or self._said(row)["label"],
+            plugin=plugin.name,
+            path=str(plugin.path),
+            sha256=plugin.sha256,
+            given={**(entry.options if entry else {}), **grid.options.get(row, {})},
         )
-    return model.model_copy(update={"scale": scale, "fingerprint": f"{model.fingerprint}:{scale}"})
-
-
-def texts_for(model: ModelSource, dataset: DatasetSource) -> DatasetSource:
-    """Of random weights the cost alone is measured: texts of the recorded lengths do where the real ones are not."""
-    known = catalog("datasets").get(dataset.name, {})
-    same = (dataset.hub_id, dataset.hub_config) == (known.get("hub_id"), known.get("hub_config"))
-    if model.weights == "random" and dataset.kind == "hub" and same:
-        return profile_dataset(dataset.name)
-    return dataset
-
-
-def prompt_for(study: Study, grid: Grid, dataset: DatasetSource, model: ModelSource) -> PromptSettings | None:
-    """How a causal model is asked about a dataset; None for an encoder."""
-    return study.prompt_settings(grid, dataset.name, known_prompt(dataset)) if model.kind == "causal" else None
+        return Cell(
+            study=study.name, dataset=dataset, model=model, method=method, seed=seed, device=study.device,
+            data=study.data_settings(grid, dataset.name), train=train,
+            prompt=prompt_for(study, grid, dataset, model), limits=study.limits,
+        )  # fmt: skip
 
 
 def _plugin_name(study: Study, row: str) -> str:
     entry = study.methods.get(row)
     return row if entry is None or entry.plugin is None else entry.plugin
-
-
-def _rows(
-    study: Study, grid: Grid, found: Mapping[str, Plugin], descriptions: Descriptions, model: ModelSource
-) -> list[str]:
-    """The method rows of one model: those named, those that ``*`` stands for, and those of ``--plugin``."""
-    rows: list[str] = []
-    for name in grid.methods:
-        if name != EVERY_METHOD:
-            _require(study, name, descriptions)
-            rows.append(name)
-            continue
-        variants = [row for row in study.methods if study.methods[row].plugin is not None]
-        rows += [row for row in (*found, *variants) if _fits(descriptions[_plugin_name(study, row)], model)]
-    used = {_plugin_name(study, row) for row in rows}
-    extra = [n for n, plugin in found.items() if plugin.origin == "--plugin" and n not in used]
-    for name in extra:
-        _require(study, name, descriptions)
-    rows += [name for name in extra if _fits(descriptions[name], model)]
-    return list(dict.fromkeys(rows))
-
-
-def _require(study: Study, row: str, descriptions: Descriptions) -> None:
-    description = descriptions[_plugin_name(study, row)]
-    if "error" in description:
-        raise PluginError(description["error"])
-
-
-def _require_fit(study: Study, row: str, descriptions: Descriptions, model: ModelSource, to_plan: bool) -> None:
-    reason = misfit(row, descriptions[_plugin_name(study, row)]["kinds"], model)
-    if reason is not None and not to_plan:
-        raise StudyError(reason)
 
 
 def misfit(row: str, kinds: Sequence[str], model: ModelSource) -> str | None:
@@ -201,81 +193,6 @@ def misfit(row: str, kinds: Sequence[str], model: ModelSource) -> str | None:
     )
 
 
-def _fits(description: Mapping[str, Any], model: ModelSource) -> bool:
-    return model.kind in description.get("kinds", ())
-
-
-def _cell(
-    study: Study,
-    grid: Grid,
-    dataset: DatasetSource,
-    model: ModelSource,
-    row: str,
-    found: Mapping[str, Plugin],
-    descriptions: Descriptions,
-    seed: int,
-) -> Cell:
-    entry = study.methods.get(row)
-    plugin = found[_plugin_name(study, row)]
-    train = study.train_settings(grid, entry, f"study {study.name}: train of {row}")
-    if train.class_weights != "none" and model.kind == "causal" and descriptions[plugin.name].get("trains", True):
-        raise StudyError(
-            f'study {study.name}: train.class_weights = "{train.class_weights}" is for encoders, got it for {row} on '
-            f"{model.name}, a causal model, which is trained on tokens; set it in the train settings of encoders' grids"
-        )
-    return Cell(
-        study=study.name,
-        dataset=dataset,
-        model=model,
-        method=MethodSource(
-            name=row,
-            label=(entry.label if entry else None) or descriptions[plugin.name]["label"],
-            plugin=plugin.name,
-            path=str(plugin.path),
-            sha256=plugin.sha256,
-            given={**(entry.options if entry else {}), **grid.options.get(row, {})},
-        ),
-        seed=seed,
-        device=study.device,
-        data=study.data_settings(grid, dataset.name),
-        train=train,
-        prompt=prompt_for(study, grid, dataset, model),
-        limits=study.limits,
-    )
-
-
-def parse_only(filters: Iterable[str]) -> dict[str, frozenset[str]]:
-    """``["model=this,that", "seed=0"]`` as allowed values by key.
-
-    Raises:
-        StudyError: not of the form key=value[,value].
-        UnknownNameError: an unknown key.
-    """
-    allowed: dict[str, frozenset[str]] = {}
-    for text in filters:
-        key, equals, values = text.partition("=")
-        if not equals or not values:
-            raise StudyError(f"--only must be KEY=VALUE[,VALUE], got {text!r}")
-        if key not in ONLY_KEYS:
-            raise UnknownNameError("key of --only", key, ONLY_KEYS)
-        allowed[key] = allowed.get(key, frozenset()) | frozenset(values.split(","))
-    return allowed
-
-
-def filtered(cells: Sequence[Cell], only: Mapping[str, frozenset[str]]) -> list[Cell]:
-    """The cells that match, see ``parse_only``.
-
-    Raises:
-        UnknownNameError: no cell has one of the values.
-    """
-
-    def facts(cell: Cell) -> dict[str, str]:
-        return {
-            "dataset": cell.dataset.name, "model": cell.model.name, "method": cell.method.name, "seed": str(cell.seed)
-        }  # fmt: skip
-
-    for key, values in only.items():
-        known = {facts(cell)[key] for cell in cells}
-        for value in sorted(values - known):
-            raise UnknownNameError(f"{key} in --only", value, known)
-    return [cell for cell in cells if all(facts(cell)[key] in values for key, values in only.items())]
+def prompt_for(study: Study, grid: Grid, dataset: DatasetSource, model: ModelSource) -> PromptSettings | None:
+    """How a causal model is asked about a dataset; None for an encoder."""
+    return study.prompt_settings(grid, dataset.name, known_prompt(dataset)) if model.kind == "causal" else None

@@ -15,8 +15,9 @@ from bench.method.architecture import ModelKind
 from bench.schema import Frozen
 from bench.study.catalog import catalog
 from bench.study.checkpoint import packed_bits, refuse_adapter, require_bits
+from bench.study.entries import ModelEntry
 from bench.study.places import expand_user, is_folder, is_hub_id, looking_for
-from bench.study.study import ModelEntry, Study
+from bench.study.study import Study
 from bench.text.json_text import loads
 
 
@@ -54,13 +55,12 @@ def architecture(source: ModelSource) -> dict[str, Any] | None:
     return next((dict(entry["architecture"]) for entry in known if "architecture" in entry), None)
 
 
-def resolve_model(name: str, study: Study, base: Path, weights_needed: bool = True) -> ModelSource:
+def resolve_model(name: str, study: Study, weights_needed: bool = True) -> ModelSource:
     """Locate a model by catalog name, study entry, hub id or local folder.
 
     Args:
         name: as the study's grid gives it.
-        study: for its ``[models]``.
-        base: folder that relative paths of the study start from.
+        study: for its ``[models]`` and its folder, which relative paths start from.
         weights_needed: whether a folder must hold weights; a config.json is enough to plan.
 
     Raises:
@@ -69,15 +69,15 @@ def resolve_model(name: str, study: Study, base: Path, weights_needed: bool = Tr
     """
     with looking_for(f"model {name}", ModelError):
         if name in study.models:
-            return _defined_model(name, study.models[name], base, weights_needed)
+            return _defined_model(name, study.models[name], study.folder, weights_needed)
         if name in catalog("models"):
             return catalog_model(name)
-        if is_folder(name, base) or name.endswith(".json"):
+        if is_folder(name, study.folder) or name.endswith(".json"):
             path = Path(name).parent if Path(name).name == "config.json" else Path(name)
             own_name = re.sub(r"[^A-Za-z0-9_.-]", "_", path.name.removesuffix(".json")) or "model"
-            return _own_model(own_name, ModelEntry(path=name), base, weights_needed)
+            return _own_model(own_name, ModelEntry(path=name), study.folder, weights_needed)
         if is_hub_id(name):
-            return _own_model(name, ModelEntry(hub_id=name), base, weights_needed)
+            return _own_model(name, ModelEntry(hub_id=name), study.folder, weights_needed)
     raise UnknownNameError(
         "model", name, [*catalog("models"), *study.models],
         "or give a hub id owner/name or a folder with config.json",

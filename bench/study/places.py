@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.errors import DataError, ModelError
-from bench.study.study import HUB_ID
+from bench.study.values import HUB_ID
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Foreign text that is shown: control characters are removed or spelt out, and a terminal reads no markup in it."""
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,4 +60,5 @@ def say(text: str, console: "Console", style: str = "", *, lead: str = "", fold:
     """
     from rich.text import Text  # imported here: ``--help`` needs no rich
 
-    console.print(Text(lead) + for_terminal(text, console), style=style, overflow="fold", soft_wrap=not fold)
+    overflow: Literal["fold"] | None = "fold" if fold else None
+    console.print(Text(lead) + for_terminal(text, console), style=style, overflow=overflow, soft_wrap=not fold)

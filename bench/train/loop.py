@@ -18,7 +18,8 @@ from bench.measure.warmup import WarmUp
 from bench.method import Method
 from bench.method.architecture import ModelKind
 from bench.model.load import answer_logits, class_logits
-from bench.study.study import TrainSettings, WeightsStorage
+from bench.study.settings import TrainSettings
+from bench.study.values import WeightsStorage
 from bench.train.losses import TaskLoss
 from bench.train.optimizers import make_optimizer
 

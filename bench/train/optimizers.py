@@ -6,7 +6,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
 
 from bench.errors import UnsupportedError
-from bench.study.study import TrainSettings
+from bench.study.settings import TrainSettings
 
 #: The operator of bitsandbytes that updates weights by a state of 8 bits.
 EIGHT_BIT_UPDATE = "bitsandbytes::optimizer_update_8bit_blockwise"

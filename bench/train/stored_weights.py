@@ -5,7 +5,7 @@ from torch import nn
 
 from bench.errors import UnsupportedError
 from bench.model.quantization import cast_parameters
-from bench.study.study import WeightsStorage
+from bench.study.values import WeightsStorage
 
 
 def store_weights(model: nn.Module, dtype: torch.dtype, storage: WeightsStorage = "auto") -> None:

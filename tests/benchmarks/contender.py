@@ -29,7 +29,8 @@ from bench.model.weights import load_model
 from bench.run.worker.entry import prepare_process
 from bench.study.datasets import resolve_dataset
 from bench.study.models import resolve_model
-from bench.study.study import DataSettings, Grid, Study, TrainSettings
+from bench.study.settings import DataSettings, TrainSettings
+from bench.study.study import Grid, Study
 from bench.train.evaluate import for_inference, predict, quality
 from bench.train.loop import autocast, epoch_batches, num_steps, train
 
@@ -44,8 +45,8 @@ class Work:
 
     def __init__(self, data_root: Path) -> None:
         study = Study(name="x", grid=(Grid(datasets=("tweet_eval_emotion",), models=("minilm",)),))
-        self.dataset = texts.load(resolve_dataset("tweet_eval_emotion", study, data_root, Path()), DataSettings())
-        self.source = resolve_model("minilm", study, Path())
+        self.dataset = texts.load(resolve_dataset("tweet_eval_emotion", study, data_root), DataSettings())
+        self.source = resolve_model("minilm", study)
         self.folder = fetch(self.source)
         self.tokenizer = load_tokenizer(self.source, self.folder)
         self.tokens = {s: tokenise(self.dataset.splits[s].texts, self.tokenizer, MAX_LENGTH) for s in ("train", "test")}

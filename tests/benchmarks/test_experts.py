@@ -20,7 +20,7 @@ from bench.method import Method, Task
 from bench.model.cpu_layers import replace_dropout
 from bench.model.load import build, class_logits
 from bench.run.worker.entry import prepare_process
-from bench.study.study import TrainSettings
+from bench.study.settings import TrainSettings
 from bench.train.evaluate import for_inference
 from bench.train.loop import TrainStep, autocast
 from tests.train.support import shipped

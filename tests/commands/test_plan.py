@@ -12,16 +12,7 @@ import pytest
 
 from bench.commands.cli import main
 from bench.plan.fits import CONTEXT_BYTES, FULL_TRAINING_SLACK
-from tests.support import (
-    TEST_ROWS,
-    TRAIN_ROWS,
-    command,
-    refused,
-    small_study,
-    write_plugin,
-    write_study,
-    write_texts,
-)
+from tests.support import TEST_ROWS, TRAIN_ROWS, command, refused, small_study, write_plugin, write_study, write_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -120,11 +111,6 @@ class TestFormats:
 
 
 class TestOptions:
-    def test_only(self, study: Path, tunebench: Tunebench) -> None:
-        code, out, _ = tunebench("plan", study, "--no-memory", "--format", "csv", "--only", "method=lora")
-        assert code == 0
-        assert [row["method"] for row in read(out)] == ["lora"]
-
     def test_device_is_whose_memory_is_predicted(self, study: Path, tunebench: Tunebench) -> None:
         found = {}
         for device in ("cpu", "cuda"):
@@ -148,12 +134,6 @@ class TestOptions:
         tiny, mine = read(both)
         layer = 4 * (32 * 32 + 32) + 2 * 32 * 64 + 64 + 32 + 4 * 32
         assert int(mine["total_params"]) == int(tiny["total_params"]) + layer
-
-    def test_a_plugin_needs_no_extra_code(self, study: Path, tunebench: Tunebench, tmp_path: Path) -> None:
-        own = write_plugin(tmp_path, "own", adapt="model.base_model.requires_grad_(False); return model")
-        code, out, _ = tunebench("plan", study, "--no-memory", "--format", "csv", "--plugin", own)
-        assert code == 0
-        assert [row["method"] for row in read(out)] == ["full_ft", "lora", "own"]
 
     def test_a_plugin_that_fails_is_a_row_and_exit_code_1(
         self, study: Path, tunebench: Tunebench, tmp_path: Path
@@ -242,21 +222,14 @@ class TestWrongConfig:
         [
             ({"model_type": None}, "model_type is missing"),
             ({"model_type": "roberto"}, "got 'roberto'; did you mean 'roberta'?"),
-            ({"model_type": 7}, "model_type must be an architecture that transformers has, got 7"),
             ({"hidden_size": None}, "hidden_size is missing"),
             ({"hidden_size": "768"}, "hidden_size must be a whole number from 1 to 1000000, got '768'"),
             ({"hidden_size": -32}, "hidden_size must be a whole number from 1 to 1000000, got -32"),
-            ({"hidden_size": 0}, "hidden_size must be a whole number from 1 to 1000000, got 0"),
             ({"hidden_size": 10**7}, "hidden_size must be a whole number from 1 to 1000000, got 10000000"),
-            ({"hidden_size": True}, "hidden_size must be a whole number from 1 to 1000000, got True"),
             ({"hidden_size": 33}, "num_attention_heads must divide hidden_size, got 2 heads and 33"),
             ({"num_hidden_layers": 10**9}, "num_hidden_layers must be a whole number from 1 to 2000, got 1000000000"),
             ({"vocab_size": 1.5}, "vocab_size must be a whole number from 1 to 100000000, got 1.5"),
-            ({"vocab_size": [3]}, "vocab_size must be a whole number from 1 to 100000000, got [3]"),
-            ({"intermediate_size": 0}, "intermediate_size must be a whole number from 1 to 10000000, got 0"),
-            ({"max_position_embeddings": -1}, "max_position_embeddings must be a whole number from 1 to"),
             ({"architectures": None}, "names no architectures"),
-            ({"architectures": []}, "names no architectures"),
         ],
     )
     def test_says_file_rule_and_value(
@@ -273,9 +246,7 @@ class TestWrongConfig:
         ("text", "said"),
         [
             ("[]", "must be a table of settings, got list"),
-            ("3", "must be a table of settings, got int"),
             ("{", "cannot be read: JSONDecodeError"),
-            ("", "cannot be read: JSONDecodeError"),
             ("[" * 100_000, "cannot be read: RecursionError"),
         ],
     )
@@ -314,7 +285,6 @@ class TestWrongNames:
         ("arguments", "said"),
         [
             (["--model", "roberta-bas"], "unknown model 'roberta-bas'; did you mean 'roberta-base'?"),
-            (["--model", "owner/unheard-of"], "model owner/unheard-of: cannot be reached on the hub"),
             (["--only", "method=lorra"], "unknown method in --only 'lorra'; did you mean 'lora'?"),
             (["--plugin", "no.py"], "--plugin no.py: no such file"),
         ],
@@ -323,35 +293,6 @@ class TestWrongNames:
         code, out, err = tunebench("plan", study, "--no-memory", *arguments)
         assert (code, out) == (2, "")
         assert said in err
-
-    @pytest.mark.parametrize(
-        ("changes", "said"),
-        [
-            ({"datasets": ["imbd"]}, "unknown dataset 'imbd'; did you mean 'imdb'?"),
-            ({"methods": ["bitfot"]}, "unknown method 'bitfot'; did you mean 'bitfit'?"),
-            ({"data": {"max_len": 8}}, "data of a grid: max_len: unknown key 'max_len'; did you mean 'max_length'?"),
-            ({"data": {"max_length": 0}}, "data of a grid: max_length must be at least 4, got 0"),
-            ({"options": {"lora": {"rank": 4}}}, "methods.lora.options: rank: unknown key 'rank'"),
-        ],
-    )
-    def test_in_the_study(
-        self, content: dict[str, Any], tunebench: Tunebench, tmp_path: Path, changes: dict[str, Any], said: str
-    ) -> None:
-        content["grid"][0] |= changes
-        code, out, err = tunebench("plan", write_study(tmp_path / "small.toml", content), "--no-memory")
-        assert (code, out) == (2, "")
-        assert said in err
-
-    def test_a_plugin_that_does_not_import(self, study: Path, tunebench: Tunebench, tmp_path: Path) -> None:
-        (tmp_path / "own.py").write_text("raise ValueError('half written')\n")
-        code, out, err = tunebench("plan", study, "--no-memory", "--plugin", tmp_path / "own.py")
-        assert (code, out) == (2, "")
-        assert "own.py does not import: ValueError: half written" in err
-
-    def test_of_the_study(self, tunebench: Tunebench) -> None:
-        code, out, err = tunebench("plan", "papr")
-        assert (code, out) == (2, "")
-        assert err.startswith("tunebench: unknown study 'papr'; did you mean 'paper'?")
 
     @pytest.mark.slow
     def test_in_a_process_of_its_own(self, study: Path, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from bench.data import texts
 from bench.data.texts import Dataset, Split
 from bench.study.datasets import DatasetSource, resolve_dataset
-from bench.study.study import DataSettings, Study
+from bench.study.settings import DataSettings
+from bench.study.study import Study
 
 
 def located(path: Path, **entry: Any) -> DatasetSource:
@@ -23,7 +24,7 @@ def located(path: Path, **entry: Any) -> DatasetSource:
         "grid": [{"datasets": ["mine"], "models": ["m"]}],
         "datasets": {"mine": {"path": str(path), **entry}},
     }
-    return resolve_dataset("mine", Study.model_validate(content), None, Path())
+    return resolve_dataset("mine", Study.model_validate(content))
 
 
 def loaded(path: Path, entry: dict[str, Any] | None = None, **settings: Any) -> Dataset:

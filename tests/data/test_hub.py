@@ -38,7 +38,7 @@ try:
     else:
         from bench.data.texts import load
         from bench.study.datasets import DatasetSource
-        from bench.study.study import DataSettings
+        from bench.study.settings import DataSettings
         found = load(DatasetSource.model_validate_json(source), DataSettings())
         splits = {name: [split.texts, split.labels] for name, split in found.splits.items()}
         print(json.dumps({"labels": found.labels, "carved": found.validation_carved, "splits": splits}))

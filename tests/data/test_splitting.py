@@ -15,7 +15,8 @@ from bench.data.splitting import divided
 from bench.data.texts import Dataset
 from bench.errors import DataError
 from bench.study.datasets import resolve_dataset
-from bench.study.study import DataSettings, Study
+from bench.study.settings import DataSettings
+from bench.study.study import Study
 from tests.data.forms import jsonl, laid, loaded, parquet
 
 LABELS = ("neg", "pos", "mixed")
@@ -90,7 +91,7 @@ class TestOneFile:
     def test_a_change_since_planning_is_refused(self, tmp_path: Path) -> None:
         path = file_of(tmp_path)
         study = Study.model_validate({"name": "s", "grid": [{"datasets": [str(path)], "models": ["m"]}]})
-        source = resolve_dataset(str(path), study, None, Path())
+        source = resolve_dataset(str(path), study)
         assert (source.kind, source.name) == ("file", "tickets.jsonl")
         file_of(tmp_path, MANY[:-1])
         with pytest.raises(DataError, match="changed since the run was planned"):
@@ -100,7 +101,7 @@ class TestOneFile:
 class TestNames:
     def resolved(self, name: str, base: Path) -> str:
         study = Study.model_validate({"name": "s", "grid": [{"datasets": [name], "models": ["m"]}]})
-        return resolve_dataset(name, study, None, base).kind
+        return resolve_dataset(name, study.in_folder(base)).kind
 
     def test_a_file_beside_the_study(self, tmp_path: Path) -> None:
         file_of(tmp_path)

@@ -17,7 +17,8 @@ from bench.data import splitting, texts
 from bench.data.texts import Dataset
 from bench.errors import DataError
 from bench.study.datasets import profile_dataset, resolve_dataset
-from bench.study.study import DataSettings, Study
+from bench.study.settings import DataSettings
+from bench.study.study import Study
 from tests.conftest import TextFolder
 from tests.data.forms import everywhere, jsonl, laid, loaded, located, parquet
 
@@ -59,7 +60,7 @@ class TestRead:
 
     def test_synthetic(self) -> None:
         study = Study.model_validate({"name": "s", "grid": [{"datasets": ["synthetic_stars"], "models": ["m"]}]})
-        dataset = texts.load(resolve_dataset("synthetic_stars", study, None, Path()), DataSettings())
+        dataset = texts.load(resolve_dataset("synthetic_stars", study), DataSettings())
         assert len(dataset.labels) == 5
         assert set(dataset.splits) == {"train", "validation", "test"}
 

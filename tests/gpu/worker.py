@@ -17,12 +17,13 @@ from bench.commands import gpu_report
 from bench.errors import RequestError
 from bench.measure import matmul
 from bench.measure.devices import choose, look
-from bench.plan.rows import Plan, PlanRequest
+from bench.plan.plan import Plan
 from bench.record.record import Record
 from bench.record.run_folder import RunFolder
-from bench.run.run import Request, run
+from bench.run.run import run
 from bench.run.worker import latency
 from bench.study.cell import Cell
+from bench.study.request import Request
 from bench.study.study import Study
 from tests.gpu.card import Card, Gpu
 from tests.gpu.cells import CASES, Case, write_place
@@ -78,13 +79,13 @@ def main(place: Path, device: str, names: Sequence[str]) -> None:
         started = time.monotonic()
         case, folder = CASES[name], place / device / name
         with _gpu(case, device) as gpu:
-            study = case.study(name, place, device)
+            study = case.study(name, place, device).in_folder(place)
             for again in (False, True)[: 1 + case.tried_again]:
-                request = Request(study=study, base=place, folder=folder, retry_oom=again)
-                for record in run(request, InlineExecutor, Log(gpu, RunFolder(folder))):
+                log = Log(gpu, RunFolder(folder))
+                for record in run(Request(study=study), folder, InlineExecutor, log, retry_oom=again):
                     print(name, record.cell_id, record.status, record.failure and record.failure.message[:200])
         if device == "cpu":
-            _plan_for_gpu(case.study(name, place, "cuda"), place)
+            _plan_for_gpu(case.study(name, place, "cuda").in_folder(place))
         print(f"{name}: {time.monotonic() - started:.1f} s", flush=True)
 
 
@@ -98,9 +99,9 @@ def _describe_devices() -> dict[str, str]:
     return gpu_report.lines(gpu_report.find()) | {"refused": refused}
 
 
-def _plan_for_gpu(study: Study, base: Path) -> None:
+def _plan_for_gpu(study: Study) -> None:
     """Predict what the cells take of a GPU that is not here."""
-    plan = Plan(PlanRequest(study=study, base=base, device="cuda"))
+    plan = Plan(Request(study=study), device="cuda")
     for cell in plan.cells:
         plan.row(cell)
 

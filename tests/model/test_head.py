@@ -16,8 +16,9 @@ from bench.model.head import class_order
 from bench.model.load import load_config
 from bench.model.weights import load_model, skeleton
 from bench.run.worker.artifact import tidy
+from bench.study.entries import ModelEntry
 from bench.study.models import ModelSource, resolve_model
-from bench.study.study import Grid, ModelEntry, Study
+from bench.study.study import Grid, Study
 from tests.model.folders import source_of
 from tests.train.support import shipped
 
@@ -110,7 +111,7 @@ class TestOfTheCheckpoint:
 class TestOption:
     def resolved(self, **entry: Any) -> ModelSource:
         content = {"grid": [Grid(datasets=("x",), models=("m",))], "models": {"m": entry}}
-        return resolve_model("m", Study.model_validate({"name": "s"} | content), Path())
+        return resolve_model("m", Study.model_validate({"name": "s"} | content))
 
     def test_is_in_the_source(self, tiny_encoder: Path, folder_of_causal: Path) -> None:
         assert self.resolved(path=str(tiny_encoder)).head == "fresh"

@@ -26,7 +26,7 @@ from bench.model.quantization import allow_cpu_layout, is_quantized, quantizatio
 from bench.model.weights import load_model, random_causal, skeleton
 from bench.run.worker.preflight import _check_quantization as check_quantization
 from bench.study.models import ModelSource
-from bench.study.study import TrainSettings
+from bench.study.settings import TrainSettings
 from bench.train.evaluate import for_inference
 from bench.train.loop import TrainStep, autocast
 from bench.train.stored_weights import store_frozen_weights_as

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from bench.plan.plan import Plan
 from bench.plan.row import PlanRow
-from bench.plan.rows import Plan, PlanRequest
+from bench.study.request import Request
 from bench.study.study import Study
 
 pytestmark = pytest.mark.slow  # 86 combinations, each built on meta, counted three times and trained a step
@@ -100,7 +101,7 @@ def plan(models: list[Path], methods: list[str], with_memory: bool = False, **gr
         "train": {"precision": "fp32", "batch_size": 4, "inference_batch_size": 4},
         "grid": [{"datasets": ["imdb"], "models": list(map(str, models)), "methods": methods, **grid}],
     }
-    return Plan(PlanRequest(study=Study.model_validate(content), base=Path(), with_memory=with_memory)).rows()
+    return Plan(Request(study=Study.model_validate(content)), with_memory=with_memory).rows()
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ from transformers import AutoConfig, PretrainedConfig
 from bench.model.config import at_depth
 from bench.plan import depth
 from bench.plan.depth import DEPTHS_OF_PEAKS, DEPTHS_OF_SUMS, UNIFORM, extrapolated
+from bench.plan.plan import Plan
 from bench.plan.row import PlanRow
-from bench.plan.rows import Plan, PlanRequest
+from bench.study.request import Request
 from bench.study.study import Study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -53,7 +54,7 @@ def row_of(folder: Path, config: dict[str, Any], plugin: str, options: dict[str,
         "models": {"model": {"path": str(folder), "weights": "random"}},
         "methods": {"row": {"plugin": plugin, "options": options}},
     }
-    plan = Plan(PlanRequest(study=Study.model_validate_json(json.dumps(content)), base=folder))
+    plan = Plan(Request(study=Study.model_validate_json(json.dumps(content)).in_folder(folder)))
     return plan.row(plan.cells[0])
 
 

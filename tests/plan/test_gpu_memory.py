@@ -2,14 +2,15 @@
 
 import csv
 from functools import cache
-from pathlib import Path
 
 import pytest
 
-from bench.commands.audit import audit, find, load
 from bench.commands.audit.compare import Check
+from bench.commands.audit.published import find, load
+from bench.commands.audit.result import audit
+from bench.plan.plan import Plan
 from bench.plan.row import PlanRow
-from bench.plan.rows import Plan, PlanRequest
+from bench.study.request import Request
 from bench.study.study import load_study
 
 pytestmark = pytest.mark.slow
@@ -27,7 +28,7 @@ def explained() -> dict[tuple[str, str], dict[str, str]]:
 def planned(study: str, only: str | None = None) -> list[PlanRow]:
     """The rows of a shipped study for CUDA, of one model where that is asked."""
     chosen = {} if only is None else {"model": frozenset({only})}
-    plan = Plan(PlanRequest(study=load_study(study), base=Path(), device="cuda", only=chosen))
+    plan = Plan(Request(study=load_study(study), only=chosen), device="cuda")
     return [plan.row(cell) for cell in plan.cells]
 
 

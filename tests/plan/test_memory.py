@@ -24,9 +24,10 @@ from bench.model.load import build
 from bench.model.prompting.score import LabelScorer
 from bench.model.quantization import quantization_tensors, quantize_linear_layers, settle
 from bench.plan.memory import ANSWER_TOKENS, ASSUMED_CAPABILITY, BARE_PROMPT, matmul_workspace_bytes
+from bench.plan.plan import Plan
 from bench.plan.row import PlanRow
-from bench.plan.rows import Plan, PlanRequest
 from bench.study.cell import Cell
+from bench.study.request import Request
 from bench.study.study import Study
 from bench.train.evaluate import predict as class_scores
 from bench.train.loop import DTYPES, TrainStep, autocast
@@ -127,7 +128,7 @@ def planned(
         "models": {"model": {"path": str(folder), "weights": "random", "bits": bits, "attention": attention}},
         "methods": {"row": {"plugin": plugin, "options": options or {}}},
     }  # fmt: skip
-    plan = Plan(PlanRequest(study=Study.model_validate_json(json.dumps(content)), base=folder))
+    plan = Plan(Request(study=Study.model_validate_json(json.dumps(content)).in_folder(folder)))
     row = plan.row(plan.cells[0])
     assert row.unsupported is None, row.unsupported
     return Case(plan.cells[0], row, config)

@@ -14,9 +14,10 @@ from bench.errors import ModelError, PluginError, StudyError, UnknownNameError
 from bench.measure import parameters
 from bench.method import Task, registry
 from bench.model.load import build, load_config
+from bench.plan.plan import Plan
 from bench.plan.row import PlanRow
-from bench.plan.rows import Plan, PlanRequest
 from bench.study.models import resolve_model
+from bench.study.request import Request
 from bench.study.study import Study
 from tests.support import TEST_ROWS, TRAIN_ROWS, small_study, write_plugin, write_texts
 
@@ -53,11 +54,16 @@ def planner(tiny_encoder: Path, tmp_path: Path) -> Planner:
     """``planner(methods=[...], **changes)``: a plan of the small study, without memory unless asked."""
     texts = write_texts(tmp_path / "reviews", train=TRAIN_ROWS, test=TEST_ROWS)
 
-    def make(request: dict[str, Any] | None = None, grid: dict[str, Any] | None = None, **changes: Any) -> Plan:
+    def make(
+        request: dict[str, Any] | None = None,
+        grid: dict[str, Any] | None = None,
+        with_memory: bool = False,
+        **changes: Any,
+    ) -> Plan:
         content = small_study(tiny_encoder, texts, **changes)
         content["grid"][0] |= grid or {}
-        asked: dict[str, Any] = {"base": tmp_path, "with_memory": False} | (request or {})
-        return Plan(PlanRequest(study=Study.model_validate(content), **asked))
+        study = Study.model_validate(content).in_folder(tmp_path)
+        return Plan(Request(study=study, **request or {}), with_memory=with_memory)
 
     return make
 
@@ -73,7 +79,7 @@ class TestCounts:
         rows = by_method(planner(methods=ENCODER_METHODS))
         assert list(rows) == ENCODER_METHODS
         found = registry.find()
-        source = resolve_model(str(tiny_encoder), Study.model_validate(MINIMAL), tiny_encoder)
+        source = resolve_model(str(tiny_encoder), Study.model_validate(MINIMAL))
         for name, row in rows.items():
             method_class = registry.load(name, found[name].path)
             method = method_class(method_class.options_class())
@@ -103,7 +109,7 @@ class TestCounts:
         assert {rows[name].expert_flops for name in ENCODER_METHODS[:-1]} == {0}
 
     def test_nothing_is_null_without_a_reason(self, planner: Planner) -> None:
-        plans = [planner({"with_memory": wanted}, methods=["full_ft", "zero_shot"]) for wanted in (True, False)]
+        plans = [planner(with_memory=wanted, methods=["full_ft", "zero_shot"]) for wanted in (True, False)]
         for plan in plans:
             plain, out = plan.rows()
             assert {name for name in NUMBERS if getattr(plain, name) is None} == set(plain.unknown)
@@ -114,7 +120,7 @@ class TestCounts:
         assert without.unknown == dict.fromkeys(("train_memory", "inference_memory"), "memory was not asked for")
 
     def test_peaks_grow_with_the_batch_and_hold_what_is_known(self, planner: Planner) -> None:
-        plan = planner({"with_memory": True}, methods=["full_ft"])
+        plan = planner(with_memory=True, methods=["full_ft"])
         [row] = plan.rows()
         wider = plan.at_batch(plan.cells[0], 2 * row.batch_size)
         assert row.train_memory
@@ -171,7 +177,7 @@ class TestCounts:
         (tmp_path / "llm").mkdir()
         (tmp_path / "llm" / "config.json").write_text(json.dumps(LLAMA))
         models = {"tiny": {"path": str(tmp_path / "llm"), "bits": 8, "weights": "random"}}
-        [row] = planner({"with_memory": True}, methods=["lora"], models=models, data={"max_length": 16}).rows()
+        [row] = planner(with_memory=True, methods=["lora"], models=models, data={"max_length": 16}).rows()
         assert (row.train_memory, row.inference_memory) == (None, None)
         assert row.unknown["train_memory"] == "8-bit operators do not run without values"
         assert row.total_params == row.logical_params
@@ -346,7 +352,7 @@ class TestModel:
 def test_a_meta_model_is_made_for_each_row(planner: Planner, tmp_path: Path) -> None:
     """A method that changes its model in place must not be handed one that another row changed."""
     own = write_plugin(tmp_path, "own", adapt="assert not hasattr(model, 'seen'); model.seen = True")
-    plan = planner({"plugin_files": [own], "with_memory": True}, methods=["own"])
+    plan = planner({"plugin_files": [own]}, with_memory=True, methods=["own"])
     [row] = plan.rows()
     assert row.unsupported is None
     assert not any(isinstance(value, nn.Module) for value in vars(plan).values())

@@ -116,7 +116,7 @@ class Plan:
 
     @property
     def smaller(self) -> Smaller:
-        return Smaller({"study": {}}, self.ask, self)  # type: ignore[arg-type]
+        return Smaller(self.ask, self)  # type: ignore[arg-type]
 
 
 class TestSmaller:

@@ -10,7 +10,7 @@ import pytest
 from bench.data import texts
 from bench.errors import DataError
 from bench.model.prompting.prompts import Prompt
-from bench.study.study import DataSettings
+from bench.study.settings import DataSettings
 from bench.train.cell_prompt import prompt_of
 from bench.train.inputs import Reading
 from tests.data.forms import everywhere, jsonl, laid, located, parquet

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +20,10 @@ from bench.record.record import Record
 from bench.record.run_folder import RunFolder
 from bench.report.draw import draw
 from bench.run.executor import Executor
-from bench.run.run import Request, run
+from bench.run.run import run
+from bench.study import datasets
 from bench.study.cell import Cell
-from bench.study.grid import parse_only
+from bench.study.request import Request, parse_only
 from bench.study.study import Study
 from tests.support import (
     TEST_ROWS,
@@ -97,13 +99,10 @@ class Bench:
         retry_oom: bool = False,
         **changes: Any,
     ) -> tuple[list[Record], Heard]:
-        study = Study.model_validate(self.content(**changes))
-        request = Request(
-            study=study, base=self.folder, folder=folder or self.runs, plugin_files=plugins, only=only or {},
-            retry_oom=retry_oom,
-        )  # fmt: skip
+        study = Study.model_validate(self.content(**changes)).in_folder(self.folder)
+        request = Request(study=study, plugin_files=plugins, only=only or {})
         heard = Heard()
-        return run(request, executor, heard), heard
+        return run(request, folder or self.runs, executor, heard, retry_oom=retry_oom), heard
 
     def run_one(self, adapt: str, extra: str = "", **changes: Any) -> Record:
         """The record of one cell with a method that runs these statements in ``adapt``."""
@@ -135,6 +134,28 @@ def finished(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
         patch.setenv("TUNEBENCH_CACHE", str(bench.folder / "cache"))
         patch.setattr(*SMALL_MATMUL)
         return bench, bench.run(**FOUR_CELLS)[0]
+
+
+def test_the_parent_hashes_each_data_file_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two grids name the dataset; the cells fail at once."""
+    hash_file, hashed = datasets._file_sha256, Counter[str]()
+
+    class Workers(InlineExecutor):
+        def start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> InlineExecutor:
+            with monkeypatch.context() as patch:
+                patch.setattr(datasets, "_file_sha256", hash_file)
+                return super().start(entry, folder, memory_bytes)
+
+    def counted(path: Path, name: str) -> str:
+        hashed[path.name] += 1
+        return hash_file(path, name)
+
+    monkeypatch.setattr(datasets, "_file_sha256", counted)
+    plugin = write_plugin(bench.folder, "special", "raise KeyError('no layer')")
+    grid = {"datasets": ["reviews"], "models": ["tiny"], "methods": ["special"]}
+    found, _ = bench.run(executor=Workers, plugins=[plugin], grid=[grid, grid | {"seeds": [1]}])
+    assert [record.status for record in found] == ["error", "error"]
+    assert hashed == {"train.jsonl": 1, "test.jsonl": 1}
 
 
 class TestFinishedStudy:

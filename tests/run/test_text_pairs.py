@@ -21,7 +21,8 @@ from bench.data.tokens import tokenise
 from bench.errors import DataError, RequestError, StudyError
 from bench.study.cell import Cell
 from bench.study.datasets import DatasetSource
-from bench.study.study import DataSettings, load_study
+from bench.study.settings import DataSettings
+from bench.study.study import load_study
 from bench.train.cell_prompt import prompt_of, shown_text
 from bench.train.evaluate import logits_of
 from bench.train.inputs import Reading

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from bench.commands import audit as audits
+from bench.commands.audit.published import load
 from bench.commands.audit.render import to_csv, to_html, to_markdown
+from bench.commands.audit.result import Audit, audit
 from bench.commands.explain.render import to_html as explained
 from bench.errors import DataError
 from bench.method.insight import Insight
@@ -181,7 +182,7 @@ class Page(HTMLParser):
         raise AssertionError(f"an instruction: {data}")
 
 
-def audited(folder: Path, said: str) -> audits.Audit:
+def audited(folder: Path, said: str) -> Audit:
     """An audit in which every name, title and label says this."""
     name = "".join(char for char in said if char not in "\0\r\n") or "x"
     rows = [
@@ -195,7 +196,7 @@ def audited(folder: Path, said: str) -> audits.Audit:
     (folder / "names.toml").write_text("[datasets]\n[models]\n", encoding="utf-8")
     plan = [plan_row("d", "m", method, dataset_label=name, model_label=name, method_label=name,
                      total_params=4_540_600_320, trainable_params=0, trains=False) for method in "xy"]  # fmt: skip
-    return audits.audit(audits.load(folder / "t.csv"), plan, {}, study="s", causal=())
+    return audit(load(folder / "t.csv"), plan, {}, study="s", causal=())
 
 
 @examples(60)

@@ -10,8 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench.commands import audit as audits
+from bench.commands.audit.published import find, load
 from bench.commands.audit.render import to_csv, to_html, to_markdown
+from bench.commands.audit.result import audit
 from bench.commands.cli import main
 from bench.errors import RequestError
 from bench.method import registry
@@ -205,11 +206,9 @@ def test_an_audit_of_damaged_tables(tmp_path: Path, alone: bool) -> None:
         (tmp_path / "published.toml").write_text(toml(manifest), encoding="utf-8")
         try:
             published = (
-                audits.load(audits.find(str(tmp_path / "one.csv")), tmp_path / "names.toml")
-                if alone
-                else audits.load(audits.find(str(tmp_path)))
+                load(find(str(tmp_path / "one.csv")), tmp_path / "names.toml") if alone else load(find(str(tmp_path)))
             )
-            found = audits.audit(published, plan, {}, study="s", causal=())
+            found = audit(published, plan, {}, study="s", causal=())
         except RequestError as error:
             assert_clear(str(error))
         else:

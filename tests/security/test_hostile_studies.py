@@ -15,7 +15,8 @@ from bench.errors import RequestError
 from bench.method import registry
 from bench.record.run_folder import CELL_ID, RunFolder
 from bench.study.cell import Cell
-from bench.study.grid import check_sources, expand, needed_plugins
+from bench.study.grid import expand, needed_plugins
+from bench.study.sources import locate
 from bench.study.study import load_study, shipped_studies
 from tests.security.hostile import assert_clear, spoiled
 from tests.support import TEST_ROWS, TRAIN_ROWS, toml, write_texts
@@ -102,9 +103,7 @@ def outcome(folder: Path, content: bytes, to_plan: bool = True) -> str:
         try:
             study = load_study(str(path))
             needed_plugins(study, FOUND)
-            if not to_plan:
-                check_sources(study, None, folder)
-            cells = expand(study, FOUND, SAYS, None, folder, to_plan=to_plan)
+            cells = expand(study, FOUND, SAYS, locate(study, weights_needed=not to_plan), to_plan=to_plan)
         except RequestError as error:
             assert_clear(str(error))
             return f"{type(error).__name__}: {error}"

@@ -16,7 +16,8 @@ from bench.errors import DataError, ModelError
 from bench.model.load import load_tokenizer
 from bench.model.prompting.chat import frame
 from bench.study.datasets import DatasetSource, resolve_dataset
-from bench.study.study import DataSettings, Study
+from bench.study.settings import DataSettings
+from bench.study.study import Study
 from tests.conftest import TextFolder
 from tests.model.folders import load, source_of
 from tests.support import ROOT, TEST_ROWS, TRAIN_ROWS
@@ -149,7 +150,7 @@ def test_a_chat_template_stays_in_its_sandbox(template: str, tiny_encoder: Path,
 class TestDatasets:
     def located(self, folder: Path) -> DatasetSource:
         study = Study.model_validate({"name": "s", "grid": [{"datasets": ["x"], "models": ["m"]}]})
-        return resolve_dataset(str(folder), study, None, folder)
+        return resolve_dataset(str(folder), study)
 
     def test_a_loading_script_is_not_run(self, text_folder: TextFolder, tmp_path: Path) -> None:
         folder = text_folder(train=TRAIN_ROWS * 5, test=TEST_ROWS)

@@ -11,16 +11,16 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
-from bench.commands.audit import load
+from bench.commands.audit.published import load
 from bench.commands.cli import main
-from bench.commands.explain.command import find
+from bench.commands.explain.measured_cell import find
 from bench.errors import RequestError, RunFolderError, StudyError
 from bench.method.insight import Insight
 from bench.record.files import write_text
 from bench.record.run_folder import RunFolder
 from bench.report.draw import draw
 from bench.study.cell import slug
-from bench.study.study import DatasetEntry, ModelEntry
+from bench.study.entries import DatasetEntry, ModelEntry
 from tests.report.conftest import _record
 from tests.report.predicted import study
 from tests.security.hostile import NASTY

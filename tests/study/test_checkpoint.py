@@ -14,8 +14,9 @@ from bench.measure.parameters import count
 from bench.model.load import config_to_plan, fetch, load_config
 from bench.model.quantization import is_quantized
 from bench.model.weights import load_model, skeleton
-from bench.plan.rows import Plan, PlanRequest
+from bench.plan.plan import Plan
 from bench.study.models import ModelSource, resolve_model
+from bench.study.request import Request
 from bench.study.study import Grid, Study
 from tests.model.test_weights import BITS, CPU, TASK, load, logits
 from tests.model.test_weights import folder as folder
@@ -35,14 +36,14 @@ def edited(folder: Path, to: Path, **changes: Any) -> Path:
 
 def resolved(folder: Path, to_plan: bool = False, **entry: Any) -> ModelSource:
     content = {"grid": [Grid(datasets=("x",), models=("m",))], "models": {"m": {"path": str(folder)} | entry}}
-    return resolve_model("m", Study.model_validate({"name": "s"} | content), Path(), not to_plan)
+    return resolve_model("m", Study.model_validate({"name": "s"} | content), not to_plan)
 
 
 def said_by_plan_and_run(folder: Path, texts: Path) -> tuple[str, str]:
     write_texts(texts, train=TRAIN_ROWS, test=TEST_ROWS)
     content = small_study(folder, texts)
     with pytest.raises(ModelError) as planned:
-        Plan(PlanRequest(study=Study.model_validate(content), base=texts)).rows()
+        Plan(Request(study=Study.model_validate(content))).rows()
     with pytest.raises(Exception) as ran:  # noqa: PT011 - a request error of whatever kind
         run_cell(content, texts)
     return str(planned.value), str(ran.value)
@@ -162,7 +163,7 @@ def test_a_packed_cell_runs_as_planned(
     texts = write_texts(tmp_path / "texts", train=TRAIN_ROWS, test=TEST_ROWS)
     content = small_study(tmp_path / "packed", texts, methods=["lora"], data={"max_length": 120})
     content["datasets"]["reviews"]["labels"] = ["bad", "good"]
-    (row,) = Plan(PlanRequest(study=Study.model_validate(content), base=tmp_path)).rows()
+    (row,) = Plan(Request(study=Study.model_validate(content))).rows()
     record = run_cell(content, tmp_path)
     assert record.status == "ok", record.failure
     assert record.parameters is not None

@@ -9,8 +9,9 @@ from bench.errors import PluginError, StudyError, UnknownNameError
 from bench.method.registry import Plugin
 from bench.study.cell import Cell
 from bench.study.datasets import DatasetSource, resolve_dataset
-from bench.study.grid import expand, needed_plugins, texts_for
+from bench.study.grid import expand, needed_plugins
 from bench.study.models import ModelSource
+from bench.study.sources import locate, texts_for
 from bench.study.study import Study
 
 MODELS = {"enc": {"hub_id": "o/enc"}, "gen": {"hub_id": "o/gen", "kind": "causal"}}
@@ -42,7 +43,7 @@ def study(grid: dict[str, Any] | list[dict[str, Any]], **tables: Any) -> Study:
 
 def cells(given: Study, found: dict[str, Plugin] = FOUND) -> list[Cell]:
     needed_plugins(given, found)
-    return expand(given, found, SAYS, data_root=None, base=Path("/nowhere"))
+    return expand(given, found, SAYS, locate(given))
 
 
 def rows(given: Study, found: dict[str, Plugin] = FOUND) -> list[str]:
@@ -216,7 +217,7 @@ class TestOfRandomWeights:
         return ModelSource.model_validate(common | facts)
 
     def test_texts_of_the_recorded_lengths_stand_in_for_those_on_the_hub(self) -> None:
-        on_hub = resolve_dataset("imdb", study({}), None, Path())
+        on_hub = resolve_dataset("imdb", study({}))
         assert texts_for(self.source(), on_hub).kind == "profile"
         assert texts_for(self.source(weights="pretrained"), on_hub) is on_hub
 
@@ -227,12 +228,12 @@ class TestOfRandomWeights:
     def test_tiny_needs_them(self) -> None:
         said = r'--scale tiny needs models of random weights, got enc .*weights = "random"'
         with pytest.raises(StudyError, match=said):
-            expand(study({"models": ["enc"]}), FOUND, SAYS, None, Path(), scale="tiny")
+            locate(study({"models": ["enc"]}), scale="tiny")
 
 
 def on_hub_as(name: str, hub_id: str) -> DatasetSource:
     entries = {name: {"hub_id": hub_id, "labels": ["a", "b"]}}
-    return resolve_dataset(name, study({}, datasets=entries), None, Path())
+    return resolve_dataset(name, study({}, datasets=entries))
 
 
 def test_class_weights_of_a_causal_model_are_refused_by_name() -> None:

@@ -24,7 +24,8 @@ from bench.study.datasets import (
     profile_dataset,
     resolve_dataset,
 )
-from bench.study.study import PromptSettings, Study
+from bench.study.settings import PromptSettings
+from bench.study.study import Study
 from tests.conftest import TextFolder
 from tests.support import ROOT
 
@@ -35,7 +36,7 @@ DATA_ROOT = Path(os.environ.get("TUNEBENCH_DATA_ROOT", ROOT.parent / "shared" / 
 
 def resolved(name: str, data_root: Path | None = None, **datasets: Any) -> DatasetSource:
     study = Study.model_validate({"name": "s", "grid": [{"datasets": ["d"], "models": ["m"]}], "datasets": datasets})
-    return resolve_dataset(name, study, data_root, Path())
+    return resolve_dataset(name, study, data_root)
 
 
 def real_rows(name: str, split: str) -> list[dict[str, Any]]:

@@ -20,7 +20,8 @@ from bench.data.tokens import Tokens
 from bench.errors import DivergedError
 from bench.measure.warmup import WarmUp
 from bench.method import Method, Options, Task
-from bench.study.study import TrainSettings, WeightsStorage
+from bench.study.settings import TrainSettings
+from bench.study.values import WeightsStorage
 from bench.train.loop import StepLog, TrainStep, autocast, epoch_batches, learning_rate_factor, num_steps, train
 from bench.train.stored_weights import store_frozen_weights_as, store_weights
 from tests.train.support import CPU, Everything, encoder

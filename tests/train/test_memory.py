@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from bench.data.batches import Batch
 from bench.method import Options
-from bench.study.study import TrainSettings
+from bench.study.settings import TrainSettings
 from bench.train.loop import TrainStep, autocast
 from bench.train.memory import TRAINING_PARTS, Held, Part, hold_batch, inference_peak, tracker_of, training_peaks
 from tests.train.support import CPU, Everything

@@ -8,7 +8,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from bench.errors import UnsupportedError
-from bench.study.study import TrainSettings
+from bench.study.settings import TrainSettings
 from bench.train import optimizers
 from bench.train.optimizers import make_optimizer
 

@@ -15,8 +15,9 @@ from bench.errors import UnsupportedError
 from bench.method import Task, finds_last_token_by_id
 from bench.model.load import class_logits, load_config, pad_with
 from bench.model.weights import load_model, skeleton
-from bench.plan.rows import Plan, PlanRequest
+from bench.plan.plan import Plan
 from bench.study.models import ModelSource
+from bench.study.request import Request
 from bench.study.study import Study
 from tests.support import TEST_ROWS, TRAIN_ROWS, run_cell, small_study, write_texts
 from tests.train.support import shipped
@@ -133,7 +134,7 @@ class TestVirtualTokens:
         folder = write_decoder("gpt2", tiny_encoder, tmp_path / "gpt2", None)
         texts = write_texts(tmp_path / "texts", train=TRAIN_ROWS, test=TEST_ROWS)
         study = study_of(folder, texts, ["p_tuning"])
-        (row,) = Plan(PlanRequest(study=Study.model_validate(study), base=tmp_path)).rows()
+        (row,) = Plan(Request(study=Study.model_validate(study))).rows()
         record = run_cell(study, tmp_path)
         assert record.failure is not None
         assert (record.status, record.failure.message) == ("unsupported", row.unsupported)
@@ -142,8 +143,7 @@ class TestVirtualTokens:
 def test_a_plan_needs_no_padding_id(tiny_encoder: Path, tmp_path: Path) -> None:
     folder = write_decoder("llama", tiny_encoder, tmp_path / "llama", None)
     texts = write_texts(tmp_path / "texts", train=TRAIN_ROWS, test=TEST_ROWS)
-    study = Study.model_validate(study_of(folder, texts, ["full_ft"]))
-    (row,) = Plan(PlanRequest(study=study, base=tmp_path)).rows()
+    (row,) = Plan(Request(study=Study.model_validate(study_of(folder, texts, ["full_ft"])))).rows()
     assert row.unsupported is None
     assert row.train_memory is not None
     source = ModelSource(name="m", label="m", kind="encoder", weights="random", folder=str(folder), fingerprint="f")

@@ -1,94 +1,123 @@
-"""The audit that was asked for: tables read, the study planned, both compared, findings printed and written."""
+"""``tunebench audit``: compare published tables with a plan of their study."""
 
-from collections import Counter
+import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+from bench.commands import options
 
-from bench.commands.audit import Audit, audit, find, load, read_measured, summary, write
-from bench.commands.audit.measured import comparable
-from bench.commands.plan import show_progress
-from bench.data import texts
-from bench.errors import StudyError
-from bench.plan.rows import Plan, PlanRequest
-from bench.study.cell import Cell
-from bench.study.datasets import known_label_counts
-from bench.study.study import load_study, study_base
+if TYPE_CHECKING:
+    from bench.commands.audit.published import Published
+    from bench.commands.audit.result import Audit
+    from bench.study.cell import Cell
+    from bench.study.request import Request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditOptions:
-    """What the command line says.
-
-    Attributes:
-        tables: a csv file, a folder with published.toml, or a name.
-        study: name or path of the study to plan; absent: the one that the tables name.
-        names: a toml file that maps the names of a csv file to those of the study.
-        run_folder: a run of the study, whose measured numbers stand beside.
-        data_root: see ``resolve_dataset``; labels are counted there.
-        plugin_files: files named with ``--plugin``.
-        with_memory: whether peaks are predicted, which takes most of the time.
-        threshold_percent: relative difference up to which a number is "within".
-        reports: folder that the files go into, each audit in one of its own; None: one paragraph and no files.
-    """
-
-    tables: str
-    study: str | None = None
-    names: Path | None = None
-    run_folder: Path | None = None
-    data_root: Path | None = None
-    plugin_files: Sequence[Path] = ()
-    with_memory: bool = True
-    threshold_percent: float = 5.0
-    reports: Path | None = None
+def add_arguments(verb: argparse.ArgumentParser) -> None:
+    """The arguments of ``audit``."""
+    verb.add_argument("tables", help="a .csv file, a folder with published.toml, or the name of published tables")
+    verb.add_argument("--study", help="the study to compare with: a shipped name or a .toml file")
+    verb.add_argument("--names", type=Path, metavar="TOML", help="what the names in a .csv file stand for in the study")
+    verb.add_argument(
+        "--run",
+        dest="run_folder",
+        type=Path,
+        metavar="DIR",
+        help="a run folder or a report, whose numbers stand beside",
+    )
+    options.add_data_root(verb, "count labels in")
+    options.add_plugins(verb)
+    verb.add_argument("--within", type=float, default=5.0, metavar="PERCENT", help="difference that counts as near (5)")
+    options.add_no_memory(verb)
+    verb.add_argument("--summary", action="store_true", help="print one paragraph and write no files")
+    options.add_reports(verb)
+    verb.set_defaults(act=audit)
 
 
-def run_audit(options: AuditOptions, console: Console) -> Audit:
-    """Audit published tables and say what was found.
+def audit(
+    *,
+    tables: str,
+    study: str | None,
+    names: Path | None,
+    run_folder: Path | None,
+    data_root: Path | None,
+    plugin_files: Sequence[Path],
+    within: float,
+    with_memory: bool,
+    summary: bool,
+    reports: Path,
+) -> int:
+    """Audit published tables and say what was found; returns the exit code."""
+    with options.importing():
+        from bench.commands.audit.published import find, load
+        from bench.errors import StudyError
+        from bench.record.files import require_writable
+        from bench.study.request import Request
+        from bench.study.study import load_study
 
-    Raises:
-        RequestError: tables, study or run folder cannot be read; the message says where and why.
-    """
-    published = load(find(options.tables), options.names)
-    reference = options.study or published.study
+    if not summary:
+        require_writable(reports)
+    published = load(find(tables), names)
+    reference = study or published.study
     if reference is None:
-        raise StudyError(f"{options.tables} names no study to compare with; give one with --study")
-    if not 0 < options.threshold_percent < 100:
-        raise StudyError(f"--within must be above 0 and below 100 percent, got {options.threshold_percent:g}")
-    measured = None if options.run_folder is None else read_measured(options.run_folder)
-    study = load_study(reference)
-    request = PlanRequest(
-        study=study, base=study_base(reference), data_root=options.data_root, plugin_files=options.plugin_files,
-        with_memory=options.with_memory,
-    )  # fmt: skip
-    planned = Plan(request)
+        raise StudyError(f"{tables} names no study to compare with; give one with --study")
+    if not 0 < within < 100:
+        raise StudyError(f"--within must be above 0 and below 100 percent, got {within:g}")
+    request = Request(study=load_study(reference), data_root=data_root, plugin_files=plugin_files)
+    found, left_out = _audited(published, request, run_folder, within, with_memory)
+    _print(found, left_out, None if summary else reports)
+    return options.OK
+
+
+def _audited(
+    published: "Published", request: "Request", run_folder: Path | None, within: float, with_memory: bool
+) -> tuple["Audit", list[str]]:
+    """The audit, and what of the run was left out of it, a sentence each."""
+    with options.importing():
+        from bench.commands.audit.measured import comparable, read_measured
+        from bench.commands.audit.result import audit as audit_tables
+        from bench.commands.plan import rows_with_progress
+        from bench.plan.plan import Plan
+
+    measured = None if run_folder is None else read_measured(run_folder)
+    planned = Plan(request, with_memory=with_memory)
     left_out: list[str] = []
     if measured is not None:
         measured, left_out = comparable(measured, planned.cells)
-    found = audit(
-        published, show_progress(planned), _label_counts(planned.cells), measured, planned.flops_at,
-        study=study.name, causal={cell.model.name for cell in planned.cells if cell.model.kind == "causal"},
-        threshold=options.threshold_percent / 100,
+    found = audit_tables(
+        published, rows_with_progress(planned), _label_counts(planned.cells), measured, planned.flops_at,
+        study=request.study.name,
+        causal={cell.model.name for cell in planned.cells if cell.model.kind == "causal"},
+        threshold=within / 100,
     )  # fmt: skip
-    _say(console, summary(found))
-    if options.reports is not None:
-        for finding in found.findings:
-            _say(console, f"{finding.severity}: {finding.text}")
-        for sentence in (*found.unmatched, *left_out):
-            _say(console, f"not compared: {sentence}")
-        for path in write(found, options.reports / f"audit_{found.name}"):
-            _say(console, f"wrote {path}")
-    return found
+    return found, left_out
 
 
-def _say(console: Console, sentence: str) -> None:
-    console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+def _print(found: "Audit", left_out: Sequence[str], reports: Path | None) -> None:
+    """Print the summary; with a folder for reports also every finding, and write the files."""
+    from rich.console import Console
+
+    from bench.commands.audit.render import write
+    from bench.commands.audit.result import summary
+
+    lines = [summary(found)]
+    if reports is not None:
+        lines += [f"{finding.severity}: {finding.text}" for finding in found.findings]
+        lines += [f"not compared: {sentence}" for sentence in (*found.unmatched, *left_out)]
+        lines += [f"wrote {path}" for path in write(found, reports / f"audit_{found.name}")]
+    console = Console()
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _label_counts(cells: Sequence[Cell]) -> dict[str, dict[str, int]]:
+def _label_counts(cells: Sequence["Cell"]) -> dict[str, dict[str, int]]:
     """Texts of each test split by label: counted where the texts are at hand, else as the catalog has them."""
+    from collections import Counter
+
+    from bench.data import texts
+    from bench.study.datasets import known_label_counts
+
     counts = {}
     for cell in {cell.dataset.name: cell for cell in cells}.values():
         source = cell.dataset

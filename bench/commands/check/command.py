@@ -1,180 +1,64 @@
-"""``tunebench check``: each method named is put through the conformance kit in a process of its own."""
+"""``tunebench check``: hold methods to the plugin contract."""
 
-import json
+import argparse
 import math
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+from bench.commands import options
 
-from bench.clocks import monotonic_seconds
-from bench.commands.check import render
-from bench.commands.check.finding import FINISHED, REQUEST, RESULTS, RUNNING, Result, failed, not_run
-from bench.errors import PluginError, RequestError, UnknownNameError
-from bench.method import registry
-from bench.method.importing import Imports
-from bench.record.files import read_text, write_json
-from bench.record.log_end import end_of_log
-from bench.run.executor import Executor, Job
-from bench.run.own_process import how_it_ended
-from bench.run.socket_folder import temporary_folder
-
-ENTRY = "bench.commands.check.entry:run"
-POLL_SECONDS = 0.2
-#: Until the first check: the fork server imports torch.
-START_SECONDS = 600.0
-#: Of what a worker said that ended before it was done.
-LOG_CHARACTERS = 4000
+if TYPE_CHECKING:
+    from bench.run.executor import Executor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckOptions:
-    """What the command line says.
-
-    Attributes:
-        methods: names, or paths of files and packages.
-        timeout_seconds: a method may take.
-        layout: ``table`` or ``json``.
-        with_traceback: show where a plugin raised.
-    """
-
-    methods: Sequence[str]
-    timeout_seconds: float = 300.0
-    layout: str = "table"
-    with_traceback: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """A method's results.
-
-    Attributes:
-        plugin: the method.
-        results: in the order of the checks.
-        seconds: that they took.
-    """
-
-    plugin: registry.Plugin
-    results: tuple[Result, ...]
-    seconds: float
-
-    @property
-    def sound(self) -> bool:
-        """Whether nothing failed and nothing was left out."""
-        return not any(result.verdict in ("fail", "not run") for result in self.results)
+def add_arguments(verb: argparse.ArgumentParser) -> None:
+    """The arguments of ``check``."""
+    verb.description = "Exit code 0 if every check passes, 1 if some fail, 2 if the request was wrong."
+    verb.add_argument(
+        "methods", nargs="+", metavar="METHOD_OR_FILE", help="name of a method, or path of a .py file or a package"
+    )
+    verb.add_argument(
+        "--timeout",
+        dest="timeout_seconds",
+        type=float,
+        default=300.0,
+        metavar="SECONDS",
+        help="that the checks of a method may take (300)",
+    )
+    verb.add_argument("--traceback", action="store_true", help="show where a method raised")
+    options.add_format(verb, "json")
+    verb.set_defaults(act=check)
 
 
-def run_check(options: CheckOptions, make_executor: Callable[[], Executor], console: Console) -> bool:
-    """Check methods and print the verdicts; True if all of them keep the contract.
+def check(
+    *,
+    methods: Sequence[str],
+    timeout_seconds: float,
+    traceback: bool,
+    format: str,
+    make_executor: "Callable[[], Executor] | None" = None,
+) -> int:
+    """Check methods and print the verdicts; the exit code says whether all of them keep the contract."""
+    from rich.console import Console
 
-    Raises:
-        RequestError: a name or path is wrong, or the time limit is.
-    """
-    if not 0 < options.timeout_seconds < math.inf:
-        raise RequestError(f"--timeout must be a number of seconds above 0, got {options.timeout_seconds:g}")
-    plugins = chosen(options.methods)
-    executor, reports = make_executor(), []
+    from bench.commands.check import render, watch
+    from bench.errors import RequestError
+    from bench.run.executor import LocalExecutor
+
+    if not 0 < timeout_seconds < math.inf:
+        raise RequestError(f"--timeout must be a number of seconds above 0, got {timeout_seconds:g}")
+    plugins = watch.chosen(methods)
+    console, reports = Console(), []
+    executor = (make_executor or LocalExecutor)()
     try:
         for plugin in plugins:
-            reports.append(_check(plugin, executor, options.timeout_seconds))
-            if options.layout == "table":
-                render.show(
-                    reports[-1].plugin, reports[-1].results, reports[-1].seconds, console, options.with_traceback
-                )
+            report = watch.check(plugin, executor, timeout_seconds)
+            reports.append(report)
+            if format == "table":
+                render.show(report.plugin, report.results, report.seconds, console, traceback)
     finally:
         executor.close()
-    if options.layout == "json":
+    if format == "json":
         sys.stdout.write(render.to_json([(r.plugin, r.results, r.seconds) for r in reports]))
-    return all(report.sound for report in reports)
-
-
-def chosen(methods: Sequence[str]) -> list[registry.Plugin]:
-    """The plugins that names and paths stand for, each once. What is both is the name.
-
-    Raises:
-        UnknownNameError: nobody has the name, and it is no path either.
-        PluginError: a folder without ``__init__.py``, or a file that claims another method's name.
-    """
-    named = registry.find()
-    paths = {text: Path(text).expanduser() for text in methods if text not in named}
-    for text, path in paths.items():
-        if not path.exists():
-            raise UnknownNameError("method", text, named, "or give the path of its file")
-        if path.is_dir() and not (path / "__init__.py").is_file():
-            raise PluginError(f"{text}: a folder without __init__.py is no method")
-        if not path.is_dir() and path.suffix != ".py":
-            raise PluginError(f"{text}: a method is a .py file or a package")
-    found = registry.find(list(paths.values()))
-    names = [paths[text].resolve().stem if text in paths else text for text in methods]
-    return [found[name] for name in dict.fromkeys(names)]
-
-
-def _check(plugin: registry.Plugin, executor: Executor, timeout_seconds: float) -> Report:
-    started = monotonic_seconds()
-    with temporary_folder("tunebench-check-") as name:
-        folder = Path(name)
-        write_json(folder / REQUEST, asdict(plugin) | {"path": str(plugin.path)})
-        job = executor.start(ENTRY, folder)
-        try:
-            killed_for = _watch(job, folder, timeout_seconds, plugin.name)
-        except BaseException:
-            job.kill()
-            raise
-        results = _read(folder)
-        if not (folder / FINISHED).exists():
-            results += _cut_short(folder, job, killed_for)
-        elif job.exit_code is None:
-            job.kill()  # a thread that the plugin left behind keeps it alive; nothing is waited for any more
-    return Report(plugin=plugin, results=tuple(results), seconds=monotonic_seconds() - started)
-
-
-def _watch(job: Job, folder: Path, timeout_seconds: float, name: str) -> tuple[str, str] | None:
-    """Sleep until the checks are done or the process has ended; if it was killed for something, that and an advice."""
-    started = began = monotonic_seconds()
-    imports = Imports(folder, timeout_seconds)
-    with Console(stderr=True).status(name) as status:
-        while not job.wait(POLL_SECONDS):
-            now = monotonic_seconds()
-            if (folder / FINISHED).exists():
-                return None
-            if trouble := imports.trouble():
-                job.kill()
-                return trouble, "let a plugin's import be short and silent"
-            if not (folder / RUNNING).exists() and now - started < START_SECONDS:
-                began = now  # the start of the process is not the method's to answer for
-            elif now - began >= timeout_seconds:
-                job.kill()
-                return f"not done after {timeout_seconds:g} s, and killed", "end sooner, or give --timeout more seconds"
-            status.update(" ".join([name, *_running(folder)]))
-    return None
-
-
-def _cut_short(folder: Path, job: Job, killed_for: tuple[str, str] | None) -> list[Result]:
-    """Results of a worker that did not finish: what it was at has failed, the rest was not run."""
-    model, check = _running(folder)
-    ended = f"the process {how_it_ended(job.exit_code)}", "let nothing that a method calls end it"
-    said, advice = killed_for or ended
-    log = end_of_log(folder / "stderr.txt", LOG_CHARACTERS)
-    return [
-        Result.of(model, check, failed(said, advice, log or None)),
-        Result.of(model, "the rest", not_run(f"it stands on: {check}")),
-    ]
-
-
-def _running(folder: Path) -> tuple[str, str]:
-    try:
-        model, check = json.loads(read_text(folder / RUNNING))
-        return str(model), str(check)
-    except (OSError, ValueError):
-        return "", "start"
-
-
-def _read(folder: Path) -> list[Result]:
-    """The results that were written whole."""
-    try:
-        lines = read_text(folder / RESULTS).split("\n")[:-1]
-    except (OSError, ValueError):
-        return []
-    return [Result.model_validate_json(line) for line in lines]
+    return options.OK if all(report.sound for report in reports) else options.CELLS_FAILED

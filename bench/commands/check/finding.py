@@ -14,6 +14,11 @@ REQUEST, RESULTS, RUNNING, FINISHED = "request.json", "results.jsonl", "running.
 #: The first few names, and how many more there are.
 listed = partial(listed_up_to, most=3)
 
+#: Files through which the command and its worker speak: the plugin, and results so far as JSON, one a line.
+REQUEST, RESULTS = "request.json", "results.jsonl"
+#: Model and name of the check under way; and a file that is there when all checks are done.
+RUNNING, FINISHED = "running.json", "finished"
+
 
 class Finding(Frozen):
     """The outcome of one check.

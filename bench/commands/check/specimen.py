@@ -20,7 +20,7 @@ from bench.method.architecture import ModelKind
 from bench.model.load import answer_logits, build, class_logits
 from bench.model.prompting.batches import collate_answers
 from bench.model.prompting.prompts import Prompt
-from bench.study.study import PromptSettings
+from bench.study.settings import PromptSettings
 
 LABELS = ("anger", "joy", "sadness")
 TEXT_LENGTHS = (12, 5, 9, 11, 3, 7)

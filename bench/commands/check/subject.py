@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from bench.commands.check.specimen import Specimen
 from bench.data.batches import Batch
 from bench.method import Method, registry
-from bench.study.study import TrainSettings
+from bench.study.settings import TrainSettings
 from bench.train.loop import TrainStep, autocast
 from bench.train.seeding import seed_generators
 

@@ -1,67 +1,59 @@
-"""The comparison that was asked for: both sides read, compared, and printed as asked."""
+"""``tunebench compare``: two runs or reports beside each other."""
 
+import argparse
 import math
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
-from bench.commands.compare.result import Comparison, compare
-from bench.commands.compare.side import load
-from bench.commands.compare.verdicts import Rules
-from bench.errors import RequestError
+from bench.commands import options
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompareOptions:
-    """What the command line says.
+def add_arguments(verb: argparse.ArgumentParser) -> None:
+    """The arguments of ``compare``."""
+    verb.description = "Exit code 3 if B is worse than A, 0 if not, 2 if they cannot be compared."
+    verb.add_argument("a", type=Path, metavar="A", help="the baseline: runs/<study>, or a report with records.jsonl")
+    verb.add_argument("b", type=Path, metavar="B", help="the candidate: one of either")
+    verb.add_argument(
+        "--threshold",
+        type=float,
+        default=5.0,
+        metavar="PERCENT",
+        help="speed or memory that is worse by more, beyond its noise, is a regression (5)",
+    )
+    verb.add_argument(
+        "--f1-threshold", type=float, default=0.01, metavar="F1", help="the same for F1, as a difference (0.01)"
+    )
+    verb.add_argument(
+        "--strict", action="store_true", help="suspect rows, and cells that were measured in A alone, count too"
+    )
+    verb.add_argument("--all", dest="every", action="store_true", help="also show metrics that did not move")
+    options.add_format(verb, "csv", "json")
+    verb.set_defaults(act=compare)
 
-    Attributes:
-        a: the baseline, a run folder or a published report.
-        b: the candidate, one of either.
-        threshold_percent: a relative worsening beyond this is a regression.
-        f1_threshold: the same for F1, absolute.
-        strict: suspect rows, and cells that B lacks, count too.
-        every: metrics that did not move are printed too.
-        layout: ``table``, ``csv`` or ``json``.
-    """
 
-    a: Path
-    b: Path
-    threshold_percent: float = 5.0
-    f1_threshold: float = 0.01
-    strict: bool = False
-    every: bool = False
-    layout: str = "table"
+def compare(*, a: Path, b: Path, threshold: float, f1_threshold: float, strict: bool, every: bool, format: str) -> int:
+    """Print a comparison; the exit code says whether something got worse."""
+    with options.importing():
+        from bench.commands.compare.result import compare as compare_sides
+        from bench.commands.compare.side import load
+        from bench.commands.compare.verdicts import Rules
+        from bench.errors import RequestError
 
-
-def run_compare(options: CompareOptions, console: Console) -> bool:
-    """Print a comparison; True if nothing got worse.
-
-    Raises:
-        RequestError: a side cannot be read, a threshold is no number from 0, or no cell of A has a partner in B.
-    """
-    for name, value in (("--threshold", options.threshold_percent), ("--f1-threshold", options.f1_threshold)):
+    for name, value in (("--threshold", threshold), ("--f1-threshold", f1_threshold)):
         if not (math.isfinite(value) and value >= 0):
             raise RequestError(f"{name} must be a number of at least 0, got {value:g}")
-    rules = Rules(options.threshold_percent / 100, options.f1_threshold, options.strict)
-    found = compare(load(options.a), load(options.b), rules)
-    _print(found, options, console)
-    if not found.matching.pairs:
-        raise RequestError(
-            f"nothing was compared: no cell of {options.a} is one of {options.b} by dataset, model, method and seed"
-        )
-    return not found.regressed
+    found = compare_sides(load(a), load(b), Rules(threshold / 100, f1_threshold, strict))
+    # Programs need no table library, whose import takes half of the time.
+    if format == "table":
+        from rich.console import Console
 
-
-def _print(found: Comparison, options: CompareOptions, console: Console) -> None:
-    # Imported here and not at the top: the table library takes half of the time, and programs need none.
-    if options.layout == "table":
         from bench.commands.compare import render
 
-        render.show(found, options.every, console)
-        return
-    from bench.commands.compare import export
+        render.show(found, every, Console())
+    else:
+        from bench.commands.compare import export
 
-    sys.stdout.write(export.to_csv(found) if options.layout == "csv" else export.to_json(found))
+        sys.stdout.write(export.to_csv(found) if format == "csv" else export.to_json(found))
+    if not found.matching.pairs:
+        raise RequestError(f"nothing was compared: no cell of {a} is one of {b} by dataset, model, method and seed")
+    return options.REGRESSED if found.regressed else options.OK

@@ -13,6 +13,9 @@ from bench.report.results import archive, portable
 from bench.report.results.evidence import predictions_of
 from bench.report.results.measured import Evidence, Measured
 from bench.study.study import Study
+from bench.text.display import one_line
+
+LONGEST_MESSAGE = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,10 @@ def load(path: Path) -> Side:
     Raises:
         RunFolderError: neither of both, a file that is damaged or of a newer schema, or no record at all.
     """
-    side = _load(path)
+    try:
+        side = _load(path)
+    except RunFolderError as error:  # what is damaged is quoted, and may have many lines
+        raise type(error)(one_line(str(error), LONGEST_MESSAGE)) from None
     if not side.cells:
         raise RunFolderError(f"{path}: no cell has been measured yet; run the study first")
     return side

@@ -1,104 +1,44 @@
-"""``tunebench explain``: a cell's adapted model rebuilt from what the cell kept, and asked about one text."""
+"""``tunebench explain``: show what a cell's method does with each token of a text."""
 
+import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
-from bench.commands.explain import render
-from bench.commands.explain.explanation import Explanation
-from bench.errors import CellError, RequestError, RunFolderError
-from bench.record.files import write_text
-from bench.record.record import Record
-from bench.record.run_folder import CellFolder, RunFolder, read_record
-from bench.text.message import shortened
-
-CANDIDATES_SHOWN = 10
+from bench.commands import options
 
 
-def run_explain(
-    run_folder: Path, cell: str, text: str, html: Path | None, console: Console, plugin_files: Sequence[Path] = ()
-) -> None:
-    """Explain a text, print the explanation and write it as a page.
+def add_arguments(verb: argparse.ArgumentParser) -> None:
+    """The arguments of ``explain``."""
+    verb.add_argument("run_folder", type=Path, metavar="RUN_DIR", help="runs/<study>")
+    verb.add_argument("cell", metavar="CELL", help="the cell's id, or any part of it that no other cell's has")
+    verb.add_argument("text", metavar="TEXT", help="to explain")
+    options.add_plugins(verb)
+    verb.add_argument("--html", type=Path, metavar="FILE", help="where the page goes (the cell's folder)")
+    verb.set_defaults(act=explain)
 
-    Args:
-        run_folder: of the study.
-        cell: id of one of its cells, or a part of it that no other has.
-        text: to explain.
-        html: where the page goes; None: into the cell's folder.
-        console: to print on.
-        plugin_files: files named with ``--plugin``.
 
-    Raises:
-        RequestError: as ``find`` and ``explain``, or the page cannot be written.
-    """
+def explain(*, run_folder: Path, cell: str, text: str, plugin_files: Sequence[Path], html: Path | None) -> int:
+    """Explain a text, print the explanation and write it as a page; returns the exit code."""
+    from rich.console import Console
+
+    from bench.commands.explain import render
+    from bench.commands.explain.measured_cell import explain as explain_text
+    from bench.commands.explain.measured_cell import find
+    from bench.measure.hidden_gpus import gpus_hidden
+    from bench.record.files import write_text
+    from bench.record.run_folder import RunFolder
+
     folder, record = find(RunFolder(run_folder), cell)
     page = html or folder.explanation
     _require_place(page)
-    explanation = explain(folder, record, text, plugin_files)
+    with gpus_hidden():  # a model is explained on the CPU
+        explanation = explain_text(folder, record, text, plugin_files)
+    console = Console()
     render.show(explanation, console)
     write_text(page, render.to_html(explanation))
     console.print(f"wrote {page}", highlight=False, markup=False, soft_wrap=True)
-
-
-def explain(folder: CellFolder, record: Record, text: str, plugin_files: Sequence[Path] = ()) -> Explanation:
-    """What a cell's model makes of a text, computed in fp32 on the CPU.
-
-    Args:
-        folder: of a cell that was measured.
-        record: of the cell.
-        text: any; what is longer than the cell's max_length is cut.
-        plugin_files: files named with ``--plugin``: the run folder may be another's, and no code that it names is run.
-
-    Raises:
-        RequestError: there is no text, the cell failed, kept no artifact or one that is damaged, its method is not
-            here, has changed or explains nothing, or its weights are not at hand.
-    """
-    if not text.strip():
-        raise RequestError("there is no text to explain: it is empty")
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        raise RequestError("the text is not valid in the terminal's encoding; give it in UTF-8")
-    # Imported here and not at the top: a cell that does not exist is known without torch.
-    from bench.commands.explain.rebuild import explain_with, rebuild
-
-    try:
-        return explain_with(rebuild(folder, record, plugin_files), record, text)
-    except CellError as error:  # what the cell could do when it was measured, it no longer can
-        raise RequestError(f"cell {folder.path.name}: {error}") from error
-
-
-def find(run_folder: RunFolder, part: str) -> tuple[CellFolder, Record]:
-    """The one cell of a run with this id, or with this part in its id.
-
-    Raises:
-        RunFolderError: no run folder, a damaged one, or a cell that has no record, or one of a failure.
-        RequestError: no cell has the part, or several have; the message lists them.
-    """
-    ids = run_folder.cell_ids()
-    matching = [part] if part in ids else [cell_id for cell_id in ids if part in cell_id]
-    if len(matching) != 1:
-        problem = "several cells match" if matching else "no cell matches"
-        raise RequestError(f"{problem} {part!r:.100}; {_listed(matching or ids)}")
-    folder = run_folder.cell(matching[0])
-    record = read_record(folder.record)
-    if record is None:
-        raise RunFolderError(f"cell {matching[0]} has not been measured yet; run its study again")
-    if record.status != "ok":
-        failure = record.failure
-        said = f" in {failure.phase}: {failure.type}: {failure.message}" if failure else ""
-        log = folder.path / (failure.log if failure else "")
-        raise RunFolderError(
-            f"cell {matching[0]} has no model to ask, it ended as {record.status}{shortened(said)}; see "
-            f"{log}, mend it and run its study again"
-        )
-    return folder, record
-
-
-def _listed(ids: Sequence[str]) -> str:
-    shown = "".join(f"\n  {cell_id}" for cell_id in ids[:CANDIDATES_SHOWN])
-    more = f"\n  and {len(ids) - CANDIDATES_SHOWN} more" if len(ids) > CANDIDATES_SHOWN else ""
-    return f"give an id, or a part that one alone has:{shown}{more}" if ids else "the run has no cells"
+    return options.OK
 
 
 def _require_place(page: Path) -> None:
@@ -107,6 +47,8 @@ def _require_place(page: Path) -> None:
     Raises:
         RunFolderError: it cannot.
     """
+    from bench.errors import RunFolderError
+
     reason = None
     if page.is_dir():
         reason = "it is a folder"

@@ -61,7 +61,7 @@ def rebuild(folder: CellFolder, record: Record, plugin_files: Sequence[Path] = (
         plugin_files: files named with ``--plugin``.
 
     Raises:
-        RequestError: as ``bench.commands.explain.command.explain``.
+        RequestError: as ``bench.commands.explain.measured_cell.explain``.
     """
     cell = read_cell(folder.cell)
     method = _method(cell, plugin_files)

@@ -9,7 +9,7 @@ from typing import Any
 from bench.errors import StudyError
 from bench.model.prompting.chat import Frame, Piece, frame
 from bench.model.prompting.parse import words
-from bench.study.study import PromptSettings
+from bench.study.settings import PromptSettings
 
 INSTRUCTION = "Which label fits the text below? Answer with exactly one of these labels and nothing else: {labels}."
 #: Tokens that a written answer may have beyond the longest label, where the settings do not say.

@@ -8,7 +8,7 @@ from bench.method.registry import MethodSource
 from bench.report.analysis.names import flat
 from bench.report.results.measured import Measured
 from bench.study.cell import Cell
-from bench.study.study import TrainSettings
+from bench.study.settings import TrainSettings
 from bench.text.display import one_line
 
 MeasuredRow = tuple[Measured, ...]

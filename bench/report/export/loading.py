@@ -8,7 +8,7 @@ from bench.record.record import Record
 from bench.study.catalog import catalog
 from bench.study.cell import Cell
 from bench.study.models import ModelSource
-from bench.study.study import HUB_ID
+from bench.study.values import HUB_ID
 
 Library = Literal["peft", "transformers", "tunebench"]
 PLACEHOLDER = "FOLDER OF THE BASE MODEL"

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -12,14 +11,14 @@ from bench.errors import RequestError
 from bench.measure.devices import index_of, look
 from bench.measure.host_limits import host_limit
 from bench.measure.settled import Settled, settled_for
+from bench.method import registry
 from bench.plan.fits import largest_batch, reserved_bytes
 from bench.plan.row import PlanRow
-from bench.plan.rows import Plan, PlanRequest
+from bench.plan.rows import Rows
 from bench.record.files import write_json
 from bench.record.out_of_memory import Memory
 from bench.run.oom import reduced
 from bench.study.cell import Cell
-from bench.study.study import Study
 
 #: What a worker on a CPU takes beyond its libraries and the tensors that a plan counts: texts, threads' stacks. An
 #: allowance, not measured.
@@ -38,7 +37,7 @@ def answer(folder: Path, requested_at: float) -> None:
         device = _device(request["device"], cell)
         settled = settled_for(device, None if device == "cpu" else look())
         left = room(settled.device, request["failure_memory"], cell)
-        batch, said = fitting(_planned(request, cell, settled), failed, left)
+        batch, said = fitting(_planned(cell, settled), failed, left)
     except RequestError as error:
         batch, said = None, f"the plan does not tell which batch would fit: {error}"
     write_json(folder / "answer.json", {"batch_size": batch, "said": said})
@@ -49,19 +48,12 @@ def _device(measured_on: str | None, cell: Cell) -> str:
     return cell.device if measured_on is None or cell.device.startswith(measured_on) else measured_on
 
 
-def _planned(request: dict[str, Any], cell: Cell, settled: Settled) -> Callable[[int], PlanRow]:
-    """The cell's row of a plan by batch size."""
-    plan = Plan(
-        PlanRequest(
-            study=Study.model_validate(request["study"]),
-            base=Path(request["base"]),
-            data_root=None if request["data_root"] is None else Path(request["data_root"]),
-            plugin_files=[Path(path) for path in request["plugin_files"]],
-            settled=settled,
-            scale=request["scale"],
-        )
-    )
-    return cache(lambda batch: plan.row(reduced(cell, batch)))
+def _planned(cell: Cell, settled: Settled) -> Callable[[int], PlanRow]:
+    """The cell's row of a plan by batch size; a cell names all that it needs, so no study is expanded for it."""
+    method = cell.method
+    plugin = registry.Plugin(name=method.plugin, path=Path(method.path), sha256=method.sha256, origin="the cell")
+    rows = Rows({method.plugin: plugin}, settled)
+    return cache(lambda batch: rows.row(reduced(cell, batch)))
 
 
 def room(device: str, memory: Memory, cell: Cell) -> tuple[int, str]:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.commands.audit import Audit, audit, find, load, summary, write
-from bench.commands.audit.render import to_csv, to_html, to_markdown
+from bench.commands.audit.published import find, load
+from bench.commands.audit.render import to_csv, to_html, to_markdown, write
+from bench.commands.audit.result import Audit, audit, summary
 from bench.errors import RunFolderError
 from bench.plan.row import PlanRow
 from tests.commands.audit.conftest import CAUSAL, COUNTS, llm_flops, plan_row

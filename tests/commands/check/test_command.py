@@ -1,14 +1,12 @@
 """``tunebench check`` from the parent's side: what is named, workers that die or hang, and what is printed."""
 
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from bench.commands.check.command import CheckOptions, chosen, run_check
+from bench.commands.check.command import check
 from bench.commands.check.finding import (
     FINISHED,
     RESULTS,
@@ -20,6 +18,7 @@ from bench.commands.check.finding import (
     not_run,
     passed,
 )
+from bench.commands.check.watch import chosen
 from bench.errors import PluginError, RequestError, UnknownNameError
 from tests.commands.check.support import write_method
 from tests.support import command, refused, write_plugin
@@ -61,17 +60,18 @@ Show = Callable[..., tuple[bool, str]]
 
 
 @pytest.fixture
-def show(tmp_path: Path) -> Show:
+def show(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Show:
     """Runs the command on a method with this worker; whether it is sound, and what is printed."""
 
-    def run(worker: Worker, timeout_seconds: float = 300.0, with_traceback: bool = False) -> tuple[bool, str]:
-        stream = io.StringIO()
-        options = CheckOptions(
-            methods=[str(write_method(tmp_path))], timeout_seconds=timeout_seconds, with_traceback=with_traceback
-        )
-        sound = run_check(options, lambda: worker, Console(file=stream, width=60))
+    monkeypatch.setenv("COLUMNS", "60")
+
+    def run(worker: Worker, timeout_seconds: float = 300.0, traceback: bool = False) -> tuple[bool, str]:
+        code = check(
+            methods=[str(write_method(tmp_path))], timeout_seconds=timeout_seconds, traceback=traceback, format="table",
+            make_executor=lambda: worker,
+        )  # fmt: skip
         assert worker.closed
-        return sound, stream.getvalue()
+        return code == 0, capsys.readouterr().out
 
     return run
 
@@ -111,7 +111,7 @@ class TestChosen:
     @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
     def test_a_time_limit_that_is_none(self, seconds: float) -> None:
         with pytest.raises(RequestError, match="--timeout must be a number of seconds above 0, got"):
-            run_check(CheckOptions(methods=["lora"], timeout_seconds=seconds), Worker, Console())
+            check(methods=["lora"], timeout_seconds=seconds, traceback=False, format="table")
 
 
 class TestOutcomes:
@@ -127,7 +127,7 @@ class TestOutcomes:
         assert not sound
         assert f"  fail            merged            {'x' * 100}; do it\n" in said
         assert "File a" not in said
-        _, said = show(Worker(Result.of("BERT", "merged", finding)), with_traceback=True)
+        _, said = show(Worker(Result.of("BERT", "merged", finding)), traceback=True)
         assert "    Traceback\n      File a\n    ValueError: no\n" in said
 
     def test_checks_that_were_not_run_share_a_line(self, show: Show) -> None:
@@ -151,7 +151,7 @@ class TestOutcomes:
         ],
     )
     def test_a_worker_that_died_fails_what_it_was_at(self, code: int, wanted: str, show: Show) -> None:
-        sound, said = show(Worker(DONE, running="meta build", code=code), with_traceback=True)
+        sound, said = show(Worker(DONE, running="meta build", code=code), traceback=True)
         assert not sound
         assert f"  fail            meta build        {wanted}" in said
         assert "last words" in said
@@ -173,7 +173,10 @@ class TestOutcomes:
     def test_json(self, capsys: pytest.CaptureFixture[str]) -> None:
         finding = Finding(verdict="fail", found="a", advice="b", traceback="c")
         worker = Worker(DONE, Result.of("", "label", finding))
-        assert not run_check(CheckOptions(methods=["lora", "moe"], layout="json"), lambda: worker, Console())
+        code = check(
+            methods=["lora", "moe"], timeout_seconds=300.0, traceback=False, format="json", make_executor=lambda: worker
+        )
+        assert code == 1
         methods = json.loads(capsys.readouterr().out)["methods"]
         assert [method["name"] for method in methods] == ["lora", "moe"]
         assert methods[0]["results"][1] == {"model": "", "check": "label", **finding.model_dump()}

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from bench.commands.cli import main
-from bench.commands.explain.command import explain, find
 from bench.commands.explain.explanation import Explanation
+from bench.commands.explain.measured_cell import explain, find
 from bench.commands.explain.rebuild import Rebuilt, explain_with, rebuild
 from bench.errors import PluginError, RequestError, RunFolderError
 from bench.method import Method, Options, Step, Trace

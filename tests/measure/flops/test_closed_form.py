@@ -8,7 +8,8 @@ import pytest
 from bench.commands.check.kit import examine
 from bench.commands.check.specimen import specimens
 from bench.method import registry
-from bench.plan.rows import Plan, PlanRequest
+from bench.plan.plan import Plan
+from bench.study.request import Request
 from bench.study.study import Study
 from tests.support import TEST_ROWS, TRAIN_ROWS, run_cell, small_study, write_texts
 
@@ -65,7 +66,7 @@ def test_its_cell_is_not_suspect_for_it(
 
 
 def test_its_row_of_a_plan_gives_the_reason(dora: Path, study: dict[str, Any], tmp_path: Path) -> None:
-    (row,) = Plan(PlanRequest(study=Study.model_validate(study), base=tmp_path, plugin_files=[dora])).rows()
+    (row,) = Plan(Request(study=Study.model_validate(study), plugin_files=[dora])).rows()
     assert row.unsupported is None
     assert row.remarks == ()
     assert row.forward_flops

@@ -12,7 +12,7 @@ from bench.data.batches import Batch
 from bench.data.tokens import Tokens
 from bench.model.prompting.batches import collate_prompts
 from bench.model.prompting.prompts import Prompt, build
-from bench.study.study import PromptSettings
+from bench.study.settings import PromptSettings
 
 CONTROL = ("<pad>", "<s>", "</s>", "<|start|>", "<|sep|>", "<|stop|>", "[INST]", "[/INST]")
 #: After Llama 3's: control tokens around a role, content trimmed, an end of turn.

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bench.errors import ModelError, StudyError
 from bench.model.prompting.prompts import Prompt, build
-from bench.study.study import PromptSettings
+from bench.study.settings import PromptSettings
 from tests.model.prompting.support import BARE, BRACKETS, CONTROL, FIVE, TURNS, byte_tokenizer, prompt_of, text_tokens
 
 TOKENIZER = byte_tokenizer()

@@ -17,6 +17,7 @@ from bench.record.run_folder import CellFolder, RunFolder
 from bench.run.worker.artifact import complete, tidy
 from bench.study.cell import Cell
 from bench.study.grid import expand
+from bench.study.sources import locate
 from bench.study.study import Study
 from bench.train.seeding import seed_generators
 from tests.commands.compare.support import changed, run_json
@@ -55,9 +56,8 @@ def cell_of(method: str, encoder: Path, texts: Path, **changes: Any) -> Cell:
     content = small_study(encoder, texts, methods=[method], **changes)
     content["grid"][0]["seeds"] = [7]
     found = registry.find()
-    (cell,) = expand(
-        Study.model_validate(content), found, {method: registry.describe(found[method])}, None, texts.parent
-    )
+    study = Study.model_validate(content)
+    (cell,) = expand(study, found, {method: registry.describe(found[method])}, locate(study))
     return cell
 
 

@@ -12,7 +12,7 @@ from bench.record.memory_breakdown import MemoryBreakdown
 from bench.run.worker import largest_batch as job
 from bench.run.worker.largest_batch import fitting, room
 from bench.study.cell import Cell
-from bench.study.study import Limits
+from bench.study.settings import Limits
 from tests.report.conftest import _record
 from tests.support import TEST_ROWS, TRAIN_ROWS, small_study, write_texts
 
@@ -121,17 +121,16 @@ def test_the_plan_is_of_the_device_that_the_cell_ran_on(measured_on: str | None,
 def test_a_real_cell_is_answered(tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from bench.method import registry
     from bench.study.grid import expand, needed_plugins
+    from bench.study.sources import locate
     from bench.study.study import Study
 
     texts = write_texts(tmp_path / "reviews", train=TRAIN_ROWS, test=TEST_ROWS)
     study = Study.model_validate(small_study(tiny_encoder, texts, train={"batch_size": 64, "precision": "fp32"}))
     found = registry.find([])
     says = {name: registry.describe(plugin) for name, plugin in needed_plugins(study, found).items()}
-    (cell,) = expand(study, found, says, None, tmp_path)
-    question: dict[str, object] = {
-        "study": study.model_dump(mode="json"), "base": str(tmp_path), "data_root": None, "plugin_files": [],
-        "scale": None, "cell": cell.model_dump(mode="json"), "failed_batch": 64, "failure_memory": "host",
-        "device": "cpu",
+    (cell,) = expand(study, found, says, locate(study))
+    question = {
+        "cell": cell.model_dump(mode="json"), "failed_batch": 64, "failure_memory": "host", "device": "cpu",
     }  # fmt: skip
     (tmp_path / "request.json").write_text(json.dumps(question))
     monkeypatch.setattr(job, "room", lambda *_: (1_500_000, "1.5 MB"))

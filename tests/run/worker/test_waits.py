@@ -17,7 +17,7 @@ from bench.method import Method, Options, Task, registry
 from bench.model.load import build
 from bench.model.prompting.generate import Writer
 from bench.model.prompting.score import LabelScorer
-from bench.study.study import TrainSettings
+from bench.study.settings import TrainSettings
 from bench.train.evaluate import logits_of
 from bench.train.loop import TrainStep, autocast
 from tests.model.prompting.support import BARE, byte_tokenizer, causal_model, prompt_of, prompts_batch, text_tokens

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator
 
 from bench.errors import StudyError
 from bench.schema import Frozen, explain, read_toml
-from bench.study.study import Slug
+from bench.study.values import Slug
 from bench.text.display import one_line
 
 MANIFEST = "published.toml"

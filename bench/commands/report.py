@@ -1,0 +1,106 @@
+"""``tunebench report``: draw run folders and reports, or verify a report."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.commands import options
+
+if TYPE_CHECKING:
+    from bench.report.export import Target
+
+
+def add_arguments(verb: argparse.ArgumentParser) -> None:
+    """The arguments of ``report``."""
+    verb.add_argument(
+        "runs", type=Path, nargs="*", metavar="RUN", help="runs/<study> or a report; of several the machine is a column"
+    )
+    options.add_report_options(verb)
+    verb.add_argument(
+        "--verify", type=Path, metavar="DIR", help="draw a report again from its own records and compare every byte"
+    )
+    verb.set_defaults(act=report)
+
+
+def report(
+    *,
+    runs: Sequence[Path],
+    reports: Path,
+    formats: Sequence[str] | None,
+    log: Sequence[str],
+    wide: bool,
+    verify: Path | None,
+) -> int:
+    """Draw or verify; returns the exit code."""
+    from bench.errors import RequestError
+    from bench.record.files import require_writable
+    from bench.report.export import parse_target
+
+    if verify is not None:
+        if runs:
+            raise RequestError("--verify takes a report and no run folder: tunebench report --verify reports/<study>")
+        if formats or log:
+            raise RequestError("--verify draws in the report's own formats and logs nothing: no --format, no --log")
+        return _verify(verify)
+    if not runs:
+        raise RequestError("name a run folder or a report, e.g. runs/demo, or give --verify DIR")
+    targets = [parse_target(text) for text in log]
+    require_writable(reports)
+    draw(runs, reports, formats, targets, wide=wide)
+    return options.OK
+
+
+def draw(
+    paths: Sequence[Path],
+    reports: Path,
+    formats: Sequence[str] | None,
+    targets: Sequence["Target"],
+    *,
+    wide: bool,
+    again: bool = True,
+) -> None:
+    """Draw a report, write the cards of kept artifacts, and log the cells where the user wants them too.
+
+    Args:
+        paths: of run folders or reports.
+        reports: where files go.
+        formats: to write; None: all.
+        targets: that the cells are logged to.
+        wide: print every column.
+        again: see ``bench.report.draw.draw``.
+
+    Raises:
+        RequestError: a log could not be written; all others are.
+    """
+    from bench.errors import RequestError, TunebenchError
+    from bench.report import draw as drawing
+    from bench.report.console import PatientConsole, warn_on
+    from bench.report.export import cards, export
+
+    console = PatientConsole()
+    results = drawing.draw(paths, reports, console, formats or ["all"], wide=wide, again=again)
+    for path in paths:
+        cards.write(path, results, warn_on(console))
+    troubles = []
+    for target in targets:
+        try:
+            export(results, target, console)
+        except TunebenchError as error:
+            troubles.append(str(error))
+    if troubles:
+        raise RequestError("; ".join(troubles))
+
+
+def _verify(folder: Path) -> int:
+    """Say whether a report is what its own records give."""
+    from rich.console import Console
+
+    from bench.report.verify import verify
+    from bench.text.display import for_terminal
+
+    console = Console()
+    compared, wrong = verify(folder)
+    for sentence in wrong or [f"all {compared} files are what its records give, byte by byte"]:
+        console.print(for_terminal(f"{folder}: {sentence}", console), highlight=False, soft_wrap=True)
+    return options.CELLS_FAILED if wrong else options.OK

@@ -1,0 +1,75 @@
+"""``tunebench run``: measure a study, then draw its report."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from bench.commands import options
+from bench.commands.report import draw
+
+
+def add_arguments(verb: argparse.ArgumentParser) -> None:
+    """The arguments of ``run``."""
+    options.add_study(verb)
+    options.add_data_root(verb)
+    options.add_plugins(verb)
+    verb.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run folders are (runs)")
+    options.add_report_options(verb)
+    verb.add_argument(
+        "--retry", choices=("oom",), help="oom: run cells that ran out of memory at the batch that the plan says fits"
+    )
+    verb.set_defaults(act=run)
+
+
+def run(
+    *,
+    study: str,
+    only: Sequence[str],
+    scale: Literal["tiny"] | None,
+    data_root: Path | None,
+    plugin_files: Sequence[Path],
+    runs: Path,
+    reports: Path,
+    formats: Sequence[str] | None,
+    log: Sequence[str],
+    wide: bool,
+    retry: Literal["oom"] | None,
+) -> int:
+    """Measure every cell that has no record yet; returns the exit code."""
+    from bench.errors import StoppedError
+    from bench.record.files import require_writable
+    from bench.report.console import PatientConsole
+    from bench.report.export import parse_target
+    from bench.run.executor import LocalExecutor
+    from bench.run.progress import ProgressDisplay
+    from bench.run.run import run as run_study
+    from bench.study.request import Request, parse_only
+    from bench.study.study import load_study
+
+    request = Request(
+        study=load_study(study), data_root=data_root, plugin_files=plugin_files, only=parse_only(only), scale=scale
+    )
+    folder, report = runs / request.study.name, reports / request.study.name
+    targets = [parse_target(text) for text in log]
+    require_writable(report)
+    try:
+        with ProgressDisplay(PatientConsole()) as display:
+            records = run_study(request, folder, LocalExecutor, display, retry_oom=retry is not None)
+    except StoppedError as stopped:
+        _draw_rest(stopped, folder, reports)
+        raise
+    draw([folder], reports, formats, targets, wide=wide, again=False)
+    return options.OK if all(record.status == "ok" for record in records) else options.CELLS_FAILED
+
+
+def _draw_rest(stopped: Exception, folder: Path, reports: Path) -> None:
+    """Show the cells that a study finished before it stopped, as far as that can be done."""
+    from bench.errors import RunFolderError
+    from bench.report.console import PatientConsole
+    from bench.report.draw import draw as draw_report
+
+    try:
+        draw_report([folder], reports, PatientConsole())
+    except (RunFolderError, OSError) as error:
+        stopped.args = (f"{stopped}\n{error}",)

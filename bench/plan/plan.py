@@ -1,0 +1,77 @@
+"""The plan of a study: its cells, each with its row."""
+
+from collections.abc import Callable
+
+from bench.errors import PluginError, StudyError
+from bench.measure.settled import Settled, settled_for
+from bench.method import registry
+from bench.plan.row import PlanRow
+from bench.plan.rows import Rows
+from bench.study.cell import Cell
+from bench.study.grid import expand, misfit, needed_plugins
+from bench.study.request import Request, filtered
+from bench.study.sources import locate
+
+
+class Plan(Rows):
+    """The cells of a study and their rows.
+
+    Attributes:
+        cells: one for each row; cells that differ in their seed alone are one.
+    """
+
+    def __init__(
+        self, request: Request, *, device: str | None = None, settled: Settled | None = None, with_memory: bool = True
+    ) -> None:
+        """Expand the study.
+
+        Args:
+            request: what the user asked for; only datasets whose labels nobody names are read.
+            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``, whose memory is predicted; None: the study's.
+            settled: the device that was found and its precision; None: worked out from ``device``.
+            with_memory: whether peaks are predicted, which takes most of the time.
+
+        Raises:
+            RequestError: the request is wrong; the message says how.
+        """
+        study = request.study
+        found = registry.find(request.plugin_files)
+        needed = needed_plugins(study, found)
+        super().__init__(needed, settled or settled_for(device or study.device), with_memory=with_memory)
+        for name, plugin in needed.items():
+            if plugin.origin == "--plugin" and "error" in self.says[name]:
+                raise PluginError(self.says[name]["error"])
+        sources = locate(study, request.data_root, request.scale, weights_needed=False)
+        cells = expand(study, found, self.says, sources, to_plan=True)
+        if not cells:
+            raise StudyError(f"study {study.name} has no cells: no method fits its models")
+        rows = {cell.row_id: cell for cell in reversed(filtered(cells, request.only))}
+        self.cells = list(reversed(rows.values()))
+        self._worked_out: list[tuple[PlanRow, Cell]] = []
+
+    def rows(self, on_row: Callable[[int, int], None] | None = None) -> list[PlanRow]:
+        """The row of each cell, in the study's order; see ``Rows.work_out``."""
+        self.work_out(self.cells, on_row)
+        self._worked_out = [(self.row(cell), cell) for cell in self.cells]
+        return [row for row, _ in self._worked_out]
+
+    def flops_at(self, row: PlanRow, tokens: int) -> int | None:
+        """Forward FLOPs of a row's model on one sequence of another length; None where there is no closed form.
+
+        Args:
+            row: one that ``rows`` gave.
+            tokens: of the sequence.
+        """
+        return self.closed_form_flops(next(cell for known, cell in self._worked_out if known == row), tokens)
+
+    def left_out(self) -> list[str]:
+        """Methods that ``*`` of the study's grids stands for but that do not fit, or do not import; a sentence each."""
+        there = {cell.method.plugin for cell in self.cells}
+        models = {cell.model.name: cell.model for cell in self.cells}.values()
+        sentences = []
+        for name, says in self.says.items():
+            if "error" in says:
+                sentences.append(f"left out: {says['error']}")
+            elif name not in there:
+                sentences += [f"left out: {why}" for model in models if (why := misfit(name, says["kinds"], model))]
+        return sentences

@@ -1,0 +1,251 @@
+"""The shape of a cell: what the numbers of its row depend on, and how they are worked out on the meta device."""
+
+import json
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PretrainedConfig
+
+from bench.data import texts
+from bench.errors import UnsupportedError
+from bench.measure import parameters
+from bench.measure.flops import agreement, dispatched, traced
+from bench.measure.flops.closed_form import ClosedForm, closed_form
+from bench.measure.settled import Settled
+from bench.method import Method, Task, registry, usable_positions
+from bench.model.load import build, config_to_plan
+from bench.model.quantization import settle
+from bench.model.weights import skeleton
+from bench.plan.depth import DEPTHS_OF_PEAKS, DEPTHS_OF_SUMS, Costs, extrapolated
+from bench.plan.memory import ASSUMED_CAPABILITY, as_costs, from_costs, highest_of_training, predict
+from bench.study.cell import Cell
+from bench.study.models import ModelSource
+from bench.train.loop import DTYPES
+
+#: What a row holds of its shape alone; the rest is names.
+Facts = dict[str, Any]
+PARAMETERS = ("trainable_params", "total_params", "logical_params")
+COUNTED = ("forward_flops", "train_flops", "forward_flops_traced", "artifact_bytes")
+
+
+class Shape:
+    """What the numbers of a row depend on, and how they are worked out."""
+
+    def __init__(self, cell: Cell, with_memory: bool, settled: Settled) -> None:
+        self.cell = cell
+        self.with_memory = with_memory
+        self.settled = settled
+        self.device = settled.device
+        self.precision = settled.precision(cell.train.precision)
+        self.dtype = DTYPES[self.precision]
+        self.labels = cell.dataset.labels or _read_labels(cell)
+        self.config = _config(cell.model, len(self.labels))
+        method_class = registry.load(cell.method.plugin, Path(cell.method.path))
+        self.method: Method = method_class(registry.options(cell.method.name, method_class, cell.method.given))
+        self.task = self._task(cell.data.max_length)
+
+    def key(self, length_matters: bool = True) -> str:
+        """Equal for cells whose numbers are equal."""
+        cell = self.cell
+        facts: Facts = {
+            "model": cell.model.fingerprint,
+            "bits": cell.model.bits,
+            "kind": cell.model.kind,
+            "names": [cell.model.name, cell.method.name],  # which a reason why something is unsupported may hold
+            "labels": len(self.labels) if cell.model.kind == "encoder" else None,
+            "method": [cell.method.sha256, cell.method.given],
+        }
+        if length_matters:
+            facts |= {
+                "data": cell.data.max_length,
+                "train": cell.train.model_dump(),
+                "on": [self.device, self.precision],
+            }
+        return json.dumps(facts, sort_keys=True)
+
+    def names(self) -> Facts:
+        """The columns that need no work."""
+        cell = self.cell
+        return {
+            "dataset": cell.dataset.name,
+            "model": cell.model.name,
+            "method": cell.method.name,
+            "dataset_label": cell.dataset.label,
+            "model_label": cell.model.label,
+            "method_label": cell.method.label,
+            "trains": self.method.trains,
+            "num_labels": len(self.labels),
+            "sequence_length": cell.data.max_length,
+            "batch_size": cell.train.batch_size,
+            "inference_batch_size": cell.train.inference_batch_size,
+            "device": self.device,
+            "precision": self.precision,
+        }
+
+    def _check_positions(self, model: nn.Module) -> None:
+        positions = usable_positions(model)
+        if positions is not None and self.cell.data.max_length > positions:
+            raise UnsupportedError(
+                f"data.max_length must be at most {positions}, the positions of model {self.cell.model.name}, got "
+                f"{self.cell.data.max_length}"
+            )
+
+    def adapted(self, config: PretrainedConfig) -> nn.Module:
+        """The model that the method makes, on the meta device.
+
+        Raises:
+            UnsupportedError: it cannot; or a sequence of max_length tokens is longer than the model has positions.
+        """
+        model = skeleton(self.cell.model, config, self.dtype)
+        self._check_positions(model)
+        try:
+            with torch.device("meta"):
+                adapted = self.method.adapt(model, self.task)
+                if not isinstance(adapted, nn.Module):
+                    said = f"method {self.cell.method.name}: adapt must return the model to train, got {adapted!r:.60}"
+                    raise UnsupportedError(said)
+                adapted = adapted.to("meta")
+                if self.cell.model.kind == "causal":
+                    settle(adapted, torch.device("meta"))
+                return adapted
+        except RuntimeError as error:
+            if self.cell.model.bits is None or "can require gradients" not in str(error):
+                raise
+            held = f"weights of model {self.cell.model.name} that are held in {self.cell.model.bits} bits"
+            raise UnsupportedError(f"method {self.cell.method.name} would train {held}") from None
+
+    def facts(self, known: dict[str, Costs]) -> Facts:
+        """What a row holds beside its names.
+
+        Args:
+            known: parameters of the whole depth by key without length; kept up to date.
+
+        Raises:
+            UnsupportedError: the method cannot adapt the model.
+        """
+        counted = self._from_shallow(self.counts, DEPTHS_OF_SUMS)
+        # Where shallow models miss the parameters of the whole, the method does not treat all layers alike.
+        alike = counted is not None and counted[: len(PARAMETERS)] == self._whole_parameters(known)
+        if counted is None or not alike:
+            counted = self.counts(self.config)
+        facts: Facts = dict(zip((*PARAMETERS, *COUNTED), counted, strict=True))
+        if self.with_memory and self.cell.model.bits != 8:
+            peaks = self._from_shallow(self.peaks, DEPTHS_OF_PEAKS) if alike else None
+            found = from_costs(peaks or self.peaks(self.config))
+            facts |= {"train_memory": highest_of_training(found), "inference_memory": found["inference"]}
+        return facts | self.remarks(facts) | {"download_bytes": _download_bytes(self.cell.model, len(self.labels))}
+
+    def _whole_parameters(self, known: dict[str, Costs]) -> Costs:
+        key = self.key(length_matters=False)
+        if key not in known:
+            known[key] = self.parameters(self.config)
+        return known[key]
+
+    def _from_shallow(self, costs: Callable[[PretrainedConfig], Costs], depths: Sequence[int]) -> Costs | None:
+        try:
+            return extrapolated(self.config, costs, depths)
+        except UnsupportedError:  # a layer that the method names is not there
+            return None
+
+    def parameters(self, config: PretrainedConfig) -> Costs:
+        """The values of PARAMETERS."""
+        counts = parameters.count(self.adapted(config))
+        return tuple(getattr(counts, name) for name in PARAMETERS)
+
+    def counts(self, config: PretrainedConfig) -> Costs:
+        """The values of PARAMETERS and COUNTED."""
+        model = self.adapted(config)
+        kind, length = self.cell.model.kind, self.cell.data.max_length
+        if self.method.trains:
+            forward, train_flops = dispatched.count_passes(model, length, kind)
+        else:
+            forward, train_flops = dispatched.count_forward(model, length, kind).forward_flops, None
+        trained = [p for p in model.parameters() if p.requires_grad] if self.method.trains else []
+        counts = parameters.count(model)
+        return (
+            *(getattr(counts, name) for name in PARAMETERS),
+            forward,
+            train_flops,
+            traced.count_forward(model, length, kind),
+            self.method.artifact_elements(model) * torch.float32.itemsize if trained else 0,
+        )
+
+    def peaks(self, config: PretrainedConfig) -> Costs:
+        """The predicted peaks, see ``as_costs``."""
+        peaks = predict(
+            self.adapted(config), self.method, self.cell, self.device, self.dtype,
+            self.settled.capability or ASSUMED_CAPABILITY,
+        )  # fmt: skip
+        return as_costs(peaks)
+
+    def closed_form(self, tokens: int) -> ClosedForm:
+        """Forward FLOPs without a model, of one sequence of so many tokens."""
+        return closed_form(self.method, self.config, self._task(tokens))
+
+    def remarks(self, facts: Facts) -> Facts:
+        """What the closed form says, whether the three counts agree, and why fields are null."""
+        closed = self.closed_form(self.cell.data.max_length)
+        counted = (facts["forward_flops"], facts["forward_flops_traced"], closed.adapted)
+        found = agreement.disagreement(*counted, without_method=closed.plain)
+        unknown: dict[str, str] = {}
+        if closed.why_not is not None:
+            unknown |= dict.fromkeys(("forward_flops_closed_form", "expert_flops"), closed.why_not)
+        if not self.method.trains:
+            unknown |= dict.fromkeys(("train_flops", "train_memory"), "nothing is trained")
+        if not self.with_memory:
+            unknown |= dict.fromkeys(("train_memory", "inference_memory"), "memory was not asked for")
+        elif self.cell.model.bits == 8:
+            unknown |= dict.fromkeys(("train_memory", "inference_memory"), "8-bit operators do not run without values")
+        return {
+            "forward_flops_closed_form": closed.adapted,
+            "expert_flops": closed.experts,
+            "remarks": () if found is None else (found,),
+            "unknown": unknown,
+        }
+
+    def _task(self, tokens: int) -> Task:
+        return Task(labels=self.labels, max_length=tokens, kind=self.cell.model.kind)
+
+
+_labels_read: dict[str, tuple[str, ...]] = {}
+
+
+def _read_labels(cell: Cell) -> tuple[str, ...]:
+    """Class names of a dataset that only its texts tell."""
+    key = f"{cell.dataset}{cell.data}"
+    if key not in _labels_read:
+        _labels_read[key] = texts.load(cell.dataset, cell.data).labels
+    return _labels_read[key]
+
+
+def _config(model: ModelSource, num_labels: int) -> PretrainedConfig:
+    return _config_of(model.model_dump_json(), num_labels)  # as text, since what a source holds cannot all be hashed
+
+
+@cache
+def _config_of(source_json: str, num_labels: int) -> PretrainedConfig:
+    return config_to_plan(ModelSource.model_validate_json(source_json), num_labels)
+
+
+def _download_bytes(source: ModelSource, num_labels: int) -> int:
+    """What the hub holds of the architecture, a classification head left out, in its own precision."""
+    if source.hub_id is None or source.weights == "random":
+        return 0
+    return _download_bytes_of(source.model_dump_json(), num_labels)
+
+
+@cache
+def _download_bytes_of(source_json: str, num_labels: int) -> int:
+    source = ModelSource.model_validate_json(source_json)
+    config = _config(source, num_labels)
+    with torch.device("meta"):
+        model = build(config, source.kind)
+    body = model if source.kind == "causal" else getattr(model, str(model.base_model_prefix))
+    return (
+        parameters.count(body).total_params
+        * (config.dtype if isinstance(config.dtype, torch.dtype) else torch.float32).itemsize
+    )

@@ -1,0 +1,68 @@
+"""What a user asks to run or to plan."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from bench.errors import StudyError, UnknownNameError
+from bench.study.cell import Cell
+from bench.study.study import Study
+
+ONLY_KEYS = ("dataset", "model", "method", "seed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The cells of a study that a user asks for.
+
+    Attributes:
+        study: the study.
+        data_root: see ``resolve_dataset``.
+        plugin_files: files named with ``--plugin``.
+        only: allowed values by key, see ``parse_only``; cells that do not match are left out.
+        scale: in place of that of every model.
+    """
+
+    study: Study
+    data_root: Path | None = None
+    plugin_files: Sequence[Path] = ()
+    only: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    scale: Literal["tiny"] | None = None
+
+
+def parse_only(filters: Iterable[str]) -> dict[str, frozenset[str]]:
+    """``["model=this,that", "seed=0"]`` as allowed values by key.
+
+    Raises:
+        StudyError: not of the form key=value[,value].
+        UnknownNameError: an unknown key.
+    """
+    allowed: dict[str, frozenset[str]] = {}
+    for text in filters:
+        key, equals, values = text.partition("=")
+        if not equals or not values:
+            raise StudyError(f"--only must be KEY=VALUE[,VALUE], got {text!r}")
+        if key not in ONLY_KEYS:
+            raise UnknownNameError("key of --only", key, ONLY_KEYS)
+        allowed[key] = allowed.get(key, frozenset()) | frozenset(values.split(","))
+    return allowed
+
+
+def filtered(cells: Sequence[Cell], only: Mapping[str, frozenset[str]]) -> list[Cell]:
+    """The cells that match, see ``parse_only``.
+
+    Raises:
+        UnknownNameError: no cell has one of the values.
+    """
+
+    def facts(cell: Cell) -> dict[str, str]:
+        return {
+            "dataset": cell.dataset.name, "model": cell.model.name, "method": cell.method.name, "seed": str(cell.seed)
+        }  # fmt: skip
+
+    for key, values in only.items():
+        known = {facts(cell)[key] for cell in cells}
+        for value in sorted(values - known):
+            raise UnknownNameError(f"{key} in --only", value, known)
+    return [cell for cell in cells if all(facts(cell)[key] in values for key, values in only.items())]
