@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every check there is; CI runs this file and nothing else.
 #
-#   ./run_tests.sh                 lint, format, types, the ordinary tests, the slow ones, then those that time something
+#   ./run_tests.sh                 lint, format, types, the ordinary and slow tests, then those that time something
 #   ./run_tests.sh fast            lint, format, types and the ordinary tests
 #   ./run_tests.sh [fast] ARG...   ARG... goes to pytest; paths are relative to this folder; -n 0 is one process
 set -euo pipefail
@@ -10,7 +10,7 @@ cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")"
 
 ./run_all.sh --setup-only dev,demo
 
-parts=("not slow and not timed" "slow and not timed" "timed")
+parts=("not timed" "timed")
 if [[ ${1:-} == fast ]]; then
     parts=("not slow and not timed")
     shift
@@ -32,8 +32,9 @@ for part in "${parts[@]}"; do
     if [[ $part == timed ]]; then
         check pytest -m "$part" "$@" || code=$?
     else
-        # Two processes of one thread each; a file's tests stay together, so that what they share is made once.
-        OMP_NUM_THREADS=1 check pytest -m "$part" -n 2 --dist loadfile "$@" || code=$?
+        # Two processes of one thread each; a file's tests stay together, so that what they share is made once, and
+        # files begin in the order of tests/conftest.py.
+        OMP_NUM_THREADS=1 check pytest -m "$part" -n 2 --dist loadfile --no-loadscope-reorder "$@" || code=$?
     fi
     if [[ $code -eq 0 ]]; then
         ran=1

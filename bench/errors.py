@@ -1,16 +1,16 @@
-"""Every error tunebench raises on purpose.
+"""Every error that tunebench raises on purpose.
 
 TunebenchError
 ├── RequestError          the request cannot be carried out as written; nothing has been run (exit code 2)
 │   ├── StudyError        a study file or an override breaks a rule
-│   ├── UnknownNameError  a dataset, model, method or study that nobody defines
+│   ├── UnknownNameError  a dataset, model, method or study that is not defined
 │   ├── DataError         a dataset that cannot be reached or read
 │   ├── ModelError        weights or an architecture that cannot be reached or read
 │   ├── PluginError       a method file that does not import or breaks the contract
 │   └── RunFolderError    an output folder that is locked, unwritable, full or damaged
 │       └── NewerSchemaError  a file that a newer tunebench wrote
 ├── StoppedError          a study cannot go on, e.g. on a full disk; finished cells are kept (exit code 1)
-└── CellError             one cell cannot go on; it becomes a row, the study continues
+└── CellError             one cell cannot go on; it becomes a row and the study continues
     ├── UnsupportedError  this method cannot adapt this model
     └── DivergedError     the loss is no longer a finite number
 """
@@ -24,27 +24,27 @@ from bench.text.message import LONGEST_NAME, listed, message
 
 
 class Interrupted(KeyboardInterrupt):
-    """The user, or the system, asked the command to end."""
+    """The user or the system interrupted the command."""
 
     def __init__(self, number: int) -> None:
-        """Remember which signal asked.
+        """Store the signal.
 
         Args:
-            number: of the signal.
+            number: signal number.
         """
         super().__init__(signal.Signals(number).name)
         self.number = number
 
 
-#: Names among which the nearest is looked for; a file may have a million.
+#: Names that are compared with an unknown one; a file may define a million.
 MOST_COMPARED = 2000
 
 
 class TunebenchError(Exception):
-    """Base of all errors raised on purpose; its words hold no credentials and are never endless."""
+    """Base of all errors raised on purpose; messages are redacted and limited in length."""
 
     def __init__(self, *said: object) -> None:
-        """Say what is wrong, which may quote a file or an error that comes from elsewhere."""
+        """Redact and shorten the message, which may quote a file or a library's error."""
         super().__init__(*(message(each) if isinstance(each, str) else each for each in said))
 
 
@@ -57,16 +57,16 @@ class StudyError(RequestError):
 
 
 class UnknownNameError(RequestError):
-    """A name that nobody defines."""
+    """A name is not defined."""
 
     def __init__(self, what: str, name: str, known: Iterable[str], hint: str = "") -> None:
-        """Say what was asked for, the nearest known name and what is known.
+        """Write a message with the unknown name, the nearest known one and all known ones.
 
         Args:
-            what: the sort of thing, e.g. ``dataset``.
-            name: what was asked for.
-            known: the names there are.
-            hint: how to add one, as a sentence.
+            what: kind of thing, e.g. ``dataset``.
+            name: unknown name.
+            known: defined names.
+            hint: sentence on how to add one.
         """
         self.name = name
         names = sorted(set(known))
@@ -97,7 +97,7 @@ class RunFolderError(RequestError):
 
 
 class NewerSchemaError(RunFolderError):
-    """A file that a newer tunebench wrote: it is neither read nor replaced."""
+    """A newer tunebench wrote the file; it is neither read nor replaced."""
 
 
 class StoppedError(TunebenchError):

@@ -1,4 +1,4 @@
-"""Files of settings: read within bounds, validated, and explained where they break a rule."""
+"""Settings files: read within size limits and validated, with an explanation of each broken rule."""
 
 import re
 import tomllib
@@ -14,11 +14,9 @@ from bench.text.message import message
 from bench.text.redaction import redacted
 from bench.text.secret_names import says_secret
 
-#: Problems of a file that are told; a generated one may have thousands.
+#: Maximum number of reported problems; a generated file may have thousands.
 MOST_PROBLEMS = 20
-
-
-#: Characters of one of them, and of a wrong value that are looked at.
+#: Maximum characters of one reported problem, and of a wrong value before redaction.
 LONGEST_PROBLEM, MOST_READ = 2000, 10_000
 
 
@@ -26,13 +24,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Frozen(BaseModel):
-    """Base of everything read from a file: unknown keys are errors, values never change."""
+    """Base of everything read from a file: unknown keys are errors, instances are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
 
 
 def explain(error: ValidationError, where: str, schema: type[BaseModel]) -> str:
-    """One line a broken rule: file, key, rule and what was got; of very many the first ones."""
+    """One line for each broken rule: file, key, rule and the value found; at most ``MOST_PROBLEMS`` lines."""
     problems = error.errors(include_url=False)
     lines: list[str] = []
     for problem in problems:
@@ -42,15 +40,15 @@ def explain(error: ValidationError, where: str, schema: type[BaseModel]) -> str:
         keys = [str(part) for part in problem["loc"]]
         place = f"{where}: {'.'.join(printable(key, 80) for key in keys)}" if keys else where
         if problem["type"] == "too_short" and _has_wrong_items(problem["loc"], problems):
-            continue  # pydantic does not count items that are wrong themselves
+            continue  # pydantic counts only valid items
         if problem["type"] == "extra_forbidden":
             known = _keys_beside(schema, keys)
             lines.append(f"{place}: {UnknownNameError('key', keys[-1], known)}")
         elif problem["type"] == "missing":
             lines.append(f"{place} is required")
         else:
-            untold = isinstance(problem["input"], dict) or any(map(says_secret, keys[-1:]))
-            got = "" if untold else f", got {redacted(repr(problem['input'])[:MOST_READ]):.80}"
+            hidden = isinstance(problem["input"], dict) or any(map(says_secret, keys[-1:]))
+            got = "" if hidden else f", got {redacted(repr(problem['input'])[:MOST_READ]):.80}"
             lines.append(message(f"{place}{_rule(problem['msg'])}{got}", LONGEST_PROBLEM))
     return "\n".join(lines)
 
@@ -60,7 +58,7 @@ def _has_wrong_items(place: tuple[int | str, ...], problems: Sequence[Mapping[st
 
 
 def _rule(message: str) -> str:
-    """A rule in our words: ``Input should be greater than 0`` becomes ``must be above 0``."""
+    """Reword a pydantic rule: ``Input should be greater than 0`` becomes ``must be above 0``."""
     if message.startswith("Value error, "):
         return f": {message.removeprefix('Value error, ')}"
     rule, subjects = re.subn(r"^\w+ should ", " must ", message)
@@ -71,7 +69,7 @@ def _rule(message: str) -> str:
 
 
 def _keys_beside(schema: type[BaseModel], keys: list[str]) -> list[str]:
-    """The keys that are allowed where the unknown last one stands."""
+    """The allowed keys of the table that holds the unknown last key."""
     current: Any = schema
     for key in keys[:-1]:
         if isinstance(current, type) and issubclass(current, BaseModel) and key in current.model_fields:
@@ -85,15 +83,15 @@ def _keys_beside(schema: type[BaseModel], keys: list[str]) -> list[str]:
     return []
 
 
-#: Far above what a study needs; what goes beyond takes minutes to parse, or cannot be written down again.
+#: Limits far above what a study needs; a larger file takes minutes to parse or cannot be written as JSON.
 LARGEST_BYTES, MOST_DOTS, DEEPEST = 1_000_000, 500, 50
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The content of a TOML file.
+    """Read a TOML file.
 
     Raises:
-        StudyError: it cannot be read, is no TOML, or is larger or deeper than any file of ours; the message names it.
+        StudyError: the file cannot be read, is not valid TOML, or exceeds a size or depth limit.
     """
     try:
         size = path.stat().st_size
@@ -105,18 +103,18 @@ def read_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise StudyError(f"{path}: cannot be read: {error.strerror}") from None
     for number, line in enumerate(text.splitlines(), start=1):
-        if line.count(".") > MOST_DOTS:  # a key of n parts takes the parser n * n steps
+        if line.count(".") > MOST_DOTS:  # the parser takes n * n steps for a key of n parts
             raise StudyError(f"{path}: line {number} must have at most {MOST_DOTS} dots, got {line.count('.')}")
     try:
         content = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: also of a number of thousands of digits
+    except (ValueError, RecursionError) as error:  # ValueError: also for a number with thousands of digits
         raise StudyError(f"{path}: not valid TOML: {error}") from None
     _check(content, path)
     return content
 
 
 def _check(content: dict[str, Any], path: Path) -> None:
-    """Whether everything in the content can be written as JSON again, and read."""
+    """Require that the content can be written as JSON and read again."""
     level: list[Any] = [content]
     for _ in range(DEEPEST):
         inner: list[Any] = []

@@ -47,11 +47,28 @@ if threading.current_thread() is threading.main_thread():
             signal.signal(number, handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is timed is tried up to three times: a pause of the host is gone then, and a fault of the code is not.
+#: Files that take more than half a minute, the longest first.
+LONGEST = (
+    "run/test_kills.py", "plan/test_gpu_memory.py", "run/test_disasters.py", "gpu/test_fork_safety.py",
+    "gpu/test_cells.py", "security/test_plugins_that_attack.py", "commands/audit/test_command.py",
+    "security/test_signals.py", "run/test_causal_run.py", "test_readme.py", "data/test_hub.py",
+    "plan/test_architectures.py", "run/worker/test_deliberately_wrong.py", "security/test_clocks_that_lie.py",
+    "run/test_run.py", "commands/test_cli.py", "gpu/test_marked.py", "run/test_server_watch.py",
+)  # fmt: skip
 
-    On a machine that is said to be quiet, where stated figures are held, there is one try.
+
+def _place(item: pytest.Item) -> int:
+    name = item.path.relative_to(Path(__file__).parent).as_posix()
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files begin first, so that of two processes none waits at the end; what is timed has up to three tries.
+
+    A pause of the host is gone at the next try, and a fault of the code is not. On a machine that is said to be quiet,
+    where stated figures are held, there is one try.
     """
+    items.sort(key=_place)
     for item in items:
         if item.get_closest_marker("timed") and not os.environ.get("TUNEBENCH_QUIET"):
             item.add_marker(pytest.mark.flaky(reruns=2))
@@ -105,7 +122,8 @@ def write_tiny_encoder(folder: Path) -> Path:
 
 def _words(limit: int) -> list[str]:
     """Words of the synthetic polarity task, those that carry the label first."""
-    from bench.data.synthetic import NEGATORS, POLARITY_WORDS, TASKS, generate
+    from bench.data.synthetic import TASKS, generate
+    from bench.data.synthetic_vocabulary import NEGATORS, POLARITY_WORDS
 
     texts, _ = generate(TASKS["synthetic_polarity"], "validation")
     carrying = [word for words in [*POLARITY_WORDS.values(), NEGATORS] for phrase in words for word in phrase.split()]

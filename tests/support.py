@@ -2,13 +2,17 @@
 
 import json
 import os
+import resource
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, time
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
+
+import pytest
 
 from bench.clocks import monotonic_seconds
 from bench.record.record import Record
@@ -111,8 +115,8 @@ def run_cell(
     content: Mapping[str, Any], folder: Path, *plugins: Path, executor: Callable[[], Executor] = InlineExecutor
 ) -> Record:
     """The record of the one cell of a study, measured in this process unless told otherwise; see ``small_study``."""
-    request = Request(study=Study.model_validate(content), plugin_files=plugins)
-    (record,) = run(request, folder / "runs" / request.study.name, executor, _Silent())
+    study = Study.model_validate(content)
+    (record,) = run(Request(study=study, plugin_files=plugins), folder / "runs" / study.name, executor, _Silent())
     assert record is not None
     return record
 
@@ -159,6 +163,22 @@ def command(*arguments: object, cwd: Path, **changes: str) -> subprocess.Complet
         timeout=COMMAND_SECONDS,
         check=False,
     )
+
+
+def children_cpu_seconds() -> float:
+    """Processor time of all child processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def mounted(place: Path, megabytes: int) -> Iterator[Path]:
+    """A small file system for a fixture to yield; skips where this process may not mount one."""
+    place.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(mounting, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system needs root and the right to mount")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONGEST
+
 ROOT = Path(__file__).parents[1]
 #: Rooms, low to high. A module imports its own room and those above it in this list.
 ROOMS = (
@@ -96,6 +98,10 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 def test_few_files_stand_in_the_root() -> None:
     assert len(list((ROOT / "bench").glob("*.py"))) <= MOST_ROOT_FILES
+
+
+def test_the_test_files_that_begin_first_are_there() -> None:
+    assert [name for name in LONGEST if not (ROOT / "tests" / name).is_file()] == []
 
 
 def test_the_harness_imports_and_names_no_method() -> None:

@@ -43,12 +43,9 @@ OTHER_LINES = {
 }
 #: Further arguments that keep a command short: fewer rows, no memory, no pictures.
 SHORTENED = {
-    "tunebench run my_study.toml": "--format csv",
-    "tunebench run my_study.toml --retry oom": "--format csv",
-    "tunebench report runs/here runs/there": "--format csv",
-    "tunebench report reports/minilm_real": "--format csv",
-    "tunebench plan my_study.toml": "--only method=lora",
-    "tunebench plan my_study.toml --device cpu": "--no-memory",
+    "tunebench run my_study.toml": "--format csv", "tunebench run my_study.toml --retry oom": "--format csv",
+    "tunebench report runs/here runs/there": "--format csv", "tunebench report reports/minilm_real": "--format csv",
+    "tunebench plan my_study.toml": "--only method=lora", "tunebench plan my_study.toml --device cpu": "--no-memory",
     "tunebench plan my_study.toml --device cuda:1": "--no-memory",
     "tunebench plan my_study.toml --fits 24GB --format csv": "--only method=full_ft",
     "tunebench plan paper": "--only method=bitfit --only dataset=imdb --no-memory",
@@ -56,7 +53,7 @@ SHORTENED = {
     "tunebench plan minilm_real --model ./config.json": "--only method=bitfit --only dataset=sst5 --no-memory",
     "tunebench audit my_table.csv --study my_study.toml": "--no-memory",
     "tunebench audit my_table.csv --study my_study.toml --names my_names.toml": "--no-memory",
-}
+}  # fmt: skip
 #: Roots of paths that a page may name; what is there must exist, but for what a user's own run writes.
 NAMED_PATH = re.compile(r"(bench|methods|reports|tests|docs)/[\w./-]*")
 WRITTEN_BY_RUNS = ("reports/demo", "reports/my_study")

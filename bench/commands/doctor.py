@@ -30,13 +30,9 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 
 def doctor(
-    *,
-    plugin_files: Sequence[Path],
-    data_root: Path | None,
-    prompt: tuple[str, str] | None,
-    data: str | None,
+    *, plugin_files: Sequence[Path], data_root: Path | None, prompt: tuple[str, str] | None, data: str | None,
     study: str | None,
-) -> int:
+) -> int:  # fmt: skip
     """Print what a study would find here, or what is asked for alone; returns the exit code."""
     from rich.console import Console
 

@@ -7,8 +7,8 @@ import torch
 
 from bench.errors import RequestError
 from bench.measure.devices import Found, Gpu, choose, driver_version, look
-from bench.measure.elsewhere import ask
-from bench.measure.settled import settled_for
+from bench.measure.gpu_probe import probe
+from bench.measure.resolved_device import resolve_device
 from bench.schema import Frozen
 from bench.text.display import printable
 
@@ -55,7 +55,7 @@ def lines(report: GpuReport) -> dict[str, str]:
     found = report.found
     shown = {f"gpu {gpu.index}": _described(gpu) for gpu in found.gpus}
     try:
-        settled, gpu = settled_for("auto", found), choose("auto", found)
+        settled, gpu = resolve_device("auto", found), choose("auto", found)
     except RequestError as error:
         shown["device auto"] = f"refused: {error}"
     else:
@@ -77,7 +77,7 @@ def _described(gpu: Gpu) -> str:
 def device_lines() -> dict[str, str]:
     """What there is to compute on; another process is asked, so that CUDA is not started in this one."""
     try:
-        return lines(GpuReport.model_validate_json(ask("bench.commands.gpu_report")))
+        return lines(GpuReport.model_validate_json(probe("bench.commands.gpu_report")))
     except RequestError as error:
         return {"device auto": f"refused: {error}"}
 

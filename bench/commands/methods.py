@@ -28,12 +28,11 @@ def methods(*, plugin_files: Sequence[Path]) -> int:
 
 def show_methods(plugin_files: Sequence[Path], console: "Console") -> bool:
     """Print every method found, with its options; True if all of them import."""
-    from rich.markup import escape
-
     from bench.errors import PluginError, RequestError
     from bench.measure.hidden_gpus import gpus_hidden
     from bench.method import registry
     from bench.method.importing import ASKED, announced, guarded
+    from bench.text.display import say
 
     intact = True
     for name, plugin in registry.find(plugin_files).items():
@@ -46,10 +45,10 @@ def show_methods(plugin_files: Sequence[Path], console: "Console") -> bool:
                 with announced(name, plugin.path, ASKED), shown:
                     lines = _lines(method)
         except RequestError as error:
-            console.print(f"[red]{name}[/] ({plugin.origin}) skipped: {escape(str(error))}")
+            say(f"{name} ({plugin.origin}) skipped: {error}", console, "red")
             intact = False
             continue
-        console.print(f"[bold]{name}[/] ({plugin.origin}) {escape(lines[0])}")
+        say(f"{name} ({plugin.origin}) {lines[0]}", console, "bold")
         for line in lines[1:]:
             console.print(line, highlight=False, markup=False)
     return intact

@@ -51,19 +51,10 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 
 def plan(
-    *,
-    study: str,
-    only: Sequence[str],
-    scale: Literal["tiny"] | None,
-    models: Sequence[str],
-    data_root: Path | None,
-    plugin_files: Sequence[Path],
-    device: str | None,
-    with_memory: bool,
-    fits: str | None,
-    run_folder: Path | None,
+    *, study: str, only: Sequence[str], scale: Literal["tiny"] | None, models: Sequence[str], data_root: Path | None,
+    plugin_files: Sequence[Path], device: str | None, with_memory: bool, fits: str | None, run_folder: Path | None,
     format: str,
-) -> int:
+) -> int:  # fmt: skip
     """Print a plan; the exit code says whether every method can adapt its model."""
     with options.importing():
         from bench.errors import StudyError

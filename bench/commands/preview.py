@@ -17,7 +17,7 @@ from bench.study.grid import prompt_for
 from bench.study.models import resolve_model
 from bench.study.sources import texts_for
 from bench.study.study import Grid, Study, load_study
-from bench.text.display import for_terminal
+from bench.text.display import say
 from bench.text.message import message
 from bench.train.cell_prompt import prompt_of, shown_text
 
@@ -77,7 +77,7 @@ def show_data(name: str, study_name: str | None, data_root: Path | None, console
     loaded = texts.load(source, study.data_settings(grid, source.name))
     lines = [f"dataset {source.name}: {source.kind}, {source.fingerprint}", *survey(loaded)]
     for line in lines:
-        console.print(for_terminal(message(line), console), highlight=False, markup=False, soft_wrap=True)
+        say(message(line), console)
 
 
 def study_of(dataset: str, model: str) -> Study:

@@ -24,14 +24,9 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 
 def report(
-    *,
-    runs: Sequence[Path],
-    reports: Path,
-    formats: Sequence[str] | None,
-    log: Sequence[str],
-    wide: bool,
+    *, runs: Sequence[Path], reports: Path, formats: Sequence[str] | None, log: Sequence[str], wide: bool,
     verify: Path | None,
-) -> int:
+) -> int:  # fmt: skip
     """Draw or verify; returns the exit code."""
     from bench.errors import RequestError
     from bench.record.files import require_writable
@@ -52,14 +47,9 @@ def report(
 
 
 def draw(
-    paths: Sequence[Path],
-    reports: Path,
-    formats: Sequence[str] | None,
-    targets: Sequence["Target"],
-    *,
-    wide: bool,
+    paths: Sequence[Path], reports: Path, formats: Sequence[str] | None, targets: Sequence["Target"], *, wide: bool,
     again: bool = True,
-) -> None:
+) -> None:  # fmt: skip
     """Draw a report, write the cards of kept artifacts, and log the cells where the user wants them too.
 
     Args:
@@ -97,10 +87,10 @@ def _verify(folder: Path) -> int:
     from rich.console import Console
 
     from bench.report.verify import verify
-    from bench.text.display import for_terminal
+    from bench.text.display import say
 
     console = Console()
     compared, wrong = verify(folder)
     for sentence in wrong or [f"all {compared} files are what its records give, byte by byte"]:
-        console.print(for_terminal(f"{folder}: {sentence}", console), highlight=False, soft_wrap=True)
+        say(f"{folder}: {sentence}", console)
     return options.CELLS_FAILED if wrong else options.OK

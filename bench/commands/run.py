@@ -23,19 +23,10 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 
 def run(
-    *,
-    study: str,
-    only: Sequence[str],
-    scale: Literal["tiny"] | None,
-    data_root: Path | None,
-    plugin_files: Sequence[Path],
-    runs: Path,
-    reports: Path,
-    formats: Sequence[str] | None,
-    log: Sequence[str],
-    wide: bool,
-    retry: Literal["oom"] | None,
-) -> int:
+    *, study: str, only: Sequence[str], scale: Literal["tiny"] | None, data_root: Path | None,
+    plugin_files: Sequence[Path], runs: Path, reports: Path, formats: Sequence[str] | None, log: Sequence[str],
+    wide: bool, retry: Literal["oom"] | None,
+) -> int:  # fmt: skip
     """Measure every cell that has no record yet; returns the exit code."""
     from bench.errors import StoppedError
     from bench.record.files import require_writable

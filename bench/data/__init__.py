@@ -1,1 +1,1 @@
-"""Texts by name, as token batches."""
+"""Datasets: from files or the hub to token batches."""

@@ -1,4 +1,4 @@
-"""Arrays kept on disk between runs: a damaged file is never used, and a cache that fails costs time alone."""
+"""Arrays cached on disk between runs; a damaged file is never used, and a cache failure only costs time."""
 
 import hashlib
 import os
@@ -19,25 +19,25 @@ Arrays = Mapping[str, NDArray[Any]]
 DIGEST = "blake2b"
 
 
-def kept(path: Path) -> dict[str, NDArray[Any]] | None:
-    """The arrays that a file of the cache holds; None where there is none, or where it is damaged.
+def read_cached(path: Path) -> dict[str, NDArray[Any]] | None:
+    """Read the arrays of a cache file; None if it is missing or, with a notice, if it is damaged.
 
-    The digest is checked each time, some 0.1 s for 100 MB. The user is told of a file that is damaged.
+    Each read checks the digest, which takes about 0.1 s for 100 MB.
     """
     try:
         if not os.path.lexists(path):
             return None
-        if not path.is_file():  # a pipe would be waited for
-            raise ValueError("it is no file")
+        if not path.is_file():  # reading a pipe would block
+            raise ValueError("it is not a regular file")
         return _read(path)
     except (OSError, ValueError, TypeError, SafetensorError) as error:
         reason = (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__
-        notice(f"the cached {path} is not used, what it should hold is made anew: {reason}")
+        notice(f"the cache file {path} cannot be used, so its content is computed again: {reason}")
         return None
 
 
-def keep(path: Path, arrays: Arrays) -> None:
-    """Write arrays into a file of the cache: whole or not at all; the user is told where that cannot be done."""
+def write_cached(path: Path, arrays: Arrays) -> None:
+    """Write arrays to a cache file atomically; a failure causes a notice."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, save(dict(arrays), {DIGEST: _digest(path, arrays)}))
@@ -45,29 +45,29 @@ def keep(path: Path, arrays: Arrays) -> None:
         cause = error if isinstance(error, OSError) else error.__cause__
         reason = (cause.strerror if isinstance(cause, OSError) else None) or str(error)
         notice(
-            f"the cache {path.parent} cannot be written, so what it should hold is made anew each time: {reason}; make "
+            f"the cache {path.parent} cannot be written, so its content is computed again each time: {reason}; make "
             "room there, or set TUNEBENCH_CACHE to another folder"
         )
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
-    """Read a file of the cache.
+    """Read a cache file.
 
     Raises:
-        ValueError: it is damaged, or was written under another name.
+        ValueError: the file is damaged or was written under another name.
     """
     with safe_open(path, "np") as file:
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-        said = (file.metadata() or {}).get(DIGEST)
-    if said is None:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        digest = (file.metadata() or {}).get(DIGEST)
+    if digest is None:
         raise ValueError("it has no digest")
-    if said != _digest(path, arrays):
-        raise ValueError("it is damaged, its digest is another")
+    if digest != _digest(path, arrays):
+        raise ValueError("its digest does not match")
     return arrays
 
 
 def _digest(path: Path, arrays: Arrays) -> str:
-    """A digest of the file's name and of all arrays with their names, types and shapes."""
+    """Digest of the file's name and of all arrays with their names, types and shapes."""
     digest = hashlib.blake2b(path.name.encode())
     for name, array in sorted(arrays.items()):
         digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())

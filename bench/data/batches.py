@@ -1,4 +1,4 @@
-"""Length-grouped batches, padded to the batch only."""
+"""Length-grouped batches, each padded to its longest sequence."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,16 +11,16 @@ from torch import Tensor
 
 from bench.data.tokens import Tokens
 
-#: Batches in a bucket: sorting more at once saves little padding and makes the order of lengths less random.
+#: Batches in a bucket. A larger bucket saves little padding and makes the order of lengths less random.
 BUCKET_BATCHES = 50
-#: A label that the loss leaves out; PyTorch's own choice.
+#: The label that the loss ignores; PyTorch's default.
 IGNORED = -100
-#: Settles the order of batches to predict, alike for all cells.
+#: Seed for the order of prediction batches, the same in all cells.
 PREDICTION_SEED = 0
 
 
 class MicroBatch(NamedTuple):
-    """What one forward and backward pass reads; the fields are those of ``Batch``."""
+    """Inputs of one forward and backward pass; the fields are those of ``Batch``."""
 
     input_ids: Tensor
     attention_mask: Tensor | None
@@ -35,10 +35,10 @@ class Batch:
     Attributes:
         input_ids: int64, shape (B, L).
         attention_mask: int64, shape (B, L), 1 on tokens and 0 on padding; None where nothing is padded.
-        labels: int64, shape (B,), -100 of texts to predict; to train a causal model (B, T), the token ids of answers,
-            -100 where one is shorter.
+        labels: int64, shape (B,), -100 for texts to predict; to train a causal model, shape (B, T): the token ids of
+            the answers, padded with -100.
         indices: positions in the split, shape (B,).
-        tokens: non-padding tokens.
+        tokens: number of non-padding tokens.
         token_types: int64, shape (B, L), see ``Tokens.types``, 0 on padding; None for single texts.
     """
 
@@ -51,11 +51,11 @@ class Batch:
 
     @property
     def padded_tokens(self) -> int:
-        """Tokens with padding, B x L."""
+        """Number of tokens including padding, B x L."""
         return self.input_ids.numel()
 
     def split(self, parts: int) -> list["MicroBatch"]:
-        """So many parts of consecutive sequences, or as many as there are sequences; padded as the batch is."""
+        """At most ``parts`` micro-batches of consecutive sequences, with the padding of the batch."""
         places = [slice(rows[0], rows[-1] + 1) for rows in np.array_split(range(len(self.indices)), parts) if len(rows)]
         optional = (self.attention_mask, self.token_types)
         parts_of = [[None if tensor is None else tensor[place] for tensor in optional] for place in places]
@@ -65,11 +65,11 @@ class Batch:
         ]
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on a device, which the host does not wait for.
+        """Copy the batch to a device asynchronously.
 
-        An accelerator copies by itself from page-locked memory alone, so a batch that is not there yet is put there
-        first. In a training that is the host's work, a copy of some kilobytes, while the device computes the steps
-        before. Locking pages may hold the device up, but PyTorch keeps them for later batches: warm-up has them.
+        Asynchronous copies need page-locked memory, so an unpinned batch is pinned first. In training the host does
+        this, a copy of some kilobytes, while the device computes earlier steps. Pinning may stall the device, but
+        PyTorch reuses the pages for later batches, so that happens during warm-up.
         """
         if device.type == "cpu":
             return self
@@ -77,7 +77,7 @@ class Batch:
         return pinned._each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pinned_for(self, device: torch.device) -> "Batch":
-        """The same batch where a device can copy it from by itself; on a CPU, as it is."""
+        """The batch in page-locked memory, for asynchronous copies; unchanged for a CPU."""
         return self if device.type == "cpu" else self._each(Tensor.pin_memory)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
@@ -90,15 +90,15 @@ class Batch:
         )  # fmt: skip
 
 
-#: Makes one batch of the texts at some indices: from tokens, labels, indices and the id of padding.
+#: Builds one batch from tokens, labels, indices of texts and the padding id.
 Collate = Callable[[Tokens, Sequence[int], NDArray[np.int64], int], Batch]
 
 
 def training_order(lengths: NDArray[np.int64], batch_size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
     """Indices of each batch of one epoch: shuffled, then grouped by length within buckets.
 
-    In each bucket the batch with the longest sequences comes first, so that too little memory fails early; the
-    bucket's other batches are in random order, so that length and time stay unrelated.
+    In each bucket the batch with the longest sequences comes first, so that a lack of memory shows early; the other
+    batches are in random order, so that length and time are unrelated.
     """
     order = rng.permutation(len(lengths))
     batches: list[NDArray[np.int64]] = []
@@ -113,10 +113,10 @@ def training_order(lengths: NDArray[np.int64], batch_size: int, rng: np.random.G
 
 
 def prediction_order(lengths: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
-    """Indices of each batch for prediction: all texts grouped by length, the batch of the longest first.
+    """Indices of each batch for prediction: all texts grouped by length, the longest batch first.
 
-    The other batches are in random order, always the same: the times of batches one after another then tell whether the
-    machine changed, and not that the texts grow shorter.
+    The other batches are in a fixed random order, so that a trend in their times comes from the machine and not from
+    ever shorter texts.
     """
     order = np.argsort(-lengths, kind="stable")
     first, *others = (order[i : i + batch_size] for i in range(0, len(order), batch_size))
@@ -124,7 +124,7 @@ def prediction_order(lengths: NDArray[np.int64], batch_size: int) -> list[NDArra
 
 
 def collate(tokens: Tokens, labels: Sequence[int], indices: NDArray[np.int64], pad_id: int) -> Batch:
-    """Pad the sequences at these indices to the longest of them, on the right."""
+    """Batch of the sequences at these indices, padded on the right to the longest."""
     lengths = tokens.lengths[indices]
     longest = int(lengths.max())
     ids = np.full((len(indices), longest), pad_id, dtype=np.int64)

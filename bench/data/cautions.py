@@ -1,36 +1,36 @@
-"""What a reader of a row must know of its data, a sentence each."""
+"""Cautions about the data behind a row, one sentence each."""
 
 from bench.data.duplicates import Duplicates
-from bench.data.labels import alike
+from bench.data.labels import nearly_equal
 from bench.data.texts import Dataset
 from bench.text.message import listed
 
-#: A share of texts above this is told.
-TOLD_ABOVE = 0.01
+#: Share of texts above which a caution is given.
+CAUTION_FRACTION = 0.01
 #: Missing classes that a sentence names.
 MOST_CLASSES = 5
 
 
 def cautions(dataset: Dataset, duplicates: Duplicates, split: str) -> tuple[str, ...]:
-    """Sentences about labels that are spelt alike, classes that are missing, and texts that tell less than they seem.
+    """Sentences about nearly equal labels, missing classes, and duplicate, conflicting or empty texts.
 
     Args:
-        dataset: as used.
-        duplicates: of its texts.
-        split: that the quality is measured on.
+        dataset: dataset as used.
+        duplicates: duplicates among its texts.
+        split: split that quality is measured on.
     """
     return (*_labels(dataset), *_ceiling(dataset, split), *_texts(dataset, duplicates, split))
 
 
 def _labels(dataset: Dataset) -> list[str]:
     return [
-        f"labels {', '.join(map(repr, group))} differ by case, blanks or Unicode form alone, and are classes apart"
-        for group in alike(dataset.labels)
+        f"labels {', '.join(map(repr, group))} differ only by case, blanks or Unicode form and are separate classes"
+        for group in nearly_equal(dataset.labels)
     ]
 
 
 def macro_f1_ceiling(dataset: Dataset, split: str) -> float:
-    """The macro F1 of predictions without a mistake: a class that has no text in a split counts with F1 0."""
+    """Macro F1 of perfect predictions: a class without a text in the split counts with F1 0."""
     return len(set(dataset.splits[split].labels)) / len(dataset.labels)
 
 
@@ -48,11 +48,11 @@ def _texts(dataset: Dataset, duplicates: Duplicates, split: str) -> list[str]:
     of_split = len(dataset.splits[split])
     found = (
         (len(duplicates.in_train[split]), of_split, f"{split} texts are in train too"),
-        (sum(map(len, duplicates.conflicting.values())), every, "texts stand there again with another label"),
+        (sum(map(len, duplicates.conflicting.values())), every, "texts occur again with another label"),
         (sum(map(len, duplicates.empty.values())), every, "texts are empty"),
     )
     return [
         f"{count / total:.1%} of the {what} ({count} of {total})".replace("%", " %")
         for count, total, what in found
-        if count > TOLD_ABOVE * total
+        if count > CAUTION_FRACTION * total
     ]

@@ -1,4 +1,4 @@
-"""Texts that a dataset holds more than once, and texts that say nothing, counted."""
+"""Duplicate, conflicting and empty texts of a dataset."""
 
 import hashlib
 import unicodedata
@@ -16,22 +16,22 @@ class Texts(Protocol):
 
     @property
     def pairs(self) -> list[str] | None:
-        """The second of each pair; None where the texts are single."""
+        """The second of each pair; None for single texts."""
 
     @property
     def labels(self) -> list[int]:
-        """Class index of each."""
+        """Class index of each text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duplicates:
-    """Which texts are equal once blanks, case and Unicode form (NFKC) are normalised; empty ones are equal to none.
+    """Texts that are equal after normalising blanks, case and Unicode form (NFKC); an empty text equals no other.
 
     Attributes:
-        empty: positions by split of texts that are nothing but blanks; of a pair, where either one is.
-        repeated: positions by split of texts that an earlier one of the same split equals.
-        in_train: positions by split, validation and test, of texts that train has too.
-        conflicting: positions by split of texts that equal one, of any split, with another label.
+        empty: positions by split of blank texts; for pairs, where either text is blank.
+        repeated: positions by split of texts that equal an earlier text of the same split.
+        in_train: positions by split (validation and test) of texts that are also in train.
+        conflicting: positions by split of texts that equal a text, of any split, with another label.
     """
 
     empty: dict[str, list[int]]
@@ -41,7 +41,7 @@ class Duplicates:
 
 
 def normal_form(text: str) -> str:
-    """A text with case folded, in Unicode's form NFKC, with single blanks and none around it."""
+    """The text in case-folded NFKC form, with single blanks and none around it."""
     if text.isascii():
         return " ".join(text.lower().split())
     folded = unicodedata.normalize("NFKC", text).casefold()
@@ -49,7 +49,7 @@ def normal_form(text: str) -> str:
 
 
 def key_of(text: str, pair: str | None = None) -> bytes | None:
-    """What equal texts share, 16 bytes; None of an empty one."""
+    """A 16-byte key that equal texts share; None for an empty text."""
     parts = [normal_form(part) for part in ((text,) if pair is None else (text, pair))]
     if not all(parts):
         return None
@@ -64,20 +64,20 @@ def keys_of(texts: Sequence[str], pairs: Sequence[str] | None) -> list[bytes | N
 
 
 def find(splits: Mapping[str, Texts]) -> Duplicates:
-    """Look at the texts of all splits, train among them."""
+    """Find duplicates within and across splits; one of them must be train."""
     keys = {name: keys_of(split.texts, split.pairs) for name, split in splits.items()}
     labels_of: dict[bytes, set[int]] = {}
     for name, split in splits.items():
         for key, label in zip(keys[name], split.labels, strict=True):
             if key is not None:
                 labels_of.setdefault(key, set()).add(label)
-    torn = {key for key, labels in labels_of.items() if len(labels) > 1}
+    ambiguous = {key for key, labels in labels_of.items() if len(labels) > 1}
     train = set(keys["train"])
     return Duplicates(
         empty={name: [at for at, key in enumerate(found) if key is None] for name, found in keys.items()},
         repeated={name: _repeated(found) for name, found in keys.items()},
         in_train={name: _within(found, train) for name, found in keys.items() if name != "train"},
-        conflicting={name: _within(found, torn) for name, found in keys.items()},
+        conflicting={name: _within(found, ambiguous) for name, found in keys.items()},
     )
 
 

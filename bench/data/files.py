@@ -1,4 +1,4 @@
-"""Rows of a dataset's files: jsonl, csv, tsv and parquet, the first three also packed with gzip."""
+"""Rows of dataset files: jsonl, csv and tsv, each optionally gzipped, and parquet."""
 
 import codecs
 import csv
@@ -15,26 +15,25 @@ from bench.study.datasets import DatasetSource
 from bench.text.json_text import loads
 from bench.text.message import listed
 
-#: A text of a csv may be so long; Python's own limit is 128 KiB.
+#: Maximum characters of a text; Python's default limit for a csv field is 128 KiB.
 LONGEST_TEXT = 16 * 1024**2
-#: A line holds one text, its escapes and its label; a longer one is no text but a file that unpacks to whatever fills
-#: the memory.
+#: A line holds one text with its escapes and its label; a longer line comes from a file that unpacks into all memory.
 LONGEST_LINE_BYTES = 2 * LONGEST_TEXT
-#: Texts unpack to some five times their packed size, zeros to a thousand times; below so many bytes it is no matter.
+#: Texts unpack to about 5 times their packed size, zeros to 1,000 times. Up to ``UNPACKED_BYTES`` are always allowed.
 MOST_UNPACKED, UNPACKED_BYTES = 200, 256 * 1024**2
-#: What a row or a line counts besides its bytes, since it takes time and memory even where it is empty.
+#: Bytes counted for each row or line on top of its content, since even an empty one takes time and memory.
 ROW_BYTES = 64
-#: Rows of a Parquet file in memory at once, fewer where texts are long.
+#: Rows of a Parquet file in memory at once; fewer if texts are long.
 BATCH_ROWS = 64
-#: Key of a Parquet file's metadata in which ``datasets`` declares the columns.
+#: Key of the Parquet metadata in which ``datasets`` declares the columns.
 DECLARATION = b"huggingface"
 
 
 def read_file(source: DatasetSource, path: Path) -> Iterator[Row]:
-    """The rows of one file, in its order.
+    """Rows of one file, in file order.
 
     Raises:
-        DataError: it cannot be read, or a row is none; the message names file and line.
+        DataError: the file cannot be read or a row is malformed; the message names file and line.
     """
     unpacked = path.with_suffix("") if path.suffix == ".gz" else path
     try:
@@ -57,10 +56,10 @@ def read_file(source: DatasetSource, path: Path) -> Iterator[Row]:
 
 
 def class_names(source: DatasetSource, path: Path) -> tuple[str, ...] | None:
-    """The class names that a parquet file declares for the label, as ``datasets`` writes them; None: it declares none.
+    """Class names that a Parquet file written by ``datasets`` declares for the label column; None if it declares none.
 
     Raises:
-        DataError: the file is no parquet, or its declaration cannot be read, by which labels would lose their names.
+        DataError: the file is not Parquet, or its declaration cannot be read, so that labels would lose their names.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -72,8 +71,8 @@ def class_names(source: DatasetSource, path: Path) -> tuple[str, ...] | None:
         raise DataError(f"dataset {source.name}: {path}: not valid Parquet: {str(error)[:1000]}") from None
     except (ValueError, RecursionError) as error:
         raise DataError(
-            f"dataset {source.name}: {path}: its metadata {DECLARATION.decode()}, which declare class names, are not "
-            f"valid JSON: {error}; write the file anew"
+            f"dataset {source.name}: {path}: its metadata entry {DECLARATION.decode()}, which declares class names, is "
+            f"not valid JSON: {error}; write the file again"
         ) from None
     try:
         feature = content["info"]["features"][source.label_column]
@@ -86,10 +85,7 @@ def class_names(source: DatasetSource, path: Path) -> tuple[str, ...] | None:
 
 
 def _lines(source: DatasetSource, path: Path, handle: IO[bytes]) -> Iterator[bytes]:
-    """The lines of a file; a packed one may unpack to more than any machine holds.
-
-    Spreadsheets put a byte order mark at the start, which is no part of the first line.
-    """
+    """Lines of a file without a byte order mark, up to the limit of what a packed file may unpack to."""
     limit, read = _unpacked_limit(path), 0
     while line := handle.readline(LONGEST_LINE_BYTES + 1):
         read += len(line) + ROW_BYTES
@@ -118,7 +114,7 @@ def _read_jsonl(source: DatasetSource, path: Path, lines: Iterator[bytes]) -> It
 
 
 def _csv_records(source: DatasetSource, path: Path, lines: Iterator[bytes]) -> Iterator[tuple[int, list[str]]]:
-    """The fields of each record, and the line that it ends on."""
+    """Line on which each record ends, and its fields."""
     reader = csv.reader((line.decode("utf-8") for line in lines), strict=True)
     try:
         with _long_fields():
@@ -130,7 +126,7 @@ def _csv_records(source: DatasetSource, path: Path, lines: Iterator[bytes]) -> I
 
 @contextmanager
 def _long_fields() -> Iterator[None]:
-    """Let a field of a csv be as long as a text may be; the limit is one for the whole process."""
+    """Raise csv's field limit, which is global to the process, to ``LONGEST_TEXT``."""
     before = csv.field_size_limit(LONGEST_TEXT)
     try:
         yield
@@ -139,9 +135,9 @@ def _long_fields() -> Iterator[None]:
 
 
 def _tsv_records(lines: Iterator[bytes]) -> Iterator[tuple[int, list[str]]]:
-    """The fields of each line: a tab always ends one, since most files of the kind quote nothing.
+    """Number and fields of each line. Every tab separates fields, since most tsv files quote nothing.
 
-    A field that is quoted as a whole loses its quotes, as spreadsheets and pandas write it.
+    A field that is quoted as a whole loses its quotes, because spreadsheets and pandas write such fields.
     """
     for number, line in enumerate(lines, start=1):
         text = line.decode("utf-8").rstrip("\r\n")
@@ -188,7 +184,7 @@ def _read_parquet(source: DatasetSource, path: Path) -> Iterator[Row]:
         with pq.ParquetFile(path) as file:
             require_columns(source, file.schema_arrow.names, str(path))
             _require_single_values(source, path, file.schema_arrow)
-            read = _said_bytes(file.metadata, source.columns)
+            read = _stated_bytes(file.metadata, source.columns)
             _require_unpacked(source, path, read, limit)
             names, read = names_of_indices(source, class_names(source, path)), 0
             rows = _batch_rows(source, path, file.metadata)
@@ -206,7 +202,7 @@ def _read_parquet(source: DatasetSource, path: Path) -> Iterator[Row]:
 
 
 def _batch_rows(source: DatasetSource, path: Path, metadata: Any) -> int:
-    """How many rows fit in memory at once: a value that the file stores once for many rows gets a copy in each.
+    """Number of rows that fit in memory at once: a value that the file stores once for many rows is copied into each.
 
     Raises:
         DataError: a value is longer than a text may be.
@@ -214,10 +210,10 @@ def _batch_rows(source: DatasetSource, path: Path, metadata: Any) -> int:
     import pyarrow.parquet as pq
 
     longest = 1
-    stored = [metadata.schema.column(at).path for at in _places(metadata, source.columns)]
+    stored = [metadata.schema.column(at).path for at in _column_indices(metadata, source.columns)]
     with pq.ParquetFile(path, read_dictionary=stored) as file:
         for group in range(metadata.num_row_groups):
-            # The first row brings all values that its group stores so, each once.
+            # Reading one row loads the whole dictionary of its group.
             for batch in file.iter_batches(1, row_groups=[group], columns=list(source.columns)):
                 longest = max([longest, *(_longest_bytes(source, path, column) for column in batch.columns)])
                 break
@@ -225,10 +221,10 @@ def _batch_rows(source: DatasetSource, path: Path, metadata: Any) -> int:
 
 
 def _longest_bytes(source: DatasetSource, path: Path, column: Any) -> int:
-    """Of the values that a column stores once for many rows; of an extension's it is not known, so that it is high.
+    """Length of a column's longest dictionary value; an upper bound for an extension type, whose values are unknown.
 
     Raises:
-        DataError: one is longer than a text may be.
+        DataError: a value is longer than a text may be.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -247,10 +243,10 @@ def _longest_bytes(source: DatasetSource, path: Path, column: Any) -> int:
 
 
 def _require_single_values(source: DatasetSource, path: Path, schema: Any) -> None:
-    """Whether no column that is read holds lists or tables, one row of which may unpack to anything.
+    """Require that the columns to read hold no lists or structs, one row of which may unpack to any size.
 
     Raises:
-        DataError: one does.
+        DataError: a column holds lists or structs.
     """
     import pyarrow as pa
 
@@ -263,16 +259,16 @@ def _require_single_values(source: DatasetSource, path: Path, schema: Any) -> No
             )
 
 
-def _said_bytes(metadata: Any, columns: Sequence[str]) -> int:
-    """How large the rows and the columns that are read become, as the file's own metadata states."""
-    places = _places(metadata, columns)
+def _stated_bytes(metadata: Any, columns: Sequence[str]) -> int:
+    """Uncompressed size of the columns to read, as stated by the file's metadata."""
+    places = _column_indices(metadata, columns)
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     sizes = (int(group.column(at).total_uncompressed_size) for group in groups for at in places)
     return sum(sizes) + ROW_BYTES * int(metadata.num_rows)
 
 
-def _places(metadata: Any, columns: Sequence[str]) -> list[int]:
-    """Where the file stores these columns, of which one that is no plain one has several places."""
+def _column_indices(metadata: Any, columns: Sequence[str]) -> list[int]:
+    """Indices under which the file stores these columns; a nested column has several."""
     schema = metadata.schema
     return [at for at in range(metadata.num_columns) if schema.column(at).path.partition(".")[0] in columns]
 
@@ -282,13 +278,13 @@ def _unpacked_limit(path: Path) -> int:
 
 
 def _require_unpacked(source: DatasetSource, path: Path, read: int, limit: int) -> None:
-    """Whether a packed file unpacks to what texts do.
+    """Refuse a packed file that unpacks to far more than texts do.
 
     Raises:
-        DataError: it unpacks to more.
+        DataError: the file exceeds the limit.
     """
     if read > limit:
         raise DataError(
-            f"dataset {source.name}: {path}: unpacks to more than {MOST_UNPACKED} times its size, as no texts do; it "
-            f"may unpack to {limit / 1e6:.0f} MB: give the texts in several files, or not packed"
+            f"dataset {source.name}: {path}: unpacks to more than {MOST_UNPACKED} times its size, as no texts do; its "
+            f"limit is {limit / 1e6:.0f} MB: split the texts over several files, or do not pack them"
         )

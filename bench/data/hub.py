@@ -1,8 +1,6 @@
-"""Datasets on the Hugging Face Hub, and what an access error of the Hub means."""
+"""Datasets on the Hugging Face Hub, and explanations of its access errors, with tokens redacted."""
 
 import configparser
-import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -12,34 +10,43 @@ from bench.errors import DataError
 from bench.study.catalog import catalog
 from bench.study.datasets import DatasetSource
 from bench.study.split_files import SPLITS
-from bench.text.redaction import HUB_TOKEN
+from bench.text.redaction import redacted
+from bench.text.secret_names import environment_secrets
 
-#: What every token of the hub looks like, also one that is no longer set here.
-_TOKEN = re.compile(HUB_TOKEN)
-_TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_OIDC_ID_TOKEN")
-#: Shorter values are no tokens, and to strike them out would leave no message.
+Kind = Literal["model", "dataset"]
+
+#: Shorter values are not tokens, and redacting them would make messages unreadable.
 _SECRET_CHARACTERS_MIN = 8
 _REFUSED = (401, 403)
-#: The datasets client keeps the hub's answer to itself and leaves a sentence.
+#: The datasets client hides the hub's response and reports these sentences.
 _GATED_DATASET = "is a gated dataset on the Hub"
 _HIDDEN_DATASET = "doesn't exist on the Hub or cannot be accessed"
 LOG_IN = "log in with `hf auth login` or set HF_TOKEN"
 
 
-def reason(error: BaseException, hub_id: str, kind: Literal["model", "dataset"]) -> str:
-    """Why a repository of the hub could not be read, and what to do where the hub wants to know who asks.
+def unreached(
+    error: BaseException, kind: Kind, name: str, hub_id: str, revision: str | None, config: str | None = None
+) -> str:
+    """Message that a model or dataset could not be read from the hub, without tokens.
 
     Args:
-        error: what the client raised.
+        error: error of the hub's client.
+        kind: kind of the repository.
+        name: name in the study.
         hub_id: owner/name.
-        kind: of the repository.
-
-    Returns:
-        A part of a sentence, free of tokens.
+        revision: requested revision.
+        config: configuration of a dataset, if it has several.
     """
+    tried = f"{hub_id} ({config})" if config else hub_id
+    why = reason(error, hub_id, kind)
+    return f"{kind} {name}: cannot be reached on the hub: tried {tried} at revision {revision}: {why}"
+
+
+def reason(error: BaseException, hub_id: str, kind: Kind) -> str:
+    """Why a repository could not be read, and how to get access, as part of a sentence without tokens."""
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
-    said = scrubbed(f"{type(error).__name__}: {error}")
+    said = without_tokens(f"{type(error).__name__}: {error}")
     refusals = [each for each in _chain(error) if isinstance(each, HfHubHTTPError)]
     gated = _GATED_DATASET in said or any(isinstance(each, GatedRepoError) for each in refusals)
     hidden = _HIDDEN_DATASET in said or any(isinstance(each, RepositoryNotFoundError) for each in refusals)
@@ -47,14 +54,14 @@ def reason(error: BaseException, hub_id: str, kind: Literal["model", "dataset"])
         return said
     page = licence_page(hub_id, kind)
     if gated or _is_gated(hub_id, kind):
-        return f"its owner wants conditions accepted: do so at {page}, then {LOG_IN} as the one who did ({said})"
+        return f"the repository is gated: accept its conditions at {page}, then {LOG_IN} with that account ({said})"
     if hidden:
         return f"no such repository, or a private one: check {page}, and if it is private {LOG_IN} ({said})"
     return f"the hub refused this login: {LOG_IN} with a token that may read {page} ({said})"
 
 
-def licence_page(hub_id: str, kind: Literal["model", "dataset"]) -> str:
-    """The page that shows a repository's licence and takes the consent to it."""
+def licence_page(hub_id: str, kind: Kind) -> str:
+    """Address of the page on which a repository's licence is accepted."""
     from huggingface_hub import constants
 
     known = (str(entry["license_url"]) for entry in _entries(hub_id, kind) if "license_url" in entry)
@@ -62,24 +69,22 @@ def licence_page(hub_id: str, kind: Literal["model", "dataset"]) -> str:
     return next(known, f"{constants.ENDPOINT}/{folder}{hub_id}")
 
 
-def scrubbed(text: str) -> str:
-    """The text with every hub token in it replaced by a word: those of this machine, and what looks like one."""
-    for secret in sorted(set(_secrets()), key=len, reverse=True):
-        text = text.replace(secret, "TOKEN")
-    return _TOKEN.sub("TOKEN", text)
+def without_tokens(text: str) -> str:
+    """The text with credentials redacted, also those that the hub's client stored on this machine."""
+    return redacted(text, sorted({*environment_secrets(), *_stored_tokens()}, key=len, reverse=True))
 
 
-def _is_gated(hub_id: str, kind: Literal["model", "dataset"]) -> bool:
+def _is_gated(hub_id: str, kind: Kind) -> bool:
     return any(entry.get("gated", False) for entry in _entries(hub_id, kind))
 
 
-def _entries(hub_id: str, kind: Literal["model", "dataset"]) -> Iterator[dict[str, object]]:
+def _entries(hub_id: str, kind: Kind) -> Iterator[dict[str, object]]:
     entries = catalog("models" if kind == "model" else "datasets").values()
     return (entry for entry in entries if entry.get("hub_id") == hub_id)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and all it was raised from: clients wrap the hub's answer in errors of their own."""
+    """The error and its causes: clients wrap the hub's response in errors of their own."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -87,15 +92,11 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _secrets() -> Iterator[str]:
-    """Every token that the hub's client could have found here.
-
-    Read from where they lie: the client's own way may renew a token over the network.
-    """
+def _stored_tokens() -> Iterator[str]:
+    """Tokens in the files of the hub's client, whose own functions may renew a token over the network."""
     from huggingface_hub import constants
 
-    found = [os.environ.get(name, "") for name in _TOKEN_VARIABLES]
-    found.append(_content(constants.HF_TOKEN_PATH))
+    found = [_content(constants.HF_TOKEN_PATH)]
     stored = configparser.ConfigParser(interpolation=None)
     try:
         stored.read_string(_content(constants.HF_STORED_TOKENS_PATH))
@@ -113,13 +114,13 @@ def _content(path: str) -> str:
 
 
 def read_hub(source: DatasetSource) -> tuple[dict[str, list[Row]], tuple[str, ...] | None]:
-    """Rows by split, and the class names that the hub declares, if it does.
+    """Read rows by split, and the class names that the hub declares, if any.
 
     Raises:
-        DataError: it cannot be reached, or lacks a split or a column.
+        DataError: the dataset cannot be reached, or lacks a split or a column.
     """
     name = f"{source.hub_id}" + (f" ({source.hub_config})" if source.hub_config else "")
-    found = _reached(source, name)
+    found = _download(source)
     missing = [split for split in ("train", "test") if split not in found]
     if missing:
         raise DataError(
@@ -137,13 +138,13 @@ def read_hub(source: DatasetSource) -> tuple[dict[str, list[Row]], tuple[str, ..
     return rows, _declared(source, found["train"])
 
 
-def _reached(source: DatasetSource, name: str) -> Any:
+def _download(source: DatasetSource) -> Any:
     import datasets
 
     if Path(str(source.hub_id)).exists():
         raise DataError(
-            f"dataset {source.name}: {source.hub_id} is also a path from here, which the hub's client would read in "
-            f"place of the hub; run from another folder, or name it: [datasets.{source.name}] path = "
+            f"dataset {source.name}: {source.hub_id} is also a local path, which the hub's client would read instead "
+            f"of the hub; run from another folder, or use the path: [datasets.{source.name}] path = "
             f'"{source.hub_id}"'
         )
     datasets.disable_progress_bars()
@@ -151,12 +152,11 @@ def _reached(source: DatasetSource, name: str) -> Any:
         return datasets.load_dataset(source.hub_id, source.hub_config, revision=source.revision)
     except MemoryError:
         raise
-    except Exception as error:  # the hub client raises from a dozen libraries; all mean: not reached
+    except Exception as error:  # the client passes on errors of a dozen libraries
         raise DataError(
-            f"dataset {source.name}: cannot be reached on the hub: tried {name} at revision {source.revision}: "
-            f"{reason(error, str(source.hub_id), 'dataset')}; to read local files give --data-root DIR with "
-            f"DIR/{source.name}/train.jsonl.gz and test.jsonl.gz"
-        ) from None  # what it was raised from may quote the token, and a log would keep that
+            unreached(error, "dataset", source.name, str(source.hub_id), source.revision, source.hub_config)
+            + f"; to read local files give --data-root DIR with DIR/{source.name}/train.jsonl.gz and test.jsonl.gz"
+        ) from None  # the cause may quote the token, and a log would keep it
 
 
 def _declared(source: DatasetSource, split: Any) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""The classes of a dataset: their names, and which of them a label means, alike in all splits."""
+"""Classes of a dataset, and the class that each label means, the same in all splits."""
 
 import re
 import unicodedata
@@ -12,9 +12,9 @@ from bench.errors import DataError
 from bench.study.values import LabelValues
 from bench.text.message import listed
 
-#: Of infer; a column with more different values is no label.
+#: Maximum number of inferred classes; a column with more distinct values is not a label.
 MOST_CLASSES = 1000
-#: Characters; every table, chart and record repeats a label.
+#: Maximum characters of a label, which every table, chart and record repeats.
 LONGEST_LABEL = 1000
 NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
 WHOLE = re.compile(r"[+-]?[0-9]{1,30}")
@@ -26,17 +26,17 @@ Key = str | Decimal
 
 @dataclass(frozen=True, slots=True)
 class Classes:
-    """Class names by index, and how a label is matched with them.
+    """Class names by index, and the matching of labels to them.
 
-    A label means the class of its name, blanks around it left out; or all labels are indices. Where all names are
-    numbers, names are compared as numbers: ``2`` means ``2.0``.
+    Labels are either names, surrounding blanks ignored, or indices. If all names are numbers, they are compared as
+    numbers: ``2`` means ``2.0``.
 
     Attributes:
-        dataset: its name, for messages.
-        names: by index.
-        origin: who names them, for messages.
-        values: what every label is, see ``DatasetEntry.label_values``.
-        either: they could have been the other, for messages.
+        dataset: name of the dataset, for messages.
+        names: class names by index.
+        origin: source of the names, for messages.
+        values: whether labels are names or indices, see ``DatasetEntry.label_values``.
+        either: whether labels may still be either, for messages.
     """
 
     dataset: str
@@ -52,24 +52,24 @@ class Classes:
         object.__setattr__(self, "_index", {self._key(name): index for index, name in enumerate(self.names)})
         if len(self._index) < len(self.names):
             raise DataError(
-                f"dataset {self.dataset}: class names must differ, got {listed(list(map(repr, self.names)))} of "
+                f"dataset {self.dataset}: class names must differ, got {listed(list(map(repr, self.names)))} from "
                 f"{self.origin}; set labels in [datasets.{self.dataset}]"
             )
 
     def index(self, label: Any, place: str) -> int:
-        """The class of a label.
+        """Class index of a label.
 
         Raises:
-            DataError: it means none; the message says where it stands and what was wanted.
+            DataError: no class matches; the message gives the place and the accepted labels.
         """
-        name = spelled(self.dataset, label, place)
+        name = label_text(self.dataset, label, place)
         found = self.read(label, self.values)
         if found is None:
             raise DataError(f"dataset {self.dataset}: {place}: bad label {label!r:.60}; wanted {self._wanted(name)}")
         return found
 
     def read(self, label: str | int, values: LabelValues) -> int | None:
-        """The class that a label means as a name, or as an index; None where it means none."""
+        """Class index of a label that is read as a name or as an index; None if no class matches."""
         name = str(label).strip()
         if values == "names":
             return self._index.get(self._key(name))
@@ -83,15 +83,15 @@ class Classes:
         indices, names = f"0..{len(self.names) - 1}", f"one of {listed(self.names)}"
         only = indices if self.values == "indices" else names
         wanted = f"{f'{indices} or {names}' if self.either else only}, the labels of {self.origin}"
-        near = [known for known in self.names if likeness(known) == likeness(name)]
+        near = [known for known in self.names if loose_key(known) == loose_key(name)]
         if near:
-            return f"{wanted}; {near[0]!r:.100} differs by case, blanks or Unicode form alone: write both alike"
+            return f"{wanted}; {near[0]!r:.100} differs only by case, blanks or Unicode form: write both the same way"
         if name == "-1":
-            return f"{wanted}; -1 often marks texts whose labels are kept secret: give a split that has labels"
+            return f"{wanted}; -1 often marks texts without public labels: use a split that has labels"
         return wanted
 
 
-def given(
+def named_classes(
     dataset: str,
     names: Sequence[str],
     origin: str,
@@ -99,40 +99,40 @@ def given(
     values: LabelValues | None = None,
     preferred: LabelValues | None = None,
 ) -> Classes:
-    """Classes that somebody has named; whether labels are names or indices is decided once for all rows.
+    """Classes with given names; whether labels are names or indices is decided once for all rows.
 
     Args:
-        dataset: its name, for messages.
-        names: of the classes, by index.
-        origin: who names them, for messages.
-        rows: of all splits.
-        values: what the labels are; None: as they tell.
-        preferred: what they are where they could be both and mean different classes; None: that is refused.
+        dataset: name of the dataset, for messages.
+        names: class names by index.
+        origin: source of the names, for messages.
+        rows: rows of all splits.
+        values: whether labels are names or indices; None to infer it.
+        preferred: choice for labels that can be read both ways with different results; None to refuse them.
 
     Raises:
-        DataError: a name is empty or there twice, they are fewer than two, a label is none, some labels are names and
-            others indices, or they could all be either.
+        DataError: a name is empty or repeated, there are fewer than two, a label matches no class, or labels are a mix
+            of names and indices or can be read both ways.
     """
-    either = Classes(dataset, tuple(spelled(dataset, name, origin) for name in names), origin, either=True)
+    either = Classes(dataset, tuple(label_text(dataset, name, origin) for name in names), origin, either=True)
     if len(names) < 2:
-        raise DataError(f"dataset {dataset}: there must be at least 2 classes, got {listed(names)} of {origin}")
-    decided = values or _decided(either, rows, preferred)
+        raise DataError(f"dataset {dataset}: there must be at least 2 classes, got {listed(names)} from {origin}")
+    decided = values or _names_or_indices(either, rows, preferred)
     return Classes(dataset, either.names, origin, decided)
 
 
-def _decided(classes: Classes, rows: Iterable[Row], preferred: LabelValues | None) -> LabelValues:
-    """What all labels are.
+def _names_or_indices(classes: Classes, rows: Iterable[Row], preferred: LabelValues | None) -> LabelValues:
+    """Whether all labels are names or indices.
 
     Raises:
-        DataError: they are not all the same, or could be either.
+        DataError: labels are a mix of both, or can be read both ways.
     """
     first: dict[tuple[type, str | int], Row] = {}
     for row in rows:
         if not isinstance(row.label, str | int):
-            spelled(classes.dataset, row.label, row.place)  # it raises
+            label_text(classes.dataset, row.label, row.place)  # it raises
         first.setdefault((type(row.label), row.label), row)
     for row in first.values():
-        spelled(classes.dataset, row.label, row.place)
+        label_text(classes.dataset, row.label, row.place)
     named, indexed = ([(row, classes.read(row.label, kind)) for row in first.values()] for kind in KINDS)
     no_name, no_index = ([row for row, index in read if index is None] for read in (named, indexed))
     if no_name and no_index:
@@ -146,14 +146,14 @@ def _decided(classes: Classes, rows: Iterable[Row], preferred: LabelValues | Non
         row, at = differ[0]
         raise DataError(
             f"dataset {classes.dataset}: {row.place}: label {row.label!r:.60} is both the name of class {at} and the "
-            f"index of the class named {classes.names[int(row.label)]!r:.60}, and all other labels can be read in both "
-            f'ways too; say which one is meant: label_values = "names" or "indices" in [datasets.{classes.dataset}]'
+            f"index of the class named {classes.names[int(row.label)]!r:.60}, and all other labels can be read both "
+            f'ways too; choose one: label_values = "names" or "indices" in [datasets.{classes.dataset}]'
         )
     return preferred
 
 
 def _refuse_mixed(classes: Classes, no_name: Sequence[Row], no_index: Sequence[Row]) -> None:
-    """Say which labels cannot be read together: one that is neither name nor index, or one of each.
+    """Raise an error that quotes a label that is neither name nor index, or one of each.
 
     Raises:
         DataError: always.
@@ -165,27 +165,27 @@ def _refuse_mixed(classes: Classes, no_name: Sequence[Row], no_index: Sequence[R
     raise DataError(
         f"dataset {classes.dataset}: labels must be names in all rows or indices in all rows, got the name "
         f"{name.label!r:.60} at {name.place} and the index {index.label!r:.60} at {index.place}; the classes of "
-        f"{classes.origin} are {listed(classes.names)}; write all labels alike"
+        f"{classes.origin} are {listed(classes.names)}; write all labels the same way"
     )
 
 
-def inferred(dataset: str, rows: Sequence[Row], values: LabelValues | None = None) -> Classes:
-    """The classes that the labels of train name: whole numbers from 0, or up to ``MOST_CLASSES`` other names.
+def inferred_classes(dataset: str, rows: Sequence[Row], values: LabelValues | None = None) -> Classes:
+    """Classes inferred from the labels of train: whole numbers from 0, or up to ``MOST_CLASSES`` names.
 
     Args:
-        dataset: its name, for messages.
-        rows: of train.
-        values: indices: the labels must be whole numbers from 0; names: any numbers are names; None: as they tell.
+        dataset: name of the dataset, for messages.
+        rows: rows of train.
+        values: ``indices`` to require whole numbers from 0, ``names`` to read numbers as names; None to infer it.
 
     Raises:
-        DataError: a label is none, some are numbers and others are not, or they are too few or too many.
+        DataError: a label is malformed, only some are numbers, or there are too few or too many classes.
     """
     first: dict[str, Row] = {}
     for row in rows:
-        first.setdefault(spelled(dataset, row.label, row.place), row)
+        first.setdefault(label_text(dataset, row.label, row.place), row)
     spellings = set(first)
     if values is None:
-        _require_all_alike(dataset, first)
+        _refuse_some_numbers(dataset, first)
     if spellings and all(map(NUMBER.fullmatch, spellings)):
         shortest: dict[Decimal, str] = {}
         for name in sorted(spellings, key=lambda name: (len(name), name)):
@@ -193,33 +193,33 @@ def inferred(dataset: str, rows: Sequence[Row], values: LabelValues | None = Non
         spellings = set(shortest.values())
     counted = all(type(row.label) is int for row in rows) or (spellings and all(map(is_index, spellings)))
     if values == "indices" or (counted and values is None):
-        return Classes(dataset, _counted(dataset, spellings), "train")
+        return Classes(dataset, _indices_from_zero(dataset, spellings), "train")
     if not 2 <= len(spellings) <= MOST_CLASSES:
         raise DataError(f"dataset {dataset}: train has {len(spellings)} different labels; wanted 2 to {MOST_CLASSES}")
     return Classes(dataset, tuple(sorted(spellings)), "train")
 
 
-def _require_all_alike(dataset: str, first: Mapping[str, Row]) -> None:
-    """Whether all labels are numbers or none is: where indices and names stand together, a class may be there twice.
+def _refuse_some_numbers(dataset: str, first: Mapping[str, Row]) -> None:
+    """Require that all labels are numbers or none is: in a mix of indices and names a class may occur twice.
 
     Args:
-        dataset: its name, for messages.
-        first: row of each label as it is spelt.
+        dataset: name of the dataset, for messages.
+        first: first row of each spelling of a label.
 
     Raises:
-        DataError: some are numbers.
+        DataError: only some labels are numbers.
     """
     number = next((row for name, row in first.items() if NUMBER.fullmatch(name)), None)
     other = next((row for name, row in first.items() if not NUMBER.fullmatch(name)), None)
     if number is not None and other is not None:
         raise DataError(
             f"dataset {dataset}: labels must be numbers in all rows or in none, got {number.label!r:.60} at "
-            f"{number.place} and {other.label!r:.60} at {other.place}; write all labels alike, or set labels = [...], "
-            f'or label_values = "names" where each is a class of its own, in [datasets.{dataset}]'
+            f"{number.place} and {other.label!r:.60} at {other.place}; write all labels the same way, or set labels = "
+            f'[...], or label_values = "names" if each is a separate class, in [datasets.{dataset}]'
         )
 
 
-def _counted(dataset: str, spellings: Collection[str]) -> tuple[str, ...]:
+def _indices_from_zero(dataset: str, spellings: Collection[str]) -> tuple[str, ...]:
     indices = sorted(map(int, spellings)) if all(map(WHOLE.fullmatch, spellings)) else sorted(spellings)
     if indices != list(range(len(indices))) or len(indices) < 2:
         got = listed([str(each) for each in indices])
@@ -230,11 +230,11 @@ def _counted(dataset: str, spellings: Collection[str]) -> tuple[str, ...]:
     return tuple(map(str, indices))
 
 
-def spelled(dataset: str, label: Any, place: str) -> str:
-    """A label as text, without the blanks around it.
+def label_text(dataset: str, label: Any, place: str) -> str:
+    """A label as text, without surrounding blanks.
 
     Raises:
-        DataError: it is neither text nor a whole number, nothing but blanks, or as long as a text.
+        DataError: the label is not text or a whole number, is blank or too long, or holds half a surrogate pair.
     """
     if isinstance(label, str | int):
         name = str(label).strip()
@@ -246,7 +246,7 @@ def spelled(dataset: str, label: Any, place: str) -> str:
                 f"characters, got {len(name)}; set text and label in [datasets.{dataset}]"
             )
         if not name.isascii() and any("\ud800" <= char <= "\udfff" for char in name):
-            raise DataError(f"dataset {dataset}: {place}: bad label {label!r:.60}; half a surrogate pair is no text")
+            raise DataError(f"dataset {dataset}: {place}: bad label {label!r:.60}; half a surrogate pair is not text")
         return name
     kind = "null" if label is None else f"a {type(label).__name__}"
     raise DataError(
@@ -255,18 +255,18 @@ def spelled(dataset: str, label: Any, place: str) -> str:
 
 
 def is_index(name: str) -> bool:
-    """Whether a label can be the index of a class."""
+    """Whether a label can be a class index."""
     return name.isascii() and name.isdecimal() and len(name) < 10  # int() refuses very long ones
 
 
-def likeness(name: str) -> str:
-    """What names have in common that differ only by case, blanks or Unicode form."""
+def loose_key(name: str) -> str:
+    """A key that names share if they differ only by case, blanks or Unicode form."""
     return "".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
-def alike(names: Iterable[str]) -> list[list[str]]:
-    """Names that differ only by case, blanks or Unicode form, those that do together."""
+def nearly_equal(names: Iterable[str]) -> list[list[str]]:
+    """Groups of names that differ only by case, blanks or Unicode form."""
     groups: dict[str, list[str]] = {}
     for name in names:
-        groups.setdefault(likeness(name), []).append(name)
+        groups.setdefault(loose_key(name), []).append(name)
     return [group for group in groups.values() if len(group) > 1]

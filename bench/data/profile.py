@@ -1,8 +1,8 @@
-"""Filler texts as long as those of a real dataset, for studies that measure resources alone.
+"""Filler texts with the lengths of a real dataset, for studies that measure only resources.
 
-What a model with random weights costs depends on how long its texts are and not on what they say. Where the real texts
-are not at hand, a recorded profile of their lengths makes texts that cost the same: common words, drawn blindly. They
-are filler. They mean nothing, their labels follow from nothing, and no quality may be read off them.
+The cost of a model with random weights depends on the length of its texts and not on their content. If the real texts
+are not available, a recorded profile of their lengths gives texts of the same cost: common words, drawn at random.
+Texts and labels are meaningless, so quality measured on them means nothing.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from bench.study.datasets import PERCENTS, LengthProfile, SplitName
 SPLIT_SEEDS: dict[SplitName, int] = {"train": 0, "validation": 1, "test": 2}
 
 
-#: Each is one token wherever English has been seen, and so is the comma that may follow it.
+#: Words that are one token in any vocabulary that covers English, as is the comma that may follow one.
 FILLER = (
     "the", "of", "and", "in", "a", "to", "with", "at", "by", "from", "on", "for", "as", "that", "this", "it",
     "day", "time", "year", "week", "hour", "place", "house", "street", "city", "room", "door", "table", "book",
@@ -22,11 +22,11 @@ FILLER = (
 
 
 def generate(profile: LengthProfile, split: SplitName) -> tuple[list[str], list[int]]:
-    """Filler texts and their labels: as many, as long and with labels as frequent as the profile says.
+    """Filler texts and labels with the number, lengths and label frequencies of a profile.
 
-    The lengths are spread evenly over the quantiles, with straight lines between them, so that they follow the profile
-    without the luck of a draw. A word of more than one token on average is had by commas. The same profile and split
-    give the same rows in every process.
+    Lengths are spread evenly over the quantiles, with linear interpolation, so that they follow the profile without
+    sampling noise. Commas raise the average number of tokens per word above one. The same profile and split give the
+    same rows in every process.
     """
     rng = np.random.default_rng(SPLIT_SEEDS[split])
     labels = rng.permutation(np.repeat(np.arange(len(profile.label_counts)), profile.label_counts))

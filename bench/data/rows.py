@@ -1,4 +1,4 @@
-"""A row of a dataset as it was found: texts and label, not yet checked, and the place for messages."""
+"""One row of a dataset as it was read: unchecked texts and label, and its place for messages."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,9 +13,9 @@ class Row(NamedTuple):
 
     Attributes:
         text: the text, or the first of a pair.
-        label: as found.
+        label: the label, unchecked.
         place: file and line, or split, for messages.
-        pair: the second text of a pair; None where the dataset has single texts.
+        pair: the second text of a pair; None for single texts.
     """
 
     text: Any
@@ -25,13 +25,13 @@ class Row(NamedTuple):
 
 
 def row_of(source: DatasetSource, found: Mapping[str, Any], place: str, names: Sequence[str] | None = None) -> Row:
-    """The columns of one row that the dataset's texts and label stand in.
+    """Pick the texts and the label of one row.
 
     Args:
-        source: for the names of the columns.
+        source: dataset, which names the columns.
         found: values by column.
-        place: of the row, for messages.
-        names: see ``names_of_indices``.
+        place: place of the row, for messages.
+        names: class names by index, see ``names_of_indices``.
 
     Raises:
         DataError: a column is missing.
@@ -45,14 +45,14 @@ def row_of(source: DatasetSource, found: Mapping[str, Any], place: str, names: S
 
 
 def names_of_indices(source: DatasetSource, declared: Sequence[str] | None) -> Sequence[str] | None:
-    """The names that take the place of the indices of one file; None where its indices stay.
+    """Class names that replace the indices of one file; None if the indices stay.
+
+    An index becomes its name, since another file may number the classes differently. If the study gives other class
+    names, indices refer to the study's; if it gives the same names in another order, they refer to the file's.
 
     Args:
-        source: of the dataset.
-        declared: class names that the file declares for the label column; None where it declares none.
-
-    An index becomes its name, since another file may number the classes otherwise. Where the study names classes of its
-    own, indices are those of the study; where it names the same ones in another order, they are the file's.
+        source: dataset.
+        declared: class names that the file declares for the label column; None if it declares none.
     """
     if declared is None or source.labels is None:
         return declared
@@ -61,16 +61,16 @@ def names_of_indices(source: DatasetSource, declared: Sequence[str] | None) -> S
 
 
 def require_columns(source: DatasetSource, found: Sequence[str], place: str) -> None:
-    """Whether each column that is read is there once.
+    """Require that each column that is read occurs once.
 
     Raises:
-        DataError: it is missing, or stands there twice.
+        DataError: a column is missing or occurs twice.
     """
     for column in source.columns:
         if found.count(column) == 1:
             continue
         if column in found:
-            raise DataError(f"dataset {source.name}: {place}: column {column!r} stands there twice; name each once")
+            raise DataError(f"dataset {source.name}: {place}: column {column!r} occurs twice; rename one")
         raise DataError(
             f"dataset {source.name}: {place}: no column {column!r}; it has {listed(found)}; "
             f"set text and label in [datasets.{source.name}]{_separator_hint(found)}"

@@ -1,4 +1,4 @@
-"""Which texts go where: samples that keep each class's share, and the splits of a dataset that comes as one file."""
+"""Stratified samples, and the splits of a dataset that comes as one file."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,31 +17,31 @@ def stratified(labels: Sequence[int], count: int, rng: np.random.Generator) -> l
 
 
 def _shares(sizes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """So many shared out by size, each to within one."""
+    """Divide ``count`` in proportion to the sizes, each share to within one."""
     quotas = sizes * count / sizes.sum()
     shares: NDArray[np.int64] = np.floor(quotas).astype(int)
-    # What rounding down left over goes to the classes that lost the most by it.
+    # The remainder goes to the classes that rounding down reduced the most.
     shares[np.argsort(shares - quotas, kind="stable")[: count - shares.sum()]] += 1
     return shares
 
 
-def divided(
+def stratified_splits(
     keys: Sequence[bytes], labels: Sequence[int], test_fraction: float, validation_fraction: float, seed: int
 ) -> dict[str, list[int]]:
-    """Indices by split of texts that come without splits: stratified, and equal texts all in one split.
+    """Divide texts into train, validation and test: stratified, with equal texts in the same split.
 
-    What goes where follows from the texts and the seed alone, by a hash: neither the order of the rows nor the version
-    of a library changes it, so that every process finds the same.
+    The result depends only on the texts and the seed, by a hash: neither the order of rows nor the version of a library
+    changes it.
 
     Args:
-        keys: of each text; texts with the same key are equal.
-        labels: class index of each text. A group of equal texts counts as of its first one's class.
-        test_fraction: share of the groups that goes to test.
-        validation_fraction: share of the others that goes to validation.
-        seed: settles the hash.
+        keys: key of each text; equal texts have equal keys.
+        labels: class index of each text; a group of equal texts has the class of its first one.
+        test_fraction: share of the groups for test.
+        validation_fraction: share of the remaining groups for validation.
+        seed: seed of the hash.
 
     Returns:
-        Indices in their order. Each class has a group in train, and one in test where it has two.
+        Sorted indices by split. Each class has a group in train, and one in test if it has at least two groups.
     """
     groups: dict[bytes, list[int]] = {}
     for index, key in enumerate(keys):

@@ -1,4 +1,4 @@
-"""A look at a dataset before anything is run: sizes, classes, lengths, and what may make its numbers mislead."""
+"""Summary of a dataset before a run: sizes, classes, lengths, duplicates and cautions."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,13 +10,13 @@ from bench.data.duplicates import Duplicates
 from bench.data.texts import Dataset, Split
 from bench.text.message import listed
 
-#: Classes of a split and places of texts that a line names.
+#: Classes of a split and ids of texts that one line lists.
 MOST_CLASSES, MOST_PLACES = 20, 5
 PERCENTS = (0, 50, 95, 100)
 
 
 def survey(dataset: Dataset) -> list[str]:
-    """What there is to know of a dataset, a line each; texts are named by where they stand and not quoted."""
+    """Lines that summarise a dataset; texts are identified by their ids and not quoted."""
     found = duplicates.find(dataset.splits)
     lines = [f"classes: {len(dataset.labels)}: {listed(dataset.labels, MOST_CLASSES)}"]
     if dataset.label_values == "indices":
@@ -28,8 +28,8 @@ def survey(dataset: Dataset) -> list[str]:
         lines.append(f"{name}{carved}: {len(split)} texts; {_classes(split, dataset.labels)}")
         lines.append(f"{name}: words per text: {_lengths(split)}")
     lines += _duplicates(dataset, found)
-    told = dict.fromkeys(sentence for split in ("validation", "test") for sentence in cautions(dataset, found, split))
-    return [*lines, *(f"caution: {sentence}" for sentence in told)]
+    warned = dict.fromkeys(sentence for split in ("validation", "test") for sentence in cautions(dataset, found, split))
+    return [*lines, *(f"caution: {sentence}" for sentence in warned)]
 
 
 def _classes(split: Split, labels: Sequence[str]) -> str:
@@ -38,7 +38,7 @@ def _classes(split: Split, labels: Sequence[str]) -> str:
 
 
 def _lengths(split: Split) -> str:
-    """Quantiles of the number of words, parted by white space; of pairs both texts together."""
+    """Quantiles of the number of whitespace-separated words; for pairs of both texts together."""
     both = [split.texts, *([] if split.pairs is None else [split.pairs])]
     words = np.sum([[len(text.split()) for text in texts] for texts in both], axis=0)
     least, median, high, most = np.percentile(words, PERCENTS)
@@ -46,19 +46,19 @@ def _lengths(split: Split) -> str:
 
 
 def _duplicates(dataset: Dataset, found: Duplicates) -> list[str]:
-    """A line for each kind of text that is there again or says nothing."""
+    """One line for each split and kind of duplicate or empty text."""
     kinds: tuple[tuple[str, Mapping[str, list[int]]], ...] = (
         ("in train too", found.in_train),
         ("repeated within their split", found.repeated),
-        ("there again with another label", found.conflicting),
+        ("repeated with another label", found.conflicting),
         ("empty", found.empty),
     )
     return [
-        f"{name}: {len(places)} of {len(dataset.splits[name])} texts {what}{_places(dataset.splits[name], places)}"
+        f"{name}: {len(places)} of {len(dataset.splits[name])} texts {what}{_ids(dataset.splits[name], places)}"
         for what, by_split in kinds
         for name, places in by_split.items()
     ]
 
 
-def _places(split: Split, positions: Sequence[int]) -> str:
+def _ids(split: Split, positions: Sequence[int]) -> str:
     return f": {listed([split.ids[at] for at in positions], MOST_PLACES)}" if positions else ""

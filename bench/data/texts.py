@@ -1,4 +1,4 @@
-"""A dataset by name: texts and labels by split, checked."""
+"""Loading of a dataset: checked texts and labels by split."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ from bench.study.split_files import SPLITS, WHOLE
 from bench.study.values import LabelValues
 
 Read = tuple[dict[str, list[Row]], tuple[str, ...] | None]
-"""Rows by split, and the class names that the data declare, if they do."""
+"""Rows by split, and the class names that the data declare, if any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ class Split:
     """One split.
 
     Attributes:
-        ids: where each text comes from, stable across runs, e.g. ``test/12``; of a file without splits its line, e.g.
+        ids: source of each text, stable across runs, e.g. ``test/12``; for a file without splits its line, e.g.
             ``line/12``.
-        texts: the texts; of pairs the first.
+        texts: single texts, or the first text of each pair.
         labels: class index of each text.
-        pairs: the second text of each pair; None where texts are single.
+        pairs: second text of each pair; None for single texts.
     """
 
     ids: list[str]
@@ -56,15 +56,15 @@ class Split:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """A dataset, ready to be tokenised.
+    """A dataset before tokenisation.
 
     Attributes:
         labels: class names by index.
         splits: train, validation and test.
-        validation_carved: validation was taken from train.
-        sha256: over every text and label.
-        columns: of the two texts of a pair; None where texts are single.
-        label_values: what the labels of its files are.
+        validation_carved: whether validation was taken from train.
+        sha256: hash of all texts and labels.
+        columns: columns of the two texts of a pair; None for single texts.
+        label_values: whether the labels of its files are names or indices.
     """
 
     labels: tuple[str, ...]
@@ -76,10 +76,10 @@ class Dataset:
 
 
 def load(source: DatasetSource, settings: DataSettings) -> Dataset:
-    """Read, check and, where asked, subsample a dataset.
+    """Read, check and optionally subsample a dataset.
 
     Raises:
-        DataError: it cannot be reached or a row breaks a rule; the message names the file and line.
+        DataError: the dataset cannot be reached or a row breaks a rule; the message names file and line.
     """
     with doing(f"reading dataset {source.name}"):
         return _load(source, settings)
@@ -153,7 +153,7 @@ def _read_profile(source: DatasetSource) -> dict[str, list[Row]]:
 
 
 def _declared(source: DatasetSource) -> tuple[str, ...] | None:
-    """The class names that the first file of train declares."""
+    """Class names that the first file of train declares."""
     first = Path(next(iter(source.files_of.values()))[0])
     return class_names(source, first) if first.suffix == ".parquet" else None
 
@@ -161,12 +161,14 @@ def _declared(source: DatasetSource) -> tuple[str, ...] | None:
 def _classes(source: DatasetSource, rows: Mapping[str, Sequence[Row]], declared: Sequence[str] | None) -> Classes:
     every: Iterable[Row] = (row for split in rows.values() for row in split)
     if source.labels is None and declared is None:
-        return labels.inferred(source.name, rows["train"] if "train" in rows else rows[WHOLE], source.label_values)
-    if source.labels is None:  # what was an index in a file that declares names is a name by now
-        return labels.given(source.name, cast(Sequence[str], declared), "its files", every, preferred="names")
+        return labels.inferred_classes(
+            source.name, rows["train"] if "train" in rows else rows[WHOLE], source.label_values
+        )
+    if source.labels is None:  # reading has replaced the indices of a file that declares names
+        return labels.named_classes(source.name, cast(Sequence[str], declared), "its files", every, preferred="names")
     by_name = declared is None or names_of_indices(source, declared) is not None
     preferred: LabelValues | None = None if declared is None else "names" if by_name else "indices"
-    return labels.given(source.name, source.labels, "its definition", every, source.label_values, preferred)
+    return labels.named_classes(source.name, source.labels, "its definition", every, source.label_values, preferred)
 
 
 def _checked(source: DatasetSource, split: str, rows: Sequence[Row], classes: Classes) -> Split:
@@ -193,16 +195,16 @@ def _text(source: DatasetSource, text: Any, place: str) -> str:
 
 
 def _divided(source: DatasetSource, whole: Split, settings: DataSettings) -> dict[str, Split]:
-    """The splits of a file that has none."""
+    """Splits of a dataset that comes as one file."""
     found = duplicates.keys_of(whole.texts, whole.pairs)
     keys = [b"%d" % at if key is None else key for at, key in enumerate(found)]  # no empty text equals another
-    parts = splitting.divided(
+    parts = splitting.stratified_splits(
         keys, whole.labels, settings.test_fraction, settings.validation_fraction, settings.split_seed
     )
     for split, indices in parts.items():
         if not indices:
             raise DataError(
-                f"dataset {source.name}: its file has {len(set(keys))} different texts, too few to have some for "
+                f"dataset {source.name}: its file has {len(set(keys))} different texts, too few for a non-empty "
                 f"{split}; give more texts, or a folder with train and test"
             )
     return {split: whole.take(indices) for split, indices in parts.items()}

@@ -1,4 +1,4 @@
-"""Texts to token ids: once, then cached by content."""
+"""Token ids of texts, cached by content."""
 
 import hashlib
 import json
@@ -14,27 +14,27 @@ import tokenizers
 import transformers
 from numpy.typing import NDArray
 
-from bench.data.array_cache import keep, kept
+from bench.data.array_cache import read_cached, write_cached
 from bench.data.tokenizer_panic import panics_are_errors
 from bench.errors import ModelError
 from bench.record.notices import doing
 from bench.text.display import printable
 
 CACHE_VERSION = 3
-#: Settings of a loaded tokenizer that tell where its files lie; what they hold is in its definition.
+#: Settings of a loaded tokenizer that locate its files, whose content is part of its definition.
 PLACES = {"name_or_path", "is_local", "local_files_only", "special_tokens_map_file"}
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Token ids of many texts, end to end.
+    """Concatenated token ids of many texts.
 
     Attributes:
         ids: int32, shape (tokens of all texts,).
         offsets: int64, shape (texts + 1,): text i is ``ids[offsets[i]:offsets[i + 1]]``.
-        truncated: number of texts that max_length cut.
-        types: int8, shape (tokens of all texts,): 0 on the first text of a pair and 1 on the second, as the tokenizer
-            marks special tokens; None for single texts, and where the tokenizer marks nothing.
+        truncated: number of texts cut to max_length.
+        types: int8, shape (tokens of all texts,): 0 on the first text of a pair and 1 on the second; special tokens as
+            the tokenizer marks them. None for single texts, and if the tokenizer does not distinguish the two.
     """
 
     ids: NDArray[np.int32]
@@ -44,71 +44,75 @@ class Tokens:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Tokens of each text, shape (texts,)."""
+        """Number of tokens of each text, shape (texts,)."""
         return np.diff(self.offsets)
 
 
 def cache_folder() -> Path:
-    """Where token ids are kept: ``$TUNEBENCH_CACHE``, else the user's cache folder."""
+    """The cache folder: ``$TUNEBENCH_CACHE``, else the user's cache folder."""
     return Path(os.environ.get("TUNEBENCH_CACHE") or platformdirs.user_cache_dir("tunebench"))
 
 
 def tokenise(
     texts: list[str], tokenizer: Any, max_length: int, *, alone: bool = True, pairs: list[str] | None = None
 ) -> Tokens:
-    """Token ids, truncated to ``max_length`` tokens; of a pair the longer text loses its end first.
+    """Token ids, truncated to ``max_length`` tokens; in a pair the longer text is cut first.
+
+    The result is cached under a hash of the texts, the length and every part of the tokenizer that affects ids.
 
     Args:
-        texts: the texts.
-        tokenizer: a fast one.
-        max_length: in tokens.
-        alone: with the tokenizer's special tokens; if not, a text is to stand inside a prompt, and what looks like a
-            special token in it is taken for the plain characters that it is.
-        pairs: the second text of each pair; None for single texts.
+        texts: single texts, or the first text of each pair.
+        tokenizer: fast tokenizer.
+        max_length: maximum number of tokens.
+        alone: whether to add the tokenizer's special tokens. If not, the text will stand inside a prompt, and special
+            tokens spelt out in it are read as plain characters.
+        pairs: second text of each pair; None for single texts.
 
-    The result is cached under a hash of the texts, the length and all of the tokenizer that changes ids; a cache that
-    is damaged, or cannot be read or written, costs time and nothing else.
+    Raises:
+        ModelError: the tokenizer fails, or its special tokens alone exceed ``max_length``.
     """
     path = cache_folder() / "tokens" / f"{_key(texts, tokenizer, max_length, alone, pairs)}.safetensors"
-    if (found := kept(path)) is not None:
+    if (found := read_cached(path)) is not None:
         return Tokens(found["ids"], found["offsets"], int(found["truncated"][0]), found.get("types"))
     name = printable(str(getattr(tokenizer, "name_or_path", "")), 300)
-    what = f"making tokens of {len(texts)} texts with the tokenizer of {name}"
+    what = f"tokenising {len(texts)} texts with the tokenizer of {name}"
     with doing(what), panics_are_errors(what):
         tokens = _tokenise(texts, tokenizer, max_length, alone, pairs)
     if len(tokens.lengths) and tokens.lengths.max() > max_length:
         raise ModelError(
-            f"{what}: a text must have at most {max_length} tokens, got {tokens.lengths.max()}: the tokenizer's own "
-            "special tokens are more than that; set a larger data.max_length, or take another tokenizer"
+            f"{what}: a text must have at most {max_length} tokens, got {tokens.lengths.max()}: the tokenizer's "
+            "special tokens alone exceed the limit; raise data.max_length, or use another tokenizer"
         )
     types = {} if tokens.types is None else {"types": tokens.types}
-    keep(path, {"ids": tokens.ids, "offsets": tokens.offsets, "truncated": np.array([tokens.truncated]), **types})
+    write_cached(
+        path, {"ids": tokens.ids, "offsets": tokens.offsets, "truncated": np.array([tokens.truncated]), **types}
+    )
     return tokens
 
 
 def require_known(tokens: Tokens, vocabulary: int, where: str) -> None:
-    """Whether a model has an embedding for every token.
+    """Require that a model has an embedding for every token.
 
     Args:
-        tokens: of its texts.
-        vocabulary: tokens that it has embeddings for.
-        where: for messages.
+        tokens: token ids of the texts.
+        vocabulary: number of embeddings.
+        where: start of messages.
 
     Raises:
-        ModelError: it lacks one.
+        ModelError: a token has no embedding.
     """
     if tokens.ids.size and not 0 <= tokens.ids.min() <= tokens.ids.max() < vocabulary:
         wrong = tokens.ids.max() if tokens.ids.max() >= vocabulary else tokens.ids.min()
         raise ModelError(
-            f"{where}: its tokenizer makes token id {wrong}, and its embeddings have ids 0 to {vocabulary - 1}; take "
+            f"{where}: its tokenizer produces token id {wrong}, but its embeddings have ids 0 to {vocabulary - 1}; use "
             "the tokenizer that the model was trained with"
         )
 
 
 def spans(text: str, tokenizer: Any, max_length: int, *, alone: bool = True) -> list[tuple[int, int]]:
-    """Where each token that ``tokenise`` makes of a text stands in it: start and end in characters.
+    """Start and end in characters of each token that ``tokenise`` produces for a text.
 
-    The two are equal for a special token. Tokens that are bytes of one character all stand where it does.
+    Both are equal for a special token. Tokens that are bytes of one character share its span.
     """
     encoded = tokenizer(text, max_length=max_length, return_offsets_mapping=True, **_how(alone))
     return [(int(start), int(end)) for start, end in encoded["offset_mapping"]]
@@ -124,7 +128,7 @@ def _tokenise(texts: list[str], tokenizer: Any, max_length: int, alone: bool, pa
     both = (texts,) if pairs is None else (texts, pairs)
     if pairs is not None:
         how["return_token_type_ids"] = True
-    # One token more than allowed tells which texts are cut, without a second full pass over the long ones.
+    # One token more than allowed shows which texts are cut, without tokenising long ones in full.
     encoded = tokenizer(*both, max_length=max_length + 1, **how)
     truncated = sum(len(ids) > max_length for ids in encoded["input_ids"])
     if truncated:
@@ -152,10 +156,7 @@ def _key(texts: list[str], tokenizer: Any, max_length: int, alone: bool, pairs: 
 
 
 def _definition(tokenizer: Any) -> Iterator[str]:
-    """All of a tokenizer that changes the ids of a text: its code, its arguments, and what its files made of it.
-
-    The sides are read from the tokenizer too, since they can be set after it was loaded.
-    """
+    """Every part of a tokenizer that affects ids: code, arguments, truncation and padding sides, and loaded backend."""
     yield f"transformers {transformers.__version__}, tokenizers {tokenizers.__version__}"
     yield f"{type(tokenizer).__module__}.{type(tokenizer).__qualname__}"
     yield f"{tokenizer.truncation_side} {tokenizer.padding_side}"
@@ -163,6 +164,6 @@ def _definition(tokenizer: Any) -> Iterator[str]:
     arguments = {name: value for name, value in tokenizer.init_kwargs.items() if name not in places}
     yield json.dumps([arguments, tokenizer.special_tokens_map], sort_keys=True, default=repr)
     backend = tokenizer.backend_tokenizer
-    backend.no_truncation()  # what an earlier call set is no part of the definition; the next call sets it anew
+    backend.no_truncation()  # state of an earlier call, which the next call sets again
     backend.no_padding()
     yield backend.to_str()

@@ -1,1 +1,1 @@
-"""One file a quantity: what it is, how it is read, in which unit."""
+"""Measured quantities, one per file: definition, source and unit."""

@@ -1,4 +1,4 @@
-"""What tensors hold, allocation by allocation: the live bytes of every storage that an operator makes."""
+"""Live bytes of tensor storages, tracked at every allocation by an operator."""
 
 import weakref
 from collections import Counter
@@ -18,22 +18,22 @@ OPAQUE = torch._mkldnn  # type: ignore[attr-defined]
 
 
 class AllocationTracker(TorchDispatchMode):
-    """Adds up the storages that are alive, by kind, and keeps the sum at its highest.
+    """Tracks the bytes of live storages by kind, and their peak.
 
-    It sees what an allocator would be asked for, and so works alike on fake tensors, which hold nothing. What a kernel
-    asks for inside one operator it cannot see, and so has to be told.
+    It sees what operators request, so it also works on fake tensors, which hold no memory. It cannot see allocations
+    inside an operator; ``inside`` supplies them.
 
     Attributes:
-        live: bytes by kind, now.
+        live: current bytes by kind.
         peak: bytes by kind when their sum was highest since ``restart_peak``.
     """
 
     def __init__(self, block_bytes: int = 1, inside: Callable[..., int] = lambda *_: 0) -> None:
-        """Start at nothing.
+        """Start without storages.
 
         Args:
-            block_bytes: an allocation is rounded up to a multiple of this; CUDA's allocator hands out 512-byte blocks.
-            inside: bytes that an operator holds while it runs, from it and its arguments.
+            block_bytes: granularity of allocations; CUDA's allocator hands out 512-byte blocks.
+            inside: function of an operator and its arguments that gives the bytes it holds while it runs.
         """
         super().__init__()  # type: ignore[no-untyped-call]
         self.live: Counter[Kind] = Counter()
@@ -52,7 +52,7 @@ class AllocationTracker(TorchDispatchMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Run the operator and count what it made."""
+        """Run the operator and count its outputs."""
         del types
         result = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(result):
@@ -65,12 +65,12 @@ class AllocationTracker(TorchDispatchMode):
         return result
 
     def restart_peak(self) -> None:
-        """From here on, a new peak."""
+        """Restart the peak from the current bytes."""
         self._peak_bytes = self._live_bytes
         self.peak = dict(self.live)
 
     def hold(self, tensors: Iterable[Tensor], kind: Kind) -> None:
-        """Count tensors that exist already, or say of counted ones what they are."""
+        """Count tensors that exist already, or change the kind of counted ones."""
         for tensor in tensors:
             key = id(tensor if tensor.layout is OPAQUE else tensor.untyped_storage())
             if key in self._sizes:
@@ -83,7 +83,7 @@ class AllocationTracker(TorchDispatchMode):
 
     @contextmanager
     def making(self, kind: Kind) -> Iterator[None]:
-        """What is allocated inside is of this kind."""
+        """Count allocations inside the block as this kind."""
         before, self._kind = self._kind, kind
         try:
             yield
@@ -91,7 +91,7 @@ class AllocationTracker(TorchDispatchMode):
             self._kind = before
 
     def _add(self, tensor: Tensor, kind: Kind) -> None:
-        opaque = tensor.layout is OPAQUE  # oneDNN's own layout shows no storage
+        opaque = tensor.layout is OPAQUE  # oneDNN's layout has no accessible storage
         storage = tensor if opaque else tensor.untyped_storage()
         key = id(storage)
         if key in self._sizes:

@@ -1,4 +1,4 @@
-"""Which attention kernels a pass really ran, seen operator by operator."""
+"""Attention kernels that a pass really ran, observed operator by operator."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,9 +8,9 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-#: How PyTorch's operators of fused attention begin; what follows names the kernel, and with it the device.
+#: Name prefix of PyTorch's fused attention operators; the kernel, and with it the device, follows.
 FUSED = "_scaled_dot_product_"
-#: Kernels by the names that ``torch.nn.attention.SDPBackend`` gives them.
+#: Kernel names as in ``torch.nn.attention.SDPBackend``.
 NAMES = {
     "flash_attention": "flash",
     "flash_attention_for_cpu": "flash",
@@ -21,30 +21,30 @@ NAMES = {
 
 
 class AttentionKernels:
-    """Notes the kernels of ``scaled_dot_product_attention``."""
+    """Records the kernels of ``scaled_dot_product_attention``."""
 
     def __init__(self) -> None:
-        """Start with none seen."""
+        """Start without kernels."""
         self.seen: set[str] = set()
         self.fused_calls = 0
 
     @property
     def names(self) -> frozenset[str]:
-        """Kernels that ran: flash, efficient, cudnn, overrideable, or math where PyTorch took attention apart.
+        """Kernels that ran: flash, efficient, cudnn, overrideable, or math if PyTorch decomposed attention.
 
-        A model that never called for it has computed attention by operators of its own, which is named eager.
+        A model that never called the function computed attention with its own operators, which is named eager.
         """
         return frozenset(self.seen) or frozenset({"eager"})
 
     @contextmanager
     def watch(self) -> Iterator[None]:
-        """Note what runs inside."""
+        """Record the kernels that run in the block."""
         with _Operators(self), _Calls(self):
             yield
 
 
 class _Operators(TorchDispatchMode):
-    """Sees the fused operators, in a backward pass too."""
+    """Observes fused operators, also in a backward pass."""
 
     def __init__(self, kernels: AttentionKernels) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -63,7 +63,7 @@ class _Operators(TorchDispatchMode):
 
 
 class _Calls(TorchFunctionMode):
-    """Sees the calls for attention: one that ran no fused operator was computed by plain ones."""
+    """Observes calls of attention: one without a fused operator was decomposed into plain ones."""
 
     def __init__(self, kernels: AttentionKernels) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Times of many steps without a synchronisation between them."""
+"""Step times without a synchronisation between steps."""
 
 import gc
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from bench.clocks import monotonic_seconds
 
 
 class StepClock:
-    """Marks the end of each step; the times are read once, at the end.
+    """Marks the end of each step; the times are read once at the end.
 
-    On an accelerator a mark is an event in its stream, so the host never waits; on a CPU it is ``bench.clocks``.
+    On an accelerator a mark is an event in its stream, so the host never waits; on a CPU it is a clock reading.
     """
 
     def __init__(self, device: torch.device) -> None:
-        """Start the first step now."""
+        """Start the first step."""
         self._device = device
         self._on_host = device.type == "cpu"
         self._starts: list[Any] = [self._now()]
@@ -31,7 +31,7 @@ class StepClock:
         self._starts.append(now)
 
     def resume(self) -> None:
-        """Start the next step anew: what lies between the last mark and now belongs to no step."""
+        """Start the next step now: the time since the last mark belongs to no step."""
         self._starts[-1] = self._now()
 
     def seconds(self) -> list[float]:
@@ -40,7 +40,7 @@ class StepClock:
         return self._between(self._ends)
 
     def ended_seconds(self) -> list[float]:
-        """Seconds of the steps that the device has ended; the host does not wait for those that it has not."""
+        """Seconds of the steps that the device has finished, without waiting for the others."""
         if self._on_host:
             return self.seconds()
         return self._between(list(takewhile(lambda event: event.query(), self._ends)))
@@ -60,14 +60,14 @@ class StepClock:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait for all that an accelerator was told to do; a CPU is never behind."""
+    """Wait until an accelerator has finished its queued work; a CPU has no queue."""
     if device.type != "cpu":
         torch.accelerator.synchronize(device)
 
 
 @contextmanager
 def held_garbage_collection() -> Iterator[None]:
-    """Collect once, then keep the collector out of a timed stretch."""
+    """Collect garbage once, then disable the collector in the block."""
     gc.collect()
     was_enabled = gc.isenabled()
     gc.disable()

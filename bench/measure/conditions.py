@@ -1,4 +1,4 @@
-"""What else went on while something was measured: other load, pauses, swapping, heat, retries of the allocator."""
+"""Conditions during a measurement: other load, pauses, swapping, throttling and allocator retries."""
 
 import os
 import resource
@@ -14,30 +14,29 @@ from bench.clocks import monotonic_seconds, process_cpu_seconds, suspended_secon
 from bench.measure.nvml import NvmlDevice
 
 CPU_FOLDER = Path("/sys/devices/system/cpu")
-#: Linux: nanoseconds that the thread which reads it has computed and has waited for a core, and its turns.
+#: Linux: nanoseconds that the calling thread has run and has waited for a core, and its number of time slices.
 OWN_SCHEDULE = Path("/proc/thread-self/schedstat")
 THROTTLE_COUNTS = "cpu[0-9]*/thermal_throttle/core_throttle_count"
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Counters that only grow, as they stand now, or how much they grew; None where this machine does not tell.
+    """Values of counters that only grow, or their growth; None where this machine does not report one.
 
     Attributes:
-        seconds: of the clock.
-        own_cpu_seconds: that this process computed.
-        cpu_seconds: that anybody computed on the cores that this process may use.
-        stolen_cpu_seconds: that the host gave to other machines while this one wanted to compute.
-        swapped_bytes: read from swap by this machine.
-        major_faults: pages that this process waited for a disk for.
-        cpu_throttled: times that heat lowered a core's clock.
-        gpu_throttled_seconds: for which heat lowered the GPU's clocks.
-        gpu_power_capped_seconds: for which the power limit lowered them.
-        idle_seconds: for which this thread neither computed nor waited for a core; of a thread that computes on a CPU
-            it is what a debugger, a stop signal or a frozen container takes. Unknown on an accelerator, which a thread
-            waits for.
-        suspended_seconds: for which the machine slept; ``seconds`` holds nothing of them.
-        allocator_retries: times that torch's allocator of an accelerator had to free its cache to go on.
+        seconds: time of the monotonic clock.
+        own_cpu_seconds: CPU time of this process.
+        cpu_seconds: CPU time of all processes on the cores that this process may use.
+        stolen_cpu_seconds: time that the host gave to other virtual machines while this one wanted to compute.
+        swapped_bytes: bytes that this machine read from swap.
+        major_faults: number of page faults of this process that waited for a disk.
+        cpu_throttled: number of times that heat lowered a core's clock.
+        gpu_throttled_seconds: time for which heat lowered the GPU's clocks.
+        gpu_power_capped_seconds: time for which the power limit lowered the GPU's clocks.
+        allocator_retries: number of times that torch's accelerator allocator freed its cache to serve a request.
+        idle_seconds: time for which this thread neither ran nor waited for a core. In a computation on a CPU, a
+            debugger, a stop signal or a frozen container causes it. None on an accelerator, which a thread waits for.
+        suspended_seconds: time for which the machine slept, which ``seconds`` does not include.
     """
 
     seconds: float
@@ -55,7 +54,7 @@ class Conditions:
 
     @classmethod
     def now(cls, device: torch.device, nvml: NvmlDevice | None) -> "Conditions":
-        """As the counters stand."""
+        """Current values of the counters."""
         busy, stolen = _cores()
         return cls(
             seconds=monotonic_seconds(),
@@ -73,7 +72,7 @@ class Conditions:
         )
 
     def since(self, before: "Conditions") -> "Conditions":
-        """How much each counter grew."""
+        """Growth of each counter since ``before``."""
         grown: dict[str, Any] = {}
         for field in fields(self):
             early, late = getattr(before, field.name), getattr(self, field.name)
@@ -81,31 +80,29 @@ class Conditions:
         return Conditions(**grown)
 
     def __add__(self, other: "Conditions") -> "Conditions":
-        """Growth over two stretches together."""
+        """Sum of the growth in two intervals."""
         pairs = {field.name: (getattr(self, field.name), getattr(other, field.name)) for field in fields(self)}
         summed: dict[str, Any] = {name: None if None in pair else sum(pair) for name, pair in pairs.items()}
         return Conditions(**summed)
 
     @property
     def others_fraction(self) -> float | None:
-        """Share of this process's cores that others computed on, from 0 to 1."""
-        if self.cpu_seconds is None or self.seconds <= 0:
-            return None
-        return max(0.0, (self.cpu_seconds - self.own_cpu_seconds) / (self.seconds * len(_own_cores())))
+        """Share of this process's cores that other processes used, from 0 to 1."""
+        others = None if self.cpu_seconds is None else max(0.0, self.cpu_seconds - self.own_cpu_seconds)
+        return self._fraction(others, len(_own_cores()))
 
     @property
     def power_capped_fraction(self) -> float | None:
         """Share of the time for which the power limit lowered the GPU's clocks, from 0 to 1."""
-        if self.gpu_power_capped_seconds is None or self.seconds <= 0:
-            return None
-        return self.gpu_power_capped_seconds / self.seconds
+        return self._fraction(self.gpu_power_capped_seconds)
 
     @property
     def stolen_fraction(self) -> float | None:
-        """Share of this process's cores that the host kept for other machines, from 0 to 1."""
-        if self.stolen_cpu_seconds is None or self.seconds <= 0:
-            return None
-        return self.stolen_cpu_seconds / (self.seconds * len(_own_cores()))
+        """Share of this process's cores that the host gave to other virtual machines, from 0 to 1."""
+        return self._fraction(self.stolen_cpu_seconds, len(_own_cores()))
+
+    def _fraction(self, part_seconds: float | None, cores: int = 1) -> float | None:
+        return None if part_seconds is None or self.seconds <= 0 else part_seconds / (self.seconds * cores)
 
 
 def _own_cores() -> set[int]:
@@ -115,10 +112,10 @@ def _own_cores() -> set[int]:
 
 
 def _idle_seconds() -> float | None:
-    """Of this thread, since some start."""
+    """Idle time of this thread since an arbitrary start."""
     try:
         waited_ns = int(OWN_SCHEDULE.read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):  # not Linux, or a kernel that does not count
+    except (OSError, ValueError, IndexError):  # not Linux, or a kernel without these statistics
         return None
     return monotonic_seconds() - thread_cpu_seconds() - waited_ns / 1e9
 

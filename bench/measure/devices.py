@@ -1,31 +1,30 @@
-"""The GPUs of this machine as torch finds them, and which of them a study's ``device`` stands for.
+"""GPUs of this machine as torch sees them, and the choice of one by a study's ``device``.
 
-Run as a program, it prints what there is: ``python -m bench.measure.devices``.
+``python -m bench.measure.devices`` prints them as JSON.
 """
 
 import os
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from bench.errors import StudyError
+from bench.measure.nvml import query_driver
 from bench.schema import Frozen
 
-#: Values of CUDA_VISIBLE_DEVICES by which a user hides every GPU.
+#: Values of CUDA_VISIBLE_DEVICES that hide every GPU.
 HIDES_ALL = ("", "-1", "NoDevFiles")
 
 
 class Gpu(Frozen):
-    """One GPU that CUDA computes on, or one MIG instance of a GPU.
+    """A CUDA GPU, or a MIG instance of one.
 
     Attributes:
-        index: in CUDA's order, which CUDA_VISIBLE_DEVICES settles.
-        name: as the driver says it.
-        uuid: as nvidia-smi and CUDA_VISIBLE_DEVICES take it; None where torch does not tell.
-        memory_bytes: in all.
+        index: index in CUDA's order, which depends on CUDA_VISIBLE_DEVICES.
+        name: name that the driver reports.
+        uuid: unique id as in nvidia-smi and CUDA_VISIBLE_DEVICES; None if torch does not report it.
+        memory_bytes: total memory.
         capability: compute capability, major and minor.
     """
 
@@ -37,7 +36,7 @@ class Gpu(Frozen):
 
     @property
     def is_mig(self) -> bool:
-        """It is an instance of a GPU that is divided."""
+        """Whether it is a MIG instance of a GPU."""
         return " MIG " in self.name
 
     def __str__(self) -> str:
@@ -46,13 +45,13 @@ class Gpu(Frozen):
 
 
 class Found(Frozen):
-    """What there is beside the CPU.
+    """Accelerators found on this machine.
 
     Attributes:
-        gpus: that CUDA computes on, in its order.
-        absent: why there is none, in words.
-        unused: an accelerator that is there and cannot be measured on, and why: ``auto`` does not pass it over.
-        nvml: why NVML does not answer, in words; None where it does.
+        gpus: GPUs in CUDA's order.
+        absent: reason why there is none.
+        unused: accelerator that is present but cannot be measured on, and why; ``auto`` refuses to ignore it.
+        nvml: reason why NVML does not answer; None if it does.
     """
 
     gpus: tuple[Gpu, ...] = ()
@@ -62,9 +61,9 @@ class Found(Frozen):
 
 
 def look() -> Found:
-    """What there is beside the CPU; on a machine with a GPU this starts CUDA."""
+    """Find the accelerators of this machine; with a GPU this starts CUDA."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns of a driver that does not work, and here that is the answer
+        warnings.simplefilter("ignore")  # torch warns about a broken driver, which the result reports
         accelerator = torch.accelerator.current_accelerator()
         if torch.version.hip is not None:
             return _other("ROCm", "an AMD GPU with ROCm")
@@ -73,13 +72,13 @@ def look() -> Found:
         if accelerator is not None:
             kind = accelerator.type.upper()
             return _other(kind, f"an accelerator of the kind {kind}")
-        return Found(absent="this build of torch computes on a CPU alone")
+        return Found(absent="this build of torch supports only CPUs")
 
 
 def _other(build: str, named: str) -> Found:
     if not torch.accelerator.is_available():
-        return Found(absent=f"torch is built for {build} and sees no such device")
-    return Found(unused=f"torch sees {named}, and tunebench measures on CUDA GPUs and CPUs alone")
+        return Found(absent=f"torch is built for {build} but sees no such device")
+    return Found(unused=f"torch sees {named}, but tunebench measures only on CUDA GPUs and CPUs")
 
 
 def _cuda() -> Found:
@@ -90,17 +89,17 @@ def _cuda() -> Found:
     try:
         gpus = tuple(gpu_at(index) for index in range(torch.cuda.device_count()))
         if not gpus and there:
-            torch.cuda.init()  # which says why
+            torch.cuda.init()  # raises the reason
     except (RuntimeError, AssertionError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        return Found(unused=f"there is a GPU, and CUDA does not start: {first}", nvml=nvml)
+        return Found(unused=f"there is a GPU, but CUDA does not start: {first}", nvml=nvml)
     if not gpus and there:
-        return Found(unused=f"NVML counts {there} GPUs, and torch sees none (CUDA_VISIBLE_DEVICES={shown})", nvml=nvml)
-    return Found(gpus=gpus, absent=None if gpus else "torch is built for CUDA and sees no GPU", nvml=nvml)
+        return Found(unused=f"NVML counts {there} GPUs, but torch sees none (CUDA_VISIBLE_DEVICES={shown})", nvml=nvml)
+    return Found(gpus=gpus, absent=None if gpus else "torch is built for CUDA but sees no GPU", nvml=nvml)
 
 
 def gpu_at(index: int) -> Gpu:
-    """The GPU of that index in CUDA's order; this starts CUDA."""
+    """The GPU with this index in CUDA's order; this starts CUDA."""
     facts = torch.cuda.get_device_properties(index)
     return Gpu(
         index=index,
@@ -112,59 +111,39 @@ def gpu_at(index: int) -> Gpu:
 
 
 def _uuid(facts: Any) -> str | None:
-    """As NVML writes it. CUDA computes on one MIG instance of a process and may tell the id of the whole GPU of it."""
+    """Unique id as in NVML. A process uses one MIG instance, for which CUDA may report the id of the whole GPU."""
     shown = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
     if shown.startswith("MIG-"):
         return shown
-    uuid = getattr(facts, "uuid", None)  # which builds for other GPUs do not have
+    uuid = getattr(facts, "uuid", None)  # missing in builds for other GPUs
     return None if uuid is None else f"{'MIG' if ' MIG ' in facts.name else 'GPU'}-{uuid}"
 
 
 def driver_version() -> str | None:
-    """Of NVIDIA's driver, which is one for all GPUs of a machine; None where it does not answer."""
-    found = _nvml(lambda library: library.nvmlSystemGetDriverVersion())
-    return None if isinstance(found, Silent) else str(found)
+    """Version of NVIDIA's driver, which all GPUs of a machine share; None if it does not answer."""
+    try:
+        return str(query_driver(lambda library: library.nvmlSystemGetDriverVersion()))
+    except RuntimeError:
+        return None
 
 
 def _nvml_count() -> tuple[int, str | None]:
-    """GPUs of the driver, hidden or not, and why NVML does not answer."""
-    found = _nvml(lambda library: library.nvmlDeviceGetCount())
-    return (0, found.why) if isinstance(found, Silent) else (int(found), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Silent:
-    """NVML does not answer.
-
-    Attributes:
-        why: in words.
-    """
-
-    why: str
-
-
-def _nvml(ask: Callable[[Any], Any]) -> Any:
-    """What NVML answers about the whole machine, or that it does not answer."""
+    """Number of GPUs including hidden ones, and the reason if NVML does not answer."""
     try:
-        import pynvml
-    except ImportError as error:
-        return Silent(f"pynvml does not import: {error}")
-    try:
-        pynvml.nvmlInit()
-        return ask(pynvml)
-    except pynvml.NVMLError as error:
-        return Silent(str(error))
+        return int(query_driver(lambda library: library.nvmlDeviceGetCount())), None
+    except RuntimeError as error:
+        return 0, str(error)
 
 
 def choose(wanted: str, found: Found) -> Gpu | None:
-    """The GPU that a study's ``device`` stands for; None for the CPU.
+    """The GPU that a study's ``device`` selects; None for the CPU.
 
     Args:
         wanted: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        found: what there is.
+        found: accelerators of this machine.
 
     Raises:
-        StudyError: it is not there; or ``auto`` would pass over an accelerator.
+        StudyError: the device does not exist, or ``auto`` would ignore an accelerator.
     """
     if wanted == "cpu":
         return None
@@ -180,12 +159,12 @@ def choose(wanted: str, found: Found) -> Gpu | None:
     index = index_of(wanted)
     if index >= len(found.gpus):
         there = ", ".join(map(str, found.gpus))
-        raise StudyError(f'device = "{wanted}", but the GPUs that torch sees are {there}; take one of these')
+        raise StudyError(f'device = "{wanted}", but the GPUs that torch sees are {there}; choose one of them')
     return found.gpus[index]
 
 
 def index_of(wanted: str) -> int:
-    """The index of ``cuda:N``; of ``cuda``, and where there is no N, the first."""
+    """N of ``cuda:N``, or 0."""
     return int(wanted.partition(":")[2] or 0)
 
 

@@ -1,4 +1,4 @@
-"""Energy in joules, from the counters of the device that computes."""
+"""Energy in joules, from the counters of the device."""
 
 import math
 from collections.abc import Callable
@@ -10,32 +10,34 @@ import torch
 from bench.measure.nvml import NvmlDevice
 
 POWERCAP = Path("/sys/class/powercap")
-#: Domains of a CPU as the kernel's RAPL driver names them (Documentation/power/powercap). Parts of a package have two
-#: numbers, e.g. intel-rapl:0:0, and the domain named psys is the whole platform: both would count a package twice.
+#: CPU power domains as named by the kernel's RAPL driver (Documentation/power/powercap). Parts of a package have two
+#: numbers, e.g. intel-rapl:0:0, and psys is the whole platform: either would count a package twice.
 DOMAINS, PACKAGE = "intel-rapl:[0-9]*", "package"
 
 
 @dataclass(slots=True)
 class EnergyMeter:
-    """Joules since ``start``.
+    """Reads energy counters, corrected for wrap-around.
 
     Attributes:
-        why_not: the reason where no counter can be read; empty otherwise.
+        read: function that returns all counters, in joules.
+        wraps_at: value at which each counter wraps around, in joules.
+        why_not: reason why no counter can be read; empty otherwise.
     """
 
     read: Callable[[], list[float]]
     wraps_at: list[float]
     why_not: str = ""
     _last: list[float] = field(default_factory=list, init=False)
-    _turned: list[float] = field(default_factory=list, init=False)
+    _wrapped: list[float] = field(default_factory=list, init=False)
 
     @classmethod
     def of(cls, device: torch.device, nvml: NvmlDevice | None, powercap: Path = POWERCAP) -> "EnergyMeter":
-        """The meter of a device: NVML's counter of the GPU, or RAPL's of all packages of the CPU.
+        """Meter of a device: NVML's counter of the GPU, or RAPL's counters of all CPU packages.
 
         Args:
-            device: that computes.
-            nvml: the GPU as its driver knows it; None where there is none, or the driver does not answer.
+            device: measured device.
+            nvml: the GPU in NVML; None without a GPU or if the driver does not answer.
             powercap: the kernel's folder of power domains.
         """
         if device.type == "cuda":
@@ -54,25 +56,25 @@ class EnergyMeter:
         return cls(lambda: [_microjoules(path / "energy_uj") for path in domains], wraps_at)
 
     def now(self) -> list[float]:
-        """Counters as they stand, to be handed to ``since``; one may wrap round once between two calls, and no more."""
+        """Current counters, for ``since``; each may wrap around at most once between two calls."""
         try:
             found = self.read()
         except (OSError, ValueError, RuntimeError):
             return []
-        self._turned = self._turned or [0.0] * len(found)
+        self._wrapped = self._wrapped or [0.0] * len(found)
         for index, (early, late) in enumerate(zip(self._last, found, strict=False)):
             if late < early:
-                self._turned[index] += self.wraps_at[index]
+                self._wrapped[index] += self.wraps_at[index]
         self._last = found
-        return [value + turned for value, turned in zip(found, self._turned, strict=True)]
+        return [value + wrapped for value, wrapped in zip(found, self._wrapped, strict=True)]
 
     def look(self) -> None:
-        """Read a counter that wraps round: at 200 W that of a CPU does so every 20 minutes."""
+        """Read counters that wrap around: at 200 W those of a CPU do so every 20 minutes."""
         if any(map(math.isfinite, self.wraps_at)):
             self.now()
 
     def since(self, before: list[float]) -> float | None:
-        """Joules since the counters stood so; None where they are unknown."""
+        """Joules since the counters had these values; None if unknown."""
         after = self.now()
         if not before or len(before) != len(after):
             return None

@@ -1,4 +1,4 @@
-"""How much host memory a process may have, and whether the kernel has killed one for having too much."""
+"""Host memory limits of a process, and out-of-memory kills by the kernel."""
 
 import resource
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ import psutil
 
 PROCESS = Path("/proc/self")
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
-#: A control group without a limit of version 1 states the largest multiple of a page that a signed integer holds.
+#: Without a limit, a version 1 control group reports the largest multiple of a page that a signed integer holds.
 NO_LIMIT_BYTES = 2**62
 
 
 @dataclass(frozen=True, slots=True)
 class HostLimit:
-    """The limit that a process of this machine meets first.
+    """The memory limit that a process reaches first.
 
     Attributes:
-        bytes: of it.
-        named: what sets it, in words.
-        base_bytes: what this process has of it before any tensor: interpreter and libraries.
+        bytes: the limit, in bytes.
+        named: source of the limit, in words.
+        base_bytes: memory of this process before any tensor: interpreter and libraries.
     """
 
     bytes: int
@@ -28,10 +28,10 @@ class HostLimit:
 
 
 def limit_data(memory_bytes: int) -> None:
-    """Let this process allocate so much: heap and private mappings, what is asked for and not only what is touched.
+    """Limit the heap and private mappings of this process, which count when allocated and not when touched.
 
     RLIMIT_DATA counts what a process really allocates (setrlimit(2), since Linux 4.7); RLIMIT_AS would also count what
-    torch's libraries map and never use. An allocator that is refused raises, so that the job can say what happened.
+    torch's libraries map and never use. An allocator that reaches the limit raises, so the worker can report it.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     soft = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
@@ -39,32 +39,32 @@ def limit_data(memory_bytes: int) -> None:
 
 
 def free_memory_bytes() -> int:
-    """What a process may take now without swapping, or a kill by the control group: a limit for ``limit_data``."""
+    """Memory that a process may allocate now without swapping or an out-of-memory kill, for ``limit_data``."""
     available = psutil.virtual_memory().available
     group = group_limit_bytes()
     return available if group is None else min(available, group)
 
 
 def host_limit(memory_bytes: int | None, process: Path = PROCESS, groups: Path = CONTROL_GROUPS) -> HostLimit:
-    """The lowest of a limit of data, that of the control group, and the machine's memory.
+    """The lowest of the data limit, the control group's limit and the machine's memory.
 
     Args:
-        memory_bytes: see ``limit_data``.
+        memory_bytes: limit set by ``limit_data``; None without one.
         process: folder of a process in /proc.
-        groups: where control groups are mounted.
+        groups: mount point of the control groups.
     """
-    status = _status(process)
-    resident = status["VmRSS"]
+    sizes = status_bytes(process)
+    resident = sizes["VmRSS"]
     found = [HostLimit(psutil.virtual_memory().total, "the machine's memory", resident)]
     if (group := group_limit_bytes(process, groups)) is not None:
         found.append(HostLimit(group, "the memory of the control group", resident))
     if memory_bytes is not None:
-        found.append(HostLimit(memory_bytes, "limits.cell_memory_bytes", status["VmData"]))
+        found.append(HostLimit(memory_bytes, "limits.cell_memory_bytes", sizes["VmData"]))
     return min(found, key=lambda limit: limit.bytes - limit.base_bytes)
 
 
 def group_limit_bytes(process: Path = PROCESS, groups: Path = CONTROL_GROUPS) -> int | None:
-    """What the control group of a process and those above it allow together; None without a limit."""
+    """Lowest limit of a process's control group and the groups above it; None without a limit."""
     limits = []
     for folder in _group_folders(process, groups):
         limits += [_number(folder / name) for name in ("memory.max", "memory.limit_in_bytes")]
@@ -72,7 +72,7 @@ def group_limit_bytes(process: Path = PROCESS, groups: Path = CONTROL_GROUPS) ->
 
 
 def oom_kills(process: Path = PROCESS, groups: Path = CONTROL_GROUPS) -> int | None:
-    """How many processes of the control group the kernel has killed for want of memory; None where it does not tell."""
+    """Number of out-of-memory kills in the control group; None if the kernel does not report it."""
     for folder in _group_folders(process, groups):
         for name in ("memory.events", "memory.oom_control"):
             counts = _pairs(folder / name)
@@ -82,7 +82,7 @@ def oom_kills(process: Path = PROCESS, groups: Path = CONTROL_GROUPS) -> int | N
 
 
 def _group_folders(process: Path, groups: Path) -> list[Path]:
-    """Folders of the memory controller, those of the process's own group first; see cgroups(7)."""
+    """Folders of the memory controller, from the process's own group upwards; see cgroups(7)."""
     folders: list[Path] = []
     for line in _text(process / "cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
@@ -90,13 +90,13 @@ def _group_folders(process: Path, groups: Path) -> list[Path]:
             continue
         mount = groups / "memory" if controllers else groups
         own = mount / path.strip("/")
-        # In a container the path may be the host's, and the mount the container's own group.
+        # In a container the path may be the host's while the mount is the container's own group.
         folders += [folder for folder in (own, *own.parents) if folder == mount or mount in folder.parents]
     return folders
 
 
-def _status(process: Path) -> dict[str, int]:
-    """Sizes of /proc/<id>/status in bytes by name."""
+def status_bytes(process: Path = PROCESS) -> dict[str, int]:
+    """Sizes of a process at one moment, by their names in /proc/<id>/status; empty without /proc."""
     lines = (line.split() for line in _text(process / "status").splitlines() if line.endswith(" kB"))
     return {line[0].rstrip(":"): int(line[1]) * 1024 for line in lines}  # the kernel says kB and means KiB
 

@@ -1,4 +1,4 @@
-"""Where and with what something was measured."""
+"""Machine, software and checkout of a measurement."""
 
 import os
 import platform
@@ -28,7 +28,7 @@ PACKAGES = (
 
 
 def describe(device: torch.device) -> Machine:
-    """Facts of this machine, its software and this project's checkout."""
+    """Describe this machine, its software and this project's checkout."""
     commit, dirty = _checkout()
     on_cuda = device.type == "cuda"
     gpu = gpu_at(device.index or 0) if on_cuda else None
@@ -53,26 +53,26 @@ def describe(device: torch.device) -> Machine:
 
 
 def device_for(wanted: str) -> torch.device:
-    """The device that ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` stands for here; a GPU becomes torch's current one.
+    """The device that ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` selects; a GPU becomes torch's current device.
 
     Raises:
-        StudyError: it is not there; or ``auto`` would pass over an accelerator.
+        StudyError: the device does not exist, or ``auto`` would ignore an accelerator.
     """
     gpu = None if wanted == "cpu" else choose(wanted, look())
     if gpu is None:
         return torch.device("cpu")
-    if gpu.index:  # streams, events and kernels that name no device go to the current one, which is 0 at first
+    if gpu.index:  # streams, events and kernels use the current device by default, which is 0 at first
         torch.accelerator.set_device_index(gpu.index)
     return torch.device("cuda", gpu.index)
 
 
 def precision_for(wanted: Precision, device: torch.device) -> Literal["bf16", "fp16", "fp32"]:
-    """What ``auto`` stands for on a device that is here: bf16 where it is native."""
+    """The precision that a study's setting selects; ``auto`` is bf16 if the device supports it natively."""
     return wanted if wanted != "auto" else "bf16" if computes_bf16(device) else "fp32"
 
 
 def computes_bf16(device: torch.device) -> bool:
-    """Whether the device multiplies bf16 matrices natively, and not by way of fp32."""
+    """Whether the device multiplies bf16 matrices natively rather than in fp32."""
     if device.type == "cuda":
         return has_bf16(torch.cuda.get_device_capability(device))
     flags = _cpuinfo().get("flags", "") + _cpuinfo().get("Features", "")  # x86 and Arm name the line differently
@@ -85,7 +85,7 @@ def has_bf16(capability: tuple[int, int]) -> bool:
 
 
 def _cpuinfo() -> dict[str, str]:
-    """The first processor's lines of /proc/cpuinfo; empty where there is none."""
+    """Entries of the first processor in /proc/cpuinfo; empty without that file."""
     try:
         first = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0]
     except OSError:
@@ -106,7 +106,7 @@ def _version(name: str) -> str | None:
 
 
 def _checkout() -> tuple[str | None, bool | None]:
-    """Commit and dirty flag of the checkout this package lies in."""
+    """Commit and dirty flag of the git checkout that contains this package."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None, None

@@ -1,4 +1,4 @@
-"""How fast this device multiplies matrices, measured here and now: what a use of it can be held against."""
+"""Measured matmul speed of this device, the reference for its utilisation."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,18 @@ from bench.clocks import monotonic_seconds
 from bench.measure.clock import synchronize
 from bench.record.out_of_memory import memory_of_error
 
-#: Rows and columns of the matrices: large enough that a device is busy, small enough to be done soon.
+#: Rows and columns of the matrices: large enough to keep a device busy, small enough to finish soon.
 CPU_SIZE, CUDA_SIZE = 2048, 8192
 MEASURED_SECONDS, LEAST_RUNS = 0.2, 5
 
 
 @dataclass(frozen=True, slots=True)
 class MatmulRate:
-    """What was measured.
+    """Measured matmul speed.
 
     Attributes:
-        flops_per_second: of the fastest of several square matmuls; a multiply-add is 2. None where it is unknown.
-        why_not: the reason then; else empty.
+        flops_per_second: speed of the fastest of several square matmuls; a multiply-add is 2. None if unknown.
+        why_not: reason why it is unknown; else empty.
     """
 
     flops_per_second: float | None
@@ -27,31 +27,31 @@ class MatmulRate:
 
 
 def matmul_rate(device: torch.device, dtype: torch.dtype) -> MatmulRate:
-    """Measure it, where the device has room for the matrices; smaller ones would be another measure.
+    """Measure the speed if the device has room for the matrices; smaller ones would give another quantity.
 
     Args:
-        device: to compute on.
-        dtype: of the factors.
+        device: measured device.
+        dtype: type of the factors.
     """
     size = CPU_SIZE if device.type == "cpu" else CUDA_SIZE
     if device.type != "cpu":
-        # Two factors and a product; or, while the second factor is made, both and its values in fp32.
+        # Two factors and a product; or, while the second factor is created, both and its values in fp32.
         needed = size**2 * (2 * dtype.itemsize + max(dtype.itemsize, torch.float32.itemsize))
         free, _ = torch.accelerator.get_memory_info(device)
         if free < needed:
             return MatmulRate(None, f"a matmul of {size} rows needs {_gb(needed)} GB, and {_gb(free)} GB are free")
     try:
         return MatmulRate(_flops_per_second(device, dtype, size))
-    except Exception as error:  # others may have taken what was free; any other error is the cell's
+    except Exception as error:  # another process may have taken the free memory; other errors belong to the cell
         if memory_of_error(error) is None:
             raise
         return MatmulRate(None, f"a matmul of {size} rows ran out of memory: {str(error).splitlines()[0]}")
 
 
 def small(device: torch.device, dtype: torch.dtype, backward: bool = False) -> None:
-    """Two small matmuls, with a bias and without, and their backward pass, which a thread of autograd's own hands over.
+    """Run two small matmuls, with and without a bias, and optionally their backward pass, in autograd's own thread.
 
-    The library of matmuls keeps a workspace for each thread that has called it.
+    The matmul library allocates a workspace for each thread that calls it.
     """
     size = 64
     rows = torch.ones(size, size, device=device, dtype=dtype, requires_grad=backward)
@@ -64,8 +64,8 @@ def small(device: torch.device, dtype: torch.dtype, backward: bool = False) -> N
 
 
 def _flops_per_second(device: torch.device, dtype: torch.dtype, size: int) -> float:
-    with torch.random.fork_rng([] if device.type == "cpu" else [device]):  # the cell's own draws stay as they were
-        # Sums of a column and a row: as varied as a GPU's power needs it, and drawn at once.
+    with torch.random.fork_rng([] if device.type == "cpu" else [device]):  # keep the cell's random state
+        # Sums of a column and a row: varied enough for a realistic power draw, and fast to draw.
         first, second = (
             (torch.randn(size, 1, device=device) + torch.randn(1, size, device=device)).to(dtype) for _ in range(2)
         )

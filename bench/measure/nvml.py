@@ -1,4 +1,4 @@
-"""What NVIDIA's driver knows of the GPU that is computed on, by way of NVML."""
+"""Queries to NVIDIA's driver through NVML."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ import torch
 
 T = TypeVar("T")
 
-#: Compute processes, those that draw, and those that compute by way of the multi-process service.
+#: Queries for compute processes, graphics processes, and compute processes of the multi-process service.
 PROCESS_LISTS = (
     "nvmlDeviceGetComputeRunningProcesses", "nvmlDeviceGetGraphicsRunningProcesses",
     "nvmlDeviceGetMPSComputeRunningProcesses",
@@ -20,11 +20,11 @@ MIG_SHARES = "a MIG instance shares its GPU's counters with the other instances"
 
 @dataclass(frozen=True, slots=True)
 class GpuUse:
-    """Who uses a GPU, at one moment; None where its driver does not tell.
+    """Use of a GPU at one moment; None where the driver does not report it.
 
     Attributes:
-        used_bytes: in use by every process, without what the driver reserves for itself.
-        process_ids: of those that compute or draw on it, as the driver numbers them.
+        used_bytes: memory used by all processes, without the driver's own reserve.
+        process_ids: ids of compute and graphics processes, as numbered by the driver.
     """
 
     used_bytes: int | None
@@ -33,12 +33,12 @@ class GpuUse:
 
 @dataclass(frozen=True, slots=True)
 class NvmlDevice:
-    """One GPU, or one MIG instance of a GPU.
+    """A GPU, or a MIG instance of one.
 
     Attributes:
-        library: the module pynvml, initialised.
-        handle: of the GPU or the instance.
-        is_mig: it is an instance.
+        library: the initialised module pynvml.
+        handle: NVML's handle of the GPU or instance.
+        is_mig: whether it is an instance.
     """
 
     library: Any
@@ -47,7 +47,7 @@ class NvmlDevice:
 
     @classmethod
     def of(cls, device: torch.device) -> "NvmlDevice | None":
-        """The GPU behind a CUDA device; None on a CPU, and where the driver does not answer.
+        """The GPU of a CUDA device; None on a CPU, or if the driver does not answer.
 
         CUDA and NVML number GPUs differently, so the GPU is found by its unique id. This starts CUDA.
         """
@@ -62,14 +62,14 @@ class NvmlDevice:
 
     @property
     def uuid(self) -> str | None:
-        """Unique id as NVML writes it, which begins with GPU- or MIG-."""
-        return self._asked(lambda: str(self.library.nvmlDeviceGetUUID(self.handle)))
+        """Unique id as in NVML, with the prefix GPU- or MIG-."""
+        return self._answer(lambda: str(self.library.nvmlDeviceGetUUID(self.handle)))
 
     def energy_joules(self) -> float:
-        """Since the driver was loaded.
+        """Energy used since the driver was loaded.
 
         Raises:
-            RuntimeError: the GPU does not say.
+            RuntimeError: the GPU does not report it.
         """
         if self.is_mig:
             raise RuntimeError(MIG_SHARES)
@@ -79,7 +79,7 @@ class NvmlDevice:
             raise RuntimeError(str(error)) from None
 
     def why_no_energy(self) -> str:
-        """Why the GPU counts no energy; empty if it does."""
+        """Reason why the GPU counts no energy; empty if it does."""
         try:
             self.energy_joules()
         except RuntimeError as error:
@@ -87,52 +87,52 @@ class NvmlDevice:
         return ""
 
     def busy_fraction(self) -> float | None:
-        """Share of the driver's last sample period, a second at most, in which a kernel ran; None where untold."""
-        return self._asked(lambda: float(self.library.nvmlDeviceGetUtilizationRates(self.handle).gpu) / 100)
+        """Share of the driver's last sample period, at most a second, in which a kernel ran; None if unknown."""
+        return self._answer(lambda: float(self.library.nvmlDeviceGetUtilizationRates(self.handle).gpu) / 100)
 
     def use(self) -> GpuUse:
-        """Who uses the GPU now."""
+        """Current use of the GPU."""
         return GpuUse(self.used_bytes(), self.process_ids())
 
     def used_bytes(self) -> int | None:
-        """In use on the whole GPU or instance, by every process, without what the driver reserves for itself."""
-        version = self.library.nvmlMemory_v2  # the first version counts the driver's part among what is used
-        return self._asked(lambda: int(self.library.nvmlDeviceGetMemoryInfo(self.handle, version=version).used))
+        """Memory used on the whole GPU or instance by all processes, without the driver's own reserve."""
+        version = self.library.nvmlMemory_v2  # version 1 includes the driver's reserve
+        return self._answer(lambda: int(self.library.nvmlDeviceGetMemoryInfo(self.handle, version=version).used))
 
     def process_ids(self) -> frozenset[int] | None:
-        """Processes that compute or draw on the GPU; None where the driver does not list those that compute."""
+        """Ids of compute and graphics processes on the GPU; None if the driver does not list compute processes."""
         computing, *others = (getattr(self.library, name) for name in PROCESS_LISTS)
-        found = self._asked(partial(computing, self.handle))
+        found = self._answer(partial(computing, self.handle))
         if found is None:
             return None
-        # A driver that cannot list the processes of another kind has none of that kind.
-        more = [process for ask in others for process in self._asked(partial(ask, self.handle)) or ()]
+        # A driver that cannot list another kind of process has none of that kind.
+        more = [process for ask in others for process in self._answer(partial(ask, self.handle)) or ()]
         return frozenset(process.pid for process in (*found, *more))
 
     def other_processes(self) -> int | None:
-        """Processes that compute or draw on the GPU beside this one; None where the driver does not show this one.
+        """Number of other processes that use the GPU; None if the driver does not list this one.
 
-        In a container the driver shows the host's process ids, so this one is taken to be any that is shown.
+        In a container the driver lists the host's process ids, so any listed process is taken to be this one.
         """
         shown = self.process_ids()
         return len(shown) - 1 if shown else None
 
     def throttled_seconds(self) -> float | None:
-        """Time for which heat has lowered the clocks, since the driver was loaded; None of a MIG instance."""
+        """Time since the driver was loaded for which heat lowered the clocks; None for a MIG instance."""
         return self._violation_seconds(self.library.NVML_PERF_POLICY_THERMAL)
 
     def power_capped_seconds(self) -> float | None:
-        """Time for which the power limit has lowered the clocks, since the driver was loaded; likewise."""
+        """Time since the driver was loaded for which the power limit lowered the clocks; None for a MIG instance."""
         return self._violation_seconds(self.library.NVML_PERF_POLICY_POWER)
 
     def _violation_seconds(self, policy: int) -> float | None:
         if self.is_mig:
             return None
-        nanoseconds = self._asked(lambda: self.library.nvmlDeviceGetViolationStatus(self.handle, policy).violationTime)
+        nanoseconds = self._answer(lambda: self.library.nvmlDeviceGetViolationStatus(self.handle, policy).violationTime)
         return None if nanoseconds is None else float(nanoseconds) / 1e9
 
-    def _asked(self, ask: Callable[[], T]) -> T | None:
-        """An answer of the driver; None where it has none."""
+    def _answer(self, ask: Callable[[], T]) -> T | None:
+        """Answer of the driver; None if it has none."""
         try:
             return ask()
         except self.library.NVMLError:
@@ -140,9 +140,9 @@ class NvmlDevice:
 
 
 def use_by_uuid() -> dict[str, GpuUse]:
-    """Who uses each GPU and each MIG instance of this machine, by unique id; empty where NVML does not answer.
+    """Use of each GPU and MIG instance of this machine, by unique id; empty if NVML does not answer.
 
-    It does not start CUDA, so that what CUDA itself takes of a GPU can be told from what was in use before.
+    This does not start CUDA, so it can show the use before CUDA itself takes memory.
     """
     library = _library()
     if library is None:
@@ -152,25 +152,42 @@ def use_by_uuid() -> dict[str, GpuUse]:
     return {uuid: device.use() for device in devices if (uuid := device.uuid) is not None}
 
 
-def _library() -> Any:
-    """The module pynvml, initialised; None where there is no driver that answers."""
-    import pynvml
+def query_driver(query: Callable[[Any], T]) -> T:
+    """Answer of NVML to a query about the whole machine.
 
+    Args:
+        query: function of the initialised module pynvml.
+
+    Raises:
+        RuntimeError: NVML does not answer.
+    """
+    try:
+        import pynvml
+    except ImportError as error:
+        raise RuntimeError(f"pynvml does not import: {error}") from None
     try:
         pynvml.nvmlInit()
-    except pynvml.NVMLError:
+        return query(pynvml)
+    except pynvml.NVMLError as error:
+        raise RuntimeError(str(error)) from None
+
+
+def _library() -> Any:
+    """The initialised module pynvml; None if no driver answers."""
+    try:
+        return query_driver(lambda library: library)
+    except RuntimeError:
         return None
-    return pynvml
 
 
 def _found(library: Any, uuid: str, visible: str) -> NvmlDevice | None:
-    """The GPU or MIG instance of a unique id that CUDA tells.
+    """The GPU or MIG instance with a unique id reported by CUDA.
 
     Args:
         library: pynvml.
-        uuid: without what it begins with in NVML.
-        visible: CUDA_VISIBLE_DEVICES. CUDA computes on one MIG instance of a process, which the first entry names; of
-            some versions it tells the id of the whole GPU there.
+        uuid: unique id without NVML's prefix.
+        visible: CUDA_VISIBLE_DEVICES. A process uses one MIG instance, which the first entry names; some versions of
+            CUDA report the id of the whole GPU for it.
     """
     first = visible.split(",")[0].strip()
     names = [first] if first.startswith("MIG-") else [f"GPU-{uuid}", f"MIG-{uuid}"]
@@ -179,7 +196,7 @@ def _found(library: Any, uuid: str, visible: str) -> NvmlDevice | None:
             device = NvmlDevice(library, library.nvmlDeviceGetHandleByUUID(name), is_mig=name.startswith("MIG-"))
         except library.NVMLError:
             continue
-        # Where no entry names one, CUDA takes the first instance of a GPU that is split.
+        # If no entry names one, CUDA uses the first instance of a partitioned GPU.
         return device if device.is_mig else next(_instances(device), device)
     return None
 
@@ -193,16 +210,16 @@ def _handles(library: Any) -> Iterator[Any]:
 
 
 def _instances(device: NvmlDevice) -> Iterator[NvmlDevice]:
-    """The MIG instances of a GPU, in the driver's order; none of one that is not split."""
+    """MIG instances of a GPU, in the driver's order; none if it is not partitioned."""
     library = device.library
     try:
         if library.nvmlDeviceGetMigMode(device.handle)[0] != library.NVML_DEVICE_MIG_ENABLE:
             return
         count = library.nvmlDeviceGetMaxMigDeviceCount(device.handle)
-    except library.NVMLError:  # it cannot be split
+    except library.NVMLError:  # MIG is not supported
         return
     for index in range(count):
         try:
             yield NvmlDevice(library, library.nvmlDeviceGetMigDeviceHandleByIndex(device.handle, index), is_mig=True)
-        except library.NVMLError:  # a place without an instance
+        except library.NVMLError:  # no instance at this index
             continue

@@ -6,10 +6,10 @@ from bench.record.record import Parameters
 
 
 def count(model: nn.Module) -> Parameters:
-    """Count a model's parameters; a tensor that is shared counts once.
+    """Count a model's parameters; a shared tensor counts once.
 
-    Stored elements are what lies in memory: a 4-bit weight of bitsandbytes is packed two to a byte, so its tensor has
-    half as many elements as the weight it stands for; ``logical_params`` counts the latter.
+    Trainable and total parameters are stored elements: bitsandbytes packs two 4-bit weights into a byte, so a tensor
+    has half as many elements as weights; ``logical_params`` counts the weights.
     """
     trainable = total = logical = 0
     for parameter in model.parameters():

@@ -1,4 +1,4 @@
-"""A rate from windows of consecutive steps: its median, and how well that is known."""
+"""Rates over windows of consecutive steps: median and confidence interval."""
 
 from collections.abc import Sequence
 
@@ -7,22 +7,22 @@ from scipy.special import bdtr
 
 from bench.record.record import Estimate, Latency
 
-#: Windows at least, where there are as many steps.
+#: Minimum number of windows, if there are as many steps.
 WINDOWS = 20
 LEVEL = 0.95
-#: Below this many batches the 99th percentile would be the slowest one.
+#: With fewer batches the 99th percentile would be the slowest one.
 P99_BATCHES = 100
 
 
 def windowed_rate(amounts: Sequence[int], seconds: Sequence[float]) -> Estimate | None:
-    """Median over windows of the amount done in a second; None without steps.
+    """Median over windows of the amount per second; None without steps.
 
-    A window is a run of consecutive steps, as many as make 20 to 39 windows; with fewer than 40 steps, one step. Steps
-    at the end that make no whole window are left out.
+    A window is a run of consecutive steps, long enough to give 20 to 39 windows; below 40 steps it is one step. Steps
+    at the end that do not fill a window are left out.
 
     Args:
         amounts: samples or tokens of each step.
-        seconds: of each step.
+        seconds: duration of each step.
     """
     steps = len(seconds)
     if not steps:
@@ -40,11 +40,11 @@ def windowed_rate(amounts: Sequence[int], seconds: Sequence[float]) -> Estimate 
 
 
 def median_interval(ordered: Sequence[float]) -> tuple[float, float] | tuple[None, None]:
-    """Interval of the median of a distribution from n ordered values, covering it with probability 95 % or more.
+    """Confidence interval of the median from n ordered values, at 95 % or more, without assuming a distribution.
 
-    From the r-th smallest to the r-th largest, r being the largest for which the binomial distribution of n trials with
-    probability 1/2 gives at most 2.5 % to fewer than r: no distribution is assumed (Thompson, On Confidence Ranges for
-    the Median, Annals of Mathematical Statistics 7, 1936). Below 6 values there is none.
+    It runs from the r-th smallest to the r-th largest value, for the largest r such that a binomial distribution of n
+    trials with probability 1/2 gives at most 2.5 % to fewer than r (Thompson, On Confidence Ranges for the Median,
+    Annals of Mathematical Statistics 7, 1936). Below 6 values there is none.
     """
     count = len(ordered)
     ranks = [rank for rank in range(1, count // 2 + 1) if bdtr(rank - 1, count, 0.5) <= (1 - LEVEL) / 2]
@@ -52,7 +52,7 @@ def median_interval(ordered: Sequence[float]) -> tuple[float, float] | tuple[Non
 
 
 def latency(batch_size: int, seconds: Sequence[float]) -> Latency:
-    """Percentiles of the times of single batches, one or more."""
+    """Percentiles of the durations of one or more batches."""
     p50, p90, p99 = (float(value) for value in np.quantile(seconds, (0.5, 0.9, 0.99)))
     return Latency(
         batch_size=batch_size, timed_batches=len(seconds), p50_seconds=p50, p90_seconds=p90,

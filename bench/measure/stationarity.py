@@ -1,4 +1,4 @@
-"""Whether step times are stationary: when warm-up is over, and whether a timed stretch drifted or was disturbed."""
+"""Tests whether step times are stationary: end of warm-up, drift and disturbances of a timed pass."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,32 +9,32 @@ from scipy.stats import mannwhitneyu
 
 Floats = NDArray[np.float64]
 
-#: Steps of each of the two windows that the end of warm-up is judged by.
+#: Steps of each of the two windows that are compared to find the end of warm-up.
 WARMUP_WINDOW_STEPS = 8
-#: Warm-up is over where the earlier window is not slower than the later one at this level.
+#: Warm-up is over when the earlier window is not slower than the later one at this significance level.
 WARMUP_LEVEL = 0.05
-#: Below this many steps no drift is called.
+#: Minimum number of steps for the drift test.
 DRIFT_STEPS = 12
 DRIFT_LEVEL = 0.01
-#: A step is disturbed where it takes this much more than its size explains.
+#: A step is disturbed if it takes more than this multiple of what its size explains.
 DISTURBED_RATIO = 1.5
-#: Passes of fitting without the outliers of the pass before, and how far off an outlier is, in deviations.
+#: Number of fits, each without the outliers of the one before, and the outlier threshold in standard deviations.
 FIT_PASSES, OUTLIER_DEVIATIONS = 3, 4.0
-#: Of a normal distribution: standard deviations in one median absolute deviation.
+#: Standard deviations per median absolute deviation of a normal distribution.
 DEVIATIONS_PER_MAD = 1.4826
 
 
 def warmed_up(seconds: Sequence[float], padded_tokens: Sequence[int]) -> bool:
-    """Whether the steps so far say that warm-up is over.
+    """Whether the steps so far show that warm-up is over.
 
-    Of the last 16 steps, the first 8 must not be slower than the last 8: the one-sided test of Mann and Whitney (On a
-    Test of Whether one of Two Random Variables is Stochastically Larger than the Other, Annals of Mathematical
-    Statistics 18, 1947) on the seconds per padded token, at the 5 % level. With 8 steps against 8 it
-    sees steps that take half as long again, and not a slow ramp.
+    Of the last 16 steps, the first 8 must not be slower than the last 8: one-sided test of Mann and Whitney (On a Test
+    of Whether one of Two Random Variables is Stochastically Larger than the Other, Annals of Mathematical Statistics
+    18, 1947) on the seconds per padded token, at the 5 % level. It detects steps that take 1.5 times as long, but not a
+    slow ramp.
 
     Args:
-        seconds: of each step, in order.
-        padded_tokens: of each step.
+        seconds: duration of each step, in order.
+        padded_tokens: padded tokens of each step.
     """
     count = 2 * WARMUP_WINDOW_STEPS
     if len(seconds) < count:
@@ -47,13 +47,13 @@ def warmed_up(seconds: Sequence[float], padded_tokens: Sequence[int]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How steady a timed stretch was, sizes of batches allowed for.
+    """Steadiness of a timed pass, adjusted for batch sizes.
 
     Attributes:
-        fraction: the later half's median time over the earlier half's, less 1.
-        p_value: two-sided Mann-Whitney test that both halves are alike.
+        fraction: median time of the later half divided by that of the earlier half, minus 1.
+        p_value: p-value of the two-sided Mann-Whitney test that both halves are equal.
         disturbed_fraction: share of steps that took over 1.5 times what their size explains.
-        lost_fraction: share of the time that such steps took beyond what their size explains.
+        lost_fraction: share of the total time that these steps took beyond what their size explains.
     """
 
     fraction: float
@@ -63,17 +63,17 @@ class Drift:
 
     @property
     def significant(self) -> bool:
-        """The halves differ at the 1 % level."""
+        """Whether the halves differ at the 1 % level."""
         return self.p_value < DRIFT_LEVEL
 
 
 def drift(seconds: Sequence[float], samples: Sequence[int], padded_tokens: Sequence[int]) -> Drift | None:
-    """How steady the steps of a pass were; None below 12 steps.
+    """Steadiness of the steps of a pass; None below 12 steps.
 
     Args:
-        seconds: of each step, in order.
+        seconds: duration of each step, in order.
         samples: sequences of each step.
-        padded_tokens: of each step.
+        padded_tokens: padded tokens of each step.
     """
     if len(seconds) < DRIFT_STEPS:
         return None
@@ -92,9 +92,9 @@ def drift(seconds: Sequence[float], samples: Sequence[int], padded_tokens: Seque
 
 
 def _explained(times: Floats, samples: NDArray[np.int64], padded_tokens: NDArray[np.int64]) -> Floats:
-    """Seconds that a step's size explains: a constant, a share a token, and one a token and token attended to.
+    """Seconds explained by a step's size: a constant, a term per token, and a term per pair of attending tokens.
 
-    Least squares, fitted anew without outliers; where the fit is not positive, the median stands in.
+    Least squares, fitted again without outliers; the median replaces fitted values that are not positive.
     """
     attended = padded_tokens * (padded_tokens / np.maximum(samples, 1))
     terms = np.stack([np.ones(len(times)), padded_tokens, attended], axis=1)

@@ -1,11 +1,11 @@
-"""When the warm-up of a training ends: by its step times, and not after a fixed count."""
+"""End of the warm-up of a training, found from its step times rather than a fixed count."""
 
 from collections.abc import Callable
 
 from bench.measure.clock import StepClock
 from bench.measure.stationarity import WARMUP_WINDOW_STEPS, warmed_up
 
-#: Warm-up takes this share of a training at most, since what it takes is not timed.
+#: Maximum share of a training that warm-up may take, since its steps are not timed.
 MOST_FRACTION = 0.25
 
 
@@ -13,17 +13,17 @@ class WarmUp:
     """Watches the first steps of a training.
 
     Attributes:
-        steps: that warm-up took, as far as is known.
-        stationary: the test of ``warmed_up`` ended it; None where the training is too short to be tested.
+        steps: number of warm-up steps; 0 until known.
+        stationary: whether the test of ``warmed_up`` ended warm-up; None if the training is too short for the test.
     """
 
     def __init__(self, least: int, total: int, on_end: Callable[[], None] = lambda: None) -> None:
-        """Start.
+        """Start watching.
 
         Args:
-            least: steps of warm-up, whatever their times are; 0: there is no warm-up.
-            total: steps of the training.
-            on_end: called once, after the last step of warm-up, unless that is the last of the training.
+            least: minimum number of warm-up steps; 0 for no warm-up.
+            total: number of steps of the training.
+            on_end: function called once after the last warm-up step, unless that is the last of the training.
         """
         self.steps = 0
         self.stationary: bool | None = None
@@ -33,11 +33,11 @@ class WarmUp:
         self._over = not least
 
     def step(self, clock: StepClock, padded_tokens: list[int]) -> None:
-        """Look at the step that ended.
+        """Process a step that has ended.
 
         Args:
-            clock: that marked it.
-            padded_tokens: of every step so far.
+            clock: clock that marked it.
+            padded_tokens: padded tokens of every step so far.
         """
         if self._over:
             return
@@ -46,10 +46,10 @@ class WarmUp:
             self._over, self.steps = True, done
             if done < self._total:
                 self._on_end()
-                clock.resume()  # what was done at the end of warm-up is part of no step
+                clock.resume()  # the time of on_end belongs to no step
 
     def stop(self, done: int) -> None:
-        """The training ends after so many steps, fewer than were planned; without a step beyond it all were warm-up."""
+        """End the training after fewer steps than planned; if warm-up was not over, all of them were warm-up."""
         if not self._over:
             self._over, self.steps = True, done
 
@@ -60,7 +60,7 @@ class WarmUp:
         if not self._testable:
             return True
         if done % WARMUP_WINDOW_STEPS == 0 or done == self._most:
-            # At the last look the device is waited for, as the end of the phase will do in any case.
+            # The last test waits for the device, as the end of the phase does anyway.
             ended = clock.seconds() if done == self._most else clock.ended_seconds()
             if len(ended) >= 2 * WARMUP_WINDOW_STEPS:
                 self.stationary = warmed_up(ended, padded_tokens[: len(ended)])

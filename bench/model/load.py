@@ -82,12 +82,11 @@ def _download(source: ModelSource) -> Path:
     patterns: dict[str, Any] = {"allow_patterns": wanted, "ignore_patterns": list(HUB_COPIES)}
     try:
         return Path(snapshot_download(str(source.hub_id), revision=source.revision, **patterns))
-    except Exception as error:  # the hub client raises from a dozen libraries; all mean: not reached
+    except Exception as error:  # the client passes on errors of a dozen libraries
         raise ModelError(
-            f"model {source.name}: cannot be reached on the hub: tried {source.hub_id} at revision {source.revision}: "
-            f"{hub.reason(error, str(source.hub_id), 'model')}; to use local files define it in the study: "
-            f'[models.{source.name}] path = "FOLDER"'
-        ) from None  # what it was raised from may quote the token, and a log would keep that
+            hub.unreached(error, "model", source.name, str(source.hub_id), source.revision)
+            + f'; to use local files define it in the study: [models.{source.name}] path = "FOLDER"'
+        ) from None  # the cause may quote the token, and a log would keep it
 
 
 @cache

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.errors import RunFolderError
-from bench.measure.settled import Settled
+from bench.measure.resolved_device import ResolvedDevice
 from bench.plan.render import MEGA, scaled
 from bench.plan.row import PlanRow
 from bench.record.digests import known_digests, read_kept
@@ -84,7 +84,7 @@ def read_run(folder: Path) -> dict[Key, Record]:
     return found
 
 
-def settled_of(measured: Mapping[Key, Record]) -> Settled:
+def settled_of(measured: Mapping[Key, Record]) -> ResolvedDevice:
     """The device of a run, as a plan takes it, so that a run is planned as the machine was that measured it.
 
     Raises:
@@ -96,7 +96,7 @@ def settled_of(measured: Mapping[Key, Record]) -> Settled:
     machine = told[0].machine
     assert machine is not None, "those without are left out"
     precisions = [record.precision for record in told if record.cell.train.precision == "auto"]
-    return Settled(
+    return ResolvedDevice(
         device=machine.device, precision_of_auto="fp32" if "fp32" in precisions else "bf16",
         capability=machine.gpu_capability, name=machine.gpu,
     )  # fmt: skip

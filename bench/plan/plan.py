@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from bench.errors import PluginError, StudyError
-from bench.measure.settled import Settled, settled_for
+from bench.measure.resolved_device import ResolvedDevice, resolve_device
 from bench.method import registry
 from bench.plan.row import PlanRow
 from bench.plan.rows import Rows
@@ -21,7 +21,12 @@ class Plan(Rows):
     """
 
     def __init__(
-        self, request: Request, *, device: str | None = None, settled: Settled | None = None, with_memory: bool = True
+        self,
+        request: Request,
+        *,
+        device: str | None = None,
+        settled: ResolvedDevice | None = None,
+        with_memory: bool = True,
     ) -> None:
         """Expand the study.
 
@@ -37,7 +42,7 @@ class Plan(Rows):
         study = request.study
         found = registry.find(request.plugin_files)
         needed = needed_plugins(study, found)
-        super().__init__(needed, settled or settled_for(device or study.device), with_memory=with_memory)
+        super().__init__(needed, settled or resolve_device(device or study.device), with_memory=with_memory)
         for name, plugin in needed.items():
             if plugin.origin == "--plugin" and "error" in self.says[name]:
                 raise PluginError(self.says[name]["error"])

@@ -14,7 +14,7 @@ import torch
 
 from bench.errors import PluginError, RequestError, StudyError, UnsupportedError
 from bench.measure.hidden_gpus import gpus_hidden
-from bench.measure.settled import Settled, built_for_accelerator
+from bench.measure.resolved_device import ResolvedDevice, built_for_accelerator
 from bench.method import registry
 from bench.plan.depth import Costs
 from bench.plan.quiet import silence_libraries
@@ -32,7 +32,9 @@ class Rows:
         says: what each plugin says of itself, see ``registry.describe``.
     """
 
-    def __init__(self, plugins: Mapping[str, registry.Plugin], settled: Settled, *, with_memory: bool = True) -> None:
+    def __init__(
+        self, plugins: Mapping[str, registry.Plugin], settled: ResolvedDevice, *, with_memory: bool = True
+    ) -> None:
         """Import the plugins.
 
         Args:

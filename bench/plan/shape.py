@@ -15,7 +15,7 @@ from bench.errors import UnsupportedError
 from bench.measure import parameters
 from bench.measure.flops import agreement, dispatched, traced
 from bench.measure.flops.closed_form import ClosedForm, closed_form
-from bench.measure.settled import Settled
+from bench.measure.resolved_device import ResolvedDevice
 from bench.method import Method, Task, registry, usable_positions
 from bench.model.load import build, config_to_plan
 from bench.model.quantization import settle
@@ -35,7 +35,7 @@ COUNTED = ("forward_flops", "train_flops", "forward_flops_traced", "artifact_byt
 class Shape:
     """What the numbers of a row depend on, and how they are worked out."""
 
-    def __init__(self, cell: Cell, with_memory: bool, settled: Settled) -> None:
+    def __init__(self, cell: Cell, with_memory: bool, settled: ResolvedDevice) -> None:
         self.cell = cell
         self.with_memory = with_memory
         self.settled = settled

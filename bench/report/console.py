@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from rich.console import Console
 
-from bench.text.display import for_terminal
+from bench.text.display import say
 from bench.text.message import message
 
 LONGEST_WARNING = 2000
@@ -22,6 +22,4 @@ class PatientConsole(Console):
 
 def warn_on(console: Console) -> Callable[[str], None]:
     """What prints a warning."""
-    return lambda text: console.print(
-        for_terminal(f"warning: {message(text, LONGEST_WARNING)}", console), highlight=False, soft_wrap=True
-    )
+    return lambda text: say(f"warning: {message(text, LONGEST_WARNING)}", console)

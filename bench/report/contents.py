@@ -8,7 +8,7 @@ from bench.report import insights
 from bench.report.analysis.f1_significance import F1Significance
 from bench.report.analysis.stacked import reader
 from bench.report.charts import study_figures
-from bench.report.charts.pictures import Pictures
+from bench.report.charts.figures import Figures
 from bench.report.charts.rows import rows
 from bench.report.page import document
 from bench.report.results import archive
@@ -70,9 +70,9 @@ def build(results: Results, formats: Collection[str], show: Show | None = None) 
     """
     files: dict[str, bytes] = {}
     kinds = [kind for kind, format_ in PICTURES.items() if format_ in formats]
-    with Pictures(kinds, page="html" in formats) as pictures:
+    with Figures(kinds, page="html" in formats) as figures:
         if kinds or "csv" in formats:  # first, so that they are drawn while the rest is computed
-            shown = insights.files(results, pictures)
+            shown = insights.files(results, figures)
             files |= {name: content for name, content in shown.items() if _wanted(name, formats)}
         judges = tuple(map(_judge, results.runs))
         tables = _tables(results, judges)
@@ -80,15 +80,15 @@ def build(results: Results, formats: Collection[str], show: Show | None = None) 
             show(tables)
         found_rows = rows(results, judges) if kinds or "html" in formats else []
         if kinds:
-            study_figures.add(found_rows, results.sha256, pictures)
+            study_figures.add(found_rows, results.sha256, figures)
         for table in tables.values():
             files |= files_of(table, formats)
         if "tex" in formats:
             files["tables.tex"] = latex.document(tables.values()).encode()
         if "html" in formats:
-            page = document.build(results, tables, judges, found_rows, pictures.script(), files)
+            page = document.build(results, tables, judges, found_rows, figures.script(), files)
             files["report.html"] = page.encode()
-        files |= pictures.files()
+        files |= figures.files()
     return Contents(tables, files | {name: text.encode() for name, text in archive.texts(results).items()})
 
 

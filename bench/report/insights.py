@@ -6,16 +6,20 @@ from typing import NamedTuple
 
 from bench.method.insight import Insight
 from bench.report.analysis.names import NAMES, NOT_A_SETTING, apart, flat, labels
-from bench.report.charts import figures
-from bench.report.charts.pictures import Pictures
+from bench.report.charts import insight_chart
+from bench.report.charts.figures import Figures
+from bench.report.results import quotes
 from bench.report.results.measured import Measured, Shown, by_row
 from bench.report.results.run import Results, told_apart
 from bench.report.tables import insight_table
 from bench.study.cell import Cell, slug
 from bench.text.tables import markdown
+from bench.text.tables.csv_text import csv_lines
 
 FOLDER, INDEX = "insights", "insights.md"
 LONGEST_TEXT = 2000
+#: Rows of a figure that a report has as csv too.
+MOST_ROWS = 500
 INTRODUCTION = (
     "What methods show beyond the table: of each row one seed, the first that was measured and shows something."
 )
@@ -38,14 +42,14 @@ class ShownRow(NamedTuple):
         return self.cell.record.cell
 
 
-def files(results: Results, pictures: Pictures) -> dict[str, bytes]:
+def files(results: Results, figures: Figures) -> dict[str, bytes]:
     """The index of a run's insights, ``insights.md``, and their numbers below ``insights/``; none without insights.
 
     What cannot be read of a cell is named in the index and stops nothing. Columns that quote the data are left out.
 
     Args:
         results: that are drawn.
-        pictures: of the report, to which the charts go.
+        figures: figures of the report, to which the charts go.
     """
     rows = _rows(results)
     if not rows:
@@ -55,8 +59,12 @@ def files(results: Results, pictures: Pictures) -> dict[str, bytes]:
     for row, place, head in zip(rows, _places(rows), _heads(rows), strict=True):
         lines += head
         for shown in row.cell.evidence.shown:
-            found |= figures.files(shown.part, f"{FOLDER}/{place}", pictures)
-            lines += _shown(shown.part, f"{FOLDER}/{place}/{shown.part.name}", next(numbers), "png" in pictures.kinds)
+            path = f"{FOLDER}/{place}/{shown.part.name}"
+            if shown.part.chart is not None:
+                figures.add(insight_chart.spec(shown.part), path)
+            if not _is_bulk(shown.part):
+                found[f"{path}.csv"] = to_csv(shown.part).encode()
+            lines += _shown(shown.part, path, next(numbers), "png" in figures.kinds)
             lines += _left_out(shown)
     lines += [results.source] if results.source else []
     return found | {INDEX: ("\n\n".join(lines) + "\n").encode()}
@@ -101,11 +109,21 @@ def _heads(rows: Sequence[ShownRow]) -> Iterator[list[str]]:
         ]
 
 
+def _is_bulk(part: Insight) -> bool:
+    """Whether a figure's numbers are too many for a report, which a run and its cell's folder have."""
+    return part.chart is not None and len(part.columns[part.chart.x]) > MOST_ROWS
+
+
 def _shown(part: Insight, path: str, number: int, png: bool) -> list[str]:
     """One insight in the index: its figure, or the first rows of its table, then its caption."""
     title, caption = _markdown(part.title), _markdown(part.caption)
     if part.chart is not None:
-        files = f"[csv]({path}.csv)" + (f", [png]({path}.png)" if png else "")
+        data = (
+            f"{len(part.columns[part.chart.x])} rows, in the cell's insights.json"
+            if _is_bulk(part)
+            else f"[csv]({path}.csv)"
+        )
+        files = data + (f", [png]({path}.png)" if png else "")
         return [f"![{title}]({path}.svg)", f"Figure {number}: {title}. {caption} ({files})"]
     lines = [f"Table {number}: {title}. {caption} ([csv]({path}.csv))"]
     return [*_table(part), *lines]
@@ -129,3 +147,12 @@ def _table(part: Insight) -> list[str]:
 
 def _markdown(text: str) -> str:
     return markdown.escape(text, LONGEST_TEXT)
+
+
+def to_csv(insight: Insight) -> str:
+    """The columns that do not quote the data, empty where unknown.
+
+    Text that a spreadsheet would compute gets a leading apostrophe.
+    """
+    insight = quotes.without(insight, quotes.quoting(insight))
+    return csv_lines(list(insight.columns), zip(*insight.columns.values(), strict=True))

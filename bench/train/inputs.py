@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.data.batches import IGNORED, Batch, Collate, collate, prediction_order
-from bench.data.sealed import SealedLabels
+from bench.data.held_out_labels import HeldOutLabels
 from bench.data.texts import Dataset, Split
 from bench.data.tokens import Tokens, tokenise
 from bench.errors import DataError
@@ -55,7 +55,7 @@ class Reading:
     tokens: dict[str, Tokens]
     tokenizer: Any
     prompt: Prompt | None
-    sealed: SealedLabels | None = None
+    sealed: HeldOutLabels | None = None
 
     @classmethod
     def of(cls, cell: Cell, dataset: Dataset, tokenizer: Any, splits: Iterable[str]) -> "Reading":
@@ -72,14 +72,14 @@ class Reading:
         }
         return cls(cell=cell, dataset=dataset, tokens=tokens, tokenizer=tokenizer, prompt=prompt)
 
-    def without_labels(self, folder: Path) -> SealedLabels:
+    def without_labels(self, folder: Path) -> HeldOutLabels:
         """Put the labels of all splits but train away; the caller makes a reading with them, see ``labels_of``.
 
         Args:
             folder: on the disk that keeps them.
         """
         held = {name: split.labels for name, split in self.dataset.splits.items() if name != "train"}
-        return SealedLabels(held, folder)
+        return HeldOutLabels(held, folder)
 
     def labels_of(self, split: str) -> list[int]:
         """Class index of each text of a split; not to be kept where code of a method may run."""

@@ -2,7 +2,6 @@
 
 import os
 import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +22,7 @@ from bench.run.worker.entry import prepare_process
 from bench.study.settings import TrainSettings
 from bench.train.evaluate import for_inference
 from bench.train.loop import TrainStep, autocast
+from tests.benchmarks.turns import by_turns, median_ratio
 from tests.train.support import shipped
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -95,15 +95,16 @@ def flops(method: Method, work: str) -> int:
     return dispatched.count_forward(twin, TOKENS).forward_flops
 
 
-def seconds(run: Callable[[], object], times: int) -> float:
-    if DEVICE.type == "cuda":
-        torch.cuda.synchronize()
-    begun = time.perf_counter()
-    for _ in range(times):
-        run()
-    if DEVICE.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - begun
+def timed(run: Callable[[], object], times: int) -> Callable[[], object]:
+    """The work so many times, to its end on the device."""
+
+    def work() -> None:
+        for _ in range(times):
+            run()
+        if DEVICE.type == "cuda":
+            torch.cuda.synchronize()
+
+    return work
 
 
 @pytest.mark.parametrize("work", ["training", "inference"])
@@ -112,23 +113,17 @@ def test_time_over_the_dense_model_follows_the_flops(work: str, benchmark: Any) 
     make = {"training": training, "inference": inference}[work]
     dense = shipped("full_ft")
     contenders = {"dense": dense} | {name: shipped("moe", **options) for name, options in FORMS.items()}
-    runs = {name: make(method) for name, method in contenders.items()}
-    counted = {name: flops(method, work) for name, method in contenders.items()}
-    taken: dict[str, list[float]] = {name: [] for name in runs}
     times = 1 if work == "training" else 3 if QUIET else 1
+    runs = {name: timed(make(method), times) for name, method in contenders.items()}
+    counted = {name: flops(method, work) for name, method in contenders.items()}
     with held_garbage_collection():
-        for run in runs.values():
-            seconds(run, 2)
-        for number in range(ROUNDS):
-            # By turns and in turning order, so that a drift of the machine hits all alike.
-            turn = number % len(runs)
-            for name in [*list(runs)[turn:], *list(runs)[:turn]]:
-                taken[name].append(seconds(runs[name], times))
+        by_turns(runs, 2)  # warms up
+        taken = by_turns(runs, ROUNDS)
     rate = counted["dense"] * SEQUENCES * times / statistics.median(taken["dense"]) / 1e9
     print(f"\n{work}, {SEQUENCES} x {TOKENS} tokens, dense: {rate:.0f} GFLOPS (medians of {ROUNDS} rounds)")
     costs = {}
     for name in FORMS:
-        slower = statistics.median(more / less for more, less in zip(taken[name], taken["dense"], strict=True))
+        slower = median_ratio(taken[name], taken["dense"])
         ratio = counted[name] / counted["dense"]
         costs[name] = slower / ratio
         print(f"{name}: {slower:.3f}x the time at {ratio:.3f}x the FLOPs: {costs[name]:.3f} (aim {AIM})")

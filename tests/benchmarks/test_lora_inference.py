@@ -2,7 +2,7 @@
 
 import os
 import statistics
-import time
+from functools import partial
 
 import pytest
 import torch
@@ -15,6 +15,7 @@ from bench.method import Task
 from bench.model.prompting.score import LabelScorer
 from bench.model.weights import random_causal
 from bench.train.evaluate import for_inference
+from tests.benchmarks.turns import by_turns, median_ratio
 from tests.model.prompting.support import byte_tokenizer, prompt_of, prompts_batch, text_tokens
 from tests.train.support import shipped
 
@@ -49,11 +50,9 @@ def model_of(plugin: str, **options: object) -> nn.Module:
     return for_inference(method.prepare_inference(model), torch.bfloat16, CPU).eval()
 
 
-def seconds(scorer: LabelScorer, batches: list[Batch]) -> float:
-    begun = time.perf_counter()
+def score(scorer: LabelScorer, batches: list[Batch]) -> None:
     for batch in batches:
         scorer.scores(batch)
-    return time.perf_counter() - begun
 
 
 def test_throughput_beside_that_of_the_plain_model(benchmark) -> None:
@@ -70,24 +69,17 @@ def test_throughput_beside_that_of_the_plain_model(benchmark) -> None:
         "merged": model_of("lora", **update, merge=True),
     }
     scorers = {name: LabelScorer(model, prompt) for name, model in models.items()}
-    taken: dict[str, list[float]] = {name: [] for name in scorers}
-    for scorer in scorers.values():
-        seconds(scorer, batches[:1])  # lays weights out, computes the prefix
-    for number in range(ROUNDS):
-        # By turns and in turning order, so that a drift of the machine hits all alike.
-        names = list(scorers)[number % 3 :] + list(scorers)[: number % 3]
-        for name in names:
-            taken[name].append(seconds(scorers[name], batches))
+    works = {name: partial(score, scorer, batches) for name, scorer in scorers.items()}
+    by_turns(works, 1)  # lays weights out, computes the prefix
+    taken = by_turns(works, ROUNDS)
 
     plain = statistics.median(taken["plain"])
     print(f"\nplain: {BATCHES * ROWS / plain:.1f} prompts of {TOKENS} tokens a second (medians of {ROUNDS} rounds)")
     ratios = {}
     for name in LEAST:
-        pairs = zip(taken["plain"], taken[name], strict=True)
-        each = [before / after for before, after in pairs]
-        ratios[name] = statistics.median(each)
-        print(f"LoRA {name}: {ratios[name]:.3f} of that ({min(each):.3f} to {max(each):.3f}), aim {LEAST[name]}")
+        ratios[name] = median_ratio(taken["plain"], taken[name])
+        print(f"LoRA {name}: {ratios[name]:.3f} of that, aim {LEAST[name]}")
     benchmark.extra_info |= ratios
-    benchmark.pedantic(seconds, (scorers["unmerged"], batches), rounds=1)
+    benchmark.pedantic(works["unmerged"], rounds=1)
     for name, least in LEAST.items():
         assert ratios[name] >= least * SHARE

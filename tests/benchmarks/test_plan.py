@@ -8,10 +8,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support import COMMAND
+from tests.support import COMMAND, children_cpu_seconds
 
-#: As in test_trainer_comparison: the stated figures on a quiet machine, a part of them elsewhere.
-SHARE = 1.0 if os.environ.get("TUNEBENCH_QUIET") else 0.6
+#: The stated seconds hold on a quiet machine. Elsewhere the processor's time is held against what two cores have in
+#: them, which a busy neighbour hardly changes.
+QUIET = bool(os.environ.get("TUNEBENCH_QUIET"))
+CORES = 2
 SAMPLING_SECONDS = 0.25
 HIGHEST_BYTES = 2 * 1024**3
 
@@ -48,8 +50,11 @@ def test_of_the_paper(benchmark, tmp_path: Path, arguments: tuple[str, ...], mos
         assert (running.returncode, said, len(out.splitlines())) == (0, "", 34)
         return time.perf_counter() - started
 
+    before = children_cpu_seconds()
     seconds = benchmark.pedantic(plan, rounds=1)
+    computed = children_cpu_seconds() - before
     benchmark.extra_info["highest_bytes"] = highest
-    print(f"\nplan paper {' '.join(arguments)}: {seconds:.1f} s, {highest / 1e6:.0f} MB")
+    print(f"\nplan paper {' '.join(arguments)}: {seconds:.1f} s, {computed:.1f} s computed, {highest / 1e6:.0f} MB")
     assert 0 < highest <= HIGHEST_BYTES
-    assert seconds <= most_seconds / SHARE
+    assert computed <= CORES * most_seconds
+    assert seconds <= most_seconds or not QUIET

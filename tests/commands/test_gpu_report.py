@@ -37,8 +37,8 @@ def test_a_mig_instance_is_said_to_be_one() -> None:
 
 
 def test_the_cpu_and_why() -> None:
-    found = said(Found(absent="torch is built for CUDA and sees no GPU", nvml="NVML Shared Library Not Found"))
-    assert found["device auto"] == "CPU: torch is built for CUDA and sees no GPU"
+    found = said(Found(absent="torch is built for CUDA but sees no GPU", nvml="NVML Shared Library Not Found"))
+    assert found["device auto"] == "CPU: torch is built for CUDA but sees no GPU"
     assert found["nvml"] == "does not answer: NVML Shared Library Not Found"
 
 
@@ -52,5 +52,5 @@ def test_a_process_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch)
     def fail(module: str) -> str:
         raise RequestError("it ended with code 1")
 
-    monkeypatch.setattr(gpu_report, "ask", fail)
+    monkeypatch.setattr(gpu_report, "probe", fail)
     assert device_lines() == {"device auto": "refused: it ended with code 1"}

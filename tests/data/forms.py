@@ -1,4 +1,4 @@
-"""What the tests of data forms share: folders of files in any form, located and loaded as a study would."""
+"""Shared by tests of data formats: folders of files in any format, located and loaded as by a study."""
 
 import gzip
 import io
@@ -28,12 +28,12 @@ def located(path: Path, **entry: Any) -> DatasetSource:
 
 
 def loaded(path: Path, entry: dict[str, Any] | None = None, **settings: Any) -> Dataset:
-    """Its texts."""
+    """The loaded dataset."""
     return texts.load(located(path, **(entry or {})), DataSettings(**settings))
 
 
 def laid(folder: Path, **files: bytes | str) -> Path:
-    """A folder of files; ``train__csv`` stands for train.csv, and a name that ends in gz is packed."""
+    """A folder of files; ``train__csv`` stands for train.csv, and a name that ends in gz is gzipped."""
     for name, content in files.items():
         path = folder / name.replace("__", ".")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def jsonl(rows: Sequence[tuple[Any, Any]]) -> bytes:
 
 
 def parquet(rows: Sequence[tuple[str, Any]], names: Sequence[str] | None = None) -> bytes:
-    """Texts and labels as parquet; with names the label is a class of ``datasets``, as that library writes it."""
+    """Texts and labels as parquet; with names, the label column is declared as a ClassLabel of ``datasets``."""
     table = pa.table({"text": [text for text, _ in rows], "label": [label for _, label in rows]})
     if names is not None:
         features = {"text": {"dtype": "string", "_type": "Value"}, "label": {"names": names, "_type": "ClassLabel"}}

@@ -1,4 +1,4 @@
-"""The cache of arrays: a damaged file is never used, and one that cannot be used costs a line and time."""
+"""The cache of arrays: a damaged file is never used, and a failure costs only a notice and time."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from bench.data import array_cache
-from bench.data.array_cache import keep, kept
+from bench.data.array_cache import read_cached, write_cached
 from bench.errors import RunFolderError
 from bench.record.notices import kept_in, notices_of
 from tests.support import environment
@@ -23,7 +23,7 @@ Told = Callable[[], list[str]]
 
 @pytest.fixture
 def told(tmp_path: Path) -> Told:
-    """What was told to the user since the test began."""
+    """Notices since the test began."""
     (tmp_path / "job").mkdir()
     return lambda: notices_of(tmp_path / "job")
 
@@ -38,12 +38,12 @@ def _job(told: Told, tmp_path: Path):
 def path(tmp_path: Path) -> Path:
     """A file of the cache."""
     path = tmp_path / "cache" / "tokens" / "a.safetensors"
-    keep(path, ARRAYS)
+    write_cached(path, ARRAYS)
     return path
 
 
 def test_what_is_kept_is_found(path: Path, told: Told) -> None:
-    found = kept(path)
+    found = read_cached(path)
     assert found is not None
     assert {name: array.tolist() for name, array in found.items()} == {k: v.tolist() for k, v in ARRAYS.items()}
     assert {name: array.dtype for name, array in found.items()} == {k: v.dtype for k, v in ARRAYS.items()}
@@ -51,7 +51,7 @@ def test_what_is_kept_is_found(path: Path, told: Told) -> None:
 
 
 def test_nothing_is_kept_under_another_name(path: Path, told: Told) -> None:
-    assert kept(path.with_name("b.safetensors")) is None
+    assert read_cached(path.with_name("b.safetensors")) is None
     assert told() == []
 
 
@@ -61,30 +61,30 @@ def test_no_flipped_bit_is_believed(bit: int, path: Path) -> None:
     wanted = {name: (array.dtype, array.tolist()) for name, array in ARRAYS.items()}
     for at in range(len(whole)):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :])
-        found = kept(path)  # blanks that pad the header may change: nothing is read of them
+        found = read_cached(path)  # padding of the header may change, since it is not read
         assert found is None or {name: (array.dtype, array.tolist()) for name, array in found.items()} == wanted, at
 
 
 @pytest.mark.parametrize("length", [0, 1, 8, 50, -1])
 def test_one_that_is_cut_short(length: int, path: Path, told: Told) -> None:
     path.write_bytes(path.read_bytes()[:length])
-    assert kept(path) is None
+    assert read_cached(path) is None
     assert len(told()) == 1
 
 
 def test_one_of_before_there_were_digests(path: Path, told: Told) -> None:
     save_file(load_file(path), path)
-    assert kept(path) is None
+    assert read_cached(path) is None
     assert "it has no digest" in told()[0]
 
 
 def test_one_of_another_name_in_its_place(path: Path, told: Told) -> None:
     other = path.with_name("b.safetensors")
-    keep(other, {**ARRAYS, "ids": ARRAYS["ids"] + 1})
+    write_cached(other, {**ARRAYS, "ids": ARRAYS["ids"] + 1})
     path.write_bytes(other.read_bytes())
-    assert kept(path) is None
+    assert read_cached(path) is None
     assert told() == [
-        f"the cached {path} is not used, what it should hold is made anew: it is damaged, its digest is another"
+        f"the cache file {path} cannot be used, so its content is computed again: its digest does not match"
     ]
 
 
@@ -92,25 +92,25 @@ def test_one_of_another_name_in_its_place(path: Path, told: Told) -> None:
 def test_something_else_in_its_place(make: Callable[[Path], None], path: Path, told: Told) -> None:
     path.unlink()
     make(path)
-    assert kept(path) is None
-    assert "it is no file" in told()[0]
+    assert read_cached(path) is None
+    assert "it is not a regular file" in told()[0]
 
 
 @pytest.mark.parametrize("to", ["gone", "self"])
 def test_a_link_in_its_place_is_replaced(to: str, path: Path) -> None:
     path.unlink()
     path.symlink_to(path if to == "self" else path.with_name("gone"))
-    assert kept(path) is None
-    keep(path, ARRAYS)
+    assert read_cached(path) is None
+    write_cached(path, ARRAYS)
     assert not path.is_symlink()
-    assert kept(path) is not None
+    assert read_cached(path) is not None
 
 
 def test_a_file_in_place_of_the_folder(tmp_path: Path, told: Told) -> None:
     (tmp_path / "file").write_text("in the way")
     path = tmp_path / "file" / "tokens" / "a.safetensors"
-    keep(path, ARRAYS)
-    assert kept(path) is None
+    write_cached(path, ARRAYS)
+    assert read_cached(path) is None
     assert len(told()) == 1
     assert f"the cache {path.parent} cannot be written" in told()[0]
 
@@ -120,15 +120,15 @@ def test_a_full_disk(path: Path, told: Told, monkeypatch: pytest.MonkeyPatch) ->
         raise RunFolderError("cannot be written") from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(array_cache, "write_bytes", full)
-    keep(path, ARRAYS)
+    write_cached(path, ARRAYS)
     assert "No space left on device; make room there, or set TUNEBENCH_CACHE" in told()[0]
-    assert kept(path) is not None
+    assert read_cached(path) is not None
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
 def test_a_folder_that_may_not_be_written(path: Path, told: Told) -> None:
     path.parent.chmod(0o500)
-    keep(path.with_name("b"), ARRAYS)
+    write_cached(path.with_name("b"), ARRAYS)
     path.parent.chmod(0o700)
     assert "Permission denied" in told()[0]
 
@@ -136,9 +136,9 @@ def test_a_folder_that_may_not_be_written(path: Path, told: Told) -> None:
 def test_a_folder_that_is_gone_is_made_again(path: Path, told: Told) -> None:
     path.unlink()
     path.parent.rmdir()
-    assert kept(path) is None
-    keep(path, ARRAYS)
-    assert kept(path) is not None
+    assert read_cached(path) is None
+    write_cached(path, ARRAYS)
+    assert read_cached(path) is not None
     assert told() == []
 
 
@@ -150,11 +150,11 @@ TWO = """
 import sys
 from pathlib import Path
 import numpy as np
-from bench.data.array_cache import keep, kept
+from bench.data.array_cache import write_cached, read_cached
 arrays = {"ids": np.arange(200_000, dtype=np.int32)}
 for _ in range(40):
-    keep(Path(sys.argv[1]), arrays)
-    found = kept(Path(sys.argv[1]))
+    write_cached(Path(sys.argv[1]), arrays)
+    found = read_cached(Path(sys.argv[1]))
     assert found is not None and (found["ids"] == arrays["ids"]).all()
 """
 

@@ -1,4 +1,4 @@
-"""Batches: every text once, long ones together, padding told apart."""
+"""Batches: every text once, grouped by length, with padding masked."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ class TestOrder:
         assert sorted(others) == [[2], [4, 0]]
 
     def test_times_of_prediction_do_not_fall_with_the_lengths(self) -> None:
-        """Of the batches after the first, the earlier half is not the longer half, and the order is always the same."""
+        """After the first batch, the earlier half is not the longer half, and the order is fixed."""
         lengths = np.arange(4000)
         order = prediction_order(lengths, 10)
         means = np.array([lengths[batch].mean() for batch in order[1:]])

@@ -1,4 +1,4 @@
-"""Which texts are there again, and what is said of them."""
+"""Duplicate texts, and the cautions about them."""
 
 from collections.abc import Sequence
 
@@ -35,15 +35,10 @@ class TestEqual:
     @pytest.mark.parametrize(
         ("one", "other"),
         [
-            ("A film", "a  FILM\n"),
-            ("caf\u00e9", "cafe\u0301"),
-            ("a\u00a0film", "a film"),
-            ("\ufb01lm", "film"),
-            ("\uff26\uff29\uff2c\uff2d", "film"),
-            ("Stra\u00dfe", "STRASSE"),
-            ("\u0130stanbul", "i\u0307stanbul"),
+            ("A film", "a  FILM\n"), ("caf\u00e9", "cafe\u0301"), ("a\u00a0film", "a film"), ("\ufb01lm", "film"),
+            ("\uff26\uff29\uff2c\uff2d", "film"), ("Stra\u00dfe", "STRASSE"), ("\u0130stanbul", "i\u0307stanbul"),
         ],
-    )
+    )  # fmt: skip
     def test_but_for_blanks_case_and_form(self, one: str, other: str) -> None:
         assert normal_form(one) == normal_form(other)
         assert key_of(one) == key_of(other)
@@ -85,7 +80,7 @@ class TestSaid:
     def test_another_label(self) -> None:
         train = [*many(96), ("same", 0), ("Same", 1), ("", 0), (" ", 1)]
         assert said(dataset(train, many(10, 500), many(3, 900))) == (
-            "1.8 % of the texts stand there again with another label (2 of 113)",
+            "1.8 % of the texts occur again with another label (2 of 113)",
             "1.8 % of the texts are empty (2 of 113)",
         )
 
@@ -97,7 +92,7 @@ class TestSaid:
 
     def test_labels_that_are_alike(self) -> None:
         assert said(dataset(many(10), many(4, 900), labels=("Pos", "pos"))) == (
-            "labels 'Pos', 'pos' differ by case, blanks or Unicode form alone, and are classes apart",
+            "labels 'Pos', 'pos' differ only by case, blanks or Unicode form and are separate classes",
         )
 
 
@@ -117,9 +112,9 @@ class TestSurvey:
             "train: 0 of 100 texts repeated within their split",
             "validation: 0 of 2 texts repeated within their split",
             "test: 0 of 3 texts repeated within their split",
-            "train: 0 of 100 texts there again with another label",
-            "validation: 0 of 2 texts there again with another label",
-            "test: 0 of 3 texts there again with another label",
+            "train: 0 of 100 texts repeated with another label",
+            "validation: 0 of 2 texts repeated with another label",
+            "test: 0 of 3 texts repeated with another label",
             "train: 1 of 100 texts empty: train/99",
             "validation: 0 of 2 texts empty",
             "test: 0 of 3 texts empty",

@@ -1,4 +1,4 @@
-"""Files as people have them: the rows they hold, or what is wrong and where."""
+"""Data files in all formats: their rows, or an error with its place."""
 
 import csv
 import json
@@ -43,7 +43,7 @@ class TestCsv:
 
     def test_a_column_that_stands_there_twice(self, tmp_path: Path) -> None:
         folder = everywhere(tmp_path, "csv", "text,label,text\na,pos,b\nc,neg,d\n")
-        with pytest.raises(DataError, match=r"train\.csv: line 1: column 'text' stands there twice"):
+        with pytest.raises(DataError, match=r"train\.csv: line 1: column 'text' occurs twice"):
             loaded(folder)
 
     def test_another_column_may(self, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ class TestTsv:
 
 
 class TestMark:
-    """A byte order mark at the start."""
+    """Files with a byte order mark at the start."""
 
     @pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "csv", "tsv"])
     def test_is_no_part_of_the_file(self, suffix: str, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which class a label means, alike in all splits, and what is said of one that means none."""
+"""The class that a label means, the same in all splits, and errors for labels without one."""
 
 import io
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bench.data.labels import alike
+from bench.data.labels import nearly_equal
 from bench.data.survey import survey
 from bench.errors import DataError
 from tests.data.forms import everywhere, jsonl, laid, loaded, parquet, rows_of
@@ -77,7 +77,7 @@ class TestNames:
 
     @pytest.mark.parametrize("near", ["Pos", "POS", "p os", "\uff50\uff4f\uff53"])
     def test_one_that_differs_by_case_or_form_says_so(self, near: str, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="'pos' differs by case, blanks or Unicode form alone"):
+        with pytest.raises(DataError, match="'pos' differs only by case, blanks or Unicode form"):
             loaded(folder_of(tmp_path, TWO, csv_of(near)))
 
     def test_a_look_alike_of_another_script_is_another_name(self, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ class TestNames:
         names = ("Pos", "pos", "caf\u00e9", "cafe\u0301", "very good", "very  good", "neg")
         dataset = loaded(everywhere(tmp_path, "jsonl", jsonl([("a text", name) for name in names])))
         assert sorted(dataset.labels) == sorted(names)
-        assert sorted(map(sorted, alike(dataset.labels))) == sorted(
+        assert sorted(map(sorted, nearly_equal(dataset.labels))) == sorted(
             map(sorted, [["Pos", "pos"], ["caf\u00e9", "cafe\u0301"], ["very good", "very  good"]])
         )
 
@@ -114,7 +114,7 @@ class TestNames:
 
 
 class TestMixed:
-    """Names and numbers together, of which nobody says what they are."""
+    """A mix of names and numbers without declared classes."""
 
     @pytest.mark.parametrize(
         ("labels", "said"),
@@ -128,7 +128,7 @@ class TestMixed:
         folder = everywhere(tmp_path, "jsonl", jsonl([("a", label) for label in labels]))
         with pytest.raises(DataError, match=f"labels must be numbers in all rows or in none, {said}") as caught:
             loaded(folder)
-        assert 'set labels = [...], or label_values = "names" where' in str(caught.value)
+        assert 'set labels = [...], or label_values = "names" if' in str(caught.value)
         assert "in [datasets.mine]" in str(caught.value)
         dataset = loaded(folder, {"label_values": "names"})
         assert dataset.labels == tuple(sorted(map(str, labels)))
@@ -144,7 +144,7 @@ class TestNoLabel:
             (["a"], r"bad label \['a'\]; a label must be text or a whole number, got a list"),
             ({"a": 1}, r"bad label \{'a': 1\}; a label must be text or a whole number, got a dict"),
             ("", "bad label ''; a label must not be empty"),
-            ("\ud800", r"bad label '\\ud800'; half a surrogate pair is no text"),
+            ("\ud800", r"bad label '\\ud800'; half a surrogate pair is not text"),
             (" \t", r"bad label ' \\t'; a label must not be empty"),
         ],
     )
@@ -166,7 +166,7 @@ class TestNoLabel:
 
     def test_kept_secret(self, tmp_path: Path) -> None:
         train, test = jsonl([("a", 0), ("b", 1)]), jsonl([("a", -1)])
-        with pytest.raises(DataError, match=r"line 1: bad label -1; .* -1 often marks texts whose labels are kept sec"):
+        with pytest.raises(DataError, match=r"line 1: bad label -1; .* -1 often marks texts without public labels"):
             loaded(folder_of(tmp_path, train, test, "jsonl"))
 
 
@@ -179,24 +179,19 @@ def labelled(form: str, labels: Sequence[Any]) -> bytes | str:
 
 
 class TestNamesOrIndices:
-    """Given names that can be taken for indices: one reading for all rows of all splits."""
+    """Named classes whose labels could be indices: one decision for all rows of all splits."""
 
     @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
     @pytest.mark.parametrize(
         ("names", "labels", "wanted", "values"),
         [
-            (STARS, [0, 1, 2, 3, 4], [0, 1, 2, 3, 4], "indices"),
-            (STARS, [1, 2, 3, 4, 5], [0, 1, 2, 3, 4], "names"),
-            (STARS, [5, 1], [4, 0], "names"),
-            (STARS, [0, 4], [0, 4], "indices"),
-            (["neg", "pos", "1"], [0, 1, 2], [0, 1, 2], "indices"),
-            (["0", "1", "2"], [0, 2, 1], [0, 2, 1], "names"),
-            (["2", "1", "0"], [0, 1, 2], None, None),
-            (STARS, [1, 2, 3], None, None),
-            (["neg", "pos", "1"], [1, 1], None, None),
-            (["01", "02"], [0, 1], [0, 1], "indices"),
+            (STARS, [0, 1, 2, 3, 4], [0, 1, 2, 3, 4], "indices"), (STARS, [1, 2, 3, 4, 5], [0, 1, 2, 3, 4], "names"),
+            (STARS, [5, 1], [4, 0], "names"), (STARS, [0, 4], [0, 4], "indices"),
+            (["neg", "pos", "1"], [0, 1, 2], [0, 1, 2], "indices"), (["0", "1", "2"], [0, 2, 1], [0, 2, 1], "names"),
+            (["2", "1", "0"], [0, 1, 2], None, None), (STARS, [1, 2, 3], None, None),
+            (["neg", "pos", "1"], [1, 1], None, None), (["01", "02"], [0, 1], [0, 1], "indices"),
         ],
-    )
+    )  # fmt: skip
     def test_are_decided_once(
         self, names: list[str], labels: list[int], wanted: list[int] | None, values: str, form: str, tmp_path: Path
     ) -> None:
@@ -279,7 +274,7 @@ class TestNamesOrIndices:
 
 
 class TestDeclared:
-    """Class names that a parquet file carries."""
+    """Class names that a parquet file declares."""
 
     ROWS = (("a", 1), ("b", 0), ("c", 2))
 
@@ -308,7 +303,7 @@ class TestDeclared:
         [
             (["neg", "neg "], "class names must differ"),
             (["neg", " "], "its files: bad label ' '; a label must not be empty"),
-            (["neg"], "there must be at least 2 classes, got neg of its files"),
+            (["neg"], "there must be at least 2 classes, got neg from its files"),
             ([], "there must be at least 2 classes"),
         ],
     )
@@ -335,7 +330,9 @@ class TestDeclared:
         ids=["cut", "twice"],
     )
     def test_metadata_that_cannot_be_read(self, metadata: str, why: str, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match=rf"train\.parquet: its metadata huggingface, .* not valid JSON: .*{why}"):
+        with pytest.raises(
+            DataError, match=rf"train\.parquet: its metadata entry huggingface, .* not valid JSON: .*{why}"
+        ):
             self.said(tmp_path, metadata)
 
     def test_none_without_the_metadata(self, tmp_path: Path) -> None:

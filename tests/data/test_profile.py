@@ -1,4 +1,4 @@
-"""Filler texts: as many, as long and with labels as frequent as the profile says, and nothing more."""
+"""Filler texts with the number, lengths and label frequencies of a profile."""
 
 import hashlib
 import subprocess
@@ -59,13 +59,12 @@ class TestGenerate:
         assert done.stdout.strip() == hash_of(generate(profile(), "validation"))
         assert len({hash_of(generate(profile(), split)) for split in ("train", "validation", "test")}) == 3
 
-    @pytest.mark.timed
     def test_a_large_split_is_quick(self) -> None:
-        start = time.perf_counter()
+        start = time.process_time()  # of the processor, so that a busy machine does not fail the test
         texts, _ = generate(profile(label_counts=(12_500, 12_500), words=(230,) * len(PERCENTS)), "train")
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         assert sum(len(text.split()) for text in texts) == 25_000 * 230
-        assert seconds < 8, "a second or two on a quiet machine"
+        assert seconds < 8, "a second or two"
 
 
 @pytest.mark.parametrize(

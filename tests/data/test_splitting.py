@@ -1,4 +1,4 @@
-"""A file that comes without splits: which text goes where."""
+"""Stratified splits of a dataset that comes as one file."""
 
 from collections import Counter
 from itertools import combinations
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bench.data import texts
 from bench.data.duplicates import key_of
-from bench.data.splitting import divided
+from bench.data.splitting import stratified_splits
 from bench.data.texts import Dataset
 from bench.errors import DataError
 from bench.study.datasets import resolve_dataset
@@ -81,7 +81,7 @@ class TestOneFile:
             loaded(file_of(tmp_path, [*MANY, ("a", None)]))
 
     def test_too_few(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="its file has 4 different texts, too few to have some for validation"):
+        with pytest.raises(DataError, match="its file has 4 different texts, too few for a non-empty validation"):
             loaded(file_of(tmp_path, MANY[2:6]))
 
     def test_empty(self, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_every_text_is_in_one_split_and_every_class_in_train(
 ) -> None:
     keys = [b"%d" % at for at, (_, times) in enumerate(groups) for _ in range(times)]
     labels = [label for label, times in groups for _ in range(times)]
-    found = divided(keys, labels, test, validation, seed)
+    found = stratified_splits(keys, labels, test, validation, seed)
     assert sorted(index for indices in found.values() for index in indices) == list(range(len(keys)))
     split_of = {index: split for split, indices in found.items() for index in indices}
     for key in set(keys):

@@ -1,4 +1,4 @@
-"""Datasets in every form, and what a broken one says."""
+"""Datasets of every kind, and errors for broken ones."""
 
 import csv
 import gzip
@@ -33,12 +33,9 @@ def as_csv(rows: list[tuple[str, Any]]) -> bytes:
 
 
 FORMATS = {
-    "jsonl": jsonl(ROWS),
-    "jsonl.gz": jsonl(ROWS),
-    "csv": as_csv(ROWS),
-    "csv.gz": as_csv(ROWS),
+    "jsonl": jsonl(ROWS), "jsonl.gz": jsonl(ROWS), "csv": as_csv(ROWS), "csv.gz": as_csv(ROWS),
     "parquet": parquet(ROWS),
-}
+}  # fmt: skip
 
 
 class TestRead:

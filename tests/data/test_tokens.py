@@ -1,4 +1,4 @@
-"""Token ids, and the cache that must never show."""
+"""Token ids, which never depend on the cache."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ TEXTS = ["the cast was superb", "bad", "", "not bad , not superb , " * 5, "\ud80
 
 
 class CountingTokenizer:
-    """A real tokenizer that counts how often it is asked."""
+    """A real tokenizer that counts its calls."""
 
     def __init__(self, folder: Path) -> None:
         self.inner = AutoTokenizer.from_pretrained(folder)
@@ -38,7 +38,7 @@ def tokenizer(tiny_encoder: Path) -> CountingTokenizer:
 
 @pytest.fixture
 def another(tiny_encoder: Path) -> CountingTokenizer:
-    """As the next process would load it."""
+    """The tokenizer as the next process loads it."""
     return CountingTokenizer(tiny_encoder)
 
 

@@ -53,9 +53,7 @@ class Case:
         causal = {"path": str(place / "causal")}
         content["models"] |= {"four": causal | {"bits": 4}, "eight": causal | {"bits": 8}}
         content["prompt"] = {"instruction": "label: {labels}"}
-        content["methods"] = {
-            "adapter": {"plugin": "lora", "options": UPDATE},
-        }
+        content["methods"] = {"adapter": {"plugin": "lora", "options": UPDATE}}
         if kind == "reviews":
             for key in ("prompt", "methods"):
                 content.pop(key)
@@ -75,11 +73,7 @@ CASES = {
         ["full_ft"],
         train={"class_weights": "balanced", "validation_points": 2, "early_stopping_patience": 2, "keep": "best"},
     ),
-    "half": Case(
-        ["lora"],
-        train={"precision": "fp16", "gradient_accumulation_steps": 2},
-        card=Card(capability=(7, 0)),
-    ),
+    "half": Case(["lora"], train={"precision": "fp16", "gradient_accumulation_steps": 2}, card=Card(capability=(7, 0))),
     "instance": Case(["bitfit"], card=Card(name="NVIDIA Made Up MIG 1g.10gb", mig=True)),
     "partly": Case(
         ["bitfit"],

@@ -45,12 +45,6 @@ class Driver(ModuleType):
     def nvmlInit(self) -> None:
         """Nothing to do."""
 
-    def nvmlInitWithFlags(self, flags: int) -> None:
-        """Likewise."""
-
-    def nvmlShutdown(self) -> None:
-        """Likewise."""
-
     def nvmlDeviceGetHandleByUUID(self, name: str | bytes) -> int:
         named = name.decode() if isinstance(name, bytes) else name
         for index in range(self.nvmlDeviceGetCount()):
@@ -66,17 +60,11 @@ class Driver(ModuleType):
             raise real.NVMLError(real.NVML_ERROR_INVALID_ARGUMENT)
         return index
 
-    def nvmlDeviceGetName(self, handle: int) -> str:
-        return self._runtime.gpu.card.name
-
     def nvmlDeviceGetUUID(self, handle: int) -> str:
         return ("MIG-" if self._runtime.gpu.card.mig else "GPU-") + uuid(handle)
 
     def nvmlSystemGetDriverVersion(self) -> str:
         return "590.01"
-
-    def nvmlDeviceIsMigDeviceHandle(self, handle: int) -> int:
-        return int(self._runtime.gpu.card.mig)
 
     def nvmlDeviceGetMigMode(self, handle: int) -> list[int]:
         return [int(self._runtime.gpu.card.mig)] * 2
@@ -121,10 +109,6 @@ class Driver(ModuleType):
     def nvmlDeviceGetUtilizationRates(self, handle: int) -> SimpleNamespace:
         self._whole_card()
         return SimpleNamespace(gpu=50, memory=10)
-
-    def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> int:
-        self._whole_card()
-        return 40
 
     def _whole_card(self) -> None:
         """An instance of a divided card does not know what the card as a whole does."""

@@ -7,9 +7,7 @@ import pytest
 from tests.gpu.made_up import made_up_gpu
 
 #: Tests of what the made-up GPU does not have.
-BEYOND = {
-    "test_peak_of_a_real_step_on_cuda": "memory that torch takes inside one operator is not seen here",
-}
+BEYOND = {"test_peak_of_a_real_step_on_cuda": "memory that torch takes inside one operator is not seen here"}
 
 
 @pytest.hookimpl(wrapper=True)

@@ -219,12 +219,9 @@ def install(runtime: Runtime, patch: Patch) -> None:
     for name in (*OF_BOTH, "current_accelerator", "current_stream"):
         patch(torch.accelerator, name, getattr(runtime, name))
     accelerator = {
-        "reset_peak_memory_stats": runtime.reset_peaks_if_begun,
-        "current_device_index": runtime.current_device,
-        "set_device_index": runtime.set_device,
-        "get_memory_info": runtime.mem_get_info,
-        "device_index": runtime.device,
-    }
+        "reset_peak_memory_stats": runtime.reset_peaks_if_begun, "current_device_index": runtime.current_device,
+        "set_device_index": runtime.set_device, "get_memory_info": runtime.mem_get_info, "device_index": runtime.device,
+    }  # fmt: skip
     for name, answer in accelerator.items():
         patch(torch.accelerator, name, answer)
     patch(torch.cuda, "Event", runtime.cuda_event)

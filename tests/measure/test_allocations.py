@@ -1,4 +1,4 @@
-"""What tensors hold: storages, once each, for as long as they live."""
+"""Bytes of tensor storages, each counted once while it is alive."""
 
 import pytest
 import torch
@@ -50,7 +50,7 @@ def test_kinds_are_told_apart_and_can_be_told_later() -> None:
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch without oneDNN")
 def test_a_tensor_in_the_layout_of_onednn_counts_too() -> None:
-    """It shows no storage."""
+    """A tensor in oneDNN's layout has no accessible storage."""
     plain = torch.ones(64, 64)
     tracker = AllocationTracker()
     packed = plain.to_mkldnn()

@@ -1,4 +1,4 @@
-"""What else went on: growth of counters by hand, and a neighbour that computes."""
+"""Conditions: growth of counters by hand, and with another process that computes."""
 
 import subprocess
 import sys
@@ -45,7 +45,7 @@ def test_what_is_unknown_once_stays_unknown() -> None:
 
 
 def test_shares_by_hand() -> None:
-    """In 10 s: computed 6 s for each core, of which this process 4 s; 0.5 s for each core stolen."""
+    """In 10 s each core computed 6 s, of which 4 s by this process, and lost 0.5 s to the host."""
     grown = replace(
         NOTHING, seconds=10.0, own_cpu_seconds=4.0 * CORES, cpu_seconds=6.0 * CORES, stolen_cpu_seconds=0.5 * CORES
     )
@@ -120,7 +120,7 @@ def neighbour() -> Iterator[None]:
     """A process that computes as fast as it can."""
     process = subprocess.Popen([sys.executable, "-c", "print(flush=True)\nwhile True: pass"], stdout=subprocess.PIPE)
     assert process.stdout is not None
-    process.stdout.readline()  # it computes from here on
+    process.stdout.readline()  # from here on it computes
     yield
     process.kill()
     process.communicate()
@@ -143,7 +143,7 @@ class TestOtherLoad:
         assert fraction_of_others(1.0, compute=False) > 0.7 / CORES
 
     def test_this_process_is_no_neighbour(self) -> None:
-        """It computes all the time, on one core; what others do meanwhile is what they do while it sleeps."""
+        """The neighbour computes on one core; the load without it is measured while it sleeps."""
         resting, computing = fraction_of_others(1.0, compute=False), fraction_of_others(1.0, compute=True)
         assert computing < resting + 0.5 / CORES
 
@@ -158,7 +158,7 @@ class TestIdle:
         assert 0.15 < grown.idle_seconds <= grown.seconds
 
     def test_one_that_computes_or_waits_for_a_core_is_not(self) -> None:
-        """However busy this machine is."""
+        """This holds on a busy machine too."""
         before = Conditions.now(CPU, None)
         while Conditions.now(CPU, None).since(before).own_cpu_seconds < 0.2:
             pass

@@ -1,4 +1,4 @@
-"""What ``device`` of a study stands for, by what there is on a machine."""
+"""The GPU that a study's ``device`` selects among the accelerators of a machine."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -17,22 +17,17 @@ def gpu(index: int = 0, name: str = "NVIDIA H200", capability: tuple[int, int] =
 
 
 TWO = Found(gpus=(gpu(0), gpu(1, "NVIDIA L4")))
-NONE = Found(absent="torch is built for CUDA and sees no GPU")
-BROKEN = Found(unused="there is a GPU, and CUDA does not start: the driver is too old")
+NONE = Found(absent="torch is built for CUDA but sees no GPU")
+BROKEN = Found(unused="there is a GPU, but CUDA does not start: the driver is too old")
 
 
 @pytest.mark.parametrize(
     ("wanted", "found", "index"),
     [
-        ("cpu", TWO, None),
-        ("cpu", BROKEN, None),
-        ("auto", TWO, 0),
-        ("auto", NONE, None),
-        ("cuda", TWO, 0),
-        ("cuda:0", TWO, 0),
-        ("cuda:1", TWO, 1),
+        ("cpu", TWO, None), ("cpu", BROKEN, None), ("auto", TWO, 0), ("auto", NONE, None), ("cuda", TWO, 0),
+        ("cuda:0", TWO, 0), ("cuda:1", TWO, 1),
     ],
-)
+)  # fmt: skip
 def test_the_gpu_that_is_meant(wanted: str, found: Found, index: int | None) -> None:
     chosen = choose(wanted, found)
     assert (None if chosen is None else chosen.index) == index
@@ -44,7 +39,7 @@ def test_the_gpu_that_is_meant(wanted: str, found: Found, index: int | None) -> 
         ("auto", BROKEN, ['device = "auto", but there is a GPU', "too old", 'device = "cpu" measures on the CPU']),
         ("cuda", NONE, ['device = "cuda", but torch sees no CUDA device', "sees no GPU", '"auto" or "cpu"']),
         ("cuda:1", BROKEN, ['device = "cuda:1"', "the driver is too old"]),
-        ("cuda:2", TWO, ['device = "cuda:2"', "0 (NVIDIA H200), 1 (NVIDIA L4)", "take one of these"]),
+        ("cuda:2", TWO, ['device = "cuda:2"', "0 (NVIDIA H200), 1 (NVIDIA L4)", "choose one of them"]),
     ],
 )
 def test_what_is_not_there_is_refused(wanted: str, found: Found, words: list[str]) -> None:
@@ -86,11 +81,11 @@ def test_the_id_by_which_the_driver_knows_a_gpu(
 @pytest.mark.skipif(torch.accelerator.current_accelerator() is not None, reason="torch is built for an accelerator")
 class TestABuildForCpus:
     def test_it_has_no_gpu_and_says_why(self) -> None:
-        assert look() == Found(absent="this build of torch computes on a CPU alone")
+        assert look() == Found(absent="this build of torch supports only CPUs")
         assert device_for("auto") == torch.device("cpu")
 
     def test_a_gpu_is_refused(self) -> None:
-        with pytest.raises(StudyError, match="computes on a CPU alone"):
+        with pytest.raises(StudyError, match="supports only CPUs"):
             device_for("cuda:1")
 
 

@@ -1,4 +1,4 @@
-"""Joules, from counters that a test lays out in a folder or a stand-in for the driver gives."""
+"""Joules from counters in a folder or from a fake driver."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 
 
 def domain(folder: Path, domain_id: str, name: str, microjoules: int, wraps_at: int = 2**38) -> Path:
-    """A power domain as the kernel shows it."""
+    """A power domain as files of the kernel."""
     path = folder / domain_id
     path.mkdir(exist_ok=True)
     (path / "name").write_text(name + "\n", encoding="ascii")
@@ -48,7 +48,7 @@ class TestCpu:
         assert meter.since(before) == pytest.approx(2)
 
     def test_a_counter_that_wrapped_round(self, tmp_path: Path) -> None:
-        """At 100 J: from 99 J to 4 J is 5 J."""
+        """The counter wraps at 100 J: from 99 J to 4 J is 5 J."""
         domain(tmp_path, "intel-rapl:0", "package-0", 99_000_000, 100_000_000)
         meter = EnergyMeter.of(CPU, None, tmp_path)
         before = meter.now()
@@ -56,7 +56,7 @@ class TestCpu:
         assert meter.since(before) == pytest.approx(5)
 
     def test_no_turn_of_it_is_missed_where_it_is_looked_at(self, tmp_path: Path) -> None:
-        """At 100 J, and 60 J between two looks: 180 J, and not the 80 J that one look at the end would tell."""
+        """The counter wraps at 100 J. Reads every 60 J give 180 J; one read at the end would give 80 J."""
         domain(tmp_path, "intel-rapl:0", "package-0", 0, 100_000_000)
         meter = EnergyMeter.of(CPU, None, tmp_path)
         before = meter.now()
@@ -82,7 +82,7 @@ class TestCpu:
         ],
     )
     def test_one_that_cannot_be_read_is_said(self, tmp_path: Path, broken: str, content: str | None, said: str) -> None:
-        """As a rule only root may read it; a folder in its place cannot be read by root either."""
+        """Usually only root can read a counter; a folder in its place is unreadable for root too."""
         path = domain(tmp_path, "intel-rapl:0", "package-0", 0) / broken
         path.unlink()
         if content is None:
@@ -110,7 +110,7 @@ class TestGpu:
         before = meter.now()
         driver.energy_millijoules = 9_500
         assert meter.since(before) == pytest.approx(2.5)
-        driver.energy_millijoules = 1_000  # it does not wrap round; a driver that starts again starts at nothing
+        driver.energy_millijoules = 1_000  # this counter does not wrap around, but restarts at 0 with the driver
         assert meter.since(before) is None
         driver.energy_millijoules = None
         assert meter.since(before) is None
@@ -123,7 +123,7 @@ class TestGpu:
         assert len(driver.asked) == asked
 
     def test_one_that_counts_none_is_said(self, tmp_path: Path) -> None:
-        """The CPU's counters are not taken in its place."""
+        """The CPU's counters are not used instead."""
         domain(tmp_path, "intel-rapl:0", "package-0", 0)
         meter = EnergyMeter.of(CUDA, NvmlDevice(Driver(), "handle"), tmp_path)
         assert meter.why_not == "this GPU counts no energy: Not Supported"

@@ -1,4 +1,4 @@
-"""GPUs are out of sight in a block, and as before after it."""
+"""GPUs are hidden in a block and visible again after it."""
 
 import os
 

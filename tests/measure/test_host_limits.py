@@ -1,4 +1,4 @@
-"""Limits of host memory, read from a folder that looks like /proc and control groups of either version."""
+"""Host memory limits, read from fake folders of /proc and of control groups of both versions."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The rate of a large matmul: of this device, and without a trace."""
+"""The rate of a large matmul, measured without side effects."""
 
 import time
 from typing import Any
@@ -38,7 +38,7 @@ def test_the_cell_s_own_draws_stay_as_they_were(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("seconds", [0.0, 0.05])
 def test_takes_as_long_and_as_many_runs_as_said(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first run, in which kernels are chosen, is not looked at; of the others the fastest is."""
+    """The first run chooses kernels and is ignored; the fastest of the others counts."""
     took = [9.0, 3.0, 2.0, 4.0, 3.0, 3.0]
     runs: list[float] = []
 
@@ -88,7 +88,7 @@ class TestNoRoom:
 
 @pytest.mark.parametrize("backward", [False, True])
 def test_small_ones_call_the_library_in_each_thread(backward: bool) -> None:
-    """In a backward pass, too, where that is asked for; on a CPU both are one thread's."""
+    """Optionally with a backward pass; on a CPU both run in one thread."""
     matmuls = Matmuls()
     with matmuls:
         matmul.small(CPU, torch.bfloat16, backward=backward)

@@ -1,4 +1,4 @@
-"""What is asked of a GPU's driver, by way of a stand-in for it, and of a real one where there is one."""
+"""Queries to a fake driver, and to a real one if there is a GPU."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ VERSION_2 = 2
 
 
 class NotToldError(Exception):
-    """Stands for pynvml.NVMLError."""
+    """A fake pynvml.NVMLError."""
 
 
 @dataclass
@@ -142,9 +142,9 @@ def test_what_the_driver_does_not_tell_is_unknown() -> None:
     [
         ((os.getpid(),), 0),
         ((os.getpid(), 1), 1),
-        ((7,), 0),  # in a container: this process, under the host's number
+        ((7,), 0),  # in a container: this process, with the host's id
         ((7, 8), 1),
-        ((), None),  # a driver that shows no process does not show this one
+        ((), None),  # a driver that lists no process does not list this one
         (None, None),
     ],
 )
@@ -169,7 +169,7 @@ def test_no_driver_is_no_error() -> None:
 
 
 class TestWhich:
-    """GPUs are found by the unique id that CUDA tells."""
+    """GPUs are found by the unique id that CUDA reports."""
 
     @pytest.fixture
     def of(self, monkeypatch: pytest.MonkeyPatch) -> Callable[..., NvmlDevice | None]:
@@ -193,8 +193,8 @@ class TestWhich:
     @pytest.mark.parametrize(
         ("uuid", "visible", "instance"),
         [
-            ("b", "", "MIG-b"),  # CUDA tells the id of the instance
-            ("1", "MIG-b,MIG-a", "MIG-b"),  # CUDA tells that of the GPU, and computes on the first instance named
+            ("b", "", "MIG-b"),  # CUDA reports the id of the instance
+            ("1", "MIG-b,MIG-a", "MIG-b"),  # CUDA reports that of the GPU and uses the first instance named
             ("1", "", "MIG-a"),
             ("1", "0", "MIG-a"),
         ],
@@ -221,7 +221,7 @@ def test_every_gpu_and_instance_is_told_apart_without_cuda(monkeypatch: pytest.M
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_real_gpu() -> None:
-    """What is in use is what this process holds or more: the cache may serve it, and others may come and go."""
+    """Used memory is at least what this process holds; its cache and other processes may change it."""
     cuda = torch.device("cuda", 0)
     block = torch.ones(2**28, device=cuda)  # 1 GiB
     torch.cuda.synchronize()

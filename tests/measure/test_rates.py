@@ -35,7 +35,7 @@ class TestMedianInterval:
 
     @pytest.mark.parametrize(("count", "level"), [(6, 0.969), (10, 0.979), (20, 0.959), (25, 0.957)])
     def test_covers_the_median_as_often_as_published(self, count: int, level: float) -> None:
-        """A skewed distribution with median 1; 4,000 draws settle a share within 0.01."""
+        """A skewed distribution with median 1; 4,000 draws give a share to within 0.01."""
         draws = np.sort(np.random.default_rng(count).lognormal(0, 1, (4000, count)), axis=1)
         intervals = [median_interval(row) for row in draws.tolist()]
         covered = sum(low is not None and high is not None and low <= 1 <= high for low, high in intervals)
@@ -53,14 +53,14 @@ class TestWindowedRate:
         assert (found.low, found.high) == ((16, 16) if found.windows >= 6 else (None, None))
 
     def test_a_window_s_rate_is_its_amount_over_its_time(self) -> None:
-        """Forty steps, two a window: 8 samples in 1 s and 8 in 3 s are 4 a second, and not the mean of 8 and 2.67."""
+        """Forty steps, two per window: 8 samples in 1 s and 8 in 3 s are 4 per second, not the mean of 8 and 2.67."""
         found = windowed_rate([8] * 40, [1.0, 3.0] * 20)
         assert found is not None
         assert (found.windows, found.window_steps) == (20, 2)
         assert (found.median, found.low, found.high) == (4, 4, 4)
 
     def test_interval_by_hand(self) -> None:
-        """Ten windows of 1 to 10 samples a second: ranks 2 and 9."""
+        """Ten windows of 1 to 10 samples per second: ranks 2 and 9."""
         found = windowed_rate(list(range(1, 11)), [1.0] * 10)
         assert found is not None
         assert (found.median, found.low, found.high) == (5.5, 2, 9)

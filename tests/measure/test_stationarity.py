@@ -1,4 +1,4 @@
-"""Step times that settle, drift, are disturbed, or only follow the sizes of their batches."""
+"""Step times that become steady, drift, are disturbed, or only follow the sizes of their batches."""
 
 from collections.abc import Sequence
 
@@ -14,14 +14,14 @@ PADDED = [8 * length for length in np.random.default_rng(0).integers(8, 60, STEP
 
 
 def windows(u: int) -> list[float]:
-    """Times of two windows of eight, of which an earlier one is below a later one in u of the 64 pairs: U is u."""
+    """Times of two windows of eight steps, with the earlier step faster in u of the 64 pairs: U is u."""
     below = [min(WARMUP_WINDOW_STEPS, max(0, u - WARMUP_WINDOW_STEPS * row)) for row in range(WARMUP_WINDOW_STEPS)]
     earlier = [WARMUP_WINDOW_STEPS - count + 0.5 + row / 100 for row, count in enumerate(below)]
     return [*earlier, *map(float, range(1, WARMUP_WINDOW_STEPS + 1))]
 
 
 def explained(padded: Sequence[int], samples: Sequence[int]) -> NDArray[np.float64]:
-    """Seconds by size: a constant, so much a token, and so much a pair of tokens of one sequence."""
+    """Seconds by size: a constant, a term per token, and a term per pair of tokens of a sequence."""
     tokens = np.array(padded, dtype=np.float64)
     seconds: NDArray[np.float64] = 2e-3 + 1e-5 * tokens + 3e-8 * tokens**2 / np.array(samples)
     return seconds
@@ -30,7 +30,7 @@ def explained(padded: Sequence[int], samples: Sequence[int]) -> NDArray[np.float
 class TestWarmedUp:
     @pytest.mark.parametrize(("u", "over"), [(0, False), (15, False), (16, True), (32, True), (64, True)])
     def test_published_critical_value(self, u: int, over: bool) -> None:
-        """Of 8 against 8, one-sided at 5 %: 15, as in Mann and Whitney's table and every one since."""
+        """The critical value for 8 against 8, one-sided at 5 %, is 15, as in Mann and Whitney's table."""
         assert warmed_up(windows(u), [1] * 16) is over
 
     def test_slow_steps_at_the_start_are_seen_and_then_forgotten(self) -> None:
@@ -61,7 +61,7 @@ class TestWarmedUp:
 
 class TestDrift:
     def test_times_that_follow_the_sizes_do_not_drift(self) -> None:
-        """Batches from the longest to the shortest: the times halve, and nothing drifts."""
+        """Batches run from the longest to the shortest: times halve without drift."""
         padded = sorted(PADDED, reverse=True)
         seconds = explained(padded, SAMPLES)
         assert seconds[: STEPS // 2].mean() > 1.5 * seconds[STEPS // 2 :].mean()
@@ -93,7 +93,7 @@ class TestDrift:
 
     @pytest.mark.parametrize(("misplaced", "significant"), [([5, 8.1], True), ([7.1, 8.1], False)], ids=["U 2", "U 3"])
     def test_published_critical_value(self, misplaced: list[float], significant: bool) -> None:
-        """Of 6 against 6, two-sided at 1 %: 2. Of 924 orders, 4 have a U of 2 or less, and 7 of 3 or less."""
+        """For 6 against 6, two-sided at 1 %: 2. Of 924 orders, 4 have a U of at most 2, and 7 of at most 3."""
         found = drift([1, 2, 3, 4, *misplaced, 7, 8, 9, 10, 11, 12], [1] * 12, [1] * 12)
         assert found is not None
         assert found.p_value == pytest.approx(2 * (4 if significant else 7) / 924)
@@ -121,7 +121,7 @@ class TestDrift:
 
     @pytest.mark.parametrize("at", [0, 11, 50, 99])
     def test_one_long_pause_is_told_by_its_time(self, at: int) -> None:
-        """A hundred steps of 0.04 s, and 6 s in one of them: 1 % of the steps and 60 % of the time."""
+        """A hundred steps of 0.04 s, one of which lasts 6 s: 1 % of the steps and 60 % of the time."""
         seconds = [0.04] * 100
         seconds[at] += 6
         found = drift(seconds, [8] * 100, [256] * 100)
@@ -130,7 +130,7 @@ class TestDrift:
         assert found.lost_fraction == pytest.approx(0.6)
 
     def test_time_is_lost_in_steps_of_any_size(self) -> None:
-        """Of steps as long as their sizes explain nothing is lost; of a pause, all of it."""
+        """Steps as long as their sizes explain lose nothing; a pause is lost completely."""
         padded, samples = [64 + 32 * (step % 9) for step in range(60)], [8] * 60
         seconds = explained(padded, samples).tolist()
         calm = drift(seconds, samples, padded)

@@ -1,4 +1,4 @@
-"""The end of warm-up, by step times that a test makes up."""
+"""The end of warm-up for made-up step times."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ WOBBLE = (1.0, 1.02, 0.99, 1.01, 0.98)
 
 
 class MadeUpClock(StepClock):
-    """Steps that took as long as is said; of the last ones the device has not told yet."""
+    """A clock with given step times, of which the last are not known yet."""
 
     def __init__(self, seconds: Callable[[int], float], behind: int = 0) -> None:
         super().__init__(torch.device("cpu"))
@@ -38,7 +38,7 @@ def ever_faster(step: int) -> float:
 
 
 def watched(least: int, total: int, seconds: Callable[[int], float], behind: int = 0) -> tuple[WarmUp, list[int]]:
-    """Warm-up of a training that went to its end, and after which steps it said that it was over."""
+    """Warm-up of a completed training, and the steps after which it reported its end."""
     ends: list[int] = []
     clock = MadeUpClock(seconds, behind)
     warmup = WarmUp(least, total, lambda: ends.append(clock.steps))
@@ -53,7 +53,7 @@ class TestByTheTest:
         ("slow", "steps"),
         [
             (0, 16),  # two windows at least
-            (3, 16),  # too few slow steps to be told from chance
+            (3, 16),  # too few slow steps to be significant
             (8, 24),
             (11, 24),
         ],

@@ -74,14 +74,9 @@ UNSUPPORTED |= {
 }
 #: Of published files, worked out by hand or printed by their authors: bodies with a head for two classes.
 TOTALS = {
-    "bert": 109_483_778,
-    "roberta-base": 124_647_170,
-    "roberta-large": 355_361_794,
-    "distilbert": 66_955_010,
-    "electra": 13_549_314,
-    "albert": 11_685_122,
-    "gpt2": 124_439_808,
-}
+    "bert": 109_483_778, "roberta-base": 124_647_170, "roberta-large": 355_361_794, "distilbert": 66_955_010,
+    "electra": 13_549_314, "albert": 11_685_122, "gpt2": 124_439_808,
+}  # fmt: skip
 
 Rows = dict[tuple[str, str], PlanRow]
 

@@ -45,14 +45,10 @@ class TestParseSize:
     @pytest.mark.parametrize(
         ("text", "size"),
         [
-            ("24GB", 24 * 10**9),
-            ("23.5GiB", int(23.5 * 2**30)),
-            ("23.5 gib", int(23.5 * 2**30)),
-            (" 80 gb ", 80 * 10**9),
-            ("512MiB", 512 * 2**20),
-            ("1.5MB", 1_500_000),
+            ("24GB", 24 * 10**9), ("23.5GiB", int(23.5 * 2**30)), ("23.5 gib", int(23.5 * 2**30)),
+            (" 80 gb ", 80 * 10**9), ("512MiB", 512 * 2**20), ("1.5MB", 1_500_000),
         ],
-    )
+    )  # fmt: skip
     def test_reads_a_number_and_its_unit(self, text: str, size: int) -> None:
         assert parse_size(text) == size
 

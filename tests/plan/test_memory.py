@@ -223,14 +223,11 @@ class TestAgainstRealSteps:
     @pytest.mark.parametrize(
         ("config", "plugin", "options"),
         [
-            (ROBERTA, "full_ft", {}),
-            (BERT, "bitfit", {}),
-            (ROBERTA, "lora", {}),
-            (BERT, "p_tuning", {"reparameterization": "mlp"}),
-            (ROBERTA, "p_tuning", {"reparameterization": "none"}),
+            (ROBERTA, "full_ft", {}), (BERT, "bitfit", {}), (ROBERTA, "lora", {}),
+            (BERT, "p_tuning", {"reparameterization": "mlp"}), (ROBERTA, "p_tuning", {"reparameterization": "none"}),
         ],
         ids=["full_ft", "bitfit", "lora", "p_tuning mlp", "p_tuning none"],
-    )
+    )  # fmt: skip
     def test_of_an_encoder(
         self, tmp_path: Path, config: dict[str, Any], plugin: str, options: dict[str, Any], precision: str,
         checkpointing: bool,
@@ -260,14 +257,11 @@ class TestOtherWaysToTrain:
     @pytest.mark.parametrize(
         "train",
         [
-            {"optimizer": "adamw_foreach"},
-            {"optimizer": "adamw_8bit"},
-            {"gradient_accumulation_steps": 4},
-            {"weights_storage": "mixed"},
-            {"weights_storage": "true"},
+            {"optimizer": "adamw_foreach"}, {"optimizer": "adamw_8bit"}, {"gradient_accumulation_steps": 4},
+            {"weights_storage": "mixed"}, {"weights_storage": "true"},
         ],
         ids=lambda train: "-".join(map(str, next(iter(train.items())))),
-    )
+    )  # fmt: skip
     @pytest.mark.parametrize("plugin", ["full_ft", "lora"])
     def test_of_an_encoder(self, tmp_path: Path, plugin: str, train: dict[str, Any], precision: str) -> None:
         hold_against(planned(tmp_path, ROBERTA, plugin, precision, **train))

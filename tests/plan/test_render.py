@@ -31,10 +31,6 @@ TRAINING = MemoryBreakdown.of_tensors(
     {"weights": 4_000_000_001, "gradients": 20, "optimizer_state": 300, "activations": 4000, "workspace": 50_000},
 )
 INFERENCE = MemoryBreakdown.of_tensors("train", {"weights": 7_000_000, "activations": 123_456})
-HOSTILE = (
-    "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "[red]x[/red]", "[/]", "[link=http://x]y[/link]",
-    "\x1b[31mred", 'a "quoted", text', "<script>", "two\nlines", "\u202eright to left",
-)  # fmt: skip
 
 
 def row(**changes: Any) -> PlanRow:
@@ -58,11 +54,6 @@ def frozen(**changes: Any) -> PlanRow:
 def unsupported(why: str, **changes: Any) -> PlanRow:
     numbers = [name for name, field in PlanRow.model_fields.items() if field.default is None and name != "unsupported"]
     return row(unsupported=why, **dict.fromkeys(numbers), **changes)
-
-
-def plain(text: str) -> str:
-    """The text on one line, without control characters."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def table(*rows: PlanRow, width: int | None = None, fits: dict[int, Fit] | None = None, said: tuple[str, ...] = ()):
@@ -112,16 +103,6 @@ class TestCsv:
         assert [(one["fits"], one["largest_batch_size"]) for one in found] == [("True", "32"), ("False", "3"), ("", "")]
         assert {one["limit_bytes"] for one in found} == {"24"}
 
-    @pytest.mark.parametrize("text", HOSTILE)
-    def test_text_stays_on_its_line_and_is_never_a_formula(self, text: str) -> None:
-        written = to_csv([row(dataset_label=text, method_label=text, remarks=(text,))], {})
-        assert written.count("\n") == 2
-        assert written.replace("\n", "").isprintable()
-        [found] = read(written)
-        for column in ("dataset_label", "method_label", "remarks"):
-            assert found[column].startswith("'") == (plain(text)[0] in "=+-@")
-            assert plain(found[column]).replace("' ", "'").removeprefix("'") == plain(text)
-
     def test_a_negative_number_is_no_text(self) -> None:
         [found] = read(to_csv([row(download_bytes=-1)], {}))
         assert found["download_bytes"] == "-1"
@@ -138,12 +119,6 @@ class TestJson:
         assert content["rows"][1]["train_gflops"] is None
         assert content["rows"][2]["trainable_params"] is None
 
-    @pytest.mark.parametrize("text", HOSTILE)
-    def test_keeps_any_text(self, text: str) -> None:
-        written = to_json("s", plan_table("Plan", [row(dataset_label=text)], {}))
-        assert "\x1b" not in written
-        assert json.loads(written)["rows"][0]["dataset_label"] == text
-
 
 class TestTable:
     NUMBERS = ("0.89", "125.53", "46.05", "93.66", "4000.1", "7.1")
@@ -158,11 +133,6 @@ class TestTable:
         end = next(at for at, line in enumerate(lines) if line.startswith("FLOPs:"))
         assert width is None or max(map(len, lines[:end])) <= width
 
-    def test_a_terminal_without_room_has_a_block_a_row(self) -> None:
-        lines = table(row(), frozen(), width=60).splitlines()
-        assert "IMDb / RoBERTa-base / LoRA" in [line.rstrip() for line in lines]
-        assert ["Train", "peak", "MB", "–"] in [line.split() for line in lines]
-
     def test_a_narrow_terminal_names_what_it_leaves_out(self) -> None:
         assert "More columns: a wider terminal, or --format csv." in table(row(), width=90)
         for width in (160, None):
@@ -175,12 +145,6 @@ class TestTable:
         printed = table(row(), said=(said,))
         assert "\x1b" not in printed
         assert said.strip() in printed
-
-    @pytest.mark.parametrize("text", HOSTILE)
-    def test_text_is_printed_as_it_is(self, text: str) -> None:
-        printed = table(row(dataset_label=text, remarks=(text,)), width=200, said=(text,))
-        assert "\x1b" not in printed
-        assert printed.count(plain(text)) >= 3
 
     def test_says_what_the_numbers_hold_for(self) -> None:
         printed = table(row(), row(sequence_length=78, precision="fp32"))

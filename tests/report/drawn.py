@@ -11,8 +11,9 @@ import pytest
 import vl_convert
 
 from bench.method.insight import Insight
-from bench.report.charts import figures, look, picture
-from bench.report.charts.pictures import Pictures
+from bench.report.charts import figure, insight_chart, look
+from bench.report.charts.figures import Figures
+from bench.report.insights import to_csv
 
 HOSTILE = [
     "$x_1$ is \\frac{", 'a"b', "back\\", '\\"+datum.x+"', "${x}", "datum['x']", "a.b", "a[0]", "__proto__", "image",
@@ -34,9 +35,10 @@ def insight(kind: str, columns: dict[str, Any], **chart: Any) -> Insight:
 
 def written(part: Insight, folder: str) -> dict[str, bytes]:
     """The files of an insight by path."""
-    with Pictures(("svg", "png")) as pictures:
-        numbers = figures.files(part, folder, pictures)
-        return pictures.files() | numbers
+    with Figures(("svg", "png")) as figures:
+        if part.chart is not None:
+            figures.add(insight_chart.spec(part), f"{folder}/{part.name}")
+        return figures.files() | {f"{folder}/{part.name}.csv": to_csv(part).encode()}
 
 
 def heatmap(width: int = 4, height: int = 3, **chart: Any) -> Insight:
@@ -80,11 +82,11 @@ def compiled(spec: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> dict[st
     capfd.readouterr()
     for theme in ("dark", "light"):
         found: dict[str, Any] = vl_convert.vegalite_to_vega(
-            picture.page(spec), vl_version=picture.VEGA_LITE, config=look.config(theme), show_warnings=True
+            figure.page(spec), vl_version=figure.VEGA_LITE, config=look.config(theme), show_warnings=True
         )
     said = capfd.readouterr()
     assert (said.out, said.err) == ("", "")
-    ElementTree.fromstring(picture.svg(spec))
+    ElementTree.fromstring(figure.svg(spec))
     return found
 
 

@@ -1,7 +1,6 @@
 """Table 3 with causal models: what their answers add, and nothing where there are none."""
 
 import io
-import re
 
 import pandas as pd
 import pytest
@@ -11,7 +10,6 @@ from bench.report.tables.scores import NO_INTERVAL
 from bench.report.tables.table import Table
 from bench.report.tables.table3 import build
 from bench.text.tables.csv_text import to_csv
-from bench.text.tables.latex import to_latex
 from bench.text.tables.markdown import to_markdown
 from tests.report.conftest import MakeRecord
 
@@ -34,12 +32,6 @@ def generated(table: Table, row: int = 0) -> list[tuple[str, tuple[str, ...]]]:
 def notes(table: Table) -> list[str]:
     """All but the floors, and why there is no interval of one seed."""
     return [f"{note.mark} {note.text}" for note in table.footnotes if note.mark and note.text != NO_INTERVAL]
-
-
-def grid(markdown: str) -> list[dict[str, str]]:
-    lines = [line.strip("|").split("|") for line in markdown.splitlines() if line.startswith("|")]
-    header, _, *rows = [[text.strip() for text in line] for line in lines]
-    return [dict(zip(header, row, strict=True)) for row in rows]
 
 
 def test_no_columns_where_nothing_was_generated(make_record: MakeRecord) -> None:
@@ -77,24 +69,6 @@ def test_mean_and_deviation_over_seeds(make_record: MakeRecord) -> None:
 def test_parse_failures_in_percent(make_record: MakeRecord, share: float, written: str) -> None:
     table = build("Run", [make_record(**LLM, generated_f1=0.8, parse_failures=share)])
     assert cells(table)["parse_failure_percent_mean"] == (written, ())
-
-
-def test_columns_in_markdown_and_latex(make_record: MakeRecord) -> None:
-    table = build("Run", [make_record(**LLM, generated_f1=0.8, parse_failures=0.125), make_record()])
-    lines = [line for line in to_markdown(table).splitlines() if line.startswith("|")]
-    assert [part.strip() for part in lines[0].split("|")][4:8] == [
-        "F1 (macro)", "F1 95% interval", "F1 generated (macro)", "Parse failures (%)",
-    ]  # fmt: skip
-    assert re.fullmatch(r"(\|:-+){3}(\|-+:){12}\|", lines[1])
-    assert [part.strip() for part in lines[2].split("|")][4:8] == [
-        "0.9300 (n=1)<sup>b</sup>", "–<sup>c</sup>", "0.8000", "12.5",
-    ]  # fmt: skip
-    assert [part.strip() for part in lines[3].split("|")][4:8] == [
-        "0.9300 (n=1)", "–<sup>c</sup>", "–<sup>a</sup>", "–<sup>a</sup>",
-    ]  # fmt: skip
-    text = to_latex(table)
-    assert r"\shortstack{F1 generated \\ (macro)} & \shortstack{Parse failures \\ (\%)} & " in text
-    assert r"\begin{tabular}{lllrrrrrrrrrrrr}" in text
 
 
 def test_an_encoder_writes_nothing(make_record: MakeRecord) -> None:

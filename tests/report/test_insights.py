@@ -13,8 +13,8 @@ import pytest
 from bench.method.insight import Insight
 from bench.record.record import Record
 from bench.record.run_folder import CellFolder
-from bench.report.charts.pictures import Pictures
-from bench.report.insights import INDEX, files
+from bench.report.charts.figures import Figures
+from bench.report.insights import INDEX, MOST_ROWS, files
 from bench.report.results.evidence import collect
 from bench.report.results.run import Results, Run
 from tests.report.conftest import MakeRecord
@@ -44,9 +44,9 @@ def cell(folder: Path, record: Record, *parts: dict[str, Any], text: str | None 
 def write(pairs: Sequence[Pair], folder: Path) -> list[Path]:
     """The files of these cells, written; the index last."""
     cells = collect([(record, CellFolder(path)) for record, path in pairs])
-    with Pictures(("svg", "png")) as pictures:
-        found = files(Results((Run({}, "", "", (), cells),)), pictures)
-        found = pictures.files() | found
+    with Figures(("svg", "png")) as figures:
+        found = files(Results((Run({}, "", "", (), cells),)), figures)
+        found = figures.files() | found
     for name, content in found.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,6 +84,14 @@ def test_one_row(tmp_path: Path, make_record: MakeRecord) -> None:
         "[png](insights/IMDb__RoBERTa__LoRA/share.png))\n",
     ]
     assert (place / "tokens.csv").read_text(encoding="utf-8") == "expert,tokens\nexpert 0,10\nexpert 1,20\n"
+
+
+def test_a_figure_of_many_rows_has_no_csv(tmp_path: Path, make_record: MakeRecord) -> None:
+    count = MOST_ROWS + 1
+    many = part() | {"columns": {"expert": [f"expert {at}" for at in range(count)], "tokens": [1] * count}}
+    paths = write([cell(tmp_path, make_record(), many)], tmp_path)
+    assert [path.suffix for path in paths] == [".svg", ".png", ".md"]
+    assert f"({count} rows, in the cell's insights.json, [png](" in index(tmp_path)
 
 
 def test_a_row_is_drawn_once_from_its_first_measured_seed(tmp_path: Path, make_record: MakeRecord) -> None:
@@ -262,9 +270,9 @@ def test_alike_each_time(tmp_path: Path, make_record: MakeRecord) -> None:
 
 def test_a_run_without_insights_loads_no_plotting() -> None:
     code = (
-        "import sys; from bench.report.charts.pictures import Pictures; from bench.report.insights import files; "
+        "import sys; from bench.report.charts.figures import Figures; from bench.report.insights import files; "
         "from bench.report.results.run import Results, Run; "
-        "print(len(files(Results((Run({}, '', '', (), ()),)), Pictures(['png']))), 'vl_convert' in sys.modules)"
+        "print(len(files(Results((Run({}, '', '', (), ()),)), Figures(['png']))), 'vl_convert' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, timeout=60

@@ -13,7 +13,6 @@ from bench.report.tables import efficiency, repeatability, table1, table2, table
 from bench.report.tables.table import Table
 from bench.text.tables.files import files
 from bench.text.tables.fragment import to_html
-from bench.text.tables.latex import to_latex
 from tests.report.conftest import MakeRecord
 from tests.report.many import many
 from tests.report.predicted import results, study
@@ -76,13 +75,6 @@ def test_failed_cells_only(make_record: MakeRecord) -> None:
 def test_no_record_at_all(name: str) -> None:
     with pytest.raises(RunFolderError, match="no finished cells; run the study first"):
         BUILDERS[name]("Run", [])
-
-
-def test_latex_of_every_table_is_whole(make_record: MakeRecord) -> None:
-    for table in built(many(make_record, 40).runs[0].records).values():
-        text = to_latex(table)
-        assert text.count(r"\begin{") == text.count(r"\end{")
-        assert text.count(r"\begin{tabular}") >= len(table.parts())
 
 
 def test_rows_of_one_name_in_several_runs_are_told_apart(make_record: MakeRecord) -> None:

@@ -296,27 +296,13 @@ class TestRandomWeights:
         assert "<|start_header_id|>assistant<|end_header_id|>" in record["prompt"]["example"]
         assert record["prompt"]["label_words"] == ["anger", "joy", "optimism", "sadness"]
 
-    def test_have_dashes_in_the_table(self, ran: Ran) -> None:
-        table = (ran.folder.parents[1] / "reports" / "asked" / "table3.md").read_text(encoding="utf-8")
-        rows = [[field.strip() for field in line.split("|")] for line in table.splitlines() if line.startswith("|")]
-        header = rows[0]
-        (first,) = (number for number, row in enumerate(rows) if "filler text" in row[1])
-        for row in rows[first : first + 2]:  # zero-shot and LoRA
-            written = dict(zip(header, row, strict=True))
-            assert all(written[name].startswith("–") for name in header if "F1" in name), row
-        assert "random weights" in table
-
 
 class TestRefusedBeforeAnyCell:
     def test_prompts_that_do_not_do_are_listed_together(self, place: Place) -> None:
         before = place.runs()
         study = place.study(
             "asked_badly",
-            [
-                {"models": ["silent"]},
-                {"prompt": {"label_words": ["good", "good film"]}},
-                {"data": {"max_length": 16}},
-            ],
+            [{"models": ["silent"]}, {"prompt": {"label_words": ["good", "good film"]}}, {"data": {"max_length": 16}}],
         )
         done = command("run", study, cwd=place.folder)
         refused(
@@ -324,14 +310,6 @@ class TestRefusedBeforeAnyCell:
             "model silent: the model must have a chat template, got a tokenizer without one",
             "no label word may begin with the tokens of another, got 'good' and 'good film'",
             "data.max_length must leave a token for the text, got 16",
-        )
-        assert place.runs() == before
-
-    def test_a_tiny_scale_of_pretrained_weights(self, place: Place) -> None:
-        before = place.runs()
-        done = command("run", place.study("scaled", [{}]), "--scale", "tiny", cwd=place.folder)
-        refused(
-            done, "--scale tiny needs models of random weights, got tiny with pretrained ones", 'weights = "random"'
         )
         assert place.runs() == before
 

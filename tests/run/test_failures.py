@@ -36,10 +36,7 @@ def failed(folder: Path, log: str | None = "", **how: Any) -> Record:
         ({"exit_code": -6}, "terminate called: std::bad_alloc", "oom", "signal 6", "for want of memory"),
         ({"exit_code": -6}, "memory allocation of 12582912 bytes failed", "oom", "signal 6", "for want of memory"),
         (
-            {"exit_code": -9, "timed_out": True, "doing": "making tokens of 3 texts"},
-            "",
-            "timeout",
-            "TimeLimit",
+            {"exit_code": -9, "timed_out": True, "doing": "making tokens of 3 texts"}, "", "timeout", "TimeLimit",
             "ran past limits.cell_timeout_seconds = 3600, while making tokens of 3 texts",
         ),
         ({}, NO_TENSOR, "oom", "exit code 1", "for want of memory"),
@@ -49,7 +46,7 @@ def failed(folder: Path, log: str | None = "", **how: Any) -> Record:
         ({"disk_full": True}, "", "error", "DiskFull", "the disk of the run folder is full"),
         ({"exit_code": -9, "timed_out": True}, NO_TENSOR, "timeout", "TimeLimit", "limits.cell_timeout_seconds = 3600"),
     ],
-)
+)  # fmt: skip
 def test_how_a_worker_ended_is_its_status(
     how: dict[str, Any], log: str, status: str, kind: str, said: str, tmp_path: Path
 ) -> None:
@@ -78,13 +75,10 @@ def test_a_log_that_is_not_there_or_no_text(log: str | None, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("how", "log", "memory"),
     [
-        ({}, OF_CUDA, "gpu"),
-        ({}, NO_TENSOR, "host"),
-        ({"exit_code": -9, "oom_killed": True}, "", "host"),
-        ({"exit_code": -9}, "", None),
-        ({"exit_code": -9, "timed_out": True}, OF_CUDA, None),
+        ({}, OF_CUDA, "gpu"), ({}, NO_TENSOR, "host"), ({"exit_code": -9, "oom_killed": True}, "", "host"),
+        ({"exit_code": -9}, "", None), ({"exit_code": -9, "timed_out": True}, OF_CUDA, None),
     ],
-)
+)  # fmt: skip
 def test_whose_memory_ran_out_is_told(how: dict[str, Any], log: str, memory: str | None, tmp_path: Path) -> None:
     failure = failed(tmp_path, log, **how).failure
     assert failure is not None

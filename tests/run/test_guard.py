@@ -3,13 +3,13 @@
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from bench.run.guard import Guard, end_group, watched_at_end
+from tests.run.bench import lives
+from tests.support import wait_for
 
 #: A process in a group of its own with a child; it prints the child's number, then both sleep.
 FAMILY = "import subprocess; print(subprocess.Popen(['sleep', '1000']).pid, flush=True); import time; time.sleep(1000)"
@@ -37,16 +37,7 @@ def family() -> Iterator[tuple[subprocess.Popen[str], int]]:
 
 def ends(process_id: int, seconds: float = 10.0) -> bool:
     """Whether a process is soon gone, or a zombie that nobody has asked about."""
-    stat = Path(f"/proc/{process_id}/stat")
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] in "ZX":
-                return True
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        time.sleep(0.01)
-    return False
+    return wait_for(lambda: not lives(process_id), seconds)
 
 
 def test_a_group_ends_with_its_leader(family: tuple[subprocess.Popen[str], int]) -> None:

@@ -119,7 +119,10 @@ def victim(kind: str, family: list[int]) -> int | None:
             process = psutil.Process(each)
             if lives(each) and process.ppid() in family:
                 workers.append((process.create_time(), each, process.ppid()))
-    return None if not workers else max(workers)[1 if kind == "worker" else 2]
+    if not workers:
+        return None
+    _, newest, server = max(workers)
+    return newest if kind == "worker" else server
 
 
 def strike(who: str, signals: Sequence[int], process: subprocess.Popen[str]) -> str:

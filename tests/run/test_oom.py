@@ -32,15 +32,10 @@ def out_of_memory(cell: Cell, phase: str = "train", fitting: int | None = None) 
 @pytest.mark.parametrize(
     ("phase", "batch"),
     [
-        ("warm-up", 64),
-        ("train", 64),
-        ("inference", 128),
-        ("evaluate", 128),
-        ("load", None),
-        ("adapt", None),
+        ("warm-up", 64), ("train", 64), ("inference", 128), ("evaluate", 128), ("load", None), ("adapt", None),
         ("?", None),
     ],
-)
+)  # fmt: skip
 def test_the_batch_that_a_phase_works_with(phase: str, batch: int | None) -> None:
     assert failed_batch(cell_of(), phase) == batch
 

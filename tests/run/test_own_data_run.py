@@ -2,11 +2,13 @@
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.commands.cli import main
 from bench.data import texts
 from bench.errors import DataError
 from bench.model.prompting.prompts import Prompt
@@ -16,9 +18,10 @@ from bench.train.inputs import Reading
 from tests.data.forms import everywhere, jsonl, laid, located, parquet
 from tests.model.prompting.support import byte_tokenizer
 from tests.run.test_text_pairs import cell_of
-from tests.support import command, records, refused, small_study, write_study
+from tests.support import command, records, small_study, write_study
 
 WORDS = (("good", "pos"), ("bad", "neg"), ("fine", "pos"), ("poor", "neg"))
+Doctor = Callable[..., tuple[int, str]]
 ROWS = [(f"a {'very ' * times}{word} film", label) for times in range(12) for word, label in WORDS]
 
 
@@ -30,7 +33,7 @@ def study_of(folder: Path, encoder: Path, dataset: dict[str, Any], **changes: An
 def test_one_file_is_divided_alike_for_every_cell_and_the_split_is_kept(tmp_path: Path, tiny_encoder: Path) -> None:
     laid(tmp_path, tickets__tsv="text\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in ROWS))
     study = study_of(tmp_path, tiny_encoder, {"path": "tickets.tsv"}, methods=["full_ft", "bitfit"])
-    done = command("run", study, cwd=tmp_path)
+    done = command("run", study, "--format", "csv", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     found = records(tmp_path / "runs" / "small")
     assert {record["status"] for record in found.values()} == {"ok"}
@@ -57,10 +60,10 @@ def test_what_makes_numbers_mislead_is_in_the_record_and_under_the_table(tmp_pat
     done = command("run", study, "--format", "md", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     told = [
-        "labels 'Mixed', 'mixed' differ by case, blanks or Unicode form alone, and are classes apart",
+        "labels 'Mixed', 'mixed' differ only by case, blanks or Unicode form and are separate classes",
         "test has no text of Mixed, mixed: macro F1 can reach 0.500 at most",
         "100.0 % of the test texts are in train too (8 of 8)",
-        "2.5 % of the texts stand there again with another label (4 of 160)",
+        "2.5 % of the texts occur again with another label (4 of 160)",
         "1.2 % of the texts are empty (2 of 160)",
     ]
     for record in records(tmp_path / "runs" / "small").values():
@@ -77,30 +80,50 @@ def test_what_makes_numbers_mislead_is_in_the_record_and_under_the_table(tmp_pat
 
 
 class TestDoctor:
-    def test_shows_a_file_before_anything_is_run(self, tmp_path: Path) -> None:
+    @pytest.fixture
+    def doctor(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Doctor:
+        """The verb, run here: its exit code and what it printed."""
+        monkeypatch.chdir(tmp_path)
+
+        def run(*arguments: object) -> tuple[int, str]:
+            code = main(["doctor", "--data", *map(str, arguments)])
+            said = capsys.readouterr()
+            return code, said.out + said.err
+
+        return run
+
+    def test_shows_a_file_before_anything_is_run(self, doctor: Doctor, tmp_path: Path) -> None:
         laid(tmp_path, tickets__csv="text,label\n" + "".join(f"{text},{label}\n" for text, label in ROWS))
-        done = command("doctor", "--data", "tickets.csv", cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        assert "dataset tickets.csv: file, " in done.stdout
-        assert "classes: 2: neg, pos\n" in done.stdout
-        assert "train: 34 texts; neg 17, pos 17\n" in done.stdout
-        assert "test: 0 of 10 texts in train too\n" in done.stdout
-        assert "model " not in done.stdout
+        code, said = doctor("tickets.csv")
+        assert code == 0, said
+        assert "dataset tickets.csv: file, " in said
+        assert "classes: 2: neg, pos\n" in said
+        assert "train: 34 texts; neg 17, pos 17\n" in said
+        assert "test: 0 of 10 texts in train too\n" in said
+        assert "model " not in said
         assert not (tmp_path / "runs").exists()
 
-    def test_takes_the_study_s_columns(self, tmp_path: Path, tiny_encoder: Path) -> None:
+    def test_takes_the_study_s_columns(self, doctor: Doctor, tmp_path: Path, tiny_encoder: Path) -> None:
         laid(tmp_path / "d", **{f"{s}__csv": "a,b,y\nx,z,0\nv,w,1\n" for s in ("train", "validation", "test")})
         study = study_of(tmp_path, tiny_encoder, {"path": "d", "text": ["a", "b"], "label": "y"})
-        done = command("doctor", "--data", "reviews", "--study", study, cwd=tmp_path)
-        assert "pairs of a and b\n" in done.stdout
-        assert "test: 2 of 2 texts in train too: test/0, test/1\n" in done.stdout
-        assert "caution: 100.0 % of the test texts are in train too (2 of 2)\n" in done.stdout
+        _, said = doctor("reviews", "--study", study)
+        assert "pairs of a and b\n" in said
+        assert "test: 2 of 2 texts in train too: test/0, test/1\n" in said
+        assert "caution: 100.0 % of the test texts are in train too (2 of 2)\n" in said
 
-    def test_says_what_is_wrong(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("arguments", "wrong"),
+        [
+            (["./d"], "train.csv: line 2: a row must have the 2 fields"),
+            (["nothing"], "unknown dataset 'nothing'"),
+            (["d", "--prompt", "m", "d"], "give one of --data and --prompt"),
+        ],
+    )
+    def test_says_what_is_wrong(self, doctor: Doctor, arguments: list[str], wrong: str, tmp_path: Path) -> None:
         everywhere(tmp_path / "d", "csv", "label,text\npos,In a word, superb\n")
-        refused(command("doctor", "--data", "./d", cwd=tmp_path), "train.csv: line 2: a row must have the 2 fields")
-        refused(command("doctor", "--data", "nothing", cwd=tmp_path), "unknown dataset 'nothing'")
-        refused(command("doctor", "--data", "d", "--prompt", "m", "d", cwd=tmp_path), "give one of --data and --prompt")
+        code, said = doctor(*arguments)
+        assert code == 2
+        assert wrong in said
 
 
 def test_an_llm_is_asked_for_the_names_that_a_file_declares(tmp_path: Path) -> None:

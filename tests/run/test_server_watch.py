@@ -33,6 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "server_watch_jobs.py").write_text(JOBS)
     monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[2]}:{tmp_path}")
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("bench.run.executor.FORK_SECONDS", 5.0)
     (tmp_path / "job").mkdir()
     return tmp_path / "job"
 

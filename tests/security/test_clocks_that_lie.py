@@ -39,7 +39,8 @@ STOPPED_AMID_EVALUATION = f"""
         return model
 """
 METHODS = {
-    "of_time": (OF_TIME.format(change="* 1.7 - 3600"), TAKES_TIME),
+    "set_back": (OF_TIME.format(change="- 3600"), ""),
+    "scaled": (OF_TIME.format(change="* 1.7"), TAKES_TIME),
     "everywhere": (OF_BENCH.format(modules=ALL), TAKES_TIME),
     "steps_alone": (OF_BENCH.format(modules=ALL[:1]), TAKES_TIME),
     "stopped": ("pass", STOPPED_AMID_TRAINING),
@@ -67,13 +68,13 @@ def test_a_clock_that_lies_and_a_worker_that_is_stopped_are_suspect(tiny_encoder
 
     clock = {name: checks[name]["clock"] for name in METHODS}
     assert {name: check["verdict"] for name, check in clock.items()} == {
-        "of_time": "valid", "everywhere": "suspect", "steps_alone": "valid", "stopped": "valid",
+        "set_back": "valid", "scaled": "valid", "everywhere": "suspect", "steps_alone": "valid", "stopped": "valid",
         "stopped_later": "valid",
     }, clock  # fmt: skip
     assert "by the worker's clock" in clock["everywhere"]["found"]
     steps = {name: checks[name]["steps of training add up"]["verdict"] for name in METHODS}
     assert steps == dict.fromkeys(METHODS, "valid") | {"steps_alone": "suspect"}
-    true, false = (rows[f"{name}/0"]["training"]["speed"]["samples_per_second"] for name in ("of_time", "everywhere"))
+    true, false = (rows[f"{name}/0"]["training"]["speed"]["samples_per_second"] for name in ("scaled", "everywhere"))
     assert true <= 40 < false, "23 steps of four texts and 0.1 s of sleep"
 
     assert checks["stopped"]["undisturbed training"]["verdict"] == "suspect"
@@ -81,4 +82,4 @@ def test_a_clock_that_lies_and_a_worker_that_is_stopped_are_suspect(tiny_encoder
         pause = checks[name]["no pause"]
         assert pause["verdict"] == "suspect"
         assert pause["found"].startswith(f"{phase}: for ")
-    assert checks["of_time"]["no pause"]["verdict"] == "valid", checks["of_time"]["no pause"]
+    assert checks["set_back"]["no pause"]["verdict"] == "valid", checks["set_back"]["no pause"]

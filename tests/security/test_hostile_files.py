@@ -145,9 +145,15 @@ def test_a_record_of_numbers_that_cannot_be(whole: Files, said: Said) -> None:
 
 @pytest.mark.parametrize("kind", ["heatmap", "bars", "lines", "scatter"])
 def test_figures_of_any_valid_insight(kind: str) -> None:
-    columns = {"x": ["a", "\x1b", ""], "y": [10**300, -(2**70), None], "v": [1.5, None, 0], "c": ["=1", None, "<b>"]}
+    columns: dict[str, list[Any]] = {
+        "x": ["a", "\x1b", ""],
+        "y": [10**300, -(2**70), None],
+        "v": [1.5, None, 0],
+        "c": ["=1", None, "<b>"],
+    }
     chart = {"kind": kind, "x": "x", "y": "y", "value": "v", "x_label": "$", "y_label": "", "value_label": "{}"}
-    for given in (columns, {name: [] for name in columns}):
+    empty: dict[str, list[Any]] = {name: [] for name in columns}
+    for given in (columns, empty):
         part = Insight.model_validate(PART | {"columns": given, "chart": chart | {"colour": "c"}})
         found = written(part, "folder")
         assert found["folder/tokens.png"].startswith(b"\x89PNG")

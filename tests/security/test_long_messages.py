@@ -58,43 +58,14 @@ def test_a_dataset(name: str, said: Said, tmp_path: Path) -> None:
     assert len(shown) < MOST_CHARACTERS
 
 
-STUDIES = {
-    "key": f'"{LONG}" = 1\n',
-    "value": f'device = "{LONG}"\n',
-    "seeds": f"seeds = {list(range(-9000, 0))}\n",
-    "options": "[methods.x]\n" + "".join(f'"{"k" * 1000}{at}" = 1\n' for at in range(500)),
-    "datasets": "".join(f'[datasets."d d{at}"]\npath = "{"x" * 900}"\n' for at in range(500)),
-    "no toml": f"a = {LONG}\n",
-    "models": f'[models.x]\nhub_id = "{LONG}"\n',
-    "twice": "a = 1\na = 2\n",
-}
-
-
-@pytest.mark.parametrize("name", STUDIES)
-def test_a_study(name: str, said: Said, tmp_path: Path) -> None:
-    grid = '[[grid]]\ndatasets = ["imdb"]\nmodels = ["roberta-base"]\n'
-    (tmp_path / "s.toml").write_text(f"{STUDIES[name]}{grid}")
-    shown = said("run", "s.toml")
-    assert shown.startswith("tunebench: s.toml: ")
-    assert len(shown) < MOST_CHARACTERS
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["run", LONG],
-        ["run", "demo", "--plugin", LONG],
-        ["run", "demo", "--scale", LONG],
-        ["run", "demo", "--runs", LONG],
-        ["report", LONG],
-        ["report", "x", "--reports", LONG],
-        ["compare", LONG, LONG],
-        ["check", LONG],
-        ["explain", LONG, "x", "y"],
-        ["doctor", "--data", LONG],
-        [LONG],
+        ["run", LONG], ["run", "demo", "--plugin", LONG], ["run", "demo", "--scale", LONG],
+        ["run", "demo", "--runs", LONG], ["report", LONG], ["report", "x", "--reports", LONG], ["compare", LONG, LONG],
+        ["check", LONG], ["explain", LONG, "x", "y"], ["doctor", "--data", LONG], [LONG],
     ],
-)
+)  # fmt: skip
 def test_an_argument(arguments: list[str], said: Said) -> None:
     shown = said(*arguments)
     assert shown.strip()

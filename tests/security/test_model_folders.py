@@ -217,14 +217,14 @@ class TestSizes:
         "size", [{"hidden_size": 10**9}, {"num_hidden_layers": 10**9}, {"vocab_size": 10**12}, {"hidden_size": 2**70}]
     )
     def test_that_no_model_has(self, size: dict[str, int], model: Path) -> None:
-        change_json(model / "config.json", **size)
+        change_json(model / "config.json", None, **size)
         assert "must be a whole number from 1 to" in problems(model)[0]
 
     @pytest.mark.parametrize("size", [{"type_vocab_size": 10**12}, {"intermediate_size": 10**7, "hidden_size": 10**6}])
     def test_that_no_machine_holds_are_refused_before_they_are_allocated(
         self, size: dict[str, int], model: Path
     ) -> None:
-        change_json(model / "config.json", **size)
+        change_json(model / "config.json", None, **size)
         source = source_of(model)
         with pytest.raises(
             MemoryError, match=r"the weights of model m take [0-9.]+ GB by its config\.json, and "
@@ -253,7 +253,7 @@ class TestSizes:
 class TestTokenizers:
     def test_ids_beyond_the_embeddings(self, model: Path) -> None:
         change_json(model / "tokenizer.json", lambda content: content["model"]["vocab"].update(superb=10**6))
-        assert "its tokenizer makes token id 1000000, and its embeddings have ids 0 to 194" in problems(model)[0]
+        assert "its tokenizer produces token id 1000000, but its embeddings have ids 0 to 194" in problems(model)[0]
 
     def test_ids_that_take_years_to_count_to(self, model: Path) -> None:
         change_json(model / "tokenizer.json", lambda content: content["model"]["vocab"].update(superb=2**31 + 5))
@@ -265,9 +265,9 @@ class TestTokenizers:
                 token["ids"] = [10**6]
 
         change_json(model / "tokenizer.json", spoil)
-        assert "its tokenizer makes token id 1000000" in problems(model)[0]
+        assert "its tokenizer produces token id 1000000" in problems(model)[0]
         tokens = tokenise(["good"], load_tokenizer(source_of(model), model), 8)
-        with pytest.raises(ModelError, match="model m: its tokenizer makes token id 1000000"):
+        with pytest.raises(ModelError, match="model m: its tokenizer produces token id 1000000"):
             require_known(tokens, 195, "model m")
 
     def test_special_tokens_without_end(self, model: Path) -> None:

@@ -85,7 +85,7 @@ class TestParquet:
     def test_of_very_many_rows_that_hold_nothing(self, tmp_path: Path) -> None:
         rows = 5_000_000
         content = parquet_of(pa.nulls(rows, pa.string()), pa.nulls(rows, pa.int64()))
-        assert "it may unpack to 268 MB" in refused(tmp_path, train__parquet=content)
+        assert "its limit is 268 MB" in refused(tmp_path, train__parquet=content)
 
     def test_of_one_text_as_long_as_a_library(self, tmp_path: Path) -> None:
         content = parquet_of(["x" * 100_000_000, "y"], [0, 1])

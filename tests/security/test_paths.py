@@ -27,22 +27,8 @@ from tests.security.hostile import NASTY
 
 #: As names of folders and files, and what no path is made of.
 LEADING_OUT = (
-    "../../x",
-    "..",
-    ".",
-    "",
-    "/tmp/x",
-    "a/b",
-    "a\\b",
-    "~",
-    "a\0b",
-    "a\nb",
-    "-x",
-    ".x",
-    "x" * 300,
-    "e\u0301",
-    "\u202ex",
-)
+    "../../x", "..", ".", "", "/tmp/x", "a/b", "a\\b", "~", "a\0b", "a\nb", "-x", ".x", "x" * 300, "e\u0301", "\u202ex",
+)  # fmt: skip
 
 
 @pytest.fixture

@@ -133,24 +133,15 @@ def test_old_run_folders_compared(old_run: Path, layout: str, tunebench: Main, t
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["report", "x", "--password", SECRET],
-        ["report", "x", f"--api-key={SECRET}"],
-        ["report", ADDRESS],
-        ["report", "--verify", ADDRESS],
-        ["report", "x", "--log", f"wandb={ADDRESS}"],
-        ["report", "x", "--log", f"mlflow=ftp://user:{SECRET}@host"],
-        ["run", ADDRESS],
-        ["run", "demo", "--plugin", ADDRESS],
-        ["run", "demo", "--only", f"token={SECRET}"],
-        ["run", "demo", "--data-root", ADDRESS, "--scale", f"hf_{SECRET}abcdef"],
-        ["audit", ADDRESS],
-        ["compare", ADDRESS, ADDRESS],
-        ["check", ADDRESS],
-        ["explain", ADDRESS, "x", "y"],
-        ["doctor", "--data", ADDRESS],
-        ["plan", "demo", "--model", ADDRESS],
+        ["report", "x", "--password", SECRET], ["report", "x", f"--api-key={SECRET}"], ["report", ADDRESS],
+        ["report", "--verify", ADDRESS], ["report", "x", "--log", f"wandb={ADDRESS}"],
+        ["report", "x", "--log", f"mlflow=ftp://user:{SECRET}@host"], ["run", ADDRESS],
+        ["run", "demo", "--plugin", ADDRESS], ["run", "demo", "--only", f"token={SECRET}"],
+        ["run", "demo", "--data-root", ADDRESS, "--scale", f"hf_{SECRET}abcdef"], ["audit", ADDRESS],
+        ["compare", ADDRESS, ADDRESS], ["check", ADDRESS], ["explain", ADDRESS, "x", "y"],
+        ["doctor", "--data", ADDRESS], ["plan", "demo", "--model", ADDRESS],
     ],
-)
+)  # fmt: skip
 def test_what_is_said_of_wrong_arguments(arguments: list[str], tunebench: Main) -> None:
     code, said = tunebench(*arguments)
     assert code == 2

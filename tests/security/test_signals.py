@@ -6,7 +6,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.run.bench import Bench, family_of, lives
@@ -95,21 +94,6 @@ def test_a_reader_that_has_gone_costs_no_measurement(bench: Bench) -> None:
     assert (process.returncode, said) == (0, "")
     assert records(bench.folder / "runs" / "small")["bitfit/0"]["status"] == "ok"
     assert len(bench.table()) == 2
-
-
-def test_a_fork_server_that_is_stopped_costs_a_cell_and_no_study(bench: Bench) -> None:
-    bench.plugin("waits", f"Path({str(bench.folder / 'entered')!r}).touch()\n        time.sleep(600)")
-    limits = {"cell_timeout_seconds": 15}
-    process = bench.start(*bench.arguments(methods=["waits", "bitfit"], limits=limits))
-    enters(process, bench)
-    started = time.monotonic()
-    (server,) = {each.ppid() for each in psutil.Process(process.pid).children(recursive=True)} - {process.pid}
-    os.kill(server, signal.SIGSTOP)
-    said, wrong = process.communicate(timeout=120)
-    assert process.returncode == 1, said + wrong
-    assert time.monotonic() - started < 100
-    rows = records(bench.folder / "runs" / "small")
-    assert {name: row["status"] for name, row in rows.items()} == {"waits/0": "timeout", "bitfit/0": "ok"}
 
 
 #: Code of a plugin, and what is said of it: of its import, and of a method that is asked what it supports.

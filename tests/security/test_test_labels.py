@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.data.sealed import SealedLabels
+from bench.data.held_out_labels import HeldOutLabels
 from tests.support import TRAIN_ROWS, run_cell, small_study, write_plugin, write_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -70,10 +70,10 @@ def test_no_object_holds_labels_of_another_split_than_train(tiny_encoder: Path, 
         assert not set(found) & set(LABELS.values()), f"{when}: labels of another split lie in memory"
 
 
-class TestSealedLabels:
+class TestHeldOutLabels:
     def test_are_read_anew_and_not_kept(self, tmp_path: Path) -> None:
         test, validation = [0, 2, 1], [1, 1]
-        with SealedLabels({"test": test, "validation": validation}, tmp_path) as sealed:
+        with HeldOutLabels({"test": test, "validation": validation}, tmp_path) as sealed:
             assert test == validation == []
             assert "test" in sealed
             assert "train" not in sealed

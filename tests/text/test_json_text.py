@@ -41,15 +41,14 @@ def twice(text: str) -> str:
 
 Read = Callable[[Path], Any]
 READERS: dict[str, Read] = {
-    "run.json": lambda path: RunFolder(path.parent).read_run(),
-    "cell.json": read_cell,
+    "run.json": lambda path: RunFolder(path.parent).read_run(), "cell.json": read_cell,
     "record.json": lambda path: parse_record(path.read_text(), str(path)),
     "study.json": lambda path: archive.read(path.parent),
     "records.jsonl": lambda path: archive.read(path.parent),
     "evidence.jsonl": lambda path: archive.read(path.parent),
     "report.json": lambda path: manifest.read(path.parent),
     "config.json": lambda path: config_content("m", path),
-}
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -36,18 +36,9 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 
 def audit(
-    *,
-    tables: str,
-    study: str | None,
-    names: Path | None,
-    run_folder: Path | None,
-    data_root: Path | None,
-    plugin_files: Sequence[Path],
-    within: float,
-    with_memory: bool,
-    summary: bool,
-    reports: Path,
-) -> int:
+    *, tables: str, study: str | None, names: Path | None, run_folder: Path | None, data_root: Path | None,
+    plugin_files: Sequence[Path], within: float, with_memory: bool, summary: bool, reports: Path,
+) -> int:  # fmt: skip
     """Audit published tables and say what was found; returns the exit code."""
     with options.importing():
         from bench.commands.audit.published import find, load
@@ -100,6 +91,7 @@ def _print(found: "Audit", left_out: Sequence[str], reports: Path | None) -> Non
 
     from bench.commands.audit.render import write
     from bench.commands.audit.result import summary
+    from bench.text.display import say
 
     lines = [summary(found)]
     if reports is not None:
@@ -108,7 +100,7 @@ def _print(found: "Audit", left_out: Sequence[str], reports: Path | None) -> Non
         lines += [f"wrote {path}" for path in write(found, reports / f"audit_{found.name}")]
     console = Console()
     for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(line, console)
 
 
 def _label_counts(cells: Sequence["Cell"]) -> dict[str, dict[str, int]]:

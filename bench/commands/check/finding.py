@@ -8,9 +8,6 @@ from bench.text.message import listed as listed_up_to
 from bench.text.message import message
 
 Verdict = Literal["pass", "fail", "not applicable", "not run"]
-#: Files through which the command and its worker speak: what is asked; results so far, JSON, one a line; model and name
-#: of the check under way; and one that is there when all checks have been done.
-REQUEST, RESULTS, RUNNING, FINISHED = "request.json", "results.jsonl", "running.json", "finished"
 #: The first few names, and how many more there are.
 listed = partial(listed_up_to, most=3)
 

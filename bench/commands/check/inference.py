@@ -32,13 +32,8 @@ def padding(subject: Subject) -> Finding:
     batch = specimen.batch()
     with torch.no_grad():
         narrow, wide = (specimen.logits(model, given) for given in (batch, specimen.widened(batch, MORE_PADDING)))
-    off = distance(wide, narrow)
-    if off > ROUNDING_FRACTION:
-        return failed(
-            f"with {MORE_PADDING} more columns of padding the scores are off by {off:.2g} of the largest",
-            "leave padding out: the attention mask says where it is",
-        )
-    return passed(f"{MORE_PADDING} more columns of padding change the scores by {off:.1g} of the largest")
+    advice = "leave padding out: the attention mask says where it is"
+    return _held(distance(wide, narrow), f"with {MORE_PADDING} more columns of padding", advice)
 
 
 def merged(subject: Subject) -> Finding:
@@ -48,12 +43,19 @@ def merged(subject: Subject) -> Finding:
     method, model = subject.shifted()
     wanted = subject.scores(model)
     off = distance(subject.scores(method.prepare_inference(model).eval()), wanted)
-    if off > ROUNDING_FRACTION:
-        return failed(
-            f"prepared for inference the scores are off by {off:.2g} of the largest",
-            "prepare_inference may change the cost, never the answer",
-        )
-    return passed(f"prepared for inference the scores are off by {off:.1g} of the largest")
+    return _held(off, "prepared for inference", "prepare_inference may change the cost, never the answer")
+
+
+def _held(off: float, where: str, advice: str) -> Finding:
+    """Whether scores agree up to rounding.
+
+    Args:
+        off: difference, as a share of the largest score.
+        where: condition under which the scores were computed anew.
+        advice: what to do if they do not agree.
+    """
+    found = f"{where} the scores are off by {off:.2g} of the largest"
+    return failed(found, advice) if off > ROUNDING_FRACTION else passed(found)
 
 
 def _deployed(subject: Subject) -> Adapted:

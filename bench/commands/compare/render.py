@@ -11,7 +11,7 @@ from bench.commands.compare.result import Comparison, Outcome
 from bench.commands.compare.verdicts import Move
 from bench.report.analysis.names import HEADS, labels
 from bench.report.tables.footnotes import Notes
-from bench.text.display import for_terminal, one_line
+from bench.text.display import one_line, say
 from bench.text.tables import terminal
 from bench.text.tables.table import DAGGER, DASH, Column, Footnote, Table, Values
 
@@ -41,12 +41,12 @@ def show(comparison: Comparison, every: bool, console: Console) -> None:
     """
     terminal.unfold(console)
     for name, side in (("A", comparison.a), ("B", comparison.b)):
-        console.print(for_terminal(wording.side(name, side), console))
+        say(wording.side(name, side), console, fold=True)
     terminal.show(_changes(comparison), console)
     if comparison.outcomes:
         terminal.show(_outcomes(comparison), console)
     terminal.show(_moves(comparison, every), console)
-    console.print(for_terminal(comparison.sentence(), console), style="bold")
+    say(comparison.sentence(), console, "bold", fold=True)
 
 
 def _changes(comparison: Comparison) -> Table:

@@ -1,5 +1,5 @@
-"""Floating-point operations counted three independent ways: at dispatch, on the trace, and in closed form.
+"""Floating-point operations counted in three independent ways: at dispatch, on the trace, and in closed form.
 
-All count matrix multiplications and nothing else, with 2 FLOPs a multiply-add, for one sequence at batch 1. What is
-elementwise (normalisation, activation, softmax, dropout, the optimizer) is left out, as in published tables.
+All count only matrix multiplications, at 2 FLOPs per multiply-add, for one sequence at batch 1. Elementwise operations
+(normalisation, activation, softmax, dropout, the optimizer) are left out, as in published tables.
 """

@@ -1,4 +1,4 @@
-"""Whether the three ways of counting agree, and what it means if they do not."""
+"""Agreement of the FLOP counts, and explanations of their differences."""
 
 TOLERANCE_FRACTION = 0.001
 
@@ -6,15 +6,15 @@ TOLERANCE_FRACTION = 0.001
 def disagreement(
     dispatched: int, traced: int, closed_form: int | None = None, *, without_method: int | None = None
 ) -> str | None:
-    """What a reader must know about three forward counts, as one sentence; None if they agree within 0.1 %.
+    """One sentence on how forward counts differ; None if they agree within 0.1 %.
 
-    An adapter that does no work is found even where its work is less than 0.1 % of the model's.
+    An adapter that does no work is found even if its work is less than 0.1 % of the model's.
 
     Args:
         dispatched: FLOPs counted at dispatch.
         traced: FLOPs counted on the trace.
-        closed_form: FLOPs in closed form, with the method's part; None where the architecture has none.
-        without_method: FLOPs of the plain model in closed form; tells whether the method's part is what is missing.
+        closed_form: FLOPs in closed form, including the method's part; None if the architecture has none.
+        without_method: FLOPs of the plain model in closed form, to recognise that the method's part is missing.
     """
     missing = _missing_adapter(dispatched, traced, closed_form, without_method)
     if missing:

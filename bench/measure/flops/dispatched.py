@@ -1,4 +1,4 @@
-"""The first of three ways: floating-point operations counted at dispatch, as each operator is called."""
+"""FLOPs counted at dispatch, as each operator is called: the first of three ways."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,31 +23,31 @@ def count_forward(model: nn.Module, sequence_length: int, kind: ModelKind = "enc
     """FLOPs of one forward pass over one sequence, batch 1, in evaluation mode; a multiply-add is 2.
 
     Args:
-        model: the adapted model on the meta device, so that nothing is computed.
+        model: adapted model on the meta device, so that nothing is computed.
         sequence_length: tokens of the sequence; virtual tokens of a prompt method come on top.
-        kind: a causal model computes the logits of the last position alone, as the harness asks of it.
+        kind: kind of the model; a causal model computes the logits of the last position only.
     """
-    # With gradients: without them torch's counter refuses a module that is given a trainable table (DeBERTa).
+    # Without gradients, torch's counter refuses a module with a trainable table as input (DeBERTa).
     with in_mode(model, training=False), _counting() as counter, torch.enable_grad():
         model(input_ids=token_ids(model, sequence_length), **call_options(kind))
     return Flops(forward_flops=counter.get_total_flops(), sequence_length=sequence_length)
 
 
 def count_training(model: nn.Module, sequence_length: int, kind: ModelKind = "encoder") -> int:
-    """FLOPs of one forward and one backward pass, see ``count_passes``."""
+    """FLOPs of one forward and one backward pass; see ``count_passes``."""
     return count_passes(model, sequence_length, kind)[1]
 
 
 def count_passes(model: nn.Module, sequence_length: int, kind: ModelKind = "encoder") -> tuple[int, int]:
-    """FLOPs of one forward pass, and of it with its backward pass: one sequence, batch 1, in training mode.
+    """FLOPs of a forward pass, and of a forward and backward pass: one sequence, batch 1, in training mode.
 
-    A real backward pass is run, so the weight gradients that frozen weights spare, and the input gradients below the
-    lowest trained weight, are not counted. Attention runs as plain matmuls: what a fused kernel computes a second time
-    is not counted; what gradient checkpointing computes a second time is, where the model has it on. The loss is the
-    cross entropy of the logits; it, the optimizer and a method's extra loss hold no matmul.
+    The backward pass really runs, so gradients that frozen weights make unnecessary are not counted: their own, and the
+    input gradients below the lowest trained weight. Attention runs as plain matmuls, so recomputation in a fused kernel
+    is not counted; recomputation by gradient checkpointing is, if the model uses it. The loss is the cross entropy of
+    the logits; the loss, the optimizer and a method's extra loss contain no matmul.
 
     Args:
-        model: the adapted model on the meta device; gradients it has are dropped.
+        model: adapted model on the meta device; its gradients are dropped.
         sequence_length: tokens of the sequence; virtual tokens of a prompt method come on top.
         kind: as for ``count_forward``.
 
@@ -68,19 +68,19 @@ def count_passes(model: nn.Module, sequence_length: int, kind: ModelKind = "enco
 @contextmanager
 def _counting() -> Iterator[FlopCounterMode]:
     with ExitStack() as stack:
-        # transformers looks in the values of position ids for several texts packed into one sequence. There is one
-        # text, and meta tensors have no values; fake tensors would be spared the look, but take longer.
+        # transformers searches the values of position ids for several texts packed into one sequence. Here is one
+        # text, and meta tensors have no values; fake tensors would avoid the search but take longer.
         stack.enter_context(patch.object(masking_utils, "find_packed_sequence_indices", lambda *_: None))
-        # It looks in the token ids of some models (DeBERTa, GPT-2) for padding, to warn that there is no mask.
+        # It searches the token ids of some models (DeBERTa, GPT-2) for padding, to warn about a missing mask.
         stack.enter_context(patch.object(PreTrainedModel, "warn_if_padding_and_no_attention_mask", lambda *_: None))
-        # torch has no formula for every device's fused kernel of attention; it has one for matmuls.
+        # torch has a formula for matmuls but not for every device's fused attention kernel.
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(GroupedMatmulShapes())
         yield stack.enter_context(FlopCounterMode(display=False, custom_mapping=_formulas()))
 
 
 def _formulas() -> dict[Any, Any]:
-    """What torch's counter does not know: grouped matmuls, a CPU's LSTM, and 4 bits where bitsandbytes is loaded."""
+    """Formulas that torch's counter lacks: grouped matmuls, the CPU's LSTM, and 4-bit matmuls of bitsandbytes."""
     formulas: dict[Any, Any] = {
         torch.ops.aten._grouped_mm: _grouped_flops,
         torch.ops.aten.mkldnn_rnn_layer: _recurrent_flops,
@@ -92,10 +92,10 @@ def _formulas() -> dict[Any, Any]:
 
 
 def _grouped_flops(first: Sequence[int], second: Sequence[int], *_: Any, **__: Any) -> int:
-    """FLOPs of ``aten::_grouped_mm``, forward or backward: 2MKN, and for two 3-D operands once a group.
+    """FLOPs of ``aten::_grouped_mm``, forward or backward: 2MKN, times the groups for two 3-D operands.
 
     With offsets each row (or column, or slice of K) belongs to one group and is multiplied once; rows beyond the last
-    offset, if any, are counted too.
+    offset are counted too.
     """
     groups = first[0] if len(first) == len(second) == 3 else 1
     return 2 * groups * first[-2] * first[-1] * second[-1]
@@ -104,7 +104,7 @@ def _grouped_flops(first: Sequence[int], second: Sequence[int], *_: Any, **__: A
 def _recurrent_flops(
     states: Sequence[int], from_input: Sequence[int], from_state: Sequence[int], *_: Any, **__: Any
 ) -> int:
-    """FLOPs of one layer in one direction: [L, B, I] through all gates' [4H, I] and [4H, H]. On meta it is matmuls."""
+    """FLOPs of one LSTM layer in one direction: [L, B, I] times all gates' [4H, I] and [4H, H]. Meta uses matmuls."""
     return 2 * prod(states[:-1]) * (prod(from_input) + prod(from_state))
 
 

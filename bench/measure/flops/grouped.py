@@ -1,4 +1,4 @@
-"""Grouped matmuls on the meta device, in any precision."""
+"""Grouped matmuls on the meta device, in any dtype."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,11 +8,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 class GroupedMatmulShapes(TorchDispatchMode):
-    """While active, a grouped matmul gives an empty tensor of the right shape and computes nothing.
+    """While active, a grouped matmul returns an empty tensor of the right shape and computes nothing.
 
-    For meta and fake tensors only, and there for plugins: the experts that ship are plain matmuls then. PyTorch 2.13
-    gives such tensors a shape in bfloat16 alone and raises in every other dtype, though its CPU kernel takes fp32; this
-    mode may go when the meta kernel of ``aten::_grouped_mm`` accepts fp32.
+    This is for meta and fake tensors of plugins; the experts that ship use plain matmuls there. For such tensors
+    PyTorch 2.13 supports only bfloat16, although its CPU kernel accepts fp32. Remove this mode when the meta kernel of
+    ``aten::_grouped_mm`` accepts fp32.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class GroupedMatmulShapes(TorchDispatchMode):
 
 
 def output_shape(first: Sequence[int], second: Sequence[int], groups: int | None) -> tuple[int, ...]:
-    """Shape of what ``torch.nn.functional.grouped_mm`` returns.
+    """Shape of the result of ``torch.nn.functional.grouped_mm``.
 
     [M, K] x [G, K, N] and [G, M, K] x [K, N] give [M, N]; [M, K] x [K, N], whose K is cut into groups, and
     [G, M, K] x [G, K, N] give [G, M, N].
@@ -40,7 +40,7 @@ def output_shape(first: Sequence[int], second: Sequence[int], groups: int | None
     Args:
         first: shape of the left operand.
         second: shape of the right operand.
-        groups: number of offsets, or None where there are none because both operands have a dimension of groups.
+        groups: number of offsets; None without offsets, if both operands have a group dimension.
     """
     matrix = (first[-2], second[-1])
     if len(first) == len(second):

@@ -1,4 +1,4 @@
-"""The one sequence that both counters send through a model, and how the harness calls it."""
+"""The sequence that both counters pass through a model, and the options of the call."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,23 +11,23 @@ from bench.method.architecture import ModelKind
 
 
 def token_ids(model: nn.Module, sequence_length: int) -> Tensor:
-    """Token ids [1, sequence_length] on the device of the model's first parameter, without values on meta."""
+    """Token ids [1, sequence_length] on the device of the model's first parameter."""
     device = next(model.parameters()).device
     return torch.ones(1, sequence_length, dtype=torch.int64, device=device)
 
 
 def call_options(kind: ModelKind) -> dict[str, Any]:
-    """What a model of this kind is called with beside the ids.
+    """Keyword arguments for a model of this kind, besides the ids.
 
-    No attention mask: transformers inspects its values, and meta tensors have none. A causal model computes the logits
-    of the last position alone, where the label stands, and keeps no cache.
+    There is no attention mask: transformers inspects its values, and meta tensors have none. A causal model computes
+    the logits of the last position only, where the label is, and keeps no cache.
     """
     return {} if kind == "encoder" else {"logits_to_keep": 1, "use_cache": False}
 
 
 @contextmanager
 def in_mode(model: nn.Module, training: bool) -> Iterator[None]:
-    """Put the whole model into one mode, and afterwards each module back into its own."""
+    """Put the whole model into one mode, and restore the mode of each module afterwards."""
     before = {module: module.training for module in model.modules()}
     model.train(training)
     try:

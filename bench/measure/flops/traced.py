@@ -1,4 +1,4 @@
-"""The second of three ways: floating-point operations counted on the trace, by fvcore."""
+"""FLOPs counted on the trace by fvcore: the second of three ways."""
 
 import warnings
 from collections import Counter
@@ -17,7 +17,7 @@ from bench.measure.flops.sequence import call_options, in_mode, token_ids
 from bench.method.architecture import ModelKind
 
 with warnings.catch_warnings():
-    # fvcore scripts a loss function that nobody here uses as it is imported, and torch calls that deprecated.
+    # On import fvcore scripts an unused loss function, which torch reports as deprecated.
     warnings.simplefilter("ignore", DeprecationWarning)
     from fvcore.nn import FlopCountAnalysis
     from fvcore.nn.jit_handles import (
@@ -29,7 +29,7 @@ with warnings.catch_warnings():
         matmul_flop_jit,
     )
 
-#: Multiply-adds of one node of the trace, from its inputs and outputs.
+#: Function that counts the multiply-adds of one node of the trace, from its inputs and outputs.
 Handle = Callable[[list[Any], list[Any]], Any]
 
 
@@ -39,9 +39,9 @@ def count_forward(model: nn.Module, sequence_length: int, kind: ModelKind = "enc
     fvcore counts multiply-adds, so its figure is doubled.
 
     Args:
-        model: the adapted model on the meta device, so that nothing is computed.
+        model: adapted model on the meta device, so that nothing is computed.
         sequence_length: tokens of the sequence; virtual tokens of a prompt method come on top.
-        kind: a causal model computes the logits of the last position alone, as the harness asks of it.
+        kind: kind of the model; a causal model computes the logits of the last position only.
     """
     analysis = FlopCountAnalysis(_Logits(model, kind), (token_ids(model, sequence_length),))
     analysis.clear_op_handles().set_op_handle(**HANDLES)
@@ -57,11 +57,11 @@ def count_forward(model: nn.Module, sequence_length: int, kind: ModelKind = "enc
 
 
 class _Untraced(GroupedMatmulShapes):
-    """While active, convolutions and what bitsandbytes does are not traced inside: their shapes are numbers.
+    """While active, convolutions and operators of bitsandbytes run outside the trace, where shapes are numbers.
 
-    Traced shapes are tensors, which the meta kernels of both refuse. Tracing is a state of the thread and cannot be
-    left inside an operator, so these run in another thread. What bitsandbytes does is on the trace before it comes
-    here; a convolution is not, so its multiply-adds are counted here.
+    Traced shapes are tensors, which the meta kernels of both refuse. Tracing belongs to the thread and cannot be
+    suspended inside an operator, so these run in another thread. An operator of bitsandbytes is already on the trace
+    by then; a convolution is not, so its multiply-adds are counted here.
     """
 
     def __init__(self, thread: ThreadPoolExecutor) -> None:
@@ -80,14 +80,14 @@ class _Untraced(GroupedMatmulShapes):
 
 
 def _call(func: Any, args: Any, kwargs: Any) -> Any:
-    with torch.no_grad():  # which holds for one thread alone
+    with torch.no_grad():  # this setting belongs to the thread
         return func(*args, **kwargs)
 
 
 def _convolve(func: Any, args: Any) -> tuple[Tensor, int]:
-    """A convolution and its multiply-adds: an element of the output is a sum over its kernel, [out, in / groups, ...].
+    """A convolution and its multiply-adds: each output element is a sum over the kernel, [out, in / groups, ...].
 
-    A transposed one spreads each element of its input over its kernel, [in, out / groups, ...].
+    A transposed convolution spreads each input element over the kernel, [in, out / groups, ...].
     """
     output = _call(func, args, {})
     states, weight, transposed = args[0], args[1], args[6]
@@ -95,7 +95,7 @@ def _convolve(func: Any, args: Any) -> tuple[Tensor, int]:
 
 
 class _Logits(nn.Module):
-    """A trace wants tensors in and out, and no keywords."""
+    """Adapts a model to tracing, which needs tensors in and out, and no keywords."""
 
     def __init__(self, model: nn.Module, kind: ModelKind) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class _Logits(nn.Module):
         self.training = False
 
     def state_dict(self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> Any:
-        """The tensors and no more: torch asks for them before it traces, and a 4-bit layer would add values to it."""
+        """Only tensors: torch requests them before tracing, and a 4-bit layer would add other values."""
         del args, keep_vars
         tensors = {} if destination is None else destination
         named = chain(self.model.named_parameters(), self.model.named_buffers())
@@ -125,19 +125,19 @@ def _named(name: str, count: Callable[[list[Any], list[Any]], int]) -> Handle:
 
 
 def _matmul(inputs: list[Any], outputs: list[Any]) -> Any:
-    """``mm``, which a third input tells where to write."""
+    """``mm``, whose third input is the output buffer."""
     return matmul_flop_jit(inputs[:2], outputs)
 
 
 def _attention(inputs: list[Any], outputs: list[Any]) -> int:
-    """Queries [..., L, D], keys [..., S, D], values [..., S, V]: scores LSD, then their product with the values LSV."""
+    """Queries [..., L, D], keys [..., S, D], values [..., S, V]: LSD for scores, LSV for values."""
     del outputs
     query, key, value = (_shape(tensor) for tensor in inputs[:3])
     return prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
 
 
 def _grouped(inputs: list[Any], outputs: list[Any]) -> int:
-    """Each element of the output is a sum over K, which groups share where both operands are matrices."""
+    """Each output element is a sum over K, which is divided among the groups if both operands are matrices."""
     first, second = _shape(inputs[0]), _shape(inputs[1])
     elements = prod(_shape(outputs[0]))
     return elements * first[-1] if len(first) == 3 or len(second) == 3 else first[0] * first[1] * second[1]
@@ -155,14 +155,14 @@ def _four_bit(inputs: list[Any], outputs: list[Any]) -> int:
 
 
 def _lstm(inputs: list[Any], outputs: list[Any]) -> int:
-    """Every matrix of every layer and direction, once a position; ``inputs[2]`` is the list of weights."""
+    """Every matrix of every layer and direction, once per position; ``inputs[2]`` is the list of weights."""
     del outputs
     positions = prod(_shape(inputs[0])[:-1])
     weights: list[tuple[int, ...]] = [_shape(weight) for weight in inputs[2].node().inputs()]
     return positions * sum(prod(shape) for shape in weights if len(shape) == 2)
 
 
-#: Matmuls and nothing else: fvcore's own choice counts normalisations too, which the other two ways do not.
+#: Only matmuls: fvcore's defaults also count normalisations, which the other two ways do not.
 HANDLES: dict[str, Handle | None] = {
     "aten::linear": linear_flop_jit,
     "aten::matmul": matmul_flop_jit,

@@ -1,1 +1,1 @@
-"""How a causal language model is asked: prompts, batches of them, likelihoods of labels, written answers."""
+"""Prompting of causal language models: prompts, batches, likelihoods of labels, generated answers."""

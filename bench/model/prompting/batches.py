@@ -1,4 +1,4 @@
-"""Batches for a causal model that is asked: padded on the left, so that all rows end where the answer begins."""
+"""Batches of prompts for a causal model, padded on the left so that all rows end where the answer begins."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -16,17 +16,17 @@ from bench.model.prompting.prompts import Prompt
 def collate_prompts(
     prompt: Prompt, tokens: Tokens, labels: Sequence[int], indices: NDArray[np.int64], pad_id: int
 ) -> Batch:
-    """Rows [text + suffix], padded on the left; the constant prefix is not in them, since it is computed once.
+    """Rows [text + suffix], padded on the left, without the constant prefix, which is computed once.
 
     Args:
-        prompt: for its suffix.
-        tokens: of the texts alone, without special tokens, truncated to ``prompt.room``.
+        prompt: prompt that gives the suffix.
+        tokens: token ids of the texts, without special tokens, truncated to ``prompt.room``.
         labels: class of each text.
         indices: texts of this batch, shape (B,).
-        pad_id: token id that stands on padding.
+        pad_id: padding token id.
 
     Returns:
-        A batch with ``labels`` the classes, shape (B,); its tokens are those of texts and suffixes.
+        A batch whose ``labels`` are the classes, shape (B,), and whose ``tokens`` counts texts and suffixes.
     """
     rows = [np.concatenate([_text(tokens, i), prompt.suffix_ids]) for i in indices]
     ids, mask = _padded(rows, pad_id)
@@ -44,17 +44,17 @@ def collate_answers(
     """Rows to train on, [prefix + text + suffix + label + end], padded on the left.
 
     Args:
-        prompt: for all that is not the text.
-        tokens: of the texts alone, without special tokens, truncated to ``prompt.room``.
+        prompt: prompt around the texts.
+        tokens: token ids of the texts, without special tokens, truncated to ``prompt.room``.
         labels: class of each text.
         indices: texts of this batch, shape (B,).
-        pad_id: token id that stands on padding.
+        pad_id: padding token id.
         loss_tokens: see ``TrainSettings.loss_tokens``.
 
     Returns:
-        A batch with ``labels`` the ids of the tokens that are trained on, int64, shape (B, T): of the longest answer in
-        the batch, its end included, or of the longest row but its first token, before which nothing is read. They
-        stand at the right end, with -100 before them, so that ``labels[:, t]`` belongs to ``input_ids[:, t - T]``.
+        A batch whose ``labels`` are the token ids to train on, int64, shape (B, T): each row's answer with its end
+        token, or the whole row without its first token, which nothing predicts. They are padded on the left with -100,
+        so that ``labels[:, t]`` belongs to ``input_ids[:, t - T]``.
     """
     answers = [prompt.answer_ids(labels[i]) for i in indices]
     rows = [
@@ -74,7 +74,7 @@ def _text(tokens: Tokens, index: int) -> NDArray[np.int64]:
 
 
 def _padded(rows: Sequence[NDArray[np.int64]], fill: int) -> tuple[Tensor, Tensor | None]:
-    """Rows end to end at the right, int64, shape (B, L), and their mask; no mask where nothing is padded."""
+    """Rows padded on the left, int64, shape (B, L), and their mask; no mask if nothing is padded."""
     lengths = np.array([len(row) for row in rows])
     longest = int(lengths.max())
     values = np.full((len(rows), longest), fill, dtype=np.int64)

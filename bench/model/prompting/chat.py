@@ -1,7 +1,7 @@
-"""A question in a model's own chat template, with slots where texts and answers go.
+"""A prompt in a model's chat template, with slots for texts and answers.
 
-A template is a program: it may trim, split or drop what it is given. So it is given short marks in place of every
-instruction, text and answer, and these are put in afterwards; what a text says can change nothing but its own place.
+A template is a program that may trim, split or drop its input. It is rendered with a short mark in place of each
+instruction, text and answer, and these are inserted afterwards, so that a text cannot change the prompt around it.
 """
 
 import re
@@ -14,11 +14,11 @@ from bench.errors import ModelError
 from bench.model.prompting.time_limit import time_limit
 from bench.record.notices import doing
 
-#: What templates that print the day are told it is (the one that Llama 3.1's falls back on): a prompt that changed
-#: overnight would give other figures for the same study.
+#: The date for templates that print it (the default of Llama 3.1's): a prompt that changed every day would give
+#: different results for the same study.
 DAY = date(2024, 7, 26)
 DATE_PARTS = ("%d", "%m", "%b", "%B", "%y", "%Y", "%a", "%A", "%H", "%M", "%S")
-#: What rendering a few messages may take; it takes milliseconds.
+#: Time limit for rendering a few messages, which takes milliseconds.
 RENDER_SECONDS = 10.0
 TEXT, ANSWER = "SLOTTEXTX", "SLOTANSWERX"
 Message = dict[str, str]
@@ -29,9 +29,9 @@ class Piece:
     """A part of the prompt.
 
     Attributes:
-        text: what it says.
-        content: True for what the template was given, in which nothing is a control token; False for the template's
-            own words, which hold the control tokens.
+        text: the characters.
+        content: True for inserted content, in which nothing is a control token; False for the template's own text,
+            which contains the control tokens.
     """
 
     text: str
@@ -40,13 +40,13 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What stands around a text.
+    """The parts of a prompt around a text.
 
     Attributes:
-        before: from the start to the text, examples and all.
-        after: from the text to where the model goes on.
+        before: pieces from the start to the text, including examples.
+        after: part between the text and the place where the model continues.
         lead: blanks that the template puts between that place and an answer; often none.
-        tail: what the template puts behind an answer.
+        tail: part that the template puts after an answer.
     """
 
     before: tuple[Piece, ...]
@@ -58,19 +58,19 @@ class Frame:
 def frame(
     tokenizer: Any, instruction: str, examples: Sequence[tuple[str, str]], template: str | None, where: str
 ) -> Frame:
-    """The template's words around a text that is asked about.
+    """The chat template rendered around a text.
 
     Args:
-        tokenizer: with a chat template, or any where one is given.
-        instruction: stands before each text, in the same message; there is no system message, which some templates
-            refuse.
+        tokenizer: tokenizer with a chat template, or any tokenizer if ``template`` is given.
+        instruction: instruction before each text, in the same message; there is no system message, because some
+            templates refuse one.
         examples: texts and answers of earlier turns.
-        template: Jinja, in place of the tokenizer's own.
-        where: for messages.
+        template: Jinja template to use instead of the tokenizer's.
+        where: start of messages.
 
     Raises:
-        ModelError: there is no template; it fails; it shows a message never, twice or out of order; it puts nothing
-            behind a message.
+        ModelError: there is no template, it fails, it does not show each message once and in order, or it puts nothing
+            after a message.
     """
     if template is None and not getattr(tokenizer, "chat_template", None):
         raise ModelError(
@@ -87,12 +87,12 @@ def frame(
     before, after = asked.split(TEXT)
     answered = _render(tokenizer, [*messages, _message("assistant", ANSWER)], template, where)
     lead, tail = _around_answer(asked, answered, where)
-    # Words before every answer (Qwen3's empty thoughts, say) belong to the question; a single blank to the answer.
+    # Words before every answer (e.g. Qwen3's empty thoughts) belong to the prompt, a single blank to the answer.
     words = lead.rstrip(" ") if lead.strip() else ""
     after, lead = after + words, lead.removeprefix(words)
     if not after:
         raise ModelError(
-            f"{where}the chat template must put something behind a message, got nothing, so that the model cannot tell "
+            f"{where}the chat template must put something after a message, got nothing, so that the model cannot tell "
             "where the text ends; give another chat_template"
         )
     return Frame(_pieces(before, slots), after, lead, tail)
@@ -125,10 +125,10 @@ def _render(
     try:
         with doing(f"{where}rendering its chat template", 4 * RENDER_SECONDS), time_limit(RENDER_SECONDS):
             rendered = tokenizer.apply_chat_template(
-                messages, chat_template=_on_the_same_day(tokenizer.get_chat_template(template)), tokenize=False,
+                messages, chat_template=_with_fixed_date(tokenizer.get_chat_template(template)), tokenize=False,
                 add_generation_prompt=add_generation_prompt,
             )  # fmt: skip
-    except Exception as error:  # a template raises whatever it likes
+    except Exception as error:  # a template can raise any error
         raise ModelError(
             f"{where}the chat template must accept turns of user and assistant, got {type(error).__name__}: "
             f"{str(error)[:300]}; give another chat_template"
@@ -136,8 +136,8 @@ def _render(
     return str(rendered)
 
 
-def _on_the_same_day(template: str) -> str:
-    """The template with a clock of its own that stands still; transformers passes it no other."""
+def _with_fixed_date(template: str) -> str:
+    """The template with its own clock that always gives the same date."""
     if "strftime_now" not in template:
         return template
     parts = "".join(f"|replace('{part}', '{DAY.strftime(part)}')" for part in DATE_PARTS)
@@ -145,10 +145,10 @@ def _on_the_same_day(template: str) -> str:
 
 
 def _around_answer(asked: str, answered: str, where: str) -> tuple[str, str]:
-    """What stands between the end of the question and the answer, and what stands behind the answer.
+    """Parts of the rendered turn between the prompt and the answer, and after the answer.
 
     Raises:
-        ModelError: the template does not show the answer, so nobody knows how a turn ends.
+        ModelError: the template does not show the answer, so the end of a turn is unknown.
     """
     if answered.count(ANSWER) != 1:
         raise ModelError(f"{where}the chat template must show the assistant's answer once; give another chat_template")

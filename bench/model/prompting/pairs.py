@@ -1,4 +1,4 @@
-"""Two texts as one, each behind its column's name: for prompts, and for tokenizers that put nothing between texts."""
+"""Two texts joined into one, each after its column's name: for prompts, and for tokenizers without a separator."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ Columns = tuple[str, str]
 
 
 def shown(columns: Columns, text: str, pair: str) -> str:
-    """Both texts of a pair, a line each."""
+    """Both texts of a pair, one per line."""
     return f"{columns[0]}: {text}\n{columns[1]}: {pair}"
 
 
@@ -20,18 +20,18 @@ def parts_texts(tokenizer: Any) -> bool:
 def fitted(
     columns: Columns, texts: Sequence[str], pairs: Sequence[str], tokenizer: Any, max_tokens: int, *, alone: bool
 ) -> tuple[list[str], int]:
-    """Both texts of each pair as one that has no more tokens than allowed; the longer of the two loses its end first.
+    """Join the texts of each pair within a limit of tokens; the longer text is cut first.
 
     Args:
-        columns: names of the two.
-        texts: the first of each pair.
-        pairs: the second of each.
-        tokenizer: a fast one.
-        max_tokens: of the whole.
+        columns: column names of the two texts.
+        texts: first text of each pair.
+        pairs: second text of each pair.
+        tokenizer: fast tokenizer.
+        max_tokens: maximum number of tokens of the joined text.
         alone: see ``bench.data.tokens.tokenise``.
 
     Returns:
-        The texts, and how many were cut.
+        The joined texts, and how many were cut.
     """
     whole = [shown(columns, text, pair) for text, pair in zip(texts, pairs, strict=True)]
     lengths = _lengths(tokenizer, whole, alone) if whole else []
@@ -48,11 +48,11 @@ def _lengths(tokenizer: Any, texts: list[str], alone: bool) -> list[int]:
 
 
 def _cut(columns: Columns, text: str, pair: str, tokenizer: Any, max_tokens: int, alone: bool) -> str:
-    """What is too much is told by the whole's tokens, since a text may have others alone than behind a name."""
-    more = 0  # of tries: a character of several tokens goes as one
+    """Cut by the tokens of the joined text, since a text may be tokenised differently after a name."""
+    more = 0  # grows with each try, since a character may have several tokens
     while over := max(0, _lengths(tokenizer, [shown(columns, text, pair)], alone)[0] - max_tokens):
         if not text and not pair:
-            break  # the names alone are too long; the tokenizer will cut them
+            break  # the names alone are too long; the tokenizer cuts them
         ends, other_ends = _ends(tokenizer, text), _ends(tokenizer, pair)
         kept, other = longest_first(len(ends), len(other_ends), over + more)
         text = text[: ends[kept - 1]] if kept else ""
@@ -62,7 +62,7 @@ def _cut(columns: Columns, text: str, pair: str, tokenizer: Any, max_tokens: int
 
 
 def longest_first(first: int, second: int, over: int) -> tuple[int, int]:
-    """What is left of two lengths once so many are taken off the longer, and then off both in turn; at least 0."""
+    """Two lengths after taking ``over`` off the longer one and, once they are equal, off both in turn; at least 0."""
     from_longer = min(over, abs(first - second))
     if first > second:
         first -= from_longer
@@ -73,7 +73,7 @@ def longest_first(first: int, second: int, over: int) -> tuple[int, int]:
 
 
 def _ends(tokenizer: Any, text: str) -> list[int]:
-    """Where each token of a text ends, in characters."""
+    """End of each token of a text, in characters."""
     encoded = tokenizer(
         text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True, verbose=False
     )

@@ -1,14 +1,14 @@
-"""The label that an answer in plain words names.
+"""Parsing of the label that a generated answer names.
 
-Case, punctuation, underscores and blanks make no difference; only whole words count. The answer names
+Case, punctuation, underscores and blanks are ignored; only whole words count. The answer names
 
-1. the label whose words it begins with, the longest of them: ``Negative. The film ...``;
-2. else the one label whose words stand anywhere in it: ``I would say negative``. The words of a longer label are not
-   also those of a shorter one inside it: ``it is very negative`` names ``very negative`` and not ``negative``;
-3. else none: it names no label, or several.
+1. the label whose words it begins with, the longest if there are several: ``Negative. The film ...``;
+2. otherwise the only label whose words occur anywhere in it: ``I would say negative``. The words of a longer label do
+   not also count for a shorter one: ``it is very negative`` names ``very negative`` and not ``negative``;
+3. otherwise none: it names no label, or several.
 
-Nothing is understood: ``not positive`` names ``positive``. Scripts that put no blanks between words count a run of
-letters as one word.
+The meaning is not analysed: ``not positive`` names ``positive``. In scripts without blanks between words, a run of
+letters is one word.
 """
 
 import re
@@ -19,16 +19,16 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of a text as they are compared: letters and digits, without case."""
+    """Words of a text for comparison: letters and digits, case-folded."""
     return tuple(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
 def parse(answer: str, label_words: Sequence[str]) -> int | None:
-    """Index of the label that an answer names by the rule of this module, or None.
+    """Index of the label that an answer names by the rules of this module, or None.
 
     Args:
-        answer: what the model wrote.
-        label_words: the answer for each class, by index; no two with the same words.
+        answer: generated text.
+        label_words: answer for each class, by index; no two have the same words.
     """
     said = words(answer)
     labels = sorted(

@@ -1,4 +1,4 @@
-"""A causal model asked with the constant part of its prompt computed once."""
+"""Forward passes of a causal model over prompts, with the constant prefix computed once."""
 
 import copy
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from bench.errors import UnsupportedError
 from bench.model.position_ids import base_of, position_ids, takes_position_ids
 from bench.model.prompting.prompts import Prompt
 
-#: Architectures that take no positions and work them out from the mask, padding left out; a test scores one.
+#: Architectures that take no position ids but derive them from the mask, without padding; a test scores one.
 FROM_THE_MASK = frozenset({"bloom"})
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Where a model stands when it has read the prompts of a batch.
+    """State of a model that has read the prompts of a batch.
 
     Attributes:
-        logits: scores of the token that comes next, shape (B, vocabulary), in the model's precision.
-        cache: keys and values of all K tokens so far; growing a ``fork`` of it leaves it as it is.
-        mask: int64, shape (B, K), 0 on padding, which stands between the prefix and a text; None where there is none.
-        next_positions: position of the token that comes next, int64, shape (B,).
+        logits: logits of the next token, shape (B, vocabulary), in the model's precision.
+        cache: keys and values of all K tokens so far; growing a ``fork`` of it leaves it unchanged.
+        mask: int64, shape (B, K), 0 on padding, which lies between prefix and text; None without padding.
+        next_positions: position of the next token, int64, shape (B,).
     """
 
     logits: Tensor
@@ -36,13 +36,13 @@ class Asked:
 
 
 class AskedModel:
-    """A model with the keys and values of a prompt's prefix; neither may change as long as this is used."""
+    """A model with the keys and values of a prompt's prefix; neither may change while this is used."""
 
     def __init__(self, model: nn.Module, prompt: Prompt) -> None:
         """Take a model in evaluation mode; the prefix is computed at the first batch, on the batch's device.
 
         Raises:
-            UnsupportedError: the model keeps more than keys and values of its tokens, or is one with virtual tokens.
+            UnsupportedError: the model keeps state other than keys and values, or uses virtual tokens.
         """
         self.model, self.prompt = model, prompt
         self.takes_positions = takes_position_ids(model)
@@ -50,24 +50,25 @@ class AskedModel:
         config = base_of(model).config
         if (not self.takes_positions or getattr(config, "alibi", False)) and config.model_type not in FROM_THE_MASK:
             raise UnsupportedError(
-                f"architecture {config.model_type} counts places and not positions, so padding would change its answers"
+                f"architecture {config.model_type} derives positions from places in the row, so padding would change "
+                "its answers"
             )
         self._prefix: DynamicCache | None = None
 
     @property
     def attention(self) -> str:
-        """Name of the attention's implementation."""
+        """Name of the attention implementation."""
         return str(base_of(self.model).config._attn_implementation)
 
     def ask(self, batch: Batch, following: int) -> Asked:
         """Read the prompts of a batch: one forward pass over [text + suffix].
 
         Args:
-            batch: by ``collate_prompts``.
-            following: tokens that will be read after it at most.
+            batch: batch by ``collate_prompts``.
+            following: maximum number of tokens that will be read afterwards.
 
         Raises:
-            UnsupportedError: the sequence is longer than a window that the model attends within.
+            UnsupportedError: the sequence is longer than the model's attention window.
         """
         rows, length = batch.input_ids.shape
         past = len(self.prompt.prefix_ids)
@@ -85,15 +86,14 @@ class AskedModel:
 
         Args:
             ids: int64, shape (B, L).
-            mask: over past and new tokens, shape (B, K + L), or (B, 1, L, K + L); None: nothing is hidden but what
-                comes later.
+            mask: mask over past and new tokens, shape (B, K + L) or (B, 1, L, K + L); None to hide only later tokens.
             positions: int64, shape (B, L).
-            cache: of the K past tokens.
+            cache: keys and values of the K past tokens.
             keep: number of tokens.
         """
-        told = {"position_ids": positions} if self.takes_positions else {}
+        options = {"position_ids": positions} if self.takes_positions else {}
         output = self.model(
-            input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, logits_to_keep=keep, **told
+            input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, logits_to_keep=keep, **options
         )
         return output.logits  # type: ignore[no-any-return]
 
@@ -107,21 +107,21 @@ class AskedModel:
         return self._prefix
 
     def check_window(self, tokens: int) -> None:
-        """Refuse a sequence that a layer does not see whole.
+        """Refuse a sequence that exceeds a layer's attention window.
 
         Raises:
-            UnsupportedError: it has more tokens than the narrowest window.
+            UnsupportedError: the sequence has more tokens than the narrowest window.
         """
         if self.window is not None and tokens > self.window:
-            # Such a window is counted in places, padding included, and ours stands between prefix and text.
+            # The window counts padding too, which here lies between prefix and text.
             raise UnsupportedError(
-                f"the model attends within {self.window} tokens, the prompt and its answer have {tokens}; lower "
-                f"data.max_length to {self.window} at most"
+                f"the model's attention window has {self.window} tokens, the prompt and its answer have {tokens}; "
+                f"lower data.max_length to {self.window} at most"
             )
 
 
 def expanded(cache: DynamicCache, rows: int) -> DynamicCache:
-    """A cache of one row as one of several, without a copy: layers that grow make a tensor of their own."""
+    """Expand a cache of one row to several rows, without a copy: a layer that grows allocates its own tensor."""
     many = fork(cache)
     for layer in many.layers:
         if isinstance(layer, DynamicLayer) and layer.keys is not None and layer.values is not None:
@@ -130,14 +130,14 @@ def expanded(cache: DynamicCache, rows: int) -> DynamicCache:
 
 
 def fork(cache: DynamicCache) -> DynamicCache:
-    """A cache that grows on its own from the same tokens, without a copy of them."""
+    """A cache that grows independently and shares the tokens so far."""
     twin = copy.copy(cache)
     twin.layers = [copy.copy(layer) for layer in cache.layers]
     return twin
 
 
 def _window(model: nn.Module) -> int | None:
-    """Tokens that the narrowest layer attends to; None: all.
+    """Number of tokens in the narrowest attention window; None without a window.
 
     Raises:
         UnsupportedError: a layer's state cannot be shared among rows.

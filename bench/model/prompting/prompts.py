@@ -1,4 +1,4 @@
-"""How a causal language model is asked for a label: token ids around a text, and those of each answer."""
+"""Prompts that ask a causal language model for a label: token ids around a text, and of each answer."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from bench.model.prompting.parse import words
 from bench.study.settings import PromptSettings
 
 INSTRUCTION = "Which label fits the text below? Answer with exactly one of these labels and nothing else: {labels}."
-#: Tokens that a written answer may have beyond the longest label, where the settings do not say.
+#: Default number of tokens that a generated answer may have beyond the longest label.
 SPARE_ANSWER_TOKENS = 4
 
 Ids = tuple[int, ...]
@@ -20,18 +20,18 @@ Ids = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """All that is put around a text, and the answers to choose from.
+    """Everything around a text, and the answers to choose from.
 
     Attributes:
-        prefix_ids: token ids before the text, alike for all texts.
-        suffix_ids: token ids behind it, at least one.
-        label_ids: token ids of each class's answer, by class; none is the start of another.
-        end_id: token that ends an answer; None where neither template nor tokenizer has one.
-        label_words: the answer for each class, by class.
-        prefix_text: what prefix_ids say.
-        suffix_text: what suffix_ids say.
-        settings: what it was built from.
-        where: start of messages, with a colon and a blank, or nothing.
+        prefix_ids: token ids before the text, the same for all texts.
+        suffix_ids: token ids after the text, at least one.
+        label_ids: token ids of each class's answer; none is a prefix of another.
+        end_id: token that ends an answer; None if neither template nor tokenizer has one.
+        label_words: answer for each class.
+        prefix_text: text of ``prefix_ids``.
+        suffix_text: text of ``suffix_ids``.
+        settings: settings of the prompt.
+        where: start of messages, empty or ending with a colon and a blank.
     """
 
     prefix_ids: Ids
@@ -46,17 +46,17 @@ class Prompt:
 
     @property
     def longest_label(self) -> int:
-        """Tokens of the longest label."""
+        """Number of tokens of the longest label."""
         return max(map(len, self.label_ids))
 
     @property
     def max_new_tokens(self) -> int:
-        """Tokens that a written answer may have."""
+        """Maximum number of tokens of a generated answer."""
         return self.settings.max_new_tokens or self.longest_label + SPARE_ANSWER_TOKENS
 
     @property
     def sha256(self) -> str:
-        """Hash of all that is constant and of the settings, in hexadecimal."""
+        """Hash of all constant parts and the settings, in hexadecimal."""
         facts = [
             self.prefix_ids, self.suffix_ids, self.label_ids, self.end_id, self.label_words, self.prefix_text,
             self.suffix_text, self.settings.model_dump(mode="json"),
@@ -64,22 +64,22 @@ class Prompt:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def answer_ids(self, label: int) -> Ids:
-        """Token ids that the model is to write for a class: the label's and the end's."""
+        """Token ids of the answer for a class: the label and the end token."""
         return self.label_ids[label] + (() if self.end_id is None else (self.end_id,))
 
     def text(self, review: str) -> str:
-        """The whole prompt about a text, control tokens spelled out."""
+        """The whole prompt for a text, including control tokens."""
         return self.prefix_text + review + self.suffix_text
 
     def room(self, max_length: int) -> int:
-        """Tokens left for a text: the text alone is truncated, never the instruction, the examples or a label.
+        """Number of tokens left for a text: only the text is truncated, never the instruction, examples or labels.
 
         Args:
-            max_length: of the whole sequence in tokens, the answer included: the longest label with its end, or what
-                may be written.
+            max_length: maximum number of tokens of the sequence, including the answer: the longest label with its end
+                token, or the longest generated answer.
 
         Raises:
-            StudyError: none is left.
+            StudyError: no token is left.
         """
         answer = self.longest_label + (self.end_id is not None)
         if self.settings.generate:
@@ -90,7 +90,7 @@ class Prompt:
         fewer = f" or lower prompt.examples_per_class from {self.settings.examples_per_class}"
         raise StudyError(
             f"{self.where}data.max_length must leave a token for the text, got {max_length}; the prompt needs {needed} "
-            f"tokens ({len(self.prefix_ids)} before the text, {len(self.suffix_ids)} behind it, {answer} for the "
+            f"tokens ({len(self.prefix_ids)} before the text, {len(self.suffix_ids)} after it, {answer} for the "
             f"answer); raise data.max_length above {needed}, shorten prompt.instruction"
             + (fewer if self.settings.examples_per_class else "")
         )
@@ -104,19 +104,19 @@ def build(
     chat_template: str | None = None,
     where: str = "",
 ) -> Prompt:
-    """The prompt in the model's chat template.
+    """Build the prompt with the model's chat template.
 
     Args:
-        tokenizer: a fast one.
+        tokenizer: fast tokenizer.
         settings: instruction and label words.
-        labels: class names by index; the label words where the settings give none.
+        labels: class names by index; also the label words, by default.
         examples: texts and classes shown before the text, as earlier turns.
-        chat_template: Jinja, in place of the tokenizer's own.
+        chat_template: Jinja template to use instead of the tokenizer's.
         where: file or key, for messages.
 
     Raises:
-        StudyError: label words that are too few or many, empty, no text, or cannot be told apart.
-        ModelError: no chat template, or one that cannot be used.
+        StudyError: the number of label words is wrong, or one is empty, malformed or not distinguishable from another.
+        ModelError: there is no usable chat template.
     """
     where = f"{where}: " if where else ""
     chosen = _label_words(settings, labels, where)
@@ -135,12 +135,12 @@ def build(
         settings=settings,
         where=where,
     )
-    _check_apart(prompt)
+    _require_distinct(prompt)
     return prompt
 
 
 def _ids(tokenizer: Any, text: str, content: bool = False) -> Ids:
-    """Token ids without what the tokenizer would add; in content, nothing is taken for a control token."""
+    """Token ids without added special tokens; in content, nothing is read as a control token."""
     encoded = tokenizer(text, add_special_tokens=False, split_special_tokens=content, verbose=False)
     return tuple(encoded["input_ids"])
 
@@ -148,7 +148,7 @@ def _ids(tokenizer: Any, text: str, content: bool = False) -> Ids:
 def _prefix_ids(tokenizer: Any, pieces: Iterable[Piece]) -> Ids:
     pieces = list(pieces)
     if all(_is_plain(tokenizer, piece.text) for piece in pieces if piece.content):
-        # In one go, since a tokenizer may join characters across pieces or begin each with a blank.
+        # Together, since a tokenizer may merge characters across pieces or begin each with a blank.
         return _ids(tokenizer, "".join(piece.text for piece in pieces))
     return tuple(token for piece in pieces for token in _ids(tokenizer, piece.text, piece.content))
 
@@ -158,7 +158,7 @@ def _is_plain(tokenizer: Any, text: str) -> bool:
 
 
 def _end_id(tokenizer: Any, tail: str) -> int | None:
-    """The token that ends an answer: behind it in the template alone, or first and a control token; else the eos."""
+    """Token that ends an answer: the template's only token after it, or its first control token; else the eos token."""
     ids = _ids(tokenizer, tail)
     if len(ids) == 1 or (ids and _ids(tokenizer, tail, content=True)[:1] != ids[:1]):
         return ids[0]
@@ -170,8 +170,8 @@ def _label_words(settings: PromptSettings, labels: Sequence[str], where: str) ->
     """The answer for each class.
 
     Raises:
-        StudyError: not one for each class, or one that is empty or has blanks around it; or, where answers are to be
-            parsed, without a letter or digit, or two alike but for case and punctuation.
+        StudyError: the number of words is wrong, or one is empty or has surrounding blanks; for generated answers also
+            if one has no letter or digit, or two differ only by case and punctuation.
     """
     chosen = tuple(labels) if settings.label_words is None else settings.label_words
     if len(chosen) != len(labels):
@@ -204,7 +204,7 @@ def _label_words(settings: PromptSettings, labels: Sequence[str], where: str) ->
 def _label_ids(
     tokenizer: Any, around: Frame, suffix_ids: Ids, label_words: Sequence[str], where: str
 ) -> tuple[Ids, ...]:
-    """Token ids of each label as they follow the generation prompt.
+    """Token ids of each label after the generation prompt.
 
     Raises:
         StudyError: a label word holds a control token.
@@ -224,16 +224,16 @@ def _label_ids(
 
     led = tuple(following(around.lead + word) for word in label_words)
     bare = tuple(following(word) for word in label_words)
-    # A tokenizer that itself puts a blank before a text (Llama 2's) would make two of the template's one.
+    # A tokenizer that adds a blank before a text (Llama 2's) would double that of the template.
     doubled = all(0 < len(without) < len(ids) for ids, without in zip(led, bare, strict=True))
     return bare if doubled else led
 
 
-def _check_apart(prompt: Prompt) -> None:
-    """Refuse labels whose likelihoods say nothing of which fits better.
+def _require_distinct(prompt: Prompt) -> None:
+    """Require labels whose likelihoods can be compared.
 
     Raises:
-        StudyError: a label has no token, the tokens of another, or those that another begins with.
+        StudyError: a label has no token, or its tokens equal those of another or their beginning.
     """
     named = list(zip(prompt.label_words, prompt.label_ids, strict=True))
     for word, ids in named:

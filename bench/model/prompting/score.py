@@ -1,7 +1,7 @@
-"""The likelihood of each label as the answer.
+"""Likelihood of each label as the answer.
 
-All labels of a batch cost one forward pass over its prompts and, where a label has several tokens, one more over the
-distinct starts of labels, as a tree: a token sees the prompt, the tokens that lead to it, and nothing else.
+All labels of a batch cost one forward pass over its prompts and, if a label has several tokens, one more over the
+distinct prefixes of labels, as a tree: a token attends only to the prompt and to the tokens on its path.
 """
 
 from collections.abc import Sequence
@@ -15,22 +15,22 @@ from bench.data.batches import Batch
 from bench.model.prompting.prefix_cache import Asked, AskedModel, fork
 from bench.model.prompting.prompts import Ids, Prompt
 
-#: Implementations of attention that take a mask of queries by keys; BLOOM, say, works positions out of a plain one.
+#: Attention implementations that accept a mask of queries by keys; BLOOM derives positions from a plain mask.
 TREE_ATTENTION = ("sdpa", "eager")
 
 
 @dataclass(frozen=True, slots=True)
 class LabelTree:
-    """The distinct proper starts of labels, N nodes, each the last token of one start.
+    """The distinct proper prefixes of labels as N nodes, each the last token of one prefix.
 
     Attributes:
         tokens: token id of each node, shape (N,).
-        depths: tokens before it in its label, shape (N,).
-        sees: bool, shape (N, N): node i attends to node j, on the way to it or itself.
-        steps: of each label token but the first: label, node it follows, token id; shape (steps, 3).
-        first: token id that each label begins with, shape (C,).
-        lengths: tokens of each label, shape (C,).
-        labels: token ids of all labels, one after the other, shape (sum of lengths,).
+        depths: number of tokens before each node in its label, shape (N,).
+        sees: bool, shape (N, N): whether node i attends to node j, which is itself or on its path.
+        steps: label, preceding node and token id of each label token except the first, shape (steps, 3).
+        first: first token id of each label, shape (C,).
+        lengths: number of tokens of each label, shape (C,).
+        labels: concatenated token ids of all labels, shape (sum of lengths,).
     """
 
     tokens: Tensor
@@ -43,7 +43,7 @@ class LabelTree:
 
     @classmethod
     def of(cls, label_ids: Sequence[Ids]) -> "LabelTree":
-        """The tree of these labels; without nodes where each label has one token."""
+        """Tree of these labels, without nodes if each label has one token."""
         starts = list(dict.fromkeys(ids[:end] for ids in label_ids for end in range(1, len(ids))))
         node = {start: number for number, start in enumerate(starts)}
         steps = [
@@ -66,15 +66,15 @@ class LabelTree:
 
 
 class LabelScorer:
-    """Scores labels after prompts; the model may not change as long as this is used."""
+    """Scores labels after prompts; the model must not change while this is used."""
 
     def __init__(self, model: nn.Module, prompt: Prompt, normalization: Literal["none", "tokens"] = "none") -> None:
         """Take a model in evaluation mode.
 
         Args:
-            model: causal, plain, wrapped by peft or quantised.
-            prompt: what is asked, and the labels.
-            normalization: none: sum of the log-likelihoods of a label's tokens; tokens: their mean.
+            model: causal model: plain, wrapped by peft, or quantised.
+            prompt: prompt with its labels.
+            normalization: ``none`` for the sum of the log-likelihoods of a label's tokens, ``tokens`` for their mean.
 
         Raises:
             UnsupportedError: as ``AskedModel``.
@@ -98,7 +98,7 @@ class LabelScorer:
         """
         device = batch.input_ids.device
         if self.tree.tokens.device != device:
-            self.tree = self.tree.to(device)  # once: a copy makes the host wait
+            self.tree = self.tree.to(device)  # only once, since a copy makes the host wait
         asked = self.asked_model.ask(batch, following=self.prompt.longest_label - 1)
         scores = _log_likelihoods(asked.logits)[:, self.tree.first]
         if len(self.tree.tokens):
@@ -109,7 +109,7 @@ class LabelScorer:
         return scores
 
     def _rest_by_tree(self, asked: Asked) -> Tensor:
-        """Log-likelihood of all tokens of each label but the first, shape (B, C): one pass for all labels."""
+        """Log-likelihood of each label without its first token, shape (B, C), in one pass for all labels."""
         tree, rows = self.tree, len(asked.logits)
         positions = asked.next_positions[:, None] + tree.depths
         ids = tree.tokens.expand(rows, -1)
@@ -119,7 +119,7 @@ class LabelScorer:
         return chosen.new_zeros(rows, len(self.prompt.label_ids)).index_add(1, label, chosen)
 
     def _tree_mask(self, asked: Asked) -> Tensor:
-        """What each node attends to, shape (B, 1, N, K + N): bool, or what eager attention adds to its scores."""
+        """Attention mask of the nodes, shape (B, 1, N, K + N): bool, or the bias that eager attention adds."""
         rows, nodes = len(asked.logits), len(self.tree.tokens)
         past = asked.cache.get_seq_length()
         seen = torch.ones(rows, past, device=asked.logits.device) if asked.mask is None else asked.mask
@@ -130,7 +130,7 @@ class LabelScorer:
         return torch.zeros(sees.shape, device=sees.device).masked_fill(~sees, torch.finfo(torch.float32).min)
 
     def _rest_by_label(self, asked: Asked) -> Tensor:
-        """The same by one pass a label, for models that take no such mask or no positions."""
+        """The same in one pass per label, for models that accept no such mask or no positions."""
         rows, labels = len(asked.logits), self.prompt.label_ids
         rest = torch.zeros(rows, len(labels), device=asked.logits.device)
         answers = self.tree.labels.split([len(ids) for ids in labels])
@@ -147,5 +147,5 @@ class LabelScorer:
 
 
 def _log_likelihoods(logits: Tensor) -> Tensor:
-    """In float32, whatever the model computes in: bf16 would leave two digits of a sum."""
+    """Log-likelihoods in float32 for any precision of the model: bf16 would leave two digits of a sum."""
     return logits.float().log_softmax(dim=-1)

@@ -1,4 +1,4 @@
-"""A limit of time on code of others that runs in this process."""
+"""Time limit for third-party code in this process."""
 
 import signal
 import threading
@@ -11,10 +11,10 @@ from bench.clocks import monotonic_seconds
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError amid the block once it has run so long.
+    """Raise TimeoutError in the block once it has run for ``seconds``.
 
-    A signal does it, which only the main thread receives, so in another thread there is no limit; nor does the signal
-    interrupt a single operation of C code.
+    The limit uses a signal, which only the main thread receives: in another thread there is no limit. The signal does
+    not interrupt a single operation of C code.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -30,5 +30,5 @@ def time_limit(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
-        if left:  # somebody else's timer goes on
+        if left:  # restore the timer of a caller
             signal.setitimer(signal.ITIMER_REAL, max(left - (monotonic_seconds() - began), 0.001), interval)

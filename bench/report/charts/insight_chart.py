@@ -17,7 +17,7 @@ from bench.report.charts.chart_parts import (
     nothing,
 )
 from bench.report.charts.figure_text import LABEL, longest, plain, tip
-from bench.report.charts.insight_rows import CATEGORIES, Picture, select, values
+from bench.report.charts.insight_rows import CATEGORIES, Selection, select, values
 
 #: Cells of a heatmap up to which their values are written into them, and points of a line up to which each is marked.
 WRITTEN, MARKED = 100, 30
@@ -35,30 +35,30 @@ def spec(insight: Insight) -> dict[str, Any]:
     """
     if insight.chart is None:
         raise ValueError(f"insight {insight.name} has no chart")
-    picture = select(insight, insight.chart)
-    chart, caption = picture.chart, " ".join((insight.caption, *picture.notes))
-    if not any(math.isfinite(row.value) for row in picture.rows):
+    selection = select(insight, insight.chart)
+    chart, caption = selection.chart, " ".join((insight.caption, *selection.notes))
+    if not any(math.isfinite(row.value) for row in selection.rows):
         return nothing(insight.title, caption)
-    view = DRAW[chart.kind](picture)
+    view = DRAW[chart.kind](selection)
     if chart.reference is not None:
         view["layer"].append(level(chart.reference, "reference"))
     number = "value" if chart.kind == "heatmap" else "y"
-    columns = _categories(picture) | {"x": chart.x_label, "value": getattr(chart, f"{number}_label")}
-    whole = framed(insight.title, caption, values(picture), view, picture.panels, columns)
-    return whole if _alike(picture) else whole | INDEPENDENT
+    columns = _categories(selection) | {"x": chart.x_label, "value": getattr(chart, f"{number}_label")}
+    whole = framed(insight.title, caption, values(selection), view, selection.panels, columns)
+    return whole if _alike(selection) else whole | INDEPENDENT
 
 
-def _heatmap(picture: Picture) -> dict[str, Any]:
+def _heatmap(selection: Selection) -> dict[str, Any]:
     """The value of each pair of categories as a colour, and as text in a few; an unknown one is struck through."""
-    chart, xs, ys = picture.chart, picture.domain("x"), picture.domain("y")
+    chart, xs, ys = selection.chart, selection.domain("x"), selection.domain("y")
     written = len(xs) * len(ys) <= WRITTEN
     wide, high = (min(60.0, max(36.0, longest(xs) + 10)), 20) if written else (min(16.0, max(6.0, 480 / len(xs))), 12)
     size = {"width": round(wide * len(xs)), "height": round(high * len(ys))}
-    found = [row.value for row in picture.rows if math.isfinite(row.value)]
+    found = [row.value for row in selection.rows if math.isfinite(row.value)]
     scale = {"domain": _ends(found, chart.centre), "range": "heatmap" if chart.centre is None else "diverging"}
     legend = {"title": plain(chart.value_label, LABEL), "format": NUMBER, "tickCount": 5}
     at = {"x": _along(xs, chart.x_label, size["width"]), "y": _along(ys, chart.y_label, size["height"], upright=False)}
-    tips = [*_tips(picture), tip("value", chart.value_label, NUMBER)]
+    tips = [*_tips(selection), tip("value", chart.value_label, NUMBER)]
     colour = {"field": "value", "type": "quantitative", "scale": scale | {"interpolate": "rgb"}, "legend": legend}
     known, unknown = ({"filter": f"{sign}isValid(datum.value)"} for sign in ("", "!"))
     layers: list[dict[str, Any]] = [
@@ -76,51 +76,51 @@ def _heatmap(picture: Picture) -> dict[str, Any]:
     return size | {"layer": layers}
 
 
-def _bars(picture: Picture) -> dict[str, Any]:
+def _bars(selection: Selection) -> dict[str, Any]:
     """A bar from zero for each number, those of one category of x side by side."""
-    chart, xs, colours = picture.chart, picture.domain("x"), picture.domain("colour")
+    chart, xs, colours = selection.chart, selection.domain("x"), selection.domain("colour")
     size = {"width": round(min(660.0, max(140.0, len(xs) * max(14.0, 7.0 * len(colours))))), "height": 150}
     encoding = {"x": _along(xs, chart.x_label, size["width"]), "y": _across("value", chart.y_label, size["height"])}
     if chart.colour is not None:
         encoding |= category("colour", colours, plain(chart.colour), max(size["width"], NARROWEST))
         encoding["xOffset"] = {"field": "colour", "type": "nominal", "scale": {"domain": colours}}
-    tips = {"tooltip": [*_tips(picture), tip("value", chart.y_label, NUMBER)]}
+    tips = {"tooltip": [*_tips(selection), tip("value", chart.y_label, NUMBER)]}
     return size | {"layer": [{"mark": {"type": "bar", "aria": False}, "encoding": encoding | tips}, level(0, "zero")]}
 
 
-def _lines(picture: Picture) -> dict[str, Any]:
+def _lines(selection: Selection) -> dict[str, Any]:
     """A line for each colour, from left to right; a number that is not known leaves a gap."""
-    lines = len({(row.panel, row.colour) for row in picture.rows})
-    few = len(picture.rows) <= MARKED * lines or any(math.isnan(row.value) for row in picture.rows)
+    lines = len({(row.panel, row.colour) for row in selection.rows})
+    few = len(selection.rows) <= MARKED * lines or any(math.isnan(row.value) for row in selection.rows)
     mark = {"type": "line", "aria": False, "point": {"size": 20, "aria": False} if few else False}
-    return _plane(picture, mark, (145, 115), "strokeDash")
+    return _plane(selection, mark, (145, 115), "strokeDash")
 
 
-def _scatter(picture: Picture) -> dict[str, Any]:
+def _scatter(selection: Selection) -> dict[str, Any]:
     """A point for each row."""
-    mark = {"type": "point", "aria": False, "size": round(min(50.0, max(9.0, 8000 / len(picture.rows))))}
-    return _plane(picture, mark, (145, 145), "shape")
+    mark = {"type": "point", "aria": False, "size": round(min(50.0, max(9.0, 8000 / len(selection.rows))))}
+    return _plane(selection, mark, (145, 145), "shape")
 
 
-DRAW: Mapping[str, Callable[[Picture], dict[str, Any]]] = {
+DRAW: Mapping[str, Callable[[Selection], dict[str, Any]]] = {
     "heatmap": _heatmap, "bars": _bars, "lines": _lines, "scatter": _scatter,
 }  # fmt: skip
 
 
 def _plane(
-    picture: Picture, mark: Mapping[str, Any], small: tuple[int, int], also: Literal["shape", "strokeDash"]
+    selection: Selection, mark: Mapping[str, Any], small: tuple[int, int], also: Literal["shape", "strokeDash"]
 ) -> dict[str, Any]:
     """Marks over two numbers, in the small size where there are many panels."""
-    chart, panels = picture.chart, len(picture.names["panel"])
+    chart, panels = selection.chart, len(selection.names["panel"])
     wide, high = (430, 240) if panels == 1 else (290, 190) if panels == 2 else (195, 150) if panels <= 6 else small
     encoding = {"x": _across("x", chart.x_label, wide), "y": _across("value", chart.y_label, high)}
     for axis in encoding.values():
         axis["scale"] = {"zero": False}
     if chart.colour is not None:
         room = columns_of(panels, wide) * (wide + SPACING)
-        encoding |= category("colour", picture.domain("colour"), plain(chart.colour), room, also)
+        encoding |= category("colour", selection.domain("colour"), plain(chart.colour), room, also)
     tips = [tip("x", chart.x_label, NUMBER), tip("value", chart.y_label, NUMBER)]
-    layer = {"mark": dict(mark), "encoding": encoding | {"tooltip": [*_tips(picture), *tips]}}
+    layer = {"mark": dict(mark), "encoding": encoding | {"tooltip": [*_tips(selection), *tips]}}
     return {"width": wide, "height": high, "layer": [layer]}
 
 
@@ -142,17 +142,17 @@ def _across(field: str, title: str, size: float) -> dict[str, Any]:
     return {"field": field, "type": "quantitative", "axis": axis}
 
 
-def _categories(picture: Picture) -> dict[str, str]:
+def _categories(selection: Selection) -> dict[str, str]:
     """What the fields of the data that hold categories are, in words."""
-    chart = picture.chart
+    chart = selection.chart
     named = {"panel": chart.panel, "colour": None if chart.kind == "heatmap" else chart.colour}
     named |= {part: getattr(chart, f"{part}_label") for part in CATEGORIES[chart.kind]}
     return {part: title for part, title in named.items() if title is not None}
 
 
-def _tips(picture: Picture) -> list[dict[str, str]]:
+def _tips(selection: Selection) -> list[dict[str, str]]:
     """What a tooltip says of the categories."""
-    return [tip(part, title) for part, title in _categories(picture).items()]
+    return [tip(part, title) for part, title in _categories(selection).items()]
 
 
 def _ends(values: Sequence[float], centre: float | None) -> list[float]:
@@ -174,13 +174,13 @@ def _form(values: Sequence[float]) -> str:
     return f".{0 if whole else min(2, max(0, 2 - math.floor(math.log10(largest))))}f"
 
 
-def _alike(picture: Picture) -> bool:
+def _alike(selection: Selection) -> bool:
     """True where the numbers of all panels are large enough to be seen on one scale."""
-    if picture.chart.kind in ("heatmap", "bars"):
+    if selection.chart.kind in ("heatmap", "bars"):
         return True
     for part in ("at", "value"):
         largest: dict[Value, float] = {}
-        for row in picture.rows:
+        for row in selection.rows:
             if math.isfinite(size := abs(getattr(row, part))):
                 largest[row.panel] = max(largest.get(row.panel, 0.0), size)
         if any(0 < size < max(largest.values()) / 10 for size in largest.values()):

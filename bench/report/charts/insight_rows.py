@@ -35,7 +35,7 @@ class Mark(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Selection:
     """What is drawn of an insight.
 
     Attributes:
@@ -70,7 +70,7 @@ def number(value: Value) -> float:
     return rounded(float(value)) if abs(value) > 1 / LARGEST else 0.0
 
 
-def select(insight: Insight, chart: Chart) -> Picture:
+def select(insight: Insight, chart: Chart) -> Selection:
     """The rows that can be drawn, and what had to be left out."""
     rows, notes = _rows(insight, chart), []
     if chart.kind in ("lines", "scatter"):
@@ -99,7 +99,7 @@ def select(insight: Insight, chart: Chart) -> Picture:
     elif "reference" in marks:
         notes.append(f"The dashed line marks {plain(marks['reference'])}.")
     chart = chart.model_copy(update={"reference": None, "centre": None} | marks)
-    return Picture(chart, kept_rows, names, notes)
+    return Selection(chart, kept_rows, names, notes)
 
 
 def _rows(insight: Insight, chart: Chart) -> list[Mark]:
@@ -121,22 +121,22 @@ def _fewer(rows: Sequence[Mark], most: int) -> list[Mark]:
     return [row for group in groups.values() for row in thinned(group, max(2, most * len(group) // len(rows)))]
 
 
-def values(picture: Picture) -> list[dict[str, Any]]:
+def values(selection: Selection) -> list[dict[str, Any]]:
     """The chart's data; of a heatmap a row for each cell, the last where there are several."""
-    names, panels = picture.names, picture.panels or [""]
+    names, panels = selection.names, selection.panels or [""]
     places = {value: place for place, value in enumerate(names["panel"])}
     values: dict[Any, dict[str, Any]] = {}
-    if picture.chart.kind == "heatmap":
+    if selection.chart.kind == "heatmap":
         cells = itertools.product(places.items(), names["y"].items(), names["x"].items())
         for (panel, place), (y, y_name), (x, x_name) in cells:
             values[panel, y, x] = {"panel": panels[place], "place": place, "y": y_name, "x": x_name, "value": None}
-    for order, row in enumerate(picture.rows):
+    for order, row in enumerate(selection.rows):
         value = row.value if math.isfinite(row.value) else None
-        if picture.chart.kind == "heatmap":
+        if selection.chart.kind == "heatmap":
             values[row.panel, row.y, row.x]["value"] = value
             continue
         place = places[row.panel]
         values[order] = {"panel": panels[place], "place": place, "x": names["x"].get(row.x, row.at), "value": value}
-        if picture.chart.colour is not None:
+        if selection.chart.colour is not None:
             values[order]["colour"] = names["colour"][row.colour]
     return list(values.values())

@@ -4,26 +4,26 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.report.charts import chart_frames
-from bench.report.charts.pictures import Pictures
+from bench.report.charts.figures import Figures
 from bench.report.charts.plots import confusion, cost, curves, ledger, pareto, ranks
 from bench.report.charts.rows import ReportRow
 
 FOLDER = "figures"
 
 
-def add(found: Sequence[ReportRow], source: str, pictures: Pictures) -> None:
+def add(found: Sequence[ReportRow], source: str, figures: Figures) -> None:
     """Have the figures drawn that have something to show, below ``figures/``.
 
     Args:
         found: the rows.
         source: sha256 of the records that they come from.
-        pictures: of the report.
+        figures: figures of the report.
     """
     for name, spec in _specs(found):
         if spec is not None:
             meta = spec["usermeta"]
             meta["caption"] = f"{meta['caption']} Source: records sha256 {source[:12]}."
-            pictures.add(spec, f"{FOLDER}/{name}")
+            figures.add(spec, f"{FOLDER}/{name}")
 
 
 def _specs(found: Sequence[ReportRow]) -> Iterator[tuple[str, dict[str, Any] | None]]:

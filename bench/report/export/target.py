@@ -47,16 +47,20 @@ def parse_target(text: str) -> Target:
     """
     kind, _, place = text.partition("=")
     if not place:
-        raise RequestError(f"--log {shortened(without_secrets(text))}: names no target; {POSSIBLE}")
+        raise RequestError(f"--log {_named(text)}: names no target; {POSSIBLE}")
     if kind == "tensorboard":
         found = Target("tensorboard", place)
         _require_folder(found)
     elif kind == "mlflow":
         found = Target("mlflow", _uri(place))
     else:
-        raise RequestError(f"--log {shortened(without_secrets(text))}: no such target; {POSSIBLE}")
+        raise RequestError(f"--log {_named(text)}: no such target; {POSSIBLE}")
     _require_package(found)
     return found
+
+
+def _named(place: str) -> str:
+    return shortened(without_secrets(place))
 
 
 def _require_folder(target: Target) -> None:
@@ -80,17 +84,17 @@ def _uri(place: str) -> str:
     try:
         scheme = "databricks" if place == "databricks" else _scheme(place)
         if not scheme and re.fullmatch(r"[^/]+:\d+(/.*)?", place):
-            place = shortened(without_secrets(place))
+            place = _named(place)
             raise RequestError(f"--log mlflow={place}: is no URI, as http://{place} is")
         if not scheme:
             return Path(place).resolve().as_uri()
     except ValueError as error:
-        raise RequestError(f"--log mlflow={shortened(without_secrets(place))}: is no URI: {error}") from None
+        raise RequestError(f"--log mlflow={_named(place)}: is no URI: {error}") from None
     if scheme not in SCHEMES:
         listed = ", ".join(f"{each}:" for each in SCHEMES)
-        raise RequestError(f"--log mlflow={shortened(without_secrets(place))}: must be a folder or a URI of {listed}")
+        raise RequestError(f"--log mlflow={_named(place)}: must be a folder or a URI of {listed}")
     if scheme in DATABASES and "://" not in place:
-        raise RequestError(f"--log mlflow={shortened(place)}: is no URI of a database, as {scheme}:///FILE is")
+        raise RequestError(f"--log mlflow={_named(place)}: is no URI of a database, as {scheme}:///FILE is")
     return place
 
 

@@ -46,8 +46,7 @@ function targets() {
   const heads = ["Row", "Time to 95 %", "Whole training (s)", "Validation F1", "F1", "n"];
   if (!data.targets.length) byId("reached").append(make("p", {}, "No dataset and model has two rows with a known F1."));
   byId("reached").append(...data.targets.flatMap(({ dataset, model, rows, reference, lines, reached }) => {
-    const form = make("form", { class: "controls" });
-    const place = make("div");
+    const [form, place] = [make("form", { class: "controls" }), make("div")];
     const none = reference === null ? [["", "choose: no row trains all that it stores"]] : [];
     const options = [...none, ...rows.map((row, at) => [at, data.rows[row].names.slice(2).join(", ")])];
     const select = choose(form, "Full training is", options, draw, reference ?? "");

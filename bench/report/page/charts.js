@@ -33,14 +33,16 @@ function show(id, content) {
 
 const changed = (value, change) => JSON.parse(JSON.stringify(value, change));
 
-// The spec as wide as there is room for, without panels; of several the one that is named.
+// The spec as wide as there is room for, without panels; of several the one that is named. Views stand side by side.
 function wide({ concat, ...spec }, { panel, height } = {}) {
-  const width = Math.max(180, Math.min(720, document.documentElement.clientWidth - 130));
+  const room = Math.min(document.documentElement.clientWidth, 1536) - 80;
+  const columns = Math.max(1, Math.min(concat?.length ?? 1, Math.floor(room / 400)));
+  const width = Math.max(180, Math.floor(room / columns) - (columns > 1 ? 90 : 80)); // of which an axis takes about 90
   const size = { width, ...(height && { height }) };
   const view = ({ facet, columns, resolve, spec: inner, ...rest }) => ({ ...rest, ...inner, ...size });
   const values = spec.data.values.filter((row) => panel === undefined || row.panel === panel);
   const next = { ...spec, data: { ...spec.data, values } };
-  return concat ? { ...next, columns: 1, concat: concat.map(view) } : view(next);
+  return concat ? { ...next, columns, concat: concat.map(view) } : view(next);
 }
 
 function pareto(charts, form) {

@@ -59,7 +59,7 @@ def build(
         tables: of the report by name, in the order in which they are read.
         judges: of the records of each run.
         found: the rows, see ``charts.rows``.
-        script: that draws charts, see ``charts.picture``.
+        script: that draws charts, see ``charts.figure``.
         files: of the tables by name, those that are written already.
     """
     content = _content(results, tables, judges, found, files or {})

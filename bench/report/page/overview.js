@@ -3,8 +3,7 @@
 function overview() {
   const rows = [...byId("rows").tBodies[0].rows];
   const heads = [...byId("rows").tHead.rows[0].cells];
-  const form = byId("filters");
-  const collator = new Intl.Collator("en", { numeric: true });
+  const [form, collator] = [byId("filters"), new Intl.Collator("en", { numeric: true })];
   const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
 
   const value = (row, place) => {

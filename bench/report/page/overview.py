@@ -32,8 +32,8 @@ def head(results: Results) -> dict[str, Any]:
     return {
         "title": one_line(results.title, 300),
         "tags": list(_tags(records)),
-        "facts": [results.counts, *_versions(records), *filter(None, [results.source])],
-        "conditions": [*texts, *map(one_line, remarks)],
+        "facts": [results.counts, *_versions(records)],
+        "conditions": [*texts, *map(one_line, remarks), *filter(None, [results.source])],
     }
 
 
@@ -59,7 +59,11 @@ def _versions(records: Sequence[Record]) -> list[str]:
 
 def table(results: Results, rows: Sequence[ReportRow]) -> dict[str, Any]:
     """What the template draws the overview from."""
-    columns = quantities(results)
+    columns = [
+        one
+        for one in quantities(results)
+        if "table3" in one.places or any(row.numbers[one.centre] is not None for row in rows)
+    ]
     several = len(results.runs) > 1
     options = _options(rows, several)
     heads = [{"lines": [name], "number": False} for name in ("Method", *NAMES[: 3 if several else 2])]
@@ -127,11 +131,12 @@ def _model_tags(row: ReportRow) -> list[str]:
 
 def _number(row: ReportRow, column: Quantity) -> dict[str, Any]:
     value = row.numbers[column.centre]
-    found = {"value": None, "text": DASH, "interval": "", "rank": ""}
+    found = {"value": None, "text": DASH, "std": "", "interval": "", "rank": ""}
     if value is None:
         return found
     std = row.numbers[f"{column.column}_std"] if column.spread else None
-    found |= {"value": f"{value:.{DIGITS}g}", "text": column.written(value, std)}
+    text, _, spread = column.written(value, std).partition(" ± ")
+    found |= {"value": f"{value:.{DIGITS}g}", "text": text, "std": spread}
     if column.column == F1:
         low, high = row.numbers[f"{F1}_low"], row.numbers[f"{F1}_high"]
         interval = "" if low is None else f"{low:.4f} to {high:.4f}"

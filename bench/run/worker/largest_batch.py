@@ -10,7 +10,7 @@ import torch
 from bench.errors import RequestError
 from bench.measure.devices import index_of, look
 from bench.measure.host_limits import host_limit
-from bench.measure.settled import Settled, settled_for
+from bench.measure.resolved_device import ResolvedDevice, resolve_device
 from bench.method import registry
 from bench.plan.fits import largest_batch, reserved_bytes
 from bench.plan.row import PlanRow
@@ -35,7 +35,7 @@ def answer(folder: Path, requested_at: float) -> None:
     cell, failed = Cell.model_validate(request["cell"]), int(request["failed_batch"])
     try:
         device = _device(request["device"], cell)
-        settled = settled_for(device, None if device == "cpu" else look())
+        settled = resolve_device(device, None if device == "cpu" else look())
         left = room(settled.device, request["failure_memory"], cell)
         batch, said = fitting(_planned(cell, settled), failed, left)
     except RequestError as error:
@@ -48,7 +48,7 @@ def _device(measured_on: str | None, cell: Cell) -> str:
     return cell.device if measured_on is None or cell.device.startswith(measured_on) else measured_on
 
 
-def _planned(cell: Cell, settled: Settled) -> Callable[[int], PlanRow]:
+def _planned(cell: Cell, settled: ResolvedDevice) -> Callable[[int], PlanRow]:
     """The cell's row of a plan by batch size; a cell names all that it needs, so no study is expanded for it."""
     method = cell.method
     plugin = registry.Plugin(name=method.plugin, path=Path(method.path), sha256=method.sha256, origin="the cell")

@@ -1,4 +1,4 @@
-"""Three counts side by side: silent within 0.1 %, and one sentence with figures where they differ."""
+"""Agreement of three counts: None within 0.1 %, else one sentence with the counts."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_says_which_differs_and_by_how_much(counts: tuple[int, int, int | None],
 
 @pytest.mark.parametrize("part", [1000, 100, 500_000])
 def test_an_adapter_that_does_no_work_is_told_from_a_counter_that_is_off(part: int) -> None:
-    """Its work may be far below 0.1 % of the model's."""
+    """An adapter's work may be far below 0.1 % of the model's."""
     said = disagreement(MILLION, MILLION, MILLION + part, without_method=MILLION)
     assert said is not None
     assert f"the method's own work, {part:,} FLOPs" in said

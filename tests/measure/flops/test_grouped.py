@@ -54,7 +54,7 @@ class Experts(nn.Module):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_known_answer(dtype: torch.dtype) -> None:
-    """Each row is multiplied once a matrix; backward, once for its own gradient and once for the matrix's."""
+    """Each row is multiplied once per matrix; backward, once for its own gradient and once for the matrix's."""
     with torch.device("meta"):
         model = Experts(dtype)
     first, second = 2 * ROWS * IN * INNER, 2 * ROWS * INNER * OUT

@@ -1,4 +1,4 @@
-"""FLOPs at any length, from three: exact for every method found."""
+"""FLOPs at any length from three counts: exact for every method found."""
 
 from collections.abc import Callable
 from pathlib import Path

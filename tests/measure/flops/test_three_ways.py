@@ -1,4 +1,4 @@
-"""Every method found, on every architecture that it adapts: the three ways of counting agree, to the last FLOP."""
+"""The three ways of counting agree to the last FLOP for every method on every architecture that it adapts."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,12 +21,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:fan_in_fan_out is set to False:UserWarning"),  # peft, of GPT-2
 ]
 VARIED: list[tuple[str, ModelKind]] = [
-    ("roberta", "encoder"),
-    ("deberta-v2, as v2-xlarge", "encoder"),
-    ("albert", "encoder"),
-    ("llama", "causal"),
+    ("roberta", "encoder"), ("deberta-v2, as v2-xlarge", "encoder"), ("albert", "encoder"), ("llama", "causal"),
     ("phi", "causal"),
-]
+]  # fmt: skip
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "bitfit": [{"train_head": False}],
     "lora": [

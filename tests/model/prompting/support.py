@@ -1,4 +1,4 @@
-"""What the tests of asking share: tokenizers with chat templates, tiny causal models, and prompts for them."""
+"""Shared by tests of prompting: tokenizers with chat templates, tiny causal models, and prompts."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -83,7 +83,7 @@ def prompt_of(tokenizer: Any, labels: Sequence[str] = FIVE, **settings: Any) -> 
 
 
 def text_tokens(tokenizer: Any, texts: Sequence[str], room: int = 10_000) -> Tokens:
-    """Token ids of texts alone, cut to ``room``."""
+    """Token ids of the texts, cut to ``room``."""
     rows = [tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"] for text in texts]
     cut = [row[:room] for row in rows]
     offsets = np.cumsum([0, *map(len, cut)])
@@ -92,13 +92,13 @@ def text_tokens(tokenizer: Any, texts: Sequence[str], room: int = 10_000) -> Tok
 
 
 def prompts_batch(prompt: Prompt, tokens: Tokens, rows: Sequence[int] | None = None) -> Batch:
-    """All texts, or these rows, as one batch to ask about."""
+    """All texts, or these rows, as one batch of prompts."""
     indices = np.arange(len(tokens.lengths)) if rows is None else np.array(rows)
     return collate_prompts(prompt, tokens, [0] * len(tokens.lengths), indices, 0)
 
 
 def one_by_one(model: Any, prompt: Prompt, tokens: Tokens, normalization: str = "none") -> Tensor:
-    """Scores by the definition: each label of each text as a sequence of its own, alone, without cache or padding."""
+    """Scores by definition: each label of each text as a separate sequence, without cache or padding."""
     scores = torch.zeros(len(tokens.lengths), len(prompt.label_ids))
     for text in range(len(tokens.lengths)):
         inner = tokens.ids[tokens.offsets[text] : tokens.offsets[text + 1]].tolist()

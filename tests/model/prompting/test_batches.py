@@ -1,4 +1,4 @@
-"""Batches for a causal model that is asked."""
+"""Batches of prompts for a causal model."""
 
 import numpy as np
 import pytest
@@ -79,7 +79,7 @@ def test_rows_come_back_out(texts: list[list[int]], data: st.DataObject) -> None
 
 
 def test_every_token_but_the_first_of_each_row_is_trained_on() -> None:
-    """Before the first there is nothing that could foretell it, and padding is no token."""
+    """Nothing predicts the first token, and padding is not a token."""
     batch = collate_answers(PROMPT, tokens_of([[30, 31, 32], [40]]), [0, 1], np.array([0, 1]), PAD, "all")
     for ids, labels, row in zip(batch.input_ids.tolist(), batch.labels.tolist(), rows_of(batch), strict=True):
         assert len(labels) == len(ids) - 1

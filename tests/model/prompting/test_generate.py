@@ -1,4 +1,4 @@
-"""Answers that a model writes, and a model that has learnt what to write."""
+"""Generated answers, also of a trained model."""
 
 import dataclasses
 import warnings
@@ -27,7 +27,7 @@ FILLER = ("a", "film", "the", "was", "it", "and")
 
 
 def plain(model: Any, prompt: Prompt, inner: list[int], stops: set[int], steps: int) -> list[int]:
-    """Greedy answer by the definition: the whole sequence anew for each token."""
+    """Greedy answer by definition: the whole sequence is computed again for each token."""
     row = [*prompt.prefix_ids, *inner, *prompt.suffix_ids]
     written: list[int] = []
     for _ in range(steps):
@@ -105,12 +105,12 @@ def test_answers_beyond_the_window_are_refused() -> None:
     prompt = prompt_of(tokenizer)
     writer = Writer(causal_model("qwen2", len(tokenizer), use_sliding_window=True, sliding_window=16,
                                  max_window_layers=0), prompt, tokenizer)  # fmt: skip
-    with pytest.raises(UnsupportedError, match="attends within 16 tokens"):
+    with pytest.raises(UnsupportedError, match="attention window has 16 tokens"):
         writer.answers(prompts_batch(prompt, text_tokens(tokenizer, TEXTS)))
 
 
 def sentences(count: int, seed: int) -> tuple[list[str], list[int]]:
-    """Texts with one word that tells the class."""
+    """Texts with one word that determines the class."""
     rng = np.random.default_rng(seed)
     texts, labels = [], []
     for _ in range(count):
@@ -123,7 +123,7 @@ def sentences(count: int, seed: int) -> tuple[list[str], list[int]]:
 
 
 def taught(model: nn.Module, prompt: Prompt, tokenizer: Any, steps: int) -> nn.Module:
-    """The model after training on whole rows, the loss on the answers alone."""
+    """The model after training on whole rows with the loss on the answers only."""
     texts, labels = sentences(512, 0)
     tokens, rng = text_tokens(tokenizer, texts), np.random.default_rng(0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)

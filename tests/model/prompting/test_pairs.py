@@ -1,4 +1,4 @@
-"""Two texts as one."""
+"""Two texts joined into one."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which label an answer names."""
+"""Parsing of the label that an answer names."""
 
 import pytest
 from hypothesis import given
@@ -15,24 +15,14 @@ LABELS = st.lists(
 @pytest.mark.parametrize(
     ("answer", "label"),
     [
-        ("positive", "positive"),
-        ("Positive.", "positive"),
-        ("**VERY_positive**\n", "very positive"),
-        ("Negative. The film drags, though the end is positive.", "negative"),
-        ("I would say negative", "negative"),
-        ("it is very negative", "very negative"),
-        ("it is very negative, yes: Very negative", "very negative"),
-        ("very negative or negative", "very negative"),
-        ("Is it negative, or very negative?", None),
-        ("either positive or negative", None),
-        ("positively", None),
-        ("nonneutral", None),
-        ("", None),
-        ("?!", None),
-        ("very", None),
-        ("not positive", "positive"),
+        ("positive", "positive"), ("Positive.", "positive"), ("**VERY_positive**\n", "very positive"),
+        ("Negative. The film drags, though the end is positive.", "negative"), ("I would say negative", "negative"),
+        ("it is very negative", "very negative"), ("it is very negative, yes: Very negative", "very negative"),
+        ("very negative or negative", "very negative"), ("Is it negative, or very negative?", None),
+        ("either positive or negative", None), ("positively", None), ("nonneutral", None), ("", None), ("?!", None),
+        ("very", None), ("not positive", "positive"),
     ],
-)
+)  # fmt: skip
 def test_the_rule_on_examples(answer: str, label: str | None) -> None:
     assert parse(answer, FIVE) == (None if label is None else FIVE.index(label))
 
@@ -63,12 +53,6 @@ def test_a_label_among_other_words_is_found(labels: list[str], data: st.DataObje
 def test_two_labels_in_the_middle_are_none(labels: list[str], data: st.DataObject) -> None:
     first, second = data.draw(st.permutations(range(len(labels))))[:2]
     assert parse(f"well {labels[first]} ; well {labels[second]}", labels) is None
-
-
-@given(st.text(), st.lists(st.text(min_size=1), min_size=1))
-def test_any_text_at_all_has_an_answer(answer: str, labels: list[str]) -> None:
-    found = parse(answer, labels)
-    assert found is None or words(labels[found]) != ()
 
 
 @given(st.text(), st.lists(st.text(min_size=1), min_size=2, unique_by=words))

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.method.insight import Insight
-from bench.report.charts import insight_chart, picture
+from bench.report.charts import figure, insight_chart
 from bench.report.charts.figure_text import distinct, plain, tip, wrapped
 
 
@@ -57,5 +57,5 @@ def test_a_name_that_every_object_has_is_drawn(name: str) -> None:
     columns = {"x": [name, "b"], "y": [1, 2]}
     chart = {"kind": "bars", "x": "x", "y": "y", "x_label": name, "y_label": name, "colour": "x"}
     part = {"name": "part", "title": name, "caption": name, "columns": columns, "chart": chart}
-    drawn = picture.svg(insight_chart.spec(Insight.model_validate(part)))
+    drawn = figure.svg(insight_chart.spec(Insight.model_validate(part)))
     assert f"«{name}»" in drawn

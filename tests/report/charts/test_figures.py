@@ -1,50 +1,129 @@
-"""Files of an insight: its chart twice and its numbers, the latter fit for a spreadsheet."""
+"""The figures of one report: which files there are, and that it does not matter which process draws them."""
 
+import subprocess
+import sys
 from typing import Any
 
+import psutil
 import pytest
 
-from bench.report.charts import insight_chart, picture
-from bench.report.charts.figures import to_csv
-from bench.text.tables import csv_text
-from tests.report.drawn import KINDS, bars, insight, written
+from bench.report.charts import figure, figures, insight_chart
+from bench.report.charts.figures import FEW, Figures
+from tests.report.drawn import bars
+from tests.support import ROOT, wait_for
+
+SPEC: dict[str, Any] = insight_chart.spec(bars())
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_is_three_files(kind: str) -> None:
-    found = written(KINDS[kind](), "some/folder")
-    assert list(found) == ["some/folder/part.svg", "some/folder/part.png", "some/folder/part.csv"]
-    spec = insight_chart.spec(KINDS[kind]())
-    assert found["some/folder/part.svg"].decode() == picture.svg(spec)
-    assert found["some/folder/part.png"] == picture.pixels(picture.svg(spec))
-    assert found["some/folder/part.csv"].decode() == to_csv(KINDS[kind]())
+@pytest.fixture(scope="module")
+def one() -> list[bytes]:
+    return list(figure.draw(SPEC, ("svg", "png")).values())
 
 
-def test_without_a_chart_only_the_numbers() -> None:
-    assert list(written(bars().model_copy(update={"chart": None}), "f")) == ["f/part.csv"]
+def drawers() -> list[psutil.Process]:
+    """The processes that draw for this one."""
+    return [each for each in psutil.Process().children() if "multiprocessing.spawn" in " ".join(each.cmdline())]
 
 
-def test_csv() -> None:
-    columns: dict[str, Any] = {"=word": ["-1", "a,b\n", None], "count": [-1, 0.1, 10**20], "+": [None, "@x", "x"]}
-    assert to_csv(insight("bars", columns, x="=word", y="count")) == (
-        "'=word,count,'+\n'-1,-1,\n\"a,b \",0.1,'@x\n,100000000000000000000,x\n"
-    )
-
-
-def test_csv_quotes_no_data() -> None:
-    columns: dict[str, Any] = {"x": ["a", "b" * 60], "y": [1, 2], "text": ["short", "b" * 61]}
-    assert to_csv(insight("bars", columns)) == f"x,y\na,1\n{'b' * 60},2\n"
-
-
-@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20x"])
-def test_a_spreadsheet_computes_nothing(text: str) -> None:
-    assert csv_text.safe(text) == f"'{text}"
-    assert csv_text.safe(f"x{text}") == f"x{text}"
-    assert csv_text.safe(f"\t{text}") == f"' {text}"
+@pytest.fixture
+def always_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have other processes draw the first figure too."""
+    monkeypatch.setattr(figures, "FEW", 0)
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"), [("\tx", "' x"), ("\rx", "' x"), ("\nx", "' x"), ("a\x1b\0b\nc", "a  b c")]
+    ("kinds", "names"),
+    [
+        ((), []),
+        (("png",), ["f/a.png", "f/b.c.png"]),
+        (("svg",), ["f/a.svg", "f/b.c.svg"]),
+        (("png", "svg"), ["f/a.svg", "f/a.png", "f/b.c.svg", "f/b.c.png"]),
+    ],
 )
-def test_no_control_character_gets_into_a_csv_file(text: str, wanted: str) -> None:
-    assert csv_text.safe(text) == wanted
+def test_names(kinds: tuple[str, ...], names: list[str]) -> None:
+    with Figures(kinds) as drawn:
+        drawn.add(SPEC, "f/a")
+        drawn.add(SPEC, "f/b.c")
+        assert list(drawn.files()) == names
+
+
+def test_all_are_alike_whichever_process_draws_them(one: list[bytes]) -> None:
+    with Figures(("svg", "png")) as drawn:
+        for number in range(FEW):
+            drawn.add(SPEC, f"f/{number}")
+        assert not drawers()
+        drawn.add(SPEC, f"f/{FEW}")
+        assert drawers()
+        found = drawn.files()
+    assert list(found) == [f"f/{number}.{kind}" for number in range(FEW + 1) for kind in ("svg", "png")]
+    assert list(found.values()) == one * (FEW + 1)
+    assert not drawers()
+
+
+@pytest.mark.usefixtures("always_others")
+class TestOthers:
+    def test_they_may_be_killed(self, one: list[bytes]) -> None:
+        with Figures(("svg", "png")) as drawn:
+            drawn.add(SPEC, "f/a")
+            for process in drawers():
+                process.kill()
+            drawn.add(SPEC, "f/b")
+            assert list(drawn.files().values()) == one * 2
+        assert not drawers()
+
+    def test_they_may_not_start(self, monkeypatch: pytest.MonkeyPatch, one: list[bytes]) -> None:
+        monkeypatch.setattr("multiprocessing.spawn._python_exe", b"/nowhere/python")
+        with Figures(("png",), page=True) as drawn:
+            drawn.add(SPEC, "f/a")
+            assert list(drawn.files().values()) == one[1:]
+
+    def test_what_they_cannot_draw_is_an_error_of_this_one(self) -> None:
+        with Figures(("png",)) as drawn:
+            drawn.add({}, "f/a")
+            with pytest.raises(KeyError, match="usermeta"):
+                drawn.files()
+        assert not drawers()
+
+    def test_leaving_early_ends_them(self) -> None:
+        with Figures(("png",)) as drawn:
+            for number in range(40):
+                drawn.add(SPEC, f"f/{number}")
+            assert drawers()
+        assert not drawers()
+
+    def test_they_end_with_a_killed_parent(self) -> None:
+        code = (
+            "import sys, psutil; from bench.report.charts import figures\n"
+            "drawn = figures.Figures((), page=True); drawn._result('js', len, '')\n"
+            "print(*(each.pid for each in psutil.Process().children()), flush=True); sys.stdin.read()"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+        ) as parent:
+            assert parent.stdout is not None
+            found = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+            assert found
+            parent.kill()
+        assert wait_for(lambda: not any(map(_runs, found)), 30)
+
+
+def _runs(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+class TestScript:
+    @pytest.fixture(autouse=True)
+    def unknown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(figures, "_known", {})
+
+    def test_another_process_makes_it_once(self) -> None:
+        with Figures(("svg",), page=True) as drawn:
+            assert drawers()
+            drawn.add(SPEC, "f/a")
+            made = drawn.script()
+            assert list(drawn.files()) == ["f/a.svg"]
+        assert made == figure.script()
+        with Figures((), page=True) as drawn:
+            assert not drawers()
+            assert drawn.script() == made
+            assert drawn.files() == {}

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from bench.method.insight import Insight, Value
-from bench.report.charts import insight_chart, picture
+from bench.report.charts import figure, insight_chart
 from tests.report.drawn import HOSTILE, KINDS, bars, colours, compiled, heatmap, insight, lines, marks, scatter, texts
 
 
@@ -34,7 +34,7 @@ def layer(spec: dict[str, Any], mark: str) -> dict[str, Any]:
 def test_every_kind(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
     spec = insight_chart.spec(KINDS[kind](caption="Of costs $5 and $6, n = 12 texts."))
     compiled(spec, capfd)
-    found = texts(picture.svg(spec))
+    found = texts(figure.svg(spec))
     assert {"A title", "across", "upwards"} <= set(found)
     assert any(text.startswith("Of costs $5 and $6, n = 12 texts.") for text in found)
     assert ("lift" in found) == (kind == "heatmap")
@@ -55,14 +55,14 @@ def test_a_tooltip_on_every_mark_of_data(kind: str) -> None:
 
 class TestHeatmap:
     def test_values_stand_in_few_cells(self) -> None:
-        found = texts(picture.svg(insight_chart.spec(heatmap())))
+        found = texts(figure.svg(insight_chart.spec(heatmap())))
         assert found[found.index("0.50") :][:5] == ["0.50", "0.25", "0.00", "−0.25", "1.50"]
         assert {"layer 5", "layer 11"} <= set(found)
         assert len([text for text in found if text[-3:-2] == "."]) == 24
 
     def test_text_stands_out_on_its_cell_in_both_themes(self) -> None:
         for theme, light_text in (("light", "3.10"), ("dark", "−0.25")):
-            drawn = ElementTree.fromstring(picture.svg(insight_chart.spec(heatmap()), theme))  # type: ignore[arg-type]
+            drawn = ElementTree.fromstring(figure.svg(insight_chart.spec(heatmap()), theme))  # type: ignore[arg-type]
             fills = {"".join(each.itertext()): each.get("fill") for each in drawn.iter() if each.tag.endswith("text")}
             assert fills[light_text] == "white"
             assert {fills["3.10"], fills["−0.25"]} == {"white", "black"}
@@ -72,7 +72,7 @@ class TestHeatmap:
         content = content.model_copy(
             update={"columns": {**content.columns, "value": (None, math.nan, *content.columns["value"][2:])}}
         )
-        drawn = picture.svg(insight_chart.spec(content))
+        drawn = figure.svg(insight_chart.spec(content))
         assert [len(group) for group in marks(drawn, "rect")] == [10, 12]
         assert sum(len(group) for group in marks(drawn, "symbol")) == 2
         assert len(values(insight_chart.spec(content))) == 24
@@ -93,7 +93,7 @@ class TestHeatmap:
         scale = layer(insight_chart.spec(heatmap(centre=1.0)), "rect")["encoding"]["color"]["scale"]
         assert scale["domain"] == pytest.approx([-1.1, 3.1])
         assert scale["range"] == "diverging"
-        drawn = picture.svg(insight_chart.spec(heatmap(centre=1.0)))
+        drawn = figure.svg(insight_chart.spec(heatmap(centre=1.0)))
         assert "rgb(247, 247, 247)" in drawn or "#f7f7f7" in drawn
 
     def test_without_a_centre_the_scale_spans_all_panels(self) -> None:
@@ -106,7 +106,7 @@ class TestHeatmap:
         content = insight("heatmap", {"x": ["b", "a"], "y": [10, 9], "value": [1, 2]})
         at = layer(insight_chart.spec(content), "rect")["encoding"]
         assert at["x"]["scale"]["domain"] == ["b", "a"]
-        found = texts(picture.svg(insight_chart.spec(content)))
+        found = texts(figure.svg(insight_chart.spec(content)))
         assert found.index("10") < found.index("9")
 
     def test_a_column_of_colour_says_nothing_there(self) -> None:
@@ -127,7 +127,7 @@ class TestHeatmap:
 class TestBars:
     def test_bars_begin_at_zero_side_by_side(self) -> None:
         spec = insight_chart.spec(bars())
-        (drawn,) = marks(picture.svg(spec), "rect")
+        (drawn,) = marks(figure.svg(spec), "rect")
         assert len(drawn) == 3  # the unknown one has no bar
         encoding = layer(spec, "bar")["encoding"]
         assert encoding["xOffset"]["scale"]["domain"] == ["5", "11"]
@@ -136,7 +136,7 @@ class TestBars:
     def test_negative_numbers(self, capfd: pytest.CaptureFixture[str]) -> None:
         spec = insight_chart.spec(insight("bars", {"x": ["a", "b"], "y": [-3, -1]}))
         compiled(spec, capfd)
-        assert "−3.0" in texts(picture.svg(spec))
+        assert "−3.0" in texts(figure.svg(spec))
 
     def test_names_that_have_no_room_are_slanted_and_thinned_not_their_bars(self) -> None:
         columns: dict[str, Any] = {"x": [f"a word {i}" for i in range(60)], "y": list(range(60))}
@@ -144,7 +144,7 @@ class TestBars:
         axis = layer(spec, "bar")["encoding"]["x"]["axis"]
         assert axis["labelAngle"] == -45
         assert len(axis["values"]) < 60
-        assert len(marks(picture.svg(spec), "rect")[0]) == 60
+        assert len(marks(figure.svg(spec), "rect")[0]) == 60
 
     def test_repeated_colours_are_named(self) -> None:
         columns: dict[str, Any] = {"x": [0] * 9, "y": [1] * 9, "c": list(range(9))}
@@ -162,20 +162,20 @@ class TestLines:
         assert [(row["x"], row["value"], row["colour"]) for row in values(spec)] == [
             (3, 0.3, "a"), (1, 0.1, "a"), (2, None, "a"), (1, 7, "b")
         ]  # fmt: skip
-        paths = [group[0].get("d", "") for group in marks(picture.svg(spec), "line")]
+        paths = [group[0].get("d", "") for group in marks(figure.svg(spec), "line")]
         assert [path.count("M") for path in paths] == [2, 1]
         assert "1 of 5 points have no place" in caption(spec)
 
     def test_a_reference_is_drawn_once_a_panel_and_named(self) -> None:
         spec = insight_chart.spec(lines(reference=0.9))
-        drawn = marks(picture.svg(spec), "rule")
+        drawn = marks(figure.svg(spec), "rule")
         assert [len(group) for group in drawn] == [1, 1]
         assert "The dashed line marks 0.9." in caption(spec)
 
     def test_series_beyond_the_palette_differ(self) -> None:
         columns: dict[str, Any] = {"x": [0, 1] * 24, "y": [1] * 48, "c": [i // 2 for i in range(48)]}
         spec = insight_chart.spec(insight("lines", columns, colour="c"))
-        drawn = marks(picture.svg(spec), "line")
+        drawn = marks(figure.svg(spec), "line")
         looks = {(group[0].get("stroke"), group[0].get("stroke-dasharray")) for group in drawn}
         assert len(drawn) == len(looks) == 24
 
@@ -203,13 +203,13 @@ class TestLines:
 class TestScatter:
     def test_many_points_make_a_small_file(self) -> None:
         spec = insight_chart.spec(scatter(2000))
-        assert len(picture.svg(spec)) < 250_000
+        assert len(figure.svg(spec)) < 250_000
         assert len(values(spec)) <= 1000
         assert "of 2000 points, evenly spread" in caption(spec)
 
     def test_points_by_panel_and_colour(self) -> None:
         spec = insight_chart.spec(scatter(60))
-        assert [len(group) for group in marks(picture.svg(spec), "symbol")] == [20, 20, 20]
+        assert [len(group) for group in marks(figure.svg(spec), "symbol")] == [20, 20, 20]
         encoding = layer(spec, "point")["encoding"]
         assert encoding["color"]["scale"]["domain"] == encoding["shape"]["scale"]["domain"]
         assert len(set(encoding["shape"]["scale"]["range"])) == 4
@@ -224,7 +224,7 @@ def test_panels_are_limited_and_in_the_order_in_which_they_come_up() -> None:
     columns: dict[str, Any] = {"x": [1] * 90, "y": list(range(90)), "p": [30 - i for i in range(30)] * 3}
     spec = insight_chart.spec(insight("lines", columns, panel="p"))
     assert "Drawn are the first 24 of 30 categories of panel." in caption(spec)
-    found = [text for text in texts(picture.svg(spec)) if text.startswith("p ")]
+    found = [text for text in texts(figure.svg(spec)) if text.startswith("p ")]
     assert found == [f"p {30 - i}" for i in range(24)]
     assert spec["columns"] == 4
 
@@ -246,7 +246,7 @@ def test_hostile_text(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
     compiled(spec, capfd)
     for row in values(spec):
         assert set(row) <= {"panel", "place", "colour", "x", "y", "value"}
-    drawn = picture.svg(spec)
+    drawn = figure.svg(spec)
     found = " ".join(texts(drawn))
     assert 'a"b' in found
     assert "\x1b" not in found
@@ -267,7 +267,7 @@ def test_a_long_name_is_not_cut_within_a_character(capfd: pytest.CaptureFixture[
     columns: dict[str, Any] = {"x": [1, 2], "y": [1, 2], "w" * 50: ["😀" * 7, 1]}
     spec = insight_chart.spec(insight("lines", columns, panel="w" * 50, x_label="word " * 20 + "😀" * 9))
     compiled(spec, capfd)
-    assert "😀" * 7 in texts(picture.svg(spec))
+    assert "😀" * 7 in texts(figure.svg(spec))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -276,14 +276,14 @@ def test_extreme_numbers(kind: str, numbers: list[float], capfd: pytest.CaptureF
     columns: dict[str, Any] = {"x": numbers, "y": numbers, "value": numbers}
     spec = insight_chart.spec(insight(kind, columns, centre=numbers[0], reference=1e300))
     compiled(spec, capfd)
-    assert picture.svg(spec)
+    assert figure.svg(spec)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("cells", [[], [None, None], ["a", "b"]], ids=["no rows", "unknown", "texts"])
 def test_nothing_to_draw_says_so(kind: str, cells: list[Value]) -> None:
     spec = insight_chart.spec(insight(kind, {"x": cells, "y": cells, "value": cells}))
-    assert {"A title", "no data"} <= set(texts(picture.svg(spec)))
+    assert {"A title", "no data"} <= set(texts(figure.svg(spec)))
 
 
 def test_without_a_chart_there_is_no_spec() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from bench.report.analysis.f1_significance import F1Significance
 from bench.report.analysis.stacked import reader
-from bench.report.charts import picture
+from bench.report.charts import figure
 from bench.report.charts.rows import rows
 from bench.report.page.document import build
 from bench.report.results.run import Results
@@ -48,7 +48,7 @@ def tables_of(results: Results) -> dict[str, Table]:
 @cache
 def script() -> str:
     """What draws the charts of a page."""
-    return picture.script()
+    return figure.script()
 
 
 def page_of(results: Results) -> str:

@@ -56,7 +56,7 @@ def test_a_number_has_its_raw_value_and_an_f1_its_interval(make_record: MakeReco
     run = results(RUN, make_record(macro_f1=0.9, seed=0), make_record(macro_f1=0.8, seed=1))
     (row,) = drawn(run)["rows"]
     f1, trainable = row["numbers"][:2]
-    assert (f1["value"], f1["text"]) == ("0.85", "0.8500 ± 0.0707")
+    assert (f1["value"], f1["text"], f1["std"]) == ("0.85", "0.8500", "0.0707")
     assert f1["interval"] == "0.2147 to 1.0000, n=2"
     assert (trainable["value"], trainable["text"]) == ("887042", "0.89")
 

@@ -3,9 +3,11 @@
 import itertools
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bench.report.results.load import load
 from bench.report.results.run import Results
 from tests.report.conftest import _record
 from tests.report.page.conftest import Browser, data_in, page_of
@@ -13,6 +15,7 @@ from tests.report.page.hostile import hostile
 from tests.report.predicted import results, study
 
 pytestmark = pytest.mark.slow
+REPORTS = Path(__file__).parents[3] / "reports"
 #: Opens every part of the page that is closed, and scrolls through it, so that all charts are drawn.
 OPEN_ALL = "for (const one of document.querySelectorAll('details')) one.open = true;"
 DRAWN = """
@@ -109,6 +112,36 @@ def test_a_narrow_page_does_not_scroll_sideways(shown: Browser, page_file: Path,
     shown.open(page_file, f"#cell={some_cell(page_file)}")
     draw_all(shown)
     assert shown.run(WIDER) == 0
+
+
+def demo() -> Results:
+    """Rows as the demo has them: marked names, answers that are written, and training energy where none is needed."""
+    tiny: dict[str, Any] = {
+        "model": "Llama-3-8B-Instruct",
+        "kind": "causal",
+        "weights": "random",
+        "scale": "tiny",
+        "generated_f1": 0.5,
+    }
+    no_training = {"training": None, "parameters": {"trainable_params": 0, "total_params": 9, "logical_params": 9}}
+    records = [
+        _record(dataset="Synthetic polarity", model="MiniLM-L6", method="P-Tuning", synthetic=True),
+        _record(dataset="Synthetic polarity", model="MiniLM-L6", method="P-Tuning", synthetic=True, seed=1),
+        _record(dataset="Synthetic emotion", method="Zero-shot", synthetic=True, fields=no_training, **tiny),
+    ]
+    return results({"study": study(), "command": "", "written_at": "", "cell_ids": []}, *records)
+
+
+@pytest.mark.parametrize("drawn", ["minilm_real", "demo"])
+def test_the_overview_is_not_cut_off_on_a_desk(browser: Browser, tmp_path: Path, drawn: str) -> None:
+    found = demo() if drawn == "demo" else load([REPORTS / drawn], pytest.fail)
+    (tmp_path / "report.html").write_text(page_of(found), encoding="utf-8")
+    browser.wide(1400)
+    browser.open(tmp_path / "report.html")
+    table, box = browser.run(
+        "const rows = document.getElementById('rows'); return [rows.scrollWidth, rows.parentElement.clientWidth]"
+    )
+    assert table <= box
 
 
 def test_boxes_that_scroll_can_be_reached_by_keyboard(shown: Browser) -> None:

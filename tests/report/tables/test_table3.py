@@ -404,12 +404,6 @@ def test_latex_is_whole(make_record: MakeRecord) -> None:
     assert text.count(r"\caption[{T\_1 \textbar{} \textless{}b\textgreater{}}]{T\_1") == 1
 
 
-def test_latex_merges_dataset_and_model(make_record: MakeRecord) -> None:
-    text = to_latex(build("Run", [make_record(method=name) for name in ("LoRA", "BitFit")]))
-    assert r"\multirow[t]{2}{*}{IMDb} & \multirow[t]{2}{*}{RoBERTa} & LoRA & 0.9300 (n=1) & \textendash{}" in text
-    assert "\n &  & BitFit & " in text
-
-
 def test_csv_reads_back_as_the_frame(make_record: MakeRecord) -> None:
     records = [make_record(seed=s, macro_f1=0.9 + s / 30) for s in range(3)]
     records += [

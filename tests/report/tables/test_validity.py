@@ -1,14 +1,10 @@
 """The audit stamp of a row, in a table and in its files."""
 
-import csv
 from typing import Any
 
 from bench.report.tables.table import Table
 from bench.report.tables.table3 import build
 from bench.report.tables.validity import BEFORE, validity_of
-from bench.text.tables.csv_text import to_csv
-from bench.text.tables.latex import to_latex
-from bench.text.tables.markdown import to_markdown
 from tests.report.conftest import MakeRecord
 
 SUSPECT = {"name": "other load", "verdict": "suspect", "found": "others computed on 31 % of the cores"}
@@ -79,14 +75,3 @@ def test_a_row_that_failed_has_no_stamp(make_record: MakeRecord) -> None:
     assert stamps(table) == [("–", ("a",))]
     assert note(table, "a") == "oom in train: out of memory"
     assert list(table.frame["stamp"]) == [""]
-
-
-def test_in_every_file(make_record: MakeRecord) -> None:
-    table = build("Run", [make_record(**checked({**SUSPECT, "found": "=1 | <b> 5 %"}))])
-    (row,) = csv.DictReader(to_csv(table).splitlines())
-    assert (row["stamp"], row["suspect_measurements"]) == ("suspect", "1")
-    assert row["stamp_reasons"] == "other load: =1 | <b> 5 %"
-    assert "| suspect<sup>a</sup> |" in to_markdown(table)
-    assert "<sup>a</sup> suspect: other load: =1 &#124; &lt;b&gt; 5 %" in to_markdown(table)
-    assert r"& suspect\textsuperscript{a} \\" in to_latex(table)
-    assert r"\textsuperscript{a} suspect: other load: =1 \textbar{} \textless{}b\textgreater{} 5 \%" in to_latex(table)

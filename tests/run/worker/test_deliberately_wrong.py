@@ -12,6 +12,7 @@ import torch
 
 from bench.data.batches import Batch
 from bench.measure import memory
+from bench.measure.host_limits import status_bytes
 from bench.record.record import Check
 from bench.train.loop import StepLog
 from tests.support import TEST_ROWS, WORDS, run_cell, small_study, write_plugin, write_texts
@@ -119,7 +120,7 @@ def test_padding_that_is_counted(measure: Measure, monkeypatch: pytest.MonkeyPat
     assert (found["tokens of training"].verdict, found["tokens of inference"].verdict) == ("suspect", "suspect")
 
 
-@pytest.mark.skipif(not memory.STATUS.exists(), reason="no /proc: the host's peak is unknown here")
+@pytest.mark.skipif(not status_bytes(), reason="no /proc: the host's peak is unknown here")
 def test_a_peak_that_holds_what_came_before(measure: Measure, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading or adapting needs much, and the harness does not restart the peak."""
     monkeypatch.setattr(memory, "restart_peaks", lambda device: True)

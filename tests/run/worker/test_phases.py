@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from bench.measure.energy import EnergyMeter
-from bench.measure.memory import CLEAR_REFS, STATUS, restart_peaks
+from bench.measure.host_limits import status_bytes
+from bench.measure.memory import CLEAR_REFS, restart_peaks
 from bench.measure.nvml import NvmlDevice
 from bench.run.marks import Marks
 from bench.run.worker import checks as validity
@@ -87,7 +88,7 @@ class TestClock:
         assert last.own_cpu_seconds < 0.05
 
 
-@pytest.mark.skipif(not STATUS.exists(), reason="no /proc: the host's peak is unknown here")
+@pytest.mark.skipif(not status_bytes(), reason="no /proc: the host's peak is unknown here")
 class TestPeaks:
     def test_an_allocation_of_known_size_is_found_in_its_phase_alone(self, phases: Phases) -> None:
         if not restart_peaks(CPU):
@@ -153,7 +154,7 @@ class TestAside:
         assert 0.6 <= validate < 0.6 * 1.05
         assert validity.adds_up(train + validate, wall).verdict == "valid"
 
-    @pytest.mark.skipif(not STATUS.exists(), reason="no /proc: the host's peak is unknown here")
+    @pytest.mark.skipif(not status_bytes(), reason="no /proc: the host's peak is unknown here")
     def test_neither_peak_holds_the_other_s_memory(self, phases: Phases) -> None:
         if not restart_peaks(CPU):
             pytest.skip(f"this kernel refuses {CLEAR_REFS}")

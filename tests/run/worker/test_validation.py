@@ -17,7 +17,8 @@ from transformers import AutoTokenizer, BertConfig, BertForSequenceClassificatio
 
 from bench.data.texts import Dataset, Split
 from bench.errors import RunFolderError
-from bench.measure.memory import STATUS, restart_peaks
+from bench.measure.host_limits import status_bytes
+from bench.measure.memory import restart_peaks
 from bench.method import Method, Options, Task
 from bench.run.marks import Marks
 from bench.run.worker.phases import Phases
@@ -244,7 +245,7 @@ def test_a_file_that_is_cut_short_is_no_weights(tmp_path: Path) -> None:
             snapshots.load(1)
 
 
-@pytest.mark.skipif(not STATUS.exists(), reason="no /proc: the host's peak is unknown here")
+@pytest.mark.skipif(not status_bytes(), reason="no /proc: the host's peak is unknown here")
 def test_keeping_weights_takes_no_memory(tmp_path: Path) -> None:
     """Neither a copy of the whole, here 47 MB, nor of the largest tensor, 20 MB; the peak of training is its own."""
     if not restart_peaks(CPU):

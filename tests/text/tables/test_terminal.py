@@ -119,27 +119,6 @@ def test_an_encoding_without_daggers(table: Table) -> None:
     assert "\n++ random weights" in text
 
 
-def test_generated_answers_have_columns(make_record: MakeRecord) -> None:
-    llm = make_record(model="LLM", kind="causal", generated_f1=0.8, parse_failures=0.125, bits=4)
-    both = build("Run", [make_record(), llm])
-    header = " ".join(printed(both, 400).splitlines()[2].split())
-    assert header.startswith("F1 F1 95% F1 generated Parse failures Trainable")
-    row = next(line for line in printed(both, 400).splitlines() if "LLM" in line)
-    assert row.split()[2:11] == ["0.9300", "(n=1)", "[b]", "–", "[c]", "0.8000", "12.5", "0.89", "125.53"]
-    block = printed(both, 60)
-    assert "\n  F1 generated (macro)              0.8000\n" in block
-    assert "\n  Parse failures (%)                12.5\n" in block
-    assert "Parse failures" not in printed(build("Run", [make_record()]), 60)
-
-
-def test_the_second_dagger_in_ascii(make_record: MakeRecord) -> None:
-    raw = io.BytesIO()
-    file = io.TextIOWrapper(raw, encoding="ascii", write_through=True)
-    records = [make_record(synthetic=True), make_record(dataset="Filler", dataset_kind="profile")]
-    show(build("Run", records), Console(file=file, width=180))
-    assert "Filler [#]" in raw.getvalue().decode("ascii")
-
-
 @pytest.mark.parametrize("width", [60, 240])
 def test_best_and_second_are_bold_and_underlined(make_record: MakeRecord, width: int) -> None:
     scores = {"A": 0.9, "B": 0.8, "C": 0.7}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bench.record.record import Record
-from bench.report.charts import chart_frames, picture
+from bench.report.charts import chart_frames, figure
 from bench.report.charts.plots import confusion
 from bench.report.charts.rows import rows
 from bench.report.charts.study_figures import _specs
@@ -43,7 +43,7 @@ def test_a_panel_a_row_with_its_counts(make_record: MakeRecord, capfd: pytest.Ca
     spec = confusion.spec(frame(*(with_matrix(make_record(method=name)) for name in ("LoRA", "BitFit"))))
     assert spec is not None
     compiled(spec, capfd)
-    found = texts(picture.svg(spec))
+    found = texts(figure.svg(spec))
     assert {"RoBERTa, LoRA", "RoBERTa, BitFit", "True", "Predicted", "40", "43", "–"} <= set(found)
     assert "n = 1 seed a row." in spec["usermeta"]["caption"]
     assert confusion.NO_CLASS in spec["usermeta"]["caption"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.report.charts import picture
+from bench.report.charts import figure
 from bench.report.charts.plots import cost
 from tests.report.charts.plots.frames import row, study, table
 from tests.report.drawn import colours, compiled, marks, texts
@@ -12,7 +12,7 @@ def test_a_row_of_panels_a_cost(capfd: pytest.CaptureFixture[str]) -> None:
     spec = cost.spec(study())
     assert spec is not None
     compiled(spec, capfd)
-    svg = picture.svg(spec)
+    svg = figure.svg(spec)
     for title in ("Training time (s)", "Energy of training (kJ)", "Peak memory in training (MB)"):
         assert f"{title}, less is better" in texts(svg)
     assert [len(group) for group in marks(svg, "symbol")] == [20] * 3 + [5] * 3 + [20] * 3

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bench.report.charts import picture
+from bench.report.charts import figure
 from bench.report.charts.plots import curves
 from tests.report.charts.plots import frames
 from tests.report.drawn import HOSTILE, colours, compiled, marks, texts
@@ -19,7 +19,7 @@ def test_a_line_a_cell_for_each_measure(capfd: pytest.CaptureFixture[str]) -> No
     spec = spec_of(frames.curves(frames.study(models=["RoBERTa-base"]), seeds=2))
     assert spec is not None
     compiled(spec, capfd)
-    svg = picture.svg(spec)
+    svg = figure.svg(spec)
     assert len(marks(svg, "line")) == 3 * 3 * 6 * 2
     assert {"Training loss (nats)", "Validation macro F1", "Training (tokens/s)", "Step"} <= set(texts(svg))
     assert "n = 36 cells" in spec["usermeta"]["caption"]
@@ -30,7 +30,7 @@ def test_over_time() -> None:
     frame = frames.curves(frames.study(["d"], ["m"], ["LoRA"]))
     spec = spec_of(frame, "elapsed_seconds")
     assert spec is not None
-    assert "Time since the first step (s)" in texts(picture.svg(spec))
+    assert "Time since the first step (s)" in texts(figure.svg(spec))
     assert max(value["x"] for value in spec["data"]["values"]) == 50
 
 
@@ -64,7 +64,7 @@ def test_coarser() -> None:
 def test_one_point_is_seen() -> None:
     spec = spec_of(frames.curves(frames.study(["d"], ["m"], ["LoRA"]), points=1))
     assert spec is not None
-    assert len(marks(picture.svg(spec), "symbol")) == 3
+    assert len(marks(figure.svg(spec), "symbol")) == 3
 
 
 def test_repeats_are_lines_of_their_own() -> None:
@@ -72,7 +72,7 @@ def test_repeats_are_lines_of_their_own() -> None:
     spec = spec_of(pd.concat([frame, frame.assign(repeat=1)]), measures=["loss"])
     assert spec is not None
     assert {value["seed"] for value in spec["data"]["values"]} == {"0", "0, repeat 1"}
-    assert len(marks(picture.svg(spec), "line")) == 2
+    assert len(marks(figure.svg(spec), "line")) == 2
 
 
 @pytest.mark.parametrize("texts", [HOSTILE[:24], HOSTILE[24:]], ids=["first", "rest"])

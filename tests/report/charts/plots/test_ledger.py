@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from bench.report.charts import picture
+from bench.report.charts import figure
 from bench.report.charts.plots import ledger
 from tests.report.charts.plots import frames
 from tests.report.drawn import HOSTILE, colours, compiled, marks, texts
@@ -13,7 +13,7 @@ def test_a_bar_a_row_in_a_panel_a_peak(capfd: pytest.CaptureFixture[str]) -> Non
     spec = ledger.spec(frames.ledger(frames.study()))
     assert spec is not None
     compiled(spec, capfd)
-    svg = picture.svg(spec)
+    svg = figure.svg(spec)
     assert [len(group) for group in marks(svg, "rect")] == [72 * 4] * 3
     found = texts(svg)
     assert {"load", "train", "inference", "Memory (MB)", "weights"} <= set(found)
@@ -25,7 +25,7 @@ def test_parts_are_stacked_in_their_order() -> None:
     spec = ledger.spec(frames.ledger(frames.study(["d"], ["m"], ["LoRA"])))
     assert spec is not None
     widths = [[float(bar.get("d", "h0").split("h")[1].split("v")[0]) for bar in group]
-              for group in marks(picture.svg(spec), "rect")]  # fmt: skip
+              for group in marks(figure.svg(spec), "rect")]  # fmt: skip
     assert all(group[0] > group[1] > group[2] for group in widths)
     assert {value["row"] for value in spec["data"]["values"]} == {"LoRA"}
 

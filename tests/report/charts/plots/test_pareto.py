@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import vl_convert
 
-from bench.report.charts import picture
+from bench.report.charts import figure
 from bench.report.charts.plots import pareto
 from bench.report.charts.plots.metrics import metrics
 from tests.report.charts.plots.frames import DATASETS, row, study, table
@@ -25,7 +25,7 @@ def front(spec: dict[str, Any]) -> list[list[tuple[float, float]]]:
     """The points of the front that Vega finds, a list a panel, in the order of the line."""
     flat = copy.deepcopy(spec)
     flat["spec"]["layer"] = flat["spec"]["layer"][:1]
-    scene = vl_convert.vegalite_to_scenegraph(flat, vl_version=picture.VEGA_LITE)
+    scene = vl_convert.vegalite_to_scenegraph(flat, vl_version=figure.VEGA_LITE)
     found: list[list[tuple[float, float]]] = []
 
     def look(item: Any) -> None:
@@ -72,7 +72,7 @@ def test_a_panel_a_dataset_with_a_front_of_its_own(capfd: pytest.CaptureFixture[
     spec = drawn(study())
     compiled(spec, capfd)
     assert len(front(spec)) == 3
-    svg = picture.svg(spec)
+    svg = figure.svg(spec)
     assert set(DATASETS) <= set(texts(svg))
     assert [len(group) for group in marks(svg, "symbol")] == [24, 24, 24]
     assert [len(group) for group in marks(svg, "rule")] == [0, 24] * 3
@@ -82,7 +82,7 @@ def test_a_panel_a_dataset_with_a_front_of_its_own(capfd: pytest.CaptureFixture[
 
 
 def test_axes_have_units_and_say_which_way_is_better() -> None:
-    found = texts(picture.svg(drawn(study())))
+    found = texts(figure.svg(drawn(study())))
     assert "Trainable parameters (M), less is better" in found
     assert "Macro F1, more is better" in found
 
@@ -108,20 +108,20 @@ def test_an_interval_that_reaches_zero_is_drawn_whole(capfd: pytest.CaptureFixtu
     spec = drawn(table(rows), speed)
     compiled(spec, capfd)
     assert spec["spec"]["encoding"]["x"]["scale"]["type"] == "symlog"
-    assert [len(group) for group in marks(picture.svg(spec), "rule")] == [2, 0]
+    assert [len(group) for group in marks(figure.svg(spec), "rule")] == [2, 0]
 
 
 def test_names_stand_at_the_front_of_one_model_alone() -> None:
-    one = texts(picture.svg(drawn(study(models=["RoBERTa-base"]))))
+    one = texts(figure.svg(drawn(study(models=["RoBERTa-base"]))))
     assert one.count("Full FT") > 1
-    many = texts(picture.svg(drawn(study())))
+    many = texts(figure.svg(drawn(study())))
     assert many.count("Full FT") == 1
 
 
 def test_rows_without_one_of_both_are_counted_and_not_drawn() -> None:
     spec = drawn(study(), "train_samples_per_second")
     assert "12 rows have only one of the two and are not drawn." in spec["usermeta"]["caption"]
-    assert sum(len(group) for group in marks(picture.svg(spec), "symbol")) == 60
+    assert sum(len(group) for group in marks(figure.svg(spec), "symbol")) == 60
     assert pareto.spec(study(), "inference_samples_per_second") is None
     assert pareto.spec(table([])) is None
 
@@ -175,4 +175,4 @@ def test_strange_numbers(number: float, capfd: pytest.CaptureFixture[str]) -> No
     ]
     spec = drawn(pd.DataFrame(rows), "train_seconds")
     compiled(spec, capfd)
-    assert picture.svg(spec)
+    assert figure.svg(spec)

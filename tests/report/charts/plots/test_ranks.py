@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.report.charts import picture
+from bench.report.charts import figure
 from bench.report.charts.plots import ranks
 from tests.report.charts.plots.frames import row, study, table
 from tests.report.drawn import HOSTILE, colours, compiled, marks, texts
@@ -28,7 +28,7 @@ def test_a_panel_a_dataset_and_model(capfd: pytest.CaptureFixture[str]) -> None:
     spec = ranks.spec(study())
     assert spec is not None
     compiled(spec, capfd)
-    svg = picture.svg(spec)
+    svg = figure.svg(spec)
     assert [len(group) for group in marks(svg, "symbol")] == [6] * 12
     assert [len(group) for group in marks(svg, "rule")] == [6] * 12
     found = texts(svg)

@@ -1,4 +1,4 @@
-"""Questions to a process of its own, whose answer may start CUDA there and leaves this process as it was."""
+"""GPU queries in a separate process, so that CUDA is not started in this one."""
 
 import os
 import subprocess
@@ -6,16 +6,16 @@ import sys
 
 from bench.errors import RequestError
 
-#: For a process that imports torch and starts CUDA on every GPU.
+#: Time limit for a process that imports torch and starts CUDA on every GPU.
 SECONDS = 120.0
-WAY_OUT = 'repair the driver, or take device = "cpu"'
+WAY_OUT = 'repair the driver, or set device = "cpu"'
 
 
-def ask(module: str) -> str:
-    """The last line that ``python -m MODULE`` prints, which is its answer.
+def probe(module: str) -> str:
+    """Run ``python -m MODULE`` and return the last line that it prints.
 
     Raises:
-        RequestError: it does not end well, or not at all.
+        RequestError: the process fails, prints nothing, or exceeds the time limit.
     """
     path = os.pathsep.join(place for place in sys.path if place)
     try:
@@ -27,7 +27,7 @@ def ask(module: str) -> str:
         raise RequestError(f"the GPUs of this machine did not answer within {SECONDS:g} s; {WAY_OUT}") from None
     if done.returncode or not done.stdout:
         raise RequestError(
-            f"the process that asks for the GPUs of this machine ended with code {done.returncode}; {WAY_OUT}:\n"
+            f"the process that queries the GPUs of this machine ended with code {done.returncode}; {WAY_OUT}:\n"
             f"{done.stderr.strip()[-1000:]}"
         )
     return done.stdout.splitlines()[-1]

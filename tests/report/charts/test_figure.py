@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench.report.charts import insight_chart, palette, picture
+from bench.report.charts import figure, insight_chart, palette
 from bench.report.charts.chart_parts import framed, nothing
 from tests.report.drawn import HOSTILE, KINDS, texts
 
@@ -70,8 +70,8 @@ def test_no_address_is_asked(asked: Asked, name: str) -> None:
         "image": framed("t", "c", [{"x": url}], {**MARK, "mark": "image", "encoding": {"url": {"field": "x"}}}),
     }
     code = (
-        "import json, sys; from bench.report.charts import picture\n"
-        "try: picture.pixels(picture.svg(json.load(sys.stdin)))\n"
+        "import json, sys; from bench.report.charts import figure\n"
+        "try: figure.pixels(figure.svg(json.load(sys.stdin)))\n"
         "except ValueError as error: print(str(error))"
     )
     done = subprocess.run(
@@ -88,7 +88,7 @@ def test_no_file_is_read(tmp_path: Path, form: str) -> None:
     path.write_text('[{"x": "reached"}]')
     spec = framed("t", "c", [], MARK) | {"data": {"url": form.format(path)}}
     try:
-        drawn = picture.svg(spec)
+        drawn = figure.svg(spec)
     except ValueError as error:
         drawn = str(error)
     assert "reached" not in drawn
@@ -96,10 +96,10 @@ def test_no_file_is_read(tmp_path: Path, form: str) -> None:
 
 def test_title_and_caption_are_wrapped_above_and_below() -> None:
     spec = nothing("A title", "One sentence of the caption. " * 12)
-    found = texts(picture.svg(spec))
+    found = texts(figure.svg(spec))
     assert found == ["no data", ("One sentence of the caption. " * 12).strip(), "A title"]
-    assert picture.svg(spec).count("<tspan") > 3
-    root = ElementTree.fromstring(picture.svg(spec))
+    assert figure.svg(spec).count("<tspan") > 3
+    root = ElementTree.fromstring(figure.svg(spec))
     assert root.get("role") == "img"
     assert root.get("aria-label") == spec["description"]
     assert spec["description"].startswith("A title. One sentence")
@@ -107,41 +107,41 @@ def test_title_and_caption_are_wrapped_above_and_below() -> None:
 
 @pytest.mark.parametrize("text", [*HOSTILE, "\ud800", 'id="clip7" url(#gradient_7)'])
 def test_hostile_titles(text: str) -> None:
-    drawn = picture.svg(nothing(text, text))
+    drawn = figure.svg(nothing(text, text))
     assert {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(drawn).iter()} <= {
         "svg", "rect", "g", "path", "text", "tspan"
     }  # fmt: skip
     assert "\x1b" not in drawn
-    assert picture.pixels(drawn).startswith(b"\x89PNG")
+    assert figure.pixels(drawn).startswith(b"\x89PNG")
 
 
 def test_a_theme_is_its_configuration_alone() -> None:
     spec = insight_chart.spec(KINDS["bars"]())
-    light, dark = picture.svg(spec), picture.svg(spec, "dark")
+    light, dark = figure.svg(spec), figure.svg(spec, "dark")
     assert texts(light) == texts(dark)
     for drawn, ours, theirs in ((light, palette.LIGHT, palette.DARK), (dark, palette.DARK, palette.LIGHT)):
         assert ours[0] in drawn
         assert theirs[0] not in drawn
-    assert picture.pixels(picture.svg(spec, "dark")) != picture.pixels(picture.svg(spec))
+    assert figure.pixels(figure.svg(spec, "dark")) != figure.pixels(figure.svg(spec))
 
 
 def test_a_png_is_twice_as_large() -> None:
     spec = nothing("t", "c")
-    width, height = (int(ElementTree.fromstring(picture.svg(spec)).attrib[side]) for side in ("width", "height"))
-    header = picture.pixels(picture.svg(spec))[16:24]
+    width, height = (int(ElementTree.fromstring(figure.svg(spec)).attrib[side]) for side in ("width", "height"))
+    header = figure.pixels(figure.svg(spec))[16:24]
     assert (int.from_bytes(header[:4]), int.from_bytes(header[4:])) == (2 * width, 2 * height)
 
 
 def digest() -> str:
     """A hash over pictures of every kind."""
     specs = [insight_chart.spec(make()) for make in KINDS.values()]
-    svgs = map(picture.svg, specs)
-    return hashlib.sha256(b"".join(svg.encode() + picture.pixels(svg) for svg in svgs)).hexdigest()
+    svgs = map(figure.svg, specs)
+    return hashlib.sha256(b"".join(svg.encode() + figure.pixels(svg) for svg in svgs)).hexdigest()
 
 
 def test_alike_to_the_byte() -> None:
     """In another process with another hash seed, which has drawn before: ids are counted over all pictures."""
-    code = "from tests.report.charts.test_picture import digest; digest(); print(digest())"
+    code = "from tests.report.charts.test_figure import digest; digest(); print(digest())"
     other = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, timeout=60
     )

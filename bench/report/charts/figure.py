@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from bench.report.charts import look
@@ -61,6 +61,17 @@ def pixels(drawn: str) -> bytes:
     import vl_convert
 
     return vl_convert.svg_to_png(drawn, scale=SCALE)
+
+
+def draw(spec: Mapping[str, Any], kinds: Collection[str]) -> dict[str, bytes]:
+    """One chart as files of these kinds, svg and png.
+
+    Raises:
+        ValueError: not a valid spec, or one that asks for data from elsewhere.
+    """
+    drawn = svg(spec)
+    made = {"svg": drawn.encode, "png": lambda: pixels(drawn)}
+    return {kind: made[kind]() for kind in kinds}
 
 
 def script() -> str:
