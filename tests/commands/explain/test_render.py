@@ -12,7 +12,7 @@ from rich.console import Console
 from bench.commands.explain.explanation import Explanation, Token
 from bench.commands.explain.render import INK, show, tint, to_html
 from bench.method.insight import Step, Trace
-from bench.report.charts.palette import LIGHT
+from bench.report.charts.look import LIGHT
 from bench.study.cell import Cell
 from tests.html_page import Page
 
