@@ -6,10 +6,9 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.record.record import Record
-from bench.report.analysis.names import NOT_A_SETTING, apart, flat
+from bench.report.analysis.names import HEADS, NOT_A_SETTING, apart, flat
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Brief, Quantity
-from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.analysis.statistics import by_row, measured, over_seeds
 from bench.report.results.run import Results, Run
 from bench.report.tables.scores import F1, at_floor
@@ -23,7 +22,6 @@ MOST_LINES = 8
 LONGEST_LINE = 200
 #: Files that a reader opens first.
 FIRST = ("report.html", "table3.md")
-HEADS = {"dataset": "Dataset", "model": "Model", "method": "Method"}
 MARKS = {
     "!": "suspect: a check of the measurement failed",
     "f": "F1 is not above that of always answering the most frequent label",
@@ -119,7 +117,7 @@ def _number(quantity: Quantity, good: Sequence[Record], decimals: int) -> str:
 def _marks(good: Sequence[Record]) -> str:
     found = {
         "!": bool(good) and validity_of(good).verdict == "suspect",
-        "f": any(macro_f1(record) is not None for record in good) and at_floor(record.quality for record in good),
+        "f": at_floor(record.quality for record in good),
         "r": any(record.cell.model.weights == "random" for record in good),
         "s": any(record.cell.dataset.synthetic for record in good),
     }

@@ -11,6 +11,7 @@ from bench.report.analysis.bootstrap import RESAMPLES
 from bench.report.analysis.compared import RATIOS, Compared, compare
 from bench.report.analysis.names import NOT_A_SETTING, apart, flat, labels
 from bench.report.analysis.pairing import Pairing, find
+from bench.report.analysis.quantities.readers import is_synthetic
 from bench.report.analysis.significance import LEVEL
 from bench.report.analysis.statistics import first_of_each_seed
 from bench.report.results.measured import Measured, by_row
@@ -189,8 +190,7 @@ def _note(notes: Notes, at: int, pairings: Sequence[Pairing], compared: Compared
     pairing = pairings[at]
     records = [record for record, _ in (*pairing.first, *pairing.second)]
     if records:
-        synthetic = any(r.cell.dataset.synthetic or (r.data is not None and r.data.synthetic) for r in records)
-        mark_sources(notes, at, records[0].cell, synthetic)
+        mark_sources(notes, at, records[0].cell, any(map(is_synthetic, records)))
     if own := apart(at, [_key(one) for one in pairings], [_facts(one) for one in pairings]):
         notes.add(at, "second", f"apart from the row of the same names: {own}")
     if pairing.first and pairing.second and (unlike := _own_settings(pairing)):

@@ -9,7 +9,6 @@ import pandas as pd
 from bench.record.baselines import majority_macro_f1, random_macro_f1
 from bench.record.record import Quality, Record
 from bench.report.analysis.f1_significance import Standing
-from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.analysis.significance import LEVEL
 from bench.report.analysis.stacked import ROUNDING
 from bench.report.analysis.statistics import mean_std, measured
@@ -96,7 +95,7 @@ def ranks(standings: Sequence[Standing]) -> dict[tuple[int, str], Rank]:
 
 def floors(row: Sequence[Record]) -> dict[str, float | None]:
     """Macro F1 of answers that never read a text, for a frame."""
-    counts = [_counts(record.quality) for record in measured(row) if record.quality and macro_f1(record) is not None]
+    counts = [_counts(record.quality) for record in measured(row) if record.quality]
     return {
         f"{name}_macro_f1": mean_std(list(map(floor, counts)))[0] if counts else None
         for name, floor in (("majority", majority_macro_f1), ("random", random_macro_f1))
@@ -112,14 +111,13 @@ def floor_lines(content: Sequence[Mapping[str, Any]], rows: Sequence[Sequence[Re
     """
     lines = []
     for numbers, row in zip(content, rows, strict=True):
-        for quality in (record.quality for record in measured(row) if macro_f1(record) is not None):
-            if quality is not None:
-                counts = _counts(quality)
-                lines.append(
-                    f"Floors on {numbers['dataset']} ({quality.split}, {sum(counts)} texts): macro F1 "
-                    f"{majority_macro_f1(counts):.4f} by always answering the most frequent label, "
-                    f"{random_macro_f1(counts):.4f} by answering each label equally often"
-                )
+        for quality in (record.quality for record in measured(row) if record.quality):
+            counts = _counts(quality)
+            lines.append(
+                f"Floors on {numbers['dataset']} ({quality.split}, {sum(counts)} texts): macro F1 "
+                f"{majority_macro_f1(counts):.4f} by always answering the most frequent label, "
+                f"{random_macro_f1(counts):.4f} by answering each label equally often"
+            )
     return [Footnote("", line) for line in dict.fromkeys(lines)]
 
 

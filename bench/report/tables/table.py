@@ -10,7 +10,9 @@ from bench.errors import RunFolderError
 from bench.record.record import Record
 from bench.report.analysis.comparability import conditions
 from bench.report.analysis.names import HEADS, NAMES, NOT_A_SETTING, apart, flat, labels
+from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.quantities.readers import is_synthetic
 from bench.report.analysis.statistics import by_row, measured, over_seeds
 from bench.report.tables.footnotes import Notes, mark_chosen, mark_sources
 from bench.study.cell import Cell
@@ -23,10 +25,10 @@ UNLIKE = "measured on several machines or in several precisions: speed, energy a
 TOTAL = "total over the timed steps: not all seeds have windows"
 #: Columns of the frame that hold text; all others hold numbers.
 TEXTS = (*NAMES, "status", "weights", "note")
-#: Those that hold whole numbers.
-WHOLE = (
-    "seeds", "measurements", "failed_measurements", "suspect_measurements", "trainable_params", "total_params",
-    "train_samples", "validation_samples", "test_samples", "classes", "texts",
+#: Counts, which are no quantities of the registry.
+COUNTS = (
+    "seeds", "measurements", "failed_measurements", "suspect_measurements", "train_samples", "validation_samples",
+    "test_samples", "classes", "texts",
 )  # fmt: skip
 
 
@@ -130,7 +132,7 @@ def apart_from_others(at: int, notes: Notes) -> str:
 
 def _row(at: int, records: Sequence[Record], quantities: Sequence[Quantity], notes: Notes) -> dict[str, Any]:
     cell = records[0].cell
-    synthetic = any(r.cell.dataset.synthetic or (r.data is not None and r.data.synthetic) for r in records)
+    synthetic = any(map(is_synthetic, records))
     mark_sources(notes, at, cell, synthetic)
     good = measured(records)
     failed = [record for record in records if record.status != "ok"]
@@ -155,8 +157,8 @@ def _row(at: int, records: Sequence[Record], quantities: Sequence[Quantity], not
 def _number(quantity: Quantity, good: Sequence[Record], messages: str) -> tuple[dict[str, float | None], str]:
     """Centre and spread over the measured seeds by the frame's column, and why some are unknown."""
     spread = over_seeds(good, quantity)
-    whole = quantity.column.endswith("_params") and spread.mean is not None
-    numbers: dict[str, float | None] = {quantity.centre: round(spread.mean or 0) if whole else spread.mean}
+    mean = round(spread.mean) if quantity.is_whole and spread.mean is not None else spread.mean
+    numbers: dict[str, float | None] = {quantity.centre: mean}
     if quantity.spread:
         numbers |= {f"{quantity.column}_{part}": getattr(spread, part) for part in ("std", "low", "high")}
     if not good:
@@ -203,6 +205,6 @@ def frame_of(rows: Sequence[Values], texts: Sequence[str] = TEXTS) -> pd.DataFra
         texts: the columns that hold text.
     """
     kinds = dict.fromkeys(texts, "string") | {"synthetic": "bool"}
-    kinds |= dict.fromkeys(WHOLE, "Int64")
+    kinds |= dict.fromkeys((*COUNTS, *(one.column for one in QUANTITIES if one.is_whole)), "Int64")
     frame = pd.DataFrame(rows, dtype=object)
     return frame.astype({column: kinds.get(column, "Float64") for column in frame.columns})

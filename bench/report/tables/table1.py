@@ -9,6 +9,7 @@ from bench.record.data import Data
 from bench.record.record import Record
 from bench.report.analysis.names import apart, flat, labels
 from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.quantities.readers import is_synthetic
 from bench.report.tables.conditions import reading
 from bench.report.tables.footnotes import Notes, mark_dataset
 from bench.report.tables.table import SAME_NAME, Table, failures, frame_of, rows_of
@@ -90,7 +91,7 @@ def _facts(record: Record) -> dict[str, Any]:
 
 def _row(at: int, row: Sequence[Record], notes: Notes) -> dict[str, Any]:
     cell, data = row[0].cell, row[0].data
-    synthetic = cell.dataset.synthetic or (data is not None and data.synthetic)
+    synthetic = is_synthetic(row[0])
     mark_dataset(notes, at, cell, synthetic)
     labels_of_classes = data.labels if data else cell.dataset.labels
     numbers: dict[str, Any] = {f"{split}_samples": data.rows.get(split) if data else None for split in SPLITS}

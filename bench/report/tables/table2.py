@@ -7,7 +7,6 @@ from bench.report.analysis import ranks
 from bench.report.analysis.f1_significance import F1Significance
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Quantity
-from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.tables import scores
 from bench.report.tables.conditions import settings
 from bench.report.tables.footnotes import Notes
@@ -81,9 +80,8 @@ def columns() -> tuple[Column, ...]:
 
 def of_classes(records: Sequence[Record]) -> tuple[Quantity, ...]:
     """The F1 of each class that a dataset of these records has; none where no record has a confusion matrix."""
-    known = [record.quality for record in records if macro_f1(record) is not None and record.quality]
     # A matrix keeps the order of the classes; a report's archive sorts the names of f1_by_label.
-    names = [quality.confusion.labels for quality in known if quality.confusion is not None]
+    names = [one.quality.confusion.labels for one in records if one.quality and one.quality.confusion]
     columns: dict[str, str] = {}
     for label in dict.fromkeys(label for labels in names for label in labels):
         name = f"f1_class_{one_line(label, 80)}"
@@ -95,7 +93,7 @@ def of_classes(records: Sequence[Record]) -> tuple[Quantity, ...]:
 
 def _of_class(label: str, column: str) -> Quantity:
     def read(record: Record) -> float | None:
-        return record.quality.f1_by_label.get(label) if macro_f1(record) is not None and record.quality else None
+        return record.quality.f1_by_label.get(label) if record.quality else None
 
     def explain(record: Record) -> str | None:
         has = record.quality is None or label in record.quality.f1_by_label
