@@ -1,4 +1,4 @@
-"""Table 2 of the published study from records: quality, a row for dataset x model x method."""
+"""Table 2 of the published study from records: quality by dataset, model and method."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ from bench.text.tables.table import Column
 NAME = "table2"
 TEXTS_OF_QUALITY = (*TEXTS, f"{F1}_mark")
 BY_CLASS = "F1 by class"
-#: Columns of one grid, and of all: each takes the room of a mean and its deviation.
+#: Columns of one grid and of all grids; each is as wide as a mean and its deviation.
 GRID_CLASSES, SHOWN_CLASSES = 8, 24
 MACRO = "Precision, recall and F1 are unweighted means over the labels; the csv has the F1 weighted by texts too."
 
@@ -32,18 +32,7 @@ def build(
     source: str = "",
     others: Sequence[Cell] = (),
 ) -> Table | None:
-    """Aggregate quality over seeds; None where no record has any.
-
-    Args:
-        title: title of the study.
-        records: in the study's order; failed ones too.
-        judge: of these records; absent: one that knows no predictions.
-        source: what the records are.
-        others: a cell of each row of other runs that stands beside these.
-
-    Raises:
-        RunFolderError: there is no record, or a cell has two.
-    """
+    """Aggregate quality over seeds; None if no record has any. Arguments and errors: ``table3.build``."""
     rows, notes = rows_of(title, records), Notes()
     classes = of_classes(records)
     shown, left_out = classes[:SHOWN_CLASSES], classes[SHOWN_CLASSES:]
@@ -74,12 +63,12 @@ def build(
 
 
 def columns() -> tuple[Column, ...]:
-    """What readers see of quality."""
+    """The columns of quality."""
     return (SEEDS, *map(column_of, QUANTITIES.of("table2")))
 
 
 def of_classes(records: Sequence[Record]) -> tuple[Quantity, ...]:
-    """The F1 of each class that a dataset of these records has; none where no record has a confusion matrix."""
+    """The F1 of each class of these records' datasets; empty if no record has a confusion matrix."""
     # A matrix keeps the order of the classes; a report's archive sorts the names of f1_by_label.
     names = [one.quality.confusion.labels for one in records if one.quality and one.quality.confusion]
     columns: dict[str, str] = {}

@@ -58,7 +58,7 @@ def test_a_long_table_says_that_it_is_the_beginning(make_record: MakeRecord) -> 
 
 
 def test_what_quotes_the_data_is_named(make_record: MakeRecord) -> None:
-    evidence = replace(Evidence("none"), shown=(Shown(part(chart=None), ("text",), chart_lost=True),))
+    evidence = replace(Evidence("none"), shown=(Shown(part=part(chart=None), left_out=("text",), chart_lost=True),))
     (one,) = shown.embedded(rows_of(make_record, evidence))[0][0]["parts"]
     assert "text." in one["said"][0]
     assert one["said"][1] == "There is no chart, for it needs what is left out."
