@@ -1,4 +1,4 @@
-"""The columns of a frame of records: what each is called, holds and means."""
+"""The columns of the data frame of records: name, type, reader and meaning."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -16,10 +16,10 @@ class FrameColumn(NamedTuple):
     """One column.
 
     Attributes:
-        role: what names a cell, how it ended, what it was set to, what was measured, or what it was measured with.
-        dtype: of pandas, nullable.
-        meaning: for readers.
-        values: by record of a row, None where unknown; a column of the run has no reader.
+        role: name of a cell, outcome, setting, measured result, or origin (data and machine).
+        dtype: nullable type of pandas.
+        meaning: description.
+        values: reader of the values of a row's records, None if unknown; columns of the run have no reader.
     """
 
     role: Role
@@ -37,7 +37,7 @@ def _evaluated(record: Record) -> int | None:
     return record.data.rows.get(record.cell.data.evaluate_split) if record.data else None
 
 
-#: Name, type, where it is found and what it means.
+# Each entry: name, type, field of the record or reader, meaning.
 _NAMES: _Group = (
     ("cell_id", "string", "cell_id", "dataset, model, method, seed and a hash of all settings"),
     ("row_id", "string", "cell.row_id", "shared by cells that differ in nothing but seed and repeat"),
@@ -103,11 +103,7 @@ _ORIGINS: _Group = (
 
 
 def _each(where: str | Reader) -> Callable[[Sequence[Record]], Sequence[Any]]:
-    """A reader of each record of a row.
-
-    Args:
-        where: field of the record, or a reader of one record.
-    """
+    """A reader of each record of a row; ``where`` is the path of a field, or a reader of one record."""
     read = at(where) if isinstance(where, str) else where
     return lambda row: [read(record) for record in row]
 
@@ -122,7 +118,7 @@ def _windowed(column: str) -> FrameColumn:
     return FrameColumn("result", "boolean", meaning, values)
 
 
-#: What says how a number is to be read, behind the column of that number.
+#: Columns that qualify a number, by the column they follow.
 _BEHIND: Mapping[str, tuple[str, FrameColumn]] = {
     "peak_inference_bytes": (
         "peak_kind",
@@ -149,7 +145,7 @@ def _group(role: Role, group: _Group) -> dict[str, FrameColumn]:
 
 
 def columns() -> dict[str, FrameColumn]:
-    """Every column by its name, in the order of the frame."""
+    """Every column by name, in the order of the frame."""
     run = {
         "run": FrameColumn("name", "string", "name of the study"),
         "machine": FrameColumn("name", "string", "of most cells of the run, told apart where several runs are read"),
@@ -159,5 +155,5 @@ def columns() -> dict[str, FrameColumn]:
 
 
 def described() -> str:
-    """The columns and their meanings, a line each."""
+    """The columns and their meanings, one per line."""
     return "\n".join(f"{name}: {column.meaning}" for name, column in columns().items())

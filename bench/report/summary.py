@@ -1,4 +1,4 @@
-"""What a command ends with on the terminal: one grid that fits 80 columns, what failed, and where the files are."""
+"""The terminal summary of a command: one grid that fits 80 columns, failed cells, and the written files."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,10 +17,10 @@ from bench.text.display import one_line, say
 from bench.text.tables import terminal
 from bench.text.tables.table import DASH, Column, Table
 
-#: Lines of failed cells; the tables name them all.
+#: Failed cells that are listed; the tables list all.
 MOST_LINES = 8
 LONGEST_LINE = 200
-#: Files that a reader opens first.
+#: Files that are named first.
 FIRST = ("report.html", "table3.md")
 MARKS = {
     "!": "suspect: a check of the measurement failed",
@@ -34,11 +34,11 @@ def show(results: Results, written: Sequence[Path], target: Path, console: Conso
     """Print the summary.
 
     Args:
-        results: that were drawn.
-        written: files of the report; none: the report was there already.
-        target: its folder.
-        console: to print on.
-        grid: print the grid too; False where the whole tables stand above.
+        results: results of the report.
+        written: written files; empty if the report was up to date.
+        target: folder of the report.
+        console: output console.
+        grid: whether to print the grid; False if whole tables were printed.
     """
     console.print()
     if grid:
@@ -65,7 +65,7 @@ def show(results: Results, written: Sequence[Path], target: Path, console: Conso
 
 
 def _show_grid(run: Run, console: Console) -> None:
-    """A row for dataset x model x method, seeds aggregated."""
+    """Print one row per dataset, model and method, aggregated over seeds."""
     quantities = [(one, one.brief) for one in QUANTITIES.of("summary") if one.brief]
     rows = by_row(run.records)
     values = [_values(at, rows, quantities) for at in range(len(rows))]
@@ -82,7 +82,7 @@ def _column(name: str, header: str, optional: bool = False) -> Column:
 
 
 def _values(at: int, rows: Sequence[Sequence[Record]], quantities: Sequence[tuple[Quantity, Brief]]) -> dict[str, str]:
-    """The texts of one row: names as the study has them, numbers, marks."""
+    """The texts of one row: names in the study, numbers, marks."""
     records = rows[at]
     cell, good = records[0].cell, measured(records)
     numbers = {one.column: _number(one, good, brief.decimals) for one, brief in quantities}
@@ -94,7 +94,7 @@ def _values(at: int, rows: Sequence[Sequence[Record]], quantities: Sequence[tupl
 
 
 def _apart(at: int, rows: Sequence[Sequence[Record]]) -> str:
-    """The settings that tell a row from others of the same names."""
+    """The settings in which a row differs from others of the same names."""
     cells = [row[0].cell for row in rows]
     keys = [(cell.dataset.name, cell.model.name, cell.method.name) for cell in cells]
     if keys.count(keys[at]) == 1:
@@ -104,7 +104,7 @@ def _apart(at: int, rows: Sequence[Sequence[Record]]) -> str:
 
 
 def _number(quantity: Quantity, good: Sequence[Record], decimals: int) -> str:
-    """Mean over the seeds; of F1 with the standard deviation where there are several."""
+    """Mean over the seeds; for F1 of several seeds, with the standard deviation."""
     spread = over_seeds(good, quantity)
     if spread.mean is None:
         return DASH

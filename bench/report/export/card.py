@@ -1,4 +1,4 @@
-"""The text of a model card: what was measured of a kept model, and how it is loaded."""
+"""The text of a model card: measurements of a kept model, and how to load it."""
 
 import re
 from collections.abc import Sequence
@@ -26,10 +26,10 @@ def text(record: Record, beside: Sequence[Record], library: Library, source: str
     """The whole card, metadata and Markdown.
 
     Args:
-        record: of the cell that kept the model.
-        beside: records of its run on its dataset and model, itself among them.
-        library: that loads it.
-        source: what the report says of its records.
+        record: record of the cell that kept the model.
+        beside: records of its run on the same dataset and model, including this one.
+        library: library that loads the model.
+        source: digests of the report's archive.
     """
     shown = labels(record.cell, [one.cell for one in beside])
     sections = [
@@ -111,7 +111,7 @@ def _own(record: Record) -> str:
 
 
 def _beside(record: Record, beside: Sequence[Record]) -> str:
-    """A row a method: means over its seeds, which include this model."""
+    """One row per method, means over its seeds."""
     cells, quantities = [one.cell for one in beside], QUANTITIES.of("table3", beside)
     rows = []
     for same in by_row(beside):
@@ -189,10 +189,10 @@ def _licence(record: Record) -> str:
 
 
 def _word(text: str) -> str:
-    """Text from elsewhere for metadata, which some take for Markdown: letters, digits and few signs are left of it."""
+    """Foreign text for metadata, reduced to letters, digits and a few signs, as some readers render it as Markdown."""
     return re.sub(r"[^\w .,:()+/-]", "", one_line(text, LONGEST_NAME))
 
 
 def _plain(text: str, limit: int | None = None) -> str:
-    """Text from elsewhere as characters and nothing else, on one line, paths cut to their last names."""
+    """Foreign text escaped for Markdown, on one line, with paths cut to their last names."""
     return escape(FOLDERS.sub("", text), limit)

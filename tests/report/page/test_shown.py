@@ -32,7 +32,7 @@ def rows_of(make_record: MakeRecord, *evidence: Evidence) -> list[ReportRow]:
 
 
 def showing(*parts: Insight, **more: Any) -> Evidence:
-    return replace(Evidence("none"), shown=tuple(map(Shown, parts)), **more)
+    return replace(Evidence("none"), shown=tuple(Shown(part=one) for one in parts), **more)
 
 
 def test_rows_with_something_to_show_alone(make_record: MakeRecord) -> None:
