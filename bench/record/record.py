@@ -261,7 +261,9 @@ class Record(Frozen):
     )
     warnings: tuple[str, ...] = Field((), description="what a reader of the row must know, a sentence each")
     insights: dict[str, Any] = Field(default_factory=dict, description="a few numbers of what the method learnt")
-    unknown: dict[str, str] = Field(default_factory=dict, description="why a field is null, by field")
+    unknown: dict[str, str] = Field(
+        default_factory=dict, description="why a field is null, by field", validate_default=True
+    )
 
     @field_validator("quality", "generation", "validation_macro_f1")
     @classmethod

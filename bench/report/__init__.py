@@ -1,1 +1,1 @@
-"""Reports: records in, files out. Nothing here measures, recomputes a measurement or imports torch."""
+"""Reports: records in, files out. Nothing here measures or imports torch."""

@@ -1,4 +1,4 @@
-"""The terminal that a report is shown on: somebody may have gone, and a sign may be none of its encoding."""
+"""A console that survives a closed pipe, and warnings on it."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,14 +12,14 @@ LONGEST_WARNING = 2000
 
 
 class PatientConsole(Console):
-    """A console that is silent, and does not end the command, where nobody reads any more: files are wanted still."""
+    """A console that falls silent when its pipe is closed, so that the command still writes its files."""
 
     def on_broken_pipe(self) -> None:
-        """Be silent from now on."""
+        """Fall silent instead of ending the process."""
         with suppress(SystemExit):
             super().on_broken_pipe()
 
 
 def warn_on(console: Console) -> Callable[[str], None]:
-    """What prints a warning."""
+    """A function that prints a warning."""
     return lambda text: say(f"warning: {message(text, LONGEST_WARNING)}", console)

@@ -1,8 +1,7 @@
-"""Everything that a report holds, as bytes by file name: nothing but the results settles them."""
+"""Everything that a report holds, as bytes by file name; it depends only on the results."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
 
 from bench.report import insights
 from bench.report.analysis.f1_significance import F1Significance
@@ -14,31 +13,14 @@ from bench.report.page import document
 from bench.report.results import archive
 from bench.report.results.predictions import Predictions
 from bench.report.results.run import Results, Run
-from bench.report.tables import (
-    comparisons,
-    efficiency,
-    merged,
-    repeatability,
-    table1,
-    table2,
-    table3,
-    table4,
-)
+from bench.report.tables import comparisons, efficiency, merged, repeatability, table1, table2, table3, table4
 from bench.report.tables.table import Table
-from bench.study.cell import Cell
 from bench.text.tables import latex
 from bench.text.tables.files import files as files_of
 
 FORMATS = ("md", "csv", "tex", "html", "png")
-#: Kinds of figure by the format that they come with: Markdown shows them as svg.
+#: Format of the report that each kind of figure belongs to; Markdown shows svg.
 FIGURE_KINDS = {"svg": "md", "png": "png"}
-
-
-class Beside(TypedDict):
-    """What tables are told of what stands beside their records."""
-
-    source: str
-    others: list[Cell]
 
 
 Show = Callable[[Mapping[str, Table]], None]
@@ -46,11 +28,11 @@ Show = Callable[[Mapping[str, Table]], None]
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a report holds.
+    """Tables and files of a report.
 
     Attributes:
-        tables: by name, in the order in which they are read; those that its results have something for.
-        files: by their names in its folder; the archive is always among them.
+        tables: tables by name, in reading order, without empty ones.
+        files: contents by file name; the archive is always among them.
     """
 
     tables: dict[str, Table]
@@ -58,12 +40,12 @@ class Contents:
 
 
 def build(results: Results, formats: Collection[str], show: Show | None = None) -> Contents:
-    """Draw everything.
+    """Build all files of a report.
 
     Args:
-        results: that are drawn.
+        results: results of one or several runs.
         formats: some of FORMATS.
-        show: is given the tables as soon as they are known, for figures take longer.
+        show: callback for the tables, called before figures are drawn, which takes longer.
 
     Raises:
         RunFolderError: a run has no record.
@@ -71,7 +53,7 @@ def build(results: Results, formats: Collection[str], show: Show | None = None) 
     files: dict[str, bytes] = {}
     kinds = [kind for kind, format_ in FIGURE_KINDS.items() if format_ in formats]
     with Figures(kinds, page="html" in formats) as figures:
-        if kinds or "csv" in formats:  # first, so that they are drawn while the rest is computed
+        if kinds or "csv" in formats:  # first: other processes draw these figures meanwhile
             shown = insights.files(results, figures)
             files |= {name: content for name, content in shown.items() if _wanted(name, formats)}
         judges = tuple(map(_judge, results.runs))
@@ -93,12 +75,12 @@ def build(results: Results, formats: Collection[str], show: Show | None = None) 
 
 
 def _wanted(name: str, formats: Collection[str]) -> bool:
-    """Whether a file of insights is: the index names the numbers."""
+    """Whether a file of insights is wanted; the Markdown index links to the csv files."""
     return "md" in formats or (name.endswith(".csv") and "csv" in formats)
 
 
 def _tables(results: Results, judges: Sequence[F1Significance]) -> dict[str, Table]:
-    """The tables of the results; of several runs with the machine as a column."""
+    """The tables of the results; several runs are merged, with the machine as a column."""
     by_run = [_of_run(run, judge, results) for run, judge in zip(results.runs, judges, strict=True)]
     if len(by_run) == 1:
         return by_run[0]
@@ -110,7 +92,7 @@ def _tables(results: Results, judges: Sequence[F1Significance]) -> dict[str, Tab
 
 
 def _judge(run: Run) -> F1Significance:
-    """Of the records of a run; it resamples their texts once for all tables."""
+    """The significance of a run's F1; texts are resampled once for all tables."""
     read = any(isinstance(cell.evidence.predictions, Predictions) for cell in run.cells)
     return F1Significance(run.records, reader(run.cells) if read else None)
 
@@ -121,19 +103,19 @@ def _of_run(run: Run, judge: F1Significance, results: Results) -> dict[str, Tabl
     remarks = [run.study.get("notes", ""), f"Measured by: {run.command}"]
     if run.unread:
         remarks.append(f"Left out, for their records cannot be read: {', '.join(run.unread)}")
-    beside: Beside = {"source": source, "others": results.others(run)}
+    others = results.others(run)
     built = (
         table1.build(title, records, source=source),
-        table2.build(title, records, judge, **beside),
-        table3.build(title, records, run.not_run, remarks, judge, **beside),
-        table4.build(title, records, judge, **beside),
-        efficiency.build(title, records, **beside),
-        repeatability.build(title, records, **beside),
-        comparisons.build(run.study, run.cells, **beside),
+        table2.build(title, records, judge, source=source, others=others),
+        table3.build(title, records, run.not_run, remarks, judge, source=source, others=others),
+        table4.build(title, records, judge, source=source, others=others),
+        efficiency.build(title, records, source=source, others=others),
+        repeatability.build(title, records, source=source, others=others),
+        comparisons.build(run.study, run.cells, source=source, others=others),
     )
     return {table.name: table for table in built if table is not None}
 
 
 def chosen(names: Sequence[str]) -> tuple[str, ...]:
-    """The formats that names stand for, ``all`` among them, in the order of FORMATS."""
+    """The formats that are named, in the order of FORMATS; ``all`` names every one."""
     return tuple(one for one in FORMATS if one in names or "all" in names)

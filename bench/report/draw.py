@@ -1,4 +1,4 @@
-"""A report: on the terminal and as files."""
+"""Drawing a report: on the terminal and as files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from bench.report.tables import comparisons
 from bench.report.tables.table import Table
 from bench.text.tables import terminal
 
-#: Drawn from what stands beside the records.
+#: Files that are drawn from evidence.
 NOT_OF_RECORDS = (*(f"comparisons.{suffix}" for suffix in ("md", "csv", "tex")), "insights.md")
 
 
@@ -31,19 +31,19 @@ def draw(
     """Print a summary of run folders or reports; write tables, figures and a page to a folder.
 
     Args:
-        paths: run folders or reports, one or more; of several the machine is a column.
-        reports: where the report's folder goes, which has the study's name.
-        console: to print on.
-        formats: that are written: some of ``contents.FORMATS``, or ``all``.
-        wide: print every column of Table 3 with its notes, and the comparisons if any.
-        again: draw also where the folder holds these formats of these records already.
+        paths: one or more run folders or reports; with several, the machine is a column.
+        reports: parent of the report's folder, which has the study's name.
+        console: output console.
+        formats: some of ``contents.FORMATS``, or ``all``.
+        wide: whether to print every column of Table 3 with its notes, and the comparisons if any.
+        again: whether to draw even if the folder already holds these formats of these records.
 
     Returns:
-        What was drawn.
+        The results that were drawn.
 
     Raises:
-        RunFolderError: no run folder, no finished cell, or files that a newer tunebench wrote; or the
-            folder holds what the records cannot give again.
+        RunFolderError: no run folder, no finished cell, files of a newer tunebench, or a report in the folder that its
+            own records cannot reproduce.
     """
     results = load(paths, warn_on(console))
     target = reports / results.name
@@ -64,10 +64,10 @@ def _show(tables: Mapping[str, Table], console: Console) -> None:
 
 
 def _require_no_less(paths: Sequence[Path], target: Path) -> None:
-    """Stop before a report is drawn over itself that its own records cannot give again.
+    """Refuse to draw a report over itself if it lacks the evidence that it was drawn from.
 
     Raises:
-        RunFolderError: it was drawn from predictions and insights, and keeps none.
+        RunFolderError: it was drawn from predictions and insights, but keeps none.
     """
     lost = [name for name in NOT_OF_RECORDS if (target / name).exists()]
     if lost and any(path.resolve() == target.resolve() for path in paths) and not (target / archive.EVIDENCE).exists():

@@ -1,4 +1,4 @@
-"""Records as data frames: a row a cell, or a row a point of a curve."""
+"""Records as data frames: one row per cell, or per point of a curve."""
 
 import json
 import warnings
@@ -37,7 +37,7 @@ CURVES: Mapping[str, tuple[Dtype, str]] = {
 
 
 class Point(NamedTuple):
-    """A point of a curve; what each field is, ``CURVES`` says."""
+    """A point of a curve; ``CURVES`` describes the fields."""
 
     pass_name: str
     step: int
@@ -48,19 +48,20 @@ class Point(NamedTuple):
 
 
 def load_records(path: str | Path, *more: str | Path) -> pd.DataFrame:
-    """The cells of run folders and reports, a row each, failed ones too.
+    """The cells of run folders and reports, one row each, failed ones included.
 
-    Every column has a nullable type: what is not known is NA, never NaN or 0. Numbers are in SI units and bytes, and
-    the name says which. Beside the columns below there are ``option_<name>`` for each option that a method has, NA for
-    methods without it, and ``version_<package>`` for each package whose version was recorded. A record that cannot be
-    read is left out with a warning.
+    Every column has a nullable type: unknown is NA, never NaN or 0. Numbers are in SI units and bytes, as their names
+    say. In addition to the columns below, there is ``option_<name>`` for each option of a method, NA for methods
+    without it, and ``version_<package>`` for each recorded package. A record that cannot be read is left out with a
+    warning.
 
     Args:
-        path: a run folder, e.g. ``runs/demo``, or a report, e.g. ``reports/demo``.
-        more: further ones; the column ``machine`` tells them apart.
+        path: run folder, e.g. ``runs/demo``, or report, e.g. ``reports/demo``.
+        more: further run folders or reports; the column ``machine`` distinguishes them.
 
     Raises:
-        bench.errors.RunFolderError: neither a run folder nor a report, damaged, given twice, or of a newer schema.
+        bench.errors.RunFolderError: a path is neither run folder nor report, damaged, given twice, or of a newer
+            schema.
     """
     return records_frame(_load(path, more))
 
@@ -69,16 +70,17 @@ load_records.__doc__ = f"{load_records.__doc__}\n{described()}\n"
 
 
 def load_curves(path: str | Path, *more: str | Path) -> pd.DataFrame:
-    """The curves of cells over their steps, a row a point: throughput, loss, F1 on the validation split.
+    """The curves of cells over their steps, one row per point: throughput, loss, F1 on the validation split.
 
-    A curve of many steps is thinned out to 120 points; the run folder's steps.csv has every step.
+    A long curve is reduced to 120 points; the run folder's steps.csv has every step.
 
     Args:
-        path: a run folder or a report; of a report of before there were curves there are none.
-        more: further ones.
+        path: run folder or report; older reports have no curves.
+        more: further run folders or reports.
 
     Raises:
-        bench.errors.RunFolderError: neither a run folder nor a report, damaged, given twice, or of a newer schema.
+        bench.errors.RunFolderError: a path is neither run folder nor report, damaged, given twice, or of a newer
+            schema.
     """
     results = _load(path, more)
     rows = [
@@ -97,7 +99,7 @@ def load_curves(path: str | Path, *more: str | Path) -> pd.DataFrame:
 
 
 def points_of(cell: Measured) -> Iterator[Point]:
-    """The points of a cell's curves, pass by pass."""
+    """The points of a cell's curves, pass by pass, and of its validation."""
     for curve in cell.evidence.curves:
         losses = curve.loss or (None,) * len(curve.last_step)
         for values in zip(curve.last_step, curve.elapsed_seconds, curve.tokens_per_second, losses, strict=True):
@@ -121,7 +123,7 @@ def _names(record: Record) -> tuple[str, str, str, int, int]:
 
 
 def records_frame(results: Results) -> pd.DataFrame:
-    """The cells of results as ``load_records`` gives them."""
+    """The data frame of ``load_records`` for results in memory."""
     labelled = zip(results.runs, results.labels(), strict=True)
     cells = [content for run, label in labelled for content in _cells(run, label)]
     records = [cell.record for cell in results.cells]
@@ -132,7 +134,7 @@ def records_frame(results: Results) -> pd.DataFrame:
 
 
 def _cells(run: Run, label: str) -> Iterator[dict[str, Any]]:
-    """The values of each cell by column; those of a row that succeeded, and that failed, are read together."""
+    """The values of each cell by column; the successful cells of a row are read together, as are the failed ones."""
     read = {name: column.values for name, column in columns().items() if column.values}
     found: dict[int, dict[str, Any]] = {}
     for row in (row for ok in (True, False) for row in by_row(r for r in run.records if (r.status == "ok") == ok)):
@@ -144,13 +146,13 @@ def _cells(run: Run, label: str) -> Iterator[dict[str, Any]]:
 
 
 def _spread(prefix: str, tables: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """A column for each key of the tables, in the order in which they come."""
+    """A column for each key of the tables, in order of first appearance."""
     names = dict.fromkeys(name for table in tables for name in table)
     return {f"{prefix}{name}".replace("-", "_"): _typed([table.get(name) for table in tables]) for name in names}
 
 
 def _typed(values: Sequence[Any]) -> Any:
-    """The values in the narrowest type that holds them all; text, and JSON for what is no text, where no other does."""
+    """The values in the narrowest type that holds them all; else as text, with other values as JSON."""
     kinds = {type(value) for value in values if value is not None}
     allowed_kinds: tuple[tuple[set[type], Any], ...] = (
         ({bool}, "boolean"), ({int}, "Int64"), ({int, float}, "Float64"),

@@ -1,4 +1,4 @@
-"""What methods show beyond the table: figures in a report's folder, and their index."""
+"""Insights of methods: figures and tables in a report's folder, and their index."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,6 @@ from bench.method.insight import Insight
 from bench.report.analysis.names import NAMES, NOT_A_SETTING, apart, flat, labels
 from bench.report.charts import insight_chart
 from bench.report.charts.figures import Figures
-from bench.report.results import quotes
 from bench.report.results.measured import Measured, Shown, by_row
 from bench.report.results.run import Results, told_apart
 from bench.report.tables import insight_table
@@ -18,38 +17,32 @@ from bench.text.tables.csv_text import csv_lines
 
 FOLDER, INDEX = "insights", "insights.md"
 LONGEST_TEXT = 2000
-#: Rows of a figure that a report has as csv too.
+#: Rows of the largest figure whose numbers a report has as csv too.
 MOST_ROWS = 500
 INTRODUCTION = (
     "What methods show beyond the table: of each row one seed, the first that was measured and shows something."
 )
 
 
-class ShownRow(NamedTuple):
-    """What one row of the table has to show.
-
-    Attributes:
-        cell: that speaks for it.
-        machine: of its run where there are several; else empty.
-    """
+class _InsightRow(NamedTuple):
+    """The cell of a row that has insights, and the machine of its run if there are several runs."""
 
     cell: Measured
     machine: str
 
     @property
     def source(self) -> Cell:
-        """The settings of the cell."""
         return self.cell.record.cell
 
 
 def files(results: Results, figures: Figures) -> dict[str, bytes]:
-    """The index of a run's insights, ``insights.md``, and their numbers below ``insights/``; none without insights.
+    """The index ``insights.md`` and the csv files below ``insights/``; empty without insights.
 
-    What cannot be read of a cell is named in the index and stops nothing. Columns that quote the data are left out.
+    The index names insights that cannot be read. Columns that quote the data are left out.
 
     Args:
-        results: that are drawn.
-        figures: figures of the report, to which the charts go.
+        results: results of the report.
+        figures: figures of the report, to which the charts are added.
     """
     rows = _rows(results)
     if not rows:
@@ -70,11 +63,11 @@ def files(results: Results, figures: Figures) -> dict[str, bytes]:
     return found | {INDEX: ("\n\n".join(lines) + "\n").encode()}
 
 
-def _rows(results: Results) -> list[ShownRow]:
-    """The rows of the tables that have something to show, or whose insights cannot be read."""
+def _rows(results: Results) -> list[_InsightRow]:
+    """The rows with insights, readable or not."""
     labels = results.labels() if len(results.runs) > 1 else [""]
     return [
-        ShownRow(cell, label)
+        _InsightRow(cell, label)
         for run, label in zip(results.runs, labels, strict=True)
         for row in by_row(run.cells)
         for cell in row
@@ -82,16 +75,16 @@ def _rows(results: Results) -> list[ShownRow]:
     ]
 
 
-def _places(rows: Sequence[ShownRow]) -> list[str]:
-    """A folder's name for each row; with the hash of its settings, or a number, where names do not tell rows apart."""
+def _places(rows: Sequence[_InsightRow]) -> list[str]:
+    """A folder name for each row, with a hash of its settings or a number if other rows have the same names."""
     names = ["__".join(slug(getattr(row.source, part).name) for part in NAMES) for row in rows]
     longer = [f"{name}-{row.source.row_id.rsplit('-', 1)[1]}" for name, row in zip(names, rows, strict=True)]
     numbered = [f"{name}-{number}" for number, name in enumerate(longer, start=1)]
     return told_apart(told_apart(names, longer), numbered)
 
 
-def _heads(rows: Sequence[ShownRow]) -> Iterator[list[str]]:
-    """By row: its heading, which seed is drawn, and what a reader must know."""
+def _heads(rows: Sequence[_InsightRow]) -> Iterator[list[str]]:
+    """By row: heading, seed on show, warnings and errors."""
     cells = [row.source for row in rows]
     keys = [
         (*labels(cell, cells).values(), *filter(None, [row.machine])) for cell, row in zip(cells, rows, strict=True)
@@ -110,12 +103,12 @@ def _heads(rows: Sequence[ShownRow]) -> Iterator[list[str]]:
 
 
 def _is_bulk(part: Insight) -> bool:
-    """Whether a figure's numbers are too many for a report, which a run and its cell's folder have."""
+    """Whether a figure has too many numbers for a report; the cell's folder has them."""
     return part.chart is not None and len(part.columns[part.chart.x]) > MOST_ROWS
 
 
 def _shown(part: Insight, path: str, number: int, png: bool) -> list[str]:
-    """One insight in the index: its figure, or the first rows of its table, then its caption."""
+    """One insight in the index: its figure or the first rows of its table, then its caption."""
     title, caption = _markdown(part.title), _markdown(part.caption)
     if part.chart is not None:
         data = (
@@ -130,7 +123,7 @@ def _shown(part: Insight, path: str, number: int, png: bool) -> list[str]:
 
 
 def _left_out(shown: Shown) -> list[str]:
-    """What the index says of columns that it must not show."""
+    """The paragraph on columns that must not be shown."""
     said = insight_table.left_out(shown)
     where = ["The cell's insights.json in the run folder has all."] if shown.left_out else []
     return [_markdown(" ".join(said + where))] if said else []
@@ -150,9 +143,6 @@ def _markdown(text: str) -> str:
 
 
 def to_csv(insight: Insight) -> str:
-    """The columns that do not quote the data, empty where unknown.
-
-    Text that a spreadsheet would compute gets a leading apostrophe.
-    """
-    insight = quotes.without(insight, quotes.quoting(insight))
-    return csv_lines(list(insight.columns), zip(*insight.columns.values(), strict=True))
+    """The columns that do not quote the data, as csv; unknown values are empty fields."""
+    columns = Shown.of(insight).part.columns
+    return csv_lines(list(columns), zip(*columns.values(), strict=True))

@@ -1,4 +1,4 @@
-"""What a report's folder says of itself: the records it came from, the formats and every file with its hash."""
+"""The manifest of a report: digests of its records and files, formats and versions."""
 
 import hashlib
 import importlib.metadata
@@ -20,9 +20,9 @@ from bench.schema import Frozen
 from bench.text.json_text import loads
 
 MANIFEST = "report.json"
-#: Whose versions settle bytes.
+#: Packages whose versions affect the bytes of a report.
 DRAWN_WITH = ("tunebench", "pandas", "tabulate", "jinja2", "vl-convert-python", "scipy", "numpy")
-#: A manifest may come from elsewhere, and what it lists is deleted or compared: never outside of the folder.
+#: File names that a manifest may list: a manifest is not trusted, and none of its names may lead out of the folder.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
 
 
@@ -37,21 +37,21 @@ class Manifest(Frozen):
 
 
 def write(files: Mapping[str, bytes], records_sha256: str, formats: Sequence[str], folder: Path) -> list[Path]:
-    """Write a report's files and its manifest, all or none, in place of what an earlier draw left; see ``publish``.
+    """Write a report's files and its manifest, all or none, over those of an earlier draw; see ``publish``.
 
-    Of what is not drawn any more only a file that is still as that draw wrote it is deleted.
+    A stale file of the earlier draw is deleted only if it is unchanged.
 
     Args:
-        files: by their names in the folder.
-        records_sha256: of the records that they come from.
-        formats: that they are in.
-        folder: made where missing.
+        files: contents by file name.
+        records_sha256: digest of the records.
+        formats: formats of the report.
+        folder: folder of the report, created if missing.
 
     Returns:
         The written files, the manifest last.
 
     Raises:
-        RunFolderError: a file cannot be written, or a newer tunebench drew what is there.
+        RunFolderError: a file cannot be written, or a newer tunebench drew the existing report.
     """
     manifest = Manifest(
         records_sha256=records_sha256,
@@ -64,13 +64,13 @@ def write(files: Mapping[str, bytes], records_sha256: str, formats: Sequence[str
 
 
 def is_current(folder: Path, kept: Mapping[str, str], records_sha256: str, formats: Sequence[str]) -> bool:
-    """Whether a report is there, whole and drawn from these records by these packages.
+    """Whether the folder holds an intact report of these records, formats and package versions.
 
     Args:
-        folder: of the report.
-        kept: texts of the archive by name: what the report is drawn from.
-        records_sha256: of the records.
-        formats: that are wanted.
+        folder: folder of the report.
+        kept: texts of the archive by file name.
+        records_sha256: digest of the records.
+        formats: formats that are wanted.
     """
     try:
         found = read(folder)
@@ -83,7 +83,7 @@ def is_current(folder: Path, kept: Mapping[str, str], records_sha256: str, forma
 
 
 def _earlier(folder: Path) -> Mapping[str, str]:
-    """The files of an earlier draw; none where there was none, or nothing is known of it."""
+    """The files of an earlier draw with their digests; empty if there is no readable manifest."""
     try:
         return read(folder).files
     except NewerSchemaError:
@@ -96,7 +96,7 @@ def read(folder: Path) -> Manifest:
     """The manifest of a report.
 
     Raises:
-        RunFolderError: there is none, or it is damaged or of a newer schema.
+        RunFolderError: it is missing, damaged or of a newer schema.
     """
     path = folder / MANIFEST
     try:
@@ -105,7 +105,7 @@ def read(folder: Path) -> Manifest:
         manifest = Manifest.model_validate(content)
     except FileNotFoundError:
         raise RunFolderError(
-            f"{folder} is no report that can be verified: it has no {MANIFEST}; draw it anew"
+            f"{folder} is no report that can be verified: it has no {MANIFEST}; draw it again"
         ) from None
     except UnusableFileError as error:
         raise RunFolderError(f"{path} cannot be read: {error}") from None
@@ -118,12 +118,12 @@ def read(folder: Path) -> Manifest:
 
 
 def digest_of(content: bytes) -> str:
-    """The sha256 of a file."""
+    """The sha256 of a file's content."""
     return hashlib.sha256(content).hexdigest()
 
 
 def versions() -> dict[str, str]:
-    """The versions that a report is drawn with."""
+    """The installed versions of the packages that affect a report."""
     found = {}
     for package in DRAWN_WITH:
         try:

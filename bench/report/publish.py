@@ -1,4 +1,4 @@
-"""Files of a folder put into place together: all of them, or none."""
+"""Atomic replacement of the files of a folder."""
 
 import ctypes
 import errno
@@ -16,9 +16,9 @@ from bench.errors import RunFolderError
 from bench.record.digests import digest_of
 from bench.record.files import make_folder, sync_folder, write_bytes
 
-#: Of renameat2(2).
+#: Constants of renameat2(2).
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
-#: What was written aside and not touched for so long is nobody's.
+#: A staging folder that nobody touched for this long is abandoned.
 ABANDONED_SECONDS = 3600
 Write = Callable[[Path, bytes], None]
 
@@ -26,26 +26,25 @@ Write = Callable[[Path, bytes], None]
 def publish(
     folder: Path, files: Mapping[str, bytes], before: Mapping[str, str] | None = None, write: Write = write_bytes
 ) -> list[Path]:
-    """Put files into a folder, and take out what an earlier draw left there that is not drawn any more.
+    """Write files to a folder, and delete stale files of an earlier draw.
 
-    All files are written aside first, on the same file system, so that a disk that is full changes nothing. A folder
-    that holds nothing but such files then changes places with the new one in one step: whoever reads it, and whoever
-    finds it after a kill, has the old files or the new ones. Files of others beside them go along. Where the folder
-    holds folders of others or links, as a run folder does, or where the system cannot exchange folders, the files are
-    moved one by one, the last one of ``files`` at the end: a kill amid that, which takes milliseconds, leaves some old
-    ones, and the next draw mends it.
+    All files are first written to a staging folder on the same file system, so that a full disk changes nothing. If
+    the folder holds only files, staging folder and folder are then exchanged in one step, so that readers, and a
+    process that is killed, see either the old files or the new ones; other files are kept. If the folder holds other
+    folders or links, as a run folder does, or the system cannot exchange folders, the files are moved one by one, the
+    last of ``files`` at the end. A kill during these milliseconds leaves some old files, which the next draw replaces.
 
     Args:
-        folder: made where missing.
-        files: by their names in the folder, with "/" between the parts.
-        before: sha256 by name of the files of an earlier draw; one is taken out where it is still as it was.
-        write: writes one file whole or not at all.
+        folder: target folder, created if missing.
+        files: contents by relative path with "/".
+        before: sha256 by name of the files of an earlier draw; unchanged ones are deleted if they are stale.
+        write: function that writes one file atomically.
 
     Returns:
         The paths of the files.
 
     Raises:
-        RunFolderError: a file cannot be written or moved; what stood there before still does.
+        RunFolderError: a file cannot be written or moved; the folder is unchanged.
     """
     home, earlier = folder.resolve(), before or {}
     try:
@@ -74,10 +73,10 @@ def _write(write: Write, path: Path, content: bytes, shown: Path) -> None:
 
 
 def _refuse_links(home: Path, files: Collection[str]) -> None:
-    """Whether all files come to lie in the folder.
+    """Refuse links that lead out of the folder.
 
     Raises:
-        RunFolderError: a folder below it is a link.
+        RunFolderError: a folder below it is such a link.
     """
     for place in {(home / name).parent for name in files}:
         if not place.resolve().is_relative_to(home):
@@ -86,7 +85,7 @@ def _refuse_links(home: Path, files: Collection[str]) -> None:
 
 @contextmanager
 def _aside(home: Path) -> Iterator[Path]:
-    """A new folder beside this one, or in it where its parent cannot be written; it is gone afterwards."""
+    """A temporary staging folder beside this one, or in it if its parent is not writable."""
     prefix = f".{home.name}.drawn-"
     _remove_abandoned(home, prefix)
     try:
@@ -101,7 +100,7 @@ def _aside(home: Path) -> Iterator[Path]:
 
 
 def _remove_abandoned(home: Path, prefix: str) -> None:
-    """Remove what processes that were killed wrote aside; another one may be writing now, perhaps on another host."""
+    """Remove staging folders of killed processes, but not recent ones, which another process may be writing."""
     for path in (path for place in (home.parent, home) for path in place.glob(f"{glob.escape(prefix)}*")):
         with suppress(OSError):
             if not path.is_symlink() and date_seconds() - path.stat().st_mtime > ABANDONED_SECONDS:
@@ -118,7 +117,7 @@ def _is_as_it_was(home: Path, name: str, digest: str) -> bool:
 def _exchanged(
     home: Path, aside: Path, files: Collection[str], earlier: Collection[str], stale: Collection[str]
 ) -> bool:
-    """Exchange the folders, where that loses nothing and the system can; True if it was done."""
+    """Exchange the folders if that loses nothing and the system supports it; True if done."""
     if aside.parent == home or not _holds_files_alone(home, {*files, *earlier}):
         return False
     for path in home.rglob("*"):
@@ -134,7 +133,7 @@ def _exchanged(
 
 
 def _holds_files_alone(home: Path, names: Collection[str]) -> bool:
-    """Whether there is nothing but files in the folder and in those folders that are the report's own."""
+    """Whether the folder holds only files and the report's own folders."""
     own = {str(parent) for name in names for parent in PurePosixPath(name).parents}
     for path in home.rglob("*"):
         if path.is_symlink() or not (path.is_file() or path.relative_to(home).as_posix() in own):
@@ -148,18 +147,18 @@ def _link(path: Path, to: Path) -> None:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        shutil.copy2(path, to)  # a file system without links
+        shutil.copy2(path, to)  # a file system without hard links
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two names of one file system in one step; False where the system has no such call, or refuses."""
+    """Exchange two paths of one file system atomically; False if the system has no such call, or refuses."""
     call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     done = call and call(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE)
     return done == 0
 
 
 def _moved(home: Path, aside: Path, files: Collection[str], stale: Collection[str]) -> None:
-    """Move files into the folder one by one, the last of them after what is stale has gone."""
+    """Move files into the folder one by one, deleting stale files before the last one."""
     with _held(home):
         *first, last = files
         for name in first:
@@ -180,7 +179,7 @@ def _move(path: Path, to: Path) -> None:
 
 @contextmanager
 def _held(home: Path) -> Iterator[None]:
-    """Let no other process move files into the folder meanwhile; where it cannot be locked, nobody waits."""
+    """Lock the folder against other processes that move files into it, if it can be locked."""
     descriptor = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What a command ends with on the terminal: one grid that fits 80 columns, what failed, and where the files are."""
+"""The terminal summary of a command: one grid that fits 80 columns, failed cells, and the written files."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -6,10 +6,9 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.record.record import Record
-from bench.report.analysis.names import NOT_A_SETTING, apart, flat
+from bench.report.analysis.names import HEADS, NOT_A_SETTING, apart, flat
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Brief, Quantity
-from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.analysis.statistics import by_row, measured, over_seeds
 from bench.report.results.run import Results, Run
 from bench.report.tables.scores import F1, at_floor
@@ -18,12 +17,11 @@ from bench.text.display import one_line, say
 from bench.text.tables import terminal
 from bench.text.tables.table import DASH, Column, Table
 
-#: Lines of failed cells; the tables name them all.
+#: Failed cells that are listed; the tables list all.
 MOST_LINES = 8
 LONGEST_LINE = 200
-#: Files that a reader opens first.
+#: Files that are named first.
 FIRST = ("report.html", "table3.md")
-HEADS = {"dataset": "Dataset", "model": "Model", "method": "Method"}
 MARKS = {
     "!": "suspect: a check of the measurement failed",
     "f": "F1 is not above that of always answering the most frequent label",
@@ -36,11 +34,11 @@ def show(results: Results, written: Sequence[Path], target: Path, console: Conso
     """Print the summary.
 
     Args:
-        results: that were drawn.
-        written: files of the report; none: the report was there already.
-        target: its folder.
-        console: to print on.
-        grid: print the grid too; False where the whole tables stand above.
+        results: results of the report.
+        written: written files; empty if the report was up to date.
+        target: folder of the report.
+        console: output console.
+        grid: whether to print the grid; False if whole tables were printed.
     """
     console.print()
     if grid:
@@ -67,7 +65,7 @@ def show(results: Results, written: Sequence[Path], target: Path, console: Conso
 
 
 def _show_grid(run: Run, console: Console) -> None:
-    """A row for dataset x model x method, seeds aggregated."""
+    """Print one row per dataset, model and method, aggregated over seeds."""
     quantities = [(one, one.brief) for one in QUANTITIES.of("summary") if one.brief]
     rows = by_row(run.records)
     values = [_values(at, rows, quantities) for at in range(len(rows))]
@@ -84,7 +82,7 @@ def _column(name: str, header: str, optional: bool = False) -> Column:
 
 
 def _values(at: int, rows: Sequence[Sequence[Record]], quantities: Sequence[tuple[Quantity, Brief]]) -> dict[str, str]:
-    """The texts of one row: names as the study has them, numbers, marks."""
+    """The texts of one row: names in the study, numbers, marks."""
     records = rows[at]
     cell, good = records[0].cell, measured(records)
     numbers = {one.column: _number(one, good, brief.decimals) for one, brief in quantities}
@@ -96,7 +94,7 @@ def _values(at: int, rows: Sequence[Sequence[Record]], quantities: Sequence[tupl
 
 
 def _apart(at: int, rows: Sequence[Sequence[Record]]) -> str:
-    """The settings that tell a row from others of the same names."""
+    """The settings in which a row differs from others of the same names."""
     cells = [row[0].cell for row in rows]
     keys = [(cell.dataset.name, cell.model.name, cell.method.name) for cell in cells]
     if keys.count(keys[at]) == 1:
@@ -106,7 +104,7 @@ def _apart(at: int, rows: Sequence[Sequence[Record]]) -> str:
 
 
 def _number(quantity: Quantity, good: Sequence[Record], decimals: int) -> str:
-    """Mean over the seeds; of F1 with the standard deviation where there are several."""
+    """Mean over the seeds; for F1 of several seeds, with the standard deviation."""
     spread = over_seeds(good, quantity)
     if spread.mean is None:
         return DASH
@@ -119,7 +117,7 @@ def _number(quantity: Quantity, good: Sequence[Record], decimals: int) -> str:
 def _marks(good: Sequence[Record]) -> str:
     found = {
         "!": bool(good) and validity_of(good).verdict == "suspect",
-        "f": any(macro_f1(record) is not None for record in good) and at_floor(record.quality for record in good),
+        "f": at_floor(record.quality for record in good),
         "r": any(record.cell.model.weights == "random" for record in good),
         "s": any(record.cell.dataset.synthetic for record in good),
     }

@@ -1,4 +1,4 @@
-"""A report held against its own records: drawn again, byte by byte."""
+"""Verification of a report: it is drawn again from its own records and compared byte by byte."""
 
 from pathlib import Path
 
@@ -12,11 +12,10 @@ def verify(folder: Path) -> tuple[int, list[str]]:
     """Draw a report again from the records in its folder.
 
     Returns:
-        The number of files that were compared, and what does not agree, a sentence each; none where the report is just
-        what its records give.
+        The number of compared files, and a sentence per difference.
 
     Raises:
-        RunFolderError: no report, one without a manifest, or one whose records cannot be read.
+        RunFolderError: there is no report, no manifest, or its records cannot be read.
     """
     said = manifest.read(folder)
     results = archive.read(folder, changed=True)
@@ -38,12 +37,12 @@ def verify(folder: Path) -> tuple[int, list[str]]:
 
 
 def _unlike(path: Path, wanted: bytes | None, digest: str | None) -> str:
-    """Why a file is not what it should be; empty where it is.
+    """How a file differs from what it should be; empty if it does not.
 
     Args:
-        path: of the file.
-        wanted: what the records give; None where they give no such file.
-        digest: sha256 that the manifest has of it; None where it has none.
+        path: path of the file.
+        wanted: content drawn from the records; None if they give no such file.
+        digest: sha256 in the manifest; None if the manifest lacks the file.
     """
     if wanted is None:
         return "does not come from these records"

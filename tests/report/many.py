@@ -179,4 +179,4 @@ def _shown() -> Sequence[Shown]:
     bare = Insight(
         name="facts", title="Facts", caption="A few of them.", columns={"fact": ("entropy",), "value": (1.3,)}
     )
-    return [Shown(part) for part in (*parts, bare)]
+    return [Shown(part=part) for part in (*parts, bare)]

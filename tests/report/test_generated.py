@@ -15,7 +15,7 @@ from tests.report.conftest import MakeRecord
 from tests.report.shown import cells
 
 LIKELIHOOD = "F1 by label likelihood (length normalisation: none)"
-NO_QUALITY = "random weights have no quality worth reading"
+NO_QUALITY = "the model has random weights"
 LLM = {"model": "LLM", "kind": "causal"}
 COLUMNS = ["generated_macro_f1_mean", "generated_macro_f1_std", "parse_failure_percent_mean"]
 

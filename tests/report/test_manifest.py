@@ -95,5 +95,5 @@ def test_a_manifest_that_cannot_be_read(tmp_path: Path, text: str) -> None:
 
 
 def test_no_manifest(tmp_path: Path) -> None:
-    with pytest.raises(RunFolderError, match=r"it has no report\.json; draw it anew"):
+    with pytest.raises(RunFolderError, match=r"it has no report\.json; draw it again"):
         read(tmp_path)

@@ -1,1 +1,1 @@
-"""What records say together: centres, spreads, intervals, ranks and differences."""
+"""Statistics over records: means, intervals, ranks and differences."""

@@ -1,4 +1,4 @@
-"""Macro F1 of several runs on the same texts, and what it would be on other texts: a bootstrap over them."""
+"""Macro F1 of several runs on the same texts, with a bootstrap over the texts."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,9 @@ from bench.report.analysis.significance import LEVEL
 from bench.report.results.predictions import Classes
 
 RESAMPLES = 10_000
-#: The same draws in every report: it is redrawn to the last digit, as long as numpy draws alike.
+#: Fixed, so that a report can be reproduced digit by digit with the same numpy.
 RNG_SEED = 0
-#: Texts drawn at a time; 40 bytes each.
+#: Texts drawn at a time, 40 bytes each.
 DRAWS_AT_ONCE = 4_000_000
 
 
@@ -37,16 +37,16 @@ def _mean_f1(
 
 
 class Resampled:
-    """Runs on one test set, and their macro F1 in each resample of its texts.
+    """Macro F1 of runs on one test set, in each resample of its texts.
 
     A percentile bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13) of the test set,
     paired: texts are drawn with replacement, the same for all runs (Koehn, Statistical Significance Tests for Machine
     Translation Evaluation, 2004, W04-3250), since all of them predicted one test set.
 
-    Where a mean is over several seeds, seeds are drawn with replacement as well: another seed would have given other
-    predictions, and texts alone cannot tell how much. Where seeds matter most, few of them make the interval too
-    narrow: of a difference it then leaves 0 out, with 2 or 3, whenever all seeds agree. Hence Student's interval beside
-    it, which in turn is too narrow where texts matter most: a verdict needs both.
+    For a mean over several seeds, seeds are drawn with replacement as well, as another seed would have given other
+    predictions. With few seeds whose variation dominates, this interval is too narrow: with 2 or 3 seeds, that of a
+    difference excludes 0 whenever all seeds agree. Student's interval is therefore computed too; it in turn is too
+    narrow if the variation over texts dominates, so a verdict needs both.
 
     Attributes:
         truth: class of each text, shape [N].
@@ -57,17 +57,17 @@ class Resampled:
     def __init__(
         self, truth: Classes, predicted: Classes, num_labels: int, num_seeds: int, resamples: int = RESAMPLES
     ) -> None:
-        """Draw.
+        """Draw the resamples.
 
         Args:
             truth: class of each text, shape [N].
             predicted: class that each of K runs predicts, shape [K, N].
             num_labels: number of classes C.
-            num_seeds: that most means are over; the draws of these come first.
-            resamples: of the texts.
+            num_seeds: number of seeds of most means; their draws come first.
+            resamples: number of resamples R.
 
         Raises:
-            ValueError: shapes that do not fit, no texts, or a class out of range.
+            ValueError: shapes do not match, there are no texts, or a class is out of range.
         """
         if predicted.ndim != 2 or predicted.shape[1:] != truth.shape or not predicted.size:
             raise ValueError(f"predictions of shape {predicted.shape} for texts of shape {truth.shape}")
@@ -81,11 +81,11 @@ class Resampled:
         self._f1 = self._draw_texts(num_labels, rng)
 
     def interval(self, runs: Sequence[int], minus: Sequence[int] = ()) -> tuple[float, float]:
-        """Interval of the mean macro F1 of some runs, each of another seed, less that of their partners.
+        """Interval of the mean macro F1 of runs with different seeds, or of its difference from other runs.
 
         Args:
-            runs: places of the runs.
-            minus: places of the runs of the same seeds that they are compared with; none: of the mean itself.
+            runs: indices of the runs.
+            minus: indices of the runs to subtract, in the order of the same seeds; empty: none.
         """
         values = self._f1[:, list(runs)]
         if minus:
@@ -95,13 +95,13 @@ class Resampled:
         return float(low), float(high)
 
     def _draw_seeds(self, num_seeds: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        """How much of each resample's mean is each seed's, shape [R, S]; alike for all means over as many seeds."""
+        """Weight of each seed in each resample's mean, shape [R, S]; equal for all means over S seeds."""
         seeds = rng.integers(0, num_seeds, (self._resamples, num_seeds))
         return np.asarray(_occurrences(seeds, num_seeds) / num_seeds)
 
     def _draw_texts(self, num_labels: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """Macro F1 of each run in each resample, shape [R, K]."""
-        # Hits and predictions as columns that a product with weights of texts turns into counts.
+        # One-hot columns of hits and predictions; multiplied by the weights of the texts they give counts.
         actual, num_texts = _one_hot(self.truth, num_labels), len(self.truth)
         guessed = [_one_hot(one, num_labels) for one in self.predicted]
         columns = np.concatenate([actual, *guessed, *(actual * one for one in guessed)], axis=1)
@@ -124,6 +124,6 @@ def _one_hot(classes: Classes, num_labels: int) -> NDArray[np.float32]:
 
 
 def _occurrences(drawn: Classes, num_values: int) -> Classes:
-    """How often each value is in each row, shape [R, values]."""
+    """The number of occurrences of each value in each row, shape [R, values]."""
     rows = np.arange(len(drawn))[:, None] * num_values
     return np.bincount((drawn + rows).ravel(), minlength=len(drawn) * num_values).reshape(-1, num_values)

@@ -1,4 +1,4 @@
-"""What a speed depends on beside the method: records that share it were measured alike."""
+"""Comparability of speeds: everything that a speed depends on except the method."""
 
 from collections.abc import Hashable
 
@@ -6,7 +6,7 @@ from bench.record.record import Record
 
 
 def conditions(record: Record) -> tuple[Hashable, ...]:
-    """What settles a speed beside the cell: the machine and the precision. An unknown machine is like no other's."""
+    """Machine and precision of a record; an unknown machine equals no other."""
     machine = record.machine
     if machine is None:
         return (record.cell_id,)
@@ -15,7 +15,7 @@ def conditions(record: Record) -> tuple[Hashable, ...]:
 
 
 def work(record: Record) -> tuple[Hashable, ...]:
-    """What a cell's settings say of its speed: the texts, their length and the batches."""
+    """Texts, maximum length and batch sizes of a record."""
     cell, data, speed = record.cell, record.data, record.training.speed if record.training else None
     return (
         data and (data.sha256, data.rows.get(cell.data.evaluate_split)),

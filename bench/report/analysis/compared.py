@@ -1,4 +1,4 @@
-"""What one pairing of a study comes to: the difference in quality, and what it costs."""
+"""Comparison of the two rows of a pairing: difference in quality and ratios of cost."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from bench.report.results.measured import Measured
 
 SeedPair = tuple[Measured, Measured]
 
-#: What is divided, by column of the table.
+#: Quantities with a ratio, by column of the table.
 RATIOS = {quantity.column: quantity for quantity in QUANTITIES.of("ratios")}
 
 
@@ -31,14 +31,14 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What a pairing comes to.
+    """The comparison of a pairing.
 
     Attributes:
-        seeds: that both methods measured.
-        left_out: why other seeds are not among them, a few words each.
-        difference: in macro F1; None where there is none.
-        ratios: by column; those that are known.
-        reasons: why something is unknown, by column, ``difference`` or one of RATIOS.
+        seeds: seeds that both methods measured.
+        left_out: reasons why other seeds are left out.
+        difference: difference in macro F1; None if unknown.
+        ratios: known ratios by column.
+        reasons: reasons for unknown values, by ``difference`` or column of RATIOS.
     """
 
     seeds: tuple[int, ...]
@@ -67,7 +67,7 @@ def compare(pairing: Pairing) -> Compared:
 
 
 def _difference(pairs: Sequence[SeedPair]) -> Difference | str:
-    """The difference in macro F1, the first of each pair minus the second, or why there is none."""
+    """The difference in macro F1, first of each pair minus second, or the reason why there is none."""
     runs = [*(first for first, _ in pairs), *(second for _, second in pairs)]
     found = stack([record for record, _ in runs], reader(runs))
     if isinstance(found, str):
@@ -77,7 +77,7 @@ def _difference(pairs: Sequence[SeedPair]) -> Difference | str:
 
 
 def _ratio(quantity: Quantity, names: tuple[str, str], pairs: Sequence[SeedPair]) -> Ratio | str:
-    """First over second, or why it is unknown."""
+    """The ratio of first to second, or the reason why it is unknown."""
     ratios = []
     for (first, _), (second, _) in pairs:
         values = quantity.values((first, second))

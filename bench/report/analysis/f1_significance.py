@@ -1,4 +1,4 @@
-"""How sure a row's macro F1 is, and whether it can be told from the best of its model and dataset."""
+"""Significance of macro F1: the interval of each row, and its difference from the best of its model and dataset."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -18,14 +18,14 @@ from bench.text.tables.table import Rank
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """One row against a better one.
+    """Comparison of one row with a better one.
 
     Attributes:
-        best: row of the highest mean; the first of several.
-        verdict: of this row; lower or higher where all intervals of the difference leave 0 out.
-        lead: interval of the best's F1 less this row's, on the seeds of both; None where unknown.
-        over: what the interval is over, see Standing.
-        reason: why the verdict is unknown; empty otherwise.
+        best: index of the better row.
+        verdict: verdict on this row; lower or higher if all intervals of the difference exclude 0.
+        lead: interval of the better row's F1 minus this row's, on common seeds; None if unknown.
+        over: sources of the interval, see Standing.
+        reason: reason for an unknown verdict; empty otherwise.
     """
 
     best: int
@@ -37,16 +37,16 @@ class Against:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the macro F1 of one row is worth.
+    """Significance of the macro F1 of one row within its group.
 
     Attributes:
-        interval: of its mean; None where there is one seed and no predictions, or no F1.
-        over: what the interval is over: texts, seeds, both or none.
-        unread: why predictions that were at hand are not used; empty otherwise.
-        is_best: of several rows of its group.
-        against: the best of them; None for the best itself, for a row alone and for one without F1.
-        rank: best where every other row is lower; second where there is such a best, and every row below is lower than
-            the second, and there is one below.
+        interval: interval of its mean; None without F1, or with one seed and no predictions.
+        over: sources of the interval: texts, seeds, both or none.
+        unread: reason why existing predictions are not used; empty otherwise.
+        is_best: whether it is the best of several rows.
+        against: comparison with the best; None for the best itself, a single row, or a row without F1.
+        rank: best if every other row is lower; second if there is such a best and at least one row below, and all rows
+            below are lower.
     """
 
     interval: tuple[float, float] | None = None
@@ -59,7 +59,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class _Runs:
-    """The predictions of one row: places among the resampled runs by seed; or why there are none."""
+    """The predictions of one row: indices of the resampled runs by seed, or the reason why there are none."""
 
     resampled: Resampled | None
     places: Mapping[int, int]
@@ -71,7 +71,7 @@ class _Runs:
 
 @dataclass(frozen=True, slots=True)
 class _F1Row:
-    """One row that has an F1: a record a seed, and their predictions, where any were looked for."""
+    """One row with an F1: one record per seed, and their predictions if these were read."""
 
     records: Sequence[Record]
     f1: Mapping[int, float]
@@ -83,18 +83,18 @@ class _F1Row:
 
 
 class F1Significance:
-    """Says what the macro F1 of the rows of one run is worth; resamples the texts once for all tables.
+    """Significance of the macro F1 of one run's rows; texts are resampled once for all tables.
 
     Attributes:
-        reads: predictions were looked for.
+        reads: whether predictions are read.
     """
 
     def __init__(self, records: Iterable[Record], read: ReadRecord | None = None) -> None:
         """Resample the texts of each dataset.
 
         Args:
-            records: of the run; failed ones too.
-            read: gives the predictions of a record; None where records alone are at hand.
+            records: records of the run, failed ones included.
+            read: reader of a record's predictions; None: without predictions.
         """
         self.reads = read is not None
         self._runs: dict[str, _Runs] = {}
@@ -106,11 +106,11 @@ class F1Significance:
     def standings(
         self, rows: Sequence[Sequence[Record]], group: Callable[[Record], Hashable] = dataset_and_model
     ) -> list[Standing]:
-        """The standing of every row among those of its group.
+        """The standing of every row within its group.
 
         Args:
-            rows: the records of each; failed ones too.
-            group: names the group of a row by one of its records; those of a group are of one dataset.
+            rows: records of each row, failed ones included.
+            group: key of a row's group, from one of its records; a group has one dataset.
         """
         found = [Standing() for _ in rows]
         for places in grouped(rows, group):
@@ -125,7 +125,7 @@ class F1Significance:
 
 
 def _with_f1(row: Iterable[Record]) -> list[Record]:
-    """Those that tell of the row's F1, one a seed."""
+    """The records with an F1, one per seed."""
     known = [(record, f1) for record in measured(row) if (f1 := macro_f1(record)) is not None]
     return [record for record, _ in first_of_each_seed(known)]
 
@@ -149,23 +149,23 @@ def _of_group(group: Mapping[int, _F1Row]) -> dict[int, Standing]:
 
 
 def _resample(group: Mapping[str, Sequence[Record]], read: ReadRecord) -> dict[str, _Runs]:
-    """The runs of every row, those on the same texts resampled together."""
+    """The runs of every row; rows on the same texts are resampled together."""
     found: dict[str, _Runs] = {}
-    alike: list[list[str]] = []
+    same_texts: list[list[str]] = []
     for name, row in group.items():
         reason = stack(row, read)
         if isinstance(reason, str):
             found[name] = _Runs(None, {}, reason)
             continue
-        home = next((rows for rows in alike if not isinstance(stack([*group[rows[0]], *row], read), str)), None)
+        home = next((rows for rows in same_texts if not isinstance(stack([*group[rows[0]], *row], read), str)), None)
         if home is None:
-            alike.append([name])
+            same_texts.append([name])
         else:
             home.append(name)
-    for rows in alike:
+    for rows in same_texts:
         records = [record for name in rows for record in group[name]]
         stacked = stack(records, read)
-        assert not isinstance(stacked, str), "each row was found to be like the first"
+        assert not isinstance(stacked, str), "each row was stacked with the first"
         num_seeds = Counter(len(group[name]) for name in rows).most_common(1)[0][0]
         resampled = Resampled(stacked.truth, stacked.predicted, stacked.num_labels, num_seeds)
         place = {record.cell_id: at for at, record in enumerate(records)}
@@ -175,7 +175,7 @@ def _resample(group: Mapping[str, Sequence[Record]], read: ReadRecord) -> dict[s
 
 
 def _interval(row: _F1Row) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
-    """The interval of a mean over seeds, and what it is over."""
+    """The interval of a mean over seeds, and its sources."""
     runs = row.runs
     texts = runs.resampled.interval(list(runs.places.values())) if runs and runs.resampled is not None else None
     found = over_texts_and_seeds(texts, list(row.f1.values()))
@@ -183,7 +183,7 @@ def _interval(row: _F1Row) -> tuple[tuple[float, float] | None, tuple[str, ...]]
 
 
 def _against(best: int, at: int, group: Mapping[int, _F1Row]) -> Against:
-    """One row against a better one, on the seeds of both."""
+    """Compare a row with a better one, on common seeds."""
     one, other = group[best], group[at]
     seeds = sorted(one.f1.keys() & other.f1.keys())
     if not seeds:
@@ -201,6 +201,6 @@ def _against(best: int, at: int, group: Mapping[int, _F1Row]) -> Against:
 
 
 def _compared(best: int, lead: Significance) -> Against:
-    """A row against a better one, by the significance of the better one's lead."""
+    """The comparison with a better row, from the significance of that row's lead."""
     opposite: dict[Verdict, Verdict] = {"higher": "lower", "lower": "higher"}
     return Against(best, opposite.get(lead.verdict, lead.verdict), lead.interval, lead.sources)

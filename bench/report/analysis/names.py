@@ -1,4 +1,4 @@
-"""What a report calls its rows, and what tells rows of one name apart."""
+"""Names of a report's rows, and the settings in which rows of the same name differ."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,12 +8,12 @@ from bench.text.display import one_line
 
 NAMES = ("dataset", "model", "method")
 HEADS = {name: name.capitalize() for name in NAMES}
-#: What does not tell rows apart.
+#: Fields of a cell that do not distinguish rows.
 NOT_A_SETTING: Any = {"seed": True, "repeat": True, "study": True, "limits": True, "method": {"given"}}
 
 
 def labels(cell: Cell, cells: Sequence[Cell]) -> dict[str, str]:
-    """Labels of a cell's dataset, model and method, told apart where two names share one among the cells."""
+    """Labels of a cell's dataset, model and method, followed by the name if another name has the same label."""
     found = {}
     for part in NAMES:
         source = getattr(cell, part)
@@ -24,12 +24,12 @@ def labels(cell: Cell, cells: Sequence[Cell]) -> dict[str, str]:
 
 
 def apart(at: int, keys: Sequence[object], facts: Sequence[Mapping[str, Any]]) -> str:
-    """The facts of one row that the other rows of its key do not share; empty where there are none.
+    """The facts in which one row differs from other rows of its key; empty if there are none.
 
     Args:
-        at: the row.
-        keys: what names each row.
-        facts: of each row, see ``flat``.
+        at: index of the row.
+        keys: key of each row.
+        facts: facts of each row, see ``flat``.
     """
     others = [other for key, other in zip(keys, facts, strict=True) if key == keys[at]]
     own = [f"{k} = {v}" for k, v in facts[at].items() if any(other.get(k) != v for other in others)]
@@ -37,7 +37,7 @@ def apart(at: int, keys: Sequence[object], facts: Sequence[Mapping[str, Any]]) -
 
 
 def flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Facts of one level, ``{"data": {"max_length": 8}}`` as ``{"data.max_length": 8}``."""
+    """Flatten nested facts: ``{"data": {"max_length": 8}}`` becomes ``{"data.max_length": 8}``."""
     level: dict[str, Any] = {}
     for key, value in facts.items():
         level |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}

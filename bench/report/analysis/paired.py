@@ -1,4 +1,4 @@
-"""Two methods on the same texts: the difference in macro F1 with its interval, and which of them is right where."""
+"""Paired comparison of two methods on the same texts: difference in macro F1, and McNemar's test."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from bench.report.results.predictions import Classes
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first method against the second.
+    """The first method minus the second.
 
     Attributes:
-        texts: that both predicted.
-        by_seed: macro F1 of the first minus that of the second, for each seed.
-        low: end of the bootstrap interval of their mean.
-        high: its other end.
-        seeds_low: end of Student's interval of their mean; None where there is one seed.
-        seeds_high: its other end.
-        only_first_right: texts, mean over seeds.
-        only_second_right: texts, mean over seeds.
-        p_value: McNemar's exact test of equal accuracy; None where there are several seeds.
+        texts: number of texts.
+        by_seed: difference in macro F1 of each seed.
+        low: lower end of the bootstrap interval of the mean.
+        high: upper end of the bootstrap interval of the mean.
+        seeds_low: lower end of Student's interval of the mean; None for one seed.
+        seeds_high: upper end of Student's interval of the mean; None for one seed.
+        only_first_right: number of texts that only the first got right, mean over seeds.
+        only_second_right: number of texts that only the second got right, mean over seeds.
+        p_value: p-value of McNemar's exact test of equal accuracy; None for several seeds.
     """
 
     texts: int
@@ -58,13 +58,13 @@ def difference(
 
     Args:
         truth: class of each text, shape [N].
-        first: classes that the first method predicts, shape [S, N]; a row is a seed.
-        second: those of the second, its rows of the same seeds.
+        first: classes predicted by the first method, shape [S, N], one row per seed.
+        second: classes predicted by the second method, same shape and seeds.
         num_labels: number of classes C.
-        resamples: of the bootstrap.
+        resamples: number of resamples of the bootstrap.
 
     Raises:
-        ValueError: shapes that do not fit, no texts, or a class out of range.
+        ValueError: shapes do not match, there are no texts, or a class is out of range.
     """
     if first.shape != second.shape or first.ndim != 2:
         raise ValueError(f"predictions of shapes {first.shape} and {second.shape}")
@@ -74,12 +74,12 @@ def difference(
 
 
 def between(runs: Resampled, first: Sequence[int], second: Sequence[int]) -> Difference:
-    """Compare two methods that are among the runs of one test set.
+    """Compare two methods among the runs on one test set.
 
     Args:
-        runs: of these methods and others.
-        first: places of the first method's runs.
-        second: places of the second's, of the same seeds in the same order.
+        runs: resampled runs.
+        first: indices of the first method's runs.
+        second: indices of the second method's runs, in the order of the same seeds.
     """
     by_seed = [runs.f1[one] - runs.f1[other] for one, other in zip(first, second, strict=True)]
     low, high = runs.interval(first, minus=second)
@@ -101,15 +101,14 @@ def between(runs: Resampled, first: Sequence[int], second: Sequence[int]) -> Dif
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Two-sided p-value of McNemar's test that two methods are equally accurate, exact at any number of texts.
+    """Exact two-sided p-value of McNemar's test that two methods are equally accurate.
 
-    Of the texts that one method alone gets right, each is as likely the first's as the second's: twice the smaller tail
-    of the binomial distribution with probability 1/2, in place of the chi-squared approximation of McNemar
-    (Psychometrika 12, 1947, pages 153 to 157).
+    It is twice the smaller tail of the binomial distribution with probability 1/2 over the texts that only one method
+    got right, instead of the chi-squared approximation of McNemar (Psychometrika 12, 1947, pages 153 to 157).
 
     Args:
-        only_first: texts that only the first got right.
-        only_second: texts that only the second got right.
+        only_first: number of texts that only the first got right.
+        only_second: number of texts that only the second got right.
     """
     total, fewer = only_first + only_second, min(only_first, only_second)
     ways, tail = 1, 0

@@ -1,4 +1,4 @@
-"""Which measured cells a study's comparisons are between: alike in everything but the method."""
+"""Pairing of the rows that a study compares: equal in everything except the method."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from typing import Any
 
 from bench.method.registry import MethodSource
 from bench.report.analysis.names import flat
-from bench.report.results.measured import Measured
+from bench.report.results.measured import Measured, by_row
 from bench.study.cell import Cell
 from bench.study.settings import TrainSettings
 from bench.text.display import one_line
 
 MeasuredRow = tuple[Measured, ...]
-"""Records of one cell, a seed each."""
+"""Measured cells of one row, one per seed."""
 
 NOT_SHARED = {"study", "limits", "seed", "repeat", "method"}
 NOBODY = MethodSource(name="", label="", plugin="", path="", sha256="")
@@ -20,13 +20,13 @@ NOBODY = MethodSource(name="", label="", plugin="", path="", sha256="")
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Two rows that are to be compared.
+    """Two rows to compare.
 
     Attributes:
-        names: of the methods, the first and the second.
-        first: row of the first method; empty where there is none.
-        second: row of the second method; empty where there is none.
-        reason: why one of them is missing; empty where none is.
+        names: names of the first and the second method.
+        first: row of the first method; may be empty.
+        second: row of the second method; may be empty.
+        reason: reason for an empty row; empty if both rows exist.
     """
 
     names: tuple[str, str]
@@ -36,12 +36,12 @@ class Pairing:
 
     @property
     def cell(self) -> Cell | None:
-        """A cell of either row: its dataset, model and settings are those of both."""
+        """A cell of either row, for the dataset, model and settings of both; None if both are empty."""
         rows = self.first or self.second
         return rows[0][0].cell if rows else None
 
     def seeds(self) -> tuple[list[tuple[Measured, Measured]], list[str]]:
-        """The measured cells paired by seed, and why seeds of one row or the other are left out, a few words each."""
+        """The measured cells paired by seed, and the reasons why other seeds are left out."""
         first, second = ({found[0].cell.seed: found for found in row} for row in (self.first, self.second))
         pairs, left_out = [], []
         for seed in sorted(first.keys() | second.keys()):
@@ -57,12 +57,12 @@ class Pairing:
 def find(study: Mapping[str, Any], measured: Sequence[Measured]) -> list[Pairing]:
     """The pairings of a study's comparisons, in the study's order.
 
-    Two rows are paired where dataset, model and settings agree. Train settings that the study gives to one of the two
-    methods for itself belong to that method, and may differ.
+    Two rows are paired if dataset, model and settings agree; train settings that the study gives to one of the two
+    methods alone may differ.
 
     Args:
-        study: as a run folder keeps it.
-        measured: cells in the study's order, failed ones too.
+        study: settings of the study, as a run folder keeps them.
+        measured: cells in the study's order, failed ones included.
     """
     found: list[Pairing] = []
     for first, second in study.get("comparisons", ()):
@@ -73,12 +73,8 @@ def find(study: Mapping[str, Any], measured: Sequence[Measured]) -> list[Pairing
 
 
 def _of_methods(names: tuple[str, str], own: Collection[str], measured: Sequence[Measured]) -> list[Pairing]:
-    rows: dict[str, list[Measured]] = {}
-    for found in measured:
-        if found.record.cell.method.name in names:
-            rows.setdefault(found.record.cell.row_id, []).append(found)
     sides: dict[str, tuple[list[MeasuredRow], list[MeasuredRow]]] = {}
-    for row in rows.values():
+    for row in by_row(found for found in measured if found.record.cell.method.name in names):
         cell = row[0][0].cell
         sides.setdefault(_settings(cell, own), ([], []))[names.index(cell.method.name)].append(tuple(row))
     firsts, seconds = ([row for side in sides.values() for row in side[at]] for at in (0, 1))
@@ -93,14 +89,14 @@ def _of_methods(names: tuple[str, str], own: Collection[str], measured: Sequence
 
 
 def _settings(cell: Cell, own: Collection[str]) -> str:
-    """What two rows must share: all that makes a cell's id but seed, method and the methods' own train settings."""
+    """A key that two paired rows share: the row id without the method and the methods' own train settings."""
     defaults = TrainSettings()
     train = cell.train.model_copy(update={key: getattr(defaults, key) for key in own})
     return cell.model_copy(update={"method": NOBODY, "train": train}).row_id
 
 
 def _no_partner(row: MeasuredRow, other: str, elsewhere: Sequence[MeasuredRow], own: Collection[str]) -> str:
-    """Why no row of the other method has the settings of this one."""
+    """Why the other method has no row with these settings."""
     cell = row[0][0].cell
     there = [one for (record, _), *_ in elsewhere if _place(one := record.cell) == _place(cell)]
     if not there:
@@ -119,7 +115,7 @@ def _place(cell: Cell) -> tuple[str, str]:
 
 
 def _stopped(found: Measured | None) -> str:
-    """Why a cell has no numbers; empty where it has."""
+    """Why a cell has no numbers; empty if it has."""
     if found is None:
         return "was not measured"
     record = found[0]

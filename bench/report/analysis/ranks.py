@@ -1,4 +1,4 @@
-"""Best and second best among the rows of a table, where intervals tell them from all rows below."""
+"""Best and second best rows of a table, each only if its interval lies apart from all rows below."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from bench.report.analysis.significance import Interval, leading, lies_above
 from bench.report.analysis.statistics import measured
 from bench.text.tables.table import Rank
 
-#: What a caption says of them.
+#: Sentence of a caption.
 OF_RATES = (
     "Bold throughput: the highest of rows that were measured alike, none suspect, where its interval (over seeds and "
     "repeats; of a single measurement over its windows) lies above those of all other rows; underlined: the second, "
@@ -19,11 +19,11 @@ OF_RATES = (
 
 
 def of_f1(group: str, predictions: bool) -> str:
-    """What a caption says of the ranks of F1.
+    """The sentence of a caption on the ranks of F1.
 
     Args:
-        group: within which rows are ranked, in words.
-        predictions: are at hand.
+        group: description of the groups within which rows are ranked.
+        predictions: whether predictions were read.
     """
     alone = "" if predictions else " (judged over the seeds alone, which takes too many for different)"
     return (
@@ -33,16 +33,16 @@ def of_f1(group: str, predictions: bool) -> str:
 
 
 def dataset_and_model(record: Record) -> Hashable:
-    """What the rows of one group share in most tables."""
+    """The key of a row's group in most tables."""
     return record.cell.dataset.name, record.cell.model.name
 
 
 def grouped(rows: Sequence[Sequence[Record]], group: Callable[[Record], Hashable]) -> list[list[int]]:
-    """The places of the rows of each group, in the order in which they come.
+    """The indices of the rows of each group, in order.
 
     Args:
-        rows: the records of each, one or more.
-        group: names the group of a row by one of its records.
+        rows: records of each row, one or more.
+        group: key of a row's group, from one of its records.
     """
     found: dict[Hashable, list[int]] = {}
     for at, row in enumerate(rows):
@@ -53,12 +53,12 @@ def grouped(rows: Sequence[Sequence[Record]], group: Callable[[Record], Hashable
 def of_rates(
     rows: Sequence[Sequence[Record]], content: Sequence[Mapping[str, Any]], quantities: Iterable[Quantity]
 ) -> dict[tuple[int, str], Rank]:
-    """The ranks by row and column of what is better where it is higher.
+    """The ranks of throughputs by row and column.
 
     Args:
-        rows: the records of each.
-        content: the same rows for a frame.
-        quantities: that are ranked; each has an interval.
+        rows: records of each row.
+        content: numbers of each row.
+        quantities: throughputs, each with an interval.
     """
     found: dict[tuple[int, str], Rank] = {}
     groups = [places for places in grouped(rows, dataset_and_model) if _comparable([rows[at] for at in places])]
@@ -66,7 +66,7 @@ def of_rates(
         for places in groups:
             known = [at for at in places if content[at][quantity.centre] is not None]
             if len({quantity.estimates(measured(rows[at])) is None for at in known}) > 1:
-                continue  # a total over all steps is no median of windows
+                continue  # totals are not comparable with medians of windows
             found |= {(at, quantity.column): rank for at, rank in _leading(known, content, quantity).items()}
     return found
 
@@ -83,18 +83,12 @@ def _ends(row: Mapping[str, Any], column: str) -> Interval | None:
 
 
 def _comparable(rows: Sequence[Sequence[Record]]) -> bool:
-    """Whether throughputs of these rows differ by their methods alone, and none is in doubt."""
+    """Whether these rows were measured under equal conditions, and none is suspect."""
     good = [record for row in rows for record in measured(row)]
-    alike = len({(*conditions(record), *work(record)) for record in good}) == 1
-    return alike and all(record.stamp != "suspect" for record in good)
+    same = len({(*conditions(record), *work(record)) for record in good}) == 1
+    return same and all(record.stamp != "suspect" for record in good)
 
 
 def as_text(ranks: Mapping[tuple[int, str], Rank], at: int, columns: Iterable[str]) -> dict[str, str]:
-    """What a frame says of the ranks of one row.
-
-    Args:
-        ranks: by row and column.
-        at: the row.
-        columns: that are ranked.
-    """
+    """The ranks of one row for the frame, by column."""
     return {f"{column}_mark": ranks.get((at, column), "") for column in columns}

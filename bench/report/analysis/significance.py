@@ -1,4 +1,4 @@
-"""Whether two numbers differ: the one place that decides it, and the intervals that it decides by."""
+"""The decision whether two numbers differ, and the intervals that it is based on."""
 
 import math
 import statistics
@@ -17,11 +17,11 @@ Verdict = Literal["higher", "lower", "not told apart", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Significance:
-    """How sure a mean or a difference is.
+    """The significance of a mean or a difference.
 
     Attributes:
-        interval: 95 % interval, from the lowest to the highest end of those that are known; None where none is.
-        sources: what the intervals come from, a few words each; where none is known, why.
+        interval: hull of the known 95 % intervals; None if there is none.
+        sources: sources of the intervals; without intervals, the reason.
     """
 
     interval: Interval | None
@@ -29,7 +29,7 @@ class Significance:
 
     @property
     def verdict(self) -> Verdict:
-        """What is known of a difference: higher or lower where every known interval leaves 0 out, on the same side."""
+        """The verdict on a difference: higher or lower if all known intervals exclude 0 on the same side."""
         if self.interval is None:
             return "unknown"
         low, high = self.interval
@@ -37,11 +37,11 @@ class Significance:
 
 
 def widest(intervals: Mapping[str, Interval], why: str = "") -> Significance:
-    """The significance by several intervals, each alone able to explain a difference.
+    """The significance according to several intervals, all of which must exclude 0.
 
     Args:
-        intervals: by source.
-        why: there is none, where there is none.
+        intervals: intervals by source.
+        why: reason for the lack of intervals.
     """
     if not intervals:
         return Significance(None, (why,) if why else ())
@@ -53,24 +53,24 @@ def over_texts_and_seeds(texts: Interval | None, by_seed: Sequence[float]) -> Si
     """The significance of a mean over seeds, or of a mean difference.
 
     Args:
-        texts: bootstrap interval over the texts; None where there are no predictions.
-        by_seed: value of each seed, whose Student's interval is known from two on.
+        texts: bootstrap interval over the texts; None without predictions.
+        by_seed: value of each seed; two or more give Student's interval.
     """
     known = {} if texts is None else {"texts": texts}
     return widest(known | ({"seeds": student_interval(by_seed)} if len(by_seed) > 1 else {}))
 
 
 def lies_above(one: Interval | None, other: Interval | None) -> bool:
-    """Whether a whole interval lies above another one; False where either is unknown."""
+    """Whether one interval lies entirely above the other; False if either is unknown."""
     return one is not None and other is not None and one[0] > other[1]
 
 
 def leading(order: Sequence[int], is_lower: Callable[[int, int], bool]) -> dict[int, Rank]:
-    """The first, and then the second, as long as each is told apart from all that come after it.
+    """Rank the first row, and then the second, if all rows after it are significantly lower.
 
     Args:
-        order: places of the rows, the highest first.
-        is_lower: whether the second of two rows is told to be lower than the first.
+        order: indices of the rows, highest first.
+        is_lower: whether the second of two rows is significantly lower than the first.
     """
     found: dict[int, Rank] = {}
     ranks: tuple[Rank, ...] = ("best", "second")
@@ -83,13 +83,13 @@ def leading(order: Sequence[int], is_lower: Callable[[int, int], bool]) -> dict[
 
 
 def student_interval(values: Sequence[float]) -> Interval:
-    """Interval of the mean of several values: mean ± t(0.975, S - 1) s / sqrt(S) of S of them.
+    """Student's interval of the mean of S values: mean ± t(0.975, S - 1) s / sqrt(S).
 
-    Student (The Probable Error of a Mean, Biometrika 6, 1908, pages 1 to 25): exact at any number of values where they
-    are independent and normally distributed. Without spread it has no width.
+    It is exact for independent, normally distributed values (Student, The Probable Error of a Mean, Biometrika 6, 1908,
+    pages 1 to 25).
 
     Args:
-        values: one for each seed, two or more; paired differences among them.
+        values: value or paired difference of each seed, two or more.
     """
     mean, count = statistics.fmean(values), len(values)
     margin = float(stdtrit(count - 1, (1 + LEVEL) / 2)) * statistics.stdev(values) / math.sqrt(count)
@@ -97,5 +97,5 @@ def student_interval(values: Sequence[float]) -> Interval:
 
 
 def possible(ends: Interval, largest: float = math.inf) -> Interval:
-    """An interval without what is below 0 or above the largest: it holds the true value as often as before."""
+    """Clip an interval to [0, largest], which does not change its coverage."""
     return max(0.0, ends[0]), min(largest, ends[1])

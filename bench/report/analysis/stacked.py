@@ -1,4 +1,4 @@
-"""Predictions of several records, checked to be of the same texts, one above the other."""
+"""Predictions of several records on the same texts, stacked into one array."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from bench.report.results.measured import Measured
 from bench.report.results.predictions import Classes, Predictions
 
 ReadRecord = Callable[[Record], Predictions | str]
-"""Gives the predictions of a record, or says why there are none."""
+"""Returns the predictions of a record, or the reason why there are none."""
 
 ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Stacked:
-    """What several runs predicted of the same texts.
+    """Predictions of several runs on the same texts.
 
     Attributes:
         truth: class of each text, shape [N].
-        predicted: class that each run predicts, shape [K, N].
+        predicted: predicted classes of each run, shape [K, N].
         num_labels: number of classes.
     """
 
@@ -32,23 +32,18 @@ class Stacked:
 
 
 def reader(cells: Iterable[Measured]) -> ReadRecord:
-    """Gives the predictions of the records of these cells."""
-    # By identity: two sides of a comparison hold cells of one id.
+    """A function that returns the predictions of these cells' records."""
+    # By identity: the two sides of a comparison hold cells of the same id.
     known = {id(record): evidence.predictions for record, evidence in cells}
     return lambda record: known[id(record)]
 
 
 def stack(records: Sequence[Record], read: ReadRecord) -> Stacked | str:
-    """The predictions of records, in order, or why they cannot be compared.
-
-    Args:
-        records: of successful cells, one or more.
-        read: gives the predictions of a record.
-    """
+    """Stack the predictions of successful records in order, or return the reason why they cannot be compared."""
     if reason := unlike(records):
         return reason
     data = records[0].data
-    assert data is not None, "unlike has seen to it"
+    assert data is not None, "unlike has checked it"
     num_labels = len(data.labels)
     predicted = []
     base = read(records[0])
@@ -69,9 +64,7 @@ def stack(records: Sequence[Record], read: ReadRecord) -> Stacked | str:
 
 
 def unlike(records: Sequence[Record]) -> str:
-    """Why the quality of these records cannot be compared, as far as the records tell; empty if it can."""
-    if any(record.cell.model.weights == "random" for record in records):
-        return "random weights have no quality worth reading"
+    """Why the quality of these records cannot be compared, according to the records; empty if it can."""
     for record in records:
         if record.data is None or record.quality is None:
             missing = "data" if record.data is None else "quality"

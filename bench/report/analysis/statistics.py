@@ -1,4 +1,4 @@
-"""What several records say together: a quantity's centre, spread and interval over the seeds of a row."""
+"""Mean, spread and interval of a quantity over the seeds of a row."""
 
 import math
 import statistics
@@ -17,10 +17,10 @@ def mean_std(values: Sequence[float]) -> tuple[float, float | None]:
     """Arithmetic mean and sample standard deviation (n - 1), both in the unit of the values.
 
     Returns:
-        The mean, and the deviation or None where there is one value alone.
+        The mean, and the deviation or None for a single value.
 
     Raises:
-        ValueError: no values, or one that is not finite.
+        ValueError: there are no values, or one is not finite.
     """
     if not values:
         raise ValueError("mean of no values")
@@ -30,10 +30,7 @@ def mean_std(values: Sequence[float]) -> tuple[float, float | None]:
 
 
 def by_row(records: Iterable[Record]) -> list[list[Record]]:
-    """Records of one row together, rows and seeds in the order in which they come.
-
-    Only the seed may differ within a row: the same names under other settings are another row.
-    """
+    """Group records by row, keeping their order; within a row only seed and repeat differ."""
     rows: dict[str, list[Record]] = {}
     for record in records:
         rows.setdefault(record.cell.row_id, []).append(record)
@@ -41,12 +38,12 @@ def by_row(records: Iterable[Record]) -> list[list[Record]]:
 
 
 def measured(row: Iterable[Record]) -> list[Record]:
-    """The records of a row that succeeded."""
+    """The successful records of a row."""
     return [record for record in row if record.status == "ok"]
 
 
 def first_of_each_seed(row: Iterable[Pair]) -> list[Pair]:
-    """What speaks for each seed, of records and what goes with them: repeats are not independent, so the first does."""
+    """The first entry of each seed, as repeats are not independent; entries begin with a record."""
     found: dict[int, Pair] = {}
     for pair in row:
         found.setdefault(pair[0].cell.seed, pair)
@@ -55,15 +52,15 @@ def first_of_each_seed(row: Iterable[Pair]) -> list[Pair]:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """One quantity over the seeds of a row, in the frame's unit.
+    """One quantity over the seeds of a row, in the column's unit.
 
     Attributes:
-        mean: over the cells that know it, of what is predicted over their seeds; None where none does.
+        mean: mean over the cells with a value; of predicted quantities, one cell per seed; None without values.
         std: sample standard deviation; None below two values.
-        low: end of the interval of the mean: Student's over seeds; of one seed that of its windows; None where neither.
-        high: its other end.
-        known: number of cells that know it.
-        reasons: why the others do not, each once.
+        low: lower end of the mean's interval, Student's over seeds or that of a single seed's windows; None without.
+        high: upper end of the mean's interval.
+        known: number of cells with a value.
+        reasons: distinct reasons why other cells have none.
     """
 
     mean: float | None
@@ -75,7 +72,7 @@ class Spread:
 
 
 def over_seeds(records: Sequence[Record], quantity: Quantity) -> Spread:
-    """Summarise one quantity over the measured cells of one row."""
+    """Summarise one quantity over the successful cells of one row."""
     values = quantity.values(records)
     unknown = [record for record, value in zip(records, values, strict=True) if value is None]
     known = [(record, value) for record, value in zip(records, values, strict=True) if value is not None]
@@ -86,7 +83,7 @@ def over_seeds(records: Sequence[Record], quantity: Quantity) -> Spread:
 
 
 def _interval(records: Sequence[Record], quantity: Quantity, known: Sequence[float]) -> Interval | None:
-    """Ends of the interval of the mean, cut to what the quantity can be."""
+    """The interval of the mean, clipped to the quantity's range."""
     if len(known) > 1:
         return possible(student_interval(known), quantity.largest)
     for estimate in quantity.estimates(records) or ():

@@ -1,4 +1,4 @@
-"""What charts of a study are drawn from: a line for each row, part of a peak, point of a curve, number of a matrix."""
+"""Data of a study's charts: one line per row, memory part, curve point or matrix entry."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -7,12 +7,11 @@ from typing import Any
 
 from bench.record.memory_breakdown import MemoryBreakdown
 from bench.report.analysis.quantities import QUANTITIES
-from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.analysis.statistics import first_of_each_seed
 from bench.report.charts.rows import ReportRow
 from bench.report.frame import points_of
 
-#: Parts of a peak in the order of a bar, as readers see them.
+#: Parts of a memory breakdown in the order of a bar, with their labels.
 PARTS = {
     "weights_bytes": "weights", "gradients_bytes": "gradients", "optimizer_state_bytes": "optimizer state",
     "activations_bytes": "activations", "workspace_bytes": "workspace", "allocator_slack_bytes": "allocator slack",
@@ -21,12 +20,12 @@ PARTS = {
 
 
 def _names(row: ReportRow) -> dict[str, Any]:
-    """As charts name a row; of several machines the dataset says which."""
+    """Names of a row in charts; with several machines, the dataset includes the machine."""
     return {"dataset": row.dataset, "model": row.numbers["model"], "method": row.numbers["method"]}
 
 
 def line(row: ReportRow) -> dict[str, Any]:
-    """The means of a row, those that charts have under another name or in another unit added."""
+    """The means of a row, plus those that charts have under another name or in another unit."""
     axes = {quantity.axis.key: quantity for quantity in QUANTITIES.of("charts") if quantity.axis and quantity.axis.key}
     known = {
         key: None if (value := row.numbers[quantity.centre]) is None else value * quantity.axis.times
@@ -37,7 +36,7 @@ def line(row: ReportRow) -> dict[str, Any]:
 
 
 def parts(row: ReportRow) -> Iterator[dict[str, Any]]:
-    """The parts of a row's peaks, means over the cells that have them."""
+    """The memory breakdowns of a row, each part a mean over the cells that have it."""
     found: dict[str, list[MemoryBreakdown]] = {}
     for cell in row.place.measured:
         for one in cell.record.memory:
@@ -53,8 +52,8 @@ def points(row: ReportRow, *, first_alone: bool = False) -> Iterator[dict[str, A
     """The points of a row's curves.
 
     Args:
-        row: of one cell or several.
-        first_alone: one of each curve, which tells what there is.
+        row: row of the report.
+        first_alone: whether to stop after the first point of each curve.
     """
     for cell in row.place.cells:
         of = {**_names(row), "seed": cell.record.cell.seed, "repeat": cell.record.cell.repeat}
@@ -66,13 +65,13 @@ def points(row: ReportRow, *, first_alone: bool = False) -> Iterator[dict[str, A
 
 
 def confusion(row: ReportRow) -> Iterator[dict[str, Any]]:
-    """The confusion matrix of a row, added up over its seeds, of which repeats add nothing; none in older records.
+    """The confusion matrix of a row, summed over its seeds without repeats; empty for older records.
 
-    Of each pair of a true ``label`` and a ``predicted`` one it says how many ``texts`` there are, and of how many
-    ``seeds``; predicted is None for answers that name no label.
+    Each entry is the number of ``texts`` of a true ``label`` and a ``predicted`` one, over ``seeds`` seeds;
+    ``predicted`` is None for answers that name no label.
     """
-    qualities = [record.quality for record, _ in first_of_each_seed(row.place.measured) if macro_f1(record) is not None]
-    known = [quality.confusion for quality in qualities if quality is not None and quality.confusion is not None]
+    qualities = [record.quality for record, _ in first_of_each_seed(row.place.measured)]
+    known = [quality.confusion for quality in qualities if quality and quality.confusion]
     for at, label in enumerate(known[0].labels if known else ()):
         for place, predicted in enumerate([*known[0].labels, None]):
             texts = sum(one.texts[at][place] for one in known)

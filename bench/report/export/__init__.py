@@ -1,4 +1,4 @@
-"""Results where users already are: TensorBoard, MLflow, model cards."""
+"""Export of results to TensorBoard, MLflow and model cards."""
 
 from bench.report.export.target import Target as Target
 from bench.report.export.target import export as export

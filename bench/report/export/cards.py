@@ -1,4 +1,4 @@
-"""Model cards beside the artifacts that a run folder keeps."""
+"""Model cards next to the artifacts that a run folder keeps."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,16 +18,15 @@ CONFIG = "config.json"
 def write(run_folder: Path, results: Results, warn: Callable[[str], None]) -> list[Path]:
     """Write a card into each kept artifact of a run folder whose measurement is among the results.
 
-    A card that was edited since, or that this has not written, stays. A link is not followed, and
-    where nothing was kept nothing is written.
+    A card that was edited, or written by other means, is kept. Links are not followed.
 
     Args:
-        run_folder: e.g. runs/demo; of a report, which keeps no artifacts, nothing comes.
-        results: that a report was drawn from.
-        warn: is told of cards that stay as they are, or cannot be written.
+        run_folder: run folder, e.g. runs/demo; a report keeps no artifacts.
+        results: results of the report.
+        warn: callback for cards that are kept or cannot be written.
 
     Returns:
-        The cards.
+        The paths of the written cards.
     """
     folder = RunFolder(run_folder)
     if folder.cells.is_symlink():
@@ -55,10 +54,10 @@ def write(run_folder: Path, results: Results, warn: Callable[[str], None]) -> li
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a card where there is none, or one that is still as this wrote it.
+    """Write a card unless an edited one exists.
 
     Raises:
-        RunFolderError: it was edited, or cannot be read or written.
+        RunFolderError: the card was edited, or cannot be read or written.
     """
     try:
         before = read_text(path)
@@ -74,12 +73,12 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _seal(text: str) -> str:
-    """The last line of a card, which tells whether it is still as it was written."""
+    """The last line of a card, which shows whether the card was edited."""
     return f"<!-- sha256 of the lines above: {digest_of(text.encode())} -->\n"
 
 
 def _artifact(folder: RunFolder, record: Record) -> Path | None:
-    """The folder of what the very measurement of a record kept; None where there is none."""
+    """The artifact folder of a record's measurement; None if there is none."""
     if record.status != "ok" or not CELL_ID.fullmatch(record.cell_id):
         return None
     cell = folder.cell(record.cell_id)
@@ -91,13 +90,13 @@ def _artifact(folder: RunFolder, record: Record) -> Path | None:
 
 
 def _library(place: Path) -> Library:
-    """What loads an artifact, by the files in it."""
+    """The library that loads an artifact, judged by its files."""
     if (place / PEFT).is_file():
         return "peft"
     return "transformers" if (place / WHOLE).is_file() and (place / CONFIG).is_file() else "tunebench"
 
 
 def _beside(run: Run, record: Record) -> list[Record]:
-    """The records of a run on the dataset and the model of one of them."""
+    """The records of a run on the same dataset and model."""
     own = record.cell.dataset, record.cell.model
     return [one for one in run.records if (one.cell.dataset, one.cell.model) == own]

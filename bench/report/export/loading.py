@@ -1,4 +1,4 @@
-"""How the model of a kept artifact is loaded: the code that its card shows."""
+"""The code that loads the model of a kept artifact, for its card."""
 
 import re
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ from bench.study.values import HUB_ID
 
 Library = Literal["peft", "transformers", "tunebench"]
 PLACEHOLDER = "FOLDER OF THE BASE MODEL"
-#: Of a revision; anything else is not shown in code.
+#: Pattern of a revision; anything else is not shown in code.
 REVISION = r"[A-Za-z0-9][A-Za-z0-9_./-]{0,199}"
 NF4 = 'load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True'
 QUANTISED = {4: NF4, 8: "load_in_8bit=True"}
 
 
 def hub_id(text: str | None) -> str | None:
-    """A hub id as it stands in a record, if it is one."""
+    """The text if it is a valid hub id, else None."""
     return text if text is not None and re.fullmatch(HUB_ID, text) else None
 
 
 def known(source: ModelSource) -> Mapping[str, Any] | None:
-    """What the catalog says of a model, known by its weights and not by its name; None where it has no such one."""
+    """The catalog's entry of a model, found by its weights rather than its name; None if there is none."""
     for entry in catalog("models").values():
         same_weights = source.sha256 is not None and source.sha256 == entry.get("sha256")
         if same_weights or (source.hub_id is not None and source.hub_id == entry.get("hub_id")):
@@ -33,7 +33,7 @@ def known(source: ModelSource) -> Mapping[str, Any] | None:
 
 
 def code(library: Library, record: Record) -> str:
-    """Python that loads the model and asks it, run where the card lies."""
+    """Python code that loads the model and classifies a text, to be run in the card's folder."""
     cell = record.cell
     if library == "tunebench":
         return _by_tunebench()
@@ -95,7 +95,7 @@ def _causal(cell: Cell) -> str:
 
 
 def _base(source: ModelSource) -> tuple[list[str], str, str]:
-    """Imports, the expression that names the base model, and the argument for its revision."""
+    """Imports, expression for the base model, and argument for its revision."""
     there, entry = hub_id(source.hub_id), known(source)
     if there is not None:
         revision = source.revision or ""

@@ -1,4 +1,4 @@
-"""A cell as an experiment tracker takes it: settings, numbers, curves."""
+"""A cell as an experiment tracker logs it: settings, numbers, curves."""
 
 import hashlib
 import json
@@ -23,12 +23,12 @@ class LoggedCell:
     """One cell.
 
     Attributes:
-        record: of the cell, as a report keeps it: no paths, no texts of the data.
-        study: name.
-        machine: that measured the run.
-        settings: by name, see ``bench.report.frame_columns``; those that are known.
-        numbers: that were measured, by name; the unit is in the name.
-        points: of its curves.
+        record: record as a report keeps it, without paths and texts of the data.
+        study: name of the study.
+        machine: machine of the run.
+        settings: known settings by name, see ``bench.report.frame_columns``.
+        numbers: measured numbers by name, units in the names.
+        points: points of its curves.
     """
 
     record: Record
@@ -45,12 +45,12 @@ class LoggedCell:
 
     @property
     def sha256(self) -> str:
-        """Of the record."""
+        """Digest of the record."""
         return hashlib.sha256(self.content.encode()).hexdigest()
 
     @property
     def started(self) -> float:
-        """When the cell began, in seconds since 1970; 0 where the record does not tell."""
+        """Start of the cell in seconds since 1970; 0 if unknown."""
         try:
             return max(0.0, datetime.fromisoformat(self.record.started_at).astimezone(UTC).timestamp())
         except (ValueError, OverflowError):
@@ -58,7 +58,7 @@ class LoggedCell:
 
     @property
     def curves(self) -> Iterator[tuple[str, Point, float]]:
-        """Each number of the curves: its name, the point and the value."""
+        """Name, point and value of each number of the curves."""
         for point in self.points:
             for name in ("loss_nats", "tokens_per_second", "macro_f1"):
                 value = getattr(point, name)
@@ -67,7 +67,7 @@ class LoggedCell:
 
 
 def cells(results: Results) -> list[LoggedCell]:
-    """Every cell of the results, failed ones too."""
+    """Every cell of the results, failed ones included."""
     frame = records_frame(results)
     settings = [
         *NAMES,

@@ -1,4 +1,4 @@
-"""Runs in MLflow, by its own client: an experiment a study, a run a cell."""
+"""Export to MLflow by its own client: one experiment per study, one run per cell."""
 
 import importlib
 import logging
@@ -14,14 +14,14 @@ from bench.text.message import said, shortened
 from bench.text.redaction import redacted, secrets_of, without_secrets
 from bench.text.secret_names import environment_secrets
 
-#: Read when mlflow is imported: it tells its makers nothing, prints no links and no progress.
+#: Read when mlflow is imported: no telemetry, links or progress bars.
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }  # fmt: skip
-#: Unless the user has set them: a server that does not answer is not waited for for minutes.
+#: Defaults that the user can override: an unreachable server fails after seconds rather than minutes.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "30", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3"}
-#: The limits of MLflow: entries of a batch, and characters.
+#: Limits of MLflow: entries per batch, and characters.
 MOST_METRICS, MOST_PARAMS = 1000, 100
 LONGEST_NAME, LONGEST_TEXT, LONGEST_MESSAGE = 250, 5000, 1000
 LOGGED = "tunebench.record_sha256"
@@ -31,10 +31,10 @@ Item = TypeVar("Item")
 def log(results: Results, uri: str) -> tuple[int, int]:
     """Log cells to a tracking server or store.
 
-    A cell whose very record has been logged is skipped; one that was measured again is a further run.
+    A cell whose record has been logged is skipped; a cell that was measured again is a new run.
 
     Returns:
-        The number of runs that were logged, and of those that were there.
+        The number of new runs, and of runs logged before.
 
     Raises:
         RequestError: MLflow refuses, or cannot be reached.
@@ -57,11 +57,11 @@ def _client(uri: str) -> Any:
     os.environ.update(QUIET)
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
-    if uri.startswith("file:"):  # named by the user, who thereby allows what MLflow calls a store in maintenance
+    if uri.startswith("file:"):  # MLflow asks for consent, which the user gives by naming it
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     import mlflow
 
-    for name in ("mlflow", "urllib3"):  # the latter quotes the address of each request that it sends again
+    for name in ("mlflow", "urllib3"):  # urllib3 logs the URL of each retry
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
@@ -70,7 +70,7 @@ def _client(uri: str) -> Any:
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """What MLflow raises where a store refuses or cannot be reached, a database by its own library."""
+    """Exceptions of MLflow for a store that refuses or cannot be reached; databases raise those of SQLAlchemy."""
     from mlflow.exceptions import MlflowException
 
     known = (MlflowException, OSError, ImportError)
@@ -92,7 +92,7 @@ def _experiment(client: Any, name: str) -> str:
 
 
 def _logged(client: Any, experiment_id: str) -> Iterator[str]:
-    """The sha256 of every record that has been logged whole."""
+    """The sha256 of every completely logged record."""
     token = None
     while True:
         page = client.search_runs([experiment_id], f"tags.`{LOGGED}` LIKE '%'", page_token=token)
@@ -110,7 +110,7 @@ def _log_cell(client: Any, experiment_id: str, cell: LoggedCell) -> None:
     for params in _batches(_params(cell), MOST_PARAMS):
         client.log_batch(run_id, params=params)
     client.log_text(run_id, cell.content + "\n", "record.json")
-    # Last, so that a run which was cut off does not pass for logged.
+    # Last, so that an interrupted run does not count as logged.
     client.set_tag(run_id, LOGGED, cell.sha256)
     client.set_terminated(
         run_id, "FINISHED" if record.status == "ok" else "FAILED", begun + int(1000 * record.wall_seconds)
@@ -144,7 +144,7 @@ def _metrics(cell: LoggedCell) -> Iterator[Any]:
 def _params(cell: LoggedCell) -> list[Any]:
     from mlflow.entities import Param
 
-    # MLflow takes letters, digits and few signs in names; those of options may be anyone's.
+    # MLflow accepts letters, digits and a few signs in names; plugins may name options otherwise.
     named = {re.sub(r"[^\w.-]", "_", name)[:LONGEST_NAME]: value for name, value in cell.settings.items()}
     return [Param(name, str(value)[:LONGEST_TEXT]) for name, value in named.items()]
 

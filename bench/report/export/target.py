@@ -1,4 +1,4 @@
-"""Where results are logged to beside the report, as ``--log`` names it."""
+"""Targets of ``--log``: experiment trackers to which results are exported."""
 
 import importlib.util
 import os
@@ -24,26 +24,26 @@ SCHEMES = ("http", "https", "file", *DATABASES, "databricks")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One place.
+    """One target.
 
     Attributes:
-        kind: the tracker.
-        place: a folder, or the URI of a tracking server or store.
+        kind: kind of tracker.
+        place: folder, or URI of a tracking server or store.
     """
 
     kind: Kind
     place: str
 
     def __str__(self) -> str:
-        """As the user gave it, without what may be secret."""
+        """The target as given, without credentials."""
         return f"{self.kind}={self.place if self.kind == 'tensorboard' else without_secrets(self.place)}"
 
 
 def parse_target(text: str) -> Target:
-    """The target that a text like ``tensorboard=runs/tb`` names; nothing is logged yet, no server asked.
+    """Parse a target such as ``tensorboard=runs/tb``, without contacting a server.
 
     Raises:
-        RequestError: no such target, its package is not installed, or its folder cannot be made.
+        RequestError: no such target, its package is not installed, or its folder cannot be created.
     """
     kind, _, place = text.partition("=")
     if not place:
@@ -76,10 +76,10 @@ def _require_folder(target: Target) -> None:
 
 
 def _uri(place: str) -> str:
-    """The URI of a tracking server or store; a folder's name stands for that of a file store.
+    """The URI of a tracking server or store; a folder becomes a file URI.
 
     Raises:
-        RequestError: it cannot be one.
+        RequestError: the text is not a valid URI.
     """
     try:
         scheme = "databricks" if place == "databricks" else _scheme(place)
@@ -113,10 +113,10 @@ def _require_package(target: Target) -> None:
 
 
 def export(results: Results, target: Target, console: Console) -> None:
-    """Log the cells of results, failed ones too, and say how many; those that are there as they are stay.
+    """Log all cells that have not been logged before, failed ones included, and print their number.
 
     Raises:
-        RequestError: it cannot be written or reached, or refuses.
+        RequestError: the target cannot be written or reached, or refuses.
     """
     if target.kind == "tensorboard":
         from bench.report.export import tensorboard_log

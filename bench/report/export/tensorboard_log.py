@@ -1,4 +1,4 @@
-"""Event files for TensorBoard, by its own package: one run a cell."""
+"""Event files for TensorBoard, written by its own package: one run per cell."""
 
 import io
 from collections.abc import Iterator
@@ -19,18 +19,18 @@ from bench.report.export.logged import LoggedCell, cells
 from bench.report.results.run import Results
 from bench.study.cell import slug
 
-#: TensorBoard looks for "tfevents". The name is always the same, so that a second log replaces the first.
+#: TensorBoard looks for "tfevents". The name is fixed, so that a second export replaces the first.
 FILE = "events.out.tfevents.0.tunebench"
 RESULT = "result"
 
 
 def log(results: Results, folder: Path) -> tuple[int, int]:
-    """Write ``<folder>/<study>/<cell>/``, with the machine between them where there are several runs.
+    """Write ``<folder>/<study>/<cell>/``, or ``<folder>/<study>/<machine>/<cell>/`` for several runs.
 
-    The same results give the same bytes: times are those of the records.
+    The same results give the same bytes, as times come from the records.
 
     Returns:
-        The number of runs that were written, and of those that were there as they are.
+        The number of runs that were written, and of unchanged ones.
 
     Raises:
         RunFolderError: the folder cannot be written.
@@ -53,7 +53,7 @@ def log(results: Results, folder: Path) -> tuple[int, int]:
 
 
 def _folder(cell: LoggedCell) -> str:
-    """Names the folder of a cell as its record does, where that is a name: several records may be of like settings."""
+    """The folder name of a cell: its record's cell id if valid, as several records may have equal settings."""
     named = cell.record.cell_id
     return named if CELL_ID.fullmatch(named) else cell.record.cell.id
 
@@ -71,7 +71,7 @@ def _events(cell: LoggedCell) -> Iterator[Any]:
     ended = begun + record.wall_seconds
     settings = cell.settings | {"status": record.status, "stamp": record.stamp}
     yield Event(wall_time=begun, file_version="brain.Event:2")
-    # A trial of its own: those that share one are averaged.
+    # One trial per cell: TensorBoard averages runs that share a trial.
     yield Event(wall_time=begun, summary=hparams_pb(settings, trial_id=record.cell_id, start_time_secs=begun))
     for name, point, value in cell.curves:
         yield _scalar(name, value, point.step, begun + point.elapsed_seconds)
@@ -86,7 +86,7 @@ def _scalar(tag: str, value: float, step: int, at: float) -> Any:
 
 
 def _end(ok: bool, at: float) -> Any:
-    """What tells the table of hyper-parameters that a run is over, and how."""
+    """The end of a run and its status, for the table of hyper-parameters."""
     status = api_pb2.STATUS_SUCCESS if ok else api_pb2.STATUS_FAILURE
     told = HParamsPluginData(session_end_info=SessionEndInfo(status=status, end_time_secs=at))
     value = Summary.Value(

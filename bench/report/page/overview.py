@@ -174,4 +174,4 @@ def _of_cell(record: Record, columns: Sequence[Quantity]) -> list[str]:
 
 def heads_of_cells(results: Results) -> list[str]:
     """What stands above the numbers of ``embedded``."""
-    return [*(column.header.replace("\n", " ") for column in quantities(results)), "Stamp", "Status"]
+    return [*(column.label for column in quantities(results)), "Stamp", "Status"]

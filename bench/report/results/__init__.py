@@ -1,1 +1,1 @@
-"""What a report is drawn from: runs, their records and what stands beside them, kept so that it can be drawn again."""
+"""The input of a report: runs, records and evidence, kept in the report so that it can be drawn again."""

@@ -1,4 +1,4 @@
-"""What a report keeps beside its tables: all that it is drawn from, without texts of the data and without paths."""
+"""The archive of a report: everything it is drawn from, without texts of the data and without paths."""
 
 import hashlib
 import json
@@ -18,9 +18,9 @@ from bench.report.results.measured import Evidence, Measured
 from bench.report.results.run import Results, Run
 from bench.text.json_text import loads
 
-#: Of files that another process may be drawing meanwhile.
+#: Attempts to read files that another process may be replacing.
 MOST_READINGS = 5
-#: A draw that moves its files one by one is done with that sooner.
+#: Longer than a draw takes to move its files one by one.
 MOVING_SECONDS = 0.02
 RECORDS, STUDY, EVIDENCE = "records.jsonl", "study.json", "evidence.jsonl"
 NO_EVIDENCE = "an earlier report, which keeps no predictions"
@@ -29,10 +29,9 @@ NO_EVIDENCE = "an earlier report, which keeps no predictions"
 def texts(results: Results) -> dict[str, str]:
     """The archive's files by name.
 
-    records.jsonl holds a record a line, study.json the study as it was read, the command and the cells, evidence.jsonl
-    what stands beside the records. Paths of the machine say nothing to a reader elsewhere; only the names of files are
-    kept. A prompt quotes the data, whose licence is not ours to give; its sha256 is kept. Of several runs study.json
-    holds a list, and the records of one run follow those of the other.
+    records.jsonl holds one record per line, study.json the study, the command and the cell ids, evidence.jsonl the
+    evidence. Paths are cut to file names. A prompt quotes the data, whose licence we cannot grant, so only its sha256
+    is kept. For several runs, study.json holds a list, and the records follow run by run.
     """
     runs = [_run(run) for run in results.runs]
     study = runs[0] if len(runs) == 1 else {"schema_version": SCHEMA_VERSION, "runs": runs}
@@ -61,8 +60,8 @@ def read(folder: Path, *, changed: bool = False) -> Results:
     """The results that a report was drawn from.
 
     Args:
-        folder: of the report.
-        changed: read files too that are not as the report's manifest says; whoever asks for them says so.
+        folder: folder of the report.
+        changed: whether to accept files that differ from the report's manifest.
 
     Raises:
         RunFolderError: a file is missing, damaged, of a newer schema, or was changed after the report was drawn.
@@ -79,7 +78,7 @@ def read(folder: Path, *, changed: bool = False) -> Results:
         if _draw_of(folder) == before and wrong is None:
             return parse(contents, folder)
     if wrong is not None:
-        parse(contents, folder)  # damage is told by its place
+        parse(contents, folder)  # its error says where a file is damaged
         raise RunFolderError(
             f"{folder / wrong} is not the file that {MANIFEST} beside it names; put it back as it was, or draw the "
             "report anew from its run folder"
@@ -88,11 +87,10 @@ def read(folder: Path, *, changed: bool = False) -> Results:
 
 
 def _unlike_manifest(contents: Mapping[str, str], folder: Path) -> str | None:
-    """The name of the first file that is not as report.json says; None where all are, or there is no report.json.
+    """The name of the first file that differs from report.json; None if there is none, or no report.json.
 
-    A file that is gone is no changed one: without its evidence a report is as one of before.
-
-    Where files are moved one by one the manifest is the last, and for that while is that of the draw before.
+    Missing evidence is no change: older reports have none. While files are moved one by one, the manifest, which is
+    moved last, is that of the draw before.
     """
     if not (folder / MANIFEST).exists():
         return None
@@ -102,7 +100,7 @@ def _unlike_manifest(contents: Mapping[str, str], folder: Path) -> str | None:
 
 
 def _draw_of(folder: Path) -> tuple[int, ...]:
-    """Tells one draw from the next: each puts another folder, or at least other files, into the place."""
+    """An id of the draw: each draw replaces the folder or at least its files."""
     places = (folder, folder / RECORDS, folder / STUDY, folder / MANIFEST)
     return tuple(place.stat().st_ino for place in places if place.exists())
 
@@ -111,8 +109,8 @@ def parse(contents: Mapping[str, str], folder: Path) -> Results:
     """The results of an archive's files.
 
     Args:
-        contents: of the files by name, see ``texts``.
-        folder: where they stand, for messages.
+        contents: texts of the files by name, see ``texts``.
+        folder: folder of the files, for messages.
 
     Raises:
         RunFolderError: a file is damaged or of a newer schema.
@@ -149,7 +147,7 @@ def _split(studies: Sequence[Mapping[str, Any]], cells: Sequence[Measured], wher
 
 
 def _studies(text: str, where: Path) -> list[dict[str, Any]]:
-    """Each run as study.json tells of it."""
+    """The content of study.json, by run."""
     try:
         content = loads(text)
         refuse_newer(content["schema_version"], where)

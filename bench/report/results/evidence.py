@@ -1,4 +1,4 @@
-"""What a report reads of a cell's folder beside its record."""
+"""Predictions, curves, insights and logs, read from the folders of cells."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from bench.record.files import read_text
 from bench.record.log_end import end_of_log
 from bench.record.record import Record
 from bench.record.run_folder import CellFolder
-from bench.report.results import predictions, quotes, step_curve
+from bench.report.results import predictions, step_curve
 from bench.report.results.measured import Evidence, Measured, Shown, by_row
 from bench.report.results.portable import FOLDERS
 from bench.report.results.predictions import Predictions
@@ -21,17 +21,13 @@ from bench.text.display import one_line
 from bench.text.json_text import loads
 from bench.text.redaction import redacted
 
-#: Characters of a log that are kept: its end, where a failure is told.
+#: Characters kept of a log: its end, which reports a failure.
 LONGEST_LOG = 2000
 COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def collect(cells: Sequence[tuple[Record, CellFolder]]) -> tuple[Measured, ...]:
-    """The cells of a run with what their folders keep.
-
-    Args:
-        cells: in the study's order, failed ones too.
-    """
+    """Read the evidence of a run's cells, failed ones included."""
     found = {record.cell_id: Measured(record, _beside(record, folder)) for record, folder in cells}
     folders = {record.cell_id: folder for record, folder in cells}
     for row in by_row(found.values()):
@@ -51,7 +47,7 @@ def _beside(record: Record, folder: CellFolder) -> Evidence:
 
 
 def predictions_of(record: Record, folder: CellFolder) -> Predictions | str:
-    """The predictions of a cell, or why there are none that can be used."""
+    """The predictions of a cell, or the reason why there are none."""
     if record.status != "ok":
         return "the cell stopped"
     if record.data is None:
@@ -63,14 +59,14 @@ def predictions_of(record: Record, folder: CellFolder) -> Predictions | str:
 
 
 def _log(path: Path) -> str:
-    """The end of a log; of paths their last names, for the rest says nothing to a reader elsewhere."""
+    """The end of a log, with paths cut to their last names, which are all that a reader on another machine needs."""
     portable = FOLDERS.sub("", COLOURS.sub("", redacted(end_of_log(path, 4 * LONGEST_LOG))))
     lines = "".join(char if char.isprintable() or char == "\n" else " " for char in portable)
     return lines.strip()[-LONGEST_LOG:]
 
 
 def _first_shown(row: Sequence[Measured], folders: Mapping[str, CellFolder]) -> Measured | None:
-    """One cell of a row with what its method shows: the first that shows something, or the last that was tried."""
+    """The first cell of a row with insights that can be read, else the last with an insights file."""
     troubles: list[str] = []
     tried: tuple[Measured, list[Insight]] | None = None
     for cell in row:
@@ -83,18 +79,12 @@ def _first_shown(row: Sequence[Measured], folders: Mapping[str, CellFolder]) -> 
     if tried is None:
         return None
     cell, parts = tried
-    evidence = replace(cell.evidence, shown=tuple(map(_without_quotes, parts)), troubles=tuple(troubles))
+    evidence = replace(cell.evidence, shown=tuple(map(Shown.of, parts)), troubles=tuple(troubles))
     return Measured(cell.record, evidence)
 
 
-def _without_quotes(part: Insight) -> Shown:
-    left_out = quotes.quoting(part)
-    shown = quotes.without(part, left_out)
-    return Shown(shown, tuple(left_out), part.chart is not None and shown.chart is None)
-
-
 def _parts(path: Path) -> tuple[list[Insight], list[str]]:
-    """The insights of one file and what is wrong with it; neither where there is no file."""
+    """The insights of a file and its errors; both are empty if there is no file."""
     try:
         content = loads(read_text(path))
         entries = content.get("parts") if isinstance(content, dict) else None

@@ -1,4 +1,4 @@
-"""What stands beside records as lines of JSON: first each set of texts that was predicted, then a line a record."""
+"""Evidence as JSON lines: first each set of predicted texts, then one line per record."""
 
 import hashlib
 import json
@@ -10,7 +10,6 @@ import numpy as np
 from pydantic import Field, ValidationError, field_validator
 
 from bench.errors import RunFolderError
-from bench.method.insight import Insight
 from bench.record.record import Record
 from bench.report.results import portable
 from bench.report.results.measured import Evidence, Measured, Shown
@@ -21,34 +20,28 @@ from bench.text.json_text import loads
 
 
 class _Texts(Frozen):
-    """Texts that cells predicted: their ids and classes, and nothing of what they say."""
+    """Ids and classes of predicted texts, without the texts."""
 
-    texts: str = Field(description="sha256 of the rest, by which cells name them")
+    texts: str = Field(description="sha256 of the rest, which cells refer to")
     ids: tuple[str, ...]
     labels: tuple[int, ...]
 
 
-class _Shown(Frozen):
-    part: Insight
-    left_out: tuple[str, ...] = ()
-    chart_lost: bool = False
-
-
-class _Beside(Frozen):
-    """What stands beside one record."""
+class _EvidenceLine(Frozen):
+    """The evidence of one record."""
 
     cell_id: str
-    texts: str | None = Field(description="that were predicted; null where no_predictions says why there are none")
+    texts: str | None = Field(description="sha256 of the predicted texts; null if no_predictions gives a reason")
     predicted: tuple[int, ...] = ()
     no_predictions: str = ""
     curves: tuple[StepCurve, ...] = ()
-    shown: tuple[_Shown, ...] = ()
+    shown: tuple[Shown, ...] = ()
     troubles: tuple[str, ...] = ()
     log: str = ""
 
     @field_validator("shown")
     @classmethod
-    def _each_once(cls, shown: tuple[_Shown, ...]) -> tuple[_Shown, ...]:
+    def _each_once(cls, shown: tuple[Shown, ...]) -> tuple[Shown, ...]:
         if len({one.part.name for one in shown}) < len(shown):
             raise ValueError("two parts have one name")
         return shown
@@ -67,10 +60,7 @@ def _line(cell: Measured, sets: dict[str, str]) -> str:
         "cell_id": cell.record.cell_id,
         "texts": None,
         "curves": [curve.model_dump(mode="json") for curve in found.curves],
-        "shown": [
-            {"part": one.part.model_dump(mode="json"), "left_out": one.left_out, "chart_lost": one.chart_lost}
-            for one in found.shown
-        ],
+        "shown": [one.model_dump(mode="json") for one in found.shown],
         "troubles": tuple(map(portable.text, found.troubles)),
         "log": portable.text(found.log),
     }
@@ -83,7 +73,7 @@ def _line(cell: Measured, sets: dict[str, str]) -> str:
 
 
 def _name(predictions: Predictions, sets: dict[str, str]) -> str:
-    """The name of the texts, which are added to the sets where they are new."""
+    """The sha256 of the predicted texts, which are added to the sets if they are new."""
     facts = {"ids": predictions.ids, "labels": predictions.labels.tolist()}
     name = hashlib.sha256(_dumped(facts).encode()).hexdigest()
     sets.setdefault(name, _dumped({"texts": name} | facts))
@@ -95,46 +85,46 @@ def _dumped(content: dict[str, Any]) -> str:
 
 
 def read(text: str, records: Sequence[Record], where: Path) -> list[Evidence]:
-    """What stands beside each record.
+    """Parse the evidence of each record.
 
     Args:
-        text: the lines.
-        records: in the order of the lines.
-        where: the lines stand, for messages.
+        text: JSON lines.
+        records: records in the order of the lines.
+        where: path of the lines, for messages.
 
     Raises:
-        RunFolderError: damaged, or not of these records.
+        RunFolderError: the lines are damaged, or belong to other records.
     """
     contents = list(_parsed(text, where))
     sets = {content.texts: content for content in contents if isinstance(content, _Texts)}
-    beside = [content for content in contents if isinstance(content, _Beside)]
+    beside = [content for content in contents if isinstance(content, _EvidenceLine)]
     if [one.cell_id for one in beside] != [record.cell_id for record in records]:
-        raise RunFolderError(f"{where} is not of the records beside it")
+        raise RunFolderError(f"{where} belongs to other records than those beside it")
     return [_evidence(one, record, sets) for one, record in zip(beside, records, strict=True)]
 
 
-def _parsed(text: str, where: Path) -> Iterator[_Texts | _Beside]:
+def _parsed(text: str, where: Path) -> Iterator[_Texts | _EvidenceLine]:
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
             content = loads(line)
-            yield (_Beside if "cell_id" in content else _Texts).model_validate(content)
+            yield (_EvidenceLine if "cell_id" in content else _Texts).model_validate(content)
         except (ValidationError, ValueError, TypeError, RecursionError) as error:
             raise RunFolderError(f"{where}, line {number} cannot be read: {type(error).__name__}") from None
 
 
-def _evidence(found: _Beside, record: Record, sets: dict[str, _Texts]) -> Evidence:
+def _evidence(found: _EvidenceLine, record: Record, sets: dict[str, _Texts]) -> Evidence:
     return Evidence(
         _predictions(found, record, sets) or found.no_predictions or "the report gives no predictions and no reason",
         found.curves,
-        tuple(Shown(one.part, one.left_out, one.chart_lost) for one in found.shown),
+        found.shown,
         found.troubles,
         found.log,
     )
 
 
-def _predictions(found: _Beside, record: Record, sets: dict[str, _Texts]) -> Predictions | str | None:
+def _predictions(found: _EvidenceLine, record: Record, sets: dict[str, _Texts]) -> Predictions | str | None:
     if found.texts is None:
         return None
     texts = sets.get(found.texts)

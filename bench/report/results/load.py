@@ -1,4 +1,4 @@
-"""Run folders and earlier reports, read."""
+"""Reading run folders and earlier reports."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -15,29 +15,29 @@ Warn = Callable[[str], None]
 
 
 def load(paths: Sequence[Path], warn: Warn) -> Results:
-    """The results of one or several run folders or reports, just as a report of them holds them.
+    """The results of one or several run folders or reports, as a report's archive holds them.
 
     Args:
-        paths: one or more, each once.
-        warn: is told of records that cannot be read and are left out.
+        paths: run folders or reports, each once.
+        warn: callback for records that cannot be read and are left out.
 
     Raises:
-        RunFolderError: neither a run folder nor a report, damaged, given twice, or of a newer schema.
+        RunFolderError: a path is neither run folder nor report, damaged, given twice, or of a newer schema.
     """
     if len(set(map(os.path.realpath, paths))) < len(paths):
         raise RunFolderError("a run folder is given twice: give each once")
     read = [_results(path, warn) for path in paths]
     loaded = Results(tuple(run for one in read for run in one.runs))
     _require_apart(loaded)
-    # By way of the archive, so that what is drawn is what can be drawn again.
+    # Through the archive, so that the report can be drawn again from it.
     return archive.parse(archive.texts(loaded), paths[0])
 
 
 def _require_apart(results: Results) -> None:
-    """Whether no measurement is there twice, e.g. in a run folder and in its report.
+    """Refuse a measurement that is given twice, e.g. in a run folder and in its report.
 
     Raises:
-        RunFolderError: one is.
+        RunFolderError: a measurement is given twice.
     """
     seen: set[tuple[str, str]] = set()
     for run in results.runs:
@@ -68,7 +68,7 @@ def _run(run_folder: RunFolder, warn: Warn) -> Run:
         try:
             record = read_kept(folder, known)
             if record is not None and record.cell_id != cell_id:
-                raise RunFolderError(f"{folder.record} is not of this cell: it names {record.cell_id}")
+                raise RunFolderError(f"{folder.record} belongs to another cell: it names {record.cell_id}")
         except NewerSchemaError:
             raise
         except RunFolderError as error:

@@ -1,4 +1,4 @@
-"""What a report keeps, without the texts of the data and without paths: they say nothing to a reader elsewhere."""
+"""Records, studies and commands as a report keeps them: without texts of the data, credentials and paths."""
 
 import json
 import re
@@ -12,21 +12,22 @@ from bench.text.message import message
 from bench.text.redaction import redacted_content, redacted_words
 
 QUOTES_DATA = "left out, for it quotes the data; the record in the run folder has it"
-#: The folders of an absolute path, of a file's address too; other addresses stay. Without them a text has no more such.
+#: The folders of an absolute path or file URI; other URIs do not match.
 FOLDERS = re.compile(r"(?:(?<![\w.~/:-])|(?<=file://)|(?<=:)(?!//))/+(?:[^\s/:'\"<>|]+/+)+")
-#: Of a record: digests, ids and versions, which may look like anything, and words that are part of what was measured.
+#: Fields of a record that are not redacted: digests, ids and versions, which may look like credentials, and words that
+#: are part of the measurement.
 KEPT = frozenset({
     "cell_id", "sha256", "fingerprint", "revision", "commit", "gpu_uuid", "packages", "labels", "prompt",
     "chat_template", "special_tokens", "label_values",
 })  # fmt: skip
-#: Parts of a study that are written for readers.
+#: Fields of a study that are written for readers.
 PROSE = ("title", "notes")
 
 
 def record(measured: Record) -> dict[str, Any]:
-    """The content of a record; the prompt quotes the data, and its sha256 is kept.
+    """The content of a record, without the prompt's text, which quotes the data.
 
-    Fields that came after the record was written are not added, so that an older report gives its own records again.
+    Newer fields that an older record lacks are not added, so that an older report reproduces its own records.
     """
     content = _redacted(measured)
     if content.get("prompt") is not None:
@@ -45,12 +46,12 @@ def record(measured: Record) -> dict[str, Any]:
 
 
 def without_credentials(measured: Record) -> Record:
-    """The same record; no text of it holds credentials, as an older tunebench let them."""
+    """The record without credentials, which an older tunebench could write."""
     return Record.model_validate_json(json.dumps(_redacted(measured)))
 
 
 def _redacted(measured: Record) -> dict[str, Any]:
-    """The content of a record without credentials; what a plugin or a file named is looked at whatever its keys are."""
+    """The content of a record without credentials; options and architectures are redacted whatever their keys are."""
     content = measured.model_dump(mode="json", exclude_unset=True)
     shown: dict[str, Any] = redacted_content(content, (), KEPT)
     for place, keys in (("method", ("given", "options")), ("model", ("architecture",))):
@@ -60,7 +61,7 @@ def _redacted(measured: Record) -> dict[str, Any]:
 
 
 def _fit(told: Any) -> Any:
-    """Texts, by name or in a list, without credentials, of bounded length, absolute paths cut to their last names."""
+    """Texts, by name or in a list, shortened, without credentials, and with paths cut to their last names."""
     if isinstance(told, dict):
         return {name: _fit(text) for name, text in told.items()}
     if isinstance(told, list):
@@ -69,27 +70,27 @@ def _fit(told: Any) -> Any:
 
 
 def text(told: str) -> str:
-    """What was once told, of bounded length and without credentials; what the environment held then is not known."""
+    """A text, shortened and without credentials; those of the former environment are unknown."""
     return message(told, secrets=())
 
 
 def command(words: str) -> str:
-    """A command without credentials, whose absolute paths are cut to their last names."""
+    """A command without credentials, with absolute paths cut to their last names."""
     try:
         found = redacted_words(shlex.split(words), ())
-    except ValueError:  # written by hand, and no command of a shell
+    except ValueError:  # written by hand, not a shell command
         return text(words)
     names = (re.sub(r"^((?:[\w-]+=)*)(/.*)", lambda part: part[1] + _last_name(part[2]), word) for word in found)
     return shlex.join(names)
 
 
 def study(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A study whose absolute paths are cut to their last names."""
+    """A study with absolute paths cut to their last names."""
     return {key: value if key in PROSE else _cut(value) for key, value in settings.items()}
 
 
 def _cut(value: Any) -> Any:
-    """Of names that are equal then, the further of a list are numbered: no study names one twice."""
+    """Cut paths in a value; cut names that equal an earlier one of a list are numbered, as a study names each once."""
     if isinstance(value, dict):
         return {key: _cut(inner) for key, inner in value.items()}
     if isinstance(value, list):

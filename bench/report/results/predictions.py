@@ -1,4 +1,4 @@
-"""The predictions of a cell, as its worker wrote them."""
+"""The predictions of a cell, read from predictions.jsonl."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,10 @@ Classes = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What one cell predicted.
+    """Predictions of one cell.
 
     Attributes:
-        ids: of the texts, each once.
+        ids: ids of the texts, each once.
         labels: true class of each text, shape [N].
         predicted: predicted class of each text, shape [N].
     """
@@ -30,7 +30,7 @@ class Predictions:
     predicted: Classes
 
     def in_order_of(self, ids: tuple[str, ...]) -> "Predictions | None":
-        """The same with its texts in this order; None where they are not the same texts."""
+        """The predictions reordered to these ids; None if the texts differ."""
         if self.ids == ids:
             return self
         if len(self.ids) != len(ids) or set(self.ids) != set(ids):
@@ -44,7 +44,7 @@ def read(path: Path, num_labels: int) -> Predictions:
     """Read a predictions.jsonl of classes 0 to num_labels - 1.
 
     Raises:
-        RunFolderError: missing or damaged; the message names the cell and no folder above it.
+        RunFolderError: the file is missing or damaged; the message names the cell and no folder above it.
     """
     name = f"{path.parent.name}/{path.name}"
     ids: list[str] = []
@@ -53,7 +53,7 @@ def read(path: Path, num_labels: int) -> Predictions:
         for number, line in enumerate(read_text(path, MOST_BYTES_OF_LINES).splitlines(), start=1):
             text, label, predicted = _line(loads(line))
             if not (0 <= label < num_labels and 0 <= predicted < num_labels):
-                raise RunFolderError(f"{name}: line {number} names a class that is none of the {num_labels}")
+                raise RunFolderError(f"{name}: line {number} names a class that is not one of the {num_labels}")
             ids.append(text)
             classes.append((label, predicted))
     except FileNotFoundError:

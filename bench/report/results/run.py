@@ -1,4 +1,4 @@
-"""What a report is drawn from: the cells of one run, or of several that are put together."""
+"""The input of a report: the cells of one run, or of several runs that are combined."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,20 +10,20 @@ from bench.report.results.measured import Measured, by_row
 from bench.study.cell import Cell
 from bench.text.display import one_line
 
-#: Names of studies that the folder of several runs lists.
+#: Names of studies in the folder name of several runs.
 MOST_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One study, measured.
+    """One run of a study.
 
     Attributes:
-        study: every setting, defaults filled in.
-        command: that measured it, without absolute paths.
-        written_at: UTC, ISO 8601.
-        cell_ids: of all cells, in the study's order.
-        cells: that have a record, in that order.
+        study: all settings, defaults included.
+        command: command of the run, without absolute paths.
+        written_at: time in UTC, ISO 8601.
+        cell_ids: ids of all cells, in the study's order.
+        cells: cells with a record, in that order.
         unread: ids of cells whose records cannot be read.
     """
 
@@ -36,12 +36,12 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of the study."""
+        """Name of the study."""
         return str(self.study["name"])
 
     @property
     def title(self) -> str:
-        """Of the study, for readers."""
+        """Title of the study, else its name."""
         return self.study.get("title", "").strip() or self.name
 
     @property
@@ -56,7 +56,7 @@ class Run:
 
     @property
     def machine(self) -> str:
-        """The machine that measured most of its cells, in a few words, and how many others did."""
+        """Label of the machine that measured most cells, and the number of other machines."""
         known = Counter(_label(record.machine) for record in self.records if record.machine)
         others = f" and {len(known) - 1} more" if len(known) > 1 else ""
         return f"{known.most_common(1)[0][0]}{others}" if known else "unknown machine"
@@ -67,9 +67,9 @@ class Results:
     """One or several runs.
 
     Attributes:
-        runs: one or more.
-        sha256: of the records, as the report's folder keeps them.
-        evidence_sha256: of what stands beside them; empty where the folder has nothing of it.
+        runs: one or more runs.
+        sha256: digest of records.jsonl.
+        evidence_sha256: digest of evidence.jsonl; empty if there is none.
     """
 
     runs: tuple[Run, ...]
@@ -78,7 +78,7 @@ class Results:
 
     @property
     def name(self) -> str:
-        """Names the report's folder."""
+        """Name of the report's folder."""
         names = list(dict.fromkeys(run.name for run in self.runs))
         if len(self.runs) == 1:
             return names[0]
@@ -87,12 +87,12 @@ class Results:
 
     @property
     def title(self) -> str:
-        """For readers."""
+        """Titles of the studies."""
         return "; ".join(dict.fromkeys(run.title for run in self.runs))
 
     @property
     def source(self) -> str:
-        """What the report says of the records that it comes from."""
+        """Digests of the archive, as tables print them."""
         named = {"records.jsonl": self.sha256, "evidence.jsonl": self.evidence_sha256}
         return ", ".join(f"{name} sha256 {digest}" for name, digest in named.items() if digest)
 
@@ -102,12 +102,12 @@ class Results:
         return [cell for run in self.runs for cell in run.cells]
 
     def others(self, run: Run) -> list[Cell]:
-        """A cell of each row of the other runs, whose names stand beside those of this one."""
+        """One cell of each row of the other runs, from which the names of this run's rows must differ."""
         return [row[0].record.cell for other in self.runs if other is not run for row in by_row(other.cells)]
 
     @property
     def counts(self) -> str:
-        """How many cells there are and what became of them, in words."""
+        """Number of cells by outcome, in words."""
         records = [record for record, _ in self.cells]
         ok = [record for record in records if record.status == "ok"]
         suspect = sum(record.stamp == "suspect" for record in ok)
@@ -119,14 +119,14 @@ class Results:
         return f"{len(records)} {'cell' if len(records) == 1 else 'cells'}: {', '.join(parts)}"
 
     def labels(self) -> list[str]:
-        """A label for each run: its machine, told apart by the study, or by a number, where several share one."""
+        """A label for each run: its machine, with the study or a number if several runs share it."""
         machines = [run.machine for run in self.runs]
         named = told_apart(machines, [f"{run.machine}, {run.name}" for run in self.runs])
         return told_apart(named, [f"{label} ({at})" for at, label in enumerate(named, start=1)])
 
 
 def told_apart(names: Sequence[str], longer: Sequence[str]) -> list[str]:
-    """The names, the longer ones in place of those that several share whatever their case: they may name folders."""
+    """The names, replaced by the longer ones where several are equal ignoring case, as they may name folders."""
     folded = [name.casefold() for name in names]
     return [long if folded.count(name.casefold()) > 1 else name for name, long in zip(names, longer, strict=True)]
 

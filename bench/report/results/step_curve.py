@@ -1,4 +1,4 @@
-"""A timed pass over its steps, thinned out: throughput and loss of buckets of consecutive steps."""
+"""Throughput and loss of a timed pass, over buckets of consecutive steps."""
 
 import csv
 import io
@@ -14,22 +14,22 @@ from bench.errors import RunFolderError
 from bench.record.files import MOST_BYTES_OF_LINES, UnusableFileError, read_text
 from bench.schema import Frozen
 
-#: Points of a curve; a figure is hardly wider, and the steps themselves stay in the run folder.
+#: Points of a curve, about as many as a figure can show; the run folder keeps every step.
 MOST_POINTS = 120
-#: Digits that a reader could tell apart in a figure.
+#: Significant digits, more than a figure can show.
 DIGITS = 5
 Pass = Literal["train", "inference", "generation"]
 
 
 class StepCurve(Frozen):
-    """One pass; a point stands for the steps since the point before it."""
+    """One pass; each point covers the steps since the previous point."""
 
     name: Pass
-    last_step: tuple[int, ...] = Field(description="of each point, from 1")
-    elapsed_seconds: tuple[float, ...] = Field(description="since the first step began, at the end of the point's")
-    # Samples per second would show how long the texts are before they showed a throttle.
-    tokens_per_second: tuple[float, ...] = Field(description="over the point's steps, padding left out")
-    loss: tuple[float, ...] | None = Field(None, description="mean over the point's steps, nats; null where none is")
+    last_step: tuple[int, ...] = Field(description="last step of each point, from 1")
+    elapsed_seconds: tuple[float, ...] = Field(description="time since the first step began, at the end of the point")
+    # Samples per second would vary more with the length of the texts than with throttling.
+    tokens_per_second: tuple[float, ...] = Field(description="throughput without padding")
+    loss: tuple[float, ...] | None = Field(None, description="mean loss in nats; null if the pass has none")
 
     @model_validator(mode="after")
     def _require_one_length(self) -> Self:
@@ -40,7 +40,7 @@ class StepCurve(Frozen):
 
 
 def read(path: Path) -> tuple[StepCurve, ...]:
-    """The passes of a steps.csv; none where there is no file.
+    """The passes of a steps.csv; empty if there is no file.
 
     Raises:
         RunFolderError: the file is damaged; the message names the cell and no folder above it.

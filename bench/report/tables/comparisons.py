@@ -1,4 +1,4 @@
-"""Paired comparisons of a study's methods: what one buys beside another on the same texts, and what it costs."""
+"""Paired comparisons of methods: difference in F1 on the same texts, and ratios of cost."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +11,7 @@ from bench.report.analysis.bootstrap import RESAMPLES
 from bench.report.analysis.compared import RATIOS, Compared, compare
 from bench.report.analysis.names import NOT_A_SETTING, apart, flat, labels
 from bench.report.analysis.pairing import Pairing, find
+from bench.report.analysis.quantities.readers import is_synthetic
 from bench.report.analysis.significance import LEVEL
 from bench.report.analysis.statistics import first_of_each_seed
 from bench.report.results.measured import Measured, by_row
@@ -25,13 +26,13 @@ NAME = "comparisons"
 HEADS = {"dataset": "Dataset", "model": "Model", "first": "First", "second": "Second"}
 TEXTS = (*HEADS, "verdict", "note")
 NOT_AVAILABLE, NOT_TOLD_APART = "not available", "not told apart"
-#: What is said of the first method.
+#: Verdict in the table, by verdict on the first method.
 VERDICTS = {"higher": "first higher", "lower": "second higher"}
 SEVERAL_SEEDS = "the test is one of a single seed"
 
 
 def _column(name: str, header: str, known: str, write: Callable[[Values], str]) -> Column:
-    """A column that is a dash where the frame's column ``known`` is empty."""
+    """A column that shows a dash if the frame's column ``known`` is empty."""
     return Column(name, header, lambda row: DASH if pd.isna(row[known]) else write(row))
 
 
@@ -92,22 +93,22 @@ CAPTION_OF_FILES = (
     "Texts that only one got right: mean over seeds. McNemar p: exact, two-sided, of equal accuracy; given for a "
     "single seed. Ratios: first divided by second, median over seeds (lowest to highest)."
 )
-#: Columns that a terminal has room for.
+#: Columns that a terminal shows.
 BRIEF = ("difference", "interval", "seeds", "verdict")
 
 
 def build(
     study: Mapping[str, Any], measured: Sequence[Measured], *, source: str = "", others: Sequence[Cell] = ()
 ) -> Table | None:
-    """The comparisons that a study asks for; None where it asks for none.
+    """The comparisons that a study asks for; None if it asks for none.
 
     Args:
-        study: as a run folder keeps it.
-        measured: the study's cells, failed ones too.
-        source: what the records are.
-        others: a cell of each row of other runs that stands beside these.
+        study: settings of the study, as a run folder keeps them.
+        measured: cells of the study, failed ones included.
+        source: digests of the archive.
+        others: one cell of each row of other runs.
     """
-    pairings = find(study, _speaking(measured))
+    pairings = find(study, _one_per_seed(measured))
     if not pairings:
         return None
     cells = [*(record.cell for record, _ in measured), *others]
@@ -130,15 +131,15 @@ def build(
     )
 
 
-def _speaking(cells: Sequence[Measured]) -> list[Measured]:
-    """One cell for each seed of a row: the first that succeeded, else the first."""
+def _one_per_seed(cells: Sequence[Measured]) -> list[Measured]:
+    """One cell for each seed of a row: the first successful one, else the first."""
     rows = by_row(cells)
     good = ([cell for cell in row if cell.record.status == "ok"] for row in rows)
     return [cell for some, row in zip(good, rows, strict=True) for cell in first_of_each_seed([*some, *row])]
 
 
 def brief(table: Table) -> Table:
-    """What is found, without what it costs and the interval over seeds, and the footnotes of what is left."""
+    """The table without costs and intervals over seeds, and with the footnotes of the remaining columns."""
     columns = tuple(column for column in table.columns if column.name in BRIEF)
     names = [*table.heads, *BRIEF]
     marks = {mark for (_, name), marks in table.marks.items() if name in names for mark in marks}
@@ -154,7 +155,7 @@ def _names(pairing: Pairing, cells: Sequence[Cell]) -> dict[str, str]:
     shown = {"dataset": DASH, "model": DASH, "method": ""} if cell is None else labels(cell, cells)
     names = {"dataset": shown["dataset"], "model": shown["model"]}
     for place, name, row in zip(("first", "second"), pairing.names, (pairing.first, pairing.second), strict=True):
-        # A method without a cell here may have one elsewhere, which knows its label.
+        # A method without a cell in this pairing may have one in another, which gives its label.
         known = [record.cell for record, _ in row] or [one for one in cells if one.method.name == name]
         names[place] = labels(known[0], cells)["method"] if known else name
     return names
@@ -185,12 +186,11 @@ def _numbers(compared: Compared) -> dict[str, Any]:
 
 
 def _note(notes: Notes, at: int, pairings: Sequence[Pairing], compared: Compared) -> None:
-    """Mark one row with what its reader must know."""
+    """Add the footnotes of one row."""
     pairing = pairings[at]
     records = [record for record, _ in (*pairing.first, *pairing.second)]
     if records:
-        synthetic = any(r.cell.dataset.synthetic or (r.data is not None and r.data.synthetic) for r in records)
-        mark_sources(notes, at, records[0].cell, synthetic)
+        mark_sources(notes, at, records[0].cell, any(map(is_synthetic, records)))
     if own := apart(at, [_key(one) for one in pairings], [_facts(one) for one in pairings]):
         notes.add(at, "second", f"apart from the row of the same names: {own}")
     if pairing.first and pairing.second and (unlike := _own_settings(pairing)):
@@ -219,7 +219,7 @@ def _key(pairing: Pairing) -> tuple[object, ...]:
 
 
 def _facts(pairing: Pairing) -> dict[str, Any]:
-    """What may tell a pairing from others of its names."""
+    """Settings that may distinguish a pairing from others of the same names."""
     facts: dict[str, Any] = {}
     for name, row in zip(pairing.names, (pairing.first, pairing.second), strict=True):
         if row:

@@ -1,4 +1,4 @@
-"""The conditions that records were measured under, in sentences."""
+"""The conditions of measurement of records, in sentences."""
 
 from collections.abc import Iterable, Sequence
 
@@ -17,7 +17,7 @@ PEAKS = {
 
 
 def conditions(records: Sequence[Record]) -> str:
-    """The conditions of measurement in sentences; where rows differ, the set of values."""
+    """The conditions of measurement; if rows differ, the set of values."""
     lengths = sorted({record.flops.sequence_length for record in records if record.flops})
     tokens = f"{', '.join(map(str, lengths)) or 'unrecorded number of'} tokens"
     kinds = dict.fromkeys(PEAKS[record.peak_kind] for record in records if record.peak_kind)
@@ -29,7 +29,7 @@ def conditions(records: Sequence[Record]) -> str:
 
 
 def settings(records: Sequence[Record]) -> str:
-    """The conditions without those of resources."""
+    """The conditions without the definitions of resources."""
     machines = [record.machine for record in records if record.machine]
     trained = [record for record in records if record.training or record.status != "ok"]
     causal = [BITS[record.cell.model.bits or 16] for record in records if record.cell.model.kind == "causal"]
@@ -53,7 +53,7 @@ def settings(records: Sequence[Record]) -> str:
 
 
 def reading(records: Sequence[Record]) -> str:
-    """The conditions that texts were read under."""
+    """The settings under which texts were read."""
     facts = [
         _said("max length in tokens", (record.cell.data.max_length for record in records)),
         _said("evaluated split", (record.cell.data.evaluate_split for record in records)),
@@ -80,7 +80,7 @@ def _cells(records: Sequence[Record]) -> str:
 
 
 def _throughput(records: Sequence[Record]) -> str:
-    """What a throughput is; empty where none is known."""
+    """The definition of throughput; empty if none is known."""
     kinds = {
         quantity.estimates(row) is not None
         for row in by_row(record for record in records if record.status == "ok")
@@ -96,7 +96,7 @@ def _throughput(records: Sequence[Record]) -> str:
 
 
 def _said(name: str, values: Iterable[int | str]) -> str:
-    """A condition: its values, numbers in order, names as they come."""
+    """A condition with its values, numbers sorted."""
     distinct = sorted(dict.fromkeys(values), key=lambda value: value if isinstance(value, int) else 0)
     differs = " (differs between rows)" if len(distinct) > 1 else ""
     return f"{name} {', '.join(one_line(str(value), 100) for value in distinct) or 'not recorded'}{differs}"

@@ -1,4 +1,4 @@
-"""What Table 3 has no room for: intervals of throughput, latency, energy, use of the device, the parts of peaks."""
+"""Intervals of throughput, latency, energy, device use and memory breakdowns, which Table 3 has no room for."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ from bench.study.cell import Cell
 from bench.text.tables.table import Column, Values
 
 NAME = "efficiency"
-#: Heading of each grid, and what the registry calls it.
+#: Heading of each grid, and its place in the registry.
 GRIDS: tuple[tuple[str, Place], ...] = (
     ("Throughput", "throughput"),
     ("Latency of inference", "latency"),
@@ -26,22 +26,12 @@ GRIDS: tuple[tuple[str, Place], ...] = (
     ("Peak memory in training, in MB", "train memory"),
     ("Peak memory in inference, in MB", "inference memory"),
 )
-#: Heads above which its heading says the rest.
+#: Part of a header that the heading of its grid repeats.
 SHORT = " throughput\n"
 
 
 def build(title: str, records: Sequence[Record], *, source: str = "", others: Sequence[Cell] = ()) -> Table | None:
-    """Aggregate records over their seeds; None where no record has any of this but totals.
-
-    Args:
-        title: title of the study.
-        records: in the study's order; failed ones too.
-        source: what the records are.
-        others: a cell of each row of other runs that stands beside these.
-
-    Raises:
-        RunFolderError: there is no record, or a cell has two.
-    """
+    """Aggregate records over their seeds; None if records have only totals. Arguments and errors: ``table3.build``."""
     if not any(map(_has_more, records)):
         return None
     rows, notes = rows_of(title, records), Notes()
@@ -78,7 +68,7 @@ def _has_more(record: Record) -> bool:
 
 
 def _column(quantity: Quantity) -> Column:
-    """A quantity with its interval, where it has one."""
+    """A quantity with its interval, if it has one."""
     alone = column_of(quantity)
 
     def write(row: Values) -> str:

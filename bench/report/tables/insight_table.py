@@ -1,10 +1,9 @@
-"""What is said of an insight beside its chart, or in its place: the beginning of its columns, and what is missing."""
+"""An insight as a short table, and sentences on the columns that it leaves out."""
 
 from typing import NamedTuple
 
 from bench.method.insight import Insight, Value
-from bench.report.results import quotes
-from bench.report.results.measured import Shown
+from bench.report.results.measured import QUOTE_CHARACTERS, Shown
 
 ROWS, COLUMNS = 20, 12
 
@@ -14,8 +13,8 @@ class Beginning(NamedTuple):
 
     Attributes:
         heads: names of the columns.
-        rows: texts, a number with six significant digits, what is unknown empty.
-        cut: what is said where that is not all; else empty.
+        rows: cells as text, numbers with six significant digits; unknown is empty.
+        cut: sentence on omitted rows or columns; empty if there are none.
     """
 
     heads: list[str]
@@ -24,7 +23,7 @@ class Beginning(NamedTuple):
 
 
 def beginning(part: Insight) -> Beginning:
-    """The first rows and columns; control characters are the caller's to spell out."""
+    """The first rows and columns; the caller escapes control characters."""
     heads = list(part.columns)[:COLUMNS]
     rows = [list(map(_text, row)) for row in zip(*(part.columns[name][:ROWS] for name in heads), strict=True)]
     count = len(part.columns[heads[0]]) if heads else 0
@@ -35,11 +34,11 @@ def beginning(part: Insight) -> Beginning:
 
 
 def left_out(shown: Shown) -> list[str]:
-    """What is said of columns that must not be shown, a sentence each."""
+    """Sentences on columns that must not be shown."""
     said = []
     if shown.left_out:
         names = ", ".join(shown.left_out)
-        said.append(f"Left out, for texts of more than {quotes.QUOTE_CHARACTERS} characters quote the data: {names}.")
+        said.append(f"Left out, for texts of more than {QUOTE_CHARACTERS} characters quote the data: {names}.")
     if shown.chart_lost:
         said.append("There is no chart, for it needs what is left out.")
     return said

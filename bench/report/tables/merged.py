@@ -1,4 +1,4 @@
-"""One table of several runs: the tables of each, with the machine that each was measured on as a column."""
+"""One table of several runs, with the machine as a column."""
 
 import re
 from collections import Counter
@@ -17,13 +17,13 @@ ABSENT = "no cell of this machine has it"
 
 
 def merged(tables: Sequence[tuple[str, Table]]) -> Table:
-    """The rows of all tables, those of the same names beside each other.
+    """The rows of all tables, rows of the same names next to each other.
 
     Args:
-        tables: of one kind, one or more, with the label of the machine, or of the run, that each is of.
+        tables: one or more tables of one kind, each with the label of its machine or run.
 
     Raises:
-        RunFolderError: two share a label.
+        RunFolderError: two tables share a label.
     """
     labels = [label for label, _ in tables]
     if twice := [label for label, count in Counter(labels).items() if count > 1]:
@@ -53,7 +53,7 @@ def merged(tables: Sequence[tuple[str, Table]]) -> Table:
 
 
 def _together(lists: Iterable[Sequence[Column]]) -> tuple[Column, ...]:
-    """Columns of all lists: one that the first has not stands behind the one that it follows elsewhere."""
+    """The columns of all lists; a new column is inserted after its predecessor."""
     found: list[Column] = []
     for columns in lists:
         at = 0
@@ -68,7 +68,7 @@ def _together(lists: Iterable[Sequence[Column]]) -> tuple[Column, ...]:
 
 
 def _stacked(tables: Sequence[tuple[str, Table]]) -> pd.DataFrame:
-    """All rows in the order of the tables; the machine follows the names, and text that a table has not is empty."""
+    """All rows in the order of the tables; the machine follows the names, and missing texts are empty."""
     frames = []
     for label, table in tables:
         frame = table.frame.copy()
@@ -80,7 +80,7 @@ def _stacked(tables: Sequence[tuple[str, Table]]) -> pd.DataFrame:
 
 
 def _order(frame: pd.DataFrame, names: Sequence[str]) -> list[int]:
-    """The places of the rows, so that those of one name stand together, in the order in which names come up."""
+    """The order of the rows that groups equal names, in order of first appearance."""
     keys = []
     for depth in range(1, len(names) + 1):
         paths = list(frame[list(names[:depth])].itertuples(index=False, name=None))
@@ -93,7 +93,7 @@ def _order(frame: pd.DataFrame, names: Sequence[str]) -> list[int]:
 def _notes(
     tables: Sequence[tuple[str, Table]], columns: Sequence[Column], order: Sequence[int]
 ) -> tuple[Notes, dict[tuple[int, str], Rank]]:
-    """Footnotes with marks anew, and ranks, by row of the merged table."""
+    """Footnotes with new marks, and ranks, by row of the merged table."""
     origins = [(table, at) for _, table in tables for at in range(len(table.frame))]
     notes = Notes()
     ranks: dict[tuple[int, str], Rank] = {}
@@ -112,7 +112,7 @@ def _notes(
 
 
 def _unmarked(tables: Sequence[tuple[str, Table]]) -> list[Footnote]:
-    """Footnotes about whole tables: once where all have it, else with whose it is."""
+    """Footnotes about whole tables: common ones once, others with their label."""
     found = [(label, [note.text for note in table.footnotes if not note.mark]) for label, table in tables]
     shared = _shared(texts for _, texts in found)
     own = [f"{label}: {text}" for label, texts in found for text in texts if text not in shared]
@@ -120,7 +120,7 @@ def _unmarked(tables: Sequence[tuple[str, Table]]) -> list[Footnote]:
 
 
 def _by_label(captions: Sequence[tuple[str, list[str]]]) -> str:
-    """What captions say of one machine, behind its label, and then what all say."""
+    """Sentences of one caption only, after its label, then the common ones."""
     shared = _shared(sentences for _, sentences in captions)
     parts = [(label, [one for one in sentences if one not in shared]) for label, sentences in captions]
     return " ".join([*(f"{label}: {' '.join(own)}" for label, own in parts if own), *shared])

@@ -1,4 +1,4 @@
-"""How far the numbers of one cell repeat: the same seed measured several times."""
+"""Variation of repeated measurements of the same seed."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,16 +22,9 @@ REPEATS = Column("measurements", "Measured", lambda row: str(row["measurements"]
 
 
 def build(title: str, records: Sequence[Record], *, source: str = "", others: Sequence[Cell] = ()) -> Table | None:
-    """Coefficients of variation over the repeats of each row; None where nothing was measured twice.
+    """Coefficients of variation over the repeats of each row; None without repeats.
 
-    Args:
-        title: title of the study.
-        records: in the study's order; failed ones too.
-        source: what the records are.
-        others: a cell of each row of other runs that stands beside these.
-
-    Raises:
-        RunFolderError: there is no record, or a cell has two.
+    Arguments and errors: ``table3.build``.
     """
     rows = [row for row in rows_of(title, records) if any(record.cell.repeat for record in row)]
     if not rows:
@@ -60,7 +53,7 @@ def build(title: str, records: Sequence[Record], *, source: str = "", others: Se
 
 
 def _variation(quantity: Quantity, good: Sequence[Record]) -> dict[str, Any]:
-    """The largest coefficient of variation within one seed; None where no seed has two values."""
+    """The largest coefficient of variation within one seed; None if no seed has two values."""
     by_seed: dict[int, list[float]] = {}
     for record, value in zip(good, quantity.values(good), strict=True):
         if value is not None:

@@ -1,4 +1,4 @@
-"""What a table says of the macro F1 of a row beside its mean: interval, rank, floors and how it came about."""
+"""Interval, rank and baselines of a row's macro F1."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
@@ -9,7 +9,6 @@ import pandas as pd
 from bench.record.baselines import majority_macro_f1, random_macro_f1
 from bench.record.record import Quality, Record
 from bench.report.analysis.f1_significance import Standing
-from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.analysis.significance import LEVEL
 from bench.report.analysis.stacked import ROUNDING
 from bench.report.analysis.statistics import mean_std, measured
@@ -23,7 +22,7 @@ NO_INTERVAL = "no interval: one seed, and no predictions beside the records"
 
 
 def columns(f1: Column) -> tuple[Column, Column]:
-    """The mean F1 with its number of seeds, and its interval.
+    """The columns of the mean F1 with its number of seeds, and of its interval.
 
     Args:
         f1: column of the mean alone.
@@ -45,14 +44,14 @@ def columns(f1: Column) -> tuple[Column, Column]:
 def of_row(
     at: int, row: Sequence[Record], standing: Standing, numbers: Mapping[str, Any], notes: Notes
 ) -> dict[str, Any]:
-    """What a frame says of one row's F1, its interval in place of Student's; marks it where it is at its floor.
+    """Interval and rank of one row's F1 for the frame; marks a row that does not beat the majority baseline.
 
     Args:
-        at: the row.
-        row: its records; failed ones too.
-        standing: its own.
-        numbers: of the row so far, its mean F1 among them.
-        notes: to add to.
+        at: index of the row.
+        row: records of the row, failed ones included.
+        standing: significance of the row's F1.
+        numbers: numbers of the row, with its mean F1.
+        notes: footnotes of the table.
     """
     good = measured(row)
     _mark_floors(at, good, numbers, notes)
@@ -63,13 +62,13 @@ def of_row(
 
 
 def interval(standing: Standing) -> dict[str, float | None]:
-    """What a frame says of the interval of a row's F1, in place of Student's."""
+    """The interval of a row's F1 for the frame, which replaces Student's."""
     low, high = standing.interval or (None, None)
     return {f"{F1}_low": low, f"{F1}_high": high}
 
 
 def without_texts(standing: Standing) -> str:
-    """Why an interval of F1 is one over seeds alone, or there is none."""
+    """Why an interval of F1 covers seeds only, or is missing."""
     return one_line(f"without the texts' share: {standing.unread}", 200)
 
 
@@ -84,19 +83,19 @@ def _mark_floors(at: int, good: Sequence[Record], numbers: Mapping[str, Any], no
 
 
 def at_floor(qualities: Iterable[Quality | None]) -> bool:
-    """Whether a method learnt no more, on the mean over these, than to give the most frequent label's floor."""
+    """Whether the mean macro F1 is not above the majority baseline; False without qualities."""
     above = [quality.macro_f1 - majority_macro_f1(_counts(quality)) for quality in qualities if quality]
     return bool(above) and fmean(above) <= ROUNDING
 
 
 def ranks(standings: Sequence[Standing]) -> dict[tuple[int, str], Rank]:
-    """The ranks of F1, as a table holds them."""
+    """The ranks of F1 by row and column."""
     return {(at, F1): standing.rank for at, standing in enumerate(standings) if standing.rank}
 
 
 def floors(row: Sequence[Record]) -> dict[str, float | None]:
-    """Macro F1 of answers that never read a text, for a frame."""
-    counts = [_counts(record.quality) for record in measured(row) if record.quality and macro_f1(record) is not None]
+    """Macro F1 of the majority and uniform-random baselines, for the frame."""
+    counts = [_counts(record.quality) for record in measured(row) if record.quality]
     return {
         f"{name}_macro_f1": mean_std(list(map(floor, counts)))[0] if counts else None
         for name, floor in (("majority", majority_macro_f1), ("random", random_macro_f1))
@@ -104,22 +103,21 @@ def floors(row: Sequence[Record]) -> dict[str, float | None]:
 
 
 def floor_lines(content: Sequence[Mapping[str, Any]], rows: Sequence[Sequence[Record]]) -> list[Footnote]:
-    """What answers that never read a text would score, a line for each evaluated set of texts.
+    """Footnotes with the baselines of each evaluated set of texts.
 
     Args:
-        content: of the rows.
-        rows: their records.
+        content: numbers of the rows.
+        rows: records of the rows.
     """
     lines = []
     for numbers, row in zip(content, rows, strict=True):
-        for quality in (record.quality for record in measured(row) if macro_f1(record) is not None):
-            if quality is not None:
-                counts = _counts(quality)
-                lines.append(
-                    f"Floors on {numbers['dataset']} ({quality.split}, {sum(counts)} texts): macro F1 "
-                    f"{majority_macro_f1(counts):.4f} by always answering the most frequent label, "
-                    f"{random_macro_f1(counts):.4f} by answering each label equally often"
-                )
+        for quality in (record.quality for record in measured(row) if record.quality):
+            counts = _counts(quality)
+            lines.append(
+                f"Floors on {numbers['dataset']} ({quality.split}, {sum(counts)} texts): macro F1 "
+                f"{majority_macro_f1(counts):.4f} by always answering the most frequent label, "
+                f"{random_macro_f1(counts):.4f} by answering each label equally often"
+            )
     return [Footnote("", line) for line in dict.fromkeys(lines)]
 
 

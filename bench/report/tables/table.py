@@ -1,4 +1,4 @@
-"""A table of measured cells before it is rendered: a row for dataset x model x method, seeds aggregated."""
+"""A table of measured cells: one row per dataset, model and method, aggregated over seeds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,9 @@ from bench.errors import RunFolderError
 from bench.record.record import Record
 from bench.report.analysis.comparability import conditions
 from bench.report.analysis.names import HEADS, NAMES, NOT_A_SETTING, apart, flat, labels
+from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.quantities.readers import is_synthetic
 from bench.report.analysis.statistics import by_row, measured, over_seeds
 from bench.report.tables.footnotes import Notes, mark_chosen, mark_sources
 from bench.study.cell import Cell
@@ -21,12 +23,12 @@ from bench.text.tables.table import DASH, Column, Values
 SAME_NAME = "apart from the row of the same name: "
 UNLIKE = "measured on several machines or in several precisions: speed, energy and memory are means over unlike things"
 TOTAL = "total over the timed steps: not all seeds have windows"
-#: Columns of the frame that hold text; all others hold numbers.
+#: Text columns of the frame; all others are numbers.
 TEXTS = (*NAMES, "status", "weights", "note")
-#: Those that hold whole numbers.
-WHOLE = (
-    "seeds", "measurements", "failed_measurements", "suspect_measurements", "trainable_params", "total_params",
-    "train_samples", "validation_samples", "test_samples", "classes", "texts",
+#: Whole numbers that are not in the registry of quantities.
+COUNTS = (
+    "seeds", "measurements", "failed_measurements", "suspect_measurements", "train_samples", "validation_samples",
+    "test_samples", "classes", "texts",
 )  # fmt: skip
 
 
@@ -35,9 +37,9 @@ class Table(tables.Table):
     """A table of a report.
 
     Attributes:
-        heads: of the names, see the base.
+        heads: headers of the names.
         frame: raw numbers, units in the column names; NA is unknown.
-        rows: the same by row, None where unknown.
+        rows: rows of the frame; None is unknown.
     """
 
     heads: Mapping[str, str] = field(default_factory=lambda: HEADS)
@@ -60,7 +62,7 @@ SEEDS = Column("seeds", "Seeds", _seeds)
 
 
 def column_of(quantity: Quantity) -> Column:
-    """A quantity as readers see it."""
+    """The column of a quantity."""
 
     def write(row: Values) -> str:
         centre, std = row[quantity.centre], row[f"{quantity.column}_std"] if quantity.spread else pd.NA
@@ -73,8 +75,8 @@ def rows_of(title: str, records: Sequence[Record]) -> list[list[Record]]:
     """The records of each row.
 
     Args:
-        title: of the run.
-        records: in the study's order; failed ones too.
+        title: title of the run, for messages.
+        records: records in the study's order, failed ones included.
 
     Raises:
         RunFolderError: there is no record, or a cell has two.
@@ -92,13 +94,13 @@ def rows_of(title: str, records: Sequence[Record]) -> list[list[Record]]:
 def describe(
     rows: Sequence[Sequence[Record]], quantities: Sequence[Quantity], notes: Notes, others: Sequence[Cell] = ()
 ) -> list[dict[str, Any]]:
-    """Names, status and numbers of every row, for a frame.
+    """Names, status and numbers of every row, for the frame.
 
     Args:
-        rows: records of each, see ``rows_of``.
-        quantities: the columns of numbers.
-        notes: to add to: what sources are not, failures, and why numbers are unknown.
-        others: a cell of each row that will stand beside these, in a table of several runs.
+        rows: records of each row.
+        quantities: number columns.
+        notes: footnotes, to which sources, failures and reasons for unknown numbers are added.
+        others: one cell of each row of other runs, from which names must differ.
     """
     names = _names([row[0].cell for row in rows], notes, others)
     content = [names[at] | _row(at, row, quantities, notes) for at, row in enumerate(rows)]
@@ -112,7 +114,7 @@ def describe(
 
 
 def _names(cells: Sequence[Cell], notes: Notes, others: Sequence[Cell]) -> list[dict[str, str]]:
-    """Labels of every row, told apart where two names share one; where all names agree, by their settings."""
+    """Labels of every row; rows of equal names get a footnote with the settings that differ."""
     everyone = [*cells, *others]
     keys = [tuple(getattr(cell, part).name for part in NAMES) for cell in everyone]
     settings = [flat(cell.model_dump(exclude=NOT_A_SETTING)) for cell in everyone]
@@ -123,14 +125,14 @@ def _names(cells: Sequence[Cell], notes: Notes, others: Sequence[Cell]) -> list[
 
 
 def apart_from_others(at: int, notes: Notes) -> str:
-    """The settings that tell a row from others of its names, of what ``describe`` notes; empty where none do."""
+    """The settings in which a row differs from others of its names, as ``describe`` noted them; may be empty."""
     texts = notes.texts.get((at, "method"), [])
     return next((text.removeprefix(SAME_NAME) for text in texts if text.startswith(SAME_NAME)), "")
 
 
 def _row(at: int, records: Sequence[Record], quantities: Sequence[Quantity], notes: Notes) -> dict[str, Any]:
     cell = records[0].cell
-    synthetic = any(r.cell.dataset.synthetic or (r.data is not None and r.data.synthetic) for r in records)
+    synthetic = any(map(is_synthetic, records))
     mark_sources(notes, at, cell, synthetic)
     good = measured(records)
     failed = [record for record in records if record.status != "ok"]
@@ -153,10 +155,10 @@ def _row(at: int, records: Sequence[Record], quantities: Sequence[Quantity], not
 
 
 def _number(quantity: Quantity, good: Sequence[Record], messages: str) -> tuple[dict[str, float | None], str]:
-    """Centre and spread over the measured seeds by the frame's column, and why some are unknown."""
+    """Mean and spread over the measured seeds by column, and the reason why some are unknown."""
     spread = over_seeds(good, quantity)
-    whole = quantity.column.endswith("_params") and spread.mean is not None
-    numbers: dict[str, float | None] = {quantity.centre: round(spread.mean or 0) if whole else spread.mean}
+    mean = round(spread.mean) if quantity.is_whole and spread.mean is not None else spread.mean
+    numbers: dict[str, float | None] = {quantity.centre: mean}
     if quantity.spread:
         numbers |= {f"{quantity.column}_{part}": getattr(spread, part) for part in ("std", "low", "high")}
     if not good:
@@ -166,16 +168,16 @@ def _number(quantity: Quantity, good: Sequence[Record], messages: str) -> tuple[
 
 
 def _each(records: Sequence[Record]) -> str:
-    """What the records of a row are, in words."""
+    """The word for the records of a row."""
     return "measurements" if any(record.cell.repeat for record in records) else "seeds"
 
 
 def failures(records: Sequence[Record], of: str = "") -> str:
-    """Why seeds of a row failed; empty where none did.
+    """Why records of a row failed; empty if none did.
 
     Args:
-        records: of the row.
-        of: what each record is, in words; empty: a seed, or a measurement where some are repeats.
+        records: records of the row.
+        of: word for the records; empty: seeds, or measurements if there are repeats.
     """
     failed = [record for record in records if record.status != "ok"]
     messages = "; ".join(dict.fromkeys(map(_failure, failed)))
@@ -196,13 +198,13 @@ def _stopped(record: Record) -> str:
 
 
 def frame_of(rows: Sequence[Values], texts: Sequence[str] = TEXTS) -> pd.DataFrame:
-    """Nullable columns, so that unknown is NA and never NaN.
+    """The data frame of a table, with nullable columns: unknown is NA, never NaN.
 
     Args:
-        rows: the content of each.
-        texts: the columns that hold text.
+        rows: values of each row by column.
+        texts: names of the text columns.
     """
     kinds = dict.fromkeys(texts, "string") | {"synthetic": "bool"}
-    kinds |= dict.fromkeys(WHOLE, "Int64")
+    kinds |= dict.fromkeys((*COUNTS, *(one.column for one in QUANTITIES if one.is_whole)), "Int64")
     frame = pd.DataFrame(rows, dtype=object)
     return frame.astype({column: kinds.get(column, "Float64") for column in frame.columns})

@@ -1,4 +1,4 @@
-"""Table 1 of the published study from records: the datasets, a row for each sample of one."""
+"""Table 1 of the published study from records: the datasets, one row per sample."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
@@ -9,6 +9,7 @@ from bench.record.data import Data
 from bench.record.record import Record
 from bench.report.analysis.names import apart, flat, labels
 from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.quantities.readers import is_synthetic
 from bench.report.tables.conditions import reading
 from bench.report.tables.footnotes import Notes, mark_dataset
 from bench.report.tables.table import SAME_NAME, Table, failures, frame_of, rows_of
@@ -36,16 +37,7 @@ MEASURED = (
 
 
 def build(title: str, records: Sequence[Record], *, source: str = "") -> Table:
-    """List what was read of each dataset.
-
-    Args:
-        title: title of the study.
-        records: in the study's order; failed ones too.
-        source: what the records are.
-
-    Raises:
-        RunFolderError: there is no record, or a cell has two.
-    """
+    """List the texts that were read of each dataset. Arguments and errors: ``table3.build``."""
     rows_of(title, records)
     rows, notes = _samples(records), Notes()
     facts = [_facts(row[0]) for row in rows]
@@ -70,7 +62,7 @@ def build(title: str, records: Sequence[Record], *, source: str = "") -> Table:
 
 
 def _samples(records: Sequence[Record]) -> list[list[Record]]:
-    """The records of each row: of one dataset, and of those that tell, of the same texts in the same splits."""
+    """Group records by dataset and, if known, by texts and splits."""
     found: dict[Hashable, list[Record]] = {}
     read = {record.cell.dataset.name for record in records if record.data}
     for record in records:
@@ -90,7 +82,7 @@ def _facts(record: Record) -> dict[str, Any]:
 
 def _row(at: int, row: Sequence[Record], notes: Notes) -> dict[str, Any]:
     cell, data = row[0].cell, row[0].data
-    synthetic = cell.dataset.synthetic or (data is not None and data.synthetic)
+    synthetic = is_synthetic(row[0])
     mark_dataset(notes, at, cell, synthetic)
     labels_of_classes = data.labels if data else cell.dataset.labels
     numbers: dict[str, Any] = {f"{split}_samples": data.rows.get(split) if data else None for split in SPLITS}
@@ -107,7 +99,7 @@ def _row(at: int, row: Sequence[Record], notes: Notes) -> dict[str, Any]:
 
 
 def _explain(at: int, row: Sequence[Record], numbers: Mapping[str, float | None], notes: Notes) -> None:
-    """Mark what is unknown with why, and what differs between models."""
+    """Add the reasons for unknown numbers, and the differences between models."""
     for name, value in numbers.items():
         if value is None and not name.endswith("_max"):
             notes.add(at, name.removesuffix("_min"), _why_not(row, name))
@@ -125,7 +117,7 @@ def _why_not(row: Sequence[Record], name: str) -> str:
 
 
 def _explain_splits(at: int, row: Sequence[Record], numbers: Mapping[str, float | None], notes: Notes) -> None:
-    """Mark the splits that are samples, that are parts of others, and that were evaluated in place of test."""
+    """Mark splits that are samples, carved from train, or evaluated instead of test."""
     settings, data = row[0].cell.data, row[0].data
     for split in SPLITS if data else ():
         limit = "max_train_samples" if split == "train" else "max_evaluation_samples"
@@ -141,7 +133,7 @@ def _explain_splits(at: int, row: Sequence[Record], numbers: Mapping[str, float 
 
 
 def _by_model(row: Sequence[Record]) -> list[str]:
-    """What each model's tokenizer, prompt and max length make of the texts, each that differs once."""
+    """Tokens and truncation by model; models with equal numbers share a line."""
     tokens, truncated = MEASURED
     found: dict[tuple[str, str], list[str]] = {}
     for record in row:

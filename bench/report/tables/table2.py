@@ -1,4 +1,4 @@
-"""Table 2 of the published study from records: quality, a row for dataset x model x method."""
+"""Table 2 of the published study from records: quality by dataset, model and method."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,6 @@ from bench.report.analysis import ranks
 from bench.report.analysis.f1_significance import F1Significance
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Quantity
-from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.tables import scores
 from bench.report.tables.conditions import settings
 from bench.report.tables.footnotes import Notes
@@ -20,7 +19,7 @@ from bench.text.tables.table import Column
 NAME = "table2"
 TEXTS_OF_QUALITY = (*TEXTS, f"{F1}_mark")
 BY_CLASS = "F1 by class"
-#: Columns of one grid, and of all: each takes the room of a mean and its deviation.
+#: Columns of one grid and of all grids; each is as wide as a mean and its deviation.
 GRID_CLASSES, SHOWN_CLASSES = 8, 24
 MACRO = "Precision, recall and F1 are unweighted means over the labels; the csv has the F1 weighted by texts too."
 
@@ -33,18 +32,7 @@ def build(
     source: str = "",
     others: Sequence[Cell] = (),
 ) -> Table | None:
-    """Aggregate quality over seeds; None where no record has any.
-
-    Args:
-        title: title of the study.
-        records: in the study's order; failed ones too.
-        judge: of these records; absent: one that knows no predictions.
-        source: what the records are.
-        others: a cell of each row of other runs that stands beside these.
-
-    Raises:
-        RunFolderError: there is no record, or a cell has two.
-    """
+    """Aggregate quality over seeds; None if no record has any. Arguments and errors: ``table3.build``."""
     rows, notes = rows_of(title, records), Notes()
     classes = of_classes(records)
     shown, left_out = classes[:SHOWN_CLASSES], classes[SHOWN_CLASSES:]
@@ -75,15 +63,14 @@ def build(
 
 
 def columns() -> tuple[Column, ...]:
-    """What readers see of quality."""
+    """The columns of quality."""
     return (SEEDS, *map(column_of, QUANTITIES.of("table2")))
 
 
 def of_classes(records: Sequence[Record]) -> tuple[Quantity, ...]:
-    """The F1 of each class that a dataset of these records has; none where no record has a confusion matrix."""
-    known = [record.quality for record in records if macro_f1(record) is not None and record.quality]
+    """The F1 of each class of these records' datasets; empty if no record has a confusion matrix."""
     # A matrix keeps the order of the classes; a report's archive sorts the names of f1_by_label.
-    names = [quality.confusion.labels for quality in known if quality.confusion is not None]
+    names = [one.quality.confusion.labels for one in records if one.quality and one.quality.confusion]
     columns: dict[str, str] = {}
     for label in dict.fromkeys(label for labels in names for label in labels):
         name = f"f1_class_{one_line(label, 80)}"
@@ -95,7 +82,7 @@ def of_classes(records: Sequence[Record]) -> tuple[Quantity, ...]:
 
 def _of_class(label: str, column: str) -> Quantity:
     def read(record: Record) -> float | None:
-        return record.quality.f1_by_label.get(label) if macro_f1(record) is not None and record.quality else None
+        return record.quality.f1_by_label.get(label) if record.quality else None
 
     def explain(record: Record) -> str | None:
         has = record.quality is None or label in record.quality.f1_by_label

@@ -1,4 +1,4 @@
-"""Table 3 of the published study from records: quality and resources, a row for dataset x model x method."""
+"""Table 3 of the published study from records: quality and resources by dataset, model and method."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -42,12 +42,12 @@ def build(
 
     Args:
         title: title of the study.
-        records: in the study's order; failed ones too.
+        records: records in the study's order, failed ones included.
         missing: number of cells that have not been run yet.
-        remarks: about the whole table, e.g. the study's notes and the command.
-        judge: of these records; absent: one that knows no predictions.
-        source: what the records are.
-        others: a cell of each row of other runs that stands beside these.
+        remarks: footnotes about the whole table, e.g. the study's notes and the command.
+        judge: significance of these records' F1; None: without predictions.
+        source: digests of the archive.
+        others: one cell of each row of other runs.
 
     Raises:
         RunFolderError: there is no record, or a cell has two.
@@ -93,7 +93,7 @@ def _columns(quantities: Sequence[Quantity]) -> tuple[Column, ...]:
 
 
 def _standing(at: int, standing: Standing, content: Sequence[Mapping[str, Any]], notes: Notes) -> dict[str, Any]:
-    """What a frame says of one row against the best, with marks for what readers must know of it."""
+    """Comparison of one row with the best, for the frame; adds its footnotes."""
     against = standing.against
     if content[at][f"{F1}_mean"] is None:
         notes.repeat(at, F1, F1_INTERVAL)
@@ -111,7 +111,7 @@ def _standing(at: int, standing: Standing, content: Sequence[Mapping[str, Any]],
 
 
 def _explain_interval(at: int, standing: Standing, numbers: Mapping[str, Any], notes: Notes) -> None:
-    """Say why an F1 has no interval, behind all other footnotes, for it says least."""
+    """Explain a missing interval; as the least important footnote it comes last."""
     if numbers[f"{F1}_mean"] is not None and standing.interval is None and not standing.unread:
         notes.add(at, F1_INTERVAL, NO_INTERVAL)
 
@@ -126,7 +126,7 @@ def _said(against: Against, best: str) -> str:
 
 
 def _caption(frame: pd.DataFrame, found: Sequence[Standing], predictions: bool, rates_ranked: bool) -> str:
-    """What the intervals and the marks are."""
+    """Explanation of intervals and marks."""
     parts = []
     repeats = " and repeats" if (frame["measurements"] > frame["seeds"]).any() else ""
     student = f"Student's t {LEVEL:.0%} interval over seeds"

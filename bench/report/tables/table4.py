@@ -1,4 +1,4 @@
-"""Table 4 of the published study from records: the variants of one method that a study compares, and their quality."""
+"""Table 4 of the published study from records: quality of the variants of one method."""
 
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -30,17 +30,9 @@ def build(
     source: str = "",
     others: Sequence[Cell] = (),
 ) -> Table | None:
-    """Aggregate the quality of variants over seeds; None where no method of any dataset and model has two.
+    """Aggregate the quality of variants over seeds; None if no method has two variants on a dataset and model.
 
-    Args:
-        title: title of the study.
-        records: in the study's order; failed ones too.
-        judge: of these records; absent: one that knows no predictions.
-        source: what the records are.
-        others: a cell of each row of other runs that stands beside these.
-
-    Raises:
-        RunFolderError: there is no record, or a cell has two.
+    Arguments and errors: ``table3.build``.
     """
     rows, notes = _variants(rows_of(title, records)), Notes()
     if not rows:
@@ -78,7 +70,7 @@ def _group(record: Record) -> Hashable:
 
 
 def _variants(rows: Sequence[Sequence[Record]]) -> list[Sequence[Record]]:
-    """The rows of plugins that have several names on a dataset and model, those of one group together."""
+    """The rows of plugins with several variants on a dataset and model, grouped."""
     found: list[Sequence[Record]] = []
     for places in ranks.grouped(rows, _group):
         if len({rows[at][0].cell.method.name for at in places}) > 1:
@@ -87,7 +79,7 @@ def _variants(rows: Sequence[Sequence[Record]]) -> list[Sequence[Record]]:
 
 
 def _variant(at: int, rows: Sequence[Sequence[Record]], notes: Notes) -> dict[str, Any]:
-    """The method of one row, and what tells it from the other variants."""
+    """The plugin of one row, and the options in which it differs from the other variants."""
     cells = [row[0].cell for row in rows]
     facts = [flat(cell.method.options) | flat({"train": cell.train.model_dump()}) for cell in cells]
     options = apart(at, [_group(row[0]) for row in rows], facts)

@@ -1,4 +1,4 @@
-"""The audit stamp of a row: what the checks of its seeds say together."""
+"""The audit stamp of a row, from the validity checks of its seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ BEFORE = "unstamped: measured before there were checks"
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """What a reader may rely on.
+    """The stamp of a row.
 
     Attributes:
-        verdict: suspect where any record is; valid where all are.
-        suspects: records that are suspect, of a seed or a repeat of one.
-        reasons: what was found, a check each, with its seeds where not all found it; of unstamped: why.
+        verdict: suspect if any record is; valid if all are.
+        suspects: number of suspect records.
+        reasons: findings of the failed checks, with seeds if not all failed; if unstamped, the reason.
     """
 
     verdict: Literal["valid", "suspect", "unstamped"]
@@ -32,19 +32,13 @@ class Validity:
 
     @property
     def note(self) -> str:
-        """The reasons as a footnote; empty where there are none."""
+        """The reasons as a footnote; may be empty."""
         lead = "suspect: " if self.verdict == "suspect" else ""
         return lead + "; ".join(self.reasons) if self.reasons else ""
 
 
 def mark(at: int, row: Sequence[Record], notes: Notes) -> dict[str, Any]:
-    """The stamp of one row for a frame, with a mark for its reasons; a row of failures has none.
-
-    Args:
-        at: the row.
-        row: its records.
-        notes: to add to.
-    """
+    """The stamp of one row for the frame; adds its reasons as a footnote. A failed row has no stamp."""
     good = measured(row)
     if not good:
         notes.add(at, STAMP, failures(row))
@@ -65,11 +59,7 @@ COLUMN = Column(STAMP, "Stamp", _write)
 
 
 def validity_of(records: Sequence[Record]) -> Validity:
-    """The stamp of one row.
-
-    Args:
-        records: the measured ones, one or more.
-    """
+    """The stamp of a row's successful records, one or more."""
     stamps = [record.stamp for record in records]
     suspects, seeds = stamps.count("suspect"), len(records)
     if suspects:
@@ -99,7 +89,7 @@ def _no_stamp(record: Record) -> str:
 
 
 def _seeds(some: Sequence[Record], records: Sequence[Record]) -> str:
-    """Which records of a row these are; of seeds that were measured several times with the repeat, from 0."""
+    """The seeds of some records of a row, with the repeats if there are any."""
     repeated = any(record.cell.repeat for record in records)
     repeats: dict[int, list[str]] = {}
     for record in some:

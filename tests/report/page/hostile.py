@@ -60,5 +60,5 @@ def _measured(record: Record, text: str) -> Measured:
         Insight(name="drawn", title=text[:200], caption=TEXT, columns=columns, chart=chart),
         Insight(name="bare", title=text[:200], caption=text, columns=columns),
     ]
-    evidence = Evidence(text, (curve,), tuple(map(Shown, parts)), troubles=(TEXT,), log=TEXT)
+    evidence = Evidence(text, (curve,), tuple(Shown(part=one) for one in parts), troubles=(TEXT,), log=TEXT)
     return Measured(changed, evidence)

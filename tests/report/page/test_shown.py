@@ -31,7 +31,7 @@ def rows_of(make_record: MakeRecord, *evidence: Evidence) -> list[ReportRow]:
 
 
 def showing(*parts: Insight, **more: Any) -> Evidence:
-    return replace(Evidence("none"), shown=tuple(map(Shown, parts)), **more)
+    return replace(Evidence("none"), shown=tuple(Shown(part=one) for one in parts), **more)
 
 
 def test_rows_with_something_to_show_alone(make_record: MakeRecord) -> None:
@@ -50,7 +50,7 @@ def test_without_a_chart_there_is_a_table(make_record: MakeRecord) -> None:
 
 
 def test_what_quotes_the_data_is_named(make_record: MakeRecord) -> None:
-    evidence = replace(Evidence("none"), shown=(Shown(part(chart=None), ("text",), chart_lost=True),))
+    evidence = replace(Evidence("none"), shown=(Shown(part=part(chart=None), left_out=("text",), chart_lost=True),))
     (one,) = shown.embedded(rows_of(make_record, evidence))[0][0]["parts"]
     assert "text." in one["said"][0]
     assert one["said"][1] == "There is no chart, for it needs what is left out."

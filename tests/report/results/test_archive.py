@@ -116,7 +116,7 @@ def test_predictions_that_cannot_be(two: Results, at: int, changes: dict[str, An
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"cell_id": "another"}, r"evidence\.jsonl is not of the records beside it"),
+        ({"cell_id": "another"}, r"evidence\.jsonl belongs to other records than those beside it"),
         ({"more": 1}, r"evidence\.jsonl, line 2 cannot be read: ValidationError"),
         ({"log": None}, r"evidence\.jsonl, line 2 cannot be read: ValidationError"),
     ],

@@ -100,7 +100,7 @@ def test_a_record_of_another_cell_is_left_out(make_record: MakeRecord, tmp_path:
     warned: list[str] = []
     (run,) = load([folder], warned.append).runs
     assert len(run.cells) == 1
-    assert "is not of this cell" in warned[0]
+    assert "belongs to another cell" in warned[0]
 
 
 def on(record: Record, cpu: str) -> Record:

@@ -44,8 +44,8 @@ def test_what_else_a_line_holds_is_left_alone(tmp_path: Path) -> None:
         ([GOOD | {"prediction": None}], " cannot be read: TypeError in line 1"),
         ([GOOD | {"prediction": True}], " cannot be read: TypeError in line 1"),
         ([GOOD | {"id": 3}], " cannot be read: TypeError in line 1"),
-        ([GOOD | {"prediction": 2}], ": line 1 names a class that is none of the 2"),
-        ([GOOD | {"label": -1}], ": line 1 names a class that is none of the 2"),
+        ([GOOD | {"prediction": 2}], ": line 1 names a class that is not one of the 2"),
+        ([GOOD | {"label": -1}], ": line 1 names a class that is not one of the 2"),
         (["[" * 100_000], " cannot be read: RecursionError in line 1"),
     ],
 )

@@ -137,7 +137,7 @@ def test_what_a_reader_must_know_of_the_sources(cells: Cells) -> None:
     assert (row["dataset"], row["model"]) == (("IMDb", ("†",)), ("RoBERTa", ("‡", "a")))
     assert row["difference"] == ("–", ("b",))
     assert row["forward_gflops"] == ("1.00", ())
-    assert notes(found)[3] == "b random weights have no quality worth reading"
+    assert notes(found)[3] == "b the model has random weights"
 
 
 def test_seeds_left_out_are_said(cells: Cells) -> None:

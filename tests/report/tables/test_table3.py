@@ -223,7 +223,7 @@ def test_synthetic_and_random_are_marked(make_record: MakeRecord, suffix: str) -
     for explained in (
         "synthetic dataset: its texts are",
         "random weights: the architecture",
-        "no quality worth reading",
+        "the model has random weights",
     ):
         assert text.count(explained) == 1
     assert "0.9300" not in line

@@ -1,4 +1,4 @@
-"""Every quantity of a report: a new one is an entry here and, where it is newly measured, a field of the record."""
+"""Every quantity of a report; a new metric is an entry here and, if newly measured, a field of the record."""
 
 from bench.report.analysis.quantities.efficiency import PARTS_OF_PEAKS, RATES, USE
 from bench.report.analysis.quantities.quality import QUALITY

@@ -1,4 +1,4 @@
-"""Quantities of speed, latency, energy, use of the device, and the parts of peaks of memory."""
+"""Quantities of speed, latency, energy, device use and memory breakdowns."""
 
 from typing import Literal
 
@@ -63,13 +63,13 @@ def _mfu(phase: Phase) -> Quantity:
         f"{phase}_mfu_percent", f"{phase.capitalize()} MFU\n(%)",
         readers.of_speed(phase, lambda speed: speed.mfu_fraction),
         (f"{SPEED[phase][0]}.mfu_fraction", *SPEED[phase], "matmul_flops_per_second"), 1, True,
-        convert=readers.percent, frame=f"{phase}_mfu_fraction", meaning="share of matmul_flops_per_second",
+        convert=readers.times(100), frame=f"{phase}_mfu_fraction", meaning="share of matmul_flops_per_second",
         better="higher", places={"use": 2 + 2 * PHASES.index(phase)},
     )  # fmt: skip
 
 
 def latency_of(batch_size: int) -> Quantity:
-    """The latency of a batch size as comparisons have it."""
+    """The p50 latency at a batch size, for ``tunebench compare``."""
 
     def p50_seconds(record: Record) -> float | None:
         timed = readers.latency(record, batch_size)
@@ -100,7 +100,7 @@ def _latency(percentile: int, batch: Literal["one", "study"]) -> Quantity:
         places["repeatability"] = 6
     return Quantity(
         f"latency_batch_{batch}_p{percentile}_ms", f"{name}\np{percentile} (ms)", seconds, fields, 2, True,
-        explain=explain, convert=readers.milli,
+        explain=explain, convert=readers.times(1e3),
         frame=f"latency_batch_{'1' if batch == 'one' else batch}_p{percentile}_seconds",
         meaning=f"of {texts}, batch handed over to scores at hand", better="lower", places=places,
     )  # fmt: skip
@@ -108,24 +108,24 @@ def _latency(percentile: int, batch: Literal["one", "study"]) -> Quantity:
 
 def _part(phase: Phase, part: str) -> Quantity:
     def read(record: Record) -> int | None:
-        ledger = readers.ledger(record, phase)
-        if ledger is None:
+        memory = readers.memory_breakdown(record, phase)
+        if memory is None:
             return None
         if part == "context_or_process":
-            return ledger.process_bytes if ledger.cuda_context_bytes is None else ledger.cuda_context_bytes
-        found: int | None = getattr(ledger, f"{part}_bytes")
+            return memory.process_bytes if memory.cuda_context_bytes is None else memory.cuda_context_bytes
+        found: int | None = getattr(memory, f"{part}_bytes")
         return found
 
     def explain(record: Record) -> str | None:
         if part == "allocator_slack" and record.machine is not None and record.machine.device == "cpu":
             return "an allocator has slack on a GPU alone"
-        beside = part == "context_or_process" and readers.ledger(record, phase) is not None
-        return "the driver does not tell, or other processes are on the GPU" if beside else None
+        known = part == "context_or_process" and readers.memory_breakdown(record, phase) is not None
+        return "the driver does not tell, or other processes are on the GPU" if known else None
 
     fields = (f"memory.{phase}", "memory", *(["training"] if phase == "train" else []))
     place: Place = "train memory" if phase == "train" else "inference memory"
     return Quantity(
-        f"memory_{phase}_{part}_mb", PARTS[part], read, fields, 1, explain=explain, convert=readers.mega,
+        f"memory_{phase}_{part}_mb", PARTS[part], read, fields, 1, explain=explain, convert=readers.divided_by(1e6),
         better="lower", places={place: list(PARTS).index(part)},
     )  # fmt: skip
 
@@ -140,7 +140,7 @@ USE = (
     *(_latency(percentile, "one") for percentile in PERCENTILES),
     *(_latency(percentile, "study") for percentile in PERCENTILES),
 )  # fmt: skip
-"""Energy, use of the device and latency."""
+"""Energy, device use and latency."""
 
 PARTS_OF_PEAKS = tuple(_part(phase, part) for phase in PHASES for part in PARTS)
 

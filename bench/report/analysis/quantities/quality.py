@@ -6,10 +6,10 @@ from bench.report.analysis.quantities.quantity import Axis, Brief, Place, Quanti
 
 
 def _share(name: str, header: str, meaning: str, **places: int) -> Quantity:
-    """A mean over the evaluated texts between 0 and 1."""
+    """A score between 0 and 1 over the evaluated texts."""
     appears: dict[Place, int] = {"table2": places["shown"]} if "shown" in places else {}
     return Quantity(
-        name, header, readers.of_quality(name), ("quality", f"quality.{name}"), 4, True, largest=1, frame=name,
+        name, header, readers.at(f"quality.{name}"), ("quality", f"quality.{name}"), 4, True, largest=1, frame=name,
         meaning=meaning, better="higher", places={**appears, "table2 csv": places["csv"]},
     )  # fmt: skip
 
@@ -20,16 +20,6 @@ def _no_answers(record: Record) -> str | None:
 
 def _wrote(record: Record) -> bool:
     return record.generation is not None
-
-
-def _written_macro_f1(record: Record) -> float | None:
-    found = readers.generation(record)
-    return found.quality.macro_f1 if found and found.quality else None
-
-
-def _parse_failures(record: Record) -> float | None:
-    found = readers.generation(record)
-    return found.parse_failure_fraction if found else None
 
 
 QUALITY = (
@@ -46,26 +36,25 @@ QUALITY = (
     _share("macro_precision", "Precision\n(macro)", "mean over labels", shown=2, csv=2),
     _share("macro_recall", "Recall\n(macro)", "mean over labels", shown=3, csv=3),
     Quantity(
-        "majority_macro_f1", "", readers.of_quality("majority_macro_f1"), ("quality",), 4, frame="majority_macro_f1",
+        "majority_macro_f1", "", readers.at("quality.majority_macro_f1"), ("quality",), 4, frame="majority_macro_f1",
         meaning="floor: always the most frequent label",
     ),
     Quantity(
-        "validation_macro_f1", "F1 validation\n(macro)",
-        lambda record: record.validation_macro_f1 if readers.has_quality(record) else None,
+        "validation_macro_f1", "F1 validation\n(macro)", readers.at("validation_macro_f1"),
         ("validation_macro_f1",), 4, frame="validation_macro_f1",
         meaning="after training, on the validation split", better="higher", kind="quality", places={"compare": 12},
     ),
     Quantity(
-        "generated_macro_f1", "F1 generated\n(macro)", _written_macro_f1,
+        "generated_macro_f1", "F1 generated\n(macro)", readers.at("generation.quality.macro_f1"),
         ("generation.quality.macro_f1", "generation.quality", "generation"), 4, True, largest=1, explain=_no_answers,
         frame="generated_macro_f1", meaning="causal: by what the model writes", better="higher", kind="quality",
         places={"table3": 11, "compare": 11}, wanted=_wrote,
     ),
     Quantity(
-        "parse_failure_percent_mean", "Parse failures\n(%)", _parse_failures,
-        ("generation.parse_failure_fraction", "generation"), 1, explain=_no_answers, convert=readers.percent,
+        "parse_failure_percent_mean", "Parse failures\n(%)", readers.at("generation.parse_failure_fraction"),
+        ("generation.parse_failure_fraction", "generation"), 1, explain=_no_answers, convert=readers.times(100),
         frame="parse_failure_fraction", meaning="answers with no label or several", better="lower",
         places={"table3": 12}, wanted=_wrote,
     ),
 )  # fmt: skip
-"""Quantities that predictions and answers settle, in the order of the data frame."""
+"""Quantities computed from predictions and generated answers, in the order of the data frame."""

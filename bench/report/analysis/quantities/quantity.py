@@ -1,4 +1,4 @@
-"""One number of a record: how it is read, named, printed and judged, and where it appears."""
+"""One number of a record: how it is read, named, formatted and compared, and where it appears."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -20,11 +20,11 @@ class Axis(NamedTuple):
     """A quantity on the axis of a chart.
 
     Attributes:
-        name: for readers, with the unit.
-        key: name in the data of charts; empty: the quantity's column.
-        times: units of the data in one unit of the column.
-        per: units of the data in one unit of the name.
-        spread: the interval is drawn.
+        name: axis title, with the unit.
+        key: name in the chart's data; empty: the quantity's column.
+        times: data units per column unit.
+        per: data units per unit of ``name``.
+        spread: whether the interval is drawn.
     """
 
     name: str
@@ -35,12 +35,12 @@ class Axis(NamedTuple):
 
 
 class Brief(NamedTuple):
-    """A quantity in the summary on a terminal.
+    """A quantity in the terminal summary.
 
     Attributes:
-        header: in up to two short lines.
-        decimals: number of decimals below 1000; none above.
-        optional: a narrow terminal leaves the column out.
+        header: up to two short lines.
+        decimals: number of decimals below 1000; larger values have none.
+        optional: whether a narrow terminal leaves the column out.
     """
 
     header: str
@@ -49,12 +49,12 @@ class Brief(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """A quantity that a reader of the page may limit.
+    """A limit that a reader of the page can set on a quantity.
 
     Attributes:
-        name: in words.
-        unit: of the limit.
-        scale: units of the column in one unit of the limit.
+        name: label.
+        unit: unit of the limit.
+        scale: column units per unit of the limit.
     """
 
     name: str
@@ -67,30 +67,29 @@ class Quantity:
     """One number of a record.
 
     Attributes:
-        column: name in tables and in the registry, its unit at the end; with a spread it is followed by _mean, _std,
-            _low and _high.
-        header: what readers see, in up to two lines.
-        value: from the record, in the unit of the data frame, which is SI or bytes; None where unknown.
-        fields: of the record; ``unknown`` says under one of them why there is no value.
-        decimals: shown at least.
-        spread: the standard deviation is shown, and the table's csv has it and an interval.
-        scale: units of the column in one unit of the header.
-        largest: that it can be, in the column's unit; no quantity is below 0.
-        windowed: the same from windows of consecutive steps, read instead where all seeds of a row have it.
-        explain: why there is no value, where the record shows it otherwise than by ``unknown``; else None.
-        convert: from the unit of the data frame to that of the column; None: they are the same.
-        frame: column of the data frame; empty: it has none.
-        dtype: of that column.
-        meaning: of that column, for readers.
-        better: which way is better; None: neither.
-        kind: how ``tunebench compare`` judges it. A quality is compared by difference, the others relative to A.
-            Quality depends on the data; what is timed, and memory, also on the machine; sizes and what is exact on
-            neither. What is exact has no noise.
-        axis: how charts show it.
-        brief: how the summary on a terminal shows it.
-        limit: how the page limits it.
-        places: where it appears, with its rank in the order there.
-        wanted: tables and the page have it only where this holds for one of their records; None: always.
+        column: name in tables and registry, ending in its unit; with a spread, tables append _mean, _std, _low, _high.
+        header: column header, up to two lines.
+        value: reader of the record, in the data frame's unit (SI or bytes); it gives None if unknown.
+        fields: fields of the record under which ``unknown`` may explain a missing value.
+        decimals: minimum number of decimals shown.
+        spread: whether the standard deviation is shown, and the csv has it and an interval.
+        scale: column units per unit of the header.
+        largest: upper bound in the column's unit; the lower bound is 0.
+        windowed: reader of the estimate from windows of steps, used if all seeds of a row have one.
+        explain: reason for a missing value that ``unknown`` does not give; None if there is no such reason.
+        convert: conversion from the data frame's unit to the column's; None: same unit.
+        frame: column of the data frame; empty: none.
+        dtype: type of that column.
+        meaning: description of that column.
+        better: better direction; None: neither.
+        kind: how ``tunebench compare`` judges it. Quality is compared by difference, other kinds relative to A.
+            Quality depends on the data; times and memory also on the machine; sizes and exact quantities on neither.
+            Exact quantities have no noise.
+        axis: chart axis.
+        brief: column of the terminal summary.
+        limit: limit on the page.
+        places: places where it appears, each with its sort key there.
+        wanted: condition that at least one record must meet for tables and page to show it; None: always shown.
     """
 
     column: str
@@ -121,17 +120,22 @@ class Quantity:
         return f"{self.column}_mean" if self.spread else self.column
 
     @property
+    def is_whole(self) -> bool:
+        """Whether tables hold whole numbers of it."""
+        return self.dtype == "Int64" and self.convert is None and not self.spread
+
+    @property
     def label(self) -> str:
         """The header on one line."""
         return self.header.replace("\n", " ")
 
     def read(self, record: Record) -> float | None:
-        """The value in the column's unit; None where unknown."""
+        """The value in the column's unit; None if unknown."""
         value = self.value(record)
         return value if value is None or self.convert is None else self.convert(value)
 
     def estimates(self, records: Sequence[Record]) -> list[Estimate | None] | None:
-        """By record, from windows where the quantity is known; None where a record that knows it has no windows."""
+        """The windowed estimate of each record; None unless every record with a value has one."""
         if self.windowed is None:
             return None
         known = [record for record in records if self.read(record) is not None]
@@ -140,33 +144,30 @@ class Quantity:
         return [None if self.read(record) is None else self.windowed(record) for record in records]
 
     def values(self, records: Sequence[Record]) -> list[float | None]:
-        """By record, all read alike; None where unknown."""
+        """The value of each record, all from windows or all from totals; None if unknown."""
         estimates = self.estimates(records)
         if estimates is None:
             return [self.read(record) for record in records]
         return [estimate.median if estimate else None for estimate in estimates]
 
     def in_frame(self, row: Sequence[Record]) -> list[Any]:
-        """The values of a row's records in the unit of the data frame."""
+        """The values of a row's records in the data frame's unit."""
         return [self.value(record) for record in row] if self.windowed is None else self.values(row)
 
     @property
     def is_predicted(self) -> bool:
-        """Whether predictions settle it."""
+        """Whether it is computed from predictions."""
         return "quality" in self.fields or "generation" in self.fields
 
     def why_not(self, record: Record) -> str:
-        """The reason why a record has no value, in words for a footnote."""
-        predicted = "quality" in self.fields or ("generation" in self.fields and record.generation is not None)
-        if predicted and record.cell.model.weights == "random":
-            return "random weights have no quality worth reading"
+        """The reason why a record has no value, for a footnote."""
         if self.explain is not None and (reason := self.explain(record)):
             return reason
         reasons = [record.unknown[field] for field in self.fields if field in record.unknown]
         return one_line(reasons[0], 160) if reasons else f"the record gives no {self.fields[0]} and no reason"
 
     def written(self, centre: float, std: float | None) -> str:
-        """The value as readers see it: fixed decimals, but three significant digits of a small amount."""
+        """Format a value with fixed decimals, or three significant digits if it is small."""
         centre, std = centre / self.scale, None if std is None else std / self.scale
         places = self.decimals
         if self.largest != 1 and 0 < abs(centre) < 10 ** (1 - self.decimals):

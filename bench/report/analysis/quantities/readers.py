@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 from bench.record.memory_breakdown import MemoryBreakdown
-from bench.record.record import Generation, Latency, Quality, Record, Speed
+from bench.record.record import Latency, Record, Speed
 
 Value = TypeVar("Value")
 Reader = Callable[[Record], Any]
@@ -12,7 +12,7 @@ Phase = Literal["train", "inference"]
 
 
 def at(path: str) -> Reader:
-    """A reader of a field of the record, of a field within a field, and so on; None where one on the way is null."""
+    """A reader of a field of the record by its dotted path; it gives None if any part of the path is null."""
     names = path.split(".")
 
     def read(record: Record) -> Any:
@@ -24,70 +24,48 @@ def at(path: str) -> Reader:
     return read
 
 
-def has_quality(record: Record) -> bool:
-    """Whether quality is worth reading: that of random weights, which older records may hold, is not."""
-    return record.cell.model.weights != "random"
-
-
-def quality(record: Record) -> Quality | None:
-    """The quality of the predictions; None where unknown."""
-    return record.quality if has_quality(record) else None
-
-
-def generation(record: Record) -> Generation | None:
-    """The answers that a causal model wrote; None where it wrote none."""
-    return record.generation if has_quality(record) else None
-
-
 def macro_f1(record: Record) -> float | None:
-    """Macro F1 of the predictions; None where unknown."""
-    found = quality(record)
-    return found.macro_f1 if found else None
+    """Macro F1 of the predictions; None if unknown."""
+    return record.quality.macro_f1 if record.quality else None
 
 
-def of_quality(name: str) -> Reader:
-    """A reader of a field of the quality."""
-    return lambda record: getattr(quality(record), name, None)
+def is_synthetic(record: Record) -> bool:
+    """Whether this project generated the texts."""
+    return record.cell.dataset.synthetic or (record.data is not None and record.data.synthetic)
 
 
 def train_speed(record: Record) -> Speed | None:
-    """The speed of the training loop; None where nothing was timed."""
+    """The speed of the training loop; None if it was not timed."""
     return record.training.speed if record.training else None
-
-
-def inference_speed(record: Record) -> Speed | None:
-    """The speed of the pass over the evaluated split."""
-    return record.inference
 
 
 def of_speed(phase: Phase, read: Callable[[Speed], Value | None]) -> Callable[[Record], Value | None]:
     """A reader of the speed of a phase."""
-    speed = train_speed if phase == "train" else inference_speed
 
     def found(record: Record) -> Value | None:
-        timed = speed(record)
+        timed = train_speed(record) if phase == "train" else record.inference
         return None if timed is None else read(timed)
 
     return found
 
 
 def inference_batch(record: Record) -> int:
-    """Texts at a time in the timed pass of inference."""
+    """Batch size of the timed inference pass."""
     return record.inference.batch_size if record.inference else record.cell.train.inference_batch_size
 
 
 def latency(record: Record, batch_size: int) -> Latency | None:
-    """The latency of a batch size; None where it was not timed."""
+    """The latency at a batch size; None if it was not timed."""
     return next((one for one in record.latency if one.batch_size == batch_size), None)
 
 
-def ledger(record: Record, phase: Phase) -> MemoryBreakdown | None:
-    """What the peak of a phase is made of; None where it was not accounted for."""
+def memory_breakdown(record: Record, phase: Phase) -> MemoryBreakdown | None:
+    """The memory breakdown of a phase; None if it was not recorded."""
     return next((one for one in record.memory if one.of == phase), None)
 
 
 def phase_seconds(name: str) -> Callable[[Record], float | None]:
-    """A reader of the seconds of a phase; None where it did not run."""
+    """A reader of the seconds of a phase; it gives None if the phase did not run."""
 
     def read(record: Record) -> float | None:
         ran = [phase.seconds for phase in record.phases if phase.name == name]
@@ -97,12 +75,12 @@ def phase_seconds(name: str) -> Callable[[Record], float | None]:
 
 
 def train_joules(record: Record) -> float | None:
-    """The energy of the training, warm-up included; None where nothing trained or a part is unknown."""
+    """Energy of training and warm-up; None if nothing was trained or a part is unknown."""
     return _over_training(record, "energy_joules")
 
 
 def train_seconds(record: Record) -> float | None:
-    """Seconds of all steps of the training, warm-up included; 0 where the method trains nothing, None where unknown."""
+    """Seconds of all training steps, warm-up included; 0 if the method trains nothing, None if unknown."""
     if record.status != "ok":
         return None
     if record.training is None:
@@ -112,41 +90,22 @@ def train_seconds(record: Record) -> float | None:
     return _over_training(record, "seconds")  # an older record has no such field
 
 
-def train_minutes(record: Record) -> float | None:
-    """``train_seconds`` in minutes."""
-    seconds = train_seconds(record)
-    return None if seconds is None else seconds / 60
-
-
-def train_kilojoules(record: Record) -> float | None:
-    """``train_joules`` in kJ; 0 where the method trains nothing."""
-    if train_seconds(record) == 0:
-        return 0.0
-    joules = train_joules(record)
-    return None if joules is None else joules / 1e3
+def total_train_joules(record: Record) -> float | None:
+    """``train_joules``; 0 if the method trains nothing."""
+    return 0.0 if train_seconds(record) == 0 else train_joules(record)
 
 
 def _over_training(record: Record, what: str) -> float | None:
-    """The sum over the phases that train; None where there are none, or one is unknown."""
+    """The sum over the training phases; None if there are none or one is unknown."""
     values = [getattr(phase, what) for phase in record.phases if phase.name in ("warm-up", "train")]
     return None if not values or None in values else float(sum(values))
 
 
-def mega(value: float) -> float:
-    """Bytes as MB."""
-    return value / 1e6
+def divided_by(divisor: float) -> Callable[[float], float]:
+    """A conversion to a larger unit, such as bytes to MB."""
+    return lambda value: value / divisor
 
 
-def giga(value: float) -> float:
-    """FLOPs as GFLOPs."""
-    return value / 1e9
-
-
-def milli(value: float) -> float:
-    """Seconds as ms."""
-    return 1e3 * value
-
-
-def percent(value: float) -> float:
-    """A fraction as a percentage."""
-    return 100 * value
+def times(factor: float) -> Callable[[float], float]:
+    """A conversion to a smaller unit, such as seconds to ms."""
+    return lambda value: factor * value

@@ -1,4 +1,4 @@
-"""The registry of quantities, which tables, data frame, charts, page, comparisons and exports read."""
+"""The registry of quantities that feeds tables, data frame, charts, page, comparisons and exports."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,14 +8,10 @@ from bench.report.analysis.quantities.quantity import Place, Quantity
 
 
 class Registry:
-    """Quantities by column; their order is that of the data frame."""
+    """Quantities by column, in the order of the data frame."""
 
     def __init__(self, quantities: Iterable[Quantity] = ()) -> None:
-        """Start with some.
-
-        Raises:
-            ValueError: two of them have one name.
-        """
+        """Register quantities; see ``add`` for errors."""
         self._known: dict[str, Quantity] = {}
         for quantity in quantities:
             self.add(quantity)
@@ -29,10 +25,10 @@ class Registry:
         return self._known[column]
 
     def add(self, quantity: Quantity) -> None:
-        """Add one behind the others.
+        """Append a quantity.
 
         Raises:
-            ValueError: its column, or its column in the data frame, is another one's.
+            ValueError: another quantity has its column, or its column in the data frame.
         """
         frames = {one.frame for one in self._known.values() if one.frame}
         if quantity.column in self._known or quantity.frame in frames:
@@ -41,7 +37,7 @@ class Registry:
 
     @contextmanager
     def added(self, quantity: Quantity) -> Iterator[None]:
-        """Add one for a while."""
+        """Register a quantity while the context is open."""
         self.add(quantity)
         try:
             yield
@@ -49,11 +45,11 @@ class Registry:
             del self._known[quantity.column]
 
     def of(self, place: Place, records: Sequence[Record] | None = None) -> tuple[Quantity, ...]:
-        """The quantities that appear in a place, in the order there.
+        """The quantities that appear in a place, in their order there.
 
         Args:
-            place: where.
-            records: that are shown; quantities that none of them has something of are left out. None: none is.
+            place: table, chart or other place.
+            records: records on show; a quantity that applies to none of them is left out. None: keep all.
         """
         found = sorted((one for one in self if place in one.places), key=lambda one: one.places[place])
         return tuple(one for one in found if records is None or one.wanted is None or any(map(one.wanted, records)))

@@ -9,14 +9,7 @@ from bench.report.analysis.quantities.quantity import Axis, Brief, Dtype, Limit,
 
 
 def _of_frame(name: str, dtype: Dtype, where: str | Callable[[Record], Any], meaning: str) -> Quantity:
-    """A quantity of the data frame alone.
-
-    Args:
-        name: of the column.
-        dtype: of the column.
-        where: field of the record, or a reader.
-        meaning: of the column.
-    """
+    """A quantity that only the data frame has; ``where`` is the path of a field of the record, or a reader."""
     read = readers.at(where) if isinstance(where, str) else where
     return Quantity(name, "", read, (name,), 0, frame=name, dtype=dtype, meaning=meaning)
 
@@ -44,14 +37,14 @@ SIZES = (
     ),
     Quantity(
         "forward_gflops", "GFLOPs\n(forward)", readers.at("flops.forward_flops"), ("flops.forward_flops", "flops"), 2,
-        convert=readers.giga, frame="forward_flops", dtype="Int64",
+        convert=readers.divided_by(1e9), frame="forward_flops", dtype="Int64",
         meaning="one sequence of flops_sequence_length tokens; 2 a multiply-add", better="lower", kind="exact",
         axis=Axis("Forward pass (GFLOPs)"), brief=Brief("GFLOPs\nforward", 2),
         places={"table3": 32, "ratios": 3, "charts": 8, "summary": 6, "compare": 55},
     ),
     _of_frame("flops_sequence_length", "Int64", "flops.sequence_length", "tokens"),
 )  # fmt: skip
-"""What a model is and costs by its architecture."""
+"""Parameters, artifact and FLOPs."""
 
 TRAINING = (
     _of_frame("train_steps", "Int64", "training.steps", "optimizer steps"),
@@ -81,22 +74,23 @@ TRAINING = (
         "of the GPU, or the CPU's package, warm-up included",
     ),
     Quantity(
-        "train_minutes", "Training\n(min)", readers.train_minutes, ("training.train_seconds", "training"), 2, True,
-        better="lower", axis=Axis("Training time (s)", key="train_seconds", times=60),
+        "train_minutes", "Training\n(min)", readers.train_seconds, ("training.train_seconds", "training"), 2, True,
+        convert=readers.divided_by(60), better="lower", axis=Axis("Training time (s)", key="train_seconds", times=60),
         limit=Limit("Time of training", "min"), places={"page": 90, "limits": 2, "charts": 4},
     ),
     Quantity(
-        "train_kj", "Training\nenergy (kJ)", readers.train_kilojoules, ("energy", "training"), 2, True, better="lower",
+        "train_kj", "Training\nenergy (kJ)", readers.total_train_joules, ("energy", "training"), 2, True,
+        convert=readers.divided_by(1e3), better="lower",
         axis=Axis("Energy of training (kJ)", key="energy_train_joules", times=1e3, per=1e3),
         limit=Limit("Energy of training", "kJ"), places={"page": 91, "limits": 3, "charts": 5},
     ),
 )  # fmt: skip
-"""What the training did and took."""
+"""Steps, time and energy of training."""
 
 PEAKS = (
     Quantity(
         "peak_train_mb", "Peak memory\ntrain (MB)", readers.at("peak_train_bytes"), ("peak_train_bytes",), 1,
-        convert=readers.mega, frame="peak_train_bytes", dtype="Int64",
+        convert=readers.divided_by(1e6), frame="peak_train_bytes", dtype="Int64",
         meaning="peak memory of warm-up and training", better="lower", kind="memory",
         axis=Axis("Peak memory in training (MB)"), brief=Brief("Peak MB\ntrain", 0),
         limit=Limit("Peak memory of training", "GB", 1e3),
@@ -104,12 +98,12 @@ PEAKS = (
     ),
     Quantity(
         "peak_inference_mb", "Peak memory\ninference (MB)", readers.at("peak_inference_bytes"),
-        ("peak_inference_bytes",), 1, convert=readers.mega, frame="peak_inference_bytes", dtype="Int64",
+        ("peak_inference_bytes",), 1, convert=readers.divided_by(1e6), frame="peak_inference_bytes", dtype="Int64",
         meaning="peak memory of inference", better="lower", kind="memory", axis=Axis("Peak memory in inference (MB)"),
         places={"table3": 41, "repeatability": 5, "charts": 7, "compare": 51},
     ),
 )  # fmt: skip
-"""The peaks of memory; what they are made of, ``efficiency`` has."""
+"""Peak memory; ``efficiency`` has its parts."""
 
 TIMES = (
     _of_frame("wall_seconds", "Float64", "wall_seconds", "of the whole cell"),
@@ -121,4 +115,4 @@ TIMES = (
         for name in get_args(PhaseName)
     ),
 )
-"""What the cell as a whole and its phases took."""
+"""Wall-clock time of the cell and its phases."""
