@@ -31,7 +31,7 @@ def show_methods(plugin_files: Sequence[Path], console: "Console") -> bool:
     from bench.errors import PluginError, RequestError
     from bench.measure.hidden_gpus import gpus_hidden
     from bench.method import registry
-    from bench.method.importing import ASKED, announced, guarded
+    from bench.method.importing import CALLED, announced, guarded
     from bench.text.display import say
 
     intact = True
@@ -42,7 +42,7 @@ def show_methods(plugin_files: Sequence[Path], console: "Console") -> bool:
             with gpus_hidden():  # what it imports would start CUDA
                 method = registry.load(name, plugin.path)
                 shown = guarded(f"method {name}: {plugin.path} cannot be shown")
-                with announced(name, plugin.path, ASKED), shown:
+                with announced(name, plugin.path, CALLED), shown:
                     lines = _lines(method)
         except RequestError as error:
             say(f"{name} ({plugin.origin}) skipped: {error}", console, "red")

@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.clocks import date_now, monotonic_seconds
 from bench.errors import RunFolderError
 from bench.measure.host_limits import oom_kills
-from bench.method.importing import BEGINNING
+from bench.method.importing import PREFIX
 from bench.record.files import write_json, write_text
 from bench.record.notices import DOING, doing_of, notices_of
 from bench.record.record import Record
@@ -165,7 +165,7 @@ def _clear(paths: CellFolder, keep_artifact: bool) -> None:
     with suppress(OSError):
         paths.path.chmod(FOLDER_MODE)
     artifact = () if keep_artifact else (paths.artifact,)
-    announced = paths.path.glob(f"{BEGINNING}*")
+    announced = paths.path.glob(f"{PREFIX}*")
     for path in (paths.measured, paths.progress, paths.path / DOING, *announced, paths.record, *artifact):
         with suppress(OSError):
             remove(path)

@@ -144,7 +144,7 @@ def test_an_efficiency_table_where_records_hold_one(run_folder: Path, tmp_path: 
 def test_a_run_that_lists_what_lies_elsewhere(run_folder: Path, tmp_path: Path, cell_id: str) -> None:
     run = json.loads((run_folder / "run.json").read_text())
     write_text(run_folder / "run.json", json.dumps(run | {"cell_ids": [*run["cell_ids"], cell_id]}))
-    with pytest.raises(RunFolderError, match="is no id of a cell"):
+    with pytest.raises(RunFolderError, match="is not a valid cell id"):
         drawn(run_folder, tmp_path / "reports")
 
 

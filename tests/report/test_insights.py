@@ -167,7 +167,7 @@ def test_bytes_and_folders_are_no_insights(tmp_path: Path, make_record: MakeReco
     reasons = re.findall(r"seed \d: insights.json cannot be read: (.*)", index(tmp_path))
     assert len(reasons) == 2
     assert reasons[0].startswith("UnicodeDecodeError")
-    assert reasons[1] == "it is no file."
+    assert reasons[1] == "it is not a regular file."
 
 
 def test_what_can_be_read_is_drawn(tmp_path: Path, make_record: MakeRecord) -> None:

@@ -363,7 +363,7 @@ class TestWhatIsMeasuredAgain:
         path.write_text(json.dumps(edited))
         said = io.StringIO()
         draw([bench.runs], bench.folder / "reports", Console(file=said, width=500), ["csv"])
-        assert "record.json is not believed: it was changed after its cell was measured" in said.getvalue()
+        assert "record.json is not trusted: it was changed after its cell was measured" in said.getvalue()
         assert "0.999" not in said.getvalue()
         (again, _), heard = bench.run(seeds=[0, 1])
         assert heard.measured == ["full_ft/0"]

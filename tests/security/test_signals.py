@@ -114,7 +114,7 @@ class Mine(Method):
     def adapt(self, model, task):
         return model
 """,
-        "was still being asked after 3 s",
+        "was still being called after 3 s",
     ),
 }
 

@@ -147,7 +147,7 @@ def test_a_damaged_record_of_a_run(make_record: MakeRecord, tmp_path: Path) -> N
 
 def test_an_id_that_leads_out_of_the_run(make_record: MakeRecord, tmp_path: Path) -> None:
     folder = run_of(tmp_path / "r", make_record(), more_ids=("../../etc",))
-    with pytest.raises(RunFolderError, match="is no id of a cell"):
+    with pytest.raises(RunFolderError, match="is not a valid cell id"):
         load(folder)
 
 

@@ -254,7 +254,7 @@ class TestWhichCell:
         outside = copied.folder / "outside"
         shutil.copytree(copied.path("tiny__moe"), outside)
         edit(copied.runs / "run.json", cell_ids=[str(outside) if absolute else "../../outside"])
-        assert "is no id of a cell" in says(capsys, copied.runs, "outside", "good")
+        assert "is not a valid cell id" in says(capsys, copied.runs, "outside", "good")
         assert not (outside / "explanation.html").exists()
 
     def test_a_run_without_cells(self, tmp_path):
@@ -295,7 +295,7 @@ class TestRefused:
         assert f"holds no file any more; remove {copied.path('tiny__moe')} and run the study again" in said
 
     @pytest.mark.parametrize(
-        ("name", "reason"), [("theirs", "there is no method 'theirs' here"), ("moe", "is not as it was when")]
+        ("name", "reason"), [("theirs", "there is no method 'theirs' here"), ("moe", "was changed after")]
     )
     def test_code_that_the_run_folder_brings_is_not_run(self, copied, capsys, name, reason):
         """Whoever wrote the cell wrote the hash of the file too."""

@@ -95,7 +95,7 @@ class TestRefusals:
             ({"num_experts": 1}, "top_k: must be at most num_experts, which is 1"),
             ({"num_experts": 0}, "num_experts must be at least 1"),
             ({"top_k": 0}, "top_k must be at least 1"),
-            ({"top_k": 1}, "renormalize: must be false where top_k is 1"),
+            ({"top_k": 1}, "renormalize: must be false if top_k is 1"),
             ({"inter_size": 0}, "inter_size must be at least 1"),
             ({"expert": "swish"}, "expert"),
             ({"init": "zeros"}, "init"),
@@ -191,7 +191,7 @@ class TestRefusals:
         model = plain_model("bert")
         encoder: Any = model.base_model
         encoder.encoder.layer[0].output.dense = nn.Bilinear(32, 32, 16)
-        with pytest.raises(UnsupportedError, match=r"output\.dense is a Bilinear"):
+        with pytest.raises(UnsupportedError, match=r"output\.dense must be a linear layer, got Bilinear"):
             method_of().adapt(model, TASK)
 
 

@@ -234,7 +234,7 @@ class TestWrite:
         path.mkdir()
         assert cards.write(run, load([run], print), said.append) == []
         assert len(said) == 1
-        assert "it is no file" in said[0]
+        assert "it is not a regular file" in said[0]
 
     def test_the_library_by_the_files(self, make_record: MakeRecord, tmp_path: Path) -> None:
         record = make_record()

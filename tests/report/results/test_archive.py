@@ -233,5 +233,5 @@ class TestAChangedReport:
 
     def test_a_file_beyond_any_size_is_not_read(self, folder: Path) -> None:
         os.truncate(folder / RECORDS, 3 * 1024**4)
-        with pytest.raises(RunFolderError, match=r"records\.jsonl cannot be read: it has 3298534883328 bytes, and"):
+        with pytest.raises(RunFolderError, match=r"records\.jsonl cannot be read: it has 3298534883328 bytes, but"):
             read(folder)

@@ -188,9 +188,9 @@ def test_a_pipe_is_not_waited_for(name: str, make_record: MakeRecord, tmp_path: 
     place.unlink(missing_ok=True)
     os.mkfifo(place)
     if name == "run.json":
-        with pytest.raises(RunFolderError, match="it is no file"):
+        with pytest.raises(RunFolderError, match="it is not a regular file"):
             load([path], said.append)
     else:
         troubles = [text for _, evidence in load([path], said.append).cells for text in evidence.troubles]
         assert len([*said, *troubles]) == 1
-        assert "it is no file" in [*said, *troubles][0]
+        assert "it is not a regular file" in [*said, *troubles][0]
