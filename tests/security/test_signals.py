@@ -57,7 +57,7 @@ def test_a_signal_amid_a_cell_leaves_a_folder_that_resumes(bench: Bench) -> None
         if number == signal.SIGINT:
             refused(command(*arguments, cwd=bench.folder), "another run is using", "--runs")
         said = ended_by(number, process)
-        assert said == "tunebench: interrupted; finished cells are kept, the same command goes on from here\n"
+        assert said == "tunebench: interrupted; finished cells are kept; run the same command to continue\n"
         assert set(records(bench.folder / "runs" / "small")) == {"bitfit/0"}
         times |= {path.stat().st_mtime_ns for path in bench.folder.glob("runs/small/cells/*bitfit*/record.json")}
     release.touch()
