@@ -132,4 +132,4 @@ def test_a_plugin_that_ends_the_process_is_named(verb: str, bench: Bench) -> Non
     run = bench.arguments(methods=["mine"])
     study = [] if verb == "methods" else [run[1]]
     done = command(verb, *study, "--plugin", bench.plugins[0], cwd=bench.folder)
-    refused(done, "method mine: ", "the process ended with exit code 0 amid its import")
+    refused(done, "method mine: ", "the process ended with exit code 0 during its import")
