@@ -30,8 +30,8 @@ from bench.text.tables import latex
 from bench.text.tables.files import files as files_of
 
 FORMATS = ("md", "csv", "tex", "html", "png")
-#: Kinds of picture by the format that they come with: Markdown shows them as svg.
-PICTURES = {"svg": "md", "png": "png"}
+#: Kinds of figure by the format that they come with: Markdown shows them as svg.
+FIGURE_KINDS = {"svg": "md", "png": "png"}
 
 
 class Beside(TypedDict):
@@ -63,13 +63,13 @@ def build(results: Results, formats: Collection[str], show: Show | None = None) 
     Args:
         results: that are drawn.
         formats: some of FORMATS.
-        show: is given the tables as soon as they are known, for pictures take longer.
+        show: is given the tables as soon as they are known, for figures take longer.
 
     Raises:
         RunFolderError: a run has no record.
     """
     files: dict[str, bytes] = {}
-    kinds = [kind for kind, format_ in PICTURES.items() if format_ in formats]
+    kinds = [kind for kind, format_ in FIGURE_KINDS.items() if format_ in formats]
     with Figures(kinds, page="html" in formats) as figures:
         if kinds or "csv" in formats:  # first, so that they are drawn while the rest is computed
             shown = insights.files(results, figures)

@@ -2,34 +2,28 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
-from rich.cells import cell_len
-from rich.console import Console, Group
-from rich.table import Table as Grid
-from rich.text import Text
+from rich.console import Console
 
 from bench.record.record import Record
 from bench.report.analysis.names import NOT_A_SETTING, apart, flat
 from bench.report.analysis.quantities import QUANTITIES
-from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.quantities.quantity import Brief, Quantity
 from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.analysis.statistics import by_row, measured, over_seeds
 from bench.report.results.run import Results, Run
-from bench.report.tables.scores import at_floor
+from bench.report.tables.scores import F1, at_floor
 from bench.report.tables.validity import validity_of
-from bench.text.display import for_terminal, one_line, say
-from bench.text.tables.table import DASH
-from bench.text.tables.terminal import print_blocks
+from bench.text.display import one_line, say
+from bench.text.tables import terminal
+from bench.text.tables.table import DASH, Column, Table
 
 #: Lines of failed cells; the tables name them all.
 MOST_LINES = 8
 LONGEST_LINE = 200
 #: Files that a reader opens first.
 FIRST = ("report.html", "table3.md")
-NAMES = ("Dataset", "Model", "Method")
-#: Left out where space is short.
-OPTIONAL = ("Infer\ntexts/s",)
+HEADS = {"dataset": "Dataset", "model": "Model", "method": "Method"}
 MARKS = {
     "!": "suspect: a check of the measurement failed",
     "f": "F1 is not above that of always answering the most frequent label",
@@ -73,66 +67,32 @@ def show(results: Results, written: Sequence[Path], target: Path, console: Conso
 
 
 def _show_grid(run: Run, console: Console) -> None:
-    """A row for dataset x model x method, seeds aggregated. Numbers are never cut.
-
-    Where space is short, dataset and model stand in a line above their rows; then the speed of inference is left out;
-    then each row is a block of lines.
-    """
+    """A row for dataset x model x method, seeds aggregated."""
+    quantities = [(one, one.brief) for one in QUANTITIES.of("summary") if one.brief]
     rows = by_row(run.records)
-    content = [_row(at, rows, console) for at in range(len(rows))]
-    headers = [*NAMES, *(one.brief.header for one in QUANTITIES.of("summary") if one.brief), ""]
-    grouped = range(2, len(headers))
-    layouts = (range(len(headers)), grouped, [at for at in grouped if headers[at] not in OPTIONAL])
-    for layout in layouts:
-        widths = [_width([headers[at], *(cells[at] for cells in content)]) for at in layout]
-        spare = console.width - sum(widths) - (len(widths) - 1)
-        if spare >= 0:
-            console.print(_grid(headers, content, layout, widths))
-            break
-    else:
-        names = [header.replace("-\n", "") for header in headers]
-        print_blocks(names, [[Text(text) for text in cells] for cells in content], console, len(NAMES))
-    if used := set("".join(cells[-1] for cells in content)):
+    values = [_values(at, rows, quantities) for at in range(len(rows))]
+    columns = [_column(one.column, brief.header, brief.optional) for one, brief in quantities]
+    table = Table(title=run.title, heads=HEADS, columns=(*columns, _column("marks", "")), rows=values)
+    terminal.show_compact(table, console)
+    if used := set("".join(row["marks"] for row in values)):
         legend = "; ".join(f"{mark} {text}" for mark, text in MARKS.items() if mark in used)
         say(legend, console, "dim", fold=True)
 
 
-def _grid(headers: Sequence[str], content: Sequence[list[str]], layout: Sequence[int], widths: Sequence[int]) -> Group:
-    """The columns of a layout; names that it lacks stand in a line above their rows."""
-
-    def grid(show_header: bool) -> Grid:
-        made = Grid(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_header=show_header)
-        for index, width in zip(layout, widths, strict=True):
-            justify: Literal["left", "right"] = "left" if index < len(NAMES) else "right"
-            made.add_column(Text(headers[index]), justify=justify, width=width, no_wrap=True)
-        return made
-
-    lead = layout[0]
-    parts: list[Grid | Text] = [last := grid(show_header=True)]
-    before: list[str] = []
-    for cells in content:
-        if lead and cells[:lead] != before[:lead]:
-            parts += [Text(" / ".join(cells[:lead])), last := grid(show_header=False)]
-        shared = next((at for at in range(2) if before[: at + 1] != cells[: at + 1]), 2)
-        before = cells
-        last.add_row(*(Text("" if index < shared else cells[index]) for index in layout))
-    return Group(*parts)
+def _column(name: str, header: str, optional: bool = False) -> Column:
+    return Column(name, header, lambda row: str(row[name]), optional=optional)
 
 
-def _width(texts: Sequence[str]) -> int:
-    return max(cell_len(line) for text in texts for line in text.split("\n"))
-
-
-def _row(at: int, rows: Sequence[Sequence[Record]], console: Console) -> list[str]:
+def _values(at: int, rows: Sequence[Sequence[Record]], quantities: Sequence[tuple[Quantity, Brief]]) -> dict[str, str]:
     """The texts of one row: names as the study has them, numbers, marks."""
     records = rows[at]
     cell, good = records[0].cell, measured(records)
-    numbers = [_number(one, good, one.brief.decimals, console) for one in QUANTITIES.of("summary") if one.brief]
+    numbers = {one.column: _number(one, good, brief.decimals) for one, brief in quantities}
     if not good:
-        numbers[0] = one_line("; ".join(dict.fromkeys(record.status for record in records)), 20)
-    names = [one_line(name, 40) for name in (cell.dataset.name, cell.model.name, cell.method.name)]
-    names[-1] += _apart(at, rows)
-    return [*names, *numbers, _marks(good)]
+        numbers[F1] = one_line("; ".join(dict.fromkeys(record.status for record in records)), 20)
+    names = {name: one_line(getattr(cell, name).name, 40) for name in HEADS}
+    names["method"] += _apart(at, rows)
+    return names | numbers | {"marks": _marks(good)}
 
 
 def _apart(at: int, rows: Sequence[Sequence[Record]]) -> str:
@@ -145,14 +105,14 @@ def _apart(at: int, rows: Sequence[Sequence[Record]]) -> str:
     return f" ({one_line(own.replace('method.options.', ''), 40)})"
 
 
-def _number(quantity: Quantity, good: Sequence[Record], decimals: int, console: Console) -> str:
+def _number(quantity: Quantity, good: Sequence[Record], decimals: int) -> str:
     """Mean over the seeds; of F1 with the standard deviation where there are several."""
     spread = over_seeds(good, quantity)
     if spread.mean is None:
-        return for_terminal(DASH, console).plain
+        return DASH
     mean = spread.mean / quantity.scale
-    if quantity.column == "macro_f1" and spread.std is not None:
-        return for_terminal(f"{mean:.3f}±{spread.std:.3f}", console).plain
+    if quantity.column == F1 and spread.std is not None:
+        return f"{mean:.3f}±{spread.std:.3f}"
     return f"{mean:.{0 if mean >= 1000 else decimals}f}"
 
 

@@ -56,5 +56,5 @@ def test_of_the_paper(benchmark, tmp_path: Path, arguments: tuple[str, ...], mos
     benchmark.extra_info["highest_bytes"] = highest
     print(f"\nplan paper {' '.join(arguments)}: {seconds:.1f} s, {computed:.1f} s computed, {highest / 1e6:.0f} MB")
     assert 0 < highest <= HIGHEST_BYTES
-    assert computed <= CORES * most_seconds
+    assert computed <= 1.5 * CORES * most_seconds, "a busy neighbour on the same core costs processor time too"
     assert seconds <= most_seconds or not QUIET

@@ -506,7 +506,7 @@ class TestCaches:
             content[-3] ^= 1
             path.write_bytes(content)
         (again,), heard = bench.run()
-        assert len([said for said in heard.warnings if said.startswith("the cached ")]) == len(entries) > 0
+        assert len([said for said in heard.warnings if said.startswith("the cache file ")]) == len(entries) > 0
         assert again.quality == finished[1][0].quality
 
     def test_a_file_in_place_of_the_cache_is_said_once(self, bench, monkeypatch):

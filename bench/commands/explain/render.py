@@ -7,7 +7,7 @@ from rich.columns import Columns
 from rich.console import Console
 
 from bench.commands.explain.explanation import Explanation
-from bench.report.charts.palette import LIGHT
+from bench.report.charts.look import LIGHT
 from bench.study.cell import Cell
 from bench.text.display import for_terminal, say, visible
 from bench.text.html_page import page_template

@@ -1,1 +1,1 @@
-"""The charts of a report, as specs of Vega-Lite and as pictures."""
+"""The charts of a report, as specs of Vega-Lite and as figures."""

@@ -46,7 +46,7 @@ def svg(spec: Mapping[str, Any], theme: Theme = "light") -> str:
 
 
 def _renumbered(drawn: str) -> str:
-    """The same with ids that do not depend on what was drawn before: Vega counts them over all pictures."""
+    """The same with ids that do not depend on what was drawn before: Vega counts them over all figures."""
     ids: dict[str, str] = {}
 
     def own(found: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from bench.method.insight import Chart, Insight, Value
 from bench.report.charts.chart_parts import PANELS, first, rounded, thinned
 from bench.report.charts.figure_text import distinct, plain
-from bench.report.charts.palette import LIGHT
+from bench.report.charts.look import LIGHT
 
 #: Numbers beyond it are left out, for an axis cannot span them; those below the inverse are drawn as zero.
 LARGEST = 1e100

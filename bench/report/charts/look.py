@@ -2,9 +2,13 @@
 
 from typing import Any, Literal
 
-from bench.report.charts.palette import DARK, LIGHT
-
 Theme = Literal["light", "dark"]
+#: The colours of categories, on paper and on a dark screen: blue, orange, teal, purple, olive, green, pink, grey. Told
+#: apart with any colour vision (CIEDE2000 of at least 10 between each two, also as people without one kind of cone see
+#: them; Machado, Oliveira and Fernandes 2009), the first three also in grey, and with a contrast of at least 3 to 1 to
+#: the background (WCAG 2.2, success criterion 1.4.11). A colour has its hue in both themes.
+LIGHT = ("#184073", "#b84a00", "#28a39c", "#a84ec5", "#999709", "#16794f", "#dc5487", "#414448")
+DARK = ("#4776ef", "#e89576", "#82f3eb", "#c195cc", "#f4e468", "#279732", "#d46082", "#abafb3")
 #: Seven, beside eight colours: 56 pairs differ.
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-left")
 #: Pixels drawn and left out; five, beside eight colours: 40 pairs differ.

@@ -90,6 +90,11 @@ class Table:
         return (*self.heads.values(), *(column.header for column in self.columns))
 
     @property
+    def required(self) -> tuple[Column, ...]:
+        """The columns that a narrow terminal shows too."""
+        return tuple(column for column in self.columns if not column.optional)
+
+    @property
     def notes(self) -> list[Footnote]:
         """The footnotes, and the source as the last one."""
         return [*self.footnotes, *([Footnote("", f"Source: {self.source}")] if self.source else [])]

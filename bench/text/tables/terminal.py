@@ -1,11 +1,11 @@
 """A table in a terminal: one grid where it fits, else one block a row; numbers are never cut."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -45,15 +45,51 @@ def show_rows(table: Table, console: Console) -> None:
     """Print the rows of a table; optional columns are left out where all of them need more than the console has."""
     columns = table.columns
     texts = _texts(table, columns, console)
-    cut = [column for column in columns if not column.optional]
-    if len(cut) < len(columns) and _width(table, columns, texts) > console.width:
-        columns, texts = tuple(cut), _texts(table, cut, console)
+    if _width(table, columns, texts) > console.width:
+        columns, texts = table.required, _texts(table, table.required, console)
     if _width(table, columns, texts) <= console.width:
         console.print(_grid(table, columns, texts))
     else:
         print_blocks([header for header, _ in _headers(table, columns)], texts, console, len(table.heads))
     if len(columns) < len(table.columns):
         say("More columns: a wider terminal, or --format csv.", console, fold=True)
+
+
+def show_compact(table: Table, console: Console) -> None:
+    """Print the rows of a table in as few lines as the console's width allows; names are not folded.
+
+    Where space is short, all names but the last stand in a line above their rows; then optional columns are left out;
+    then each row is a block of lines.
+    """
+    everything, names = table.columns, len(table.heads)
+    for lead, columns in ((0, everything), (names - 1, everything), (names - 1, table.required)):
+        texts = _texts(table, columns, console)
+        widths = _widest(table, columns, texts)[lead:]
+        if sum(widths) + len(widths) - 1 <= console.width:
+            return console.print(_compact_grid(table, columns, texts, widths, lead))
+    texts = _texts(table, everything, console)
+    return print_blocks([header for header, _ in _headers(table, everything)], texts, console, names)
+
+
+def _compact_grid(
+    table: Table, columns: Sequence[Column], texts: Sequence[Sequence[Text]], widths: Sequence[int], lead: int
+) -> Group:
+    """The columns from ``lead`` on; the names before them stand in a line above their rows."""
+    headers = _headers(table, columns)[lead:]
+
+    def grid(show_header: bool) -> Grid:
+        made = Grid(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_header=show_header)
+        for (header, folded), width in zip(headers, widths, strict=True):
+            made.add_column(Text(header), justify="left" if folded else "right", width=width, no_wrap=True)
+        return made
+
+    parts: list[Grid | Text] = [grid(show_header=True)]
+    for row, begins in zip(texts, table.runs(), strict=True):
+        if lead and any(begins[:lead]):
+            parts += [Text(" / ").join(row[:lead]), grid(show_header=False)]
+        led = [text if begin else Text() for text, begin in zip(row, begins, strict=False)]
+        cast(Grid, parts[-1]).add_row(*[*led, *row[len(led) :]][lead:])
+    return Group(*parts)
 
 
 def show_parts(table: Table, console: Console) -> None:
@@ -130,7 +166,7 @@ def print_blocks(headers: Sequence[str], texts: Sequence[Sequence[Text]], consol
         console: where to.
         names: number of names, which lead each block.
     """
-    lines = [header.replace("\n", " ") for header in headers[names:]]
+    lines = [header.replace("-\n", "").replace("\n", " ") for header in headers[names:]]
     widest = max(map(cell_len, lines))
     for row in texts:
         console.print(Text(" / ").join(row[:names]), style="bold", overflow="fold")

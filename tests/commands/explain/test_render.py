@@ -13,7 +13,7 @@ from rich.console import Console
 from bench.commands.explain.explanation import Explanation, Token
 from bench.commands.explain.render import INK, show, tint, to_html
 from bench.method.insight import Step, Trace
-from bench.report.charts.palette import LIGHT
+from bench.report.charts.look import LIGHT
 from bench.study.cell import Cell
 
 EVIL = "<img src=x onerror=alert(1)> & \"quoted\" 'x' [bold]x[/bold]"

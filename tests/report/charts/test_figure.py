@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench.report.charts import figure, insight_chart, palette
+from bench.report.charts import figure, insight_chart, look
 from bench.report.charts.chart_parts import framed, nothing
 from tests.report.drawn import HOSTILE, KINDS, texts
 
@@ -119,7 +119,7 @@ def test_a_theme_is_its_configuration_alone() -> None:
     spec = insight_chart.spec(KINDS["bars"]())
     light, dark = figure.svg(spec), figure.svg(spec, "dark")
     assert texts(light) == texts(dark)
-    for drawn, ours, theirs in ((light, palette.LIGHT, palette.DARK), (dark, palette.DARK, palette.LIGHT)):
+    for drawn, ours, theirs in ((light, look.LIGHT, look.DARK), (dark, look.DARK, look.LIGHT)):
         assert ours[0] in drawn
         assert theirs[0] not in drawn
     assert figure.pixels(figure.svg(spec, "dark")) != figure.pixels(figure.svg(spec))

@@ -9,8 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bench.report.charts import look
-from bench.report.charts.look import DASHES, SHAPES
-from bench.report.charts.palette import DARK, LIGHT
+from bench.report.charts.look import DARK, DASHES, LIGHT, SHAPES
 
 Vector = NDArray[np.float64]
 #: Machado, Oliveira and Fernandes 2009, A Physiologically-based Model for Simulation of Color Vision Deficiency, table

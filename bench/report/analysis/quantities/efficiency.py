@@ -28,7 +28,7 @@ def _samples(phase: Phase) -> Quantity:
         frame=f"{phase}_samples_per_second",
         meaning=f"median of windows, or total: see {phase}_speed_is_windowed", better="higher", kind="timed",
         axis=Axis(f"{'Training' if phase == 'train' else name} throughput (samples/s)", spread=True),
-        brief=Brief(f"{brief}\ntexts/s", 1),
+        brief=Brief(f"{brief}\ntexts/s", 1, optional=phase == "inference"),
         places={
             "table3": 30 + at, "throughput": 1 + 2 * at, "repeatability": 2 + at, "ratios": 1 + at, "charts": 9 + at,
             "summary": 4 + at, "compare": 20 + at,

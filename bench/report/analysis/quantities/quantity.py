@@ -39,11 +39,13 @@ class Brief(NamedTuple):
 
     Attributes:
         header: in up to two short lines.
-        decimals: number of them below 1000; none above.
+        decimals: number of decimals below 1000; none above.
+        optional: a narrow terminal leaves the column out.
     """
 
     header: str
     decimals: int
+    optional: bool = False
 
 
 class Limit(NamedTuple):

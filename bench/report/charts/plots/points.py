@@ -6,8 +6,7 @@ from typing import Any
 
 from bench.report.charts.chart_parts import PAGE, PANELS, category, first, number
 from bench.report.charts.figure_text import NAME, distinct, plain, tip
-from bench.report.charts.look import SHAPES
-from bench.report.charts.palette import LIGHT
+from bench.report.charts.look import LIGHT, SHAPES
 from bench.report.charts.plots.metrics import FrameRow, Metric
 
 #: Methods and models that are drawn, the first ones: as many as a legend can hold.
