@@ -33,8 +33,8 @@ from tests.support import (
 HELP_SECONDS = 0.3
 LIGHT = """
 import sys
-from bench.commands.cli import VERBS, main
-for verb in ("", *VERBS):
+from bench.commands.cli import COMMANDS, main
+for verb in ("", *COMMANDS):
     try:
         main([*verb.split(), "--help"])
     except SystemExit:

@@ -89,7 +89,7 @@ class TestFormats:
         assert found["study"] == "small"
         assert [row["method"] for row in found["rows"]] == ["full_ft", "lora"]
         assert found["rows"][0]["predicted_train_peak_bytes"] is None
-        assert "memory was not asked for" in found["rows"][0]["remarks"]
+        assert "memory was not requested" in found["rows"][0]["remarks"]
 
     def test_table_into_a_pipe(self, study: Path, tunebench: Tunebench) -> None:
         code, out, err = tunebench("plan", study, "--no-memory")

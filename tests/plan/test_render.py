@@ -142,7 +142,7 @@ class TestTable:
         printed = table(row(), row(sequence_length=78, precision="fp32"))
         assert "sequence length 256, 78" in printed
         assert "batch size 32; inference batch size 64; precision bf16, fp32; device cuda." in printed
-        assert "FLOPs: 2 a multiply-add, one sequence" in printed
+        assert "FLOPs: 2 per multiply-add, one sequence" in printed
 
     def test_says_the_same_of_several_rows_once(self) -> None:
         rows = [row(remarks=("odd",)), row(dataset_label="SST-5", remarks=("odd",)), unsupported("no biases")]

@@ -117,7 +117,7 @@ class TestCounts:
             assert {getattr(out, name) for name in NUMBERS} == {None}
         with_memory, without = (plan.rows()[0] for plan in plans)
         assert with_memory.unknown == {}
-        assert without.unknown == dict.fromkeys(("train_memory", "inference_memory"), "memory was not asked for")
+        assert without.unknown == dict.fromkeys(("train_memory", "inference_memory"), "memory was not requested")
 
     def test_peaks_grow_with_the_batch_and_hold_what_is_known(self, planner: Planner) -> None:
         plan = planner(with_memory=True, methods=["full_ft"])
@@ -179,7 +179,7 @@ class TestCounts:
         models = {"tiny": {"path": str(tmp_path / "llm"), "bits": 8, "weights": "random"}}
         [row] = planner(with_memory=True, methods=["lora"], models=models, data={"max_length": 16}).rows()
         assert (row.train_memory, row.inference_memory) == (None, None)
-        assert row.unknown["train_memory"] == "8-bit operators do not run without values"
+        assert row.unknown["train_memory"] == "8-bit operators need real values"
         assert row.total_params == row.logical_params
 
 
@@ -270,7 +270,7 @@ class TestPlugin:
 
     def test_that_ends_its_process_is_an_error(self, planner: Planner, tmp_path: Path) -> None:
         own = write_plugin(tmp_path, "own", adapt="os._exit(3)")
-        with pytest.raises(StudyError, match="a process that worked out rows ended before it was done"):
+        with pytest.raises(StudyError, match="a process that computed rows ended early"):
             planner({"plugin_files": [own]}, methods=["full_ft"]).rows()
 
     def test_with_a_wrong_option_is_refused(self, planner: Planner) -> None:

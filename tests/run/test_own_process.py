@@ -67,9 +67,9 @@ def test_its_answer_is_the_exit_code_and_its_output_is_this_one_s(tmp_path: Path
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("os._exit(0)", "method mine: mine.py does not import: the process ended with exit code 0 amid its import"),
-        ("os.abort()", "method mine: mine.py does not import: the process was killed by SIGABRT amid its import"),
-        ("import ctypes; ctypes.string_at(0)", "the process was killed by SIGSEGV amid its import"),
+        ("os._exit(0)", "method mine: mine.py does not import: the process ended with exit code 0 during its import"),
+        ("os.abort()", "method mine: mine.py does not import: the process was killed by SIGABRT during its import"),
+        ("import ctypes; ctypes.string_at(0)", "the process was killed by SIGSEGV during its import"),
         ("while True: pass", "method mine: mine.py was still being imported after 1 s"),
         ("import re; re.match(r'(a+)+$', 'a' * 60 + 'b')", "method mine: mine.py was still being imported after 1 s"),
         ("os.write(1, bytes(11_000_000))", "method mine: mine.py printed more than 10 MB while it was imported"),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.commands.audit.compare import Check, compare
+from bench.commands.audit.compare import AuditedNumber, compare
 from bench.commands.audit.published import find, load
 from bench.commands.audit.published.quantities import COLUMNS
 from bench.commands.audit.result import audit
@@ -18,7 +18,9 @@ LEDGER = MemoryBreakdown.of_tensors(
 )
 
 
-def check(matched: MatchText, header: str, line: str, plan: Sequence[PlanRow] | None = None, **given: Any) -> Check:
+def check(
+    matched: MatchText, header: str, line: str, plan: Sequence[PlanRow] | None = None, **given: Any
+) -> AuditedNumber:
     (row,) = matched(f"dataset,model,method,{header}", line, plan=plan)
     columns = tuple(COLUMNS[name] for name in header.split(",") if name in COLUMNS)
     measured: Mapping[Any, Mapping[str, float]] | None = given.pop("measured", None)

@@ -99,9 +99,9 @@ class TestChosen:
     def test_what_is_no_method_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
         (tmp_path / "notes.txt").write_text("no method")
-        with pytest.raises(PluginError, match=r"empty: a folder without __init__\.py is no method"):
+        with pytest.raises(PluginError, match=r"empty: a folder must have an __init__\.py to be a method"):
             chosen([str(tmp_path / "empty")])
-        with pytest.raises(PluginError, match=r"notes\.txt: a method is a \.py file or a package"):
+        with pytest.raises(PluginError, match=r"notes\.txt: must be a \.py file or a package"):
             chosen([str(tmp_path / "notes.txt")])
 
     @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
@@ -127,10 +127,10 @@ class TestOutcomes:
         assert "    Traceback\n      File a\n    ValueError: no\n" in said
 
     def test_checks_that_were_not_run_share_a_line(self, show: Show) -> None:
-        left = [Result.of("BERT", name, not_run("it stands on: adapt")) for name in ("devices", "padding")]
+        left = [Result.of("BERT", name, not_run("it needs: adapt")) for name in ("devices", "padding")]
         sound, said = show(Worker(*left, Result.of("Llama", "adapt", passed("fine"))))
         assert not sound
-        assert "  not run         what follows      devices, padding\n" in said
+        assert "  not run         the rest          devices, padding\n" in said
         assert "1 pass, 0 fail, 0 not applicable, 2 not run" in said
 
     def test_text_of_a_plugin_is_neither_markup_nor_obeyed(self, show: Show) -> None:
@@ -149,14 +149,14 @@ class TestOutcomes:
         assert not sound
         assert f"  fail            meta build        {wanted}" in said
         assert "last words" in said
-        assert "  not run         what follows      the rest\n" in said
+        assert "  not run         the rest          the rest\n" in said
 
     def test_a_worker_that_hangs_is_killed(self, show: Show) -> None:
         worker = Worker(DONE, running="overfit", ends=False)
         sound, said = show(worker, timeout_seconds=1e-9)
         assert worker.killed
         assert not sound
-        assert "  fail            overfit           not done after 1e-09 s, and killed; end sooner, or give" in said
+        assert "  fail            overfit           killed after 1e-09 s, unfinished; make it faster, or raise" in said
 
     def test_a_worker_that_is_done_and_does_not_end_is_killed(self, show: Show) -> None:
         worker = Worker(DONE, ends=False)
@@ -194,7 +194,7 @@ class TestWorkers:
         assert failures == {
             "leaves": [("BERT", "adapt", "the process ended with exit code 0")],
             "shot": [("BERT", "adapt", "the process was killed by SIGKILL")],
-            "hangs": [("BERT", "adapt", "not done after 8 s, and killed")],
+            "hangs": [("BERT", "adapt", "killed after 8 s, unfinished")],
         }
         assert {len(results) for results in methods.values()} == {6}
 

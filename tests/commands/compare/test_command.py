@@ -85,7 +85,7 @@ def test_a_regression(run: Run, baseline: Path, make_record: MakeRecord, tmp_pat
     slower = report(tmp_path / "b", *rates(make_record, 80.0, 81.0, 79.0))
     code, text = run(baseline, slower)
     assert code == 3
-    assert "Nothing changed that the records tell of." in text
+    assert "The records show no changes." in text
     line = next(line for line in text.splitlines() if "Train throughput" in line)
     row = "IMDb / RoBERTa / LoRA Train throughput (samples/s) worse 100.0 80.0 -20.00% -20.50% to -19.50% [a] 3"
     assert " ".join(line.split()) == row
@@ -171,7 +171,7 @@ class TestCells:
         b = report(tmp_path / "b", make_record(method="BitFit"))
         code, text = run(baseline, b)
         assert code == 2
-        assert "Nothing was compared: no cell of A has a partner in B." in text
+        assert "Nothing was compared: no cell of A has a counterpart in B." in text
         assert last(text).startswith("tunebench: nothing was compared: no cell of ")
 
 

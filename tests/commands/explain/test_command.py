@@ -170,7 +170,7 @@ class TestAnswerAndTrace:
     def test_a_long_text_is_cut_and_says_so(self, measured):
         shown = measured.explain("tiny__moe", "good " * 50)
         assert len(shown.tokens) == len(shown.trace.steps) == 12
-        assert "cut to its first 12 tokens, as data.max_length = 12" in shown.notes[1]
+        assert "cut to its first 12 tokens, because of data.max_length = 12" in shown.notes[1]
         short = measured.explain("tiny__moe", "good " * 10)
         assert len(short.tokens) == 12
         assert len(short.notes) == 1
@@ -231,7 +231,7 @@ class TestWhichCell:
 
     def test_several(self, measured, capsys):
         said = says(capsys, measured.runs, "tiny__", "good")
-        assert "several cells match 'tiny__'; give an id, or a part that one alone has" in said
+        assert "several cells match 'tiny__'; give an id, or a part of one that is unique" in said
         assert measured.path("tiny__moe").name in said
         assert measured.path("drawn__head").name not in said
 
@@ -272,7 +272,7 @@ class TestRefused:
             ("tiny__failing", "good", "it ended as unsupported in adapt: UnsupportedError: not this one; see "),
             ("tiny__failing", "good", "stderr.txt"),
             ("tiny__unkept", "good", "keep_artifact = true in [train], or for this method alone in [methods.un"),
-            ("tiny__bitfit", "good", "method bitfit explains nothing"),
+            ("tiny__bitfit", "good", "method bitfit has no explain hook"),
         ],
     )  # fmt: skip
     def test_what_cannot_be_explained(self, measured, capsys, part, text, said):
@@ -292,7 +292,7 @@ class TestRefused:
     def test_an_artifact_that_was_removed(self, copied, capsys):
         (copied.path("tiny__moe") / "artifact" / "adapter.safetensors").unlink()
         said = says(capsys, copied.runs, "tiny__moe", "good")
-        assert f"holds no file any more; remove {copied.path('tiny__moe')} and run the study again" in said
+        assert f"has no artifact file any more; remove {copied.path('tiny__moe')} and run the study again" in said
 
     @pytest.mark.parametrize(
         ("name", "reason"), [("theirs", "there is no method 'theirs' here"), ("moe", "was changed after")]
@@ -392,11 +392,11 @@ def trace(tokens: int, places: int = 1, category: int = 0) -> Trace:
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
-        (lambda tokens: None, "method head explains nothing"),
+        (lambda tokens: None, "method head has no explain hook"),
         (lambda tokens: 1 / 0, "method head: explain failed: ZeroDivisionError: division by zero"),
         (lambda tokens: trace(tokens - 1), "one step for each of 3 tokens and 1 places, got 2 steps for 2 tokens"),
         (lambda tokens: trace(tokens, places=2), "one step for each of 3 tokens and 2 places, got 3 steps"),
-        (lambda tokens: trace(tokens, category=1), "explain names 1 categories, and a step is of number 1"),
+        (lambda tokens: trace(tokens, category=1), "explain has 1 categories, but a step has category 1"),
         (lambda tokens: "a text", "explain must return a Trace or None, got str"),
     ],
     ids=["nothing", "fails", "a token short", "a place short", "no such category", "no trace"],

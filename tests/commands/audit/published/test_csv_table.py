@@ -78,7 +78,7 @@ def test_conditions_are_read_from_columns(tmp_path: Path) -> None:
         ([HEADER, "d,m,x,1e999"], r"must be a number"),
         ([HEADER, "d,m,x,93.1"], r"must be at most 1, got '93\.1'; percentages go into the column f1_percent"),
         (["dataset,model,method,f1_percent", "d,m,x,101"], r"must be at most 100, got '101'$"),
-        ([HEADER, ROW, "imdb,RoBERTa,lora,0.5"], r"line 3: the row 'imdb, RoBERTa, lora' stands already on line 2"),
+        ([HEADER, ROW, "imdb,RoBERTa,lora,0.5"], r"line 3: the row 'imdb, RoBERTa, lora' is already on line 2"),
         ([HEADER, 'd,m,"x,0.5'], r"line 2: not valid csv"),
     ],
 )  # fmt: skip
