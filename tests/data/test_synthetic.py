@@ -76,10 +76,8 @@ def _labels_of_phrases(task: SyntheticTask) -> dict[str, set[int]]:
 
 def test_the_tasks_are_the_three_with_their_classes():
     assert {name: len(task.labels) for name, task in TASKS.items()} == {
-        "synthetic_polarity": 2,
-        "synthetic_emotion": 4,
-        "synthetic_stars": 5,
-    }
+        "synthetic_polarity": 2, "synthetic_emotion": 4, "synthetic_stars": 5,
+    }  # fmt: skip
     assert all(name == task.name for name, task in TASKS.items())
 
 

@@ -194,10 +194,8 @@ class TestSubsampling:
         folder = text_folder(train=MANY, validation=MANY, test=MANY)
         dataset = loaded(folder, max_train_samples=31, max_evaluation_samples=12)
         assert {name: len(split) for name, split in dataset.splits.items()} == {
-            "train": 31,
-            "validation": 12,
-            "test": 12,
-        }
+            "train": 31, "validation": 12, "test": 12,
+        }  # fmt: skip
         assert set(Counter(dataset.splits["train"].labels).values()) <= {10, 11}
         assert Counter(dataset.splits["test"].labels) == {0: 4, 1: 4, 2: 4}
         assert len(set(dataset.splits["train"].ids)) == 31

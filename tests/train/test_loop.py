@@ -24,6 +24,7 @@ from bench.study.settings import TrainSettings
 from bench.study.values import WeightsStorage
 from bench.train.loop import StepLog, TrainStep, autocast, epoch_batches, learning_rate_factor, num_steps, train
 from bench.train.stored_weights import store_frozen_weights_as, store_weights
+from tests.support import known
 from tests.train.support import CPU, Everything, encoder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -88,13 +89,11 @@ class TestSteps:
     @pytest.mark.parametrize(
         ("samples", "settings", "steps"),
         [
-            (100, {"batch_size": 32, "epochs": 3}, 12),
-            (96, {"batch_size": 32, "epochs": 3}, 9),
-            (1, {"batch_size": 32, "epochs": 1}, 1),
-            (100, {"batch_size": 32, "epochs": 3, "max_steps": 5}, 5),
+            (100, {"batch_size": 32, "epochs": 3}, 12), (96, {"batch_size": 32, "epochs": 3}, 9),
+            (1, {"batch_size": 32, "epochs": 1}, 1), (100, {"batch_size": 32, "epochs": 3, "max_steps": 5}, 5),
             (100, {"batch_size": 32, "epochs": 3, "max_steps": 99}, 12),
         ],
-    )
+    )  # fmt: skip
     def test_number(self, samples: int, settings: dict[str, int], steps: int) -> None:
         assert num_steps(samples, TrainSettings.model_validate(settings)) == steps
 
@@ -240,8 +239,7 @@ def norms_at_update(limit: float | None, dtype: torch.dtype) -> list[float]:
     steep = Steep()
 
     def look(*_: Any) -> None:
-        assert steep.weights.grad is not None
-        seen.append(float(steep.weights.grad.norm()))
+        seen.append(float(known(steep.weights.grad).norm()))
 
     watch = register_optimizer_step_pre_hook(look)
     batch = Batch(torch.zeros(1, 1, dtype=torch.int64), None, torch.tensor([0]), np.array([0]), 1)

@@ -6,6 +6,7 @@ from bench.measure.flops.lengths import FlopsByLength
 from bench.record.record import Speed
 from bench.run.worker.speed import Cost, speed
 from bench.train.loop import StepLog
+from tests.support import known
 
 LOG = StepLog(seconds=[9.0, 1.0, 3.0], samples=[8, 8, 4], tokens=[50, 60, 20], padded_tokens=[64, 64, 32])
 #: Of a sequence of L tokens: 1000 + 100 L + 10 L squared.
@@ -15,9 +16,7 @@ MODEL_FLOPS = 8 * (1000 + 750 + 562.5) + 4 * (1000 + 500 + 250)
 
 
 def found(cost: Cost | None = None, skip: int = 1) -> Speed:
-    result = speed(LOG, skip, 8, cost)
-    assert result is not None
-    return result
+    return known(speed(LOG, skip, 8, cost))
 
 
 def test_leaves_warm_up_out() -> None:
@@ -74,8 +73,6 @@ class TestCost:
     def test_padding_that_is_counted_would_show_as_use(self) -> None:
         """A harness that takes padded tokens for tokens reports more of both."""
         padded = StepLog(LOG.seconds, LOG.samples, LOG.padded_tokens, LOG.padded_tokens)
-        wrong = speed(padded, 1, 8, Cost(flops=FLOPS))
-        assert wrong is not None
+        wrong = known(speed(padded, 1, 8, Cost(flops=FLOPS)))
         assert wrong.tokens_per_second > found().tokens_per_second
-        assert wrong.model_flops_per_second is not None
-        assert wrong.model_flops_per_second > MODEL_FLOPS / 4
+        assert known(wrong.model_flops_per_second) > MODEL_FLOPS / 4
