@@ -25,15 +25,7 @@ from bench.study import datasets
 from bench.study.cell import Cell
 from bench.study.request import Request, parse_only
 from bench.study.study import Study
-from tests.support import (
-    TEST_ROWS,
-    TRAIN_ROWS,
-    InlineExecutor,
-    small_study,
-    write_plugin,
-    write_study,
-    write_texts,
-)
+from tests.support import TEST_ROWS, TRAIN_ROWS, InlineExecutor, small_study, write_plugin, write_study, write_texts
 
 TRAINS_NOTHING = """
     trains = False
