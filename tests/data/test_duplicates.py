@@ -100,26 +100,17 @@ class TestSurvey:
     def test_shows_sizes_classes_lengths_and_places(self) -> None:
         of = dataset([*many(98), ("one two three four", 1), ("", 0)], [*many(2), ("a b c", 0)], many(2, 700))
         assert survey(of) == [
-            "classes: 2: a, b",
-            "train: 100 texts; a 50, b 50",
-            "train: words per text: 0 to 4, median 2, 95 % have at most 2",
-            "validation: 2 texts; a 1, b 1",
-            "validation: words per text: 2 to 2, median 2, 95 % have at most 2",
-            "test: 3 texts; a 2, b 1",
-            "test: words per text: 2 to 3, median 2, 95 % have at most 3",
-            "validation: 0 of 2 texts in train too",
-            "test: 2 of 3 texts in train too: test/0, test/1",
-            "train: 0 of 100 texts repeated within their split",
-            "validation: 0 of 2 texts repeated within their split",
-            "test: 0 of 3 texts repeated within their split",
-            "train: 0 of 100 texts repeated with another label",
-            "validation: 0 of 2 texts repeated with another label",
-            "test: 0 of 3 texts repeated with another label",
-            "train: 1 of 100 texts empty: train/99",
-            "validation: 0 of 2 texts empty",
-            "test: 0 of 3 texts empty",
+            "classes: 2: a, b", "train: 100 texts; a 50, b 50",
+            "train: words per text: 0 to 4, median 2, 95 % have at most 2", "validation: 2 texts; a 1, b 1",
+            "validation: words per text: 2 to 2, median 2, 95 % have at most 2", "test: 3 texts; a 2, b 1",
+            "test: words per text: 2 to 3, median 2, 95 % have at most 3", "validation: 0 of 2 texts in train too",
+            "test: 2 of 3 texts in train too: test/0, test/1", "train: 0 of 100 texts repeated within their split",
+            "validation: 0 of 2 texts repeated within their split", "test: 0 of 3 texts repeated within their split",
+            "train: 0 of 100 texts repeated with another label", "validation: 0 of 2 texts repeated with another label",
+            "test: 0 of 3 texts repeated with another label", "train: 1 of 100 texts empty: train/99",
+            "validation: 0 of 2 texts empty", "test: 0 of 3 texts empty",
             "caution: 66.7 % of the test texts are in train too (2 of 3)",
-        ]
+        ]  # fmt: skip
 
     def test_of_pairs(self) -> None:
         split = split_of("t", [("a b", 0), ("c", 1)], ["d e f", "g"])

@@ -29,36 +29,19 @@ class TestCsv:
         assert f"train.csv: line 3: a row must have the 2 fields of the header (label, text), got {count};" in said
         assert "double quotes" in said
 
-    def test_quoted_commas_quotes_and_line_breaks(self, tmp_path: Path) -> None:
-        content = 'label,text\r\npos,"In a word, superb"\r\nneg,"two\r\nlines and ""quotes"""\r\n\r\n'
-        rows = [("In a word, superb", "pos"), ('two\r\nlines and "quotes"', "neg")]
+    @pytest.mark.parametrize(
+        ("content", "rows"),
+        [
+            ('label,text\r\npos,"In a word, superb"\r\nneg,"two\r\nlines and ""quotes"""\r\n\r\n',
+             [("In a word, superb", "pos"), ('two\r\nlines and "quotes"', "neg")]),
+            (",text,label,\n0,a,pos,\n1,b,neg,x\n", [("a", "pos"), ("b", "neg")]),
+            ("text , label\na, pos\nb, neg\n", [("a", "pos"), ("b", "neg")]),
+            ("text,label,x,x\na,p,1,2\nb,n,1,2\n", [("a", "p"), ("b", "n")]),
+        ],
+        ids=["quotes", "other columns are empty", "blanks in the header", "another column twice"],
+    )  # fmt: skip
+    def test_is_read(self, content: str, rows: list[tuple[str, str]], tmp_path: Path) -> None:
         assert rows_read(everywhere(tmp_path, "csv", content)) == rows
-
-    def test_other_columns_may_be_empty(self, tmp_path: Path) -> None:
-        content = ",text,label,\n0,a,pos,\n1,b,neg,x\n"
-        assert rows_read(everywhere(tmp_path, "csv", content)) == [("a", "pos"), ("b", "neg")]
-
-    def test_blanks_in_the_header(self, tmp_path: Path) -> None:
-        assert rows_read(everywhere(tmp_path, "csv", "text , label\na, pos\nb, neg\n")) == [("a", "pos"), ("b", "neg")]
-
-    def test_a_column_that_stands_there_twice(self, tmp_path: Path) -> None:
-        folder = everywhere(tmp_path, "csv", "text,label,text\na,pos,b\nc,neg,d\n")
-        with pytest.raises(DataError, match=r"train\.csv: line 1: column 'text' occurs twice"):
-            loaded(folder)
-
-    def test_another_column_may(self, tmp_path: Path) -> None:
-        assert rows_read(everywhere(tmp_path, "csv", "text,label,x,x\na,p,1,2\nb,n,1,2\n")) == [("a", "p"), ("b", "n")]
-
-    @pytest.mark.parametrize("content", ["text,label\n", "text,label", "\n\ntext,label\r\n"])
-    def test_a_header_alone(self, content: str, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="split train is empty"):
-            loaded(everywhere(tmp_path, "csv", content))
-
-    @pytest.mark.parametrize("separator", [";", "\t"])
-    def test_another_separator_says_so(self, separator: str, tmp_path: Path) -> None:
-        content = "text,label\na,pos\n".replace(",", separator)
-        with pytest.raises(DataError, match=r"columns of a \.csv are separated by commas, those of a \.tsv by tabs"):
-            loaded(everywhere(tmp_path, "csv", content))
 
     def test_a_text_as_long_as_one_may_be(self, tmp_path: Path) -> None:
         before = csv.field_size_limit()
@@ -69,19 +52,32 @@ class TestCsv:
         assert sorted(lengths) == [5, LONGEST_TEXT]
         assert csv.field_size_limit() == before
 
-    def test_a_longer_one(self, tmp_path: Path) -> None:
-        folder = everywhere(tmp_path, "csv", "text,label\n" + "x" * (LONGEST_TEXT + 1) + ",1\nb,0\n")
-        with pytest.raises(DataError, match=r"train\.csv: not valid CSV \(line 2\): field larger than field limit"):
-            loaded(folder)
 
-    @pytest.mark.parametrize("content", ["text,label\ra,pos\rb,neg\r", 'text,label\n"a"b,pos\n'])
-    def test_what_is_no_csv_names_the_line(self, content: str, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match=r"train\.csv: not valid CSV \(line \d\)"):
-            loaded(everywhere(tmp_path, "csv", content))
+NOT_SEPARATED = r"columns of a \.csv are separated by commas, those of a \.tsv by tabs"
+NO_CSV = r"train\.csv: not valid CSV \(line \d\)"
+TOO_LONG = "x" * (LONGEST_TEXT + 1)
 
-    def test_utf_16(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match=r"train\.csv: not UTF-8 text"):
-            loaded(everywhere(tmp_path, "csv", "text,label\na,pos\n".encode("utf-16")))
+
+@pytest.mark.parametrize(
+    ("suffix", "content", "said"),
+    [
+        ("csv", "text,label,text\na,pos,b\nc,neg,d\n", r"train\.csv: line 1: column 'text' occurs twice"),
+        *(("csv", header, "split train is empty") for header in ("text,label\n", "text,label", "\n\ntext,label\r\n")),
+        ("csv", "text;label\na;pos\n", NOT_SEPARATED), ("csv", "text\tlabel\na\tpos\n", NOT_SEPARATED),
+        ("csv", f"text,label\n{TOO_LONG},1\nb,0\n", r"not valid CSV \(line 2\): field larger than field limit"),
+        ("csv", "text,label\ra,pos\rb,neg\r", NO_CSV), ("csv", 'text,label\n"a"b,pos\n', NO_CSV),
+        ("csv", "text,label\na,pos\n".encode("utf-16"), r"train\.csv: not UTF-8 text"),
+        *(("tsv", f"label\ttext\n{line}\n", r"train\.tsv: line 2: a row must have the 2 fields .* neither a tab nor")
+          for line in ("pos", "pos\ta\tb")),
+        ("tsv", "text,label\na,pos\n", "no column 'text'; it has text,label"),
+        *(("jsonl", jsonl([("a", 0), (text, 1)]), r"train\.jsonl: line 2: text must be a string, got ")
+          for text in (None, 3, ["a"], {"a": 1}, True)),
+        ("jsonl", json.dumps([{"text": "a", "label": 1}]), "line 1: must be a JSON object, got list"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_names_the_place(suffix: str, content: bytes | str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=said):
+        loaded(everywhere(tmp_path, suffix, content))
 
 
 class TestTsv:
@@ -97,15 +93,6 @@ class TestTsv:
         assert rows_read(everywhere(tmp_path, "tsv", content)) == [
             ('"a quote opens', "pos"), ('said "no"', "neg"), ('whole, "quoted" field', "pos"), ('and closes"', "neg"),
         ]  # fmt: skip
-
-    @pytest.mark.parametrize("line", ["pos", "pos\ta\tb"])
-    def test_a_line_that_does_not_fit(self, line: str, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match=r"train\.tsv: line 2: a row must have the 2 fields .* neither a tab nor"):
-            loaded(everywhere(tmp_path, "tsv", f"label\ttext\n{line}\n"))
-
-    def test_with_commas_says_so(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="no column 'text'; it has text,label"):
-            loaded(everywhere(tmp_path, "tsv", "text,label\na,pos\n"))
 
 
 class TestMark:
@@ -130,11 +117,6 @@ class TestJsonl:
         long = "é" * (LONGEST_TEXT // 8)
         dataset = loaded(everywhere(tmp_path, "jsonl", jsonl([(long, 0), ("short", 1)])))
         assert dataset.splits["test"].texts[0] == long
-
-    @pytest.mark.parametrize("text", [None, 3, ["a"], {"a": 1}, True])
-    def test_a_text_that_is_none(self, text: object, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match=r"train\.jsonl: line 2: text must be a string, got "):
-            loaded(everywhere(tmp_path, "jsonl", jsonl([("a", 0), (text, 1)])))
 
 
 class TestShards:
@@ -176,9 +158,3 @@ class TestShards:
         files["train-00001-of-00002.jsonl"] += b"{"
         with pytest.raises(DataError, match=r"train-00001-of-00002\.jsonl: line 2: not valid JSON"):
             loaded(laid(tmp_path, **files, test__jsonl=jsonl(self.PARTS[0])))
-
-
-def test_an_array_of_json_is_no_jsonl(tmp_path: Path) -> None:
-    content = json.dumps([{"text": "a", "label": 1}])
-    with pytest.raises(DataError, match=r"line 1: must be a JSON object, got list"):
-        loaded(everywhere(tmp_path, "jsonl", content))

@@ -159,11 +159,8 @@ def at_hub(endpoint: str, home: Path, token: str = "") -> dict[str, str]:
     """Environment variables that make the client use this endpoint."""
     shown = {"HF_TOKEN": token, "HUGGING_FACE_HUB_TOKEN": ""}
     return {
-        "HF_ENDPOINT": endpoint,
-        "HF_HOME": str(home),
-        "HF_HUB_OFFLINE": "0",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-    } | shown
+        "HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1",
+    } | shown  # fmt: skip
 
 
 def ask(endpoint: str, home: Path, *sources: ModelSource | DatasetSource, token: str = "") -> list[dict[str, Any]]:
@@ -329,12 +326,10 @@ class TestDatasets:
             for config in ("emotion", "irony")
         )
         hub.repositories["datasets/owner/reviews"] = {
-            "README.md": f"---\n{card}---\n".encode(),
-            "emotion/train.jsonl": jsonl(TRAIN_ROWS),
-            "emotion/test.jsonl": jsonl(TEST_ROWS),
-            "irony/train.jsonl": jsonl([("wrong", 0)]),
+            "README.md": f"---\n{card}---\n".encode(), "emotion/train.jsonl": jsonl(TRAIN_ROWS),
+            "emotion/test.jsonl": jsonl(TEST_ROWS), "irony/train.jsonl": jsonl([("wrong", 0)]),
             "irony/test.jsonl": jsonl([("wrong", 0)]),
-        }
+        }  # fmt: skip
         answer, wrong = ask(hub.endpoint, tmp_path, dataset("emotion"), dataset("emotoin"))
         assert answer["labels"] == ["0", "1"]
         assert answer["carved"] is True

@@ -41,14 +41,11 @@ class TestOneFile:
         found = [text for split in dataset.splits.values() for text in split.texts]
         assert sorted(found) == sorted(text for text, _ in MANY)
 
-    def test_ids_are_lines_of_the_file(self, tmp_path: Path) -> None:
-        for split in loaded(file_of(tmp_path)).splits.values():
-            assert [f"ticket number {int(id.removeprefix('line/')) - 1}" for id in split.ids] == split.texts
-
-    def test_ids_are_rows_of_parquet(self, tmp_path: Path) -> None:
-        path = laid(tmp_path, tickets__parquet=parquet(MANY)) / "tickets.parquet"
-        split = loaded(path).splits["test"]
-        assert [f"ticket number {int(id.removeprefix('row/')) - 1}" for id in split.ids] == split.texts
+    @pytest.mark.parametrize(("suffix", "content", "word"), [("jsonl", jsonl, "line"), ("parquet", parquet, "row")])
+    def test_ids_are_places_in_the_file(self, suffix: str, content: Any, word: str, tmp_path: Path) -> None:
+        path = laid(tmp_path, **{f"tickets__{suffix}": content(MANY)}) / f"tickets.{suffix}"
+        for split in loaded(path).splits.values():
+            assert [f"ticket number {int(id.removeprefix(f'{word}/')) - 1}" for id in split.ids] == split.texts
 
     def test_follows_seed_and_fractions_and_nothing_else(self, tmp_path: Path) -> None:
         first = loaded(file_of(tmp_path / "a"))
@@ -68,25 +65,24 @@ class TestOneFile:
         assert not any(one & other for one, other in combinations(keys, 2))
         assert sizes(dataset) == {"train": 288, "validation": 32, "test": 80}
 
-    def test_empty_texts_are_not_equal(self, tmp_path: Path) -> None:
-        dataset = loaded(file_of(tmp_path, [("", label) for _, label in MANY]))
-        assert sizes(dataset) == {"train": 144, "validation": 16, "test": 40}
+        empty = loaded(file_of(tmp_path, [("", label) for _, label in MANY]))
+        assert sizes(empty) == {"train": 144, "validation": 16, "test": 40}, "empty texts are not equal"
 
     def test_samples_are_drawn_of_its_splits(self, tmp_path: Path) -> None:
         dataset = loaded(file_of(tmp_path), max_train_samples=20, max_evaluation_samples=10)
         assert sizes(dataset) == {"train": 20, "validation": 10, "test": 10}
 
-    def test_a_bad_row_is_named(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match=r"tickets\.jsonl: line 201: bad label None"):
-            loaded(file_of(tmp_path, [*MANY, ("a", None)]))
-
-    def test_too_few(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="its file has 4 different texts, too few for a non-empty validation"):
-            loaded(file_of(tmp_path, MANY[2:6]))
-
-    def test_empty(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="the file is empty"):
-            loaded(laid(tmp_path, tickets__csv="text,label\n") / "tickets.csv")
+    @pytest.mark.parametrize(
+        ("rows", "said"),
+        [
+            ([*MANY, ("a", None)], r"tickets\.jsonl: line 201: bad label None"), ([], "the file is empty"),
+            (MANY[2:6], "its file has 4 different texts, too few for a non-empty validation"),
+        ],
+        ids=["a bad row", "empty", "too few"],
+    )  # fmt: skip
+    def test_is_refused(self, rows: Any, said: str, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match=said):
+            loaded(file_of(tmp_path, rows))
 
     def test_a_change_since_planning_is_refused(self, tmp_path: Path) -> None:
         path = file_of(tmp_path)

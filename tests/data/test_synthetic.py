@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from dataclasses import replace
 from itertools import combinations
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -26,11 +26,7 @@ from bench.data.synthetic import (
     generator_version,
     split_of,
 )
-from bench.data.synthetic_vocabulary import (
-    EMOTION_WORDS,
-    NEGATORS,
-    POLARITY_WORDS,
-)
+from bench.data.synthetic_vocabulary import EMOTION_WORDS, NEGATORS, POLARITY_WORDS
 from bench.errors import DataError, UnknownNameError
 
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
@@ -74,19 +70,11 @@ def _labels_of_phrases(task: SyntheticTask) -> dict[str, set[int]]:
     return found
 
 
-def test_the_tasks_are_the_three_with_their_classes():
-    assert {name: len(task.labels) for name, task in TASKS.items()} == {
-        "synthetic_polarity": 2,
-        "synthetic_emotion": 4,
-        "synthetic_stars": 5,
+def test_the_rows_are_the_pinned_ones():
+    assert {name: (task.name, len(task.labels), generator_version(name)) for name, task in TASKS.items()} == {
+        name: (name, count, 1) for name, count in zip(PINNED, (2, 4, 5), strict=True)
     }
-    assert all(name == task.name for name, task in TASKS.items())
-
-
-@each_task
-def test_the_rows_are_the_pinned_ones(task):
-    assert {generator_version(name) for name in TASKS} == {1}
-    assert _digest(task) == PINNED[task.name]
+    assert {name: _digest(task) for name, task in TASKS.items()} == PINNED
 
 
 def test_another_process_writes_the_same_rows():
@@ -116,17 +104,12 @@ def test_no_text_is_shared_or_repeated(task):
 
 
 @each_task
-def test_classes_are_balanced_before_noise(task):
-    for split in SPLITS:
-        counts = Counter(row.label for row in clean_rows(task, split))
-        assert set(counts) == set(range(len(task.labels)))
-        assert max(counts.values()) - min(counts.values()) <= 1
-
-
-@each_task
-def test_the_stated_fraction_of_labels_is_wrong_in_every_split(task):
+def test_classes_are_balanced_and_the_stated_fraction_of_labels_is_wrong(task):
     for split in SPLITS:
         clean = clean_rows(task, split)
+        counts = Counter(row.label for row in clean)
+        assert set(counts) == set(range(len(task.labels)))
+        assert max(counts.values()) - min(counts.values()) <= 1
         texts, labels = generate(task, split)
         assert texts == [row.text for row in clean]
         wrong = sum(label != row.label for label, row in zip(labels, clean, strict=True))
@@ -134,23 +117,14 @@ def test_the_stated_fraction_of_labels_is_wrong_in_every_split(task):
 
 
 @each_task
-def test_texts_are_short_sentences(task):
+def test_the_label_of_a_short_sentence_is_that_of_the_phrase_in_its_main_clause(task):
+    labels_of = _labels_of_phrases(task)
+    assert {len(labels) for labels in labels_of.values()} == {1}
     for row in _all_clean(task):
         assert 8 <= len(row.text.split()) <= WORDS_MAX == 25
         assert row.text[0].isupper()
         assert row.text.endswith(".")
         assert "{" not in row.text
-
-
-@each_task
-def test_a_phrase_means_one_label_only(task):
-    assert [phrase for phrase, labels in _labels_of_phrases(task).items() if len(labels) > 1] == []
-
-
-@each_task
-def test_the_label_is_that_of_the_phrase_in_the_main_clause(task):
-    labels_of = _labels_of_phrases(task)
-    for row in _all_clean(task):
         assert labels_of[row.phrase] == {row.label}
         assert row.phrase in row.main
         assert row.main in row.text or row.main[1:] in row.text
@@ -165,26 +139,19 @@ def test_negation_flips_the_polarity_of_every_word():
             assert all(labels_of[f"{negator} {word}"] == {1 - plain} for negator in NEGATORS)
 
 
-def test_negation_of_an_emotion_leaves_the_other_one():
-    labels_of = _labels_of_phrases(TASKS["synthetic_emotion"])
-    names = list(EMOTION_WORDS)
-    assert labels_of["not livid but merry"] == {names.index("joy")}
-    assert labels_of["not merry but livid"] == {names.index("anger")}
-    assert labels_of["livid and not merry"] == {names.index("anger")}
-    assert labels_of["a little livid but mostly hopeful"] == {names.index("optimism")}
-
-
 @pytest.mark.parametrize(
     ("phrase", "label"),
     [
         ("superb", "very positive"), ("good", "positive"), ("really good", "very positive"),
         ("somewhat superb", "positive"), ("not superb", "negative"), ("not awful", "positive"),
         ("very average", "neutral"), ("neither good nor bad", "neutral"), ("a little dreadful", "negative"),
-        ("thoroughly bad", "very negative"),
+        ("thoroughly bad", "very negative"), ("not livid but merry", "joy"), ("not merry but livid", "anger"),
+        ("livid and not merry", "anger"), ("a little livid but mostly hopeful", "optimism"),
     ],
 )  # fmt: skip
-def test_strength_makes_the_stars(phrase, label):
-    task = TASKS["synthetic_stars"]
+def test_the_label_of_a_phrase(phrase, label):
+    """The stars follow strength and negation; a negated emotion leaves the other one."""
+    task = TASKS["synthetic_emotion" if label in EMOTION_WORDS else "synthetic_stars"]
     assert _labels_of_phrases(task)[phrase] == {task.labels.index(label)}
 
 
@@ -238,17 +205,19 @@ def test_counting_words_beats_the_floor_and_is_far_from_enough(task):
     assert floor + 0.1 < f1_score(test_labels, predicted, average="macro") < 0.9
 
 
-@pytest.mark.parametrize("fraction", [-0.1, 1.0, float("nan")])
-def test_a_noise_fraction_out_of_range_is_refused(fraction):
-    with pytest.raises(DataError, match="synthetic_stars: label_noise_fraction must be at least 0 and below 1"):
-        replace(TASKS["synthetic_stars"], label_noise_fraction=fraction)
+OUT_OF_RANGE = "synthetic_stars: label_noise_fraction must be at least 0 and below 1"
 
 
-@pytest.mark.parametrize("split", SPLITS)
-def test_an_empty_split_is_refused(split):
-    sizes: dict[str, Any] = {f"{split}_rows": 0}
-    with pytest.raises(DataError, match=f"{split}_rows must be at least 1, got 0"):
-        SyntheticTask(name="synthetic_polarity", labels=("negative", "positive"), **sizes)
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        *(({"label_noise_fraction": fraction}, OUT_OF_RANGE) for fraction in (-0.1, 1.0, float("nan"))),
+        *(({f"{split}_rows": 0}, f"{split}_rows must be at least 1, got 0") for split in SPLITS),
+    ],
+)
+def test_a_task_that_cannot_be_is_refused(change, said):
+    with pytest.raises(DataError, match=said):
+        replace(TASKS["synthetic_stars"], **change)
 
 
 def test_an_unknown_task_names_the_known_ones():

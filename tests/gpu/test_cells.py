@@ -15,10 +15,8 @@ from tests.gpu.cells import CASES, METHODS, TRAIN, write_place
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # the first test waits for all cells
 STEPS = TRAIN["max_steps"]
 TRAINING, FINISH, BEGIN = (
-    "bench/train/loop.py:train",
-    "bench/run/worker/phases.py:Phases.finish",
-    "bench/run/worker/phases.py:Phases._begin",
-)
+    "bench/train/loop.py:train", "bench/run/worker/phases.py:Phases.finish", "bench/run/worker/phases.py:Phases._begin",
+)  # fmt: skip
 BATCH = "bench/data/batches.py:Batch.to"
 SNAPSHOT = "bench/run/worker/validation.py:Snapshots.keep"
 ENERGY = "nvmlDeviceGetTotalEnergyConsumption"

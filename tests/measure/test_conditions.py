@@ -14,6 +14,7 @@ import torch
 from bench.measure.conditions import OWN_SCHEDULE, Conditions, _cpu_throttled, _own_cores
 from bench.measure.nvml import NvmlDevice
 from tests.measure.test_nvml import Driver
+from tests.support import known
 
 CPU = torch.device("cpu")
 NOTHING = Conditions(
@@ -119,8 +120,7 @@ class TestThrottling:
 def neighbour() -> Iterator[None]:
     """A process that computes as fast as it can."""
     process = subprocess.Popen([sys.executable, "-c", "print(flush=True)\nwhile True: pass"], stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()  # from here on it computes
+    known(process.stdout).readline()  # from here on it computes
     yield
     process.kill()
     process.communicate()
@@ -132,9 +132,7 @@ def fraction_of_others(seconds: float, compute: bool) -> float:
     while time.perf_counter() < end:
         if not compute:
             time.sleep(0.05)
-    found = Conditions.now(CPU, None).since(before).others_fraction
-    assert found is not None
-    return found
+    return known(Conditions.now(CPU, None).since(before).others_fraction)
 
 
 @pytest.mark.timed
@@ -154,8 +152,7 @@ class TestIdle:
         before = Conditions.now(CPU, None)
         threading.Event().wait(0.2)
         grown = Conditions.now(CPU, None).since(before)
-        assert grown.idle_seconds is not None
-        assert 0.15 < grown.idle_seconds <= grown.seconds
+        assert 0.15 < known(grown.idle_seconds) <= grown.seconds
 
     def test_one_that_computes_or_waits_for_a_core_is_not(self) -> None:
         """This holds on a busy machine too."""
@@ -163,8 +160,7 @@ class TestIdle:
         while Conditions.now(CPU, None).since(before).own_cpu_seconds < 0.2:
             pass
         grown = Conditions.now(CPU, None).since(before)
-        assert grown.idle_seconds is not None
-        assert grown.idle_seconds < 0.05 + 0.05 * grown.seconds
+        assert known(grown.idle_seconds) < 0.05 + 0.05 * grown.seconds
 
     def test_on_an_accelerator_and_without_the_counter_it_is_unknown(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("bench.measure.conditions._allocator_retries", lambda _: 0)

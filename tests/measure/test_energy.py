@@ -74,13 +74,11 @@ class TestCpu:
     @pytest.mark.parametrize(
         ("broken", "content", "said"),
         [
-            ("name", None, "Is a directory"),
-            ("energy_uj", None, "Is a directory"),
-            ("max_energy_range_uj", None, "Is a directory"),
-            ("energy_uj", "soon", "invalid literal for int"),
+            ("name", None, "Is a directory"), ("energy_uj", None, "Is a directory"),
+            ("max_energy_range_uj", None, "Is a directory"), ("energy_uj", "soon", "invalid literal for int"),
             ("max_energy_range_uj", "", "invalid literal for int"),
         ],
-    )
+    )  # fmt: skip
     def test_one_that_cannot_be_read_is_said(self, tmp_path: Path, broken: str, content: str | None, said: str) -> None:
         """Usually only root can read a counter; a folder in its place is unreadable for root too."""
         path = domain(tmp_path, "intel-rapl:0", "package-0", 0) / broken

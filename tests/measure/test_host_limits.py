@@ -43,33 +43,31 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
+#: Lines of a process in control groups of version 1.
+V1 = "4:cpu,memory:/job\n2:cpuacct:/other\n0::/\n"
+
+
 class TestControlGroups:
-    def test_the_lowest_limit_on_the_way_up_counts(self, machine: Machine) -> None:
-        machine.within("0::/user/job\n", user={"memory_max": "5000\n"}, user__job={"memory_max": "7000\n"})
-        assert machine.limit_bytes == 5000
-
-    def test_max_is_no_limit(self, machine: Machine) -> None:
-        assert machine.within("0::/job\n", job={"memory_max": "max\n"}).limit_bytes is None
-
-    def test_version_1_states_no_limit_as_a_very_large_one(self, machine: Machine) -> None:
-        lines = "4:cpu,memory:/job\n2:cpuacct:/other\n0::/\n"
-        machine.within(lines, memory__job={"memory_limit_in_bytes": "9223372036854771712\n"})
-        assert machine.limit_bytes is None
-        machine.within(lines, memory={"memory_limit_in_bytes": "6000\n"})
-        assert machine.limit_bytes == 6000
-
-    def test_a_container_sees_its_own_group_as_the_mount(self, machine: Machine) -> None:
-        machine.within("0::/docker/abc\n", root={"memory_max": "4000\n", "memory_events": "oom 1\noom_kill 2\n"})
-        assert machine.limit_bytes == 4000
-        assert machine.kills == 2
-
-    def test_kills_of_version_1(self, machine: Machine) -> None:
-        machine.within("4:memory:/job\n", memory__job={"memory_oom_control": "oom_kill_disable 0\noom_kill 3\n"})
-        assert machine.kills == 3
-
-    def test_the_own_group_counts_kills_and_not_all_others(self, machine: Machine) -> None:
-        machine.within("0::/job\n", job={"memory_events": "oom_kill 1\n"}, root={"memory_events": "oom_kill 9\n"})
-        assert machine.kills == 1
+    @pytest.mark.parametrize(
+        ("lines", "groups", "limit", "kills"),
+        [
+            ("0::/user/job\n", {"user": {"memory_max": "5000\n"}, "user__job": {"memory_max": "7000\n"}}, 5000, None),
+            ("0::/job\n", {"job": {"memory_max": "max\n"}}, None, None),
+            (V1, {"memory__job": {"memory_limit_in_bytes": "9223372036854771712\n"}}, None, None),
+            (V1, {"memory": {"memory_limit_in_bytes": "6000\n"}}, 6000, None),
+            ("0::/docker/abc\n", {"root": {"memory_max": "4000\n", "memory_events": "oom 1\noom_kill 2\n"}}, 4000, 2),
+            (V1, {"memory__job": {"memory_oom_control": "oom_kill_disable 0\noom_kill 3\n"}}, None, 3),
+            ("0::/job\n", {"job": {"memory_events": "oom_kill 1\n"}, "root": {"memory_events": "oom_kill 9\n"}},
+             None, 1),
+        ],
+        ids=["the lowest on the way up", "max is none", "version 1 states none as a very large one", "version 1",
+             "a container sees its own group as the mount", "kills of version 1", "kills of the own group"],
+    )  # fmt: skip
+    def test_limits_and_kills(
+        self, lines: str, groups: dict[str, dict[str, str]], limit: int | None, kills: int | None, machine: Machine
+    ) -> None:
+        machine.within(lines, **groups)
+        assert (machine.limit_bytes, machine.kills) == (limit, kills)
 
     def test_a_machine_without_groups(self, machine: Machine) -> None:
         assert (machine.limit_bytes, machine.kills) == (None, None)

@@ -6,6 +6,7 @@ import torch
 from bench.measure.host_limits import status_bytes
 from bench.measure.malloc import release_freed_memory
 from bench.measure.memory import CLEAR_REFS, carried_bytes, read_peaks, restart_peaks
+from tests.support import known
 
 MIB = 2**20
 CPU = torch.device("cpu")
@@ -17,20 +18,16 @@ def test_known_allocation_is_found_and_a_restart_forgets_it() -> None:
     release_freed_memory(CPU)  # as a worker does before each phase; memory left by other tests would be reused
     if not restart_peaks(CPU):
         pytest.skip(f"this kernel refuses {CLEAR_REFS}")
-    before = read_peaks(CPU, True).host_bytes
+    before = known(read_peaks(CPU, True).host_bytes)
     block = torch.ones(256 * MIB // 4)
-    peak = read_peaks(CPU, True).host_bytes
-    assert before is not None
-    assert peak is not None
+    peak = known(read_peaks(CPU, True).host_bytes)
     assert peak - before == pytest.approx(256 * MIB, rel=0.03)
     del block
-    still = read_peaks(CPU, True).host_bytes
-    assert still is not None
+    still = known(read_peaks(CPU, True).host_bytes)
     assert still >= 0.99 * peak  # the kernel sums its per-core counters only now and then
     release_freed_memory(CPU)  # other tests may have told the heap to keep freed blocks
     restart_peaks(CPU)
-    after = read_peaks(CPU, True).host_bytes
-    assert after is not None
+    after = known(read_peaks(CPU, True).host_bytes)
     assert after < peak - 200 * MIB
 
 
@@ -44,14 +41,12 @@ def test_a_restarted_peak_carries_nothing_over() -> None:
     release_freed_memory(CPU)
     if not restart_peaks(CPU):
         pytest.skip(f"this kernel refuses {CLEAR_REFS}")
-    carried = carried_bytes(CPU, True)
-    assert carried is not None
+    carried = known(carried_bytes(CPU, True))
     assert 0 <= carried < MIB
     block = torch.ones(64 * MIB // 4)
     del block
     release_freed_memory(CPU)
-    carried = carried_bytes(CPU, True)
-    assert carried is not None
+    carried = known(carried_bytes(CPU, True))
     assert carried == pytest.approx(64 * MIB, rel=0.03)
     assert carried_bytes(CPU, host_restarted=False) is None
 
@@ -85,15 +80,13 @@ def test_known_allocation_on_cuda() -> None:
     cuda = torch.device("cuda", 0)
     release_freed_memory(cuda)  # a larger block left by another test might be reused
     restart_peaks(cuda)
-    before = read_peaks(cuda, False).cuda_allocated_bytes
+    before = known(read_peaks(cuda, False).cuda_allocated_bytes)
     block = torch.ones(256 * MIB // 4, device=cuda)
     peaks = read_peaks(cuda, False)
     del block
-    assert before is not None
     assert peaks.cuda_allocated_bytes is not None
-    assert peaks.cuda_reserved_bytes is not None
     assert peaks.cuda_allocated_bytes - before == 256 * MIB
-    assert peaks.cuda_reserved_bytes >= peaks.cuda_allocated_bytes
+    assert known(peaks.cuda_reserved_bytes) >= peaks.cuda_allocated_bytes
     assert read_peaks(cuda, False).cuda_allocated_bytes == peaks.cuda_allocated_bytes
     restart_peaks(cuda)
     assert read_peaks(cuda, False).cuda_allocated_bytes == before

@@ -12,6 +12,7 @@ import torch
 
 from bench.measure import nvml
 from bench.measure.nvml import GpuUse, NvmlDevice
+from tests.support import known
 
 CUDA = torch.device("cuda", 0)
 NOT_SUPPORTED = "Not Supported"
@@ -225,10 +226,8 @@ def test_a_real_gpu() -> None:
     cuda = torch.device("cuda", 0)
     block = torch.ones(2**28, device=cuda)  # 1 GiB
     torch.cuda.synchronize()
-    found = NvmlDevice.of(cuda)
-    assert found is not None
-    used = found.used_bytes()
-    assert used is not None
+    found = known(NvmlDevice.of(cuda))
+    used = known(found.used_bytes())
     assert 2**30 <= torch.cuda.memory_reserved(cuda) < used <= torch.cuda.mem_get_info(cuda)[1]
     del block
     assert found.uuid in nvml.use_by_uuid()

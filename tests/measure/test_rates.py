@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.measure.rates import latency, median_interval, windowed_rate
+from tests.support import known
 
 #: Critical values of the sign test, two-sided at 5 %, by n (Dixon and Mood, The Statistical Sign Test, Journal of the
 #: American Statistical Association 41, 1946): the ends of the interval are the next ranks, counted from either side.
@@ -45,8 +46,7 @@ class TestMedianInterval:
 class TestWindowedRate:
     @given(steps=st.integers(1, 500))
     def test_windows_are_as_long_as_said(self, steps: int) -> None:
-        found = windowed_rate([8] * steps, [0.5] * steps)
-        assert found is not None
+        found = known(windowed_rate([8] * steps, [0.5] * steps))
         assert found.median == 16
         assert found.windows == steps // found.window_steps
         assert (found.window_steps == 1) if steps < 40 else (20 <= found.windows < 40)
@@ -54,28 +54,24 @@ class TestWindowedRate:
 
     def test_a_window_s_rate_is_its_amount_over_its_time(self) -> None:
         """Forty steps, two per window: 8 samples in 1 s and 8 in 3 s are 4 per second, not the mean of 8 and 2.67."""
-        found = windowed_rate([8] * 40, [1.0, 3.0] * 20)
-        assert found is not None
+        found = known(windowed_rate([8] * 40, [1.0, 3.0] * 20))
         assert (found.windows, found.window_steps) == (20, 2)
         assert (found.median, found.low, found.high) == (4, 4, 4)
 
     def test_interval_by_hand(self) -> None:
         """Ten windows of 1 to 10 samples per second: ranks 2 and 9."""
-        found = windowed_rate(list(range(1, 11)), [1.0] * 10)
-        assert found is not None
+        found = known(windowed_rate(list(range(1, 11)), [1.0] * 10))
         assert (found.median, found.low, found.high) == (5.5, 2, 9)
 
     def test_a_few_disturbed_steps_move_it_less_than_the_total(self) -> None:
         seconds = [0.1] * 40
         seconds[3] = seconds[20] = 5.0
-        found = windowed_rate([8] * 40, seconds)
-        assert found is not None
+        found = known(windowed_rate([8] * 40, seconds))
         assert found.median == pytest.approx(80)
         assert 8 * 40 / sum(seconds) < 25
 
     def test_steps_that_make_no_whole_window_are_left_out(self) -> None:
-        found = windowed_rate([8] * 44 + [800], [1.0] * 45)
-        assert found is not None
+        found = known(windowed_rate([8] * 44 + [800], [1.0] * 45))
         assert (found.windows, found.window_steps, found.high) == (22, 2, 8)
 
     @pytest.mark.parametrize(("amounts", "seconds"), [([], []), ([8], [0.0]), ([8, 8], [1.0, 0.0])])

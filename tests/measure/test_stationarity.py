@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bench.measure.stationarity import WARMUP_WINDOW_STEPS, drift, warmed_up
+from tests.support import known
 
 STEPS = 40
 SAMPLES = [8] * STEPS
@@ -65,23 +66,20 @@ class TestDrift:
         padded = sorted(PADDED, reverse=True)
         seconds = explained(padded, SAMPLES)
         assert seconds[: STEPS // 2].mean() > 1.5 * seconds[STEPS // 2 :].mean()
-        found = drift(seconds.tolist(), SAMPLES, padded)
-        assert found is not None
+        found = known(drift(seconds.tolist(), SAMPLES, padded))
         assert found.fraction == pytest.approx(0, abs=1e-6)
         assert found.disturbed_fraction == 0
 
     def test_known_step_in_the_middle_is_found(self) -> None:
         later = np.where(np.arange(STEPS) < STEPS // 2, 1.0, 1.2)
-        found = drift((explained(PADDED, SAMPLES) * later).tolist(), SAMPLES, PADDED)
-        assert found is not None
+        found = known(drift((explained(PADDED, SAMPLES) * later).tolist(), SAMPLES, PADDED))
         assert found.fraction == pytest.approx(0.2, abs=0.03)
         assert found.significant
         assert found.disturbed_fraction == 0
 
     def test_growth_by_a_hundredth_a_step_is_found(self) -> None:
         growing = 1 + 0.01 * np.arange(STEPS)
-        found = drift((0.1 * growing).tolist(), SAMPLES, [64] * STEPS)
-        assert found is not None
+        found = known(drift((0.1 * growing).tolist(), SAMPLES, [64] * STEPS))
         assert found.fraction == pytest.approx(np.median(growing[20:]) / np.median(growing[:20]) - 1)
         assert found.significant
 
@@ -94,16 +92,14 @@ class TestDrift:
     @pytest.mark.parametrize(("misplaced", "significant"), [([5, 8.1], True), ([7.1, 8.1], False)], ids=["U 2", "U 3"])
     def test_published_critical_value(self, misplaced: list[float], significant: bool) -> None:
         """For 6 against 6, two-sided at 1 %: 2. Of 924 orders, 4 have a U of at most 2, and 7 of at most 3."""
-        found = drift([1, 2, 3, 4, *misplaced, 7, 8, 9, 10, 11, 12], [1] * 12, [1] * 12)
-        assert found is not None
+        found = known(drift([1, 2, 3, 4, *misplaced, 7, 8, 9, 10, 11, 12], [1] * 12, [1] * 12))
         assert found.p_value == pytest.approx(2 * (4 if significant else 7) / 924)
         assert found.significant is significant
 
     def test_single_disturbed_steps_are_counted_and_move_nothing_else(self) -> None:
         seconds = explained(PADDED, SAMPLES)
         seconds[[5, 11, 30]] *= 3
-        found = drift(seconds.tolist(), SAMPLES, PADDED)
-        assert found is not None
+        found = known(drift(seconds.tolist(), SAMPLES, PADDED))
         assert found.disturbed_fraction == 3 / STEPS
         assert abs(found.fraction) < 0.01
         assert not found.significant
@@ -112,8 +108,7 @@ class TestDrift:
         def with_one(ratio: float) -> float:
             seconds = explained(PADDED, SAMPLES)
             seconds[7] *= ratio
-            found = drift(seconds.tolist(), SAMPLES, PADDED)
-            assert found is not None
+            found = known(drift(seconds.tolist(), SAMPLES, PADDED))
             return found.disturbed_fraction
 
         assert with_one(1.45) == 0
@@ -124,8 +119,7 @@ class TestDrift:
         """A hundred steps of 0.04 s, one of which lasts 6 s: 1 % of the steps and 60 % of the time."""
         seconds = [0.04] * 100
         seconds[at] += 6
-        found = drift(seconds, [8] * 100, [256] * 100)
-        assert found is not None
+        found = known(drift(seconds, [8] * 100, [256] * 100))
         assert found.disturbed_fraction == 0.01
         assert found.lost_fraction == pytest.approx(0.6)
 
@@ -133,12 +127,10 @@ class TestDrift:
         """Steps as long as their sizes explain lose nothing; a pause is lost completely."""
         padded, samples = [64 + 32 * (step % 9) for step in range(60)], [8] * 60
         seconds = explained(padded, samples).tolist()
-        calm = drift(seconds, samples, padded)
+        calm = known(drift(seconds, samples, padded))
         whole = sum(seconds)
         seconds[7] += whole / 10
-        paused = drift(seconds, samples, padded)
-        assert calm is not None
-        assert paused is not None
+        paused = known(drift(seconds, samples, padded))
         assert calm.lost_fraction == 0
         assert paused.lost_fraction == pytest.approx(1 / 11, rel=0.01)
 
@@ -147,6 +139,5 @@ class TestDrift:
         assert drift([0.1] * 12, [8] * 12, [64] * 12) is not None
 
     def test_equal_steps(self) -> None:
-        found = drift([0.1] * 12, [8] * 12, [64] * 12)
-        assert found is not None
+        found = known(drift([0.1] * 12, [8] * 12, [64] * 12))
         assert (found.fraction, found.disturbed_fraction, found.significant) == (0, 0, False)

@@ -24,12 +24,11 @@ def copy(tiny_encoder: Path, tmp_path: Path) -> Path:
 class TestWeights:
     def test_are_the_file_s_and_the_head_is_fresh_from_the_seed(self, tiny_encoder: Path) -> None:
         kept = load_file(tiny_encoder / "model.safetensors")
-        torch.manual_seed(1)
-        one = load(source_of(tiny_encoder), 3).state_dict()
-        torch.manual_seed(1)
-        again = load(source_of(tiny_encoder), 3).state_dict()
-        torch.manual_seed(2)
-        other = load(source_of(tiny_encoder), 3).state_dict()
+        drawn = []
+        for seed in (1, 1, 2):
+            torch.manual_seed(seed)
+            drawn.append(load(source_of(tiny_encoder), 3).state_dict())
+        one, again, other = drawn
         body = [name for name in one if name.startswith("bert.")]
         assert len(body) == len(kept)
         for name in body:

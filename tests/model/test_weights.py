@@ -342,12 +342,8 @@ def test_an_update_of_a_tied_weight_is_merged_into_one_of_its_two_places(family:
     assert apart(logits(merged), unmerged) < 1e-4
     assert count(merged).total_params == before + embeddings.numel()
     assert not merged.config.tie_word_embeddings
-    changed = (
-        merged.get_input_embeddings() if targets[-1] in ("embed_tokens", "wte") else merged.get_output_embeddings()
-    )
-    other = (
-        merged.get_output_embeddings() if changed is merged.get_input_embeddings() else merged.get_input_embeddings()
-    )
+    ends = [merged.get_input_embeddings(), merged.get_output_embeddings()]
+    changed, other = ends if targets[-1] in ("embed_tokens", "wte") else ends[::-1]
     assert torch.equal(other.weight, kept)
     assert not torch.equal(changed.weight, kept)
 

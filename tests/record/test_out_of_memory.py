@@ -25,12 +25,10 @@ ON_THE_GPU = [
     RuntimeError("MPS backend out of memory (MPS allocated: 17.92 GB)"),
 ]
 ON_THE_HOST = [
-    MemoryError(),
-    type("_ArrayMemoryError", (MemoryError,), {})("Unable to allocate 8.00 GiB for an array"),
+    MemoryError(), type("_ArrayMemoryError", (MemoryError,), {})("Unable to allocate 8.00 GiB for an array"),
     RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 40 bytes"),
-    OSError(12, "Cannot allocate memory"),
-    RuntimeError("std::bad_alloc"),
-]
+    OSError(12, "Cannot allocate memory"), RuntimeError("std::bad_alloc"),
+]  # fmt: skip
 NO_WANT_OF_MEMORY = [
     RuntimeError("CUDA error: device-side assert triggered"),
     RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED"),

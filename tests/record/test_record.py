@@ -23,13 +23,10 @@ def minimal() -> dict[str, Any]:
     """What even a worker that died leaves behind."""
     cell = _record().cell
     return {
-        "cell_id": cell.id,
-        "cell": cell,
-        "status": "killed",
+        "cell_id": cell.id, "cell": cell, "status": "killed",
         "failure": {"phase": "train", "type": "signal 9", "message": "killed"},
-        "started_at": "2026-01-02T03:04:05+00:00",
-        "wall_seconds": 1.5,
-    }
+        "started_at": "2026-01-02T03:04:05+00:00", "wall_seconds": 1.5,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("record", [Record.model_validate(minimal()), _record()], ids=["minimal", "measured"])

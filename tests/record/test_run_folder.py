@@ -6,7 +6,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,11 +47,13 @@ class TestWrite:
         assert path.read_text(encoding="utf-8") == "shorter"
         assert names(tmp_path) == ["a file"]
 
-    def test_full_disk_leaves_the_old_file_and_nothing_else(self, tmp_path: Path) -> None:
+    def test_a_failure_leaves_the_old_file_and_nothing_else(self, tmp_path: Path) -> None:
         path = tmp_path / "record.json"
         write_text(path, "old")
         with pytest.raises(RunFolderError, match="cannot be written: File too large"), full_disk(4096):
             write_text(path, "x" * 100_000)
+        with pytest.raises(UnicodeEncodeError):
+            write_text(path, "x" * 100_000 + "\ud800")
         assert path.read_text() == "old"
         assert names(tmp_path) == ["record.json"]
 
@@ -66,14 +68,6 @@ class TestWrite:
         monkeypatch.setattr(os, "fsync", note)
         write_text(path, "text")
         assert synced == [(f".record.json.{os.getpid()}", False), (tmp_path.name, True)]
-
-    def test_text_that_cannot_be_encoded_leaves_the_old_file(self, tmp_path: Path) -> None:
-        path = tmp_path / "record.json"
-        write_text(path, "old")
-        with pytest.raises(UnicodeEncodeError):
-            write_text(path, "x" * 100_000 + "\ud800")
-        assert path.read_text() == "old"
-        assert names(tmp_path) == ["record.json"]
 
     @pytest.mark.parametrize("content", [float("nan"), [float("inf")], {"a": {1, 2}}, b"bytes"])
     def test_json_that_is_none_writes_nothing(self, content: Any, tmp_path: Path) -> None:
@@ -136,21 +130,19 @@ class TestRunFolder:
         write_json(folder.run, {"schema_version": 1, "cell_ids": ["b", "a"]})
         assert folder.cell_ids() == ["b", "a"]
 
-    def test_that_is_none(self, tmp_path: Path) -> None:
-        with pytest.raises(RunFolderError, match=r"is not a run folder: it has no run\.json"):
-            RunFolder(tmp_path).read_run()
-
-    @pytest.mark.parametrize("content", [b"", b"[1]", b"{}", b"\xff", b"3", b"[" * 100_000])
-    def test_corrupt(self, content: bytes, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            (None, r"is not a run folder: it has no run\.json"),
+            (json.dumps({"schema_version": NEWER}).encode(), "upgrade tunebench"),
+            *((content, "cannot be read") for content in (b"", b"[1]", b"{}", b"\xff", b"3", b"[" * 100_000)),
+        ],
+    )
+    def test_that_is_none(self, content: bytes | None, said: str, tmp_path: Path) -> None:
         folder = RunFolder(tmp_path)
-        folder.run.write_bytes(content)
-        with pytest.raises(RunFolderError, match="cannot be read"):
-            folder.read_run()
-
-    def test_of_a_newer_schema(self, tmp_path: Path) -> None:
-        folder = RunFolder(tmp_path)
-        write_json(folder.run, {"schema_version": NEWER})
-        with pytest.raises(RunFolderError, match="upgrade tunebench"):
+        if content is not None:
+            folder.run.write_bytes(content)
+        with pytest.raises(RunFolderError, match=said):
             folder.read_run()
 
     def test_without_its_list_of_cells(self, tmp_path: Path) -> None:
@@ -172,6 +164,13 @@ class TestRunFolder:
         folder, ids = RunFolder(tmp_path), [_record(dataset_name=name).cell_id for name in ("../x", "a.b", "é", "-")]
         write_json(folder.run, {"schema_version": 1, "cell_ids": [*ids, "...", "-"]})
         assert folder.cell_ids() == [*ids, "...", "-"]
+
+
+def refusing(number: int, said: str) -> Callable[[int, int], None]:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(number, said)
+
+    return refuse
 
 
 class TestLock:
@@ -202,10 +201,7 @@ class TestLock:
     def test_excludes_a_second_run_where_the_file_system_has_no_flock(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def refuse(descriptor: int, operation: int) -> None:
-            raise OSError(errno.ENOSYS, "Function not implemented")
-
-        monkeypatch.setattr("fcntl.flock", refuse)
+        monkeypatch.setattr("fcntl.flock", refusing(errno.ENOSYS, "Function not implemented"))
         with (
             RunFolder(tmp_path / "run").locked(),
             pytest.raises(RunFolderError, match="another run is using"),
@@ -216,10 +212,7 @@ class TestLock:
             pass
 
     def test_a_file_system_that_refuses_locks_is_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def refuse(descriptor: int, operation: int) -> None:
-            raise OSError(errno.ENOLCK, "No locks available")
-
-        monkeypatch.setattr("fcntl.flock", refuse)
+        monkeypatch.setattr("fcntl.flock", refusing(errno.ENOLCK, "No locks available"))
         with (
             pytest.raises(RunFolderError, match="cannot be written: No locks available; give --runs another folder"),
             RunFolder(tmp_path / "run").locked(),
@@ -228,10 +221,7 @@ class TestLock:
 
     def test_folder_that_cannot_be_made(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("in the way")
-        with (
-            pytest.raises(RunFolderError, match="cannot be written"),
-            RunFolder(tmp_path / "file" / "run").locked(),
-        ):
+        with pytest.raises(RunFolderError, match="cannot be written"), RunFolder(tmp_path / "file" / "run").locked():
             pass
 
 

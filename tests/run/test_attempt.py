@@ -12,6 +12,7 @@ from bench.run.failures import LOG_CHARACTERS, Ending, record_of
 from bench.text.message import message
 from tests.report.conftest import MakeRecord
 from tests.report.conftest import make_record as make_record
+from tests.support import known
 
 SAID = "GET https://user:PASSWORD@host failed\n"
 
@@ -64,8 +65,7 @@ def test_a_record_keeps_no_half_of_a_credential(make_record: MakeRecord, tmp_pat
         started=0.0,
         started_at="2026-01-02",
     )
-    failure = record_of(make_record("error").cell, paths, ending).failure
-    assert failure is not None
+    failure = known(record_of(make_record("error").cell, paths, ending).failure)
     assert "PASSWORD" not in failure.message
 
 

@@ -50,17 +50,10 @@ def test_each_disaster_is_one_row_and_the_study_goes_on(bench: Bench) -> None:
     rows = {name: found[f"{name}/0"] for name in disasters}
     outcomes = {name: (row["status"], (row["failure"] or {}).get("type")) for name, row in rows.items()}
     assert outcomes == {
-        "raises": ("error", "RuntimeError"),
-        "exits": ("error", "exit code 3"),
-        "aborts": ("killed", "signal 6"),
-        "dies": ("killed", "signal 9"),
-        "hangs": ("timeout", "TimeLimit"),
-        "grows": ("oom", "MemoryError"),
-        "leaks": ("ok", None),
-        "thrives": ("ok", None),
-        "loses": ("ok", None),
-        "misses": ("error", "DataError"),
-    }
+        "raises": ("error", "RuntimeError"), "exits": ("error", "exit code 3"), "aborts": ("killed", "signal 6"),
+        "dies": ("killed", "signal 9"), "hangs": ("timeout", "TimeLimit"), "grows": ("oom", "MemoryError"),
+        "leaks": ("ok", None), "thrives": ("ok", None), "loses": ("ok", None), "misses": ("error", "DataError"),
+    }  # fmt: skip
     phases = {name: row["failure"]["phase"] for name, row in rows.items() if row["failure"]}
     assert phases == dict.fromkeys(phases, "adapt") | {"misses": "load"}
     starts = [row["worker_start_seconds"] for row in rows.values() if row["worker_start_seconds"] is not None]

@@ -9,6 +9,7 @@ from bench.record.record import Record
 from bench.record.run_folder import CellFolder
 from bench.run.failures import Ending, record_of
 from tests.report.conftest import _record
+from tests.support import known
 
 CELL = _record().cell
 NO_TENSOR = "RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 40 bytes"
@@ -62,9 +63,8 @@ def test_how_a_worker_ended_is_its_status(
 
 def test_the_end_of_a_long_log_is_kept(tmp_path: Path) -> None:
     record = failed(tmp_path, "a" * 100_000 + "the end")
-    assert record.failure is not None
-    assert record.failure.message.endswith("the end")
-    assert len(record.failure.message) < 2000
+    assert known(record.failure).message.endswith("the end")
+    assert len(known(record.failure).message) < 2000
 
 
 @pytest.mark.parametrize("log", [None, "\udcff\udcfe\0"])
@@ -80,14 +80,12 @@ def test_a_log_that_is_not_there_or_no_text(log: str | None, tmp_path: Path) -> 
     ],
 )  # fmt: skip
 def test_whose_memory_ran_out_is_told(how: dict[str, Any], log: str, memory: str | None, tmp_path: Path) -> None:
-    failure = failed(tmp_path, log, **how).failure
-    assert failure is not None
+    failure = known(failed(tmp_path, log, **how).failure)
     assert failure.memory == memory
 
 
 def test_the_reason_is_found_before_the_frames_that_follow_it(tmp_path: Path) -> None:
     frames = "".join(f"frame #{number}: some_function(long, list, of, arguments)\n" for number in range(60))
     record = failed(tmp_path, f"terminate called\n  what():  CUDA error: out of memory\n{frames}", exit_code=-6)
-    assert record.failure is not None
-    assert (record.status, record.failure.memory) == ("oom", "gpu")
-    assert len(record.failure.message) < 1200
+    assert (record.status, known(record.failure).memory) == ("oom", "gpu")
+    assert len(known(record.failure).message) < 1200

@@ -9,7 +9,7 @@ import pytest
 
 from bench.run.guard import Guard, end_group, watched_at_end
 from tests.run.bench import lives
-from tests.support import wait_for
+from tests.support import known, wait_for
 
 #: A process in a group of its own with a child; it prints the child's number, then both sleep.
 FAMILY = "import subprocess; print(subprocess.Popen(['sleep', '1000']).pid, flush=True); import time; time.sleep(1000)"
@@ -28,8 +28,7 @@ def family() -> Iterator[tuple[subprocess.Popen[str], int]]:
     leader = subprocess.Popen(
         [sys.executable, "-c", FAMILY], stdout=subprocess.PIPE, text=True, start_new_session=True
     )  # fmt: skip
-    assert leader.stdout is not None
-    child = int(leader.stdout.readline())
+    child = int(known(leader.stdout).readline())
     yield leader, child
     end_group(leader.pid)
     leader.communicate()
@@ -81,8 +80,7 @@ def test_a_runner_that_is_killed_takes_its_workers_along(family: tuple[subproces
     start = f"from bench.run.guard import Guard; Guard().watch({leader.pid}); print('up', flush=True)"
     code = f"{start}; import time; time.sleep(1000)"
     runner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert runner.stdout is not None
-    assert runner.stdout.readline() == "up\n"
+    assert known(runner.stdout).readline() == "up\n"
     runner.kill()
     runner.communicate()
     leader.communicate(timeout=10)

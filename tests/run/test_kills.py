@@ -21,7 +21,7 @@ import pytest
 
 from bench.record.run_folder import RunFolder, read_record
 from tests.run.bench import Bench, family_of, lives
-from tests.support import command, wait_for
+from tests.support import command, known, wait_for
 
 KILLS = int(os.environ.get("TUNEBENCH_KILLS", "25"))
 RNG_SEED = int(os.environ.get("TUNEBENCH_KILLS_SEED", "20"))
@@ -94,8 +94,7 @@ class Study:
         seen = {}
         for path in self.runs.cells.glob("*/record.json"):
             content = path.read_bytes()
-            record = read_record(path)
-            assert record is not None
+            record = known(read_record(path))
             assert record.cell_id == path.parent.name
             if record.status == "ok":
                 seen[record.cell_id] = without_clock(content)

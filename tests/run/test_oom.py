@@ -19,6 +19,7 @@ from bench.run.oom import (
 )
 from bench.study.cell import Cell
 from tests.report.conftest import _record
+from tests.support import known
 
 BATCHES = {"batch_size": 64, "inference_batch_size": 128}
 
@@ -85,18 +86,16 @@ class TestRecordOfAReducedCell:
 class TestWhatIsSaid:
     def test_the_phase_the_batch_and_the_way_out_come_first(self) -> None:
         record = with_largest_batch(out_of_memory(cell_of()), LargestBatch(batch_size=16, said="batch 16 fits"))
-        assert record.failure is not None
-        assert record.failure.fitting_batch_size == 16
-        assert record.failure.message == (
+        assert known(record.failure).fitting_batch_size == 16
+        assert known(record.failure).message == (
             "out of memory in train at batch 64; batch 16 fits; --retry oom runs it at batch 16\nno memory"
         )
 
     @pytest.mark.parametrize("batch", [0, None])
     def test_no_way_is_promised_where_there_is_none(self, batch: int | None) -> None:
         record = with_largest_batch(out_of_memory(cell_of(), "load"), LargestBatch(batch_size=batch, said="too large"))
-        assert record.failure is not None
-        assert record.failure.message == "out of memory in load; too large\nno memory"
-        assert record.failure.fitting_batch_size == batch
+        assert known(record.failure).message == "out of memory in load; too large\nno memory"
+        assert known(record.failure).fitting_batch_size == batch
 
 
 @dataclass

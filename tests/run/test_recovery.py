@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
 
@@ -41,41 +42,32 @@ class TestAttempts:
         assert begin_attempt(folder, CELL).path == paths.path
         assert list(paths.path.iterdir()) == []
 
-    def test_a_killed_retry_costs_the_earlier_attempt_nothing(self, folder: RunFolder) -> None:
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            lambda paths: None, lambda paths: paths.record.write_text(FINISHED.model_dump_json()[:200]),
+            lambda paths: shutil.rmtree(paths.path),
+        ],
+        ids=["killed", "killed amid its record", "its recovery was killed"],
+    )  # fmt: skip
+    def test_a_killed_retry_costs_the_earlier_attempt_nothing(
+        self, spoil: Callable[[CellFolder], object], folder: RunFolder
+    ) -> None:
         attempt(folder, FAILED, "the first story")
         paths = attempt(folder, None, "half a story")
+        spoil(paths)
         recover(folder)
         assert paths.stderr.read_text() == "the first story"
         assert Record.model_validate_json(paths.record.read_bytes()) == FAILED
         assert not folder.earlier.exists()
 
-    def test_a_retry_that_was_killed_after_its_record_counts(self, folder: RunFolder) -> None:
+    @pytest.mark.parametrize("end", [recover, lambda folder: end_attempt(folder, CELL)], ids=["killed", "ended"])
+    def test_a_retry_that_has_its_record_counts(self, end: Callable[[RunFolder], object], folder: RunFolder) -> None:
         attempt(folder, FAILED, "the first story")
         paths = attempt(folder, FINISHED, "the second story")
-        recover(folder)
+        end(folder)
         assert paths.stderr.read_text() == "the second story"
         assert not folder.earlier.exists()
-
-    def test_a_retry_killed_amid_its_record_does_not(self, folder: RunFolder) -> None:
-        attempt(folder, FAILED, "the first story")
-        paths = attempt(folder, None, "half a story")
-        paths.record.write_text(FINISHED.model_dump_json()[:200])
-        recover(folder)
-        assert paths.stderr.read_text() == "the first story"
-
-    def test_a_recovery_that_was_killed_itself_is_done_again(self, folder: RunFolder) -> None:
-        attempt(folder, FAILED, "the first story")
-        paths = attempt(folder, None, "half a story")
-        shutil.rmtree(paths.path)  # and then the kill
-        recover(folder)
-        assert paths.stderr.read_text() == "the first story"
-
-    def test_the_end_of_an_attempt_leaves_one(self, folder: RunFolder) -> None:
-        attempt(folder, FAILED, "the first story")
-        paths = attempt(folder, FINISHED, "the second story")
-        end_attempt(folder, CELL)
-        assert not folder.earlier.exists()
-        assert paths.stderr.read_text() == "the second story"
 
     def test_a_record_of_a_newer_schema_is_not_moved(self, folder: RunFolder) -> None:
         paths = attempt(folder, None, "")

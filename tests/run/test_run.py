@@ -25,15 +25,7 @@ from bench.study import datasets
 from bench.study.cell import Cell
 from bench.study.request import Request, parse_only
 from bench.study.study import Study
-from tests.support import (
-    TEST_ROWS,
-    TRAIN_ROWS,
-    InlineExecutor,
-    small_study,
-    write_plugin,
-    write_study,
-    write_texts,
-)
+from tests.support import TEST_ROWS, TRAIN_ROWS, InlineExecutor, small_study, write_plugin, write_study, write_texts
 
 TRAINS_NOTHING = """
     trains = False
@@ -192,7 +184,6 @@ class TestFinishedStudy:
             ]
             assert all(row["prediction"] == row["scores"].index(max(row["scores"])) for row in rows)
             right = sum(row["prediction"] == row["label"] for row in rows)
-            assert record.quality is not None
             assert record.quality.accuracy == pytest.approx(right / len(rows))
 
     def test_phases_have_their_own_clock_and_fit_into_the_whole(self, finished):
@@ -236,11 +227,6 @@ class TestFinishedStudy:
     def test_the_parts_agree_with_each_other(self, finished):
         bench, found = finished
         for record in found:
-            assert record.data is not None
-            assert record.training is not None
-            assert record.training.speed is not None
-            assert record.inference is not None
-            assert record.parameters is not None
             assert record.data.rows == {"train": 22, "validation": 2, "test": len(TEST_ROWS)}
             steps = RunFolder(bench.runs).cell(record.cell_id).steps.read_text(encoding="utf-8").splitlines()
             samples = [int(line.split(",")[3]) for line in steps if line.startswith("train,")]
@@ -410,7 +396,6 @@ class TestOutOfMemory:
     def test_the_row_names_phase_and_batch_and_a_retry_runs_it(self, bench, full):
         record = full()
         assert record.status == "oom"
-        assert record.failure is not None
         assert (record.failure.phase, record.failure.type) == ("warm-up", "MemoryError")
         assert record.failure.message.startswith("out of memory in warm-up at batch 4; the plan says")
         assert record.failure.fitting_batch_size == 2, "the plan sees room for 4, so half of it is tried"
@@ -444,7 +429,6 @@ class TestCellsWithoutAllNumbers:
     def test_a_method_that_raises(self, bench):
         record = bench.run_one("raise KeyError('no layer')")
         assert record.status == "error"
-        assert record.failure is not None
         assert (record.failure.phase, record.failure.type) == ("adapt", "KeyError")
         assert "no layer" in record.failure.message
         assert record.data is not None, "what was known before the failure is kept"
@@ -452,7 +436,6 @@ class TestCellsWithoutAllNumbers:
     def test_an_unsupported_model_is_known_for_good(self, bench):
         record = bench.run_one("raise UnsupportedError('no attention here')")
         assert record.status == "unsupported"
-        assert record.failure is not None
         assert record.failure.message == "no attention here"
         bench.run(executor=no_executor, plugins=[bench.folder / "special.py"], methods=["special"])
 
@@ -460,7 +443,6 @@ class TestCellsWithoutAllNumbers:
     def test_weights_that_are_not_numbers(self, extra, phase, bench):
         record = bench.run_one(SPOILED, extra)
         assert record.status == "error"
-        assert record.failure is not None
         assert (record.failure.phase, record.failure.type) == (phase, "DivergedError")
         assert record.quality is None
 
@@ -482,13 +464,11 @@ class TestCellsWithoutAllNumbers:
         assert record.artifact_bytes == 0
         assert record.cpu_kernels == ()
         assert record.quality is not None
-        assert record.parameters is not None
         assert record.parameters.trainable_params == 0
         assert {"warm-up", "train"}.isdisjoint(phase.name for phase in record.phases)
 
     def test_every_step_is_warm_up(self, bench):
         (record,), _ = bench.run(train=bench.content()["train"] | {"timing_warmup_steps": 50})
-        assert record.training is not None
         assert record.training.speed is None
         assert "warm-up" in record.unknown["training.speed"]
 

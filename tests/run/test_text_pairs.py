@@ -29,7 +29,7 @@ from bench.train.inputs import Reading
 from tests.data import forms
 from tests.model.prompting.support import byte_tokenizer
 from tests.report.conftest import _record
-from tests.support import command, records, small_study, write_study
+from tests.support import command, known, records, small_study, write_study
 
 WORDS = ("good", "bad", "fine", "poor")
 ROWS = [
@@ -114,9 +114,8 @@ class TestTokens:
         tokens = tokenise(split.texts, pair_tokenizer, max_length, pairs=split.pairs)
         again = tokenise(split.texts, pair_tokenizer, max_length, pairs=split.pairs)  # from the cache
         for found in (tokens, again):
-            assert found.types is not None
             assert found.ids.tolist() == [token for ids in wanted["input_ids"] for token in ids]
-            assert found.types.tolist() == [mark for marks in wanted["token_type_ids"] for mark in marks]
+            assert known(found.types).tolist() == [mark for marks in wanted["token_type_ids"] for mark in marks]
         whole = pair_tokenizer(split.texts, split.pairs)["input_ids"]
         assert tokens.truncated == again.truncated == sum(len(ids) > max_length for ids in whole)
 
@@ -141,14 +140,13 @@ class TestScores:
     def test_are_those_of_each_pair_with_its_types(self, size: int, tmp_path: Path, pair_tokenizer: Any) -> None:
         split = loaded(laid(tmp_path)).splits["test"]
         model = self.model(pair_tokenizer)
-        assert split.pairs is not None
-        tokens = tokenise(split.texts, pair_tokenizer, 64, pairs=split.pairs)
+        tokens = tokenise(split.texts, pair_tokenizer, 64, pairs=known(split.pairs))
         indices = np.arange(size)
         with torch.no_grad():
             found = logits_of(model, collate(tokens, split.labels, indices, 0))
             for at in indices:
                 encoded = pair_tokenizer(
-                    split.texts[at], split.pairs[at], return_tensors="pt", return_token_type_ids=True
+                    split.texts[at], known(split.pairs)[at], return_tensors="pt", return_token_type_ids=True
                 )
                 assert encoded["token_type_ids"].any()
                 torch.testing.assert_close(found[at], model(**encoded).logits[0], atol=1e-5, rtol=1e-4)
@@ -167,9 +165,8 @@ class TestScores:
     def test_parts_of_a_batch_keep_their_types(self, tmp_path: Path, pair_tokenizer: Any) -> None:
         split = loaded(laid(tmp_path)).splits["test"]
         batch = collate(tokenise(split.texts, pair_tokenizer, 64, pairs=split.pairs), split.labels, np.arange(5), 0)
-        assert batch.token_types is not None
         parts = [part.token_types for part in batch.split(2)]
-        assert torch.equal(torch.cat([part for part in parts if part is not None]), batch.token_types)
+        assert torch.equal(torch.cat([part for part in parts if part is not None]), known(batch.token_types))
         assert all(part.token_types is None for part in replace(batch, token_types=None).split(2))
 
 
@@ -186,8 +183,7 @@ class TestPrompt:
     def test_examples_too(self, tmp_path: Path) -> None:
         source = located(laid(tmp_path))
         cell = cell_of(source, "causal")
-        assert cell.prompt is not None
-        more = cell.prompt.model_copy(update={"examples_per_class": 1})
+        more = known(cell.prompt).model_copy(update={"examples_per_class": 1})
         longer = cell.data.model_copy(update={"max_length": 4000})
         cell = cell.model_copy(update={"prompt": more, "data": longer})
         said = prompt_of(cell, texts.load(source, DataSettings()), byte_tokenizer()).prefix_text

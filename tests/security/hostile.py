@@ -54,18 +54,8 @@ def nested(depth: int) -> Any:
 
 NUMBERS = (0, -1, 2**62, 2**64, 10**400, 0.0, -1.5, 5e-324, 1e18, 1e308, float("nan"), float("inf"))
 WRONG: tuple[Any, ...] = (
-    *NUMBERS,
-    True,
-    None,
-    [],
-    {},
-    [""],
-    {"": 1},
-    nested(60),
-    nested(150),
-    "x" * 20_000,
-    "\n" * 2_000,
-)
+    *NUMBERS, True, None, [], {}, [""], {"": 1}, nested(60), nested(150), "x" * 20_000, "\n" * 2_000,
+)  # fmt: skip
 
 
 def places(content: Any) -> Iterator[tuple[Any, Any]]:

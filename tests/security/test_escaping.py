@@ -186,10 +186,8 @@ def audited(folder: Path, said: str) -> Audit:
     """An audit in which every name, title and label says this."""
     name = "".join(char for char in said if char not in "\0\r\n") or "x"
     rows = [
-        ["dataset", "model", "method", "total_params_million"],
-        [name, name, "x", "4582.54"],
-        [name, name, "y", "1"],
-    ]
+        ["dataset", "model", "method", "total_params_million"], [name, name, "x", "4582.54"], [name, name, "y", "1"],
+    ]  # fmt: skip
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(rows)
     (folder / "t.csv").write_text(buffer.getvalue(), encoding="utf-8")

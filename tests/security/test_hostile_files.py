@@ -146,11 +146,8 @@ def test_a_record_of_numbers_that_cannot_be(whole: Files, said: Said) -> None:
 @pytest.mark.parametrize("kind", ["heatmap", "bars", "lines", "scatter"])
 def test_figures_of_any_valid_insight(kind: str) -> None:
     columns: dict[str, list[Any]] = {
-        "x": ["a", "\x1b", ""],
-        "y": [10**300, -(2**70), None],
-        "v": [1.5, None, 0],
-        "c": ["=1", None, "<b>"],
-    }
+        "x": ["a", "\x1b", ""], "y": [10**300, -(2**70), None], "v": [1.5, None, 0], "c": ["=1", None, "<b>"],
+    }  # fmt: skip
     chart = {"kind": kind, "x": "x", "y": "y", "value": "v", "x_label": "$", "y_label": "", "value_label": "{}"}
     empty: dict[str, list[Any]] = {name: [] for name in columns}
     for given in (columns, empty):

@@ -150,13 +150,12 @@ class TestLines:
         said = refused(tmp_path, **{f"train__{suffix}": "x" * 2_000_000})
         assert "a line must have at most 1000000 bytes" in said
 
-    @pytest.mark.parametrize("opened", ["[", '{"a":'])
-    def test_json_nested_a_hundred_thousand_deep(self, opened: str, tmp_path: Path) -> None:
-        assert "line 1: not valid JSON" in refused(tmp_path, train__jsonl=opened * 100_000)
-
-    def test_a_number_of_a_million_digits(self, tmp_path: Path) -> None:
-        said = refused(tmp_path, train__jsonl='{"text": "a", "label": ' + "9" * 1_000_000 + "}")
-        assert "line 1: not valid JSON" in said
+    @pytest.mark.parametrize(
+        "content", ["[" * 100_000, '{"a":' * 100_000, '{"text": "a", "label": ' + "9" * 1_000_000 + "}"],
+        ids=["nested lists", "nested objects", "a million digits"],
+    )  # fmt: skip
+    def test_json_of_a_hundred_thousand_levels_or_a_million_digits(self, content: str, tmp_path: Path) -> None:
+        assert "line 1: not valid JSON" in refused(tmp_path, train__jsonl=content)
 
     def test_lines_that_hold_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(files, "UNPACKED_BYTES", 50_000_000)

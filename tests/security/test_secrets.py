@@ -74,11 +74,9 @@ def old_run(make_record: MakeRecord, tmp_path: Path) -> Path:
     update = {
         place: getattr(named.cell, place).model_copy(update={"label": f"Leak {place}: {SAID}"} | more)
         for place, more in (
-            ("dataset", {"hub_id": ADDRESS}),
-            ("model", {"hub_id": f"hf_{SECRET}abcdef"}),
-            ("method", {}),
+            ("dataset", {"hub_id": ADDRESS}), ("model", {"hub_id": f"hf_{SECRET}abcdef"}), ("method", {}),
         )
-    }
+    }  # fmt: skip
     named = named.model_copy(update={"cell": named.cell.model_copy(update=update)})
     cells.of(failed).path.mkdir()
     for record in (measured[0].record.model_copy(update=told), named, failed):

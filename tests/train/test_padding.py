@@ -19,7 +19,7 @@ from bench.plan.plan import Plan
 from bench.study.models import ModelSource
 from bench.study.request import Request
 from bench.study.study import Study
-from tests.support import TEST_ROWS, TRAIN_ROWS, run_cell, small_study, write_texts
+from tests.support import TEST_ROWS, TRAIN_ROWS, known, run_cell, small_study, write_texts
 from tests.train.support import shipped
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -107,9 +107,7 @@ def test_a_run_has_one_f1_at_any_batch(tiny_encoder: Path, tmp_path: Path, monke
     for batch in (1, 5):
         record = run_cell(study_of(folder, texts, ["full_ft"], batch), tmp_path)
         assert record.status == "ok", record.failure
-        assert record.training is not None
-        assert record.quality is not None
-        found.append((record.quality.macro_f1, record.training.final_loss))
+        found.append((known(record.quality).macro_f1, known(record.training).final_loss))
     assert found[0] == found[1]
 
 
@@ -136,8 +134,7 @@ class TestVirtualTokens:
         study = study_of(folder, texts, ["p_tuning"])
         (row,) = Plan(Request(study=Study.model_validate(study))).rows()
         record = run_cell(study, tmp_path)
-        assert record.failure is not None
-        assert (record.status, record.failure.message) == ("unsupported", row.unsupported)
+        assert (record.status, known(record.failure).message) == ("unsupported", row.unsupported)
 
 
 def test_a_plan_needs_no_padding_id(tiny_encoder: Path, tmp_path: Path) -> None:

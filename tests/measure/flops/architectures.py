@@ -55,11 +55,9 @@ DECODERS: dict[str, PretrainedConfig] = {
 CONFIGS = ENCODERS | DECODERS
 #: One config of each architecture, as the kind of model that it was made for.
 NATIVE: list[tuple[str, ModelKind]] = [
-    *((name, "encoder") for name in ENCODERS if "," not in name),
-    ("electra, embeddings projected", "encoder"),
-    ("deberta-v2, as v3-base", "encoder"),
-    *((name, "causal") for name in DECODERS if "," not in name),
-]
+    *((name, "encoder") for name in ENCODERS if "," not in name), ("electra, embeddings projected", "encoder"),
+    ("deberta-v2, as v3-base", "encoder"), *((name, "causal") for name in DECODERS if "," not in name),
+]  # fmt: skip
 #: The other configs; and decoders with a classification head, which they run on every token.
 OTHER: list[tuple[str, ModelKind]] = [
     *((name, "encoder") for name in CONFIGS if (name, "encoder") not in NATIVE),

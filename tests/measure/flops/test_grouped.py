@@ -17,13 +17,11 @@ ENDS = [8, 8, 16, 24]  # the second group is empty
 @pytest.mark.parametrize(
     ("first", "second", "grouped"),
     [
-        ((24, 32), (4, 32, 64), True),
-        ((4, 16, 32), (32, 24), True),
-        ((16, 24), (24, 32), True),
+        ((24, 32), (4, 32, 64), True), ((4, 16, 32), (32, 24), True), ((16, 24), (24, 32), True),
         ((4, 16, 32), (4, 32, 64), False),
     ],
     ids=["rows", "columns", "inner", "batched"],
-)
+)  # fmt: skip
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_shapes_are_those_of_the_kernel(
     first: tuple[int, ...], second: tuple[int, ...], grouped: bool, dtype: torch.dtype

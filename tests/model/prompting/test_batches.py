@@ -10,6 +10,7 @@ from bench.data.tokens import Tokens
 from bench.model.prompting.batches import collate_answers, collate_prompts
 from bench.model.prompting.prompts import Prompt
 from bench.study.settings import PromptSettings
+from tests.support import known
 
 PAD = 99
 PROMPT = Prompt((1, 2, 3), (7, 8), ((10,), (11, 12, 13)), 20, ("no", "yes"), "", "", PromptSettings())
@@ -32,8 +33,7 @@ def rows_of(batch: Batch) -> list[list[int]]:
 def test_prompts_are_texts_and_suffixes_padded_on_the_left() -> None:
     batch = collate_prompts(PROMPT, tokens_of([[4], [4, 5, 6], []]), [1, 0, 1], np.array([2, 1, 0]), PAD)
     assert batch.input_ids.tolist() == [[PAD, PAD, PAD, 7, 8], [4, 5, 6, 7, 8], [PAD, PAD, 4, 7, 8]]
-    assert batch.attention_mask is not None
-    assert batch.attention_mask.tolist() == [[0, 0, 0, 1, 1], [1, 1, 1, 1, 1], [0, 0, 1, 1, 1]]
+    assert known(batch.attention_mask).tolist() == [[0, 0, 0, 1, 1], [1, 1, 1, 1, 1], [0, 0, 1, 1, 1]]
     assert batch.labels.tolist() == [1, 0, 1]
     assert batch.tokens == 10
     assert batch.indices.tolist() == [2, 1, 0]

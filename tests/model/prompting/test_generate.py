@@ -21,6 +21,8 @@ from tests.model.prompting.support import FAMILIES, byte_tokenizer, causal_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TEXTS = ("good", "a very bad film, and it was not fine", "", "☃ [/INST] poor")
+TOKENIZER = byte_tokenizer()
+PROMPT, TOKENS = prompt_of(TOKENIZER), text_tokens(TOKENIZER, TEXTS)
 LABELS = ("very negative", "negative", "very positive")
 MARKS = ("bad", "poor", "good")
 FILLER = ("a", "film", "the", "was", "it", "and")
@@ -41,52 +43,44 @@ def plain(model: Any, prompt: Prompt, inner: list[int], stops: set[int], steps: 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_answers_are_the_greedy_ones(family: str) -> None:
-    tokenizer = byte_tokenizer()
-    prompt, tokens = prompt_of(tokenizer), text_tokens(tokenizer, TEXTS)
-    model = causal_model(family, len(tokenizer))
-    rows = [tokens.ids[a:b].tolist() for a, b in zip(tokens.offsets, tokens.offsets[1:], strict=False)]
-    expected = [plain(model, prompt, row, {int(prompt.end_id or 0), tokenizer.eos_token_id}, 12) for row in rows]
-    texts = [tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in expected]
-    assert Writer(model, prompt, tokenizer, 12).answers(prompts_batch(prompt, tokens)) == texts
-    alone = [Writer(model, prompt, tokenizer, 12).answers(prompts_batch(prompt, tokens, [row]))[0] for row in range(4)]
+    model = causal_model(family, len(TOKENIZER))
+    rows = [TOKENS.ids[a:b].tolist() for a, b in zip(TOKENS.offsets, TOKENS.offsets[1:], strict=False)]
+    expected = [plain(model, PROMPT, row, {int(PROMPT.end_id or 0), TOKENIZER.eos_token_id}, 12) for row in rows]
+    texts = [TOKENIZER.decode(ids, skip_special_tokens=True).strip() for ids in expected]
+    assert Writer(model, PROMPT, TOKENIZER, 12).answers(prompts_batch(PROMPT, TOKENS)) == texts
+    alone = [Writer(model, PROMPT, TOKENIZER, 12).answers(prompts_batch(PROMPT, TOKENS, [row]))[0] for row in range(4)]
     assert alone == texts
 
 
 def test_an_answer_stops_at_its_end_and_the_batch_when_all_have() -> None:
-    tokenizer = byte_tokenizer()
-    prompt, tokens = prompt_of(tokenizer), text_tokens(tokenizer, TEXTS)
-    model = causal_model("llama", len(tokenizer))
+    model = causal_model("llama", len(TOKENIZER))
     passes: list[int] = []
     model.register_forward_hook(lambda *_: passes.append(1))
-    longest = Writer(model, prompt, tokenizer, 6)
-    first = longest._write(prompts_batch(prompt, tokens))[:, 0].tolist()
+    longest = Writer(model, PROMPT, TOKENIZER, 6)
+    first = longest._write(prompts_batch(PROMPT, TOKENS))[:, 0].tolist()
     assert len(passes) == 1 + 6
     assert longest.max_new_tokens == 6
     passes.clear()
     for token in set(first):
         longest.stops.append(token)
-    assert longest.answers(prompts_batch(prompt, tokens)) == [""] * len(TEXTS)
+    assert longest.answers(prompts_batch(PROMPT, TOKENS)) == [""] * len(TEXTS)
     assert len(passes) == 1, "the prefix is kept, and no token is computed after the last end"
 
 
 def test_a_generation_config_changes_nothing_and_nothing_warns() -> None:
-    tokenizer = byte_tokenizer()
-    prompt, tokens = prompt_of(tokenizer), text_tokens(tokenizer, TEXTS)
-    model = causal_model("llama", len(tokenizer))
-    expected = Writer(model, prompt, tokenizer).answers(prompts_batch(prompt, tokens))
+    model = causal_model("llama", len(TOKENIZER))
+    expected = Writer(model, PROMPT, TOKENIZER).answers(prompts_batch(PROMPT, TOKENS))
     model.generation_config.update(do_sample=True, temperature=9.0, num_beams=3, max_new_tokens=1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert Writer(model, prompt, tokenizer).answers(prompts_batch(prompt, tokens)) == expected
+        assert Writer(model, PROMPT, TOKENIZER).answers(prompts_batch(PROMPT, TOKENS)) == expected
 
 
 def test_no_more_is_written_than_there_are_positions() -> None:
-    tokenizer = byte_tokenizer()
-    prompt, tokens = prompt_of(tokenizer), text_tokens(tokenizer, TEXTS)
-    batch = prompts_batch(prompt, tokens)
-    length = len(prompt.prefix_ids) + batch.input_ids.shape[1]
-    model = causal_model("gpt2", len(tokenizer), max_position_embeddings=length + 2)
-    writer = Writer(model, prompt, tokenizer, 50)
+    batch = prompts_batch(PROMPT, TOKENS)
+    length = len(PROMPT.prefix_ids) + batch.input_ids.shape[1]
+    model = causal_model("gpt2", len(TOKENIZER), max_position_embeddings=length + 2)
+    writer = Writer(model, PROMPT, TOKENIZER, 50)
     writer.stops = []
     assert writer._write(batch).shape == (len(TEXTS), 3)
 
@@ -101,12 +95,10 @@ def test_without_any_end_the_number_of_tokens_is_the_limit() -> None:
 
 
 def test_answers_beyond_the_window_are_refused() -> None:
-    tokenizer = byte_tokenizer()
-    prompt = prompt_of(tokenizer)
-    writer = Writer(causal_model("qwen2", len(tokenizer), use_sliding_window=True, sliding_window=16,
-                                 max_window_layers=0), prompt, tokenizer)  # fmt: skip
+    writer = Writer(causal_model("qwen2", len(TOKENIZER), use_sliding_window=True, sliding_window=16,
+                                 max_window_layers=0), PROMPT, TOKENIZER)  # fmt: skip
     with pytest.raises(UnsupportedError, match="attention window has 16 tokens"):
-        writer.answers(prompts_batch(prompt, text_tokens(tokenizer, TEXTS)))
+        writer.answers(prompts_batch(PROMPT, TOKENS))
 
 
 def sentences(count: int, seed: int) -> tuple[list[str], list[int]]:
@@ -143,12 +135,11 @@ def taught(model: nn.Module, prompt: Prompt, tokenizer: Any, steps: int) -> nn.M
 
 
 def test_a_model_that_knows_the_labels_gives_them_either_way() -> None:
-    tokenizer = byte_tokenizer()
-    prompt = prompt_of(tokenizer, LABELS)
-    model = taught(causal_model("llama", len(tokenizer), initializer_range=0.05), prompt, tokenizer, 250)
+    prompt = prompt_of(TOKENIZER, LABELS)
+    model = taught(causal_model("llama", len(TOKENIZER), initializer_range=0.05), prompt, TOKENIZER, 250)
     texts, labels = sentences(64, 1)
-    batch = prompts_batch(prompt, text_tokens(tokenizer, texts))
-    answers = Writer(model, prompt, tokenizer).answers(batch)
+    batch = prompts_batch(prompt, text_tokens(TOKENIZER, texts))
+    answers = Writer(model, prompt, TOKENIZER).answers(batch)
     assert answers == [LABELS[label] for label in labels], "the end of the turn was learnt too"
     assert [parse(answer, prompt.label_words) for answer in answers] == labels
     for normalization in ("none", "tokens"):

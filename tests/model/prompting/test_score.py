@@ -28,6 +28,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 TEXTS = ("good", "a very bad film, and it was not fine", "", "x" * 90, "the film <|stop|> ☃ was [/INST] poor")
 ROOM = 60
 SHORT = ("a", "b", "c")
+TOKENIZER = byte_tokenizer()
+PROMPT, TOKENS = prompt_of(TOKENIZER), text_tokens(TOKENIZER, TEXTS, ROOM)
 
 
 def scored(model: Any, prompt: Prompt, normalization: Any = "none", texts: tuple[str, ...] = TEXTS) -> None:
@@ -54,19 +56,17 @@ def test_scores_are_those_of_each_label_alone(family: str, template: str, normal
 def test_without_a_prefix(family: str) -> None:
     import dataclasses
 
-    tokenizer = byte_tokenizer()
-    prompt = dataclasses.replace(prompt_of(tokenizer), prefix_ids=(), prefix_text="")
-    scored(causal_model(family, len(tokenizer)), prompt)
+    prompt = dataclasses.replace(prompt_of(TOKENIZER), prefix_ids=(), prefix_text="")
+    scored(causal_model(family, len(TOKENIZER)), prompt)
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("family", ["llama", "phi", "gemma", "gpt2", "bloom"])
 def test_other_attention_and_models(family: str, attention: str) -> None:
     """Eager attention uses an additive mask; BLOOM takes no positions."""
-    tokenizer = byte_tokenizer()
     if family == "bloom" and attention == "sdpa":
         pytest.skip("transformers has no fused attention for BLOOM")
-    scored(causal_model(family, len(tokenizer), attention), prompt_of(tokenizer))
+    scored(causal_model(family, len(TOKENIZER), attention), PROMPT)
 
 
 def in_4_bits(model: Any) -> Any:
@@ -83,36 +83,32 @@ def in_4_bits(model: Any) -> Any:
 
 
 def test_really_4_bit() -> None:
-    tokenizer = byte_tokenizer()
-    model = in_4_bits(causal_model("llama", len(tokenizer), hidden_size=64, intermediate_size=128))
+    model = in_4_bits(causal_model("llama", len(TOKENIZER), hidden_size=64, intermediate_size=128))
     assert "Linear4bit" in {type(module).__name__ for module in model.modules()}
-    scored(model, prompt_of(tokenizer))
+    scored(model, PROMPT)
 
 
 @pytest.mark.parametrize("bits", [4, 16])
 def test_wrapped_by_peft(bits: int) -> None:
     from peft import LoraConfig, get_peft_model
 
-    tokenizer = byte_tokenizer()
-    model = causal_model("llama", len(tokenizer), hidden_size=64, intermediate_size=128)
+    model = causal_model("llama", len(TOKENIZER), hidden_size=64, intermediate_size=128)
     model = in_4_bits(model) if bits == 4 else model
-    prompt = prompt_of(tokenizer)
-    batch = prompts_batch(prompt, text_tokens(tokenizer, TEXTS, ROOM))
-    plain = LabelScorer(model, prompt).scores(batch)
+    batch = prompts_batch(PROMPT, TOKENS)
+    plain = LabelScorer(model, PROMPT).scores(batch)
     wrapped = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", init_lora_weights=False))
-    scored(wrapped, prompt)
-    adapted = LabelScorer(wrapped, prompt).scores(batch)
+    scored(wrapped, PROMPT)
+    adapted = LabelScorer(wrapped, PROMPT).scores(batch)
     assert not torch.allclose(plain, adapted, atol=1e-2)
 
 
 @pytest.mark.parametrize(("labels", "passes"), [(SHORT, 1), (FIVE, 2)], ids=["one token", "several tokens"])
 def test_number_of_forward_passes(labels: tuple[str, ...], passes: int) -> None:
-    tokenizer = byte_tokenizer()
-    prompt, model = prompt_of(tokenizer, labels), causal_model("llama", len(tokenizer))
+    prompt, model = prompt_of(TOKENIZER, labels), causal_model("llama", len(TOKENIZER))
     computed: list[tuple[int, ...]] = []
     model.register_forward_hook(lambda module, args, output: computed.append(tuple(output.logits.shape[:2])))
     scorer = LabelScorer(model, prompt)
-    batch = prompts_batch(prompt, text_tokens(tokenizer, TEXTS, ROOM))
+    batch = prompts_batch(prompt, TOKENS)
     scorer.scores(batch)
     assert len(computed) == 1 + passes
     assert computed[:2] == [(1, 1), (len(TEXTS), 1)], "no logits but those of the label's place"
@@ -121,12 +117,10 @@ def test_number_of_forward_passes(labels: tuple[str, ...], passes: int) -> None:
 
 
 def test_a_batch_leaves_the_next_alone() -> None:
-    tokenizer = byte_tokenizer()
-    prompt, tokens = prompt_of(tokenizer), text_tokens(tokenizer, TEXTS, ROOM)
-    scorer = LabelScorer(causal_model("llama", len(tokenizer)), prompt)
-    first = scorer.scores(prompts_batch(prompt, tokens))
-    scorer.scores(prompts_batch(prompt, tokens, [1, 3]))
-    assert torch.equal(scorer.scores(prompts_batch(prompt, tokens)), first)
+    scorer = LabelScorer(causal_model("llama", len(TOKENIZER)), PROMPT)
+    first = scorer.scores(prompts_batch(PROMPT, TOKENS))
+    scorer.scores(prompts_batch(PROMPT, TOKENS, [1, 3]))
+    assert torch.equal(scorer.scores(prompts_batch(PROMPT, TOKENS)), first)
 
 
 def test_one_pass_for_all_labels_whatever_their_shape() -> None:
@@ -138,43 +132,36 @@ def test_one_pass_for_all_labels_whatever_their_shape() -> None:
 
 
 def test_a_window_that_the_prompt_fits_in_changes_nothing_and_a_shorter_one_is_refused() -> None:
-    tokenizer = byte_tokenizer()
-    prompt = prompt_of(tokenizer)
-    scored(causal_model("mistral", len(tokenizer), sliding_window=400), prompt)
-    scorer = LabelScorer(causal_model("mistral", len(tokenizer), sliding_window=32), prompt)
+    scored(causal_model("mistral", len(TOKENIZER), sliding_window=400), PROMPT)
+    scorer = LabelScorer(causal_model("mistral", len(TOKENIZER), sliding_window=32), PROMPT)
     with pytest.raises(UnsupportedError, match=r"attention window has 32 tokens.*lower data.max_length"):
-        scorer.scores(prompts_batch(prompt, text_tokens(tokenizer, TEXTS, ROOM)))
+        scorer.scores(prompts_batch(PROMPT, TOKENS))
 
 
 def test_a_model_that_keeps_a_running_state_is_refused() -> None:
-    tokenizer = byte_tokenizer()
-    model = causal_model("mamba", len(tokenizer), "eager")
+    model = causal_model("mamba", len(TOKENIZER), "eager")
     with pytest.raises(UnsupportedError, match="keep keys and values"):
-        LabelScorer(model, prompt_of(tokenizer))
+        LabelScorer(model, PROMPT)
 
 
 def test_a_model_that_counts_places_is_refused() -> None:
     """With padding before the text, MPT's ALiBi scored a row differently beside longer rows than alone."""
-    tokenizer = byte_tokenizer()
-    config = AutoConfig.for_model("mpt", vocab_size=len(tokenizer), d_model=32, n_heads=4, n_layers=2)
+    config = AutoConfig.for_model("mpt", vocab_size=len(TOKENIZER), d_model=32, n_heads=4, n_layers=2)
     with pytest.raises(UnsupportedError, match="architecture mpt derives positions from places"):
-        LabelScorer(AutoModelForCausalLM.from_config(config), prompt_of(tokenizer))
+        LabelScorer(AutoModelForCausalLM.from_config(config), PROMPT)
 
 
 def test_virtual_tokens_are_refused() -> None:
     from peft import PromptTuningConfig, get_peft_model
 
-    tokenizer = byte_tokenizer()
     config = PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3)
-    model = get_peft_model(causal_model("llama", len(tokenizer)), config)
+    model = get_peft_model(causal_model("llama", len(TOKENIZER)), config)
     with pytest.raises(UnsupportedError, match="virtual tokens"):
-        LabelScorer(model, prompt_of(tokenizer))
+        LabelScorer(model, PROMPT)
 
 
 def test_scores_are_float32_where_the_model_is_bf16() -> None:
-    tokenizer = byte_tokenizer()
-    prompt = prompt_of(tokenizer)
-    model = causal_model("llama", len(tokenizer)).to(torch.bfloat16)
-    scores = LabelScorer(model, prompt).scores(prompts_batch(prompt, text_tokens(tokenizer, TEXTS, ROOM)))
+    model = causal_model("llama", len(TOKENIZER)).to(torch.bfloat16)
+    scores = LabelScorer(model, PROMPT).scores(prompts_batch(PROMPT, TOKENS))
     assert scores.dtype == torch.float32
     assert bool(torch.isfinite(scores).all())

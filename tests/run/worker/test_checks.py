@@ -1,6 +1,7 @@
 """The audit stamp: each check on both sides of its limit, and where nothing is known."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -48,17 +49,15 @@ class TestSteady:
         way = "more" if fraction > 0 else "less"
         assert f"took {100 * abs(fraction):.1f} % {way} time than" in checks[0].found
 
-    @pytest.mark.parametrize(("fraction", "verdict"), [(0.05, "valid"), (0.06, "suspect")])
-    def test_disturbed_steps(self, fraction: float, verdict: Verdict) -> None:
-        checks = validity.steady("inference", replace(STEADY, disturbed_fraction=fraction))
-        assert verdicts(checks) == {"stationary inference": "valid", "undisturbed inference": verdict}
-
-    @pytest.mark.parametrize(("fraction", "verdict"), [(0.05, "valid"), (0.051, "suspect")])
-    def test_time_lost_in_few_steps(self, fraction: float, verdict: Verdict) -> None:
+    @pytest.mark.parametrize(
+        ("disturbed", "lost", "verdict"),
+        [(0.05, 0.0, "valid"), (0.06, 0.0, "suspect"), (0.01, 0.05, "valid"), (0.01, 0.051, "suspect")],
+    )
+    def test_disturbed_steps_and_time_lost_in_few(self, disturbed: float, lost: float, verdict: Verdict) -> None:
         """One long pause is one step of many."""
-        checks = validity.steady("training", replace(STEADY, disturbed_fraction=0.01, lost_fraction=fraction))
+        checks = validity.steady("training", replace(STEADY, disturbed_fraction=disturbed, lost_fraction=lost))
         assert verdicts(checks) == {"stationary training": "valid", "undisturbed training": verdict}
-        assert f"{100 * fraction:.1f} % of the time is lost" in checks[1].found
+        assert f"{100 * lost:.1f} % of the time is lost" in checks[1].found
 
     def test_too_few_steps_are_unknown(self) -> None:
         assert verdicts(validity.steady("inference", None)) == {"stationary inference": "unknown"}
@@ -84,51 +83,36 @@ class TestUndisturbed:
             "other load": "valid", "stolen time": "valid", "swap": "valid", "throttling": "valid"
         }  # fmt: skip
 
-    @pytest.mark.parametrize(("share", "verdict"), [(0.099, "valid"), (0.101, "suspect")])
-    def test_other_load(self, share: float, verdict: Verdict) -> None:
-        grown = replace(CALM, cpu_seconds=(5.0 + 10 * share) * CORES)
-        check = the_one(validity.undisturbed(grown, None, on_cuda=False), "other load")
-        assert check.verdict == verdict
-        assert f"{100 * share:.1f} %" in check.found
-
-    @pytest.mark.parametrize(("share", "verdict"), [(0.019, "valid"), (0.021, "suspect")])
-    def test_stolen_time(self, share: float, verdict: Verdict) -> None:
-        grown = replace(CALM, stolen_cpu_seconds=10 * share * CORES)
-        assert the_one(validity.undisturbed(grown, None, on_cuda=False), "stolen time").verdict == verdict
-
-    @pytest.mark.parametrize(("swapped", "verdict"), [(0, "valid"), (4096, "suspect")])
-    def test_swap(self, swapped: int, verdict: Verdict) -> None:
-        checks = validity.undisturbed(replace(CALM, swapped_bytes=swapped), None, on_cuda=False)
-        assert the_one(checks, "swap").verdict == verdict
-
     @pytest.mark.parametrize(
-        ("cpu", "gpu", "verdict"),
+        ("name", "changes", "verdict", "said"),
         [
-            (0, None, "valid"), (1, None, "suspect"), (None, None, "unknown"), (None, 0.0, "valid"),
-            (0, 0.001, "suspect"), (5, 0.0, "suspect"), (0, 0.0, "valid"),
+            *(("other load", {"cpu_seconds": (5.0 + 10 * share) * CORES}, verdict, f"{100 * share:.1f} %")
+              for share, verdict in ((0.099, "valid"), (0.101, "suspect"))),
+            *(("stolen time", {"stolen_cpu_seconds": 10 * share * CORES}, verdict, "")
+              for share, verdict in ((0.019, "valid"), (0.021, "suspect"))),
+            ("swap", {"swapped_bytes": 0}, "valid", ""), ("swap", {"swapped_bytes": 4096}, "suspect", ""),
+            *(("throttling", {"cpu_throttled": cpu, "gpu_throttled_seconds": gpu}, verdict, "")
+              for cpu, gpu, verdict in ((0, None, "valid"), (1, None, "suspect"), (None, None, "unknown"),
+                                        (None, 0.0, "valid"), (0, 0.001, "suspect"), (5, 0.0, "suspect"),
+                                        (0, 0.0, "valid"))),
+            ("allocator retries", {"allocator_retries": 0}, "valid", ""),
+            ("allocator retries", {"allocator_retries": 1}, "suspect", ""),
+            ("power limit", {"gpu_power_capped_seconds": 5.0}, "valid", "for 5 s, 50.0 % of the time"),
+            ("power limit", {"gpu_power_capped_seconds": 5.1}, "suspect", "for 5.1 s, 51.0 % of the time"),
+            ("power limit", {"gpu_power_capped_seconds": None}, "unknown", ""),
         ],
     )  # fmt: skip
-    def test_heat(self, cpu: int | None, gpu: float | None, verdict: Verdict) -> None:
-        grown = replace(CALM, cpu_throttled=cpu, gpu_throttled_seconds=gpu)
-        assert the_one(validity.undisturbed(grown, None, on_cuda=False), "throttling").verdict == verdict
+    def test_on_both_sides_of_a_limit(self, name: str, changes: dict[str, Any], verdict: Verdict, said: str) -> None:
+        on_cuda = name in ("allocator retries", "power limit")
+        checks = validity.undisturbed(replace(CALM, **changes), 0 if on_cuda else None, on_cuda=on_cuda)
+        check = the_one(checks, name)
+        assert check.verdict == verdict
+        assert said in check.found
 
     @pytest.mark.parametrize(("others", "verdict"), [(0, "valid"), (1, "suspect"), (None, "unknown")])
     def test_other_processes_on_the_gpu(self, others: int | None, verdict: Verdict) -> None:
         checks = validity.undisturbed(CALM, others, on_cuda=True)
         assert the_one(checks, "other processes on the GPU").verdict == verdict
-
-    @pytest.mark.parametrize(("retries", "verdict"), [(0, "valid"), (1, "suspect")])
-    def test_retries_of_the_allocator(self, retries: int, verdict: Verdict) -> None:
-        checks = validity.undisturbed(replace(CALM, allocator_retries=retries), 0, on_cuda=True)
-        assert the_one(checks, "allocator retries").verdict == verdict
-
-    @pytest.mark.parametrize(("seconds", "verdict"), [(5.0, "valid"), (5.1, "suspect"), (None, "unknown")])
-    def test_power_limit(self, seconds: float | None, verdict: Verdict) -> None:
-        checks = validity.undisturbed(replace(CALM, gpu_power_capped_seconds=seconds), 0, on_cuda=True)
-        check = the_one(checks, "power limit")
-        assert check.verdict == verdict
-        if seconds is not None:
-            assert f"for {seconds:.3g} s, {10 * seconds:.1f} % of the time" in check.found
 
     def test_what_a_machine_does_not_tell(self) -> None:
         silent = replace(CALM, cpu_seconds=None, stolen_cpu_seconds=None, swapped_bytes=None, cpu_throttled=None)

@@ -11,6 +11,7 @@ from bench.record.record import RANDOM_WEIGHTS, Record, Training
 from bench.run.worker import validation
 from bench.train.inputs import Reading
 from tests.run.worker.test_validated_cells import STEPS, RunOne, checked, run_one
+from tests.support import known
 
 __all__ = ["run_one"]
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -37,8 +38,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[float]]:
 
 def trained(record: Record) -> Training:
     assert record.status == "ok", record.failure
-    assert record.training is not None
-    return record.training
+    return known(record.training)
 
 
 def step_seconds(folder: Path) -> list[float]:
@@ -105,8 +105,7 @@ def test_early_stopping(keep: str, run_one: RunOne, scored: Callable[..., list[f
     assert len(seconds) == 9
     assert found.best_seconds == pytest.approx(sum(seconds[:3]))
     assert found.train_seconds == pytest.approx(sum(seconds))
-    assert found.speed is not None
-    assert found.speed.timed_steps == 7, "two of the nine were warm-up"
+    assert known(found.speed).timed_steps == 7, "two of the nine were warm-up"
     assert checked(record)["tokens of training"] == checked(record)["same seed, same loss"] == "valid"
     names = [phase.name for phase in record.phases]
     assert names.count("train") == 1
@@ -155,9 +154,8 @@ def test_weights_that_cannot_be_put_back_are_an_error_where_the_best_are_asked_f
 """
     record, _ = run_one(grows, train={"keep": "best"})
     assert record.status == "error"
-    assert record.failure is not None
-    assert record.failure.phase == "validate"
-    assert "changed its set of trained weights" in record.failure.message
+    assert known(record.failure).phase == "validate"
+    assert "changed its set of trained weights" in known(record.failure).message
 
 
 def test_random_weights_have_no_points_and_are_trained_to_the_end(run_one: RunOne, tiny_encoder: Path) -> None:

@@ -14,6 +14,7 @@ from bench.method import Method, Options, Task
 from bench.method.architecture import Architecture
 from bench.model.load import build
 from bench.run.worker.counting import Counted, count
+from tests.support import known
 from tests.train.support import FOUND, Everything, shipped
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -55,27 +56,22 @@ class TestByLength:
         found = counted(OfKnownFlops(), Everything(Options()))
         a_token = 2 * 8 * 5
         assert (found.flops.forward_flops, found.flops.sequence_length) == (a_token * 64, 64)
-        assert found.forward is not None
-        assert found.training is not None
-        assert found.forward.at(1) == pytest.approx(a_token)
-        assert found.forward.at(10.5) == pytest.approx(10.5 * a_token)
-        assert found.training.at(10.5) == pytest.approx(3 * 10.5 * a_token)
+        assert known(found.forward).at(1) == pytest.approx(a_token)
+        assert known(found.forward).at(10.5) == pytest.approx(10.5 * a_token)
+        assert known(found.training).at(10.5) == pytest.approx(3 * 10.5 * a_token)
 
     def test_frozen_weights_spare_their_gradients(self) -> None:
         model = OfKnownFlops()
         model.layer.requires_grad_(False)
         found = counted(model, Everything(Options()))
-        assert found.training is not None
-        assert found.training.at(10) == pytest.approx(2 * 10 * 2 * 8 * 5)
+        assert known(found.training).at(10) == pytest.approx(2 * 10 * 2 * 8 * 5)
 
     def test_of_an_encoder_at_a_length_that_was_not_counted(self, config: PretrainedConfig) -> None:
         method = Everything(Options())
         twin = adapted(method, config)
         found = counted(twin, method, config)
-        assert found.forward is not None
-        assert found.training is not None
         forward, training = count_passes(twin, 37)
-        assert (round(found.forward.at(37)), round(found.training.at(37))) == (forward, training)
+        assert (round(known(found.forward).at(37)), round(known(found.training).at(37))) == (forward, training)
 
     def test_nothing_is_trained(self, config: PretrainedConfig) -> None:
         class Still(Everything):

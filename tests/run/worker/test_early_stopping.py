@@ -34,15 +34,12 @@ class Course:
 @pytest.mark.parametrize(
     ("scores", "patience", "points", "best", "kept"),
     [
-        ([0.1, 0.2, 0.3], 1, 3, 12, [10, 11, 12]),
-        ([0.3, 0.2, 0.4], 1, 2, 10, [10]),
-        ([0.3, 0.2, 0.4, 0.1, 0.1, 0.9], 2, 5, 12, [10, 12]),
-        ([0.3, 0.3, 0.3, 0.9], 2, 3, 10, [10]),
-        ([0.0, 0.0], 1, 2, 10, [10]),
-        ([0.5, 0.4, 0.4], 5, 3, 10, [10]),
+        ([0.1, 0.2, 0.3], 1, 3, 12, [10, 11, 12]), ([0.3, 0.2, 0.4], 1, 2, 10, [10]),
+        ([0.3, 0.2, 0.4, 0.1, 0.1, 0.9], 2, 5, 12, [10, 12]), ([0.3, 0.3, 0.3, 0.9], 2, 3, 10, [10]),
+        ([0.0, 0.0], 1, 2, 10, [10]), ([0.5, 0.4, 0.4], 5, 3, 10, [10]),
     ],
     ids=["rises", "falls at once", "rises late", "equal is no better", "never above zero", "patient to the end"],
-)
+)  # fmt: skip
 def test_it_ends_after_so_many_points_in_a_row_that_are_no_better(
     scores: list[float], patience: int, points: int, best: int, kept: list[int]
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 from bench.errors import RequestError
 from bench.record.record import Record
 from bench.run.executor import LocalExecutor
-from tests.support import TEST_ROWS, TRAIN_ROWS, run_cell, small_study, write_texts
+from tests.support import TEST_ROWS, TRAIN_ROWS, known, run_cell, small_study, write_texts
 
 pytestmark = pytest.mark.slow
 #: Three of the class 0 to one of the class 1.
@@ -44,15 +44,12 @@ def verdicts(record: Record) -> dict[str, str]:
 def test_each_way_trains_and_is_stamped(tiny_encoder: Path, tmp_path: Path, train: dict[str, Any]) -> None:
     record = fitted(tiny_encoder, tmp_path, **train)
     assert record.status == "ok", record.failure
-    assert record.training is not None
-    assert record.training.steps == 6
+    assert known(record.training).steps == 6
     found = verdicts(record)
     assert (
         found["same seed, same loss"] == found["tokens of training"] == found["train memory accounted for"] == "valid"
     )
-    assert record.quality is not None
-    assert record.quality.confusion is not None
-    assert sum(map(sum, record.quality.confusion.texts)) == len(TEST_ROWS)
+    assert sum(map(sum, known(known(record.quality).confusion).texts)) == len(TEST_ROWS)
 
 
 def test_class_weights_need_a_text_of_each_class(tiny_encoder: Path, tmp_path: Path) -> None:

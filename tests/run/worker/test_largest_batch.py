@@ -105,14 +105,10 @@ class TestRoom:
 @pytest.mark.parametrize(
     ("measured_on", "device", "asked"),
     [
-        ("cuda", "auto", "cuda"),
-        ("cuda", "cuda:1", "cuda:1"),
-        ("cpu", "auto", "cpu"),
-        ("cpu", "cpu", "cpu"),
-        (None, "cuda:1", "cuda:1"),
-        (None, "auto", "auto"),
+        ("cuda", "auto", "cuda"), ("cuda", "cuda:1", "cuda:1"), ("cpu", "auto", "cpu"), ("cpu", "cpu", "cpu"),
+        (None, "cuda:1", "cuda:1"), (None, "auto", "auto"),
     ],
-)
+)  # fmt: skip
 def test_the_plan_is_of_the_device_that_the_cell_ran_on(measured_on: str | None, device: str, asked: str) -> None:
     cell = _record().cell.model_copy(update={"device": device})
     assert job._device(measured_on, cell) == asked

@@ -21,6 +21,7 @@ from bench.run.worker import checks as validity
 from bench.run.worker.phases import PROGRESS_SECONDS, Phases
 from tests.measure.test_conditions import NOTHING
 from tests.measure.test_nvml import Driver
+from tests.support import known
 
 CPU = torch.device("cpu")
 MIB = 2**20
@@ -130,8 +131,7 @@ class TestPeaks:
         monkeypatch.setattr("bench.measure.memory.restart_peaks", lambda device: True)
         with phases.timed("train"):
             pass
-        carried = phases.carried_of("train")
-        assert carried is not None
+        carried = known(phases.carried_of("train"))
         assert carried > 60 * MIB
         assert validity.restarted(carried).verdict == "suspect"
 
@@ -225,8 +225,7 @@ class TestAside:
                 pass
         phases.finish()
         assert len(phases.conditions) == len(phases.carried_bytes) == len(phases.done) == 2
-        train = phases.conditions_of("train")
-        assert train is not None
+        train = known(phases.conditions_of("train"))
         assert train.seconds == pytest.approx(phases.done[0].seconds, abs=0.05)
 
     def test_a_later_phase_of_the_name_is_one_of_its_own(self, phases: Phases) -> None:

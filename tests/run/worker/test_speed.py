@@ -6,6 +6,7 @@ from bench.measure.flops.lengths import FlopsByLength
 from bench.record.record import Speed
 from bench.run.worker.speed import Cost, speed
 from bench.train.loop import StepLog
+from tests.support import known
 
 LOG = StepLog(seconds=[9.0, 1.0, 3.0], samples=[8, 8, 4], tokens=[50, 60, 20], padded_tokens=[64, 64, 32])
 #: Of a sequence of L tokens: 1000 + 100 L + 10 L squared.
@@ -15,9 +16,7 @@ MODEL_FLOPS = 8 * (1000 + 750 + 562.5) + 4 * (1000 + 500 + 250)
 
 
 def found(cost: Cost | None = None, skip: int = 1) -> Speed:
-    result = speed(LOG, skip, 8, cost)
-    assert result is not None
-    return result
+    return known(speed(LOG, skip, 8, cost))
 
 
 def test_leaves_warm_up_out() -> None:
@@ -29,10 +28,6 @@ def test_leaves_warm_up_out() -> None:
     )  # fmt: skip
 
 
-def test_padding_is_no_token() -> None:
-    assert found().tokens_per_second == (60 + 20) / (1 + 3)
-
-
 def test_medians_are_of_the_timed_steps() -> None:
     of_samples, of_tokens = found().windowed_samples_per_second, found().windowed_tokens_per_second
     assert of_samples is not None
@@ -42,40 +37,34 @@ def test_medians_are_of_the_timed_steps() -> None:
     assert (of_samples.windows, of_samples.window_steps, of_samples.low) == (2, 1, None)
 
 
-@pytest.mark.parametrize(("log", "skip"), [(LOG, 3), (LOG, 4), (StepLog(), 0), (StepLog(), 3)])
-def test_is_unknown_where_all_was_warm_up(log: StepLog, skip: int) -> None:
+STOOD_STILL = StepLog(seconds=[0.0], samples=[8], tokens=[50], padded_tokens=[64])
+
+
+@pytest.mark.parametrize(("log", "skip"), [(LOG, 3), (LOG, 4), (StepLog(), 0), (StepLog(), 3), (STOOD_STILL, 0)])
+def test_is_unknown_where_all_was_warm_up_or_no_time_passed(log: StepLog, skip: int) -> None:
     assert speed(log, skip, 8) is None
 
 
-def test_a_clock_that_stood_still_is_unknown() -> None:
-    assert speed(StepLog(seconds=[0.0], samples=[8], tokens=[50], padded_tokens=[64]), 0, 8) is None
-
-
 class TestCost:
-    def test_energy_is_shared_by_the_timed_samples(self) -> None:
-        assert found(Cost(energy_joules=36.0)).energy_joules_per_sample == 3.0
-
-    def test_no_energy_is_a_number_and_not_unknown(self) -> None:
-        assert found(Cost(energy_joules=0.0)).energy_joules_per_sample == 0.0
-
-    def test_use_of_the_device(self) -> None:
-        result = found(Cost(flops=FLOPS, matmul_flops_per_second=50_000.0))
-        assert result.model_flops_per_second == MODEL_FLOPS / 4
-        assert result.mfu_fraction == MODEL_FLOPS / 4 / 50_000
-
-    @pytest.mark.parametrize("cost", [None, Cost(), Cost(matmul_flops_per_second=50_000.0)])
-    def test_is_unknown_without_flops(self, cost: Cost | None) -> None:
-        assert (found(cost).model_flops_per_second, found(cost).mfu_fraction) == (None, None)
-
-    def test_is_unknown_without_the_device_s_rate(self) -> None:
-        result = found(Cost(flops=FLOPS))
-        assert (result.model_flops_per_second, result.mfu_fraction) == (MODEL_FLOPS / 4, None)
+    @pytest.mark.parametrize(
+        ("cost", "joules", "model_flops", "mfu"),
+        [
+            (None, None, None, None), (Cost(), None, None, None),
+            (Cost(matmul_flops_per_second=50_000.0), None, None, None), (Cost(energy_joules=36.0), 3.0, None, None),
+            (Cost(energy_joules=0.0), 0.0, None, None), (Cost(flops=FLOPS), None, MODEL_FLOPS / 4, None),
+            (Cost(flops=FLOPS, matmul_flops_per_second=50_000.0), None, MODEL_FLOPS / 4, MODEL_FLOPS / 4 / 50_000),
+        ],
+    )  # fmt: skip
+    def test_energy_and_use_of_the_device(
+        self, cost: Cost | None, joules: float | None, model_flops: float | None, mfu: float | None
+    ) -> None:
+        result = found(cost)
+        assert result.energy_joules_per_sample == joules
+        assert (result.model_flops_per_second, result.mfu_fraction) == (model_flops, mfu)
 
     def test_padding_that_is_counted_would_show_as_use(self) -> None:
         """A harness that takes padded tokens for tokens reports more of both."""
         padded = StepLog(LOG.seconds, LOG.samples, LOG.padded_tokens, LOG.padded_tokens)
-        wrong = speed(padded, 1, 8, Cost(flops=FLOPS))
-        assert wrong is not None
+        wrong = known(speed(padded, 1, 8, Cost(flops=FLOPS)))
         assert wrong.tokens_per_second > found().tokens_per_second
-        assert wrong.model_flops_per_second is not None
-        assert wrong.model_flops_per_second > MODEL_FLOPS / 4
+        assert known(wrong.model_flops_per_second) > MODEL_FLOPS / 4

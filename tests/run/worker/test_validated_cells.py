@@ -15,6 +15,7 @@ from tests.support import (
     TRAIN_ROWS,
     WORDS,
     command,
+    known,
     records,
     run_cell,
     small_study,
@@ -79,15 +80,13 @@ class TestCells:
 
         steps = [line.split(",") for line in (folder / "steps.csv").read_text().splitlines()]
         seconds = [float(row[2]) for row in steps if row[0] == "train"]
-        assert record.training is not None
-        points = record.training.validation
+        points = known(record.training).validation
         assert [point.step for point in points] == [3, 6, 9, 12]
         assert [point.train_seconds for point in points] == pytest.approx([sum(seconds[:n]) for n in (3, 6, 9, 12)])
-        assert points[-1].train_seconds == record.training.train_seconds
+        assert points[-1].train_seconds == known(record.training).train_seconds
         assert points[-1].macro_f1 == record.validation_macro_f1
-        assert plain.training is not None
-        assert plain.training.validation == ()
-        assert plain.training.train_seconds is not None
+        assert known(plain.training).validation == ()
+        assert known(plain.training).train_seconds is not None
 
     def test_the_phases_are_their_own_and_the_stamp_holds(self, run_one: RunOne) -> None:
         record, _ = run_one()
@@ -104,15 +103,12 @@ class TestCells:
     @pytest.mark.parametrize("points", [1, 50])
     def test_one_point_or_more_than_there_are_steps(self, points: int, run_one: RunOne) -> None:
         record, _ = run_one(train={"validation_points": points})
-        assert record.training is not None
-        steps = [point.step for point in record.training.validation]
+        steps = [point.step for point in known(record.training).validation]
         assert steps == ([STEPS] if points == 1 else list(range(1, STEPS + 1)))
 
     def test_points_of_the_evaluated_split(self, run_one: RunOne) -> None:
         record, _ = run_one(data={"max_length": 12, "evaluate_split": "validation"})
-        assert record.quality is not None
-        assert record.training is not None
-        assert record.training.validation[-1].macro_f1 == record.quality.macro_f1
+        assert known(record.training).validation[-1].macro_f1 == known(record.quality).macro_f1
         assert record.validation_macro_f1 is None
 
     def test_a_method_that_trains_nothing_has_none(self, run_one: RunOne) -> None:
@@ -141,8 +137,7 @@ class TestCells:
             "\n    def after_step(self, model, step):\n        if step == 7: raise RuntimeError('enough')\n"
         )
         assert record.status == "error"
-        assert record.failure is not None
-        assert (record.failure.phase, record.failure.message) == ("train", "enough")
+        assert (known(record.failure).phase, known(record.failure).message) == ("train", "enough")
         assert {path.name for path in folder.iterdir()} <= {"cell.json", "record.json", "replay.sh", "steps.csv"}
         gc.collect()
         assert open_without_a_name() == before
@@ -155,8 +150,7 @@ class TestCells:
 """
         record, _ = run_one(grows)
         assert record.status == "ok", record.failure
-        assert record.training is not None
-        assert record.training.validation == ()
+        assert known(record.training).validation == ()
         told = "ValueError: the training changed its set of trained weights, or the shape or dtype of one"
         assert record.unknown["training.validation"] == told
         assert record.quality is not None
@@ -176,9 +170,8 @@ def test_a_causal_model_has_points_too(bits: int, run_one: RunOne, tmp_path: Pat
         prompt={"instruction": "label: {labels}", "label_words": LABELS, "generate": False},
     )
     assert record.status == "ok", record.failure
-    assert record.training is not None
-    assert [point.step for point in record.training.validation] == [3, 6, 9, 12]
-    assert record.training.validation[-1].macro_f1 == record.validation_macro_f1
+    assert [point.step for point in known(record.training).validation] == [3, 6, 9, 12]
+    assert known(record.training).validation[-1].macro_f1 == record.validation_macro_f1
     assert checked(record)["same seed, same loss"] == "valid"
 
 

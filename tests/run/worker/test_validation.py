@@ -29,7 +29,7 @@ from bench.train.inputs import Reading
 from bench.train.loop import StepHook, StepLog, epoch_batches, num_steps, train
 from bench.train.stored_weights import store_frozen_weights_as
 from tests.report.conftest import _record
-from tests.support import TRAIN_ROWS, WORDS
+from tests.support import TRAIN_ROWS, WORDS, known
 from tests.train.support import CPU, TRAINING, Everything, encoder, shipped
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -92,15 +92,10 @@ def keeping(snapshots: Snapshots) -> Callable[[int], bool]:
 @pytest.mark.parametrize(
     ("total", "points", "steps"),
     [
-        (60, 5, [12, 24, 36, 48, 60]),
-        (10, 4, [3, 5, 8, 10]),
-        (10, 1, [10]),
-        (3, 50, [1, 2, 3]),
-        (1, 1, [1]),
-        (7, 0, []),
-        (100_000, 3, [33_334, 66_667, 100_000]),
+        (60, 5, [12, 24, 36, 48, 60]), (10, 4, [3, 5, 8, 10]), (10, 1, [10]), (3, 50, [1, 2, 3]), (1, 1, [1]),
+        (7, 0, []), (100_000, 3, [33_334, 66_667, 100_000]),
     ],
-)
+)  # fmt: skip
 def test_points_are_spread_evenly_and_the_last_is_at_the_end(total: int, points: int, steps: list[int]) -> None:
     assert validation_steps(total, points) == steps
 
@@ -239,8 +234,7 @@ def test_a_file_that_is_cut_short_is_no_weights(tmp_path: Path) -> None:
     model = torch.nn.Linear(2, 2)
     with Snapshots(model, [1, 2], tmp_path) as snapshots:
         snapshots.keep(1)
-        assert snapshots._file is not None
-        snapshots._file.truncate(20)
+        known(snapshots._file).truncate(20)
         with pytest.raises(ValueError, match="the weights of step 1 are incomplete"):
             snapshots.load(1)
 
@@ -251,11 +245,8 @@ def test_keeping_weights_takes_no_memory(tmp_path: Path) -> None:
     if not restart_peaks(CPU):
         pytest.skip("this kernel does not restart the peak resident set")
     sizes: dict[str, Any] = {
-        "hidden_size": 256,
-        "num_hidden_layers": 8,
-        "num_attention_heads": 4,
-        "intermediate_size": 1024,
-    }
+        "hidden_size": 256, "num_hidden_layers": 8, "num_attention_heads": 4, "intermediate_size": 1024,
+    }  # fmt: skip
     model = BertForSequenceClassification(BertConfig(vocab_size=20_000, **sizes))
     assert sum(p.nbytes for p in model.parameters()) > 40 * MIB
     phases, process = Phases(CPU, tmp_path / "progress.json", Marks(tmp_path / "marks")), psutil.Process()
@@ -289,5 +280,4 @@ class TestDisk:
             Snapshots(nn.Linear(2, 1), [1, 2], tmp_path) as snapshots,
         ):
             snapshots.keep(1)
-        assert snapshots._file is not None
-        assert snapshots._file.closed
+        assert known(snapshots._file).closed

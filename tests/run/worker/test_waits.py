@@ -159,17 +159,13 @@ def test_clipping_and_updating_the_weights() -> None:
 @pytest.mark.parametrize(
     "waiting",
     [
-        lambda on_device: on_device.sum().item(),
-        lambda on_device: bool(on_device.all()),
-        lambda on_device: on_device.cpu(),
-        lambda on_device: on_device.tolist(),
-        lambda on_device: on_device[on_device > 0],
-        lambda on_device: on_device.nonzero(),
+        lambda on_device: on_device.sum().item(), lambda on_device: bool(on_device.all()),
+        lambda on_device: on_device.cpu(), lambda on_device: on_device.tolist(),
+        lambda on_device: on_device[on_device > 0], lambda on_device: on_device.nonzero(),
         lambda on_device: torch.tensor([1.0, 2.0], device=on_device.device),
-        lambda on_device: torch.ones(2).to(on_device.device),
-        lambda on_device: on_device.copy_(torch.ones(2)),
+        lambda on_device: torch.ones(2).to(on_device.device), lambda on_device: on_device.copy_(torch.ones(2)),
     ],
-)
+)  # fmt: skip
 def test_every_way_to_wait_is_found(waiting: Any) -> None:
     on_device = torch.ones(2, device=META)
     with pytest.raises((HostWaits, RuntimeError, NotImplementedError)), no_waits():

@@ -8,6 +8,7 @@ from bench.record.run_folder import CellFolder
 from bench.run.worker.work import Work
 from bench.train.loop import StepLog
 from tests.report.conftest import _record
+from tests.support import known
 
 
 @pytest.fixture
@@ -24,8 +25,7 @@ def test_why_a_share_of_what_the_device_can_do_is_null(told: dict[str, str], why
     work.facts["matmul_flops_per_second"] = None
     work.unknown |= told
     log = StepLog(seconds=[1.0], samples=[4], tokens=[40], padded_tokens=[40])
-    found = work.speed("inference", log, 4, "inference", None)
-    assert found is not None
+    found = known(work.speed("inference", log, 4, "inference", None))
     assert found.mfu_fraction is None
     assert why in work.unknown["inference.mfu_fraction"]
 
