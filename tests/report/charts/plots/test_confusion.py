@@ -68,7 +68,7 @@ def test_a_figure_a_dataset_and_none_of_older_records(make_record: MakeRecord) -
 
 
 def test_random_weights_have_no_matrix_worth_drawing(make_record: MakeRecord) -> None:
-    assert frame(with_matrix(make_record(weights="random"))) == []
+    assert frame(make_record(weights="random")) == []
 
 
 @pytest.mark.parametrize("names", [HOSTILE[:14], HOSTILE[14:]], ids=["first", "rest"])

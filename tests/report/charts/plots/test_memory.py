@@ -4,13 +4,13 @@ import pandas as pd
 import pytest
 
 from bench.report.charts import figure
-from bench.report.charts.plots import ledger
+from bench.report.charts.plots import memory
 from tests.report.charts.plots import frames
 from tests.report.drawn import HOSTILE, colours, compiled, marks, texts
 
 
 def test_a_bar_a_row_in_a_panel_a_peak(capfd: pytest.CaptureFixture[str]) -> None:
-    spec = ledger.spec(frames.ledger(frames.study()))
+    spec = memory.spec(frames.memory(frames.study()))
     assert spec is not None
     compiled(spec, capfd)
     svg = figure.svg(spec)
@@ -22,7 +22,7 @@ def test_a_bar_a_row_in_a_panel_a_peak(capfd: pytest.CaptureFixture[str]) -> Non
 
 
 def test_parts_are_stacked_in_their_order() -> None:
-    spec = ledger.spec(frames.ledger(frames.study(["d"], ["m"], ["LoRA"])))
+    spec = memory.spec(frames.memory(frames.study(["d"], ["m"], ["LoRA"])))
     assert spec is not None
     widths = [[float(bar.get("d", "h0").split("h")[1].split("v")[0]) for bar in group]
               for group in marks(figure.svg(spec), "rect")]  # fmt: skip
@@ -31,27 +31,27 @@ def test_parts_are_stacked_in_their_order() -> None:
 
 
 def test_what_is_left_out() -> None:
-    many = frames.ledger(frames.study([f"d{i}" for i in range(5)]))
-    spec = ledger.spec(many)
+    many = frames.memory(frames.study([f"d{i}" for i in range(5)]))
+    spec = memory.spec(many)
     assert spec is not None
     assert "Drawn are the first 100 of 120 rows of the table." in spec["usermeta"]["caption"]
     assert "n = 100 rows." in spec["usermeta"]["caption"]
     twice = pd.concat([many.head(12), many.head(12)])
-    once = ledger.spec(twice)
+    once = memory.spec(twice)
     assert once is not None
     assert len(once["data"]["values"]) == 12
 
 
 def test_nothing_known() -> None:
-    frame = frames.ledger(frames.study(["d"], ["m"], ["LoRA"]))
+    frame = frames.memory(frames.study(["d"], ["m"], ["LoRA"]))
     frame["mb"] = None
-    assert ledger.spec(frame) is None
-    assert ledger.spec(frame.head(0)) is None
+    assert memory.spec(frame) is None
+    assert memory.spec(frame.head(0)) is None
 
 
 @pytest.mark.parametrize("texts", [HOSTILE[:24], HOSTILE[24:], ["😀" * 7, "other"]], ids=["first", "rest", "emoji"])
 def test_hostile_names(texts: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     names = ("dataset", "model", "method", "of", "part")
-    spec = ledger.spec(pd.DataFrame([dict.fromkeys(names, text) | {"mb": 1.0} for text in texts]))
+    spec = memory.spec(pd.DataFrame([dict.fromkeys(names, text) | {"mb": 1.0} for text in texts]))
     assert spec is not None
     compiled(spec, capfd)
