@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Sets tunebench up beside this file, once, and runs a study.
 #
-#   ./run_all.sh                                   the demo study, into runs/ and reports/ beside this file; then one
-#                                                  paragraph on what the published tables' static columns are worth
-#   ./run_all.sh STUDY                             any other study: every argument goes to `tunebench run`
+#   ./run_all.sh                                   run the demo study, into runs/ and reports/ beside this file; then
+#                                                  audit the static columns of the published tables, in one paragraph
+#   ./run_all.sh STUDY                             run another study; all arguments go to `tunebench run`
 #   ./run_all.sh my_study.toml --data-root DIR --plugin FILE --only method=lora
-#   ./run_all.sh --setup-only dev,demo             the set-up alone, with these extras of pyproject.toml
+#   ./run_all.sh --setup-only dev,demo             only set up, with these extras of pyproject.toml
 #
 # Needs Python 3.11 or newer (PYTHON=/path/to/python picks one) and a package index that pip can reach.
 set -euo pipefail
@@ -19,7 +19,7 @@ while [[ -L $script ]]; do
 done
 root=$(cd -P -- "$(dirname -- "$script")" && pwd)
 venv=$root/.venv
-stamp=$venv/tunebench-setup # line 1: what was installed from; line 2: the extras. Absent while an install is under way
+stamp=$venv/tunebench-setup # line 1: hash of the inputs; line 2: the extras. Absent during an install
 
 say() { printf 'tunebench: %s\n' "$*" >&2; }
 fail() {
@@ -27,7 +27,7 @@ fail() {
     exit 1
 }
 
-# Prints the interpreter behind the command $1 (a virtual environment's base), or fails where it is no Python >= 3.11.
+# Prints the interpreter behind the command $1 (a virtual environment's base), or fails unless it is Python >= 3.11.
 usable_python() {
     "$1" -c 'import sys; assert sys.version_info >= (3, 11); print(getattr(sys, "_base_executable", sys.executable))' 2>/dev/null
 }
@@ -50,7 +50,7 @@ find_python() {
 
 version_of() { "$1" -c 'import sys; print(sys.version)' 2>/dev/null; }
 
-# A virtual environment is kept when it runs, has pip and, where PYTHON is set, is of that very version.
+# A virtual environment is kept if it runs, has pip and, if PYTHON is set, has the same version.
 venv_is_usable() {
     usable_python "$venv/bin/python" >/dev/null || return 1
     "$venv/bin/python" -c 'import pip' 2>/dev/null || return 1
@@ -59,7 +59,7 @@ venv_is_usable() {
 
 make_venv() {
     local python=$1
-    [[ ! -e $venv ]] || say "$venv does not work or is of another Python; making it again"
+    [[ ! -e $venv ]] || say "$venv does not work or has another Python version; making it again"
     rm -rf -- "$venv"
     say "making $venv with $python"
     "$python" -m venv "$venv" || {
@@ -68,7 +68,7 @@ make_venv() {
     }
 }
 
-# What an install depends on: the place (an editable install remembers it), the floors and the pins.
+# Hash of what an install depends on: the folder (an editable install stores it), minimum versions and pins.
 inputs_hash() {
     { printf '%s\n' "$root" && cat -- "$root/pyproject.toml" "$root/constraints.txt"; } | cksum
 }
@@ -118,8 +118,8 @@ if [[ $# -gt 0 ]]; then
 fi
 code=0
 "$venv/bin/tunebench" run demo --runs "$root/runs" --reports "$root/reports" || code=$?
-if [[ $code -le 1 ]]; then # 1: some cells failed, and their rows say how; more is a wrong request or an interrupt
-    say "what a plan says of the published tables (tunebench audit paper tells the rest):"
+if [[ $code -le 1 ]]; then # 1: some cells failed; above: a wrong request or an interrupt
+    say "audit of the published tables by a plan (details: tunebench audit paper):"
     "$venv/bin/tunebench" audit paper --no-memory --summary
 fi
 exit "$code"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Every check there is; CI runs this file and nothing else.
+# All checks; CI runs only this file.
 #
-#   ./run_tests.sh                 lint, format, types, the ordinary and slow tests, then those that time something
-#   ./run_tests.sh fast            lint, format, types and the ordinary tests
-#   ./run_tests.sh [fast] ARG...   ARG... goes to pytest; paths are relative to this folder; -n 0 is one process
+#   ./run_tests.sh                 lint, format, types, ordinary and slow tests, then timed tests
+#   ./run_tests.sh fast            lint, format, types and ordinary tests
+#   ./run_tests.sh [fast] ARG...   pass ARG... to pytest; paths are relative to this folder; -n 0 is one process
 set -euo pipefail
 unset CDPATH
 cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")"
@@ -25,15 +25,15 @@ check ruff check
 check ruff format --check
 check mypy
 
-nothing_selected=5 # pytest's exit code; fine in one part when ARG... chose tests of the other
+nothing_selected=5 # pytest's exit code; allowed in one part if ARG... chose tests of the other
 ran=0
 for part in "${parts[@]}"; do
     code=0
     if [[ $part == timed ]]; then
         check pytest -m "$part" "$@" || code=$?
     else
-        # Two processes of one thread each; a file's tests stay together, so that what they share is made once, and
-        # files begin in the order of tests/conftest.py.
+        # Two processes with one thread each. A file's tests stay together, so that they share fixtures, and files
+        # begin in the order of tests/conftest.py.
         OMP_NUM_THREADS=1 check pytest -m "$part" -n 2 --dist loadfile --no-loadscope-reorder "$@" || code=$?
     fi
     if [[ $code -eq 0 ]]; then

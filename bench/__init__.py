@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["__version__", "load_curves", "load_records"]
 
-# Imported, which peft sees to, it warns of an optional package that is not there.
+# bitsandbytes, which peft imports, warns of a missing optional package.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def __getattr__(name: str) -> Any:
-    """A public name of a module that is slow to import, imported when it is first asked for."""
+    """Import a public name on first use, because its module is slow to import."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module("bench.report.frame"), name)

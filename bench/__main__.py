@@ -1,4 +1,4 @@
-"""``python -m bench`` is the ``tunebench`` command."""
+"""Run the ``tunebench`` command with ``python -m bench``."""
 
 import sys
 

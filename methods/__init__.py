@@ -1,1 +1,1 @@
-"""The methods that ship: one file each, found by its name."""
+"""The methods of this project: one file or package each, found by its name."""

@@ -16,8 +16,8 @@ class Options(BaseOptions):
     learning_rate: float = Field(2e-3, gt=0, description="peak learning rate of AdamW")
     train_head: bool = Field(
         True,
-        description="train the classification head's weights too, as the paper does; the published study left them at "
-        "their random start",
+        description="train the classification head's weights too, as the paper does; the published study kept their "
+        "random initial values",
     )
 
 
@@ -28,7 +28,7 @@ class BitFit(Method):
     options_class = Options
 
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
-        """Freeze all but the biases and, if asked, the head and layers that the checkpoint lacks."""
+        """Freeze all but the biases and, with ``train_head``, the head and the layers that the checkpoint lacks."""
         del task
         biases = 0
         fresh = set(fresh_layers(model))
@@ -42,5 +42,5 @@ class BitFit(Method):
         return model
 
     def closed_form_flops(self, architecture: Architecture, task: Task) -> int:
-        """The plain model: no work is added."""
+        """The FLOPs of the plain model."""
         return architecture.forward_flops(task.max_length)

@@ -8,7 +8,7 @@ from bench.method import Options as BaseOptions
 
 
 class Options(BaseOptions):
-    """Nothing beyond learning rate and weight decay."""
+    """Learning rate and weight decay."""
 
 
 class FullFineTuning(Method):
@@ -19,20 +19,20 @@ class FullFineTuning(Method):
 
     @classmethod
     def supports(cls, kind: ModelKind) -> bool:
-        """Encoders, and causal models whose weights are whole."""
+        """Encoders, and causal models that are not quantised."""
         return kind in ("encoder", "causal")
 
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
         """Train everything.
 
         Raises:
-            UnsupportedError: weights are held in 4 or 8 bits, which no gradient reaches.
+            UnsupportedError: weights are quantised to 4 or 8 bits and have no gradient.
         """
         del task
         if not all(parameter.is_floating_point() for parameter in model.parameters()):
-            raise UnsupportedError("full fine-tuning needs whole weights; set bits = 16")
+            raise UnsupportedError("full fine-tuning cannot train quantised weights; set bits = 16")
         return model.requires_grad_(True)
 
     def closed_form_flops(self, architecture: Architecture, task: Task) -> int:
-        """The plain model: no work is added."""
+        """The FLOPs of the plain model."""
         return architecture.forward_flops(task.max_length)

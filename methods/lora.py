@@ -1,4 +1,4 @@
-"""LoRA: low-rank updates beside frozen linear layers (Hu et al. 2021, arXiv 2106.09685), by way of peft."""
+"""LoRA: low-rank updates beside frozen linear layers (Hu et al. 2021, arXiv 2106.09685), with peft."""
 
 import warnings
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from bench.errors import UnsupportedError
 from bench.method import Architecture, Method, ModelKind, Task, fresh_layers
 from bench.method import Options as BaseOptions
 
-#: Query and value where nobody says otherwise, as Hu et al. chose: by peft, and for what peft has no choice for, here.
+#: Default targets, query and value as in Hu et al.: those of peft, and ours for architectures that peft lacks.
 QUERY_AND_VALUE: dict[str, Sequence[str]] = {
     "albert": ["query", "value"],
     "distilbert": ["q_lin", "v_lin"],
     "modernbert": ["Wqkv"],
     **TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING,
 }
-#: peft trains a saved copy of modules whose names end so, the heads of classifiers; they get no update.
+#: Classification heads by the end of their name; peft trains a copy of them and adds no update.
 SAVED_COPIES = ("classifier", "score")
 
 
@@ -36,18 +36,18 @@ class Options(BaseOptions):
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout on the update's input")
     target_modules: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
         None,
-        description="names of the linear layers that get an update, or all-linear for each but the head; absent: "
-        "query and value",
+        description="names of the linear layers with an update, or all-linear for all but the head; absent: query "
+        "and value",
     )
     merge: bool | None = Field(
         None,
-        description="add the update into the weights before inference; absent: unless they are quantised, since "
-        "rounding them once more takes most of a small update away",
+        description="merge the update into the weights before inference; absent: unless they are quantised, because "
+        "rounding again loses most of a small update",
     )
 
 
 class LoRA(Method):
-    """A low-rank update per chosen layer; the head is trained as a saved copy, and both copies count."""
+    """A low-rank update per target layer; the head is trained as a copy, and both copies count as parameters."""
 
     label = "LoRA"
     options_class = Options
@@ -72,10 +72,10 @@ class LoRA(Method):
         )
         try:
             with warnings.catch_warnings():
-                # peft: merging would change both of two layers that share a weight. See _untie, which is done before.
+                # peft warns that merging changes tied layers; _untie separates them before merging.
                 warnings.filterwarnings("ignore", "Model (with|has) `tie_word_embeddings=True`", UserWarning)
                 return cast(nn.Module, get_peft_model(model, config))
-        except (ValueError, TypeError) as error:  # the latter where a layer to update is also the head to save
+        except (ValueError, TypeError) as error:  # TypeError: a target layer is also the head
             raise UnsupportedError(f"peft finds no layer to update (set target_modules): {error}") from error
 
     @staticmethod
@@ -83,7 +83,7 @@ class LoRA(Method):
         return [name for name, _ in model.named_modules() if name.endswith(SAVED_COPIES)] or None
 
     def prepare_inference(self, model: nn.Module) -> nn.Module:
-        """Merge the update into the weights, which makes inference cost what the plain model costs."""
+        """Merge the update into the weights, so that inference costs as much as with the plain model."""
         quantized = any(not parameter.is_floating_point() for parameter in model.parameters())
         merge = not quantized if self.options.merge is None else self.options.merge
         if not merge:
@@ -96,12 +96,12 @@ class LoRA(Method):
         cast(PeftModel, model).save_pretrained(str(folder), safe_serialization=True)
 
     def load(self, model: nn.Module, folder: Path) -> nn.Module:
-        """Read the adapter back."""
+        """Load the adapter."""
         cast(PeftModel, model).load_adapter(str(folder), adapter_name="default", is_trainable=True)
         return model
 
     def closed_form_flops(self, architecture: Architecture, task: Task) -> int:
-        """The plain model, and 2 rows r (in + out) for the two factors of each layer with an update."""
+        """The FLOPs of the plain model, plus 2 rows r (in + out) per layer with an update."""
         targets = self.options.target_modules or QUERY_AND_VALUE.get(architecture.model_type, [])
         layers = [layer for layer in architecture.linears if not layer.name.split(".")[0].endswith(SAVED_COPIES)]
         if targets == "all-linear":
@@ -116,10 +116,10 @@ class LoRA(Method):
 
 
 def _untie(model: nn.Module) -> None:
-    """Give each layer that gets an update a weight of its own, where another layer shares it.
+    """Copy the weights that a layer with an update shares with another layer.
 
-    A language head often shares the weight of the embeddings. Merged into that, an update of the one would be an update
-    of both. The copy is part of the memory that inference is measured with.
+    A language head often shares the weight of the embeddings; merging its update would change both. The copy counts in
+    the measured memory of inference.
     """
     for layer in [module for module in model.modules() if isinstance(module, BaseTunerLayer)]:
         base = layer.get_base_layer()

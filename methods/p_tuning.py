@@ -1,4 +1,4 @@
-"""P-Tuning: trained virtual tokens before the text (Liu et al. 2021, arXiv 2103.10385), by way of peft."""
+"""P-Tuning: trained virtual tokens before the text (Liu et al. 2021, arXiv 2103.10385), with peft."""
 
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -25,15 +25,15 @@ class Options(BaseOptions):
     """Options of P-Tuning."""
 
     learning_rate: float = Field(5e-3, gt=0, description="peak learning rate of AdamW")
-    num_virtual_tokens: int = Field(20, ge=1, description="trained tokens before the text; they cost sequence length")
+    num_virtual_tokens: int = Field(20, ge=1, description="trained tokens before the text, which lengthen the sequence")
     reparameterization: Literal["none", "mlp", "lstm"] = Field(
-        "mlp", description="what the virtual tokens' embeddings pass through while training; none: trained as they are"
+        "mlp", description="network over the virtual tokens' embeddings during training; none: no network"
     )
-    hidden_size: int = Field(256, ge=1, description="width of that mlp or lstm")
+    hidden_size: int = Field(256, ge=1, description="width of the mlp or lstm")
 
 
 class PTuning(Method):
-    """Virtual tokens alone are trained, and the head as a saved copy."""
+    """Trains only virtual tokens and a copy of the head."""
 
     label = "P-Tuning"
     options_class = Options
@@ -42,13 +42,13 @@ class PTuning(Method):
         """Wrap the model with peft.
 
         Raises:
-            UnsupportedError: the model has too few positions; or its head could not tell padding, since peft hands
-                embeddings on and no token ids.
+            UnsupportedError: the model has too few positions, or its head needs token ids to recognise padding, but
+                peft passes embeddings.
         """
         if finds_last_token_by_id(model):
             raise UnsupportedError(
-                f"virtual tokens do not go with the classification head of {model.config.model_type}: it finds the "  # type: ignore[union-attr]
-                "last token by its id, is given embeddings, and would read padding; take another method for this model"
+                f"virtual tokens do not work with the classification head of {model.config.model_type}: it finds the "  # type: ignore[union-attr]
+                "last token by its id, but gets embeddings and would read padding; use another method for this model"
             )
         positions = usable_positions(model)
         if positions is not None and task.max_length + self.options.num_virtual_tokens > positions:
@@ -64,7 +64,7 @@ class PTuning(Method):
             "task_type": TaskType.SEQ_CLS,
             "num_virtual_tokens": tokens,
             "modules_to_save": list(fresh_layers(model)) or None,
-            # peft would look for names that not every config has, and take hidden_size for the width of embeddings.
+            # peft looks for names that some configs lack, and takes hidden_size for the width of embeddings.
             "token_dim": cast(nn.Embedding, model.get_input_embeddings()).embedding_dim,  # type: ignore[operator]
             "num_layers": model.config.num_hidden_layers,  # type: ignore[union-attr]
             "num_attention_heads": model.config.num_attention_heads,  # type: ignore[union-attr]
@@ -78,7 +78,7 @@ class PTuning(Method):
         )
 
     def prepare_inference(self, model: nn.Module) -> nn.Module:
-        """Send the virtual tokens through the mlp or lstm once and for all."""
+        """Compute the output of the mlp or lstm once and store it."""
         wrapped = cast(PeftModel, model)
         with torch.no_grad():
             prompt = wrapped.get_prompt_embedding_to_save("default")
@@ -92,26 +92,26 @@ class PTuning(Method):
         cast(PeftModel, model).save_pretrained(str(folder), safe_serialization=True)
 
     def artifact_elements(self, model: nn.Module) -> int:
-        """The virtual tokens as they come out of mlp or lstm, and the head."""
+        """Elements of the virtual tokens after the mlp or lstm, and of the head."""
         encoder = cast(PeftModel, model).prompt_encoder["default"]
         tokens = cast(nn.Embedding, encoder.embedding).weight.numel()
         inside = sum(parameter.numel() for parameter in encoder.parameters() if parameter.requires_grad)
         return super().artifact_elements(model) - inside + tokens
 
     def load(self, model: nn.Module, folder: Path) -> nn.Module:
-        """Read them back."""
+        """Load the virtual tokens and the head."""
         wrapped = cast(PeftModel, model)
         wrapped.load_adapter(str(folder), adapter_name="default", is_trainable=True)
-        _use_embedding_as_is(wrapped)  # peft saves what comes out of the mlp or lstm
+        _use_embedding_as_is(wrapped)  # peft saves the output of the mlp or lstm
         return model
 
     def closed_form_flops(self, architecture: Architecture, task: Task) -> int:
-        """The plain model on a sequence longer by the virtual tokens, and what these pass through before it."""
+        """The FLOPs of the plain model with the virtual tokens in the sequence, plus those of the mlp or lstm."""
         tokens, inner, outer = self.options.num_virtual_tokens, self.options.hidden_size, architecture.embedding_size
         multiply_adds_a_token: dict[str, int] = {
             "none": 0,
             "mlp": outer * inner + inner * inner + inner * outer,
-            # Two layers of four gates in both directions, each gate fed by input and state; then two linear layers.
+            # Two bidirectional layers with four gates over input and state each, then two linear layers.
             "lstm": 2 * 4 * inner * ((outer + inner) + (2 * inner + inner)) + (2 * inner) ** 2 + 2 * inner * outer,
         }
         encoder: int = 2 * tokens * multiply_adds_a_token[self.options.reparameterization]
@@ -119,5 +119,5 @@ class PTuning(Method):
 
 
 def _use_embedding_as_is(model: PeftModel) -> None:
-    """In inference mode peft sends the embedding through no mlp or lstm."""
+    """Skip the mlp or lstm, as peft does in inference mode."""
     model.peft_config["default"].inference_mode = True

@@ -1,4 +1,4 @@
-"""Zero-shot: the model as it comes, asked for the label in words (Brown et al. 2020, arXiv 2005.14165)."""
+"""Zero-shot: the unchanged model is prompted for the label (Brown et al. 2020, arXiv 2005.14165)."""
 
 from torch import nn
 
@@ -19,7 +19,7 @@ class ZeroShot(Method):
 
     @classmethod
     def supports(cls, kind: ModelKind) -> bool:
-        """Causal models alone: an encoder's new head knows nothing yet."""
+        """Causal models only, because an encoder's new head is untrained."""
         return kind == "causal"
 
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
@@ -28,5 +28,5 @@ class ZeroShot(Method):
         return model.requires_grad_(False)
 
     def closed_form_flops(self, architecture: Architecture, task: Task) -> int:
-        """The plain model: no work is added."""
+        """The FLOPs of the plain model."""
         return architecture.forward_flops(task.max_length)

@@ -3,16 +3,13 @@
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, time
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
-
-import pytest
 
 from bench.clocks import monotonic_seconds
 from bench.record.record import Record
@@ -165,20 +162,16 @@ def command(*arguments: object, cwd: Path, **changes: str) -> subprocess.Complet
     )
 
 
+def python(code: str, *arguments: object) -> str:
+    """What these statements print in a process of their own."""
+    words = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60, cwd=ROOT).stdout.strip()
+
+
 def children_cpu_seconds() -> float:
     """Processor time of all child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def mounted(place: Path, megabytes: int) -> Iterator[Path]:
-    """A small file system for a fixture to yield; skips where this process may not mount one."""
-    place.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(place)]
-    if shutil.which("mount") is None or subprocess.run(mounting, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small file system needs root and the right to mount")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:

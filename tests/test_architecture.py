@@ -2,7 +2,6 @@
 
 import ast
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import LONGEST
+from tests.support import python
 
 ROOT = Path(__file__).parents[1]
 #: Rooms, low to high. A module imports its own room and those above it in this list.
@@ -124,7 +124,7 @@ def test_a_method_knows_the_contract_and_the_model_libraries() -> None:
 
 
 def test_the_parent_never_imports_torch() -> None:
-    commands = ("cli", "explain.measured_cell", "compare.result", "check.watch")
+    commands = ("cli", "audit", "explain.measured_cell", "compare.result", "check.watch")
     modules = ["bench.run.run", "bench.run.executor", "bench.run.progress"]
     modules += [f"bench.commands.{name}" for name in commands]
     modules += [name for name in BENCH if name.startswith("bench.report")]
@@ -132,7 +132,4 @@ def test_the_parent_never_imports_torch() -> None:
         f"import sys, importlib; [importlib.import_module(name) for name in {modules!r}]; "
         "print(sorted({'torch', 'transformers', 'peft', 'datasets'} & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60, cwd=ROOT
-    )
-    assert done.stdout.strip() == "[]"
+    assert python(code) == "[]"

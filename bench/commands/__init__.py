@@ -1,1 +1,1 @@
-"""The verbs of the command, one module or package each."""
+"""The subcommands of ``tunebench``, one module or package each."""

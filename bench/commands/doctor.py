@@ -1,4 +1,4 @@
-"""``tunebench doctor``: say what this machine has and what is missing."""
+"""``tunebench doctor``: show what this machine has and what is missing."""
 
 import argparse
 import os
@@ -13,27 +13,29 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def add_arguments(verb: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``doctor``."""
-    options.add_plugins(verb)
-    verb.add_argument("--data-root", type=Path, metavar="DIR", help="also check the datasets there")
-    verb.add_argument(
-        "--prompt", nargs=2, metavar=("MODEL", "DATASET"), help="print the whole prompt of one text, and nothing else"
+    options.add_plugins(parser)
+    parser.add_argument("--data-root", type=Path, metavar="DIR", help="also check the datasets there")
+    parser.add_argument(
+        "--prompt", nargs=2, metavar=("MODEL", "DATASET"), help="print only the whole prompt of one text"
     )
-    verb.add_argument(
+    parser.add_argument(
         "--data",
         metavar="NAME_OR_PATH",
-        help="print sizes, classes, lengths, duplicates and leaks of a dataset, and nothing else",
+        help="print only the sizes, classes, lengths, duplicates and leaks of a dataset",
     )
-    verb.add_argument("--study", metavar="STUDY", help="whose models, datasets and settings --prompt and --data take")
-    verb.set_defaults(act=doctor)
+    parser.add_argument(
+        "--study", metavar="STUDY", help="study that defines models, datasets and settings for --prompt and --data"
+    )
+    parser.set_defaults(act=doctor)
 
 
 def doctor(
     *, plugin_files: Sequence[Path], data_root: Path | None, prompt: tuple[str, str] | None, data: str | None,
     study: str | None,
 ) -> int:  # fmt: skip
-    """Print what a study would find here, or what is asked for alone; returns the exit code."""
+    """Print the state of this machine, or only the prompt or dataset that is asked for; returns the exit code."""
     from rich.console import Console
 
     from bench.commands import preview
@@ -53,7 +55,7 @@ def doctor(
 
 
 def _show_machine(plugin_files: Sequence[Path], data_root: Path | None, console: "Console") -> bool:
-    """Print what a study would find here; True if nothing that ships is missing."""
+    """Print the state of this machine; True if no shipped method, model or dataset is missing."""
     for name, text in _facts().items():
         console.print(f"{name}: {text}", highlight=False, markup=False, soft_wrap=True)
     sound = show_methods(plugin_files, console)
@@ -64,7 +66,7 @@ def _show_machine(plugin_files: Sequence[Path], data_root: Path | None, console:
 
 
 def _facts() -> dict[str, str]:
-    """What this machine and its installation have, a line each by name."""
+    """One line about each part of this machine and its installation, by name."""
     import torch
 
     from bench import __version__
@@ -89,11 +91,11 @@ def _facts() -> dict[str, str]:
 
 
 def _offline() -> str:
-    return " (HF_HUB_OFFLINE is set: nothing is fetched)" if os.environ.get("HF_HUB_OFFLINE") else ""
+    return " (HF_HUB_OFFLINE is set: nothing is downloaded)" if os.environ.get("HF_HUB_OFFLINE") else ""
 
 
 def _sources(data_root: Path | None) -> tuple[list[str], bool]:
-    """Where the catalog's models and datasets are, a line each, and whether all of them were found."""
+    """One line with the place of each catalog model and dataset, and whether all of them were found."""
     from bench.commands.preview import study_of
     from bench.errors import RequestError
     from bench.model.load import fetch

@@ -1,6 +1,6 @@
-"""What there is to compute on, in words: GPUs, what ``auto`` takes, and what works there.
+"""The compute devices of this machine: GPUs, the device that ``auto`` selects, and what works on it.
 
-Run as a program, it prints the facts: ``python -m bench.commands.gpu_report``.
+Run as a program, it prints the report as JSON: ``python -m bench.commands.gpu_report``.
 """
 
 import torch
@@ -14,12 +14,12 @@ from bench.text.display import printable
 
 
 class GpuReport(Frozen):
-    """What a process that may start CUDA finds.
+    """The devices as found by a process that may initialise CUDA.
 
     Attributes:
-        found: what there is beside the CPU.
-        driver: version of NVIDIA's driver; None where NVML does not answer.
-        quantization: whether bitsandbytes has operators for what ``auto`` takes, in words.
+        found: devices other than the CPU.
+        driver: version of NVIDIA's driver; None if NVML does not answer.
+        quantization: sentence that says whether bitsandbytes works on the device that ``auto`` selects.
     """
 
     found: Found
@@ -28,7 +28,7 @@ class GpuReport(Frozen):
 
 
 def find() -> GpuReport:
-    """The report of this machine; on a machine with a GPU this starts CUDA."""
+    """The report of this machine; this initialises CUDA if there is a GPU."""
     found = look()
     try:
         gpu = choose("auto", found)
@@ -44,14 +44,14 @@ def _quantization(device: torch.device) -> str:
         from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
         dequantize_4bit(*quantize_4bit(torch.ones(64, device=device)))
-    except Exception as error:  # its native library may fail in as many ways as there are drivers
+    except Exception as error:  # its native library may raise anything
         first = (str(error).strip() or "no reason given").splitlines()[0]
         return f"does not work on {device}: {type(error).__name__}: {printable(first, 200)}"
     return f"{bitsandbytes.__version__}, works on {device}"
 
 
 def lines(report: GpuReport) -> dict[str, str]:
-    """The same for a reader: a name and a sentence each."""
+    """The report as text: one sentence per name."""
     found = report.found
     shown = {f"gpu {gpu.index}": _described(gpu) for gpu in found.gpus}
     try:
@@ -62,7 +62,7 @@ def lines(report: GpuReport) -> dict[str, str]:
         taken = f"GPU {gpu} of {len(found.gpus)}" if gpu is not None else f"CPU: {found.absent}"
         native = settled.precision_of_auto == "bf16"
         shown |= {"device auto": taken, "precision auto": "bf16" if native else "fp32 (no native bf16)"}
-    nvml = found.nvml or "there is no driver that it could ask"
+    nvml = found.nvml or "no driver is installed"
     shown["nvml"] = f"does not answer: {nvml}" if report.driver is None else f"answers, driver {report.driver}"
     return shown | {"bitsandbytes": report.quantization}
 
@@ -75,7 +75,7 @@ def _described(gpu: Gpu) -> str:
 
 
 def device_lines() -> dict[str, str]:
-    """What there is to compute on; another process is asked, so that CUDA is not started in this one."""
+    """The report as text, made in another process so that this one does not initialise CUDA."""
     try:
         return lines(GpuReport.model_validate_json(probe("bench.commands.gpu_report")))
     except RequestError as error:

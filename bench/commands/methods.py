@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from bench.method import Method
 
 
-def add_arguments(verb: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``methods``."""
-    options.add_plugins(verb)
-    verb.set_defaults(act=methods)
+    options.add_plugins(parser)
+    parser.set_defaults(act=methods)
 
 
 def methods(*, plugin_files: Sequence[Path]) -> int:
@@ -31,7 +31,7 @@ def show_methods(plugin_files: Sequence[Path], console: "Console") -> bool:
     from bench.errors import PluginError, RequestError
     from bench.measure.hidden_gpus import gpus_hidden
     from bench.method import registry
-    from bench.method.importing import ASKED, announced, guarded
+    from bench.method.importing import CALLED, announced, guarded
     from bench.text.display import say
 
     intact = True
@@ -39,10 +39,10 @@ def show_methods(plugin_files: Sequence[Path], console: "Console") -> bool:
         try:
             if plugin.error is not None:
                 raise PluginError(plugin.error)
-            with gpus_hidden():  # what it imports would start CUDA
+            with gpus_hidden():  # an import could initialise CUDA
                 method = registry.load(name, plugin.path)
                 shown = guarded(f"method {name}: {plugin.path} cannot be shown")
-                with announced(name, plugin.path, ASKED), shown:
+                with announced(name, plugin.path, CALLED), shown:
                     lines = _lines(method)
         except RequestError as error:
             say(f"{name} ({plugin.origin}) skipped: {error}", console, "red")

@@ -1,6 +1,6 @@
-"""What several verbs share: exit codes, arguments, and imports that cost time.
+"""Exit codes and arguments that several commands share, and slow imports.
 
-A verb's file imports libraries inside its functions: ``--help`` must answer without loading a table library or torch.
+A command's module imports libraries inside its functions, so that ``--help`` loads neither rich nor torch.
 """
 
 import argparse
@@ -9,34 +9,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-#: All cells ok; some cells failed, and their rows say how; the request was wrong; a comparison found a regression;
-#: nobody reads the output any more. A signal gives 128 plus its number.
-OK, CELLS_FAILED, WRONG_REQUEST, REGRESSED, UNHEARD = 0, 1, 2, 3, 141
+#: All cells ok; some cells failed; the request was wrong; a comparison found a regression; the reader of the output has
+#: closed it. A signal gives 128 plus its number.
+OK, CELLS_FAILED, WRONG_REQUEST, REGRESSED, OUTPUT_CLOSED = 0, 1, 2, 3, 141
 
 
-def add_study(verb: argparse.ArgumentParser) -> None:
-    """The study to work on, and which of its cells."""
-    verb.add_argument("study", help="name of a shipped study, or path of a .toml file")
-    verb.add_argument(
+def add_study(parser: argparse.ArgumentParser) -> None:
+    """Arguments for the study and the choice of its cells."""
+    parser.add_argument("study", help="name of a shipped study, or path of a .toml file")
+    parser.add_argument(
         "--only",
         action="append",
         default=[],
         metavar="KEY=VALUE",
         help="only cells with this dataset, model, method or seed",
     )
-    verb.add_argument(
-        "--scale", choices=("tiny",), help="tiny: models of random weights with few, narrow layers, to try the wiring"
-    )
+    parser.add_argument("--scale", choices=("tiny",), help="tiny: small models with random weights, to test the setup")
 
 
-def add_data_root(verb: argparse.ArgumentParser, what: str = "read datasets from") -> None:
-    """A folder of datasets, read in place of the hub."""
-    verb.add_argument("--data-root", type=Path, metavar="DIR", help=f"{what} DIR/<name>/<split>.jsonl.gz")
+def add_data_root(parser: argparse.ArgumentParser, what: str = "read datasets from") -> None:
+    """Argument for a local folder of datasets, read in place of the hub."""
+    parser.add_argument("--data-root", type=Path, metavar="DIR", help=f"{what} DIR/<name>/<split>.jsonl.gz")
 
 
-def add_plugins(verb: argparse.ArgumentParser) -> None:
-    """Method files of the user's own."""
-    verb.add_argument(
+def add_plugins(parser: argparse.ArgumentParser) -> None:
+    """Argument for the user's own method files."""
+    parser.add_argument(
         "--plugin",
         dest="plugin_files",
         type=Path,
@@ -47,51 +45,53 @@ def add_plugins(verb: argparse.ArgumentParser) -> None:
     )
 
 
-def add_no_memory(verb: argparse.ArgumentParser) -> None:
-    """Whether peaks are predicted."""
-    verb.add_argument(
+def add_no_memory(parser: argparse.ArgumentParser) -> None:
+    """Argument that turns the prediction of peak memory off."""
+    parser.add_argument(
         "--no-memory",
         dest="with_memory",
         action="store_false",
-        help="leave predicted memory out, which takes most of the time",
+        help="do not predict memory, which takes most of the time",
     )
 
 
-def add_format(verb: argparse.ArgumentParser, *formats: str) -> None:
-    """How the answer is printed: as a table, or for programs."""
+def add_format(parser: argparse.ArgumentParser, *formats: str) -> None:
+    """Argument for the output format: a table, or a format for programs."""
     choices = ("table", *formats)
     listed = f"table (default){', ' if len(formats) > 1 else ''}{', '.join(formats[:-1])} or {formats[-1]}"
-    verb.add_argument("--format", choices=choices, default="table", help=listed)
+    parser.add_argument("--format", choices=choices, default="table", help=listed)
 
 
-def add_reports(verb: argparse.ArgumentParser) -> None:
-    """The folder of reports."""
-    verb.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where files go (reports)")
+def add_reports(parser: argparse.ArgumentParser) -> None:
+    """Argument for the folder of reports."""
+    parser.add_argument(
+        "--reports", type=Path, default=Path("reports"), metavar="DIR", help="folder for the files (reports)"
+    )
 
 
-def add_report_options(verb: argparse.ArgumentParser) -> None:
-    """What a verb that draws a report can be told of it."""
-    add_reports(verb)
-    verb.add_argument(
+def add_report_options(parser: argparse.ArgumentParser) -> None:
+    """Arguments of a command that writes a report."""
+    add_reports(parser)
+    parser.add_argument(
         "--format",
         dest="formats",
         action="append",
         choices=("md", "csv", "tex", "html", "png", "all"),
-        help="write these alone; may be given several times (all)",
+        help="write only this format; may be given several times (all)",
     )
-    verb.add_argument(
+    parser.add_argument(
         "--log",
         action="append",
         default=[],
         metavar="TARGET",
         help="log every cell to tensorboard=DIR or mlflow=URI as well; may be given several times",
     )
-    verb.add_argument("--wide", action="store_true", help="print every column of the table, with its notes")
+    parser.add_argument("--wide", action="store_true", help="print every column of the table, with its notes")
 
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Keep the collector from looking, a quarter of the time, for garbage that torch and its like do not leave."""
+    """Disable garbage collection during imports; it would take a quarter of their time and free nothing."""
     gc.disable()
     try:
         yield

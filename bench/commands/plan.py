@@ -1,4 +1,4 @@
-"""``tunebench plan``: say what a study will cost, without weights."""
+"""``tunebench plan``: predict what a study will cost, without weights."""
 
 import argparse
 import sys
@@ -17,37 +17,39 @@ if TYPE_CHECKING:
     from bench.text.tables.table import Table
 
 
-def add_arguments(verb: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``plan``."""
-    options.add_study(verb)
-    verb.add_argument(
+    options.add_study(parser)
+    parser.add_argument(
         "--model",
         dest="models",
         action="append",
         default=[],
         metavar="MODEL",
-        help="in place of the study's models: a name, a hub id, a folder or a config.json",
+        help="replaces the study's models: a name, a hub id, a folder or a config.json",
     )
-    options.add_data_root(verb)
-    options.add_plugins(verb)
-    verb.add_argument(
-        "--device", metavar="DEVICE", help="whose memory to predict, in place of the study's: auto, cpu, cuda or cuda:N"
+    options.add_data_root(parser)
+    options.add_plugins(parser)
+    parser.add_argument(
+        "--device",
+        metavar="DEVICE",
+        help="device to predict memory for, replacing the study's: auto, cpu, cuda or cuda:N",
     )
-    options.add_no_memory(verb)
-    verb.add_argument(
+    options.add_no_memory(parser)
+    parser.add_argument(
         "--fits",
         metavar="SIZE",
-        help="mark what fits a card of this size, e.g. 24GB, or the batch that would; predicts for cuda",
+        help="mark rows that fit a GPU of this size, e.g. 24GB, or the batch size that would; predicts for cuda",
     )
-    verb.add_argument(
+    parser.add_argument(
         "--run",
         dest="run_folder",
         type=Path,
         metavar="DIR",
-        help="a run folder of the study, whose measured peaks stand beside",
+        help="run folder of the study, whose measured peaks are printed beside the predicted ones",
     )
-    options.add_format(verb, "csv", "json")
-    verb.set_defaults(act=plan)
+    options.add_format(parser, "csv", "json")
+    parser.set_defaults(act=plan)
 
 
 def plan(
@@ -111,12 +113,12 @@ def _show(table: "Table") -> None:
 
 
 def _beside_run(request: "Request", run_folder: Path, format: str) -> int:
-    """Print predicted peaks beside measured ones; the exit code says whether every row was measured."""
-    from bench.plan.against import against, against_table, read_run, settled_of, to_csv
+    """Print predicted and measured peaks; the exit code says whether every row was measured."""
+    from bench.plan.against import against_table, compare_peaks, read_run, settled_of, to_csv
     from bench.plan.plan import Plan
 
     measured = read_run(run_folder)
-    rows = against(rows_with_progress(Plan(request, settled=settled_of(measured))), measured)
+    rows = compare_peaks(rows_with_progress(Plan(request, settled=settled_of(measured))), measured)
     if format == "csv":
         sys.stdout.write(to_csv(rows))
     else:
@@ -135,7 +137,7 @@ def _check_device(device: str) -> None:
 
 
 def rows_with_progress(planned: "Plan") -> list["PlanRow"]:
-    """The rows of a plan, with a bar on the error stream while they are worked out, if someone watches it."""
+    """The rows of a plan; a progress bar is shown if stderr is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -147,7 +149,7 @@ def rows_with_progress(planned: "Plan") -> list["PlanRow"]:
 
 
 def _with_models(study: "Study", models: Sequence[str]) -> "Study":
-    """The study with other models in every grid; unchanged if none is given."""
+    """The study with its models replaced in every grid; unchanged if none are given."""
     if not models:
         return study
     names = tuple(dict.fromkeys(_from_here(model, study) for model in models))
@@ -155,7 +157,7 @@ def _with_models(study: "Study", models: Sequence[str]) -> "Study":
 
 
 def _from_here(model: str, study: "Study") -> str:
-    """A model given on the command line: a path starts from the current folder there, not from the study's."""
+    """A model given on the command line; a path is relative to the current folder, not to the study's."""
     from bench.study.catalog import catalog
 
     named = model in study.models or model in catalog("models")

@@ -1,4 +1,4 @@
-"""What a study would show a model: the whole prompt of one text, and the facts of a dataset."""
+"""Previews of a study: the whole prompt of one text, and the facts of a dataset."""
 
 from pathlib import Path
 
@@ -23,21 +23,21 @@ from bench.train.cell_prompt import prompt_of, shown_text
 
 
 def show_prompt(model: str, dataset: str, study_name: str | None, data_root: Path | None, console: Console) -> None:
-    """Print how a causal model is asked about the first test text of a dataset.
+    """Print the prompt of a causal model for the first test text of a dataset.
 
     Args:
-        model: by any name that a study may give.
-        dataset: likewise.
-        study_name: the study whose settings hold; None: the defaults.
+        model: name as in a study file.
+        dataset: name as in a study file.
+        study_name: study whose settings apply; None: the defaults.
         data_root: see ``resolve_dataset``.
-        console: to print on.
+        console: output console.
 
     Raises:
-        RequestError: a name is unknown, the model is no causal one, or the prompt does not do.
+        RequestError: a name is unknown, the model is not causal, or the prompt is not valid.
     """
     cell = _cell_to_ask(model, dataset, study_name, data_root)
     if cell.prompt is None:
-        raise StudyError(f"model {cell.model.name} is an encoder and is not asked; --prompt takes a causal model")
+        raise StudyError(f"model {cell.model.name} is an encoder and has no prompt; --prompt takes a causal model")
     tokenizer = load_tokenizer(cell.model, fetch(cell.model))
     loaded = texts.load(cell.dataset, cell.data)
     prompt = prompt_of(cell, loaded, tokenizer)
@@ -47,8 +47,8 @@ def show_prompt(model: str, dataset: str, study_name: str | None, data_root: Pat
     shown = prompt.text(tokenizer.decode(ids[:room]) if len(ids) > room else text)
     labels = ", ".join(f"{word!r} ({len(t)})" for word, t in zip(prompt.label_words, prompt.label_ids, strict=True))
     lines = [
-        f"tokens: {len(prompt.prefix_ids)} before the text, {len(ids)} of the text of which {min(len(ids), room)} are "
-        f"kept, {len(prompt.suffix_ids)} behind it; data.max_length {cell.data.max_length}",
+        f"tokens: {len(prompt.prefix_ids)} before the text, {len(ids)} in the text, of which {min(len(ids), room)} are "
+        f"kept, {len(prompt.suffix_ids)} after it; data.max_length {cell.data.max_length}",
         f"labels, with their tokens: {labels}",
         f"length normalisation: {cell.prompt.length_normalization}",
         f"sha256: {prompt.sha256}",
@@ -60,13 +60,13 @@ def show_prompt(model: str, dataset: str, study_name: str | None, data_root: Pat
 
 
 def show_data(name: str, study_name: str | None, data_root: Path | None, console: Console) -> None:
-    """Print what a dataset holds and what may make its numbers mislead, before anything is run.
+    """Print the contents of a dataset and the problems that may make its results misleading.
 
     Args:
-        name: by any name that a study may give, a folder or a file.
-        study_name: the study that defines it and whose data settings hold; None: the defaults.
+        name: name as in a study file, a folder or a file.
+        study_name: study that defines it and whose data settings apply; None: the defaults.
         data_root: see ``resolve_dataset``.
-        console: to print on.
+        console: output console.
 
     Raises:
         RequestError: the name is unknown, or the data cannot be read.
@@ -81,10 +81,10 @@ def show_data(name: str, study_name: str | None, data_root: Path | None, console
 
 
 def study_of(dataset: str, model: str) -> Study:
-    """A study of one dataset and model, all else as it is by default.
+    """A study of one dataset and model with default settings.
 
     Raises:
-        StudyError: one of them can be no name, e.g. because it is too long.
+        StudyError: one of them is not a valid name, e.g. too long.
     """
     try:
         return Study(name="doctor", grid=(Grid(datasets=(dataset,), models=(model,)),))
@@ -93,7 +93,7 @@ def study_of(dataset: str, model: str) -> Study:
 
 
 def _cell_to_ask(model: str, dataset: str, study_name: str | None, data_root: Path | None) -> Cell:
-    """A cell of one model and dataset with the settings of a study, by the first grid that has the dataset."""
+    """A cell of one model and dataset with the settings of the first grid of the study that has both."""
     study = study_of(dataset, model) if study_name is None else load_study(study_name)
     grid = next((grid for grid in study.grid if dataset in grid.datasets and model in grid.models), study.grid[0])
     source = resolve_model(model, study)

@@ -1,4 +1,4 @@
-"""``tunebench report``: draw run folders and reports, or verify a report."""
+"""``tunebench report``: write a report from run folders or reports, or verify one."""
 
 import argparse
 from collections.abc import Sequence
@@ -11,23 +11,27 @@ if TYPE_CHECKING:
     from bench.report.export import Target
 
 
-def add_arguments(verb: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``report``."""
-    verb.add_argument(
-        "runs", type=Path, nargs="*", metavar="RUN", help="runs/<study> or a report; of several the machine is a column"
+    parser.add_argument(
+        "runs",
+        type=Path,
+        nargs="*",
+        metavar="RUN",
+        help="runs/<study> or a report; several are distinguished by a machine column",
     )
-    options.add_report_options(verb)
-    verb.add_argument(
-        "--verify", type=Path, metavar="DIR", help="draw a report again from its own records and compare every byte"
+    options.add_report_options(parser)
+    parser.add_argument(
+        "--verify", type=Path, metavar="DIR", help="write a report again from its own records and compare every byte"
     )
-    verb.set_defaults(act=report)
+    parser.set_defaults(act=report)
 
 
 def report(
     *, runs: Sequence[Path], reports: Path, formats: Sequence[str] | None, log: Sequence[str], wide: bool,
     verify: Path | None,
 ) -> int:  # fmt: skip
-    """Draw or verify; returns the exit code."""
+    """Write or verify a report; returns the exit code."""
     from bench.errors import RequestError
     from bench.record.files import require_writable
     from bench.report.export import parse_target
@@ -36,7 +40,7 @@ def report(
         if runs:
             raise RequestError("--verify takes a report and no run folder: tunebench report --verify reports/<study>")
         if formats or log:
-            raise RequestError("--verify draws in the report's own formats and logs nothing: no --format, no --log")
+            raise RequestError("--verify uses the report's own formats and logs nothing; leave --format and --log out")
         return _verify(verify)
     if not runs:
         raise RequestError("name a run folder or a report, e.g. runs/demo, or give --verify DIR")
@@ -50,18 +54,18 @@ def draw(
     paths: Sequence[Path], reports: Path, formats: Sequence[str] | None, targets: Sequence["Target"], *, wide: bool,
     again: bool = True,
 ) -> None:  # fmt: skip
-    """Draw a report, write the cards of kept artifacts, and log the cells where the user wants them too.
+    """Write a report, the model cards of kept artifacts, and the cells' entries in the given logs.
 
     Args:
-        paths: of run folders or reports.
-        reports: where files go.
-        formats: to write; None: all.
-        targets: that the cells are logged to.
-        wide: print every column.
+        paths: run folders or reports.
+        reports: folder for the files.
+        formats: formats to write; None: all.
+        targets: logs to write the cells to.
+        wide: whether every column is printed.
         again: see ``bench.report.draw.draw``.
 
     Raises:
-        RequestError: a log could not be written; all others are.
+        RequestError: a log could not be written; everything else has been written.
     """
     from bench.errors import RequestError, TunebenchError
     from bench.report import draw as drawing
@@ -83,7 +87,7 @@ def draw(
 
 
 def _verify(folder: Path) -> int:
-    """Say whether a report is what its own records give."""
+    """Print whether the files of a report match its own records."""
     from rich.console import Console
 
     from bench.report.verify import verify
@@ -91,6 +95,6 @@ def _verify(folder: Path) -> int:
 
     console = Console()
     compared, wrong = verify(folder)
-    for sentence in wrong or [f"all {compared} files are what its records give, byte by byte"]:
+    for sentence in wrong or [f"all {compared} files match its records, byte by byte"]:
         say(f"{folder}: {sentence}", console)
     return options.CELLS_FAILED if wrong else options.OK

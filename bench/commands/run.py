@@ -1,4 +1,4 @@
-"""``tunebench run``: measure a study, then draw its report."""
+"""``tunebench run``: measure a study, then write its report."""
 
 import argparse
 from collections.abc import Sequence
@@ -9,17 +9,21 @@ from bench.commands import options
 from bench.commands.report import draw
 
 
-def add_arguments(verb: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``run``."""
-    options.add_study(verb)
-    options.add_data_root(verb)
-    options.add_plugins(verb)
-    verb.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run folders are (runs)")
-    options.add_report_options(verb)
-    verb.add_argument(
-        "--retry", choices=("oom",), help="oom: run cells that ran out of memory at the batch that the plan says fits"
+    options.add_study(parser)
+    options.add_data_root(parser)
+    options.add_plugins(parser)
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of the run folders (runs)"
     )
-    verb.set_defaults(act=run)
+    options.add_report_options(parser)
+    parser.add_argument(
+        "--retry",
+        choices=("oom",),
+        help="oom: run cells that ran out of memory again, at a batch size predicted to fit",
+    )
+    parser.set_defaults(act=run)
 
 
 def run(
@@ -27,7 +31,7 @@ def run(
     plugin_files: Sequence[Path], runs: Path, reports: Path, formats: Sequence[str] | None, log: Sequence[str],
     wide: bool, retry: Literal["oom"] | None,
 ) -> int:  # fmt: skip
-    """Measure every cell that has no record yet; returns the exit code."""
+    """Measure every cell without a record; returns the exit code."""
     from bench.errors import StoppedError
     from bench.record.files import require_writable
     from bench.report.console import PatientConsole
@@ -55,7 +59,7 @@ def run(
 
 
 def _draw_rest(stopped: Exception, folder: Path, reports: Path) -> None:
-    """Show the cells that a study finished before it stopped, as far as that can be done."""
+    """Report the cells that were finished before the study stopped, if that is possible."""
     from bench.errors import RunFolderError
     from bench.report.console import PatientConsole
     from bench.report.draw import draw as draw_report

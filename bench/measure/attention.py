@@ -12,12 +12,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 FUSED = "_scaled_dot_product_"
 #: Kernel names as in ``torch.nn.attention.SDPBackend``.
 NAMES = {
-    "flash_attention": "flash",
-    "flash_attention_for_cpu": "flash",
-    "efficient_attention": "efficient",
-    "cudnn_attention": "cudnn",
-    "fused_attention_overrideable": "overrideable",
-}
+    "flash_attention": "flash", "flash_attention_for_cpu": "flash", "efficient_attention": "efficient",
+    "cudnn_attention": "cudnn", "fused_attention_overrideable": "overrideable",
+}  # fmt: skip
 
 
 class AttentionKernels:

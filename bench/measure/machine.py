@@ -15,16 +15,8 @@ from bench.record.record import Machine
 from bench.study.values import Precision
 
 PACKAGES = (
-    "tunebench",
-    "torch",
-    "transformers",
-    "peft",
-    "datasets",
-    "tokenizers",
-    "safetensors",
-    "scikit-learn",
-    "numpy",
-)
+    "tunebench", "torch", "transformers", "peft", "datasets", "tokenizers", "safetensors", "scikit-learn", "numpy",
+)  # fmt: skip
 
 
 def describe(device: torch.device) -> Machine:

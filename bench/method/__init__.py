@@ -1,4 +1,4 @@
-"""The plugin contract: import from here what a method needs."""
+"""The plugin contract: a method imports from here."""
 
 from bench.method.contract import (
     Architecture,

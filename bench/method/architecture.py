@@ -1,8 +1,8 @@
-"""The third of three ways: forward FLOPs in closed form, from the numbers in a config and no module tree.
+"""Forward FLOPs in closed form, computed from a config without building the model.
 
-A linear layer over R rows costs 2 R in out; attention costs 4 L^2 heads head_dim a layer: L^2 scores and L^2 weighted
-values, a multiply-add for each element of a head (Kaplan et al. 2020, arXiv 2001.08361, table 1, with its 2 n_ctx
-d_attn a token doubled because a causal mask spares nothing under ``scaled_dot_product_attention``).
+A linear layer over R rows costs 2 R in out. Attention costs 4 L^2 heads head_dim per layer: L^2 scores and L^2 weighted
+values, with one multiply-add per element of a head. (Kaplan et al. 2020, arXiv 2001.08361, table 1, has half of that,
+2 n_ctx d_attn per token, but a causal mask saves nothing under ``scaled_dot_product_attention``.)
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ class LinearLayer:
     """Linear layers of one name and shape.
 
     Attributes:
-        name: the end of its dotted name in the module tree, without the number of its block, e.g.
-            ``attention.self.query`` or ``self_attn.q_proj``.
-        in_features: width of its input.
-        out_features: width of its output.
-        count: how often it is run in one pass; layers that share weights run more often than they are stored.
-        rows: vectors it is run on each time; None where it is every token.
-        is_convolution: a convolution over tokens, whose ``in_features`` are those of all its taps.
+        name: end of the dotted name in the module tree, without the block number, e.g. ``attention.self.query`` or
+            ``self_attn.q_proj``.
+        in_features: width of the input.
+        out_features: width of the output.
+        count: number of runs in one pass; layers with shared weights run more often than they are stored.
+        rows: number of input vectors per run; None: one per token.
+        is_convolution: whether it is a convolution over tokens, whose ``in_features`` are those of all its taps.
     """
 
     name: str
@@ -41,15 +41,15 @@ class LinearLayer:
     is_convolution: bool = False
 
     def total_rows(self, tokens: int) -> int:
-        """Vectors that pass through all of them in one pass over ``tokens`` tokens."""
+        """Number of vectors that pass through these layers in one pass over ``tokens`` tokens."""
         return self.count * (tokens if self.rows is None else self.rows)
 
     def flops(self, tokens: int) -> int:
-        """2 rows in out."""
+        """FLOPs of one pass over ``tokens`` tokens: 2 rows in out."""
         return 2 * self.total_rows(tokens) * self.in_features * self.out_features
 
     def is_called(self, names: Iterable[str]) -> bool:
-        """Whether one of the names is its dotted name or the end of it, e.g. ``query`` or ``self.query``."""
+        """Whether one of the names is its dotted name or ends it, e.g. ``query`` or ``self.query``."""
         return any(self.name == name or self.name.endswith(f".{name}") for name in names)
 
 
@@ -59,14 +59,14 @@ class Architecture:
 
     Attributes:
         model_type: name in transformers, e.g. ``roberta``.
-        kind: encoder (with a classification head) or causal (with a language head, run on the last position).
+        kind: encoder (with a classification head) or causal (with a language head on the last position).
         hidden_size: width of the residual stream.
         intermediate_size: width inside the feed-forward block.
-        embedding_size: width of the embedding table, which some project to the hidden size.
-        num_layers: transformer layers that are run.
+        embedding_size: width of the embedding table, which some models project to the hidden size.
+        num_layers: number of transformer layers.
         attention_width: heads x head_dim of the queries.
-        relative_vectors: vectors of relative positions that each token of each layer is compared with (DeBERTa).
-        linears: every linear layer and convolution, the head included.
+        relative_vectors: relative-position vectors that each token of each layer is compared with (DeBERTa).
+        linears: all linear layers and convolutions, the head included.
     """
 
     model_type: str
@@ -81,10 +81,10 @@ class Architecture:
 
     @classmethod
     def from_config(cls, config: PretrainedConfig, kind: ModelKind) -> Architecture:
-        """The architecture that a config describes, with a head for ``config.num_labels`` classes if an encoder.
+        """The architecture of a config; an encoder has a head for ``config.num_labels`` classes.
 
         Raises:
-            UnsupportedError: nobody has written down this model type yet, or not as this kind of model.
+            UnsupportedError: this model type, or this kind of it, has no closed form yet.
         """
         readers = READERS if kind == "encoder" else {name: READERS[name] for name in DECODERS}
         if config.model_type not in readers:
@@ -95,7 +95,7 @@ class Architecture:
         return readers[config.model_type](config, kind)
 
     def attention_flops(self, tokens: int) -> int:
-        """Of all layers: scores and weighted values, 4 L^2 width, and 2 L width for each relative vector."""
+        """Attention FLOPs of all layers: 4 L^2 width for scores and values, 2 L width per relative vector."""
         content = 4 * tokens**2 * self.attention_width
         position = 2 * tokens * self.attention_width * self.relative_vectors
         return self.num_layers * (content + position)
@@ -106,7 +106,7 @@ class Architecture:
 
 
 def _bert_like(config: Any, kind: ModelKind) -> Architecture:
-    """BERT, RoBERTa, ELECTRA: they differ in the head and in ELECTRA's projected embeddings."""
+    """BERT, RoBERTa and ELECTRA differ in the head and in ELECTRA's projected embeddings."""
     h, f, n = config.hidden_size, config.intermediate_size, config.num_hidden_layers
     embedding = getattr(config, "embedding_size", None) or h
     first, last = ("pooler.dense", "classifier") if config.model_type == "bert" else HEAD_OF_TWO
@@ -136,10 +136,10 @@ def _distilbert(config: Any, kind: ModelKind) -> Architecture:
 
 
 def _deberta_v2(config: Any, kind: ModelKind) -> Architecture:
-    """Disentangled attention (He et al. 2020, arXiv 2006.03654, eq. 4): content and relative positions apart.
+    """DeBERTa with disentangled attention of content and relative positions (He et al. 2020, arXiv 2006.03654, eq. 4).
 
-    The 2k vectors of relative positions pass through a projection in every layer: that of the content's keys and
-    queries where they are shared, one of their own elsewhere.
+    In every layer, the 2k relative-position vectors pass through the projections of the content's keys and queries if
+    these are shared, otherwise through separate ones.
     """
     h, f, n = config.hidden_size, config.intermediate_size, config.num_hidden_layers
     embedding = getattr(config, "embedding_size", None) or h
@@ -167,7 +167,7 @@ def _deberta_v2(config: Any, kind: ModelKind) -> Architecture:
 
 
 def _relative_positions(config: Any) -> tuple[int, list[str]]:
-    """How many vectors of relative positions there are, and the names of what they pass through in each layer."""
+    """The number of relative-position vectors, and the names of their projections in each layer."""
     if not getattr(config, "relative_attention", False):
         return 0, []
     buckets, farthest = getattr(config, "position_buckets", -1), getattr(config, "max_relative_positions", -1)
@@ -179,7 +179,7 @@ def _relative_positions(config: Any) -> tuple[int, list[str]]:
 
 
 def _albert(config: Any, kind: ModelKind) -> Architecture:
-    """One group of layers is stored and run again and again; each run costs."""
+    """One group of layers is stored and run several times; each run counts."""
     h, f, e = config.hidden_size, config.intermediate_size, config.embedding_size
     n = config.num_hidden_layers * config.inner_group_num
     linears = [
@@ -194,7 +194,7 @@ def _albert(config: Any, kind: ModelKind) -> Architecture:
 
 
 def _modernbert(config: Any, kind: ModelKind) -> Architecture:
-    """Gated feed-forward; local attention is computed in full and masked, as sdpa does."""
+    """Gated feed-forward; local attention is computed in full and then masked, as in sdpa."""
     h, f, n = config.hidden_size, config.intermediate_size, config.num_hidden_layers
     linears = [
         LinearLayer("attn.Wqkv", h, 3 * h, n),
@@ -221,9 +221,9 @@ def _gpt2(config: Any, kind: ModelKind) -> Architecture:
 
 
 def _llama_like(config: Any, kind: ModelKind) -> Architecture:
-    """Llama, Mistral, Qwen2, Gemma: gated feed-forward, fewer heads for keys and values; any window is masked.
+    """Llama, Mistral, Qwen2, Gemma: gated feed-forward, fewer key-value heads; attention windows only mask.
 
-    Phi has the same attention with another name for its output, and two plain layers as feed-forward.
+    Phi has the same attention with another name for the output layer, and two plain layers as feed-forward.
     """
     h, f, n = config.hidden_size, config.intermediate_size, config.num_hidden_layers
     head = getattr(config, "head_dim", None) or h // config.num_attention_heads
@@ -242,7 +242,7 @@ def _llama_like(config: Any, kind: ModelKind) -> Architecture:
 
 
 def _decoder_head(config: Any, kind: ModelKind, hidden_size: int) -> LinearLayer:
-    """The language head on the last position, or the classification head, which a decoder runs on every token."""
+    """The language head on the last position, or a decoder's classification head, which runs on every token."""
     if kind == "causal":
         return LinearLayer("lm_head", hidden_size, config.vocab_size, rows=1)
     return LinearLayer("score", hidden_size, config.num_labels)
@@ -252,7 +252,7 @@ def _architecture(
     config: Any, kind: ModelKind, linears: list[LinearLayer], widths: tuple[int, int, int], num_layers: int,
     *, attention_width: int | None = None, relative_vectors: int = 0,
 ) -> Architecture:  # fmt: skip
-    """Put one together from its linear layers; ``widths`` are those of hidden states, feed-forward and embeddings."""
+    """The architecture with these linear layers; ``widths`` are hidden, feed-forward and embedding size."""
     hidden, intermediate, embedding = widths
     return Architecture(
         model_type=config.model_type,

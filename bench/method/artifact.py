@@ -1,4 +1,4 @@
-"""What is kept of an adapted model, so that transformers and peft load it by themselves."""
+"""The saved artifact of an adapted model, in the formats of transformers and peft."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-#: Tensors that were trained, where the base model holds the rest; a whole model, by the name that transformers knows.
+#: File of the trained tensors only, and file of a whole model as transformers names it.
 PART, WHOLE = "adapter.safetensors", "model.safetensors"
 PEFT, CARD = "adapter_config.json", "README.md"
 
@@ -18,7 +18,7 @@ PEFT, CARD = "adapter_config.json", "README.md"
 def save(model: nn.Module, folder: Path) -> None:
     """Write the trainable tensors of a model as safetensors.
 
-    Where these are the whole model, and transformers builds it from its config, they are written as it reads them.
+    If these are the whole model, and transformers can build it from its config, they are written in its format.
     """
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     if trained.keys() == kept_tensors(model).keys() and is_described(model):
@@ -37,7 +37,7 @@ def read(folder: Path) -> dict[str, Tensor]:
 
 
 def is_described(model: nn.Module) -> bool:
-    """Whether transformers, given the model's config alone, builds a model with the same tensors."""
+    """Whether transformers builds a model with the same tensors from the model's config alone."""
     import torch
     from transformers import PreTrainedModel
 
@@ -60,7 +60,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
 
 
 def kept_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters, tied ones once, and the buffers that are kept."""
+    """Parameters, tied ones once, and persistent buffers, by name."""
     kept = model.state_dict().keys()
     buffers = {name: buffer for name, buffer in model.named_buffers() if name in kept}
     return {**dict(model.named_parameters()), **buffers}

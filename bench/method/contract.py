@@ -1,4 +1,4 @@
-"""The plugin contract: what one file in methods/ must hold."""
+"""The plugin contract: the classes and hooks of a method."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Options(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What a method may know about the work.
+    """The task that a method may know.
 
     Attributes:
         labels: class names by index.
-        max_length: longest sequence, in tokens.
-        kind: the sort of model.
+        max_length: maximum sequence length in tokens.
+        kind: kind of model.
     """
 
     labels: tuple[str, ...]
@@ -55,14 +55,13 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoded:
-    """Texts as an encoder reads them, B of them, on the model's device.
+    """Tokenised texts of one batch, B of them, on the model's device.
 
     Attributes:
         input_ids: int64, shape (B, L).
-        attention_mask: int64, shape (B, L), 0 on padding; None where nothing is padded.
-        rows: position of each in ``Examples.texts``.
-        token_types: int64, shape (B, L), for a model that tells the texts of a pair apart, as ``token_type_ids``; None
-            elsewhere.
+        attention_mask: int64, shape (B, L), 0 on padding; None if nothing is padded.
+        rows: position of each text in ``Examples.texts``.
+        token_types: int64, shape (B, L), the model's ``token_type_ids``; None if it has none.
     """
 
     input_ids: Tensor
@@ -72,23 +71,23 @@ class Encoded:
 
     @property
     def inputs(self) -> dict[str, Tensor | None]:
-        """What the model is called with, by keyword."""
-        told = {} if self.token_types is None else {"token_type_ids": self.token_types}
-        return {"input_ids": self.input_ids, "attention_mask": self.attention_mask, **told}
+        """Keyword arguments of the model's forward pass."""
+        types = {} if self.token_types is None else {"token_type_ids": self.token_types}
+        return {"input_ids": self.input_ids, "attention_mask": self.attention_mask, **types}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
-    """Evaluated texts, shown to a method that has something to say of what it learnt.
+    """Evaluated texts, from which a method may derive its insights.
 
     Attributes:
-        split: its name.
-        texts: N of them.
-        rows: position of each in the split, from 0.
-        labels: class index of each.
-        batches: together they hold each text once.
-        token: the text of a token id.
-        special_ids: ids of tokens that stand for no text, such as [CLS].
+        split: name of the split.
+        texts: N texts.
+        rows: position of each text in the split, from 0.
+        labels: class index of each text.
+        batches: batches that together hold each text once.
+        token: function from a token id to its text.
+        special_ids: ids of special tokens, such as [CLS].
     """
 
     split: str
@@ -101,7 +100,7 @@ class Examples:
 
 
 class Method(ABC):
-    """One way of adapting a pretrained model. The stem of the file, or the name of the package, is the method's name.
+    """A method of adapting a pretrained model; its name is the stem of its file or the name of its package.
 
     A method never times, logs, seeds, loads data or moves devices.
     """
@@ -116,7 +115,7 @@ class Method(ABC):
 
     @classmethod
     def supports(cls, kind: ModelKind) -> bool:
-        """Whether the method adapts this sort of model."""
+        """Whether the method can adapt this kind of model."""
         return kind == "encoder"
 
     @abstractmethod
@@ -126,7 +125,7 @@ class Method(ABC):
         Must also work on meta tensors.
 
         Raises:
-            bench.errors.UnsupportedError: this architecture cannot be adapted so.
+            bench.errors.UnsupportedError: the method cannot adapt this architecture.
         """
 
     def parameter_groups(self, model: nn.Module) -> list[dict[str, Any]]:
@@ -153,30 +152,29 @@ class Method(ABC):
         return model
 
     def save(self, model: nn.Module, folder: Path) -> None:
-        """Write what one must keep to use the adapted model: the trainable tensors, as safetensors.
+        """Write the files that are needed to use the adapted model; default: ``bench.method.artifact.save``.
 
-        Where these are the whole model, and transformers builds it from its config, they are written as it reads them.
-        A method that changes what a model computes without another tensor overrides this.
+        A method that changes what a model computes, and not only its tensors, overrides this.
         """
         artifact.save(model, folder)
 
     def artifact_elements(self, model: nn.Module) -> int:
-        """Elements of the tensors, in fp32, that ``save`` writes of an adapted model; default: what is trained."""
+        """Number of elements, in fp32, that ``save`` writes; default: the trainable ones."""
         return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
     def load(self, model: nn.Module, folder: Path) -> nn.Module:
-        """Put what ``save`` wrote into a freshly adapted model; return the model.
+        """Load what ``save`` wrote into a newly adapted model; return the model.
 
         Raises:
-            KeyError: a saved tensor has no place in the model, or a trainable one was not saved.
-            ValueError: a saved tensor has another shape than its place.
+            KeyError: the model lacks a saved tensor, or a trainable one was not saved.
+            ValueError: a saved tensor and that of the model differ in shape.
         """
         places, saved = dict(model.named_parameters()), artifact.read(folder)
         missing = [name for name, place in places.items() if place.requires_grad and name not in saved]
         if missing:
             raise KeyError(f"no tensor {missing[0]}, and {len(missing) - 1} more are missing")
         for name, tensor in saved.items():
-            if places[name].shape != tensor.shape:  # copy_ would spread one row over many without a word
+            if places[name].shape != tensor.shape:  # copy_ would broadcast silently
                 raise ValueError(f"{name} is {list(tensor.shape)} in place of {list(places[name].shape)}")
             places[name].data.copy_(tensor)
         return model
@@ -184,36 +182,36 @@ class Method(ABC):
     def closed_form_flops(self, architecture: Architecture, task: Task) -> int | None:
         """FLOPs of one forward pass of the adapted, unmerged model over one sequence of ``task.max_length`` tokens.
 
-        Computed from the sizes of the architecture and the options, never from the model: the harness compares it with
-        the two counts that it takes of the model. The default None states no closed form, and the two counts are
-        compared with each other alone. A method that adds no work returns ``architecture.forward_flops``.
+        Compute it from the architecture and the options, never from the model, because the harness compares it with
+        two counts of the model. With the default None only these two are compared. A method that adds no work returns
+        ``architecture.forward_flops``.
         """
         del architecture, task
         return None
 
     def expert_flops(self, architecture: Architecture, task: Task) -> int:
-        """The share of ``closed_form_flops`` that experts take, of which a token goes through a few; default: none."""
+        """The part of ``closed_form_flops`` spent in experts, if each token uses only some of them; default: 0."""
         del architecture, task
         return 0
 
     def insights(self, model: nn.Module, task: Task, examples: Examples) -> Insights:
-        """What the report shows beyond the table; called once, on the model as it is deployed.
+        """Data that the report shows beside the table; called once, on the model as deployed.
 
-        A method that trains may have kept notes of its own training in ``self``.
+        A method may have stored data of its training in ``self``.
         """
         del model, task, examples
         return Insights()
 
     def explain(self, model: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Trace | None:
-        """What the method did with each token of one text, ids (1, L); None where it has nothing to tell."""
+        """What the method did with each token of one text, ids (1, L); None if there is nothing to show."""
         del model, input_ids, attention_mask
         return None
 
 
 def usable_positions(model: nn.Module) -> int | None:
-    """Tokens that a sequence can have at most, or None where the architecture sets no limit.
+    """Maximum tokens of a sequence, or None if the architecture sets no limit.
 
-    RoBERTa and its kin keep the first rows of their table of positions for padding.
+    RoBERTa-like models reserve the first rows of the position table for padding.
     """
     positions: int | None = getattr(model.config, "max_position_embeddings", None)
     if positions is None:
@@ -224,19 +222,19 @@ def usable_positions(model: nn.Module) -> int | None:
 
 
 def fresh_layers(model: nn.Module) -> tuple[str, ...]:
-    """Names of the layers of the body whose weights the checkpoint lacks, such as those of a pooler.
+    """Names of the body's layers whose weights the checkpoint lacks, such as a pooler's.
 
-    They are drawn from the seed as the head is, so a method that trains the head trains and saves them with it: else
-    what is kept would be of use with one seed alone.
+    Their weights are drawn from the seed like the head's, so a method that trains the head must train and save them
+    too: otherwise the artifact would work with one seed only.
     """
     return getattr(model, "fresh_layers", ())
 
 
 def finds_last_token_by_id(model: nn.Module) -> bool:
-    """Whether the head reads the last token of a row, which it finds by comparing token ids with that of padding.
+    """Whether the head reads the last token of a row, found by comparing token ids with the padding id.
 
-    Such is the head that transformers puts on a decoder. Given embeddings in place of ids it reads the row's last
-    column, padding or not. The library has no attribute that tells; the heads have the name of a variable in common.
+    The classification heads of decoders in transformers do. Given embeddings instead of ids, they read the last column,
+    even if it is padding. No attribute tells, but these heads share the name of a local variable.
     """
     code = getattr(inspect.unwrap(type(model).forward), "__code__", None)
     return code is not None and "last_non_pad_token" in code.co_varnames

@@ -1,8 +1,8 @@
-"""The import of a plugin as another process sees it: under way, ended, too long or too loud.
+"""Plugin imports, announced to the parent process, which enforces limits of time and output.
 
-Whoever imports a plugin writes into a folder that it has begun, and that it has ended. Whoever waits for that process
-reads it there, and so can name the plugin whatever becomes of the process. Questions that a plugin's own code answers,
-what it supports and whether its options are valid, are announced in the same way: they are as short as an import.
+A process that imports a plugin writes into a folder when the import begins and ends. The parent reads this, so it can
+name the plugin even if the process dies. Calls of plugin code for supported models and valid options are announced and
+limited in the same way.
 """
 
 import itertools
@@ -19,18 +19,18 @@ from bench.clocks import monotonic_seconds
 from bench.errors import Interrupted, PluginError
 from bench.text.message import kind_of, said
 
-#: What is done with a plugin, as in "was still being ...".
-IMPORTED, ASKED = "imported", "asked"
-#: That the import of one plugin may take; libraries that a plugin needs are imported in this time too.
+#: Operations on a plugin, as in "was still being ...".
+IMPORTED, CALLED = "imported", "called"
+#: Time limit of the import of one plugin and the libraries that it imports.
 IMPORT_SECONDS = 60.0
-#: That a plugin may print while it is imported.
+#: Maximum output of a plugin during its import.
 MOST_OUTPUT_BYTES = 10_000_000
-#: Of a process that imports: what is printed, by a worker at any time, elsewhere during an import alone.
+#: Output files of an importing process: a worker prints there at any time, other processes only during an import.
 OUTPUT = ("stdout.txt", "stderr.txt")
-#: Of what a process announces; a plugin may write anything there.
+#: Maximum size of an announcement that is read, because a plugin may write anything there.
 MOST_ANNOUNCED_BYTES = 100_000
-#: A file of this beginning for each process that imports; it ends with the process's number.
-BEGINNING = "importing-"
+#: Prefix of the announcement of each importing process; the process id follows.
+PREFIX = "importing-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +40,15 @@ class _Place:
 
 
 _place: _Place | None = None
-_stretches = itertools.count()
+_numbers = itertools.count()
 
 
 def announce_in(folder: Path, *, captures: bool = False) -> None:
-    """From here on, imports of this process and of what is forked from it are announced.
+    """Announce all later imports of this process and of its forks.
 
     Args:
-        folder: where they are announced.
-        captures: what an import prints goes into the folder too, and not to where this process prints.
+        folder: folder of the announcements.
+        captures: whether to redirect the output of imports into the folder.
     """
     global _place  # a fact of the process, like its standard output
     _place = _Place(folder, captures)
@@ -56,44 +56,44 @@ def announce_in(folder: Path, *, captures: bool = False) -> None:
 
 @contextmanager
 def announced(name: str, path: Path, doing: str = IMPORTED) -> Iterator[None]:
-    """Announce the import inside, or what else a plugin's code does there, where this process does so.
+    """Announce the import, or another call of plugin code, if ``announce_in`` was called in this process.
 
     Args:
-        name: of the method.
-        path: of its file or package.
-        doing: what is done with the plugin, as in "was still being ...".
+        name: name of the method.
+        path: file or package of the method.
+        doing: operation on the plugin, as in "was still being ...".
 
     Raises:
-        PluginError: too much was printed.
+        PluginError: the plugin printed too much.
     """
     place, own = _place, os.getpid()
     if place is None:
         yield
         return
-    file = place.folder / f"{BEGINNING}{own}"
-    _say(file, {"name": name, "path": str(path), "doing": doing, "number": next(_stretches)})
+    file = place.folder / f"{PREFIX}{own}"
+    _write(file, {"name": name, "path": str(path), "doing": doing, "number": next(_numbers)})
     before = _printed(place.folder)
     try:
         with _captured(place.folder / OUTPUT[0]) if place.captures else nullcontext():
             yield
     finally:
-        if os.getpid() != own:  # the plugin forked, and what it forked goes on as if it were this command
+        if os.getpid() != own:  # the plugin forked; the fork must not continue this command
             os._exit(1)
-        _say(file, {})
+        _write(file, {})
     if _printed(place.folder) - before > MOST_OUTPUT_BYTES:
-        raise PluginError(_too_loud(_Stretch(f"method {name}: {path}", doing)))
+        raise PluginError(_printed_too_much(_Call(f"method {name}: {path}", doing)))
 
 
 @contextmanager
 def guarded(what: str) -> Iterator[None]:
-    """Make whatever the code of a plugin raises inside, be it KeyboardInterrupt or SystemExit, a plain error.
+    """Turn everything that plugin code raises, KeyboardInterrupt and SystemExit included, into PluginError.
 
     Args:
-        what: has failed then, for the message, which the reason follows.
+        what: start of the message, before the reason.
 
     Raises:
-        PluginError: something was raised.
-        Interrupted: the user wants the command to end.
+        PluginError: the plugin raised an exception.
+        Interrupted: the user interrupted the command.
     """
     try:
         yield
@@ -104,63 +104,61 @@ def guarded(what: str) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
+class _Call:
     what: str
     doing: str
-    number: int = 0  # the same plugin may be asked twice, and each time has its own limit
+    number: int = 0  # each call of the same plugin has its own time limit
 
 
 class Imports:
-    """What is known of the imports that are announced in a folder."""
+    """The parent's view of the imports that are announced in a folder."""
 
     def __init__(self, folder: Path, seconds: float = IMPORT_SECONDS) -> None:
-        """Know nothing yet.
+        """Watch a folder.
 
         Args:
-            folder: where they are announced.
-            seconds: that one may take.
+            folder: folder of the announcements.
+            seconds: time limit of one import, at most ``IMPORT_SECONDS``.
         """
         self._folder = folder
         self._seconds = min(seconds, IMPORT_SECONDS)
-        self._begun: dict[str, tuple[_Stretch, float]] = {}
+        self._begun: dict[str, tuple[_Call, float]] = {}
         self._last: str | None = None
 
     @property
     def under_way(self) -> str | None:
-        """The method and the file that are being imported, in words; None where nothing is.
+        """The method and file that are being imported, in words; None if none is.
 
-        What has begun stays so until its end is read: a plugin may remove what was announced.
+        An import counts until its end is read, because a plugin may delete announcements.
         """
         self._read()
-        return next((stretch.what for stretch, _ in self._begun.values()), None)
+        return next((call.what for call, _ in self._begun.values()), None)
 
     @property
     def doing(self) -> str:
-        """What is being done with the plugin that is under way, in words."""
-        return next((stretch.doing for stretch, _ in self._begun.values()), IMPORTED)
+        """The current operation on the plugin, in words."""
+        return next((call.doing for call, _ in self._begun.values()), IMPORTED)
 
     @property
     def last(self) -> str | None:
-        """The method and the file whose import was read of last, be it that it has ended."""
+        """The method and file of the last announced import, finished or not."""
         self._read()
         return self._last
 
     def trouble(self) -> str | None:
-        """Why the process is to be ended: its import takes too long by this process's clock, or prints too much."""
+        """Why the process must be ended: its import takes too long by the parent's clock, or prints too much."""
         self._read()
         now = monotonic_seconds()
-        for stretch, since in self._begun.values():
+        for call, since in self._begun.values():
             if _printed(self._folder) > MOST_OUTPUT_BYTES:
-                return _too_loud(stretch)
+                return _printed_too_much(call)
             if now - since >= self._seconds:
-                shorter = "its import end" if stretch.doing == IMPORTED else "its answer come"
-                still = f"{stretch.what} was still being {stretch.doing} after {self._seconds:g} s"
-                return f"{still}; let {shorter} sooner"
+                return f"{call.what} was still being {call.doing} after {self._seconds:g} s; make it faster"
         return None
 
     def _read(self) -> None:
         with suppress(OSError):
-            for file in self._folder.glob(f"{BEGINNING}*"):
+            for file in self._folder.glob(f"{PREFIX}*"):
                 with suppress(OSError, ValueError, TypeError, KeyError):
                     self._note(file.name, json.loads(_start_of(file)))
 
@@ -169,24 +167,24 @@ class Imports:
             self._begun.pop(process, None)
             return
         what = f"method {content['name']}: {content['path']}"
-        stretch = _Stretch(what, str(content["doing"]), int(content["number"]))
+        call = _Call(what, str(content["doing"]), int(content["number"]))
         self._last = what
-        if process not in self._begun or self._begun[process][0] != stretch:
-            self._begun[process] = (stretch, monotonic_seconds())
+        if process not in self._begun or self._begun[process][0] != call:
+            self._begun[process] = (call, monotonic_seconds())
 
 
 def _start_of(path: Path) -> bytes:
-    """The first bytes of a file; of a pipe, which would be waited for, none.
+    """The first bytes of a file; none of a pipe, which would block.
 
     Raises:
-        OSError: it is a link, or cannot be read.
+        OSError: the file is a link, or cannot be read.
     """
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
         return file.read(MOST_ANNOUNCED_BYTES) or b""
 
 
-def _say(file: Path, content: dict[str, Any]) -> None:
-    """Replace what a file says; a plugin may have removed its folder, and then nobody reads there."""
+def _write(file: Path, content: dict[str, Any]) -> None:
+    """Replace an announcement; errors are ignored, because a plugin may have removed the folder."""
     aside = file.with_name(f".{file.name}")
     with suppress(OSError):
         aside.write_text(json.dumps(content), encoding="utf-8")
@@ -194,7 +192,7 @@ def _say(file: Path, content: dict[str, Any]) -> None:
 
 
 def _printed(folder: Path) -> int:
-    """Bytes that were printed into the folder."""
+    """Size of the output files of a folder, in bytes."""
     size = 0
     for name in OUTPUT:
         with suppress(OSError):
@@ -202,14 +200,14 @@ def _printed(folder: Path) -> int:
     return size
 
 
-def _too_loud(stretch: _Stretch) -> str:
+def _printed_too_much(call: _Call) -> str:
     most = f"{MOST_OUTPUT_BYTES // 1_000_000} MB"
-    return f"{stretch.what} printed more than {most} while it was {stretch.doing}; let it print less"
+    return f"{call.what} printed more than {most} while it was {call.doing}; let it print less"
 
 
 @contextmanager
 def _captured(file: Path) -> Iterator[None]:
-    """Send what this process prints inside to a file."""
+    """Redirect the output of this process to a file."""
     kept = {number: os.dup(number) for number in (1, 2)}
     target = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     flush_output()
@@ -226,7 +224,7 @@ def _captured(file: Path) -> Iterator[None]:
 
 
 def flush_output() -> None:
-    """Write out what this process has printed, as far as its streams are there."""
+    """Flush stdout and stderr, if they exist."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()

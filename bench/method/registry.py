@@ -1,4 +1,4 @@
-"""Which methods there are: files and packages in methods/, those named with --plugin, installed entry points."""
+"""The registry of methods: files and packages in methods/, files given with --plugin, installed entry points."""
 
 import hashlib
 import importlib.util
@@ -18,21 +18,21 @@ from pydantic import Field, ValidationError
 from bench.errors import PluginError, UnknownNameError
 from bench.method import Method, Options
 from bench.method.architecture import ModelKind
-from bench.method.importing import ASKED, announced, guarded
+from bench.method.importing import CALLED, announced, guarded
 from bench.schema import Frozen, explain
 from bench.text.redaction import redacted
 
 
 class MethodSource(Frozen):
-    """Where a method's code lies and what it is set to."""
+    """The code and the options of a method in a study."""
 
-    name: str = Field(description="the row: the study's entry")
+    name: str = Field(description="name of the study's entry, which becomes a row")
     label: str
-    plugin: str = Field(description="the plugin's own name: the stem of its file, or the name of its package")
-    path: str = Field(description="the plugin's file, or the folder of its package")
-    sha256: str = Field(description="of the plugin's source: changed code is another cell")
+    plugin: str = Field(description="name of the plugin: the stem of its file, or the name of its package")
+    path: str = Field(description="file of the plugin, or folder of its package")
+    sha256: str = Field(description="hash of the plugin's source: changed code makes another cell")
     given: dict[str, Any] = Field(default_factory=dict, description="options as the study gives them")
-    options: dict[str, Any] = Field(default_factory=dict, description="every option, defaults filled in")
+    options: dict[str, Any] = Field(default_factory=dict, description="all options, defaults filled in")
 
 
 ENTRY_POINT_GROUP = "tunebench.methods"
@@ -40,14 +40,14 @@ ENTRY_POINT_GROUP = "tunebench.methods"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plugin:
-    """A method that was found; it has not been imported.
+    """A method that was found but not imported.
 
     Attributes:
-        name: the stem of the file, the name of the package, or the entry point's name.
-        path: the file, or the folder of the package.
-        sha256: of its source.
+        name: stem of the file, name of the package, or name of the entry point.
+        path: file, or folder of the package.
+        sha256: hash of the source.
         origin: where it was found, in words.
-        error: why there is no file to import, for an entry point that names none.
+        error: why an entry point has no file to import; None otherwise.
     """
 
     name: str
@@ -58,14 +58,14 @@ class Plugin:
 
 
 def find(plugin_files: Sequence[Path] = (), methods_folder: Path | None = None) -> dict[str, Plugin]:
-    """Every method there is, by name. Nothing is imported, so this costs milliseconds.
+    """All methods by name. Nothing is imported, so this takes milliseconds.
 
     Args:
-        plugin_files: files and packages named with ``--plugin``.
-        methods_folder: in place of the project's own ``methods/``.
+        plugin_files: files and packages given with ``--plugin``.
+        methods_folder: folder instead of the project's ``methods/``.
 
     Raises:
-        PluginError: a file is missing, or two files claim one name.
+        PluginError: a file is missing, or two methods have the same name.
     """
     found: dict[str, Plugin] = {}
     folder = methods_folder or _methods_folder()
@@ -89,7 +89,7 @@ def find(plugin_files: Sequence[Path] = (), methods_folder: Path | None = None) 
 
 
 def _module_file(module: str) -> Path | None:
-    """The file or package of an installed module; only the outermost is looked up, so that nothing is imported."""
+    """The file or package of an installed module; only the top-level package is looked up, so nothing is imported."""
     outermost, *inner = module.split(".")
     spec = importlib.util.find_spec(outermost)
     if spec is None or spec.origin is None:
@@ -106,12 +106,10 @@ def _entry_file(path: Path) -> Path:
 
 
 def source_sha256(path: Path) -> str:
-    """The sha256 of a method's source: of its file, or of every file of its package with its place.
-
-    What Python itself writes into the package, ``__pycache__``, is no source.
+    """The sha256 of a method's file, or of the relative paths and contents of its package without ``__pycache__``.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: a file cannot be read.
     """
     if not path.is_dir():
         return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -140,7 +138,7 @@ def _add(found: dict[str, Plugin], name: str, path: Path, origin: str) -> None:
 
 
 def module_name_of(name: str) -> str:
-    """The name that a method's module goes by while it is imported."""
+    """The module name under which a method is imported."""
     return f"tunebench_plugin_{name}"
 
 
@@ -148,7 +146,7 @@ def load(name: str, path: Path) -> type[Method]:
     """Import a method's file or package, as ``tunebench_plugin_<name>``, and return its class.
 
     Raises:
-        PluginError: it does not import, or does not hold exactly one complete Method.
+        PluginError: the import fails, or the module does not define exactly one complete Method.
     """
     module_name = module_name_of(name)
     spec = importlib.util.spec_from_file_location(
@@ -158,12 +156,12 @@ def load(name: str, path: Path) -> type[Method]:
         raise PluginError(f"method {name}: {path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     for known in [key for key in sys.modules if key == module_name or key.startswith(f"{module_name}.")]:
-        del sys.modules[known]  # another file of this name, or parts of what the package was before
+        del sys.modules[known]  # another file of this name, or an earlier state of the package
     sys.modules[module_name] = module
     with announced(name, path):
         with guarded(f"method {name}: {path} does not import"):
             spec.loader.exec_module(module)
-        with guarded(f"method {name}: {path} cannot be looked at"):
+        with guarded(f"method {name}: {path}: its class cannot be inspected"):
             return _method_of(name, path, module)
 
 
@@ -195,21 +193,19 @@ def load_planned(source: MethodSource, found: Mapping[str, Plugin] | None = None
     """Import the method of a cell and return its class.
 
     Args:
-        source: of the cell.
-        found: methods that may be imported. A cell that comes from elsewhere names both a file and the hash that would
-            vouch for it, so its own file is not to be run. None: the file that the cell names, as the user's own
-            runner wrote it there.
+        source: method of the cell.
+        found: methods that may be imported. A foreign cell names both a file and its hash, so its file must not be
+            run. None: the cell was written by the user's own runner, and the file that it names is imported.
 
     Raises:
-        PluginError: it is not there, or another than the one that was planned, or does not import.
+        PluginError: the method is missing, was changed after the cell was planned, or its import fails.
     """
     path = Path(source.path) if found is None else _found_path(source, found)
     if not path.exists():
         raise PluginError(f"method {source.name}: {path} is missing; put it back, or run the study again")
     if source_sha256(path) != source.sha256:
         raise PluginError(
-            f"method {source.name}: {path} is not as it was when the cell was planned; put it back as it was, or run "
-            "the study again"
+            f"method {source.name}: {path} was changed after the cell was planned; restore it, or run the study again"
         )
     return load(source.plugin, path)
 
@@ -227,24 +223,24 @@ def _found_path(source: MethodSource, found: Mapping[str, Plugin]) -> Path:
 
 
 def describe(plugin: Plugin) -> dict[str, Any]:
-    """What a method says of itself: label, kinds and trains; or error, where its file does not import."""
+    """A method's label, kinds and trains; or error, if its import fails."""
     try:
         if plugin.error is not None:
             raise PluginError(plugin.error)
         method = load(plugin.name, plugin.path)
-        wrong = f"method {plugin.name}: {plugin.path} cannot be asked what it supports"
-        with announced(plugin.name, plugin.path, ASKED), guarded(wrong):
+        failure = f"method {plugin.name}: {plugin.path}: supports failed"
+        with announced(plugin.name, plugin.path, CALLED), guarded(failure):
             kinds = [kind for kind in get_args(ModelKind) if method.supports(kind)]
             return {"label": redacted(str(method.label)), "kinds": kinds, "trains": bool(method.trains)}
     except PluginError as error:
         return {"error": str(error)}
 
 
-def describes(says: Any) -> bool:
-    """Whether this is what ``describe`` says of a method that imports, and of no file that someone wrote by hand."""
-    if not isinstance(says, dict) or says.keys() != {"label", "kinds", "trains"}:
+def describes(content: Any) -> bool:
+    """Whether JSON content has the form of a successful ``describe``."""
+    if not isinstance(content, dict) or content.keys() != {"label", "kinds", "trains"}:
         return False
-    label, kinds, trains = says["label"], says["kinds"], says["trains"]
+    label, kinds, trains = content["label"], content["kinds"], content["trains"]
     known = isinstance(kinds, list) and all(kind in get_args(ModelKind) for kind in kinds)
     return isinstance(label, str) and known and isinstance(trains, bool)
 
@@ -253,22 +249,22 @@ def options(name: str, method: type[Method], given: dict[str, Any]) -> Options:
     """Validate the options that a study gives to a method.
 
     Raises:
-        PluginError: an unknown option or a value out of range, or the plugin's own code fails at them.
+        PluginError: an option is unknown, a value is out of range, or the plugin's validation fails.
     """
-    with _asked_for_options(name, method):
+    with _guarded_options(name, method):
         return _validated(name, method, given)
 
 
 def filled_options(name: str, method: type[Method], given: dict[str, Any]) -> dict[str, Any]:
-    """The same as JSON holds them, every default filled in; a plugin may have code for that too."""
-    with _asked_for_options(name, method):
+    """Validate the options and return all of them, defaults included, as JSON values."""
+    with _guarded_options(name, method):
         return _validated(name, method, given).model_dump(mode="json")
 
 
 @contextmanager
-def _asked_for_options(name: str, method: type[Method]) -> Iterator[None]:
+def _guarded_options(name: str, method: type[Method]) -> Iterator[None]:
     path = Path(str(getattr(sys.modules.get(method.__module__), "__file__", None) or method.__module__))
-    with announced(name, path, ASKED), guarded(f"method {name}: {path} cannot say whether its options are valid"):
+    with announced(name, path, CALLED), guarded(f"method {name}: {path}: its options cannot be validated"):
         yield
 
 

@@ -1,1 +1,1 @@
-"""Weights to module and tokenizer."""
+"""Models and tokenizers, loaded from weights."""

@@ -1,4 +1,4 @@
-"""A model's architecture, from the content of a config.json."""
+"""Architectures from the content of a config.json."""
 
 import copy
 from difflib import get_close_matches
@@ -8,13 +8,13 @@ from transformers import CONFIG_MAPPING, PretrainedConfig
 
 from bench.errors import ModelError
 
-#: Sizes that a config.json must give, and what each may be at most: tens of times what any published model has.
+#: Sizes that a config.json must have, with their maxima: tens of times those of any published model.
 REQUIRED_SIZES = {"hidden_size": 10**6, "num_hidden_layers": 2000, "num_attention_heads": 10**4, "vocab_size": 10**8}
 OPTIONAL_SIZES = {
     "intermediate_size": 10**7, "max_position_embeddings": 10**9, "num_key_value_heads": 10**4, "head_dim": 10**5,
     "embedding_size": 10**6,
 }  # fmt: skip
-#: What ``scale = "tiny"`` cuts sizes to. 32,768 words are enough for MiniLM's tokenizer and a chat template's tokens.
+#: Maximum sizes with ``scale = "tiny"``. A vocabulary of 32,768 holds MiniLM's tokens and those of a chat template.
 TINY = {
     "num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16,
     "intermediate_size": 128, "vocab_size": 32_768,
@@ -24,7 +24,7 @@ HEAD_SETTINGS = ("num_labels", "id2label", "label2id")
 
 
 def tiny(config: PretrainedConfig) -> PretrainedConfig:
-    """The same architecture with few and narrow layers and no more words than a stand-in tokenizer knows."""
+    """The same architecture with few and narrow layers and a vocabulary that a stand-in tokenizer fills."""
     changed = at_depth(config, min(config.num_hidden_layers, TINY["num_hidden_layers"]))
     for size, most in TINY.items():
         value = getattr(changed, size, None)
@@ -34,7 +34,7 @@ def tiny(config: PretrainedConfig) -> PretrainedConfig:
 
 
 def at_depth(config: PretrainedConfig, layers: int) -> PretrainedConfig:
-    """The same architecture with another number of layers; lists with an entry a layer are cut."""
+    """The same architecture with another number of layers; lists with one entry per layer are cut."""
     changed = copy.deepcopy(config)
     before = config.num_hidden_layers
     changed.num_hidden_layers = layers
@@ -45,19 +45,19 @@ def at_depth(config: PretrainedConfig, layers: int) -> PretrainedConfig:
 
 
 def config_from(content: dict[str, Any], num_labels: int, where: str) -> PretrainedConfig:
-    """The architecture that the content of a config.json describes, with a head for ``num_labels`` classes.
+    """The architecture of a config.json, with a head for ``num_labels`` classes.
 
-    transformers fills gaps with the sizes of some other model and builds what cannot be built until it breaks; so what
-    sizes depend on has to be there and to be sane.
+    transformers fills missing sizes with those of another model and does not check absurd ones, so they are checked
+    here.
 
     Args:
-        content: of config.json.
+        content: content of config.json.
         num_labels: number of classes.
-        where: the file, for messages.
+        where: path of the file, for messages.
 
     Raises:
-        ModelError: an unknown architecture, or one that is neither an encoder nor a causal model; a size that is
-            missing, no whole number or out of range; heads that do not divide the hidden size.
+        ModelError: the architecture is unknown, or neither an encoder nor a causal model; a size is missing, not an
+            integer or out of range; the heads do not divide the hidden size.
     """
     if "model_type" not in content:
         raise ModelError(f"{where}: model_type is missing")
@@ -79,7 +79,7 @@ def config_from(content: dict[str, Any], num_labels: int, where: str) -> Pretrai
     try:
         settings = {key: value for key, value in content.items() if key not in HEAD_SETTINGS}
         config: PretrainedConfig = CONFIG_MAPPING[name].from_dict(settings, num_labels=num_labels)
-    except Exception as error:  # transformers raises whatever the file makes it raise
+    except Exception as error:  # a malformed file makes transformers raise any exception
         raise ModelError(f"{where}: {type(error).__name__}: {error}") from error
     for size, highest in OPTIONAL_SIZES.items():
         value = getattr(config, size, None)
@@ -103,11 +103,11 @@ def _refuse_unsuited(model_type: str, content: dict[str, Any], where: str) -> No
     default = getattr(CONFIG_MAPPING[model_type], "is_encoder_decoder", False) is True
     if content.get("is_encoder_decoder", default) is True:
         raise ModelError(
-            f"{where}: {model_type} is an encoder-decoder, and what is compared here is an encoder with a "
-            "classification head or a causal language model; take a model of these kinds"
+            f"{where}: {model_type} is an encoder-decoder, but tunebench compares encoders with a classification head "
+            "and causal language models; choose a model of these kinds"
         )
     if model_type == "xlnet":
         raise ModelError(
-            f"{where}: xlnet reads a text's class at the last place of its row, so rows must be padded on the left, "
-            "and encoders are padded on the right here; take another model"
+            f"{where}: xlnet reads a text's class at the last position of its row and needs padding on the left, but "
+            "tunebench pads encoders on the right; choose another model"
         )

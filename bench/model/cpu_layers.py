@@ -1,4 +1,4 @@
-"""Linear and dropout layers with faster CPU kernels than PyTorch picks by itself."""
+"""Linear and dropout layers with faster CPU kernels than PyTorch's defaults."""
 
 import torch
 from torch import Tensor, nn
@@ -9,20 +9,19 @@ LEVELS = 2**16
 
 
 class CpuDropout(nn.Module):
-    """The function of ``nn.Dropout``, its probability rounded to a multiple of 2**-16.
+    """``nn.Dropout`` with a probability rounded to a multiple of 2**-16.
 
-    On a CPU that is not Intel's, torch draws one full random number for each element, in one thread; that took 15 %
-    of a MiniLM training step. One 64-bit draw serves four elements here. The draws are torch's own, so a
-    seed still settles everything.
+    On CPUs other than Intel's, torch draws one random number per element in a single thread, which took 15 % of a
+    MiniLM training step. Here one 64-bit draw of torch's seeded generator serves four elements.
     """
 
     def __init__(self, p: float) -> None:
-        """Zero an element with probability ``p``, at least 0 and below 1."""
+        """Zero each element with probability ``p``, at least 0 and below 1."""
         super().__init__()
         self.p = p
 
     def forward(self, values: Tensor) -> Tensor:
-        """Drop elements and scale the rest by 1 / (1 - p); in evaluation, return the values."""
+        """Drop elements and scale the rest by 1 / (1 - p); in evaluation mode, return the values."""
         if not self.training or self.p == 0:
             return values
         count = values.numel()
@@ -33,28 +32,28 @@ class CpuDropout(nn.Module):
 
 
 def replace_dropout(model: nn.Module) -> None:
-    """Put ``CpuDropout`` in place of every ``nn.Dropout`` of a model on the CPU."""
+    """Replace every ``nn.Dropout`` of a model on the CPU by ``CpuDropout``."""
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if type(child) is nn.Dropout and child.p < 1 and not child.inplace:
                 setattr(module, name, CpuDropout(child.p).train(child.training))
 
 
-#: Rows that the layout is tuned for: a batch of 32 sequences of 25 tokens. It holds for any number of rows.
+#: Rows for which the layout is tuned: 32 sequences of 25 tokens. It works for any number of rows.
 TUNED_ROWS = 800
 
 
 class PackedLinear(nn.Module):
-    """The function of ``nn.Linear`` in bf16, for inference alone.
+    """``nn.Linear`` in bf16 for inference only, with a packed weight.
 
-    ``nn.Linear`` hands oneDNN a plain weight, which is laid out anew in every call; torch's compiler lays it out once
-    by the two operators used here. That made MiniLM's predictions 1.14 times as fast.
+    ``nn.Linear`` passes a plain weight to oneDNN, which packs it in every call. The two operators of torch's compiler
+    used here pack it once, which made MiniLM's predictions 1.14 times as fast.
     """
 
     weight: Tensor
 
     def __init__(self, linear: nn.Linear) -> None:
-        """Take over the weights of a layer in bf16."""
+        """Pack the weights of a bf16 layer."""
         super().__init__()
         packed = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), TUNED_ROWS)
         self.register_buffer("weight", packed, persistent=False)
@@ -67,7 +66,7 @@ class PackedLinear(nn.Module):
 
 
 def pack_linear_layers(model: nn.Module) -> None:
-    """Put ``PackedLinear`` in place of every bf16 ``nn.Linear`` of a model on the CPU, where oneDNN computes bf16."""
+    """Replace every bf16 ``nn.Linear`` of a model on the CPU by ``PackedLinear``, if oneDNN supports bf16."""
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return
     for module in list(model.modules()):
@@ -77,7 +76,7 @@ def pack_linear_layers(model: nn.Module) -> None:
 
 
 def own_kernels(model: nn.Module, *, training: bool) -> set[CpuKernel]:
-    """Which layers of this module a model really uses: dropout in training, packed linear layers in inference."""
+    """The kernels of this file that a model uses: dropout in training, packed linear layers in inference."""
     if training:
         return {"dropout"} if any(isinstance(layer, CpuDropout) and layer.p for layer in model.modules()) else set()
     return {"packed linear layers"} if any(isinstance(layer, PackedLinear) for layer in model.modules()) else set()

@@ -1,4 +1,4 @@
-"""The classification head of an encoder: drawn from the seed, or the one that the checkpoint has."""
+"""The classification head of an encoder: drawn from the seed, or taken from the checkpoint."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,11 +12,11 @@ from bench.study.models import config_content
 
 
 def draw_head(model: nn.Module, drawn: Collection[str]) -> None:
-    """Draw a head from the global seed where weights of the checkpoint have been read into it.
+    """Draw the head from the global seed, unless loading has already drawn all of it.
 
     Args:
-        model: of transformers.
-        drawn: parameters that were drawn as the model was loaded, since the checkpoint has none that fit.
+        model: transformers model.
+        drawn: names of parameters that were drawn during loading, because the checkpoint lacks them.
     """
     modules = list(_head(model))
     names = {f"{path}.{name}" for path, module in modules for name, _ in module.named_parameters(recurse=False)}
@@ -24,7 +24,7 @@ def draw_head(model: nn.Module, drawn: Collection[str]) -> None:
         return
     for _, module in modules:
         for thing in (module, *module.parameters(recurse=False)):
-            vars(thing).pop("_is_hf_initialized", None)  # else transformers leaves it as it is
+            vars(thing).pop("_is_hf_initialized", None)  # otherwise transformers skips it
         cast(Any, model)._init_weights(module)
 
 
@@ -36,18 +36,18 @@ def take_head(
     of_other_size: Sequence[tuple[str, Any, Any]],
     labels: Sequence[str],
 ) -> None:
-    """Put the classes of the checkpoint's head into the task's order.
+    """Reorder the classes of the checkpoint's head to the task's order.
 
     Args:
-        model: with that head.
-        name: of the model, for messages.
-        folder: of the checkpoint.
-        missing: parameters of the head that it lacks.
-        of_other_size: name, shape there and wanted shape of those that do not fit.
+        model: model with that head.
+        name: name of the model, for messages.
+        folder: folder of the checkpoint.
+        missing: parameters of the head that the checkpoint lacks.
+        of_other_size: name, found shape and expected shape of parameters that do not fit.
         labels: class names of the task by index.
 
     Raises:
-        ModelError: it has no head, or one of other classes.
+        ModelError: the checkpoint has no head, or one with other classes.
     """
     rule = f'model {name}: head = "checkpoint": {folder}'
     advice = 'set head = "fresh"'
@@ -56,8 +56,8 @@ def take_head(
     if of_other_size:
         first, there, wanted = of_other_size[0]
         raise ModelError(
-            f"{rule} has a head of another size, {first} of {tuple(there)} in place of {tuple(wanted)} for the "
-            f"{len(labels)} classes of the task; {advice}"
+            f"{rule} has a head of another size: {first} has shape {tuple(there)}, but the {len(labels)} classes of "
+            f"the task need {tuple(wanted)}; {advice}"
         )
     order = class_order(config_content(name, folder / "config.json").get("id2label"), labels, rule, advice)
     last = [module for _, module in _head(model) if isinstance(module, nn.Linear)][-1]
@@ -67,16 +67,16 @@ def take_head(
 
 
 def class_order(named: Any, labels: Sequence[str], rule: str, advice: str) -> list[int]:
-    """Which class of a head each class of the task is: by name where the head has names of the task, else by index.
+    """The head's index of each class of the task: matched by name if the head uses the task's names, else by index.
 
     Args:
         named: ``id2label`` of config.json.
         labels: class names of the task by index.
-        rule: the start of a message.
-        advice: its end.
+        rule: start of the error message.
+        advice: end of the error message.
 
     Raises:
-        ModelError: only some names are the task's.
+        ModelError: only some names match.
     """
     names = [_plain(value) for _, value in sorted(named.items(), key=lambda item: int(item[0]))] if (
         isinstance(named, Mapping) and all(str(key).isdigit() for key in named)
@@ -86,7 +86,7 @@ def class_order(named: Any, labels: Sequence[str], rule: str, advice: str) -> li
         return list(range(len(labels)))
     if sorted(names) != sorted(wanted) or len(set(names)) != len(names):
         raise ModelError(
-            f"{rule} names the classes {', '.join(names)}, and the task has {', '.join(wanted)}; all must be the same, "
+            f"{rule} names the classes {', '.join(names)}, but the task has {', '.join(wanted)}; all names must match, "
             f"or none; {advice}"
         )
     return [names.index(label) for label in wanted]
@@ -97,7 +97,7 @@ def _plain(name: object) -> str:
 
 
 def _head(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Every module of the head, outermost first, with its path."""
+    """All modules of the head with their paths, outermost first."""
     for child_name, child in model.named_children():
         if child_name != model.base_model_prefix:
             for path, module in child.named_modules():

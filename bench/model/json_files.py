@@ -1,4 +1,4 @@
-"""The JSON files of a model's folder that other libraries read, of which they take the last of two equal keys."""
+"""Check the JSON files of a model's folder before other libraries read them, which accept duplicate keys."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -8,26 +8,26 @@ from bench.errors import ModelError
 from bench.study.models import config_content
 from bench.text.json_text import loads
 
-#: Whatever of a model's settings, tokenizer and weights is read.
+#: Files that are read of a model's settings, tokenizer and weights.
 READ = (
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     "added_tokens.json", "vocab.json", "chat_template.json", "*.index.json",
 )  # fmt: skip
-#: As long as safetensors lets a header be.
+#: Maximum length of a header in safetensors.
 LONGEST_HEADER_BYTES = 100_000_000
 
 
-@cache  # a study has many cells of one model
+@cache  # a study has many cells with the same model
 def require_plain_json(name: str, folder: Path, weights: bool = True) -> None:
-    """Look at the JSON files of a model's folder, and at the headers of its weights, before anything is loaded.
+    """Check the JSON files of a model's folder, and the headers of its weights.
 
     Args:
-        name: of the model, for messages.
-        folder: of the model.
-        weights: they are read too.
+        name: name of the model, for messages.
+        folder: folder of the model.
+        weights: whether the weights are read too.
 
     Raises:
-        ModelError: one is no JSON table, or has a key twice, of which nobody can tell which one is meant.
+        ModelError: a file is not a JSON object, or has a duplicate key.
     """
     for path in _files(folder, READ):
         config_content(name, path)
@@ -41,7 +41,7 @@ def require_plain_json(name: str, folder: Path, weights: bool = True) -> None:
 
 
 def _files(folder: Path, patterns: Iterable[str]) -> list[Path]:
-    """Those that are there; what is none, such as a pipe, may have no end."""
+    """The existing regular files; a pipe may have no end."""
     return sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
 
 

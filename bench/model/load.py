@@ -1,4 +1,4 @@
-"""A model by name: architecture, weights and tokenizer, always from a local folder in the end."""
+"""Fetch a model's folder, and build its architecture and tokenizer from it."""
 
 import copy
 import hashlib
@@ -26,20 +26,20 @@ from bench.record.notices import doing
 from bench.study.checkpoint import packed_bits, refuse_adapter, require_bits
 from bench.study.models import ModelSource, architecture, catalog_model, config_content
 
-#: Far above any published vocabulary; the library walks through all ids below the highest.
+#: Limit of token ids, far above any published vocabulary; the library loops over all ids below the highest.
 MOST_TOKENS = 10**7
-#: What is fetched from the hub: no pickles, no code.
-HUB_COPIES = ("consolidated*", "original/*")  # the same weights once more, in another layout
+#: Files to download from the hub: no pickles, no code, and no copies of the weights in another layout.
+HUB_COPIES = ("consolidated*", "original/*")
 HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 
 
 def fetch(source: ModelSource) -> Path | None:
-    """The local folder of a model, downloaded from the hub where need be, its checksum verified.
+    """The local folder of a model, downloaded from the hub if necessary, with verified checksum.
 
-    None where there is nothing to fetch: random weights of an architecture that the source holds.
+    None if there is nothing to fetch: random weights, with the architecture in the source.
 
     Raises:
-        ModelError: it cannot be reached, has no safetensors, or is not what its checksum says.
+        ModelError: the model cannot be reached, has no safetensors, or has another checksum.
     """
     if source.architecture is not None:
         return None
@@ -59,10 +59,10 @@ def fetch(source: ModelSource) -> Path | None:
 
 
 def _require_own_weights(name: str, folder: Path) -> None:
-    """Whether transformers would load the folder's own safetensors: an index may name pickles and files elsewhere.
+    """Check that transformers loads only the folder's own safetensors; an index may name pickles and other folders.
 
     Raises:
-        ModelError: it would load something else.
+        ModelError: it would load other files.
     """
     refuse_adapter(name, folder)
     for index in sorted(folder.glob("*.index.json")):
@@ -82,7 +82,7 @@ def _download(source: ModelSource) -> Path:
     patterns: dict[str, Any] = {"allow_patterns": wanted, "ignore_patterns": list(HUB_COPIES)}
     try:
         return Path(snapshot_download(str(source.hub_id), revision=source.revision, **patterns))
-    except Exception as error:  # the client passes on errors of a dozen libraries
+    except Exception as error:  # the client raises errors of many libraries
         raise ModelError(
             hub.unreached(error, "model", source.name, str(source.hub_id), source.revision)
             + f'; to use local files define it in the study: [models.{source.name}] path = "FOLDER"'
@@ -101,17 +101,17 @@ def _verify(source: ModelSource, path: Path) -> None:
 
 
 def load_tokenizer(source: ModelSource, folder: Path | None) -> Any:
-    """The model's own fast tokenizer, or the one that stands in for it, with the tokens of its chat template.
+    """The model's fast tokenizer, or its stand-in with the tokens of the chat template.
 
     Raises:
         ModelError: there is none.
     """
     if source.tokenizer is None:
-        assert folder is not None, f"{source.name} has neither a folder nor a tokenizer that stands in"
+        assert folder is not None, f"{source.name} has neither a folder nor a stand-in tokenizer"
         return _read_tokenizer(source, folder)
     other = catalog_model(source.tokenizer)
     there = fetch(other)
-    assert there is not None, "catalog models lie somewhere"
+    assert there is not None, "catalog models have a folder"
     tokenizer = _read_tokenizer(other, there)
     tokenizer.add_tokens(list(source.special_tokens), special_tokens=True)
     return tokenizer
@@ -124,9 +124,9 @@ def _read_tokenizer(source: ModelSource, folder: Path) -> Any:
             tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
     except (ModelError, MemoryError):
         raise
-    except Exception as error:  # whatever the tokenizers library makes of a broken file
+    except Exception as error:  # a malformed file makes the tokenizers library raise any exception
         raise ModelError(f"model {source.name}: no tokenizer in {folder}: {type(error).__name__}: {error}") from error
-    # Where no file holds a vocabulary, transformers makes a tokenizer that knows no word.
+    # Without a vocabulary file, transformers makes a tokenizer with an empty vocabulary.
     if not any((folder / name).is_file() for name in tokenizer.vocab_files_names.values()):
         raise ModelError(f"model {source.name}: no tokenizer in {folder}: it has no tokenizer.json")
     if not getattr(tokenizer, "is_fast", False):
@@ -142,10 +142,10 @@ def _read_tokenizer(source: ModelSource, folder: Path) -> Any:
 
 
 def _require_tokenizer_class(name: str, folder: Path) -> None:
-    """Whether the class that the folder names is a tokenizer: transformers would load any class that it has.
+    """Check that the folder's tokenizer_class is a tokenizer; transformers would load any of its classes.
 
     Raises:
-        ModelError: it is something else.
+        ModelError: it is another class.
     """
     for path in (folder / "tokenizer_config.json", folder / "config.json"):
         named = config_content(name, path).get("tokenizer_class") if path.is_file() else None
@@ -157,13 +157,13 @@ def load_config(source: ModelSource, folder: Path | None, num_labels: int) -> Pr
     """The architecture with a head for ``num_labels`` classes, at the source's scale.
 
     Args:
-        source: which may hold the content of a config.json itself.
-        folder: with a config.json, or that file; None where the source holds it.
+        source: model, which may hold the content of a config.json.
+        folder: folder with a config.json, or that file; None if the source holds its content.
         num_labels: number of classes.
 
     Raises:
-        ModelError: config.json is missing, broken or of an architecture that cannot be used; or the weights are packed
-            in another way than the source says.
+        ModelError: config.json is missing, malformed or has an unusable architecture; or the weights are packed in
+            other bits than the source says.
     """
     if source.architecture is not None:
         content, where = source.architecture, f"model {source.name}: catalog"
@@ -180,10 +180,10 @@ def load_config(source: ModelSource, folder: Path | None, num_labels: int) -> Pr
 
 
 def config_to_plan(source: ModelSource, num_labels: int) -> PretrainedConfig:
-    """The architecture of a model of which nothing else need be there: from a folder, the catalog, or the hub.
+    """The architecture of a model without its weights: from a folder, the catalog, or the hub.
 
     Raises:
-        ModelError: as ``load_config``; or neither is at hand and the hub cannot be reached.
+        ModelError: as ``load_config``, or the hub is needed and cannot be reached.
     """
     if source.folder is None and source.architecture is None:
         known = architecture(source)
@@ -197,12 +197,13 @@ def build(
     config: PretrainedConfig, kind: ModelKind = "encoder", dtype: torch.dtype = torch.float32,
     wanted_attention: str | None = None,
 ) -> nn.Module:  # fmt: skip
-    """The architecture with fresh weights, on the current default device (``with torch.device("meta")`` for none).
+    """The architecture with new weights on the current default device, which may be meta.
 
     Args:
-        config: the architecture.
-        kind: an encoder gets a classification head for ``config.num_labels``; a causal model keeps its language head.
-        dtype: of the weights.
+        config: architecture.
+        kind: kind of model; an encoder gets a classification head for ``config.num_labels``, a causal model keeps its
+            language head.
+        dtype: dtype of the weights.
         wanted_attention: see ``attention``.
 
     Raises:
@@ -214,24 +215,24 @@ def build(
         raise UnsupportedError(f"transformers has no {head} for architecture {config.model_type}")
     try:
         return factory.from_config(  # type: ignore[no-any-return,no-untyped-call]
-            copy.deepcopy(config),  # from_config writes dtype into what it is given
+            copy.deepcopy(config),  # from_config writes dtype into its argument
             dtype=dtype,
             attn_implementation=attention(factory, config, wanted_attention),
             trust_remote_code=False,
         )
     except (torch.OutOfMemoryError, MemoryError):
         raise
-    except Exception as error:  # an absurd config.json makes transformers raise anything
-        said = f"{type(error).__name__}: {str(error)[:300]}"
-        raise UnsupportedError(f"{config.model_type} cannot be built as {kind}: {said}") from error
+    except Exception as error:  # an absurd config.json makes transformers raise any exception
+        reason = f"{type(error).__name__}: {str(error)[:300]}"
+        raise UnsupportedError(f"{config.model_type} cannot be built as {kind}: {reason}") from error
 
 
 def pad_with(model: nn.Module, pad_id: int) -> None:
-    """Tell an encoder with which token id its batches are padded, always on the right.
+    """Set the token id with which an encoder's batches are padded, always on the right.
 
-    The head of a decoder reads the last token of a row that is not the config's padding. A checkpoint's config may name
-    another id than its tokenizer, or none. The layers are built before this: what they made of the config's own id,
-    such as where RoBERTa's positions begin, belongs to the weights.
+    The head of a decoder reads the last token of a row that is not the config's padding, and a checkpoint's config may
+    have another id than its tokenizer, or none. Call it after the layers are built: their use of the config's own id,
+    such as the offset of RoBERTa's positions, belongs to the weights.
     """
     config: Any = model.config
     for each in {id(part): part for part in (config, config.get_text_config())}.values():
@@ -239,7 +240,7 @@ def pad_with(model: nn.Module, pad_id: int) -> None:
 
 
 def attention(factory: Any, config: PretrainedConfig, wanted: str | None = None) -> str:
-    """What is wanted, else PyTorch's fused attention where transformers offers it; eager for DeBERTa, say."""
+    """The wanted implementation; by default PyTorch's fused attention if transformers supports it, else eager."""
     if wanted is not None:
         return wanted
     model_class = factory._model_mapping.get(type(config), None)
@@ -252,36 +253,37 @@ def class_logits(
     """Class scores of an encoder, shape (batch, classes).
 
     Args:
-        model: an encoder with its head.
-        input_ids: int64, shape (batch, tokens).
-        attention_mask: int64, shape (batch, tokens), 0 on padding; None where nothing is padded.
-        token_types: int64, shape (batch, tokens), which text of a pair each token is of; None for single texts. A model
-            that has no embedding for them is not told.
+        model: encoder with its head.
+        input_ids: token ids, int64, shape (batch, tokens).
+        attention_mask: int64, shape (batch, tokens), 0 on padding; None if nothing is padded.
+        token_types: index of each token's text in a pair, int64, shape (batch, tokens); None for single texts. Ignored
+            by models without an embedding for it.
     """
-    told = {} if token_types is None or not takes_token_types(model) else {"token_type_ids": token_types}
-    return model(input_ids=input_ids, attention_mask=attention_mask, **told).logits  # type: ignore[no-any-return]
+    types = {} if token_types is None or not takes_token_types(model) else {"token_type_ids": token_types}
+    return model(input_ids=input_ids, attention_mask=attention_mask, **types).logits  # type: ignore[no-any-return]
 
 
 def takes_token_types(model: nn.Module) -> bool:
-    """Whether the model tells the texts of a pair apart by an embedding of its own (BERT does, RoBERTa does not)."""
+    """Whether the model has an embedding for token types (BERT has, RoBERTa has not)."""
     return (getattr(getattr(model, "config", None), "type_vocab_size", None) or 0) > 1
 
 
 def answer_logits(model: nn.Module, input_ids: Tensor, attention_mask: Tensor | None, answer_tokens: int) -> Tensor:
-    """Scores of the tokens of an answer, shape (batch, answer tokens, vocabulary): no other position's are computed.
+    """Logits of the answer tokens, shape (batch, answer tokens, vocabulary); no other positions are computed.
 
     Args:
-        model: causal.
-        input_ids: int64, shape (batch, tokens), each row ending with its answer.
-        attention_mask: int64, shape (batch, tokens), 0 on padding, which is on the left; None where nothing is padded.
-        answer_tokens: at the end of each row, T; the scores of token t stand where the token before it is read.
+        model: causal model.
+        input_ids: token ids, int64, shape (batch, tokens); each row ends with its answer.
+        attention_mask: int64, shape (batch, tokens), 0 on padding, which is on the left; None if nothing is padded.
+        answer_tokens: number of answer tokens at the end of each row; the logits of a token come from the one before.
     """
-    told = (
+    positions = (
         {"position_ids": position_ids(attention_mask)}
         if attention_mask is not None and takes_position_ids(model)
         else {}
     )
     output = model(
-        input_ids=input_ids, attention_mask=attention_mask, logits_to_keep=answer_tokens + 1, use_cache=False, **told
-    )
+        input_ids=input_ids, attention_mask=attention_mask, logits_to_keep=answer_tokens + 1, use_cache=False,
+        **positions,
+    )  # fmt: skip
     return output.logits[:, -answer_tokens - 1 : -1]  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Positions of tokens in rows that are padded on the left, for models that would count the padding."""
+"""Positions of tokens in rows padded on the left, for models that would otherwise count the padding."""
 
 import inspect
 from typing import Any
@@ -14,15 +14,15 @@ def base_of(model: nn.Module) -> Any:
 
 
 def takes_position_ids(model: nn.Module) -> bool:
-    """Whether the model is told positions; one that is not works them out itself (BLOOM, from the mask)."""
+    """Whether the model takes position ids; others compute them, e.g. BLOOM from the mask."""
     return "position_ids" in inspect.signature(base_of(model).forward).parameters
 
 
 def position_ids(mask: Tensor, start: int = 0) -> Tensor:
-    """Position of each token, int64, shape (B, L); what stands on padding is any valid position.
+    """Position of each token, int64, shape (B, L); padding gets any valid position.
 
     Args:
-        mask: shape (B, L), 1 on tokens and 0 on padding.
+        mask: attention mask, shape (B, L), 1 on tokens and 0 on padding.
         start: position of a row's first token.
     """
     return (mask.to(torch.int64).cumsum(-1) - 1).clamp(min=0) + start

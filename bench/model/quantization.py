@@ -1,7 +1,7 @@
-"""Linear layers in 4 or 8 bits, by bitsandbytes.
+"""Linear layers in 4 or 8 bits, with bitsandbytes.
 
-4: NF4 with double quantisation (Dettmers et al. 2023, arXiv 2305.14314); 8: LLM.int8 (Dettmers et al. 2022, arXiv
-2208.07339).
+4 bits: NF4 with double quantisation (Dettmers et al. 2023, arXiv 2305.14314). 8 bits: LLM.int8 (Dettmers et al. 2022,
+arXiv 2208.07339).
 """
 
 import copy
@@ -17,7 +17,7 @@ from transformers.quantizers.quantizers_utils import should_convert_module
 
 from bench.errors import UnsupportedError
 
-#: Absolute values of an activation from which LLM.int8 keeps its column in 16 bits; the paper's choice.
+#: Absolute value of an activation above which LLM.int8 keeps its column in 16 bits, as in the paper.
 INT8_OUTLIERS = 6.0
 
 
@@ -28,17 +28,17 @@ def quantize_linear_layers(
     prepare: Callable[[nn.Module], None] | None = None,
     left_whole: Sequence[str] = (),
 ) -> None:
-    """Put a quantised layer in place of every ``nn.Linear`` but the output head; embeddings stay as they are.
+    """Replace every ``nn.Linear`` but the output head by a quantised layer; embeddings stay unquantised.
 
     The same code quantises weights on a device that bitsandbytes supports and, in 4 bits, shapes on the meta device.
 
     Args:
-        model: changed in place.
-        compute_dtype: of the matmul that the weight is expanded for.
+        model: model, changed in place.
+        compute_dtype: dtype of the matmul with the expanded weight.
         bits: 4 or 8.
-        prepare: done to each layer just before it is quantised, e.g. to give it its weights; so no more than one whole
-            layer is ever held unquantised.
-        left_whole: layers that stay as they are, named as bitsandbytes' settings of transformers name them.
+        prepare: function on each layer just before it is quantised, e.g. to draw its weights, so that at most one
+            unquantised layer is held.
+        left_whole: layers that stay unquantised, named as in transformers' settings of bitsandbytes.
 
     Raises:
         UnsupportedError: the model has no such layer.
@@ -51,10 +51,10 @@ def quantize_linear_layers(
         if type(child) is nn.Linear and child is not head and should_convert_module(f"{path}.{name}", [*left_whole])
     ]
     if not places:
-        raise UnsupportedError(f"the model has no nn.Linear layer, so {bits} bits have nothing to hold")
-    for module, name in places:  # by name, since a list of the layers would keep those that were replaced
+        raise UnsupportedError(f"the model has no nn.Linear layer to quantise to {bits} bits; set bits = 16")
+    for module, name in places:  # by name, because a list of layers would keep the replaced ones alive
         setattr(module, name, _quantized(getattr(module, name), compute_dtype, bits, prepare))
-    # Where peft looks before it chooses and merges adapters.
+    # peft reads this to choose and merge adapters.
     setattr(model, f"is_loaded_in_{bits}bit", True)
 
 
@@ -68,11 +68,11 @@ def _quantized(
 
 
 def _in_4_bits(linear: nn.Linear, compute_dtype: torch.dtype) -> nn.Module:
-    # Imported here, since it takes a second and only 4-bit cells need it.
+    # Imported here, because it takes a second and only 4-bit cells need it.
     from bitsandbytes.functional import create_dynamic_map, name2qmap
     from bitsandbytes.nn.modules import Linear4bit, Params4bit
 
-    # bitsandbytes keeps the first code book it makes; made on meta, that one would be of no use to a later real layer.
+    # bitsandbytes caches its first code book; one on the meta device would be useless for a later real layer.
     name2qmap.setdefault("dynamic", create_dynamic_map())
     weight = Params4bit(linear.weight.detach(), compress_statistics=True, quant_type="nf4")
     layer: Any = Linear4bit(1, 1, bias=False, compute_dtype=compute_dtype, quant_type="nf4", device="meta")
@@ -98,10 +98,10 @@ def _output_head(model: nn.Module) -> nn.Module | None:
 
 
 def allow_cpu_layout(model: nn.Module, allowed: bool) -> None:
-    """Let bitsandbytes lay 4-bit weights out anew for the CPU's own kernel when it first predicts, or forbid it.
+    """Allow or forbid bitsandbytes to repack 4-bit weights for its CPU kernel in the first prediction.
 
-    That kernel has no backward (bitsandbytes 0.50): a model that predicted and then trained would be trained on
-    gradients that left out its 4-bit layers, without a word. Fake weights have no values to lay out.
+    That kernel has no backward (bitsandbytes 0.50): a model that predicts and then trains would silently miss the
+    gradients of its 4-bit layers. Fake weights have no values to repack.
     """
     layers: list[Any] = [module for module in model.modules() if hasattr(module, "support_avx512bf16_for_cpu")]
     if layers:
@@ -112,26 +112,26 @@ def allow_cpu_layout(model: nn.Module, allowed: bool) -> None:
 
 
 def compute_in(model: nn.Module, dtype: torch.dtype) -> None:
-    """Have 4-bit layers compute in ``dtype``, whatever those who packed them computed in."""
+    """Make 4-bit layers compute in ``dtype``, whatever the checkpoint says."""
     for module in model.modules():
         if hasattr(module, "compute_dtype") and hasattr(module, "quant_state"):
             setattr(module, "compute_dtype", dtype)  # noqa: B010 - a module of bitsandbytes, which has no types
 
 
 def is_quantized(parameter: nn.Parameter) -> bool:
-    """Whether a weight is held in 4 or 8 bits."""
+    """Whether a weight is stored in 4 or 8 bits."""
     return not parameter.is_floating_point() or hasattr(parameter, "quant_state")
 
 
 def cast_parameters(model: nn.Module, dtype: torch.dtype) -> None:
-    """Convert all parameters but quantised ones; buffers stay, among them the frequencies of rotary positions."""
+    """Convert all parameters but quantised ones; buffers, such as rotary frequencies, stay."""
     for parameter in model.parameters():
         if not is_quantized(parameter) and parameter.dtype != dtype:
             parameter.data = parameter.data.to(dtype)
 
 
 def settle(model: nn.Module, device: torch.device) -> None:
-    """Put on the device what a method added elsewhere, and keep what is trained in fp32, whatever the model is in."""
+    """Move tensors that a method added to the device, and convert trainable parameters to fp32."""
     for parameter in model.parameters():
         if parameter.device != device and not is_quantized(parameter):
             parameter.data = parameter.data.to(device)
@@ -144,9 +144,9 @@ def settle(model: nn.Module, device: torch.device) -> None:
 
 
 def expanded_bytes(func: Any, args: Sequence[Any]) -> int:
-    """Bytes that an operator of bitsandbytes holds while it runs: the weight, expanded for the matmul, and its scales.
+    """Workspace of an operator of bitsandbytes in bytes: the weight, expanded for the matmul, and its scales.
 
-    A few rows are multiplied by a kernel that expands nothing; that is not counted on.
+    The kernel for few rows, which expands nothing, is ignored.
     """
     if getattr(func, "namespace", "") != "bitsandbytes" or "gemm_4bit" not in func.name():
         return 0
@@ -157,22 +157,22 @@ def expanded_bytes(func: Any, args: Sequence[Any]) -> int:
 
 
 def quantization_tensors(parameter: nn.Parameter) -> list[Tensor]:
-    """What a 4-bit weight keeps beside its packed elements: scales, their own scales, offset and code books."""
+    """The tensors of a 4-bit weight beside its packed elements: scales, their own scales, offset and code books."""
     state = getattr(parameter, "quant_state", None)
     if state is None:
         return []
     outer = [state.absmax, state.code, state.offset]
-    scales = getattr(state, "state2", None)  # gone where the weight is laid out for the CPU's own kernel
+    scales = getattr(state, "state2", None)  # absent if the weight is packed for the CPU kernel
     inner = [] if scales is None else [scales.absmax, scales.code]
     return [tensor for tensor in (*outer, *inner) if isinstance(tensor, Tensor)]
 
 
-#: A fake tensor with the name by which peft knows a 4-bit weight.
+#: A fake tensor with the class name by which peft recognises a 4-bit weight.
 _FakeParams4bit = type("Params4bit", (FakeTensor,), {})
 
 
 def convert_quant_state(old: nn.Parameter, new: nn.Parameter, convert: Callable[[Tensor], Tensor]) -> None:
-    """Give a stand-in of a 4-bit weight what ``Linear4bit`` looks for: the scales, each by way of ``convert``."""
+    """Copy the quantisation state of a 4-bit weight to a stand-in, its tensors passed through ``convert``."""
     state = getattr(old, "quant_state", None)
     if state is None:
         return
@@ -186,9 +186,9 @@ def convert_quant_state(old: nn.Parameter, new: nn.Parameter, convert: Callable[
 
 @contextmanager
 def fake_requantization(model: nn.Module) -> Iterator[None]:
-    """Let adapters be merged into fake 4-bit weights: bitsandbytes cannot make a 4-bit weight of a fake tensor.
+    """Allow merging adapters into fake 4-bit weights, because bitsandbytes cannot quantise a fake tensor.
 
-    What is merged is as large in 4 bits as the weight was before.
+    The merged weight has the same size as before.
     """
     import bitsandbytes
 

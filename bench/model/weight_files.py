@@ -1,4 +1,4 @@
-"""The files that hold a model's weights: sound, and inside of the model's folder."""
+"""Check that a model's weight files are valid and lie in the model's folder."""
 
 from pathlib import Path
 
@@ -10,14 +10,14 @@ WEIGHTS = ("*.safetensors", "*.index.json")
 
 
 def require_sound(name: str, folder: Path) -> None:
-    """Look at the files of weights in a model's folder before anything is loaded.
+    """Check the weight files in a model's folder before they are loaded.
 
     Args:
-        name: of the model, for messages.
-        folder: of the model.
+        name: name of the model, for messages.
+        folder: folder of the model.
 
     Raises:
-        ModelError: one is a link out of the folder, or its header does not describe its content.
+        ModelError: a file is a link out of the folder, or its header does not match its content.
     """
     for path in sorted(path for pattern in WEIGHTS for path in folder.glob(pattern)):
         _refuse_outside(name, path)
@@ -26,14 +26,14 @@ def require_sound(name: str, folder: Path) -> None:
 
 
 def tensor_names(name: str, path: Path) -> set[str]:
-    """Names of the tensors in a file of weights; none of them is read.
+    """Names of the tensors in a safetensors file, read from its header.
 
     Args:
-        name: of the model, for messages.
-        path: of a safetensors file.
+        name: name of the model, for messages.
+        path: safetensors file.
 
     Raises:
-        ModelError: its header does not describe its content.
+        ModelError: its header does not match its content.
     """
     if not path.is_file():  # a device may have no end
         raise ModelError(f"model {name}: {path} must be a file of weights, and is none; put the file there")
@@ -48,10 +48,10 @@ def tensor_names(name: str, path: Path) -> set[str]:
 
 
 def _refuse_outside(name: str, path: Path) -> None:
-    """Refuse a link out of the folder; in the hub's own cache, files are links to blobs beside the snapshots.
+    """Refuse a link out of the folder; in the hub's cache, files are links to blobs beside the snapshots.
 
     Raises:
-        ModelError: it is one.
+        ModelError: the path is such a link.
     """
     if not path.is_symlink():
         return

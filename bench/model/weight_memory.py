@@ -1,4 +1,4 @@
-"""Whether a model's weights can be held at all, before anything is allocated: a config.json may claim any sizes."""
+"""Check that a model's weights fit into memory before they are allocated; a config.json may claim any sizes."""
 
 import torch
 from transformers import PretrainedConfig
@@ -11,18 +11,18 @@ from bench.study.models import ModelSource
 def require_room(
     source: ModelSource, config: PretrainedConfig, dtype: torch.dtype, device: torch.device, memory_bytes: int | None
 ) -> None:
-    """Count the weights, and hold them against the memory that there is.
+    """Compare the size of the weights with the available memory.
 
     Args:
-        source: what the model is.
-        config: its architecture.
-        dtype: of the matmuls; that of a causal model's weights too.
-        device: that computes; an encoder is made on the host first.
-        memory_bytes: limit of the host memory of this process; None without one.
+        source: model.
+        config: architecture of the model.
+        dtype: dtype of the matmuls, and of a causal model's weights.
+        device: device of the computation; an encoder is built on the host first.
+        memory_bytes: limit of this process's host memory; None without one.
 
     Raises:
-        MemoryError: the host cannot hold them.
-        torch.OutOfMemoryError: the device cannot.
+        MemoryError: the weights do not fit into the host's memory.
+        torch.OutOfMemoryError: they do not fit into the device's.
     """
     needed = _weight_bytes(source, config, dtype)
     on_host = source.kind == "encoder" or device.type == "cpu"
@@ -40,7 +40,7 @@ def require_room(
 
 
 def _weight_bytes(source: ModelSource, config: PretrainedConfig, dtype: torch.dtype) -> int:
-    """What parameters and buffers take at least; of a model in 4 or 8 bits, as if all of it were packed."""
+    """Minimum size of parameters and buffers; a model in 4 or 8 bits counts as if all of it were packed."""
     with torch.device("meta"):
         model = build(config, source.kind, torch.float32 if source.kind == "encoder" else dtype)
     whole = sum(tensor.numel() * tensor.element_size() for tensor in (*model.parameters(), *model.buffers()))

@@ -1,4 +1,4 @@
-"""A model with weights: pretrained or random, whole or in 4 or 8 bits."""
+"""Load models with pretrained or random weights, unquantised or in 4 or 8 bits."""
 
 import re
 import traceback
@@ -33,20 +33,21 @@ def load_model(
     device: torch.device,
     labels: Sequence[str] = (),
 ) -> nn.Module:
-    """The model as its method finds it.
+    """The model before adaptation.
+
+    An encoder's head is drawn from the global seed, or taken from the checkpoint if the source says so.
 
     Args:
-        source: what it is.
-        folder: with its weights; None where they are random.
-        config: its architecture.
-        dtype: of the matmuls; that of a causal model's weights too. An encoder's are fp32.
-        device: where a causal model is put, since quantised weights are best never moved; an encoder is on the CPU, its
-            head drawn from the global seed, or the checkpoint's where the source says so.
+        source: model.
+        folder: folder of the weights; None if they are random.
+        config: architecture of the model.
+        dtype: dtype of the matmuls, and of a causal model's weights; an encoder's weights are fp32.
+        device: device of a causal model, because quantised weights should not be moved; an encoder stays on the CPU.
         labels: class names of the task by index, to match with those of a checkpoint's head.
 
     Raises:
         ModelError: the weights do not fit the architecture.
-        UnsupportedError: the device cannot hold them in these bits.
+        UnsupportedError: the device does not support these bits.
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
@@ -61,18 +62,18 @@ def load_model(
     else:
         model = _pretrained_causal(source, folder, config, dtype, device)
     if device.type == "cpu" and source.weights != "random":
-        _own(model)
+        _copy_weights(model)
     if source.kind == "causal":
         allow_cpu_layout(model, False)
     return model
 
 
-def _own(model: nn.Module) -> None:
-    """Copy the weights out of the file that they are mapped from.
+def _copy_weights(model: nn.Module) -> None:
+    """Copy the weights out of the memory-mapped file.
 
-    Its pages become resident when they are first read, which may be amid training or never, and all stay for as long as
-    one tensor of the file does. So a peak lacked the embeddings that no text needs, and held the fp32 weights that a
-    bf16 model was converted from: with LoRA on 95 million parameters, 599 and 1122 MiB in place of 942 and 732.
+    Its pages become resident when they are first read, possibly during training or never, and all stay as long as one
+    tensor of the file does. So a peak lacked unused embeddings, and included the fp32 weights that a bf16 model was
+    converted from: with LoRA on 95 million parameters, 599 and 1122 MiB instead of 942 and 732.
     """
     for tensor in (*model.parameters(), *model.buffers()):
         tensor.data = tensor.data.clone()
@@ -81,23 +82,22 @@ def _own(model: nn.Module) -> None:
 def skeleton(
     source: ModelSource, config: PretrainedConfig, dtype: torch.dtype, like: Sequence[str] | None = None
 ) -> nn.Module:
-    """The same model without weights, on the meta device.
+    """The model of ``load_model`` without weights, on the meta device.
+
+    8-bit layers stay unquantised, because the 8-bit operators need values; elements and multiply-adds are the same.
 
     Args:
-        source: what it is.
-        config: its architecture.
-        dtype: of the matmuls.
-        like: the layers that its checkpoint lacks; None: as the folder tells, and none where it is not at hand.
-
-    In 8 bits its layers stay whole: they have as many elements and do as many multiply-adds, and the operators of 8
-    bits do not run without values.
+        source: model.
+        config: architecture of the model.
+        dtype: dtype of the matmuls.
+        like: names of the layers that the checkpoint lacks; None: read from the folder if it is local, otherwise none.
     """
     with torch.device("meta"):
         model = build(config, source.kind, torch.float32 if source.kind == "encoder" else dtype, source.attention)
     if source.bits == 4:
         quantize_linear_layers(model, dtype, left_whole=_left_whole(config))
     if source.kind == "encoder" and cast(Any, model.config).get_text_config().pad_token_id is None:
-        pad_with(model, 0)  # a run takes the tokenizer's; counts and peaks are the same with any
+        pad_with(model, 0)  # a run uses the tokenizer's; counts and peaks do not depend on it
     if source.kind == "encoder" and source.weights == "pretrained":
         if like is None:
             like = _poolers_lacking(source.name, model, source.folder)
@@ -106,7 +106,7 @@ def skeleton(
 
 
 def _left_whole(config: PretrainedConfig) -> Sequence[str]:
-    """Names of the layers that a checkpoint in 4 or 8 bits says it has left whole."""
+    """Names of the unquantised layers of a checkpoint in 4 or 8 bits."""
     settings = getattr(config, "quantization_config", None)
     return tuple((settings or {}).get("llm_int8_skip_modules") or ())
 
@@ -122,7 +122,7 @@ def _pretrained_encoder(
     _refuse_mismatched(source, folder, [each for each in report["mismatched_keys"] if each[0].startswith(prefix)])
     of_other_size = [each for each in report["mismatched_keys"] if not each[0].startswith(prefix)]
     if source.head == "checkpoint":
-        assert folder is not None, "pretrained weights lie somewhere"
+        assert folder is not None, "pretrained weights have a folder"
         take_head(model, source.name, folder, sorted(missing - in_body), of_other_size, labels)
     else:
         draw_head(model, missing | {name for name, *_ in of_other_size})
@@ -135,7 +135,7 @@ def _layers_of(parameters: Iterable[str]) -> tuple[str, ...]:
 
 
 def _poolers_lacking(name: str, model: nn.Module, folder: str | None) -> tuple[str, ...]:
-    """Layers of a pooler that no file of the folder holds; none where no file is at hand."""
+    """Layers of a pooler that the folder's files lack; none without files."""
     files = [] if folder is None else list(Path(folder).glob("*.safetensors"))
     if not files:
         return ()
@@ -157,7 +157,7 @@ def _pretrained_causal(
         },
         8: {"load_in_8bit": True, "llm_int8_threshold": INT8_OUTLIERS},
     }  # fmt: skip
-    packed = getattr(config, "quantization_config", None) is not None  # as they lie in the file
+    packed = getattr(config, "quantization_config", None) is not None  # quantised in the file
     settings = None if packed else by_bits.get(source.bits or 16)
     quantization = {"quantization_config": BitsAndBytesConfig(**settings)} if settings else {}
     model, report = _from_pretrained(
@@ -177,46 +177,46 @@ def _from_pretrained(
         model, report = factory.from_pretrained(
             folder, config=config, use_safetensors=True, trust_remote_code=False,
             attn_implementation=attention(factory, config, source.attention), output_loading_info=True,
-            ignore_mismatched_sizes=True,  # else transformers logs which they are and raises that it has logged it
+            ignore_mismatched_sizes=True,  # otherwise transformers only logs which they are
             **settings,
         )  # fmt: skip
     except (torch.OutOfMemoryError, MemoryError):
-        raise  # a failure of its own kind, and not of the files
-    except Exception as error:  # transformers raises whatever the files make it raise
-        kind, said = _quantising_error(error) or (type(error).__name__, str(error))
+        raise  # not a fault of the files
+    except Exception as error:  # malformed files make transformers raise any exception
+        kind, reason = _quantising_error(error) or (type(error).__name__, str(error))
         if kind.endswith("OutOfMemoryError"):
-            raise torch.OutOfMemoryError(said) from error
-        raise ModelError(f"model {source.name}: cannot be loaded: {kind}: {said}") from error
+            raise torch.OutOfMemoryError(reason) from error
+        raise ModelError(f"model {source.name}: cannot be loaded: {kind}: {reason}") from error
     return cast(nn.Module, model), report
 
 
 def _refuse_mismatched(source: ModelSource, folder: Path | None, other: Iterable[tuple[str, Any, Any]]) -> None:
-    """Refuse weights of other shapes: name, shape there and wanted shape of each."""
+    """Refuse weights of other shapes, given by name, found shape and expected shape."""
     mismatched = sorted(other)
     if mismatched:
         name, there, wanted = mismatched[0]
         raise ModelError(
             f"model {source.name}: cannot be loaded: {folder} has weights of other shapes than its config.json for "
-            f"{len(mismatched)} tensors, first {name} of {tuple(there)} in place of {tuple(wanted)}"
+            f"{len(mismatched)} tensors, first {name}: {tuple(there)} instead of {tuple(wanted)}"
         )
 
 
 def _quantising_error(error: Exception) -> tuple[str, str] | None:
-    """Class and message of what went wrong when a weight was quantised; None where nothing did.
+    """Class and message of the error that quantising a weight raised; None if it raised none.
 
-    transformers then goes on with the next weight, logs why at the end, and raises that it has logged it.
+    transformers continues with the next weight, logs the errors at the end, and raises without their text.
     """
     for frame, _ in traceback.walk_tb(error.__traceback__):
-        stories = getattr(frame.f_locals.get("loading_info"), "conversion_errors", None)
-        for story in (stories or {}).values():
-            raised = re.findall(r"^([\w.]+(?:Error|Exception)): (.*)$", story, re.MULTILINE)
+        logged = getattr(frame.f_locals.get("loading_info"), "conversion_errors", None)
+        for text in (logged or {}).values():
+            raised = re.findall(r"^([\w.]+(?:Error|Exception)): (.*)$", text, re.MULTILINE)
             if raised:
                 return cast(tuple[str, str], raised[-1])
     return None
 
 
 def _mismatched_layers(model: nn.Module) -> Iterator[tuple[str, torch.Size, tuple[int, int]]]:
-    """Name, shape and wanted shape of quantised weights that do not fit; transformers does not compare these."""
+    """Name, found shape and expected shape of quantised weights that do not fit; transformers does not check them."""
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear) and is_quantized(cast(nn.Parameter, module.weight)):
             there = getattr(module.weight, "quant_state", module.weight).shape
@@ -235,16 +235,16 @@ def random_causal(
     config: PretrainedConfig, dtype: torch.dtype, bits: int | None, device: torch.device,
     wanted_attention: str | None = None,
 ) -> nn.Module:  # fmt: skip
-    """A causal model of true size, its weights drawn from the global seed and quantised layer by layer.
+    """A causal model in full size, with weights drawn from the global seed and quantised layer by layer.
 
-    Matrices are normal with the config's ``initializer_range``, biases 0 and the weights of normalisations 1. Beside
-    the final size no more than one linear layer is held, and what quantising it takes.
+    Matrices are normal with the config's ``initializer_range``, biases 0 and the weights of normalisations 1. At most
+    one linear layer is held unquantised.
 
     Args:
-        config: the architecture.
-        dtype: of what is not quantised.
-        bits: 4, 8, or 16 or None for whole weights.
-        device: where it is built.
+        config: architecture.
+        dtype: dtype of unquantised weights.
+        bits: 4 or 8; 16 or None for unquantised weights.
+        device: device of the model.
         wanted_attention: see ``bench.model.load.attention``.
 
     Raises:
@@ -252,7 +252,7 @@ def random_causal(
     """
     with init_empty_weights(include_buffers=False):
         model = build(config, "causal", dtype, wanted_attention)
-    cast(Any, model).tie_weights()  # accelerate made a parameter of its own of each place that shares one
+    cast(Any, model).tie_weights()  # accelerate has untied shared parameters
     spread = float(getattr(config, "initializer_range", 0.02))
     if bits in (4, 8):
         quantize_linear_layers(model, dtype, int(bits), prepare=lambda layer: _fill(layer, {}, spread, device))
@@ -268,7 +268,7 @@ def random_causal(
 
 
 def _fill(module: nn.Module, made: dict[nn.Parameter, nn.Parameter], spread: float, device: torch.device) -> None:
-    """Give a module's own parameters values where they have none; ``made`` holds those made before."""
+    """Draw a module's own parameters that are on meta; ``made`` maps shared ones that were drawn before."""
     for name, parameter in list(module.named_parameters(recurse=False)):
         if parameter.is_meta:
             if parameter not in made:

@@ -1,1 +1,1 @@
-"""What a study will cost: every static column, without weights, a GPU or a network."""
+"""Predict what a study will cost, in every static column, without weights, a GPU or a network."""

@@ -1,4 +1,4 @@
-"""A plan's peaks beside those that a run of the same study measured."""
+"""Compare a plan's predicted peaks with those that a run of the same study measured."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -23,21 +23,20 @@ Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Against:
-    """One row of the plan and what was measured of it; of several seeds and repeats the first that succeeded.
+class PeakComparison:
+    """Predicted and measured peaks of one row; of several seeds and repeats, the first successful one counts.
 
     Attributes:
-        dataset: by its name.
-        model: by its name.
-        method: by its name.
-        status: of the measured cell; ``not run`` where there is none.
-        predicted_train_peak_bytes: None where nothing is trained or predicted.
-        measured_train_peak_bytes: of tensors and matmul libraries; None where it is unknown.
-        predicted_inference_peak_bytes: likewise.
-        measured_inference_peak_bytes: likewise.
-        train_waiting_fraction: share of the training in which the GPU ran no kernel; None where the driver does not
-            tell.
-        suspect_checks: names of the checks that make the row suspect.
+        dataset: name of the dataset.
+        model: name of the model.
+        method: name of the method.
+        status: status of the measured cell; ``not run`` if there is none.
+        predicted_train_peak_bytes: predicted peak of training; None if nothing is trained or predicted.
+        measured_train_peak_bytes: measured peak of tensors and matmul libraries; None if unknown.
+        predicted_inference_peak_bytes: predicted peak of inference; None if unknown.
+        measured_inference_peak_bytes: measured peak of inference; None if unknown.
+        train_waiting_fraction: fraction of the training in which the GPU ran no kernel; None if unknown.
+        suspect_checks: names of the failed validity checks.
     """
 
     dataset: str
@@ -57,7 +56,7 @@ class Against:
         return f"{self.dataset} / {self.model} / {self.method}"
 
     def ratio(self, moment: Moment) -> float | None:
-        """The predicted peak over the measured one; None where either is unknown."""
+        """The predicted peak divided by the measured one; None if either is unknown."""
         predicted: int | None = getattr(self, f"predicted_{moment}_peak_bytes")
         measured: int | None = getattr(self, f"measured_{moment}_peak_bytes")
         return predicted / measured if predicted and measured else None
@@ -67,7 +66,7 @@ def read_run(folder: Path) -> dict[Key, Record]:
     """The record of each row of a run folder: the first that succeeded, else the first.
 
     Raises:
-        RunFolderError: no run folder, or a damaged record.
+        RunFolderError: the folder is no run folder, or a record is damaged.
     """
     run = RunFolder(folder)
     if not run.run.exists():
@@ -85,30 +84,30 @@ def read_run(folder: Path) -> dict[Key, Record]:
 
 
 def settled_of(measured: Mapping[Key, Record]) -> ResolvedDevice:
-    """The device of a run, as a plan takes it, so that a run is planned as the machine was that measured it.
+    """The device of a run, so that the plan assumes the machine that measured it.
 
     Raises:
-        RunFolderError: no cell got as far as to tell.
+        RunFolderError: no record names the machine.
     """
-    told = [record for record in measured.values() if record.machine is not None]
-    if not told:
+    with_machine = [record for record in measured.values() if record.machine is not None]
+    if not with_machine:
         raise RunFolderError("no cell of the run says which machine it ran on; run the study first")
-    machine = told[0].machine
-    assert machine is not None, "those without are left out"
-    precisions = [record.precision for record in told if record.cell.train.precision == "auto"]
+    machine = with_machine[0].machine
+    assert machine is not None, "filtered above"
+    precisions = [record.precision for record in with_machine if record.cell.train.precision == "auto"]
     return ResolvedDevice(
         device=machine.device, precision_of_auto="fp32" if "fp32" in precisions else "bf16",
         capability=machine.gpu_capability, name=machine.gpu,
     )  # fmt: skip
 
 
-def against(rows: Sequence[PlanRow], measured: Mapping[Key, Record]) -> list[Against]:
-    """Each row of a plan, for the machine of ``settled_of``, beside its measurement."""
+def compare_peaks(rows: Sequence[PlanRow], measured: Mapping[Key, Record]) -> list[PeakComparison]:
+    """Each row of a plan, made for the machine of ``settled_of``, with its measurement."""
     return [_row(row, measured.get((row.dataset, row.model, row.method))) for row in rows]
 
 
-def _row(row: PlanRow, record: Record | None) -> Against:
-    return Against(
+def _row(row: PlanRow, record: Record | None) -> PeakComparison:
+    return PeakComparison(
         dataset=row.dataset,
         model=row.model,
         method=row.method,
@@ -127,7 +126,7 @@ def _total(memory: MemoryBreakdown | None) -> int | None:
 
 
 def _of_tensors(record: Record | None, moment: Moment) -> int | None:
-    """What CUDA's allocator gave out at most; of a process on a CPU, what it held beyond interpreter and libraries."""
+    """The peak of tensors: of CUDA's allocator, or on a CPU the process's peak without interpreter and libraries."""
     if record is None:
         return None
     peak: int | None = getattr(record, f"peak_{moment}_bytes")
@@ -142,12 +141,12 @@ def _waiting(record: Record) -> float | None:
     return None if not busy or busy[0] is None else 1 - busy[0]
 
 
-def against_table(title: str, rows: Sequence[Against]) -> Table:
-    """A line for each peak, then which rows are suspect and how far off the predictions are.
+def against_table(title: str, rows: Sequence[PeakComparison]) -> Table:
+    """A table with one line per peak; footnotes list suspect rows and the range of the ratios.
 
     Args:
-        title: heading.
-        rows: of the plan, beside their measurements.
+        title: heading of the table.
+        rows: rows of the plan with their measurements.
     """
     return Table(
         title=title,
@@ -163,9 +162,9 @@ def against_table(title: str, rows: Sequence[Against]) -> Table:
     )
 
 
-def to_csv(rows: Sequence[Against]) -> str:
-    """A line a row, memory in bytes, empty where unknown."""
-    names = [field.name for field in fields(Against)]
+def to_csv(rows: Sequence[PeakComparison]) -> str:
+    """The rows as csv, memory in bytes, empty if unknown."""
+    names = [field.name for field in fields(PeakComparison)]
     values = (
         [*(getattr(row, name) for name in names[:-1]), "; ".join(row.suspect_checks), *map(row.ratio, MOMENTS)]
         for row in rows
@@ -173,7 +172,7 @@ def to_csv(rows: Sequence[Against]) -> str:
     return csv_lines([*names, "train_ratio", "inference_ratio"], values)
 
 
-def _peak(row: Against, moment: Moment) -> dict[str, str | float | None]:
+def _peak(row: PeakComparison, moment: Moment) -> dict[str, str | float | None]:
     waiting = row.train_waiting_fraction if moment == "train" else None
     return {
         "named": row.named,
@@ -200,7 +199,7 @@ COLUMNS = (
 )
 
 
-def _summary(rows: Sequence[Against]) -> list[str]:
+def _summary(rows: Sequence[PeakComparison]) -> list[str]:
     measured = [row for row in rows if row.status == "ok"]
     ratios = [ratio for row in measured for moment in MOMENTS if (ratio := row.ratio(moment)) is not None]
     suspect = [row for row in measured if row.suspect_checks]
@@ -211,6 +210,6 @@ def _summary(rows: Sequence[Against]) -> list[str]:
     if ratios:
         sentences.append(
             f"Predicted over measured: {min(ratios):.3f} to {max(ratios):.3f} over {len(ratios)} peaks. A prediction "
-            "takes every sequence as full; a peak that was measured on a CPU holds gaps of the heap besides."
+            "assumes full sequences; a peak measured on a CPU also includes gaps in the heap."
         )
     return sentences

@@ -1,4 +1,4 @@
-"""On fake CPU tensors, the operators that a CUDA device would run: its attention, its dropout, its autocast."""
+"""Run CUDA's variants of attention, dropout and autocast on fake CPU tensors."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,15 +16,15 @@ MASK_ALIGNMENT = 16
 
 @contextmanager
 def cuda_kernels() -> Iterator[None]:
-    """Do inside what PyTorch does otherwise on a GPU than on a CPU, where it matters for memory.
+    """Imitate what PyTorch does on a GPU differently from a CPU, as far as memory depends on it.
 
-    A build without CUDA can make fake CUDA tensors but not run a backward pass over them. So fake CPU tensors are used
-    and these choices of PyTorch's CUDA backend are made for them: fused attention that keeps no L x L matrix (flash
-    without a mask, memory-efficient with one or in fp32); a dropout mask of one byte an element; and under autocast
-    layer normalisation and softmax in fp32.
+    A build without CUDA can make fake CUDA tensors but cannot run a backward pass on them. So fake CPU tensors are
+    used, with the choices of PyTorch's CUDA backend: fused attention that stores no L x L matrix (flash attention
+    without a mask, memory-efficient attention with one or in fp32); a dropout mask of one byte per element; and, under
+    autocast, layer normalisation and softmax in fp32.
 
-    The functions are replaced in ``torch.nn.functional``, not by a TorchFunctionMode: such a mode is off during a
-    backward pass, where gradient checkpointing runs the forward pass again.
+    The functions are replaced in ``torch.nn.functional`` and not by a TorchFunctionMode, because such a mode is
+    inactive in a backward pass, in which gradient checkpointing runs the forward pass again.
     """
     choices: dict[str, Any] = {
         "scaled_dot_product_attention": _attention,
@@ -37,7 +37,7 @@ def cuda_kernels() -> Iterator[None]:
 
 
 def _in_fp32(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """As autocast does on CUDA with this function."""
+    """The function with inputs cast to fp32, as autocast does on CUDA."""
 
     def run(input: Tensor, *args: object, **kwargs: object) -> Tensor:
         return function(input.float() if torch.is_autocast_enabled("cpu") else input, *args, **kwargs)
@@ -60,7 +60,7 @@ def _attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:
-    """Shapes (batch, heads, tokens, head_dim), as those of torch's function."""
+    """Attention on tensors of shape (batch, heads, tokens, head_dim), as torch's function."""
     if attn_mask is None and query.dtype in (torch.bfloat16, torch.float16):
         result = torch.ops.aten._scaled_dot_product_flash_attention(
             query, key, value, dropout_p, is_causal, False, scale=scale
@@ -77,7 +77,7 @@ def _attention(
 
 
 def _bias(mask: Tensor | None, query: Tensor) -> Tensor | None:
-    """The mask as the kernel takes it: added to the scores, its rows padded in memory, heads sharing one copy."""
+    """The mask in the kernel's format: additive, with rows padded in memory and one copy for all heads."""
     if mask is None:
         return None
     if mask.dtype == torch.bool:

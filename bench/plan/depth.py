@@ -1,4 +1,4 @@
-"""Static costs of a deep model from shallow ones: where every layer is alike, each costs the same."""
+"""Extrapolate static costs of a deep model from shallow ones whose layers are identical."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -7,11 +7,11 @@ from transformers import PretrainedConfig
 
 from bench.model.config import at_depth
 
-#: Architectures whose layers are all alike; a test compares what is extrapolated with the whole depth for each.
+#: Architectures with identical layers; a test compares extrapolated costs with those of the full depth for each.
 UNIFORM = frozenset({"bert", "roberta", "electra", "gpt2", "llama", "mistral", "qwen2", "gemma", "phi"})
-#: Matmuls and parameters add up layer by layer, so that two depths tell: what the first layer alone spares is in both.
+#: FLOPs and parameters are sums over layers, so two depths are enough; savings in the first layer are in both.
 DEPTHS_OF_SUMS = (1, 2)
-#: A peak is where it is highest, which may be elsewhere in a shallow model; a third depth shows whether it moves.
+#: The position of a peak may depend on the depth; a third depth shows whether it does.
 DEPTHS_OF_PEAKS = (2, 3, 4)
 
 Costs = tuple[int | None, ...]
@@ -20,16 +20,16 @@ Costs = tuple[int | None, ...]
 def extrapolated(
     config: PretrainedConfig, costs: Callable[[PretrainedConfig], Costs], depths: Sequence[int]
 ) -> Costs | None:
-    """What ``costs`` would give for a config, worked out at these depths: a + b layers.
+    """The costs of a config, extrapolated linearly from those at a few depths.
 
     Args:
-        config: the whole architecture.
-        costs: whole numbers; None stays None.
-        depths: neighbouring numbers of layers, at least two.
+        config: config of the full depth.
+        costs: function that returns the costs of a config; None stays None.
+        depths: consecutive numbers of layers, at least two.
 
     Returns:
-        None where it cannot be told so: layers are not known to be alike, the costs are not affine at these depths, or
-        the whole depth costs no more work than they do.
+        None if the layers are not known to be identical, the costs are not linear in the depth, or the full depth is no
+        more work than these depths.
     """
     if config.model_type not in UNIFORM or config.num_hidden_layers <= sum(depths):
         return None

@@ -1,4 +1,4 @@
-"""A model on the meta device as a model of fake tensors: they have a device and a size, and hold nothing."""
+"""Convert a model on the meta device to fake tensors, which have a device and a size but no data."""
 
 from collections.abc import Callable
 
@@ -11,17 +11,17 @@ Convert = Callable[[Tensor], Tensor]
 
 
 def convert_tensors(model: nn.Module, convert: Convert) -> None:
-    """Replace every tensor that the modules of a model hold; one that is shared stays shared.
+    """Replace every tensor of a model's modules; shared tensors stay shared.
 
-    ``nn.Module.to`` swaps the data of a parameter, which a fake tensor does not allow.
+    ``nn.Module.to`` cannot be used: it swaps the data of a parameter, which a fake tensor does not allow.
 
     Args:
-        model: changed in place.
-        convert: gives a tensor's stand-in.
+        model: model, changed in place.
+        convert: function that returns the replacement of a tensor.
     """
-    made: dict[int, tuple[Tensor, Tensor]] = {}  # the old one too: while it lives, no other has its id
+    made: dict[int, tuple[Tensor, Tensor]] = {}  # keeps the old tensor so that its id stays unique
 
-    def stand_in(tensor: Tensor) -> Tensor:
+    def replacement(tensor: Tensor) -> Tensor:
         if id(tensor) not in made:
             new = _parameter(tensor, convert) if isinstance(tensor, nn.Parameter) else convert(tensor)
             made[id(tensor)] = (tensor, new)
@@ -29,18 +29,18 @@ def convert_tensors(model: nn.Module, convert: Convert) -> None:
 
     for module in model.modules():
         attributes = vars(module)
-        # Some modules keep tensors as plain attributes or in plain dicts: peft the ids of its virtual tokens.
+        # Some modules keep tensors as plain attributes or in plain dicts, e.g. peft the ids of its virtual tokens.
         inner = [value for value in attributes.values() if type(value) is dict]
         for tensors in (attributes, *inner):
             for name, tensor in tensors.items():
                 if isinstance(tensor, Tensor):
-                    tensors[name] = stand_in(tensor)
+                    tensors[name] = replacement(tensor)
 
 
 def _parameter(old: nn.Parameter, convert: Convert) -> nn.Parameter:
     with torch.no_grad():
         new = nn.Parameter(convert(old), requires_grad=old.requires_grad)
-    # A change of precision is not for the scales of a 4-bit weight.
+    # The scales of a 4-bit weight keep their precision.
     convert_quant_state(old, new, lambda scales: convert(scales) if scales.is_meta else scales)
     return new
 

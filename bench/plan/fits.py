@@ -1,4 +1,4 @@
-"""Whether a plan's cells fit a card."""
+"""Whether a plan's cells fit into the memory of a GPU."""
 
 import math
 import re
@@ -9,27 +9,26 @@ from dataclasses import dataclass
 from bench.errors import StudyError
 from bench.plan.row import PlanRow
 
-#: What the driver and PyTorch's kernels hold on a card before the first tensor: an allowance, not measured.
+#: Memory of the driver and PyTorch's kernels on a GPU before the first tensor: an estimate, not measured.
 CONTEXT_BYTES = 800_000_000
-#: What the caching allocator reserves beyond the peak of what it has handed out, as a share of that peak. Where all
-#: weights are trained others measured 0.034 to 0.085 (reports/published/gpu_memory), since gradients and optimizer
-#: state come in blocks of other sizes than what is freed before; where most are frozen it is an allowance.
+#: Memory that the caching allocator reserves beyond its peak of allocated bytes, as a fraction of that peak. For full
+#: training, published measurements are 0.034 to 0.085 (reports/published/gpu_memory), because gradients and optimizer
+#: state need blocks of other sizes than those freed before; the value for mostly frozen models is an estimate.
 FULL_TRAINING_SLACK, OTHER_SLACK = 0.085, 0.02
-#: From this share of trained weights on, it is the first.
+#: Fraction of trained weights above which FULL_TRAINING_SLACK applies.
 MOSTLY_TRAINED = 0.5
 UNITS = {"GB": 10**9, "GiB": 2**30, "MB": 10**6, "MiB": 2**20}
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Whether one row fits.
+    """Whether one row fits, and the largest batch size that does.
 
     Attributes:
-        limit_bytes: of the card.
-        fits: what the peaks need on the card, see ``reserved_bytes``, and CONTEXT_BYTES are within it; None where no
-            peak is known.
-        largest_batch_size: the study's where it fits, else the largest that does; 0 where not even one sequence
-            fits, None where it is not known.
+        limit_bytes: memory of the GPU.
+        fits: whether ``reserved_bytes`` plus CONTEXT_BYTES is within the limit; None if no peak is known.
+        largest_batch_size: the study's if it fits, else the largest that does; 0 if not even one sequence fits, None if
+            unknown.
     """
 
     limit_bytes: int
@@ -41,7 +40,7 @@ def parse_size(text: str) -> int:
     """``24GB`` or ``23.5 GiB`` in bytes.
 
     Raises:
-        StudyError: no positive number, or an unknown unit.
+        StudyError: the text is not a positive number with a known unit.
     """
     found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*", text)
     units = {unit.lower(): size for unit, size in UNITS.items()}
@@ -52,12 +51,12 @@ def parse_size(text: str) -> int:
 
 
 def fit(row: PlanRow, limit_bytes: int, at_batch: Callable[[int], PlanRow]) -> Fit:
-    """Whether a row fits, and which batch would.
+    """Whether a row fits, and which batch size would.
 
     Args:
-        row: with predicted memory.
-        limit_bytes: of the card.
-        at_batch: the row with another batch size, for training and inference alike.
+        row: row with predicted memory.
+        limit_bytes: memory of the GPU.
+        at_batch: function that returns the row with another batch size for training and inference.
     """
     if reserved_bytes(row) is None:
         return Fit(limit_bytes, None, None)
@@ -68,17 +67,17 @@ def fit(row: PlanRow, limit_bytes: int, at_batch: Callable[[int], PlanRow]) -> F
 
 
 def largest_batch(fits: Callable[[int], bool], too_large: int) -> int:
-    """The largest batch size below ``too_large`` that fits; 0 where none does.
+    """The largest batch size below ``too_large`` that fits; 0 if none does.
 
     Args:
-        fits: whether a batch size fits; where one does, so does every smaller one.
-        too_large: a batch size that is not asked about.
+        fits: function that tells whether a batch size fits; if one fits, every smaller one must too.
+        too_large: exclusive upper bound of the search.
     """
     return bisect_left(range(1, too_large), 1, key=lambda size: int(not fits(size)))
 
 
 def reserved_bytes(row: PlanRow) -> int | None:
-    """What the allocator is expected to reserve for the higher of the peaks; None where no peak is known."""
+    """The expected reserved memory at the higher of the peaks; None if no peak is known."""
     slack = FULL_TRAINING_SLACK if _mostly_trained(row) else OTHER_SLACK
     reserved = []
     if row.train_memory is not None:

@@ -1,4 +1,4 @@
-"""Peak memory of training and of inference, from real steps on fake tensors."""
+"""Predict peak memory of training and inference by running steps on fake tensors."""
 
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -25,21 +25,21 @@ from bench.train.loop import TrainStep, autocast
 from bench.train.memory import TRAINING_PARTS, Held, Part, hold_batch, inference_peak, tracker_of, training_peaks
 from bench.train.stored_weights import enable_gradient_checkpointing, store_weights
 
-#: What PyTorch lets cuBLAS have for each thread that multiplies (getChosenWorkspaceSize in ATen/cuda/CublasHandlePool):
-#: 8 buffers of 4 MiB on compute capability 9.0 and 10.0; elsewhere 2 of 4 MiB and 8 of 16 KiB.
+#: cuBLAS workspace of each thread that runs matmuls in PyTorch (getChosenWorkspaceSize in ATen/cuda/CublasHandlePool):
+#: 8 buffers of 4 MiB on compute capability 9.0 and 10.0; otherwise 2 of 4 MiB and 8 of 16 KiB.
 CUBLAS_WORKSPACE_BYTES = {(9, 0): 8 * 4096 * 1024, (10, 0): 8 * 4096 * 1024}
 OTHER_CUBLAS_WORKSPACE_BYTES = 2 * 4096 * 1024 + 8 * 16 * 1024
-#: The forward pass multiplies in one thread, and autograd's backward pass in another.
+#: Threads that run matmuls: one for the forward pass, and another one for autograd's backward pass.
 TRAINING_THREADS, INFERENCE_THREADS = 2, 1
-#: Where no GPU is at hand: that of an A100.
+#: Compute capability if there is no GPU: that of an A100.
 ASSUMED_CAPABILITY = (8, 0)
-#: Of the answer that a causal model is trained on: a label of one token, and the end of the turn.
+#: Tokens of the answer that a causal model is trained on: a label of one token and the end of the turn.
 ANSWER_TOKENS = 2
-#: The optimizer's state is made in the first step; the second finds everything in place.
+#: The first step creates the optimizer's state, so the second one has the full peak.
 STEPS = 2
 
 PARTS = (*TRAINING_PARTS, "inference")
-#: By one of PARTS. Each is affine in the depth of a model; which is highest may change.
+#: Peaks by part. Each is linear in the depth of a model, but which one is highest may depend on it.
 Peaks = dict[str, MemoryBreakdown]
 
 
@@ -47,18 +47,18 @@ def predict(
     model: nn.Module, method: Method, cell: Cell, device: str, dtype: torch.dtype,
     capability: tuple[int, int] = ASSUMED_CAPABILITY,
 ) -> Peaks:  # fmt: skip
-    """Bytes allocated at the peak of training and of inference, batches being full: max_length tokens in each sequence.
+    """Predict the bytes allocated at the peaks of training and inference, with max_length tokens in every sequence.
 
     Args:
-        model: adapted, on the meta device; it is used up.
-        method: that adapted it.
-        cell: for batch sizes, length, optimizer and checkpointing.
-        device: ``cpu`` or ``cuda``, whose kernels and allocator are assumed.
-        dtype: of the matmuls.
+        model: adapted model on the meta device; it is consumed.
+        method: method that adapted it.
+        cell: cell with batch sizes, length, optimizer and checkpointing.
+        device: ``cpu`` or ``cuda``: device whose kernels and allocator are assumed.
+        dtype: dtype of the matmuls.
         capability: compute capability of a CUDA device.
 
     Returns:
-        The peak of each of TRAINING_PARTS where the method trains, and that of ``inference``.
+        The peak of each of TRAINING_PARTS if the method trains, and that of ``inference``.
     """
     with FakeTensorMode():
         convert_tensors(model, empty_like)
@@ -81,7 +81,7 @@ def predict(
 
 
 def matmul_workspace_bytes(capability: tuple[int, int], trains: bool) -> int:
-    """What cuBLAS keeps on a card: one workspace for each thread that has multiplied, until the process ends."""
+    """Memory that cuBLAS keeps on a GPU: one workspace per thread that has run a matmul."""
     each = CUBLAS_WORKSPACE_BYTES.get(capability, OTHER_CUBLAS_WORKSPACE_BYTES)
     return each * (TRAINING_THREADS if trains else INFERENCE_THREADS)
 
@@ -94,7 +94,7 @@ def _training(model: nn.Module, method: Method, cell: Cell, device: str, dtype: 
         replace_dropout(model)
     model.train()
     precision = autocast(torch.device("cpu"), dtype, cell.train.weights_storage)
-    # A paged state is as large, wherever its pages are.
+    # A paged optimizer state has the same size.
     paged = cell.train.optimizer == "paged_adamw"
     settings = cell.train.model_copy(update={"optimizer": "adamw"}) if paged else cell.train
     step = TrainStep(model, method, STEPS, settings, precision, cell.model.kind)
@@ -119,7 +119,7 @@ def _inference(model: nn.Module, cell: Cell, device: str, dtype: torch.dtype) ->
     return inference_peak(score, batch, tracker, partial(_kernels, device))
 
 
-#: What a model is asked for memory's sake. Nothing is before the text, so that all tokens of a sequence are computed.
+#: Prompt for the prediction. Nothing precedes the text, so that all tokens of a sequence are computed.
 BARE_PROMPT = Prompt(
     prefix_ids=(), suffix_ids=(0,), label_ids=((0,), (1,)), end_id=None, label_words=("0", "1"), prefix_text="",
     suffix_text="", settings=PromptSettings(generate=False),
@@ -131,26 +131,26 @@ def _kernels(device: str) -> AbstractContextManager[None]:
 
 
 def _trained_tokens(cell: Cell) -> int | None:
-    """Tokens of a sequence that a causal model is trained on; None: an encoder, which is trained on classes."""
+    """Number of tokens of a sequence that a causal model is trained on; None for an encoder."""
     if cell.model.kind == "encoder":
         return None
     return ANSWER_TOKENS if cell.train.loss_tokens == "answer" else cell.data.max_length - 1
 
 
 def _batch(size: int, length: int, trained_tokens: int | None = None) -> Batch:
-    """Full sequences with a mask, as a batch has in which one text is shorter; labels are classes or tokens."""
+    """Full sequences with a mask, as if one text were shorter; labels are classes or tokens."""
     ids = torch.ones(size, length, dtype=torch.int64)
     shape = (size,) if trained_tokens is None else (size, trained_tokens)
     return Batch(ids, torch.ones_like(ids), torch.zeros(shape, dtype=torch.int64), np.arange(size), ids.numel())
 
 
 def as_costs(peaks: Peaks) -> Costs:
-    """The peaks as numbers of which each is affine in the depth; None for a part that does not take place."""
+    """The peaks as numbers that are each linear in the depth; None for parts that do not occur."""
     return tuple(peaks[part].held_bytes[kind] if part in peaks else None for part in PARTS for kind in KINDS)
 
 
 def from_costs(costs: Costs) -> Peaks:
-    """The peaks that ``as_costs`` made these numbers of."""
+    """The inverse of ``as_costs``."""
     found: Peaks = {}
     numbers = iter(costs)
     for part in PARTS:
@@ -161,6 +161,6 @@ def from_costs(costs: Costs) -> Peaks:
 
 
 def highest_of_training(peaks: Peaks) -> MemoryBreakdown | None:
-    """The highest peak of a training step; None where nothing is trained."""
+    """The highest peak of a training step; None if nothing is trained."""
     training = [peaks[part] for part in TRAINING_PARTS if part in peaks]
     return max(training, key=lambda peak: peak.peak_bytes, default=None)

@@ -1,4 +1,4 @@
-"""The plan of a study: its cells, each with its row."""
+"""The plan of a study: its cells and their rows."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ class Plan(Rows):
     """The cells of a study and their rows.
 
     Attributes:
-        cells: one for each row; cells that differ in their seed alone are one.
+        cells: one cell per row; of cells that differ only in their seed, the first.
     """
 
     def __init__(
@@ -31,13 +31,13 @@ class Plan(Rows):
         """Expand the study.
 
         Args:
-            request: what the user asked for; only datasets whose labels nobody names are read.
-            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``, whose memory is predicted; None: the study's.
-            settled: the device that was found and its precision; None: worked out from ``device``.
+            request: the user's request; only datasets with unknown labels are read.
+            device: device to predict memory for: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; None: the study's.
+            settled: resolved device and precision; None: resolved from ``device``.
             with_memory: whether peaks are predicted, which takes most of the time.
 
         Raises:
-            RequestError: the request is wrong; the message says how.
+            RequestError: the request is wrong.
         """
         study = request.study
         found = registry.find(request.plugin_files)
@@ -61,22 +61,22 @@ class Plan(Rows):
         return [row for row, _ in self._worked_out]
 
     def flops_at(self, row: PlanRow, tokens: int) -> int | None:
-        """Forward FLOPs of a row's model on one sequence of another length; None where there is no closed form.
+        """Forward FLOPs of a row's model on one sequence of another length; None without a closed form.
 
         Args:
-            row: one that ``rows`` gave.
-            tokens: of the sequence.
+            row: row returned by ``rows``.
+            tokens: length of the sequence.
         """
         return self.closed_form_flops(next(cell for known, cell in self._worked_out if known == row), tokens)
 
     def left_out(self) -> list[str]:
-        """Methods that ``*`` of the study's grids stands for but that do not fit, or do not import; a sentence each."""
-        there = {cell.method.plugin for cell in self.cells}
+        """One sentence for each method selected by ``*`` that fits no model or does not import."""
+        planned = {cell.method.plugin for cell in self.cells}
         models = {cell.model.name: cell.model for cell in self.cells}.values()
         sentences = []
         for name, says in self.says.items():
             if "error" in says:
                 sentences.append(f"left out: {says['error']}")
-            elif name not in there:
+            elif name not in planned:
                 sentences += [f"left out: {why}" for model in models if (why := misfit(name, says["kinds"], model))]
         return sentences

@@ -11,7 +11,7 @@ from bench.text.tables.table import DASH, Column, Footnote, Table, Values
 
 GIGA, MEGA = 1e9, 1e6
 HEADS = {"dataset_label": "Dataset", "model_label": "Model", "method_label": "Method"}
-#: First the columns that programs may rely on, in this order; more may be added behind.
+#: Columns with a stable order for programs; others follow.
 FIRST_COLUMNS = (
     "dataset", "model", "method", "trainable_params", "total_params", "logical_params",
     "forward_gflops", "train_gflops", "predicted_train_peak_bytes", "predicted_inference_peak_bytes",
@@ -19,11 +19,11 @@ FIRST_COLUMNS = (
 
 
 def record(row: PlanRow, fit: Fit | None = None) -> dict[str, Any]:
-    """One row as plain values by column, None where unknown.
+    """One row as plain values by column; None if unknown.
 
     Args:
-        row: of the plan.
-        fit: whether it fits a card, where that was asked.
+        row: row of the plan.
+        fit: whether it fits a GPU; None if that was not requested.
     """
     facts = row.model_dump(exclude={"train_memory", "inference_memory", "remarks", "unknown"})
     for name in ("forward", "train", "expert"):
@@ -46,37 +46,37 @@ def _giga(flops: int | None) -> float | None:
 
 
 def to_json(study: str, table: Table) -> str:
-    """The study and a list of rows with the columns of the csv file."""
+    """The plan as JSON: the study and a list of rows with the columns of the csv file."""
     return dumps({"schema_version": 1, "study": study, "rows": table.rows})
 
 
 def plan_table(title: str, rows: Sequence[PlanRow], fits: Mapping[int, Fit], sentences: Sequence[str] = ()) -> Table:
-    """The plan as a table, with what it assumes and what is to be said of single rows.
+    """The plan as a table, with its assumptions and remarks on rows as footnotes.
 
     Args:
-        title: heading.
-        rows: of the plan.
-        fits: by row, whether it fits a card; empty where that was not asked.
-        sentences: further notes.
+        title: heading of the table.
+        rows: rows of the plan.
+        fits: whether a row fits a GPU, by its index; empty if that was not requested.
+        sentences: further footnotes.
     """
-    fitting = (Column("fits", "Fits", _fitting),) if fits else ()
+    fits_column = (Column("fits", "Fits", _fits),) if fits else ()
     return Table(
         name="plan",
         title=title,
         heads=HEADS,
-        columns=(*COLUMNS, *fitting),
+        columns=(*COLUMNS, *fits_column),
         rows=[record(row, fits.get(at)) for at, row in enumerate(rows)],
         footnotes=tuple(Footnote("", text) for text in (*_assumptions(rows), *_remarks(rows), *sentences)),
     )
 
 
 def scaled(name: str, unit: float = 1, digits: int = 2) -> Callable[[Values], str]:
-    """The writer of a number in a unit, a dash where it is unknown.
+    """A function that formats a number in a unit, with a dash if it is unknown.
 
     Args:
-        name: field of the rows.
-        unit: size of the unit that is shown.
-        digits: decimals.
+        name: name of the field.
+        unit: size of the displayed unit.
+        digits: number of decimals.
     """
 
     def write(row: Values) -> str:
@@ -89,7 +89,7 @@ def _trainable(row: Values) -> str:
     return scaled("trainable_params", MEGA)(row) if row["unsupported"] is None else "unsupported"
 
 
-def _fitting(row: Values) -> str:
+def _fits(row: Values) -> str:
     if row.get("fits") is None:
         return DASH
     return "yes" if row["fits"] else f"batch {row['largest_batch_size']}" if row["largest_batch_size"] else "no"
@@ -109,18 +109,18 @@ COLUMNS = (
 
 
 def _assumptions(rows: Sequence[PlanRow]) -> list[str]:
-    """What the numbers hold for."""
+    """The assumptions behind the numbers, one sentence each."""
     settings = ("sequence_length", "batch_size", "inference_batch_size", "precision", "device")
     values = {name: list(dict.fromkeys(str(getattr(row, name)) for row in rows)) for name in settings}
     said = [f"{name.replace('_', ' ')} {', '.join(found)}" for name, found in values.items()]
     return [
-        "FLOPs: 2 a multiply-add, one sequence; of a causal model the logits of the last position alone.",
-        f"Memory: allocated by tensors, every sequence full; {'; '.join(said)}.",
+        "FLOPs: 2 per multiply-add, one sequence; for a causal model only the logits of the last position.",
+        f"Memory: allocated by tensors, with full sequences; {'; '.join(said)}.",
     ]
 
 
 def _remarks(rows: Sequence[PlanRow]) -> list[str]:
-    """Of each row what there is to say, rows of which the same is said together."""
+    """The remarks on rows; rows with the same remark are listed together."""
     rows_by_remark: dict[str, list[str]] = {}
     for row in rows:
         said = [*row.remarks, *([f"unsupported: {row.unsupported}"] if row.unsupported else [])]

@@ -7,9 +7,9 @@ from bench.schema import Frozen
 
 
 class PlanRow(Frozen):
-    """What one combination costs before anything is run; null where it does not apply or ``unknown`` says why.
+    """The static costs of one combination; a field is null if it does not apply or ``unknown`` gives a reason.
 
-    FLOPs are of one sequence of ``sequence_length`` tokens, batch 1, a multiply-add being 2.
+    FLOPs are for one sequence of ``sequence_length`` tokens with batch size 1; a multiply-add counts as 2.
     """
 
     dataset: str
@@ -20,10 +20,10 @@ class PlanRow(Frozen):
     method_label: str
     trains: bool = True
     num_labels: int
-    sequence_length: int = Field(description="tokens, virtual ones not counted")
+    sequence_length: int = Field(description="tokens, without virtual ones")
     batch_size: int = Field(description="sequences per optimizer step")
     inference_batch_size: int
-    device: str = Field(description="cpu or cuda: whose kernels the memory is predicted for")
+    device: str = Field(description="cpu or cuda: device for which memory is predicted")
     precision: str
     unsupported: str | None = Field(
         None, description="why the method cannot adapt the model; all numbers are null then"
@@ -32,13 +32,13 @@ class PlanRow(Frozen):
     total_params: int | None = None
     logical_params: int | None = None
     forward_flops: int | None = Field(None, description="counted at dispatch")
-    train_flops: int | None = Field(None, description="forward and backward as executed, frozen weights spared")
+    train_flops: int | None = Field(None, description="forward and backward as executed, with frozen weights")
     forward_flops_traced: int | None = Field(None, description="counted on the trace by fvcore")
-    forward_flops_closed_form: int | None = Field(None, description="from the numbers of the architecture")
-    expert_flops: int | None = Field(None, description="share of the closed form that experts take")
+    forward_flops_closed_form: int | None = Field(None, description="from the sizes of the architecture")
+    expert_flops: int | None = Field(None, description="part of the closed form that is due to experts")
     train_memory: MemoryBreakdown | None = None
     inference_memory: MemoryBreakdown | None = None
-    artifact_bytes: int | None = Field(None, description="tensors that must be kept to use the adapted model")
-    download_bytes: int | None = Field(None, description="of the weights on the hub; 0 where they lie here")
-    unknown: dict[str, str] = Field(default_factory=dict, description="why a field is null, by field")
-    remarks: tuple[str, ...] = Field((), description="what a reader must know, e.g. why FLOP counters differ")
+    artifact_bytes: int | None = Field(None, description="tensors to be kept for the adapted model")
+    download_bytes: int | None = Field(None, description="size of the weights on the hub; 0 if they are local")
+    unknown: dict[str, str] = Field(default_factory=dict, description="reason why a field is null, by field")
+    remarks: tuple[str, ...] = Field((), description="remarks, e.g. why FLOP counters differ")

@@ -1,4 +1,4 @@
-"""Rows of a plan: cells of equal shape are worked out once, and different shapes side by side."""
+"""Compute the rows of a plan: once for cells of equal shape, and in parallel for different shapes."""
 
 import gc
 import multiprocessing
@@ -25,11 +25,11 @@ from bench.study.grid import misfit
 
 
 class Rows:
-    """Works out the row of any cell whose method is known.
+    """Computes the rows of cells whose methods are known.
 
     Attributes:
-        settled: whose memory is predicted, and at which precision.
-        says: what each plugin says of itself, see ``registry.describe``.
+        settled: device and precision of the prediction.
+        says: description of each plugin, see ``registry.describe``.
     """
 
     def __init__(
@@ -38,8 +38,8 @@ class Rows:
         """Import the plugins.
 
         Args:
-            plugins: by name.
-            settled: whose memory is predicted.
+            plugins: plugins by name.
+            settled: device and precision of the prediction.
             with_memory: whether peaks are predicted, which takes most of the time.
         """
         silence_libraries()
@@ -50,10 +50,10 @@ class Rows:
         self._parameters: dict[str, Costs] = {}
 
     def row(self, cell: Cell) -> PlanRow:
-        """One row.
+        """The row of a cell.
 
         Raises:
-            RequestError: its options or its model's config are wrong, or its plugin does not import.
+            RequestError: options or the model's config are wrong, or the plugin does not import.
         """
         with self._unseen():
             shape = self._shape(cell)
@@ -63,7 +63,7 @@ class Rows:
         return PlanRow.model_validate(shape.names() | self._facts[key])
 
     def at_batch(self, cell: Cell, batch_size: int) -> PlanRow:
-        """One row with other batches, for training and inference alike."""
+        """The row of a cell with another batch size for training and inference."""
         sizes = {"batch_size": batch_size, "inference_batch_size": min(batch_size, cell.train.inference_batch_size)}
         return self.row(cell.model_copy(update={"train": cell.train.model_copy(update=sizes)}))
 
@@ -73,40 +73,40 @@ class Rows:
             return self._shape(cell).closed_form(tokens).adapted
 
     def work_out(self, cells: Sequence[Cell], on_row: Callable[[int, int], None] | None = None) -> None:
-        """Work out the rows of these cells, on all of this machine's cores.
+        """Compute the rows of the given cells on all cores of this machine.
 
         Args:
-            cells: of which rows will be asked for.
-            on_row: told now and then how many shapes are done, of how many.
+            cells: cells whose rows will be needed.
+            on_row: called with the number of finished shapes and their total.
 
         Raises:
             RequestError: options or a model's config are wrong.
         """
         with self._unseen():
             jobs = self._jobs(cells)
-            # A plugin has initialised CUDA: a forked process could not use it.
+            # If a plugin has initialised CUDA, a forked process could not use it.
             workers = 1 if torch.cuda.is_initialized() else min(len(jobs), len(os.sched_getaffinity(0)))
             if workers > 1:
-                self._work_out_beside(jobs, workers, on_row)
+                self._work_out_in_parallel(jobs, workers, on_row)
 
     def _jobs(self, cells: Sequence[Cell]) -> list[list[Cell]]:
-        """A cell for each shape that is missing, in groups that share their parameters."""
+        """One cell for each missing shape, in groups that share their parameters."""
         shapes = [self._shape(cell) for cell in cells]
         groups: dict[str, dict[str, Cell]] = {}
         for shape in shapes:
             if shape.key() not in self._facts:
                 groups.setdefault(shape.key(length_matters=False), {})[shape.key()] = shape.cell
-        # The longest first, so that no core waits long for another at the end.
+        # Longest job first, so that all cores finish at about the same time.
         layers = {shape.key(length_matters=False): shape.config.num_hidden_layers for shape in shapes}
         in_order = sorted(groups, key=lambda key: len(groups[key]) * layers[key], reverse=True)
         return [list(groups[key].values()) for key in in_order]
 
-    def _work_out_beside(
+    def _work_out_in_parallel(
         self, jobs: Sequence[Sequence[Cell]], workers: int, on_row: Callable[[int, int], None] | None
     ) -> None:
-        # Forked, since what has been imported takes longer to import than most jobs take.
+        # Forked, because importing the libraries again would take longer than most jobs.
         context = multiprocessing.get_context("fork")
-        gc.freeze()  # what libraries hold stays: no collection need look at it here, in the forks, or at the end
+        gc.freeze()  # objects of libraries stay, so collections can skip them
         done, total = 0, sum(map(len, jobs))
         try:
             with ProcessPoolExecutor(workers, context, initializer=_one_of_several) as pool:
@@ -117,8 +117,8 @@ class Rows:
                         on_row(done, total)
         except BrokenProcessPool:
             raise StudyError(
-                "a process that worked out rows ended before it was done: killed for memory, or by a method's own "
-                "code; find the row with --only method=NAME"
+                "a process that computed rows ended early: it was killed for lack of memory, or ended by a method's "
+                "own code; find the row with --only method=NAME"
             ) from None
 
     def _work_out_all(self, cells: Sequence[Cell]) -> dict[str, Facts]:
@@ -138,22 +138,22 @@ class Rows:
         if why is not None:
             return {"unsupported": why}
         try:
-            with redirect_stdout(sys.stderr):  # what a plugin prints is no part of a csv
+            with redirect_stdout(sys.stderr):  # keeps a plugin's output out of a csv on stdout
                 return shape.facts(self._parameters)
         except RequestError:
             raise
         except UnsupportedError as error:
             return {"unsupported": str(error)}
-        except (Exception, SystemExit) as error:  # a plugin may raise anything; its row says so and the others go on
+        except (Exception, SystemExit) as error:  # a plugin may raise anything; the other rows go on
             return {"unsupported": f"{type(error).__name__}: {str(error)[:400]}"}
 
 
 def _described(
     plugins: Mapping[str, registry.Plugin],
 ) -> tuple[Callable[[], AbstractContextManager[None]], dict[str, dict[str, Any]]]:
-    """What each plugin says of itself, and how plugins are imported: with GPUs hidden, if all of them can be.
+    """The description of each plugin, and the context for imports: with GPUs hidden, if all plugins allow it.
 
-    A plugin whose import starts CUDA, itself or by a library, would leave a process of which none can be forked.
+    A process in which an import has initialised CUDA cannot be forked.
     """
     with gpus_hidden():
         says = {name: registry.describe(plugin) for name, plugin in plugins.items()}
@@ -164,6 +164,6 @@ def _described(
 
 
 def _one_of_several() -> None:
-    """Start a process that works beside others: on one core, and collecting between jobs alone."""
+    """Set up a process of the pool: one thread, and garbage collection only between jobs."""
     torch.set_num_threads(1)
     gc.disable()

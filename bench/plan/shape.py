@@ -1,4 +1,4 @@
-"""The shape of a cell: what the numbers of its row depend on, and how they are worked out on the meta device."""
+"""The shape of a cell, on which the numbers of its row depend, and their computation on the meta device."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -26,14 +26,14 @@ from bench.study.cell import Cell
 from bench.study.models import ModelSource
 from bench.train.loop import DTYPES
 
-#: What a row holds of its shape alone; the rest is names.
+#: Fields of a row that depend only on its shape; the others are names.
 Facts = dict[str, Any]
 PARAMETERS = ("trainable_params", "total_params", "logical_params")
 COUNTED = ("forward_flops", "train_flops", "forward_flops_traced", "artifact_bytes")
 
 
 class Shape:
-    """What the numbers of a row depend on, and how they are worked out."""
+    """The settings that determine the numbers of a row, and the computation of these numbers."""
 
     def __init__(self, cell: Cell, with_memory: bool, settled: ResolvedDevice) -> None:
         self.cell = cell
@@ -49,13 +49,13 @@ class Shape:
         self.task = self._task(cell.data.max_length)
 
     def key(self, length_matters: bool = True) -> str:
-        """Equal for cells whose numbers are equal."""
+        """A key that is equal for cells with equal numbers."""
         cell = self.cell
         facts: Facts = {
             "model": cell.model.fingerprint,
             "bits": cell.model.bits,
             "kind": cell.model.kind,
-            "names": [cell.model.name, cell.method.name],  # which a reason why something is unsupported may hold
+            "names": [cell.model.name, cell.method.name],  # messages about unsupported cells contain them
             "labels": len(self.labels) if cell.model.kind == "encoder" else None,
             "method": [cell.method.sha256, cell.method.given],
         }
@@ -68,7 +68,7 @@ class Shape:
         return json.dumps(facts, sort_keys=True)
 
     def names(self) -> Facts:
-        """The columns that need no work."""
+        """The columns that need no computation."""
         cell = self.cell
         return {
             "dataset": cell.dataset.name,
@@ -95,10 +95,10 @@ class Shape:
             )
 
     def adapted(self, config: PretrainedConfig) -> nn.Module:
-        """The model that the method makes, on the meta device.
+        """The adapted model on the meta device.
 
         Raises:
-            UnsupportedError: it cannot; or a sequence of max_length tokens is longer than the model has positions.
+            UnsupportedError: the method cannot adapt the model, or the model has fewer than max_length positions.
         """
         model = skeleton(self.cell.model, config, self.dtype)
         self._check_positions(model)
@@ -119,22 +119,22 @@ class Shape:
             raise UnsupportedError(f"method {self.cell.method.name} would train {held}") from None
 
     def facts(self, known: dict[str, Costs]) -> Facts:
-        """What a row holds beside its names.
+        """The fields of a row other than its names.
 
         Args:
-            known: parameters of the whole depth by key without length; kept up to date.
+            known: parameters of the full depth by key without length; updated.
 
         Raises:
             UnsupportedError: the method cannot adapt the model.
         """
         counted = self._from_shallow(self.counts, DEPTHS_OF_SUMS)
-        # Where shallow models miss the parameters of the whole, the method does not treat all layers alike.
-        alike = counted is not None and counted[: len(PARAMETERS)] == self._whole_parameters(known)
-        if counted is None or not alike:
+        # If the extrapolated parameters are wrong, the method does not treat all layers equally.
+        uniform = counted is not None and counted[: len(PARAMETERS)] == self._whole_parameters(known)
+        if counted is None or not uniform:
             counted = self.counts(self.config)
         facts: Facts = dict(zip((*PARAMETERS, *COUNTED), counted, strict=True))
         if self.with_memory and self.cell.model.bits != 8:
-            peaks = self._from_shallow(self.peaks, DEPTHS_OF_PEAKS) if alike else None
+            peaks = self._from_shallow(self.peaks, DEPTHS_OF_PEAKS) if uniform else None
             found = from_costs(peaks or self.peaks(self.config))
             facts |= {"train_memory": highest_of_training(found), "inference_memory": found["inference"]}
         return facts | self.remarks(facts) | {"download_bytes": _download_bytes(self.cell.model, len(self.labels))}
@@ -148,7 +148,7 @@ class Shape:
     def _from_shallow(self, costs: Callable[[PretrainedConfig], Costs], depths: Sequence[int]) -> Costs | None:
         try:
             return extrapolated(self.config, costs, depths)
-        except UnsupportedError:  # a layer that the method names is not there
+        except UnsupportedError:  # the method names a layer that the shallow model lacks
             return None
 
     def parameters(self, config: PretrainedConfig) -> Costs:
@@ -183,11 +183,11 @@ class Shape:
         return as_costs(peaks)
 
     def closed_form(self, tokens: int) -> ClosedForm:
-        """Forward FLOPs without a model, of one sequence of so many tokens."""
+        """Forward FLOPs of one sequence of the given length, by the closed form."""
         return closed_form(self.method, self.config, self._task(tokens))
 
     def remarks(self, facts: Facts) -> Facts:
-        """What the closed form says, whether the three counts agree, and why fields are null."""
+        """The closed form's FLOPs, a remark if the counts disagree, and reasons for null fields."""
         closed = self.closed_form(self.cell.data.max_length)
         counted = (facts["forward_flops"], facts["forward_flops_traced"], closed.adapted)
         found = agreement.disagreement(*counted, without_method=closed.plain)
@@ -197,9 +197,9 @@ class Shape:
         if not self.method.trains:
             unknown |= dict.fromkeys(("train_flops", "train_memory"), "nothing is trained")
         if not self.with_memory:
-            unknown |= dict.fromkeys(("train_memory", "inference_memory"), "memory was not asked for")
+            unknown |= dict.fromkeys(("train_memory", "inference_memory"), "memory was not requested")
         elif self.cell.model.bits == 8:
-            unknown |= dict.fromkeys(("train_memory", "inference_memory"), "8-bit operators do not run without values")
+            unknown |= dict.fromkeys(("train_memory", "inference_memory"), "8-bit operators need real values")
         return {
             "forward_flops_closed_form": closed.adapted,
             "expert_flops": closed.experts,
@@ -215,7 +215,7 @@ _labels_read: dict[str, tuple[str, ...]] = {}
 
 
 def _read_labels(cell: Cell) -> tuple[str, ...]:
-    """Class names of a dataset that only its texts tell."""
+    """Class names of a dataset, read from its texts."""
     key = f"{cell.dataset}{cell.data}"
     if key not in _labels_read:
         _labels_read[key] = texts.load(cell.dataset, cell.data).labels
@@ -223,7 +223,7 @@ def _read_labels(cell: Cell) -> tuple[str, ...]:
 
 
 def _config(model: ModelSource, num_labels: int) -> PretrainedConfig:
-    return _config_of(model.model_dump_json(), num_labels)  # as text, since what a source holds cannot all be hashed
+    return _config_of(model.model_dump_json(), num_labels)  # as JSON, because a source is not hashable
 
 
 @cache
@@ -232,7 +232,7 @@ def _config_of(source_json: str, num_labels: int) -> PretrainedConfig:
 
 
 def _download_bytes(source: ModelSource, num_labels: int) -> int:
-    """What the hub holds of the architecture, a classification head left out, in its own precision."""
+    """Size of the weights on the hub in their own precision, without a classification head."""
     if source.hub_id is None or source.weights == "random":
         return 0
     return _download_bytes_of(source.model_dump_json(), num_labels)

@@ -1,1 +1,1 @@
-"""What was measured, and the run folder that holds it."""
+"""Records of measured cells, and the run folder that holds them."""

@@ -1,4 +1,4 @@
-"""What a record says of the texts, and of the prompt around them."""
+"""Fields of a record about the texts and the prompt."""
 
 from typing import Literal
 
@@ -8,37 +8,38 @@ from bench.schema import Frozen, Share
 
 
 class Prompt(Frozen):
-    """How a causal model was asked."""
+    """The prompt of a causal model."""
 
-    sha256: str = Field(description="over all that is put around a text, the label words and the settings")
-    example: str = Field(description="the whole prompt of the first evaluated text")
-    constant_tokens: int = Field(description="tokens before the text, alike for all texts: computed once and cached")
+    sha256: str = Field(description="hash of everything around a text, the label words and the settings")
+    example: str = Field(description="complete prompt of the first evaluated text")
+    constant_tokens: int = Field(description="tokens before the text, the same for all texts: computed once and cached")
     label_words: tuple[str, ...]
     length_normalization: Literal["none", "tokens"]
     examples_per_class: int
 
 
 class Data(Frozen):
-    """What was read."""
+    """The texts that a cell used."""
 
-    sha256: str = Field(description="over all texts and labels that were used")
+    sha256: str = Field(description="hash of all texts and labels that were used")
     rows: dict[str, int] = Field(description="rows used, by split")
     synthetic: bool
     validation_carved: bool = Field(description="validation was carved from train")
     labels: tuple[str, ...]
-    tokens_per_sample: float = Field(description="mean non-padding tokens of the evaluated split, prompts included")
+    tokens_per_sample: float = Field(description="mean non-padding tokens per text of the evaluated split, with prompt")
     truncated_fraction: Share = Field(description="share of the evaluated split's texts that max_length cut")
     texts_in_train: dict[str, int] | None = Field(
         None,
-        description="texts by split, validation and test, that train has too: equal once blanks, case and Unicode form "
-        "(NFKC) are normalised; null, as the next three, in a record that is older than this field",
+        description="number of validation and test texts that occur in train, by split; texts are equal if they are so "
+        "after normalising blanks, case and Unicode form (NFKC); this field and the next three are null in older "
+        "records",
     )
     repeated_texts: dict[str, int] | None = Field(
-        None, description="texts by split that an earlier one of the same split equals, likewise"
+        None, description="number of texts, by split, that occur earlier in the same split"
     )
     conflicting_texts: dict[str, int] | None = Field(
-        None, description="texts by split that equal one, of any split, with another label, likewise"
+        None, description="number of texts, by split, that occur in any split with another label"
     )
     empty_texts: dict[str, int] | None = Field(
-        None, description="texts by split that are nothing but blanks; of a pair, where either one is"
+        None, description="number of texts, by split, that are blank; for pairs, if either text is"
     )

@@ -1,6 +1,6 @@
-"""Finished cells by the digests of their files: whether a record is what the run that measured it wrote.
+"""Digests of the files of finished cells, which show whether a record changed after it was measured.
 
-The runner alone writes digests, into run.json. A run folder of before has none, and its records are taken as they are.
+Only the runner writes digests, into run.json. Older run folders have none, so their records are not verified.
 """
 
 import hashlib
@@ -15,23 +15,23 @@ from bench.record.files import MOST_BYTES_OF_LINES
 from bench.record.record import Record
 from bench.record.run_folder import CELL_ID, CellFolder, read_record
 
-#: Of run.json: file names and digests by id of the cell.
+#: Key of run.json that holds file names and digests by cell id.
 KEY = "records"
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Digests = Mapping[str, str]
-"""The sha256 of each file of a cell, by its name."""
+"""The sha256 of each file of a cell, by file name."""
 
 
 def files_of(paths: CellFolder) -> tuple[Path, ...]:
-    """The files of a finished cell that a report is drawn from; some cells have not all of them."""
+    """The files of a finished cell that reports read; some cells lack some of them."""
     return paths.record, paths.predictions, paths.steps, paths.split, paths.insights
 
 
 def digest_of(path: Path) -> str | None:
-    """The sha256 of a file; None where there is none that can be read, or a link or a pipe in its place.
+    """The sha256 of a file; None if it is missing, unreadable, a link or a pipe, or larger than any file that is read.
 
-    Nor of a file that is larger than any that is read: a sparse one of terabytes would take hours.
+    A sparse file of terabytes would take hours to hash.
     """
     try:
         if path.is_symlink() or not path.is_file():
@@ -45,20 +45,20 @@ def digest_of(path: Path) -> str | None:
 
 
 def digests_of(paths: CellFolder) -> dict[str, str]:
-    """The digests of those files of a cell that are there."""
+    """The digests of the existing files of a cell."""
     found = {path.name: digest_of(path) for path in files_of(paths)}
     return {name: digest for name, digest in found.items() if digest is not None}
 
 
 def known_digests(run: Mapping[str, Any], where: object) -> dict[str, Digests] | None:
-    """The digests that a run.json holds, by id of the cell; None of a run of before.
+    """The digests of a run.json, by cell id; None in an older run folder.
 
     Args:
-        run: the content.
-        where: it stands, for messages.
+        run: content of run.json.
+        where: path of run.json, for messages.
 
     Raises:
-        RunFolderError: they are damaged.
+        RunFolderError: the digests are malformed.
     """
     known = run.get(KEY)
     if known is None:
@@ -73,11 +73,11 @@ def _valid(digests: Any) -> bool:
 
 
 def changed_file(paths: CellFolder, digests: Digests) -> Path | None:
-    """The first file of a cell that is not as it was measured, or was not there then; one that is gone does not count.
+    """The first file of a cell that was changed or added after the measurement; missing files do not count.
 
     Args:
-        paths: of the cell.
-        digests: of its files when it was measured.
+        paths: paths of the cell.
+        digests: digests of its files when it was measured.
     """
     for path in files_of(paths):
         if (path.exists() or path.is_symlink()) and digest_of(path) != digests.get(path.name):
@@ -86,14 +86,14 @@ def changed_file(paths: CellFolder, digests: Digests) -> Path | None:
 
 
 def read_kept(paths: CellFolder, known: Mapping[str, Digests] | None) -> Record | None:
-    """Read the record of a cell; None where there is none.
+    """Read the record of a cell; None if there is none.
 
     Args:
-        paths: of the cell.
-        known: what ``known_digests`` gives.
+        paths: paths of the cell.
+        known: result of ``known_digests``.
 
     Raises:
-        RunFolderError: it is no record, of a newer schema, or not what the run wrote that measured the cell.
+        RunFolderError: the record is not valid, has a newer schema, or was changed after the measurement.
     """
     record = read_record(paths.record)
     if record is not None and known is not None:
@@ -102,18 +102,18 @@ def read_kept(paths: CellFolder, known: Mapping[str, Digests] | None) -> Record 
 
 
 def require_unchanged(paths: CellFolder, known: Mapping[str, Digests]) -> None:
-    """Stop at a cell whose files are not what the run wrote that measured it.
+    """Check that the files of a cell are those that its run wrote.
 
     Args:
-        paths: of the cell.
-        known: digests by id of the cell.
+        paths: paths of the cell.
+        known: digests by cell id.
 
     Raises:
-        RunFolderError: one is not.
+        RunFolderError: a file was changed, or no run of the folder measured the cell.
     """
     cell_id = paths.path.name
     if cell_id not in known:
-        raise RunFolderError(f"{paths.record} is not believed: no run of this folder has measured it")
+        raise RunFolderError(f"{paths.record} is not trusted: no run of this folder has measured it")
     changed = changed_file(paths, known[cell_id])
     if changed is not None:
-        raise RunFolderError(f"{changed} is not believed: it was changed after its cell was measured")
+        raise RunFolderError(f"{changed} is not trusted: it was changed after its cell was measured")

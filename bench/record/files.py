@@ -1,33 +1,33 @@
-"""Write files whole and durably; read them within bounds."""
+"""Atomic, durable writes; reads with a size limit."""
 
 import errno
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.errors import RunFolderError
+from bench.text.json_text import dumps
 
-#: Of a file that another process or person wrote and that is read whole: more than any of ours has.
+#: Maximum size of a foreign file that is read at once; none of ours is as large.
 MOST_BYTES = 64 * 1024**2
-#: Of a file that holds a line for each text, step or cell.
+#: Maximum size of a file with one line per text, step or cell.
 MOST_BYTES_OF_LINES = 1024**3
 
 
 class UnusableFileError(OSError):
-    """There is something in the place of a file that is not read; its text is plain."""
+    """A path is not a regular file, or the file is too large to be read."""
 
     def __str__(self) -> str:
-        """The reason without the system's number for it."""
+        """The reason without the error number."""
         return str(self.strerror)
 
 
 def require_writable(folder: Path) -> None:
-    """Make a folder for reports, so that an hour's work does not end with tables that cannot be written.
+    """Make the folder of reports before the run, so that the run does not end with tables that cannot be written.
 
     Raises:
-        RunFolderError: it cannot be made or written.
+        RunFolderError: the folder cannot be made or written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -38,10 +38,10 @@ def require_writable(folder: Path) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, be it that the power fails: aside, synced, moved into place, the folder synced.
+    """Atomic, durable write: temporary file, fsync, rename, fsync of the folder.
 
     Raises:
-        RunFolderError: it cannot be written, e.g. on a full disk; what stood there before still does.
+        RunFolderError: the file cannot be written, e.g. on a full disk; an existing file stays unchanged.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -59,7 +59,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names in a folder outlast a power cut: a file's own sync does not see to them, see fsync(2).
+    """Sync the names in a folder, which the fsync of a file does not do; see fsync(2).
 
     Raises:
         OSError: the disk failed.
@@ -68,17 +68,17 @@ def sync_folder(path: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # a file system that has no such thing as a folder's sync
+        if error.errno != errno.EINVAL:  # the file system cannot sync folders
             raise
     finally:
         os.close(descriptor)
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder whose name outlasts a power cut; its parent is there.
+    """Make a folder durably in an existing parent.
 
     Raises:
-        RunFolderError: it cannot be made, e.g. on a full disk.
+        RunFolderError: the folder cannot be made, e.g. on a full disk.
     """
     try:
         path.mkdir(exist_ok=True)
@@ -93,7 +93,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_files(folder: Path, contents: Mapping[str, str]) -> list[Path]:
-    """Write texts by file name into a folder, made where missing; return their paths."""
+    """Write texts by file name into a folder, which is made if missing; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in contents.items():
         write_text(folder / name, text)
@@ -102,30 +102,30 @@ def write_files(folder: Path, contents: Mapping[str, str]) -> list[Path]:
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON as ``write_text`` does; NaN is an error."""
-    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    write_text(path, dumps(content))
 
 
 def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
-    """The text of a file in UTF-8; a pipe would be waited for, and a device may have no end.
+    """The text of a UTF-8 file.
 
     Args:
-        path: of the file.
-        most_bytes: that it may have; a larger one, which would take the memory, is not read at all.
+        path: regular file; a pipe would block, and a device may have no end.
+        most_bytes: size limit in bytes; a larger file is not read at all.
 
     Raises:
-        OSError: it is missing, no file, too large, or cannot be read.
-        ValueError: it is no UTF-8.
+        OSError: the file is missing, not a regular file, too large, or unreadable.
+        ValueError: it is not UTF-8.
     """
     if path.exists() and not path.is_file():
-        raise UnusableFileError(errno.EINVAL, "it is no file")
+        raise UnusableFileError(errno.EINVAL, "it is not a regular file")
     with path.open(encoding="utf-8") as handle:
         size = os.fstat(handle.fileno()).st_size
         if size > most_bytes:
             raise UnusableFileError(
                 errno.EFBIG,
-                f"it has {size} bytes, and of such a file at most {most_bytes} are read; put the right file there",
+                f"it has {size} bytes, but such a file may have at most {most_bytes}; put the right file there",
             )
         text = handle.read(most_bytes + 1)  # it may grow meanwhile
     if len(text) > most_bytes:
-        raise UnusableFileError(errno.EFBIG, f"it grows beyond the {most_bytes} bytes that are read of such a file")
+        raise UnusableFileError(errno.EFBIG, f"it grows beyond the {most_bytes} bytes that such a file may have")
     return text

@@ -1,4 +1,4 @@
-"""The end of a log that another process wrote, which may be of any size, or no file at all."""
+"""The end of another process's log, which may have any size or be no regular file."""
 
 import os
 import stat
@@ -9,11 +9,11 @@ LONGEST_CHARACTER = 4
 
 
 def end_of_log(path: Path, characters: int) -> str:
-    """The last characters of a log, without blanks around them; none where there is no such file.
+    """The last characters of a log, without blanks around them; empty if there is no such file.
 
     Args:
-        path: of the log. A link is not followed, and of a pipe or a device, which may have no end, nothing is read.
-        characters: at most so many are read.
+        path: path of the log; links, pipes and devices are not read.
+        characters: maximum number of characters.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)

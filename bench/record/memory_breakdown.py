@@ -1,4 +1,4 @@
-"""What a peak of memory is made of: as a plan predicts it, and as a cell measured it."""
+"""The breakdown of a memory peak, predicted by a plan or measured in a cell."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -13,29 +13,27 @@ KINDS: tuple[Kind, ...] = ("weights", "gradients", "optimizer_state", "activatio
 
 
 class MemoryBreakdown(Frozen):
-    """What a peak is made of, in bytes; the parts add up to peak_bytes. In a plan, tensors are all of it."""
+    """Parts of a memory peak in bytes, which add up to peak_bytes. A plan counts tensors only."""
 
     of: Moment
-    weights_bytes: int = Field(description="parameters and buffers, a quantised weight with its scales")
+    weights_bytes: int = Field(description="parameters and buffers, with the scales of quantised weights")
     gradients_bytes: int
     optimizer_state_bytes: int
     activations_bytes: int = Field(description="allocated by the forward pass and still held, the batch included")
-    workspace_bytes: int = Field(description="what operators hold while they run, and other temporary tensors")
+    workspace_bytes: int = Field(description="temporary tensors, such as the workspaces of running operators")
     allocator_slack_bytes: int | None = Field(description="CUDA: reserved minus allocated; null on a CPU")
-    cuda_context_bytes: int | None = Field(
-        description="CUDA: what came to the device with this process, minus reserved"
-    )
+    cuda_context_bytes: int | None = Field(description="CUDA: memory of this process on the device, minus reserved")
     process_bytes: int | None = Field(description="CPU: resident before the weights: interpreter and libraries")
-    unattributed_bytes: int = Field(description="the rest; on a CPU gaps of the heap and what libraries hold")
-    peak_bytes: int = Field(description="CUDA: of the device where it is known, else reserved; CPU: VmHWM")
+    unattributed_bytes: int = Field(description="the rest; on a CPU: heap fragmentation and memory of libraries")
+    peak_bytes: int = Field(description="CUDA: device-wide if known, otherwise reserved; CPU: VmHWM")
 
     @classmethod
     def of_tensors(cls, moment: Moment, held: Mapping[Kind, int]) -> "MemoryBreakdown":
-        """The breakdown of a peak that tensors alone make up.
+        """The breakdown of a peak that consists of tensors only.
 
         Args:
-            moment: when the peak occurs.
-            held: bytes by kind; a missing kind holds none.
+            moment: phase in which the peak occurs.
+            held: bytes by kind; a missing kind has 0.
         """
         return cls(
             of=moment,
@@ -49,5 +47,5 @@ class MemoryBreakdown(Frozen):
 
     @property
     def held_bytes(self) -> dict[Kind, int]:
-        """What tensors and workspaces hold, by kind."""
+        """Bytes of tensors and workspaces, by kind."""
         return {kind: getattr(self, f"{kind}_bytes") for kind in KINDS}

@@ -1,4 +1,4 @@
-"""What a process that works for a run tells its parent: what it is doing just now, and lines for the user."""
+"""Files through which a worker reports to its parent: its current operation, and lines for the user."""
 
 import json
 import sys
@@ -11,17 +11,17 @@ from pathlib import Path
 from bench.text.display import printable
 
 DOING, NOTICES = "doing.json", "notices.txt"
-#: A plugin can write into these files too, so the parent reads so much of them and no more.
+#: Limits of what the parent reads, because a plugin can write into these files too.
 MOST_NOTICES, LONGEST_NOTICE, MOST_BYTES = 20, 1000, 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """A stretch of work that a hostile or very large input can make endless, or use all memory for.
+    """An operation that a hostile or very large input can make endless, or that can exhaust the memory.
 
     Attributes:
-        what: in words that follow "while", e.g. ``reading dataset mine: train.csv``.
-        seconds: that it may take; None where only the job as a whole has a limit.
+        what: words that follow "while", e.g. ``reading dataset mine: train.csv``.
+        seconds: time limit of the operation; None if only the whole job has one.
     """
 
     what: str
@@ -34,7 +34,7 @@ _doing: ContextVar[Doing | None] = ContextVar("doing", default=None)
 
 @contextmanager
 def kept_in(folder: Path) -> Iterator[None]:
-    """Keep what is told in a job's folder, where the parent reads it; elsewhere notices go to the terminal."""
+    """Write reports into a job's folder, where the parent reads them, instead of the terminal."""
     token = _folder.set(folder)
     try:
         yield
@@ -43,7 +43,7 @@ def kept_in(folder: Path) -> Iterator[None]:
 
 
 def notice(text: str) -> None:
-    """Tell the user something that changes no result; a full disk is no reason to stop for it."""
+    """Tell the user something that changes no result; a failed write is ignored."""
     line, folder = printable(text, LONGEST_NOTICE), _folder.get()
     if folder is None:
         print(f"tunebench: {line}", file=sys.stderr)
@@ -54,13 +54,13 @@ def notice(text: str) -> None:
 
 @contextmanager
 def doing(what: str, seconds: float | None = None) -> Iterator[None]:
-    """Say what is being done until the block ends; a MemoryError that leaves the block has a note that says it too."""
+    """Announce an operation until the block ends; a MemoryError in the block gets the words as a note."""
     token = _doing.set(Doing(what, seconds))
     _write()
     try:
         yield
     except MemoryError as error:
-        if not getattr(error, "__notes__", None):  # the innermost block knows it best
+        if not getattr(error, "__notes__", None):  # the note of the innermost block is the most precise
             error.add_note(what)
         raise
     finally:
@@ -80,7 +80,7 @@ def _write() -> None:
 
 
 def doing_of(folder: Path) -> Doing | None:
-    """What the process that works in a folder was doing when it last said so; None where it did not say."""
+    """The operation that the worker of a folder announced last; None if there is none."""
     try:
         what, seconds = json.loads(_start_of(folder / DOING))
         return Doing(printable(str(what), LONGEST_NOTICE), None if seconds is None else float(seconds))
@@ -89,7 +89,7 @@ def doing_of(folder: Path) -> Doing | None:
 
 
 def notices_of(folder: Path) -> list[str]:
-    """The lines for the user that a process has left in its folder, each once."""
+    """The lines for the user in a worker's folder, without duplicates."""
     try:
         lines = _start_of(folder / NOTICES).splitlines()
     except OSError:
@@ -98,7 +98,7 @@ def notices_of(folder: Path) -> list[str]:
 
 
 def _start_of(path: Path) -> str:
-    if path.is_symlink() or not path.is_file():  # a pipe would be waited for
+    if path.is_symlink() or not path.is_file():  # reading a pipe would block
         raise FileNotFoundError(path)
     with path.open("rb") as file:
         return file.read(MOST_BYTES).decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Whose memory has run out, the GPU's or the host's, by the words of an error or of a log."""
+"""Tell out-of-memory errors of the GPU and of the host apart, by the text of an error or a log."""
 
 import re
 from typing import Literal
@@ -7,8 +7,8 @@ from bench.text.message import said
 
 Memory = Literal["gpu", "host"]
 
-#: What libraries say when a device has no memory left: torch's allocators and the errors of a runtime that it passes
-#: on, the math libraries, Triton, bitsandbytes, and the drivers themselves.
+#: Out-of-memory errors of a GPU: torch's allocators, the CUDA and HIP runtimes, math libraries, Triton, bitsandbytes
+#: and drivers.
 GPU_WORDS = (
     r"\b(?:CUDA|HIP|XPU|MPS)\b[^\n]{0,40}\bout of memory\b",
     r"\bTriton Error \[(?:CUDA|HIP)\]: out of memory",
@@ -22,7 +22,7 @@ GPU_WORDS = (
     r"\bNVML_ERROR_MEMORY\b",
     r"\bNVMLError_Memory\b",
 )
-#: What is said where the host has nothing left: by PyTorch's allocator, the kernel, C++, Rust, Python and NumPy.
+#: Out-of-memory errors of the host: PyTorch's allocator, the kernel, C++, Rust, Python and NumPy.
 HOST_WORDS = (
     r"DefaultCPUAllocator",
     r"not enough memory",
@@ -36,22 +36,19 @@ _WORDS = re.compile(f"(?P<gpu>{'|'.join(GPU_WORDS)})|(?P<host>{'|'.join(HOST_WOR
 
 
 def memory_of_error(error: BaseException) -> Memory | None:
-    """The memory for want of which an error was raised; None where it is another error.
+    """The memory that was exhausted when an error was raised; None for other errors.
 
-    PyTorch raises types of its own for its GPU allocator, and a RuntimeError for all others.
+    PyTorch raises its own types for its GPU allocator, and RuntimeError for everything else.
     """
     kinds = " ".join(kind.__name__ for kind in type(error).__mro__)
     return memory_that_ran_out(f"{kinds}: {said(error)}")
 
 
 def memory_that_ran_out(text: str) -> Memory | None:
-    """The memory of which a text says that there is none left; the last such words count, as in a log.
+    """The exhausted memory by the last out-of-memory message in a text; None if there is none.
 
     Args:
         text: an error's type and message, or the end of a log.
-
-    Returns:
-        None where the text says of no memory that it has run out.
     """
     found: Memory | None = None
     for match in _WORDS.finditer(text):

@@ -1,4 +1,4 @@
-"""The run folder: its layout, and how files get into it whole."""
+"""The run folder: its layout, its lock, and reading its files."""
 
 import json
 import re
@@ -21,14 +21,14 @@ from bench.study.study import Study
 from bench.text.json_text import loads
 from bench.text.redaction import redacted_content
 
-#: An id names a folder, and a run.json that comes from elsewhere must not lead out of the run folder.
+#: A cell id is a folder name, and a foreign run.json must not lead out of the run folder.
 CELL_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,200}")
 
-#: Settings of a study that hold words for a model.
+#: Settings of a study that hold text for a model.
 WORDS = ("prompt", "prompts")
-#: Of a record; FLOPs of years on the fastest machines are fewer, and it fits into 64 bits.
+#: Largest number in a record: more than the FLOPs of years on the fastest machines, and within 64 bits.
 LARGEST_NUMBER = 9e18
-#: Characters of a progress.json, and of the phase that it names; a plugin may write anything there.
+#: Maximum characters of progress.json and of its phase, because a plugin may write anything there.
 LONGEST_PROGRESS, LONGEST_PHASE = 1000, 100
 
 
@@ -39,7 +39,7 @@ class CellFolder:
         """Name the folder; nothing is created."""
         self.path = path
         self.cell = path / "cell.json"
-        self.measured = path / "measured.json"  # by the worker; the runner makes the record of it
+        self.measured = path / "measured.json"  # written by the worker; the runner makes the record from it
         self.record = path / "record.json"
         self.predictions = path / "predictions.jsonl"
         self.steps = path / "steps.csv"
@@ -73,18 +73,17 @@ class RunFolder:
         return CellFolder(self.cells / cell_id)
 
     def cell_ids(self) -> list[str]:
-        """The cells of the study as it was last run, in the study's order.
+        """The cell ids of the last run, in the study's order.
 
         Raises:
-            RunFolderError: not a run folder, one of a newer schema, one that lists what is no id of a cell, or one that
-                leads elsewhere.
+            RunFolderError: it is not a run folder, has a newer schema, lists an invalid cell id, or contains a link.
         """
         run = self.read_run()
         if not isinstance(run.get("cell_ids"), list):
             raise RunFolderError(f"{self.run} cannot be read: it lists no cells")
         for cell_id in run["cell_ids"]:
             if not isinstance(cell_id, str) or not CELL_ID.fullmatch(cell_id):
-                raise RunFolderError(f"{self.run} cannot be read: {cell_id!r:.80} is no id of a cell")
+                raise RunFolderError(f"{self.run} cannot be read: {cell_id!r:.80} is not a valid cell id")
         self._refuse_links(run["cell_ids"])
         return list(run["cell_ids"])
 
@@ -92,7 +91,7 @@ class RunFolder:
         """The content of run.json.
 
         Raises:
-            RunFolderError: not a run folder, or one of a newer schema.
+            RunFolderError: it is not a run folder, or has a newer schema.
         """
         try:
             run = loads(read_text(self.run))
@@ -105,18 +104,16 @@ class RunFolder:
         return dict(run)
 
     def _refuse_links(self, cell_ids: Iterable[str]) -> None:
-        """Whether all that is written into lies in the folder: one that comes from elsewhere may link to what does not.
+        """Refuse links inside the folder: a foreign run folder could make a run write elsewhere.
 
         Raises:
-            RunFolderError: a part of it is a link.
+            RunFolderError: a part of the folder is a link.
         """
         for path in (
             self.cells, self.jobs, self.earlier, self.reserve, self.lock, *(self.cells / each for each in cell_ids)
         ):  # fmt: skip
             if path.is_symlink():
-                raise RunFolderError(
-                    f"{path} is a link, which a run does not follow; put what it leads to in its place"
-                )
+                raise RunFolderError(f"{path} is a link, which a run does not follow; replace it by its target")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -131,7 +128,7 @@ class RunFolder:
             self._refuse_links(path.name for path in self.cells.iterdir())
             sync_folder(self.path)
             lock = FileLock(self.lock, timeout=0)
-            with warnings.catch_warnings():  # where there is no flock, a file that names its process locks as well
+            with warnings.catch_warnings():  # without flock, filelock uses a file with the process id
                 warnings.filterwarnings("ignore", message="flock not supported", category=UserWarning)
                 lock.acquire()
             found = self.path.stat()
@@ -140,8 +137,8 @@ class RunFolder:
             raise RunFolderError(
                 f"another run is using {self.path}; wait for it, or give --runs another folder"
             ) from None
-        except NotImplementedError:  # of an older filelock
-            raise RunFolderError(f"{self.path} cannot be locked there; give --runs another folder") from None
+        except NotImplementedError:  # older versions of filelock
+            raise RunFolderError(f"{self.path} cannot be locked; give --runs another folder") from None
         except OSError as error:
             raise RunFolderError(
                 f"{self.path} cannot be written: {error.strerror}; give --runs another folder"
@@ -156,7 +153,7 @@ def read_cell(path: Path) -> Cell:
     """Read a cell.json.
 
     Raises:
-        RunFolderError: missing, not valid, or of a newer schema.
+        RunFolderError: the file is missing, not valid, or has a newer schema.
     """
     try:
         content = loads(read_text(path))
@@ -169,7 +166,7 @@ def read_cell(path: Path) -> Cell:
 
 
 def read_progress(paths: CellFolder) -> tuple[str, int, int] | None:
-    """Phase, step and number of steps of a worker; None before its first word, and amid one."""
+    """Phase, step and number of steps of a worker; None before its first report, and while it writes one."""
     try:
         content = json.loads(end_of_log(paths.progress, LONGEST_PROGRESS))
         return str(content["phase"])[:LONGEST_PHASE], int(content["done"]), int(content["of"])
@@ -178,10 +175,10 @@ def read_progress(paths: CellFolder) -> tuple[str, int, int] | None:
 
 
 def read_record(path: Path) -> Record | None:
-    """Read a record.json; None where there is none.
+    """Read a record.json; None if there is none.
 
     Raises:
-        RunFolderError: not valid, or of a newer schema.
+        RunFolderError: it is not valid, or has a newer schema.
     """
     try:
         return parse_record(read_text(path), str(path))
@@ -192,7 +189,7 @@ def read_record(path: Path) -> Record | None:
 
 
 def valid_record(path: Path) -> Record | None:
-    """Read a record.json; None where there is none that can be read."""
+    """Read a record.json; None if it is missing or not valid."""
     try:
         return read_record(path)
     except RunFolderError:
@@ -203,18 +200,18 @@ def parse_record(text: str, where: str) -> Record:
     """A record from its JSON.
 
     Args:
-        text: the JSON.
-        where: it stands, for messages.
+        text: JSON of the record.
+        where: path of the file, for messages.
 
     Raises:
-        RunFolderError: not valid, or of a newer schema.
+        RunFolderError: it is not valid, or has a newer schema.
     """
     try:
         content = loads(text)
         refuse_newer(content.get("schema_version"), where)
         _require_countable(content)
         record = Record.model_validate(content)
-        record.cell.model_dump_json()  # options of a method may be nested beyond what can be written again
+        record.cell.model_dump_json()  # a method's options may be nested too deeply to be written
         _require_texts(record)
         return record
     except (ValueError, AttributeError, RecursionError) as error:
@@ -222,10 +219,10 @@ def parse_record(text: str, where: str) -> Record:
 
 
 def _require_countable(content: Any) -> None:
-    """Whether means, spreads and ratios of all numbers can be computed; a file that comes from elsewhere may hold any.
+    """Check that means, spreads and ratios of all numbers can be computed, because a foreign file may hold any.
 
     Raises:
-        ValueError: one is beyond what anything measures.
+        ValueError: a number is too large.
     """
     level = [content]
     while level:
@@ -239,25 +236,29 @@ def _require_countable(content: Any) -> None:
 
 
 def _require_texts(record: Record) -> None:
-    """Whether quality was measured on texts.
+    """Check that quality was measured on texts.
 
     Raises:
-        ValueError: a label has fewer than none, or all have none.
+        ValueError: a count is negative, or all are 0.
     """
     for quality in (record.quality, record.generation and record.generation.quality):
         counts = quality.label_counts.values() if quality else (1,)
         if min(counts, default=0) < 0 or not any(counts):
-            raise ValueError("quality.label_counts must count texts")
+            raise ValueError("quality.label_counts must be at least 0 and not all 0")
 
 
 def study_of(run: Mapping[str, Any], where: object) -> dict[str, Any]:
-    """The study that a run.json keeps: its name names a folder of reports, and may be anyone's.
+    """The validated study of a run.json.
 
-    It holds every setting of its time. Those that came later are not added, so that an older report gives its own
-    study again. Credentials, which an older tunebench wrote as they were, are taken out.
+    Settings that are newer than the file are not added, so that an older report reproduces its own study. Credentials,
+    which older versions wrote, are redacted.
+
+    Args:
+        run: content of run.json.
+        where: path of run.json, for messages.
 
     Raises:
-        RunFolderError: it is none, or the file lacks what it must say.
+        RunFolderError: the study is not valid, or another key is missing.
     """
     for key in ("command", "written_at"):
         if not isinstance(run.get(key), str):
@@ -269,17 +270,17 @@ def study_of(run: Mapping[str, Any], where: object) -> dict[str, Any]:
 
 
 def redacted_study(content: Any, secrets: Iterable[str] | None = None) -> Any:
-    """A study's settings without credentials; words for a model, which are part of what was measured, stay."""
+    """A study's settings without credentials; text for a model stays, because it is part of what was measured."""
     if not isinstance(content, dict):
         return content
     return {key: value if key in WORDS else redacted_content(value, secrets) for key, value in content.items()}
 
 
 def refuse_newer(version: Any, where: object) -> None:
-    """Stop at a file that a newer tunebench wrote.
+    """Refuse a file that a newer tunebench wrote.
 
     Raises:
-        NewerSchemaError: it did.
+        NewerSchemaError: the version is newer than ``SCHEMA_VERSION``.
     """
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise NewerSchemaError(

@@ -1,1 +1,1 @@
-"""The parent's side: which cells are run, how, and what becomes of those that fail. It never imports torch."""
+"""The parent process: selects cells, runs each in a worker, and handles failures. It never imports torch."""

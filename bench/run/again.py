@@ -1,4 +1,4 @@
-"""Finished cells that were changed while others were measured: they are measured again, and not for ever."""
+"""Measure finished cells again whose files were changed while other cells were measured."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, MutableMapping
@@ -10,25 +10,25 @@ from bench.run.finished import Finished
 from bench.run.watcher import Watcher
 from bench.study.cell import Cell
 
-#: A cell is measured again so often; two methods may change each other's cells.
+#: Maximum repetitions of a cell, because two methods may change each other's cells for ever.
 MOST_TIMES = 2
 
 
-class Again:
-    """Says which cells a run has to measure once more."""
+class ChangedCells:
+    """Finds the cells of a run that must be measured again."""
 
     def __init__(
         self, chosen: Mapping[str, Cell], latest: MutableMapping[str, Record | None], finished: Finished,
         check: Callable[[list[Cell]], list[Cell]], watcher: Watcher,
     ) -> None:  # fmt: skip
-        """Name what is needed; nothing is done.
+        """Store the collaborators.
 
         Args:
             chosen: cells that may be measured, by id.
-            latest: the record of each cell of the study, by id; one that is not believed any more is taken out.
-            finished: notices what was changed.
-            check: gives cells their options, and raises where they cannot be measured.
-            watcher: is told.
+            latest: latest record of each cell of the study, by id; invalid ones are set to None.
+            finished: finished cells, which detect changes.
+            check: function that fills in the options of cells and raises if they cannot be measured.
+            watcher: receiver of warnings.
         """
         self._chosen = chosen
         self._latest = latest
@@ -38,23 +38,23 @@ class Again:
         self._times: Counter[str] = Counter()
 
     def cells(self, queued: set[str], thoroughly: bool) -> list[Cell]:
-        """The cells to measure once more; the user is told why.
+        """The cells to measure again; each one causes a warning.
 
         Args:
-            queued: ids of cells that are measured later anyway.
-            thoroughly: compare every byte, as is done once at the end.
+            queued: ids of cells that are still to be measured.
+            thoroughly: whether every byte is compared, as at the end of a run.
 
         Raises:
             RunFolderError: the folder cannot be written.
         """
-        believed = [key for key, record in self._latest.items() if record is not None and key not in queued]
+        valid = [key for key, record in self._latest.items() if record is not None and key not in queued]
         lost = []
-        for cell_id, what in self._finished.changed(believed, thoroughly):
+        for cell_id, what in self._finished.changed(valid, thoroughly):
             if self._times[cell_id] >= MOST_TIMES:
                 self._give_up(cell_id, what)
             elif cell_id not in self._chosen:
                 self._latest[cell_id] = None
-                self._watcher.warned(f"not believed any more: {what}; run its cell again")
+                self._watcher.warned(f"no longer valid: {what}; run its cell again")
             else:
                 self._times[cell_id] += 1
                 self._latest[cell_id] = None
@@ -72,9 +72,9 @@ class Again:
             return []
 
     def _give_up(self, cell_id: str, what: str) -> None:
-        """A cell that is changed whenever it was measured is a failed one."""
+        """Record a failure for a cell that is changed after each measurement."""
         record = self._latest[cell_id]
-        assert record is not None, "a cell that is believed has a record"
+        assert record is not None, "a valid cell has a record"
         failed = Record(
             cell_id=cell_id,
             cell=record.cell,

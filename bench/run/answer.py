@@ -1,4 +1,4 @@
-"""The answer of a worker that is asked something through files, or why there is none."""
+"""Wait for the answer of a worker, which is a file, or explain why there is none."""
 
 import signal
 from pathlib import Path
@@ -15,25 +15,25 @@ from bench.run.own_process import ended_amid, how_it_ended
 from bench.text.json_text import loads
 
 POLL_SECONDS = 0.2
-#: That a worker has to end after its answer.
+#: Time for a worker to end after its answer.
 ENDING_SECONDS = 2.0
-#: Of what a worker said that gave no answer.
+#: Characters kept from the log of a worker without an answer.
 LOG_CHARACTERS = 2000
 
 
 def answer_of(job: Job, entry: str, folder: Path, seconds: float, imports: Imports | None = None) -> Any:
-    """Wait for a worker to end, and read its answer.
+    """Wait until a worker has ended and read its answer.
 
     Args:
         job: the worker.
-        entry: what it runs, for messages.
-        folder: that holds answer.json in the end.
-        seconds: that it may take; a stretch of its work may have a shorter limit, see ``bench.record.notices.doing``.
-        imports: of plugins, which have a limit of their own; None: those that are announced in the folder.
+        entry: entry point of the worker, for messages.
+        folder: folder for answer.json.
+        seconds: wall-clock limit; parts of the work may have shorter ones, see ``bench.record.notices.doing``.
+        imports: imports of plugins, which have their own limit; None: those announced in the folder.
 
     Raises:
-        PluginError: it ended amid the import of a plugin, or the import took too long or printed too much.
-        RequestError: it ran past a limit, or ended without an answer; the message says what it was doing.
+        PluginError: the worker ended during the import of a plugin, or the import took too long or printed too much.
+        RequestError: the worker exceeded a limit or ended without an answer; the message says what it was doing.
     """
     imports = imports or Imports(folder)
     try:
@@ -50,7 +50,7 @@ def answer_of(job: Job, entry: str, folder: Path, seconds: float, imports: Impor
 def _wait(job: Job, entry: str, folder: Path, seconds: float, imports: Imports) -> None:
     deadline, since, doing = monotonic_seconds() + seconds, monotonic_seconds(), None
     while not job.wait(min(POLL_SECONDS, seconds)):
-        if (folder / "answer.json").exists():  # a thread that a plugin left may keep the worker
+        if (folder / "answer.json").exists():  # a plugin's thread may keep the worker alive
             job.wait(ENDING_SECONDS)
             return
         if trouble := imports.trouble():
@@ -60,7 +60,7 @@ def _wait(job: Job, entry: str, folder: Path, seconds: float, imports: Imports) 
             doing, since = found, now
         if doing is not None and doing.seconds is not None and now - since >= doing.seconds:
             raise RequestError(
-                f"{entry} was stopped: {doing.what} must take at most {doing.seconds:g} s, and took more"
+                f"{entry} was stopped: {doing.what} must take at most {doing.seconds:g} s, but took more"
             )
         if now >= deadline:
             raise RequestError(f"{entry} did not answer within {seconds:.0f} s{_while(doing)}")
@@ -70,7 +70,7 @@ def _no_answer(code: int | None, entry: str, folder: Path, imports: Imports) -> 
     said = end_of_log(folder / "stderr.txt", LOG_CHARACTERS)
     if what := imports.under_way:
         return PluginError(f"{ended_amid(what, imports.doing, code)}\n{said}".strip())
-    hint = "; too little memory is the usual reason" if code in (-signal.SIGKILL, -signal.SIGABRT) else ""
+    hint = "; lack of memory is the usual reason" if code in (-signal.SIGKILL, -signal.SIGABRT) else ""
     return RequestError(
         f"{entry} {how_it_ended(code)}{_while(doing_of(folder))}, without an answer{hint}"
         + (f":\n{said}" if said else "")

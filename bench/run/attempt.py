@@ -1,4 +1,4 @@
-"""One cell measured: a folder, a worker, and the record that it comes to whatever happens."""
+"""Measure one cell: prepare its folder, run a worker, and write a record in any case."""
 
 import shlex
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.clocks import date_now, monotonic_seconds
 from bench.errors import RunFolderError
 from bench.measure.host_limits import oom_kills
-from bench.method.importing import BEGINNING
+from bench.method.importing import PREFIX
 from bench.record.files import write_json, write_text
 from bench.record.notices import DOING, doing_of, notices_of
 from bench.record.record import Record
@@ -35,20 +35,20 @@ from bench.study.cell import Cell
 from bench.text.redaction import redacted
 
 POLL_SECONDS = 0.5
-#: A log's end that is kept; it takes a second or two to look through so much.
+#: Maximum size of a log; longer ones lose their beginning. Redaction of that much takes a second or two.
 LONGEST_LOG_BYTES = 4 * 1024**2
-#: A plugin may have taken every right away.
+#: Permissions of a cell's folder, which a plugin may have removed.
 FOLDER_MODE = 0o755
 
 Start = Callable[[str, Path, int | None], Job]
-"""Begins a job: its entry, its folder, and the bytes of memory that it may have."""
+"""Starts a job, given its entry point, its folder and its limit of memory in bytes."""
 
 
 class Attempts:
     """Measures the cells of a run folder."""
 
     def __init__(self, folder: RunFolder, finished: Finished, start: Start, watcher: Watcher) -> None:
-        """Name what an attempt needs; nothing is done."""
+        """Store the collaborators."""
         self._folder = folder
         self._finished = finished
         self._start = start
@@ -56,14 +56,14 @@ class Attempts:
         self._told: set[str] = set()
 
     def measure(self, cell: Cell, as_run: Cell) -> Record:
-        """Run a cell's worker to its end.
+        """Run a cell's worker until it ends.
 
         Args:
-            cell: the study's, which names the folder.
-            as_run: what is measured: the cell, or the same with smaller batches.
+            cell: cell of the study, which names the folder.
+            as_run: cell to be measured: the same one, or with smaller batches.
 
         Raises:
-            RunFolderError: the folder cannot be written at all, e.g. on a full disk.
+            RunFolderError: the folder cannot be written, e.g. on a full disk.
         """
         paths = begin_attempt(self._folder, cell.id)
         write_json(paths.cell, as_run.model_dump(mode="json"))
@@ -86,26 +86,26 @@ class Attempts:
         return record
 
     def keep(self, record: Record) -> None:
-        """Write a record into its cell's folder, be it into the space that is held for that.
+        """Write a record into its cell's folder, using the reserved disk space if necessary.
 
         Raises:
-            RunFolderError: there is not even that.
+            RunFolderError: the reserved space is not enough.
         """
         self._finished.keep(record.cell_id, record.model_dump_json(indent=1) + "\n")
 
     def _tell(self, lines: Iterable[str]) -> None:
-        """Pass on what a worker told, each line once a run: every cell of it may meet the same cache."""
+        """Pass on a worker's notices, each line once per run, because many cells may give the same one."""
         for line in lines:
             if line not in self._told:
                 self._told.add(line)
                 self._watcher.warned(line)
 
     def _work(self, cell: Cell, paths: CellFolder) -> Ending:
-        """Start a worker and sleep until it has ended; one that runs past its limit is killed."""
+        """Start a worker and wait until it has ended; kill it at its time limit."""
         started, started_at, kills = monotonic_seconds(), date_now(), oom_kills()
         phase, timed_out = "start", False
         job = self._start("bench.run.worker.entry:run", paths.path, cell.limits.cell_memory_bytes)
-        deadline = monotonic_seconds() + cell.limits.cell_timeout_seconds  # a new fork server is no part of the cell
+        deadline = monotonic_seconds() + cell.limits.cell_timeout_seconds  # excludes the start of a new fork server
         try:
             while not timed_out and not job.wait(min(POLL_SECONDS, max(0.0, deadline - monotonic_seconds()))):
                 if where := read_progress(paths):
@@ -132,8 +132,8 @@ class Attempts:
 
 
 def redact(log: Path) -> None:
-    """Take credentials out of a log, which a plugin or a library may have written there; of a long one keep the end."""
-    with suppress(RunFolderError, OSError):  # on a full disk; it is the record that counts
+    """Redact credentials in a log; keep only the end of a long one."""
+    with suppress(RunFolderError, OSError):  # on a full disk the record is more important
         if log.is_symlink() or not log.is_file():
             return
         with log.open("rb") as handle:
@@ -141,7 +141,7 @@ def redact(log: Path) -> None:
             handle.seek(left_out)
             kept = handle.read(LONGEST_LOG_BYTES)
         first = ""
-        if left_out:  # what is left of the first line may be the end of a credential that nothing marks any more
+        if left_out:  # a cut first line may hold part of a credential
             begin = kept.find(b"\n") + 1
             kept, left_out = kept[begin:], left_out + begin
             first = f"[the first {left_out} bytes of this log were left out]\n"
@@ -151,7 +151,7 @@ def redact(log: Path) -> None:
 
 
 def _measured(as_run: Cell, paths: CellFolder, ending: Ending) -> Record | None:
-    """The worker's record, if it is of this very cell and the worker ended as one does that is done."""
+    """The worker's record, if it is for this cell and the worker ended normally."""
     if ending.exit_code != 0 or ending.timed_out or ending.folder_lost:
         return None
     record = valid_record(paths.measured)
@@ -161,11 +161,11 @@ def _measured(as_run: Cell, paths: CellFolder, ending: Ending) -> Record | None:
 
 
 def _clear(paths: CellFolder, keep_artifact: bool) -> None:
-    """Leave nothing in the way of the record, and of a failed cell nothing that may have filled the disk."""
+    """Remove temporary files, and for a failed cell the artifact, which may have filled the disk."""
     with suppress(OSError):
         paths.path.chmod(FOLDER_MODE)
     artifact = () if keep_artifact else (paths.artifact,)
-    announced = paths.path.glob(f"{BEGINNING}*")
+    announced = paths.path.glob(f"{PREFIX}*")
     for path in (paths.measured, paths.progress, paths.path / DOING, *announced, paths.record, *artifact):
         with suppress(OSError):
             remove(path)
@@ -177,6 +177,6 @@ def _clear(paths: CellFolder, keep_artifact: bool) -> None:
 def _replay_command(paths: CellFolder) -> str:
     python = shlex.quote(str(Path(sys.executable).absolute()))
     return (
-        "#!/bin/sh\n# Measures this cell alone, again; the result goes to the folder replay beside this file.\n"
+        "#!/bin/sh\n# Measures only this cell again; the result goes to the folder replay beside this file.\n"
         f'exec {python} -m bench.run.worker "$(dirname "$0")/{paths.cell.name}"\n'
     )

@@ -1,4 +1,4 @@
-"""What the run before left in run.json, and which finished cells can be held against it."""
+"""Read the run.json of an earlier run, and the digests of its finished cells."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,20 +10,20 @@ from bench.record.run_folder import CellFolder, RunFolder
 from bench.run.finished import READ_ONLY
 from bench.text.display import one_line
 
-#: Cells that a warning names; of more it says how many.
+#: Maximum number of cells that a warning names.
 MOST_NAMED = 5
 LONGEST_WARNING = 1000
 
 
 def earlier_run(folder: RunFolder, warn: Callable[[str], None]) -> tuple[dict[str, Any], dict[str, Digests]]:
-    """The content of run.json, which can be worked out again, and the digests of finished cells by id.
+    """The content of run.json, which can be made again, and the digests of finished cells by id.
 
-    Where run.json holds no digests, those of what is there are taken: a run of before wrote none. Of records that were
-    written together with digests the user is told that nobody can check them any more.
+    If run.json has no digests, as in runs of old versions, those of the present files are used. A warning names records
+    whose digests were lost, because they cannot be checked any more.
 
     Args:
-        folder: of the run.
-        warn: is told what is taken unchecked.
+        folder: folder of the run.
+        warn: function that receives the warning.
 
     Raises:
         NewerSchemaError: a newer tunebench wrote it.
@@ -48,7 +48,7 @@ def earlier_run(folder: RunFolder, warn: Callable[[str], None]) -> tuple[dict[st
 
 
 def _written_with_digests(paths: CellFolder) -> bool:
-    """Whether the version that wrote a record wrote its digests too: only such a version made it read-only."""
+    """Whether a record was written with digests, which only versions did that also made it read-only."""
     with suppress(OSError):
         return paths.record.stat().st_mode & 0o777 == READ_ONLY
     return False

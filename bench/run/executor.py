@@ -1,4 +1,4 @@
-"""Where work runs: one process a job, behind a small interface that a cluster could stand behind too."""
+"""Run jobs, one process each, behind a small interface that a cluster can implement too."""
 
 import importlib
 import json
@@ -26,36 +26,36 @@ from bench.run.preload import MODULES, VARIABLE, Order, Progress
 from bench.run.server_watch import FORK_SECONDS, PRELOAD_SECONDS, Patience, answering, end_server, has_ended, last_words
 from bench.run.socket_folder import settle, temporary_folder
 
-#: The one module that the fork server is told to import; what follows is in ``Order``.
+#: The one module that the fork server imports; ``Order`` names the others.
 SERVER = "bench.run.preload"
-#: That a killed worker has to be told of by its server.
+#: Time for the server to report the end of a killed worker.
 ENDING_SECONDS = 10.0
-#: The library's code for a worker whose server ended first; a worker may exit with it too.
+#: The library's exit code for a worker whose server ended first; a worker may also use it itself.
 UNTOLD_CODE = 255
 
 
 class Job(Protocol):
-    """Work under way."""
+    """A running job."""
 
     def wait(self, seconds: float) -> bool:
-        """Sleep until the job has ended, ``seconds`` at most; True if it has ended."""
+        """Wait until the job has ended, at most ``seconds``; True if it has ended."""
 
     def kill(self) -> None:
-        """End it now."""
+        """End the job now."""
 
     @property
     def exit_code(self) -> int | None:
-        """0 for a clean end, a positive code, minus the signal that ended it; None while it runs or if none knows."""
+        """The exit code, or minus the signal that ended the job; None while it runs or if unknown."""
 
 
 class Executor(Protocol):
-    """Runs ``module:function(folder, requested_at)`` somewhere; request and answer are files in the folder.
+    """Runs ``module:function(folder, requested_at)``; request and answer are files in the folder.
 
     ``requested_at`` is a reading of ``bench.clocks.monotonic_seconds``, which all processes of a machine share.
     """
 
     def start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> Job:
-        """Begin a job, which may allocate so much on its host where a limit is given."""
+        """Start a job, with an optional limit of host memory."""
 
     def close(self) -> None:
         """Give back what is held."""
@@ -68,12 +68,12 @@ class LocalExecutor:
         """Set the server up; it starts with the first job.
 
         Args:
-            modules: imported there once; every worker starts with them in place.
+            modules: modules imported once by the server and inherited by every worker.
 
         Raises:
-            RequestError: there is no place for its files or sockets.
+            RequestError: there is no usable folder for its files or sockets.
         """
-        # With NVML asked in place of the driver, no import initialises CUDA before the fork and breaks it after.
+        # CUDA must not be initialised before the fork, so torch uses NVML in place of the driver.
         os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         self._context = multiprocessing.get_context("forkserver")
@@ -88,10 +88,10 @@ class LocalExecutor:
     def start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> "LocalJob":
         """Fork a worker; its output goes to stdout.txt and stderr.txt in the folder.
 
-        A fork server that served before and has ended since, or does not answer any more, is replaced.
+        A fork server that has ended or no longer answers is replaced.
 
         Raises:
-            RequestError: the fork server could not import what workers start with.
+            RequestError: the fork server could not import the modules of workers.
         """
         arguments = (entry, str(folder), monotonic_seconds(), memory_bytes)
         started = self._start_server()
@@ -100,13 +100,13 @@ class LocalExecutor:
             started = self._start_server()
             process = self._fork(arguments, new_server=True)
         assert process is not None, "a new server forks, or the reason is raised"
-        if started and not Progress.read(self._progress).done:  # the library passes over an ImportError
+        if started and not Progress.read(self._progress).done:  # the library ignores an ImportError
             process.kill()
             raise RequestError(f"the fork server could not import {SERVER}; install tunebench again")
         return LocalJob(process, self._guard, _server()._forkserver_pid)
 
     def _fork(self, arguments: tuple[Any, ...], new_server: bool) -> BaseProcess | None:
-        """A worker under way; None where a server that is not new has ended or does not answer, and was cleared away.
+        """A running worker; None if an old server has ended or does not answer, and was removed.
 
         Raises:
             RequestError: a new server has ended or does not answer.
@@ -123,7 +123,7 @@ class LocalExecutor:
         return process
 
     def _start_server(self) -> bool:
-        """Start the server where it does not run; True if it was started."""
+        """Start the server unless it runs; True if it was started."""
         before = _server()._forkserver_pid
         os.environ[VARIABLE] = json.dumps(asdict(self._order))
         try:
@@ -136,7 +136,7 @@ class LocalExecutor:
         finally:
             del os.environ[VARIABLE]
         server_id = _server()._forkserver_pid
-        if server_id != self._server_id:  # the first, or one in place of one that was killed
+        if server_id != self._server_id:  # a first or a replacement server
             if self._server_id is not None:
                 self._guard.forget(self._server_id)
             self._server_id = server_id
@@ -144,7 +144,7 @@ class LocalExecutor:
         return bool(server_id != before)
 
     def close(self) -> None:
-        """End the fork server, even amid its imports; the library offers no public way."""
+        """End the fork server, even during its imports; the library has no public function for this."""
         if _server()._forkserver_pid is not None:
             os.kill(_server()._forkserver_pid, signal.SIGKILL)
         _server()._stop()
@@ -157,27 +157,27 @@ def _server() -> Any:
 
 
 def _why_it_ended(progress: Progress, silent: Sequence[str]) -> str:
-    """Why there is no fork server any more, as far as it has told; what is left of it is cleared away.
+    """Why the fork server has ended; its remains are removed.
 
     Args:
-        progress: of its imports.
-        silent: why it was killed here; empty where it was not.
+        progress: progress of its imports.
+        silent: why it was killed here; empty if it was not.
     """
     how = silent[0] if silent else f"ended {last_words(_server()._forkserver_pid)}"
     _server()._stop()
     again = "run the same command again"
     if progress.failed is not None:
-        said = f"{progress.module}, which every worker starts with, does not import: {progress.failed}"
+        said = f"{progress.module}, which every worker needs, does not import: {progress.failed}"
         return f"{said}; repair its installation and {again}"
     if progress.done:
-        return f"the fork server {how}, when it was to start a worker; {again}"
+        return f"the fork server {how} when it should start a worker; {again}"
     amid = "before it imported anything" if progress.module is None else f"while it imported {progress.module}"
-    return f"the fork server {how}, {amid}; {again}, and where it ends so again, install that module anew"
+    return f"the fork server {how} {amid}; {again}, and if it fails again, reinstall that module"
 
 
 def _start_server() -> None:
-    """Start the fork server, if it does not run, deaf to Ctrl-C, which reaches the whole process group."""
-    if threading.current_thread() is not threading.main_thread():  # signals are set in the main thread only
+    """Start the fork server, unless it runs, ignoring Ctrl-C, which reaches the whole process group."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set signals
         forkserver.ensure_running()
         return
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a new process inherits it
@@ -188,29 +188,29 @@ def _start_server() -> None:
 
 
 class LocalJob:
-    """A process of this machine."""
+    """A job in a process of this machine."""
 
     def __init__(self, process: BaseProcess, guard: Guard, server_id: int) -> None:
         """Take over a started process.
 
         Args:
-            process: that was started.
-            guard: of this executor.
-            server_id: of the fork server that started it, and tells how it ends.
+            process: started process.
+            guard: guard of this executor.
+            server_id: process id of the fork server, which reports how the process ends.
         """
         self._process = process
         self._guard = guard
         self._swept = False
-        assert process.pid is not None, "a started process has a number"
+        assert process.pid is not None, "a started process has an id"
         self._id = process.pid
         self._server_id = server_id
-        self._unheard = Patience(self._id, "zombie")
+        self._zombie = Patience(self._id, "zombie")
         guard.watch(self._id)
 
     def wait(self, seconds: float) -> bool:
-        """Sleep until the process has ended, ``seconds`` at most; True if it has ended, and all that it started."""
+        """Wait until the process and its children have ended, at most ``seconds``; True if they have."""
         ended = bool(wait([self._process.sentinel], timeout=seconds))
-        if not ended and self._unheard.over:  # the server, which is to tell, is stopped
+        if not ended and self._zombie.over:  # the server, which should report its end, is stopped
             end_server(self._server_id)
             ended = True
         if ended:
@@ -218,7 +218,7 @@ class LocalJob:
         return ended
 
     def kill(self) -> None:
-        """SIGKILL to it and to all that it started, then wait for the end."""
+        """Kill the process and its children, and wait until they have ended."""
         self._process.kill()
         if not wait([self._process.sentinel], timeout=ENDING_SECONDS):
             end_server(self._server_id)
@@ -226,7 +226,7 @@ class LocalJob:
         self._sweep()
 
     def _sweep(self) -> None:
-        """End what a plugin left running: a worker leads a group of its own, which its children are born into."""
+        """Kill the remaining processes of the worker's process group."""
         if not self._swept:
             self._swept = True
             end_group(self._id)
@@ -234,22 +234,22 @@ class LocalJob:
 
     @property
     def exit_code(self) -> int | None:
-        """The process's exit code; minus the signal that ended it; None too where the server ended before it told."""
+        """The exit code, or minus the signal; None while it runs or if the server ended before it reported one."""
         self._process.join(timeout=0 if self._process.is_alive() else None)
         code = self._process.exitcode
         return None if code == UNTOLD_CODE and has_ended(self._server_id) else code
 
 
 def call(entry: str, folder: Path, requested_at: float) -> None:
-    """Call ``module:function`` with the folder, in which what it tells its parent is kept."""
+    """Call ``module:function`` with the folder, which also receives its notices for the parent."""
     module, _, function = entry.partition(":")
     with kept_in(folder):
         getattr(importlib.import_module(module), function)(folder, requested_at)
 
 
 def enter(entry: str, folder: str, requested_at: float, memory_bytes: int | None = None) -> None:
-    """First lines of a worker process: a group of its own, output to files, no orphan, its limit, then the job."""
-    os.setsid()  # what the job starts is found by its group, and Ctrl-C does not reach it: the runner decides what ends
+    """Set up a worker process (process group, output files, end with its parent, memory limit) and run the job."""
+    os.setsid()  # children stay in this group, and Ctrl-C does not reach it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name, descriptor in (("stdout.txt", 1), ("stderr.txt", 2)):
         target = os.open(Path(folder) / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
@@ -262,11 +262,11 @@ def enter(entry: str, folder: str, requested_at: float, memory_bytes: int | None
     call(entry, Path(folder), requested_at)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)  # neither a thread nor an exit handler that a plugin left is waited for
+    os._exit(0)  # does not wait for threads or exit handlers of a plugin
 
 
 def _end_with_parent() -> None:
-    """A worker whose runner is gone before the guard knew the worker has nobody to report to."""
+    """End the worker when its parent has ended, in case the guard does not know it yet."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])

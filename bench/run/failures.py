@@ -1,4 +1,4 @@
-"""The record of a cell whose worker could not write its own."""
+"""The record of a cell whose worker wrote none."""
 
 from dataclasses import dataclass
 
@@ -11,25 +11,25 @@ from bench.study.cell import Cell
 from bench.text.message import message as told
 from bench.text.redaction import redacted
 
-#: The end of a log that a record keeps, and that in which the reason is looked for: a library's frames may follow it.
+#: Characters at the end of a log that a record keeps, and that are searched for the reason.
 LOG_CHARACTERS, SEARCHED_CHARACTERS = 1000, 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a worker came to its end.
+    """How a worker ended.
 
     Attributes:
-        exit_code: minus the signal that ended it; None where it is not known.
-        timed_out: it ran past its limit and was killed for it.
-        oom_killed: the kernel killed a process for want of memory meanwhile.
-        disk_full: the run folder's disk has no room left.
-        phase: that was running, as far as the worker said.
-        started: ``monotonic_seconds()`` when the worker was asked for.
-        started_at: the date then.
-        doing: what it had said last that it was doing; None where it said nothing.
-        answered: it wrote what it measured, or something in its place.
-        folder_lost: the cell's folder was removed, or something else stands there.
+        exit_code: exit code, or minus the signal that ended it; None if unknown.
+        timed_out: whether it was killed at its time limit.
+        oom_killed: whether the kernel killed a process for lack of memory meanwhile.
+        disk_full: whether the run folder's disk is full.
+        phase: last phase that the worker reported.
+        started: ``monotonic_seconds()`` when the worker was requested.
+        started_at: date of the request.
+        doing: last activity that it reported; None if it reported none.
+        answered: whether measured.json exists.
+        folder_lost: whether the cell's folder was removed or replaced.
     """
 
     exit_code: int | None
@@ -45,15 +45,15 @@ class Ending:
 
 
 def record_of(cell: Cell, paths: CellFolder, ending: Ending) -> Record:
-    """What is known of a worker that ended without a record.
+    """The record of a worker that ended without a valid one.
 
     Args:
-        cell: that it was to measure.
-        paths: where its log is.
-        ending: of the worker.
+        cell: cell that it should measure.
+        paths: folder with its log.
+        ending: how the worker ended.
     """
     log = end_of_log(paths.stderr, SEARCHED_CHARACTERS)
-    status, kind, message = _verdict(cell, ending, log)
+    status, kind, message = _status_of(cell, ending, log)
     if ending.doing is not None:
         message = f"{message}, while {ending.doing}"
     memory: Memory | None = None
@@ -74,31 +74,31 @@ def record_of(cell: Cell, paths: CellFolder, ending: Ending) -> Record:
     )
 
 
-def _verdict(cell: Cell, ending: Ending, log: str) -> tuple[Status, str, str]:
-    """Status, type and message; the disk and the memory explain an end better than its code does."""
+def _status_of(cell: Cell, ending: Ending, log: str) -> tuple[Status, str, str]:
+    """Status, type and message; lack of disk space or memory takes precedence over the exit code."""
     code = ending.exit_code
     killed = code is not None and code < 0
     kind = f"signal {-code}" if killed and code is not None else f"exit code {code}"
     if ending.folder_lost:
-        return "error", "FolderLost", "the cell's folder was removed or replaced while it was measured, log and all"
+        return "error", "FolderLost", "the cell's folder and its log were removed or replaced while it was measured"
     if ending.timed_out:
         limit = cell.limits.cell_timeout_seconds
-        return "timeout", "TimeLimit", f"ran past limits.cell_timeout_seconds = {limit:g}"
+        return "timeout", "TimeLimit", f"exceeded limits.cell_timeout_seconds = {limit:g}"
     if _killed_by_kernel(ending):
-        return "oom", kind, "the kernel killed the worker, for the memory that processes may have was used up"
+        return "oom", kind, "the kernel killed the worker for lack of memory"
     if memory_that_ran_out(log) is not None:
-        return "oom", kind, "the worker ended for want of memory"
+        return "oom", kind, "the worker ended for lack of memory"
     if ending.disk_full:
         return "error", "DiskFull", "the disk of the run folder is full, so the worker could not write what it measured"
     if code is None:
         return (
             "error",
             kind,
-            "the worker ended without a record: the fork server, which is to say how, was stopped or killed",
+            "the worker ended without a record; why is unknown, because the fork server was stopped or killed",
         )
     if ending.answered:
         why = f"the worker was ended by signal {-code}" if killed else f"the worker ended with exit code {code}"
-        return "error", kind, f"what is in measured.json was not believed: {why if code else 'it is not of this cell'}"
+        return "error", kind, f"measured.json was not accepted: {why if code else 'it is not for this cell'}"
     if killed:
         hint = "; out of host memory is the usual reason" if code == -9 else ""
         return "killed", kind, f"the worker was killed{hint}"
@@ -106,5 +106,5 @@ def _verdict(cell: Cell, ending: Ending, log: str) -> tuple[Status, str, str]:
 
 
 def _killed_by_kernel(ending: Ending) -> bool:
-    """For want of the host's memory, the only one that the kernel minds."""
+    """Whether the kernel killed the worker for lack of host memory."""
     return ending.exit_code == -9 and ending.oom_killed

@@ -1,4 +1,4 @@
-"""The finished cells of a run, by digests that the runner holds in memory, where no plugin can change them."""
+"""The finished cells of a run and their digests, which stay in memory where no plugin can change them."""
 
 import hashlib
 import json
@@ -14,22 +14,22 @@ from bench.record.files import write_text
 from bench.record.run_folder import CellFolder, RunFolder
 from bench.run.recovery import identity, is_full, make_way, remove, require_there
 
-#: Owner, group and others may read, and nobody write: for whoever edits by mistake. A plugin may give itself the right.
+#: Permissions that prevent changes by mistake; a plugin could still change them.
 READ_ONLY = 0o444
 
 Look = tuple[tuple[str, int, int, int], ...]
-"""Of each file its name, its number, its size and when the file system saw it change: cheaper than a digest."""
+"""Name, inode, size and change time of each file, which are cheaper to compare than digests."""
 
 
 class Finished:
-    """Writes records, and says which finished cells were changed since."""
+    """Writes records, and finds finished cells that were changed later."""
 
     def __init__(self, folder: RunFolder, known: Mapping[str, Digests]) -> None:
-        """Take over the cells that are finished.
+        """Start with the cells that are already finished.
 
         Args:
-            folder: of the run.
-            known: digests by id of the cell.
+            folder: folder of the run.
+            known: digests of finished cells by id.
         """
         self._folder = folder
         self._known = dict(known)
@@ -39,29 +39,29 @@ class Finished:
 
     @property
     def known(self) -> Mapping[str, Digests]:
-        """The digests by id of the cell."""
+        """The digests of finished cells by id."""
         return self._known
 
     @contextmanager
     def written_by(self, write: Callable[[Path, str], None]) -> Iterator[None]:
-        """Write inside by other means, which find room on a full disk; run.json is written once more at the end.
+        """Use another function for writing inside the block; run.json is written again at its end.
 
         Args:
-            write: writes a small file.
+            write: function that writes a small file, also on a full disk.
         """
         before, self._write = self._write, write
         try:
             yield
         finally:
-            with suppress(RunFolderError):  # as this process knows it, whatever a plugin wrote there
+            with suppress(RunFolderError):  # replaces what a plugin may have written
                 self._write_run()
             self._write = before
 
     def write_run(self, content: Mapping[str, Any]) -> None:
-        """Write run.json with the digests, now and after each cell.
+        """Write run.json with the digests now, and again after each cell.
 
         Args:
-            content: of run.json but for the digests.
+            content: content of run.json without the digests.
 
         Raises:
             RunFolderError: it cannot be written.
@@ -73,18 +73,18 @@ class Finished:
         if self._run is None:
             return
         require_there(self._folder)
-        if identity(self._folder.run) is not None:  # a folder, of a plugin
+        if identity(self._folder.run) is not None:  # a plugin put a folder there
             with suppress(OSError):
                 remove(self._folder.run)
         content = {**self._run, KEY: self._known}
         self._write(self._folder.run, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
     def keep(self, cell_id: str, text: str) -> None:
-        """Write a record, after its digest, and make what belongs to it read-only.
+        """Write the digests, then the record, and make the cell's files read-only.
 
         Args:
-            cell_id: of the study's cell.
-            text: of record.json.
+            cell_id: id of the study's cell.
+            text: content of record.json.
 
         Raises:
             RunFolderError: the folder cannot be written.
@@ -108,11 +108,11 @@ class Finished:
         self._looks[cell_id] = _look(paths)
 
     def changed(self, cell_ids: Iterable[str], thoroughly: bool) -> list[tuple[str, str]]:
-        """Those of the cells that are no longer as they were measured, with what was done to each.
+        """The cells whose files were changed after the measurement, with a description of the change.
 
         Args:
-            cell_ids: of the cells to look at; those that are not finished are passed over.
-            thoroughly: compare every byte, and not the file system's word alone.
+            cell_ids: ids of the cells to look at; unfinished ones are ignored.
+            thoroughly: whether every byte is compared, in addition to the file system's metadata.
         """
         found = []
         for cell_id in cell_ids:

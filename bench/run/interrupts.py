@@ -1,4 +1,4 @@
-"""Signals that ask the command to end: each becomes one exception, so that whatever is under way is put away first."""
+"""Turn signals that ask the command to end into an exception, so that it can clean up first."""
 
 import os
 import signal
@@ -10,23 +10,23 @@ from typing import NoReturn
 
 from bench.errors import Interrupted
 
-#: A shell reports a process that a signal ended by this number plus the signal's.
+#: A shell's exit code for a process ended by a signal is this number plus the signal's.
 BASE_CODE = 128
-#: Ctrl-C, a plain ``kill``, and a terminal that was closed.
+#: Ctrl-C, ``kill``, and a closed terminal.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def exit_code(error: KeyboardInterrupt) -> int:
-    """The exit code of a command that was interrupted so; Ctrl-C where no signal is known."""
+    """The exit code of an interrupted command; that of Ctrl-C if the signal is unknown."""
     return BASE_CODE + (error.number if isinstance(error, Interrupted) else signal.SIGINT)
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise ``Interrupted`` at the first signal that asks to end; at the second one end at once.
+    """Raise ``Interrupted`` at the first signal, and end at once at the second.
 
-    A signal that is ignored already stays so, as ``nohup`` wants it. A process that is forked inside has the signal's
-    usual effect. Outside of the main thread, which alone may set this, nothing is changed.
+    Signals that are already ignored stay so, as ``nohup`` needs. In a process forked inside the block, signals have
+    their default effect. Outside of the main thread, which alone may set signal handlers, nothing is changed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -44,17 +44,17 @@ def interruptible() -> Iterator[None]:
         asked = True
         raise Interrupted(number)
 
-    heard = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
-    for number in heard:
+    handled = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
+    for number in handled:
         signal.signal(number, ask)
     try:
         yield
     finally:
-        for number in heard:
+        for number in handled:
             signal.signal(number, before[number])
 
 
 def _end_as_usual(number: int) -> NoReturn:
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
-    os._exit(BASE_CODE + number)  # only where the signal is blocked
+    os._exit(BASE_CODE + number)  # reached only if the signal is blocked

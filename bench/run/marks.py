@@ -1,8 +1,8 @@
-"""When the phases of a cell began and ended by the kernel's clock, which no code in the worker's process stands before.
+"""Compare the durations of a cell's phases with the kernel's clock, which a plugin's code does not control.
 
-The worker makes an empty file wherever a phase begins or ends, and the kernel dates it. Once the worker has ended, the
-parent reads these dates and holds the seconds that the record tells against them. A plugin that changes the clocks of
-its process is found so; one that goes on to forge the files is not, for a worker is no sandbox.
+The worker creates an empty file whenever a phase begins or ends. When it has ended, the parent compares the durations
+in the record with the modification times of these files. This detects a plugin that changes the clocks of its process,
+but not one that also forges the files, because a worker is no sandbox.
 """
 
 import shutil
@@ -17,41 +17,41 @@ from bench.clocks import date_ahead_seconds, monotonic_seconds
 from bench.record.record import Check, PhaseName, Record, Verdict
 
 NAME = "clock"
-#: What a worker writes of itself; its parent puts its own verdict in this place.
-UNCOMPARED = Check(name=NAME, verdict="unknown", found="no other process has held this worker's clock against its own")
-#: Two clocks may be apart by this share of a phase and these seconds: a date of a file is a tick of the kernel old, up
-#: to 10 ms, and a busy machine may stop a process between its two readings.
+#: The worker's own check, which the parent replaces.
+UNCOMPARED = Check(name=NAME, verdict="unknown", found="no other process has compared this worker's clock with its own")
+#: Tolerance as a fraction of a phase, plus seconds: a file's time may be up to 10 ms old, one tick of the kernel, and a
+#: busy machine may pause a process between its two readings.
 FRACTION, SECONDS = 0.02, 0.1
-#: Of the whole process, which starts before the worker's clock does and ends after it.
+#: Tolerance for the whole process, which starts before the worker's clock and ends after it.
 PROCESS_SECONDS = 2.0
-#: The date was set, by hand or by another machine's, where it moved so far against the clock that only runs forward.
+#: Difference to the monotonic clock above which the system date counts as changed.
 DATE_SECONDS = 0.05
 
 OUTSIDE = "outside"
-#: What a file may be named after; a method may put others there.
+#: Suffixes of the files; others are ignored.
 NAMES = {OUTSIDE, *get_args(PhaseName)}
 
 
 class Marks:
-    """Makes the files, in a worker."""
+    """Creates the files, in a worker."""
 
     def __init__(self, folder: Path) -> None:
-        """Begin with none; where the folder cannot be made there are none, which costs a check and nothing else."""
+        """Create the folder; without it there are no files, and the check is less exact."""
         self._folder, self._count = folder, 0
         with suppress(OSError):
             folder.mkdir(exist_ok=True)
 
     def enter(self, phase: PhaseName | None) -> None:
-        """From now on this phase is open, or none."""
+        """Mark the begin of a phase, or the end of one if None."""
         self._count += 1
         with suppress(OSError):
             (self._folder / f"{self._count:06d}.{phase or OUTSIDE}").touch()
 
 
 def read(folder: Path) -> dict[str, float] | None:
-    """Seconds of each phase, and of none, by the dates of the files; None where they tell none.
+    """Seconds of each phase, and outside of phases, by the files' times; None if they cannot be read.
 
-    A file system that dates files by whole seconds tells none.
+    They are also None on a file system with a resolution of whole seconds.
     """
     try:
         files = [path for path in folder.iterdir() if path.suffix.removeprefix(".") in NAMES]
@@ -69,18 +69,18 @@ def read(folder: Path) -> dict[str, float] | None:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """The parent's own clocks as they stood when it asked for a worker."""
+    """The parent's clocks at the time of a worker's request."""
 
     started: float
     date_ahead: float
 
     @classmethod
     def start(cls) -> "Watch":
-        """As they stand now."""
+        """Read the clocks now."""
         return cls(monotonic_seconds(), date_ahead_seconds())
 
     def check(self, record: Record, folder: Path) -> Check:
-        """Hold a finished worker's record against the marks in the folder, or against this process's clock alone.
+        """Compare a finished worker's record with the files in the folder, else with this process's clock.
 
         The folder is removed.
         """
@@ -94,7 +94,7 @@ class Watch:
 
 
 def with_check(record: Record, check: Check) -> Record:
-    """The record with what the parent found in place of what the worker could say; a failed cell has no stamp."""
+    """The record with the parent's check in place of the worker's; failed cells have no checks."""
     if record.status != "ok":
         return record
     others = tuple(each for each in record.checks if each.name != check.name)
@@ -102,17 +102,17 @@ def with_check(record: Record, check: Check) -> Record:
 
 
 def _of_phases(record: Record, by_marks: Mapping[str, float]) -> Check:
-    told: dict[str, float] = {}
+    recorded: dict[str, float] = {}
     for phase in record.phases:
-        told[phase.name] = told.get(phase.name, 0.0) + phase.seconds
-    names = [name for name in get_args(PhaseName) if name in told or name in by_marks]
-    pairs = {name: (told.get(name, 0.0), by_marks.get(name, 0.0)) for name in names}
+        recorded[phase.name] = recorded.get(phase.name, 0.0) + phase.seconds
+    names = [name for name in get_args(PhaseName) if name in recorded or name in by_marks]
+    pairs = {name: (recorded.get(name, 0.0), by_marks.get(name, 0.0)) for name in names}
     if not pairs:
         return UNCOMPARED
     name = max(pairs, key=lambda each: abs(pairs[each][0] - pairs[each][1]) / _limit(pairs[each][1], SECONDS))
     worker, kernel = pairs[name]
     found = (
-        f"{name}: {worker:.2f} s by the worker's clock, {kernel:.2f} s by the kernel's, the furthest apart of all "
+        f"{name}: {worker:.2f} s by the worker's clock, {kernel:.2f} s by the kernel's, the largest difference "
         f"(suspect above {100 * FRACTION:g} % and {SECONDS:g} s)"
     )
     return Check(name=NAME, verdict=_verdict(worker, kernel, SECONDS), found=found)
@@ -122,7 +122,7 @@ def _of_process(record: Record, process_seconds: float) -> Check:
     worker = record.wall_seconds + (record.worker_start_seconds or 0.0)
     found = (
         f"the whole worker: {worker:.2f} s by its own clock, {process_seconds:.2f} s by its parent's (suspect above "
-        f"{100 * FRACTION:g} % and {PROCESS_SECONDS:g} s); single phases were not compared, for no dates of files tell"
+        f"{100 * FRACTION:g} % and {PROCESS_SECONDS:g} s); phases were not compared, because file times are unknown"
     )
     return Check(name=NAME, verdict=_verdict(worker, process_seconds, PROCESS_SECONDS), found=found)
 

@@ -1,4 +1,4 @@
-"""Work that imports plugins, in a process of its own: whatever a plugin does to that, the end is a plain message."""
+"""Run work that imports plugins in a separate process, so that any failure of a plugin gives a plain message."""
 
 import os
 import signal
@@ -17,28 +17,27 @@ from bench.run.guard import Guard, end_group
 from bench.run.interrupts import BASE_CODE, SIGNALS
 
 POLL_SECONDS = 0.2
-#: That the process has to put its things away once it was asked to end.
+#: Time for the process to clean up after a signal.
 ENDING_SECONDS = 10.0
 ANSWER = "exit_code"
 
 
 def in_own_process(work: Callable[[], int]) -> int:
-    """Do work in a forked process, which shares this one's terminal and files; return its exit code.
+    """Do work in a forked process that shares the terminal; return its exit code.
 
-    It ends with this process, and all that a plugin left running in its session ends with it. This process sleeps,
-    imports no plugin, and passes signals on.
+    The child and everything in its session end with this process, which only waits and forwards signals.
 
     Args:
-        work: returns an exit code.
+        work: function that returns an exit code.
 
     Raises:
         PluginError: an import took too long, printed too much, or ended the process.
-        RequestError: the process ended without an answer otherwise.
+        RequestError: the process ended without an answer for another reason.
     """
     with tempfile.TemporaryDirectory(prefix="tunebench-verb-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         flush_output()
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until there is someone to pass them on
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until they can be forwarded
         child = os.fork()
         if child == 0:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -56,7 +55,7 @@ def in_own_process(work: Callable[[], int]) -> int:
 
 
 class _Ended(threading.Thread):
-    """Waits for a process, so that the main thread can wait for it with a limit and hear signals meanwhile."""
+    """Waits for a process in a thread, so that the main thread can use a time limit and handle signals."""
 
     def __init__(self, child: int) -> None:
         super().__init__(daemon=True)
@@ -71,15 +70,15 @@ class _Ended(threading.Thread):
         self._over.set()
 
     def within(self, seconds: float) -> bool:
-        """Whether it has ended, or does so within so many seconds."""
+        """Whether the process ends within the given seconds."""
         return self._over.wait(seconds)
 
 
 def _do(work: Callable[[], int], folder: Path) -> NoReturn:
-    """The whole of the new process; no thread and no exit handler of a plugin holds up its end."""
+    """Run the new process; its end waits for no thread or exit handler of a plugin."""
     code = 1
     try:
-        os.setsid()  # what a plugin starts is found by its group
+        os.setsid()  # so that a plugin's processes are in its group
         announce_in(folder, captures=True)
         code = work()
         flush_output()
@@ -108,7 +107,7 @@ def _outcome(child: int, ended: _Ended, folder: Path) -> int:
 
 
 def _pass_on(number: int, child: int, ended: _Ended, folder: Path) -> int:
-    """Ask the process to end too, and wait for that a while."""
+    """Forward a signal to the process, and wait for its end for a limited time."""
     with suppress(ProcessLookupError):
         os.killpg(child, number)
     ended.within(ENDING_SECONDS)
@@ -130,24 +129,24 @@ def _no_answer(imports: Imports, code: int) -> RequestError:
 
 
 def ended_amid(what: str, doing: str, code: int | None) -> str:
-    """The message for a process that ended while it imported a plugin, or asked it something.
+    """The message for a process that ended while it imported or called a plugin.
 
     Args:
-        what: the plugin, as ``Imports`` says it.
-        doing: what was being done with it.
-        code: exit code of the process; minus the signal that ended it.
+        what: the plugin, as described by ``Imports``.
+        doing: activity, as described by ``Imports``.
+        code: exit code of the process, or minus the signal that ended it.
     """
     how = how_it_ended(code)
     if doing != IMPORTED:
-        return f"{what} gave no answer: the process {how} while it was {doing}; let no answer end it"
-    return f"{what} does not import: the process {how} amid its import; let nothing that is run at import end it"
+        return f"{what} gave no answer: the process {how} while it was {doing}; make the answer not end the process"
+    return f"{what} does not import: the process {how} during its import; make the import not end the process"
 
 
 def how_it_ended(code: int | None) -> str:
-    """The end of a process in words.
+    """A phrase that says how a process ended.
 
     Args:
-        code: exit code of the process; minus the signal that ended it.
+        code: exit code of the process, or minus the signal that ended it.
     """
     if code is None or code >= 0:
         return "ended" if code is None else f"ended with exit code {code}"

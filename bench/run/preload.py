@@ -1,4 +1,4 @@
-"""What the fork server imports before it forks, with CUDA left alone, and what it tells of an import that failed."""
+"""Imports of the fork server, which must not initialise CUDA, and the report of a failed import."""
 
 import importlib
 import importlib.util
@@ -14,25 +14,25 @@ from typing import Any
 
 from bench.text.message import kind_of, said
 
-#: Imported once in the fork server; every worker starts with them in place. Of the time that bitsandbytes takes to
-#: import in a worker, torch's compiler is 95 %.
+#: Modules imported once in the fork server and inherited by every worker. Torch's compiler is among them because it
+#: takes 95 % of the import time of bitsandbytes in a worker.
 MODULES = (
     "bench.run.worker.entry", "bench.run.worker.preflight", "transformers.models.auto.modeling_auto", "peft",
     "torch._inductor.compile_fx",
 )  # fmt: skip
-#: On a machine with a GPU its import starts CUDA, after which no process may be forked; peft imports it.
+#: Module that initialises CUDA on import if there is a GPU, which rules out forks; peft imports it.
 STARTS_CUDA = "bitsandbytes"
-#: Variable of the environment by which the server is told what to do; see ``Order``.
+#: Environment variable that holds the server's ``Order`` as JSON.
 VARIABLE = "TUNEBENCH_PRELOAD"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What the server is to import.
+    """The imports that the server must do.
 
     Attributes:
-        modules: by name, in order.
-        progress: file that says how far it came; see ``Progress``.
+        modules: names of the modules, in order.
+        progress: path of the file for ``Progress``.
     """
 
     modules: Sequence[str]
@@ -41,12 +41,12 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far the server came.
+    """The progress of the server.
 
     Attributes:
-        module: that is being imported, or was last.
-        failed: what its import raised.
-        done: everything is imported.
+        module: module of the current or last import.
+        failed: exception of its import.
+        done: whether everything is imported.
     """
 
     module: str | None = None
@@ -55,23 +55,23 @@ class Progress:
 
     @classmethod
     def read(cls, path: Path) -> "Progress":
-        """What the server has written; nothing is imported where it has written nothing."""
+        """Read the server's file; a missing or invalid file means no import has begun."""
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError):
             return cls()
 
     def write(self, path: Path) -> None:
-        """Replace what the file said."""
+        """Write the file."""
         path.write_text(json.dumps(asdict(self)), encoding="utf-8")
 
 
 def preload(order: Order) -> None:
-    """Import what is ordered, without what starts CUDA.
+    """Do the ordered imports, except for the module that initialises CUDA.
 
     Raises:
-        SystemExit: an import failed, and the file says how: the library passes over an ImportError of what is
-            preloaded, and prints any other error as a traceback.
+        SystemExit: an import failed, and the file says how. The library would ignore an ImportError and print any other
+            error as a traceback.
     """
     path = Path(order.progress)
     module = ""
@@ -80,17 +80,17 @@ def preload(order: Order) -> None:
             for module in order.modules:
                 Progress(module=module).write(path)
                 importlib.import_module(module)
-    except BaseException as error:  # a library may raise anything, and end the process too
+    except BaseException as error:  # a library may raise anything, including SystemExit
         Progress(module=module, failed=f"{kind_of(error)}: {said(error)}").write(path)
         raise SystemExit(1) from None
     Progress(module=module, done=True).write(path)
 
 
 class _Later(ModuleType):
-    """Stands for a module that is imported when it is first asked for something."""
+    """Placeholder for a module that is imported at its first use."""
 
     def __getattr__(self, name: str) -> Any:
-        """That attribute of the real module."""
+        """The attribute of the real module."""
         if sys.modules.get(self.__name__) is self:
             raise AttributeError(f"{self.__name__} is not imported before the fork: it starts CUDA")
         return getattr(importlib.import_module(self.__name__), name)
@@ -98,12 +98,12 @@ class _Later(ModuleType):
 
 @contextmanager
 def imported_later(name: str) -> Iterator[None]:
-    """Give whoever imports a module in this block a stand-in, which imports the module when it is used after it.
+    """Replace a module by a placeholder inside the block; after the block, the placeholder imports it when used.
 
-    Whether the module is there is told truly in the block, since libraries remember the answer.
+    ``find_spec`` still finds the module inside the block, because libraries store its result.
 
     Args:
-        name: of the module; where it is imported already, or not installed, nothing is done.
+        name: name of the module; nothing is done if it is imported already or not installed.
     """
     spec = None if name in sys.modules else importlib.util.find_spec(name)
     if spec is None:
@@ -118,6 +118,6 @@ def imported_later(name: str) -> Iterator[None]:
         del sys.modules[name]
 
 
-# In the fork server, and there alone: the import of this module is the preload.
+# Only the fork server has the variable: there, importing this module does the preload.
 if VARIABLE in os.environ:
     preload(Order(**json.loads(os.environ.pop(VARIABLE))))

@@ -1,4 +1,4 @@
-"""How a run goes, for people: a live display on a terminal, few lines elsewhere."""
+"""Display of a run's progress: live on a terminal, a few lines otherwise."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -21,7 +21,7 @@ from bench.study.cell import Cell
 from bench.text.display import printable
 from bench.text.message import message as fit
 
-#: Between two lines that say how far a run is, where there is no live display.
+#: Interval of progress lines without a live display.
 QUIET_SECONDS = 60.0
 
 
@@ -39,10 +39,10 @@ def _result(record: Record) -> str:
 
 
 class ProgressDisplay:
-    """A bar for the study and one for the current cell; elsewhere a line a minute. Failed cells have a line each."""
+    """Bars for the study and the current cell, or one line a minute without a terminal; one line per failed cell."""
 
     def __init__(self, console: Console) -> None:
-        """Show on this console."""
+        """Prepare the display on a console."""
         self._console = console
         self._live = console.is_terminal
         self._bars = Progress(
@@ -55,32 +55,32 @@ class ProgressDisplay:
         self._said_at = monotonic_seconds()
 
     def __enter__(self) -> "ProgressDisplay":
-        """Begin to show."""
+        """Start the display."""
         self._bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave a clean terminal."""
+        """Remove the display."""
         self._bars.stop()
 
     def started(self, pending: Sequence[Cell], finished: int) -> None:
-        """Say how much there is to do."""
+        """Print the number of cells."""
         self._total = len(pending)
         self._console.print(f"{len(pending)} cells to measure, {finished} finished before")
         self._study = self._bars.add_task("study", total=len(pending))
 
     def checking(self, what: str) -> None:
-        """Say what is checked."""
+        """Print what is checked."""
         self._console.print(f"checking {what}")
 
     def warned(self, message: str) -> None:
-        """Pass a warning on."""
+        """Print a warning."""
         self._console.print(f"warning: {escape(printable(fit(message, 2000)))}", style="yellow")
 
     def cell_started(self, cell: Cell) -> None:
-        """Name the cell."""
+        """Show the cell's name."""
         self._count += 1
         self._total = max(self._total, self._count)  # a cell may be measured again
         if self._live:
@@ -94,7 +94,7 @@ class ProgressDisplay:
             )
 
     def cell_ended(self, cell: Cell, record: Record) -> None:
-        """Say how it came out."""
+        """Print the result of a failed cell, and now and then that of another one."""
         if self._cell is not None:
             self._bars.remove_task(self._cell)
             self._cell = None

@@ -1,4 +1,4 @@
-"""A question that a worker answers: request and answer are files."""
+"""Questions to workers, with request and answer in files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +10,12 @@ from bench.record.notices import notices_of
 from bench.run.answer import answer_of
 from bench.run.executor import Job
 
-#: A first download of large weights happens in a question.
+#: Time limit of an answer, which may need the first download of large weights.
 ANSWER_SECONDS = 3600.0
 
 
 class Questions:
-    """Asks workers, each in a folder of its own."""
+    """Asks questions, each with its own worker and folder."""
 
     def __init__(
         self,
@@ -24,13 +24,13 @@ class Questions:
         tell: Callable[[str], None],
         import_seconds: float = IMPORT_SECONDS,
     ) -> None:
-        """Ask nothing yet.
+        """Store the collaborators.
 
         Args:
-            place: folder of the folders.
-            start: begins a job, given its entry and its folder.
-            tell: is given each line that a worker has for the user.
-            import_seconds: that the import of a plugin may take, if that is less than usual.
+            place: parent of the folders.
+            start: function that starts a job, given its entry point and its folder.
+            tell: receiver of each notice of a worker to the user.
+            import_seconds: time limit for the import of a plugin, if it is less than the default.
         """
         self._place = place
         self._start = start
@@ -39,11 +39,11 @@ class Questions:
         self._asked = 0
 
     def ask(self, entry: str, request: Any) -> Any:
-        """What a worker answers to a request.
+        """A worker's answer to a request.
 
         Args:
-            entry: ``module:function`` that answers.
-            request: anything that JSON can hold.
+            entry: entry point ``module:function`` of the worker.
+            request: JSON value.
 
         Raises:
             RequestError: see ``answer_of``.

@@ -1,4 +1,4 @@
-"""What a run leaves that was killed or ran out of disk, and how the next one goes on from it."""
+"""Recovery of a run folder after a run that was killed or ran out of disk space."""
 
 import os
 import re
@@ -11,18 +11,18 @@ from bench.errors import NewerSchemaError, RunFolderError
 from bench.record.files import make_folder, sync_folder, write_text
 from bench.record.run_folder import CellFolder, RunFolder, read_record
 
-#: As ``write_bytes`` names what it writes aside.
+#: Names of the temporary files of ``write_bytes``.
 ASIDE = re.compile(r"\..+\.[0-9]+")
-#: Held free, so that a full disk leaves room to say so: the files of a few dozen failed cells.
+#: Disk space reserved for the records of a few dozen failed cells.
 RESERVE_BYTES = 256 * 1024
-#: Below this a disk counts as full: no record fits.
+#: Free space below which a disk counts as full.
 FULL_BYTES = 64 * 1024
-#: Of a folder whose content is to be removed.
+#: Permissions that allow the removal of a folder's content.
 FOLDER_MODE = 0o700
 
 
 def recover(folder: RunFolder) -> None:
-    """Put right what a killed run left half done; call it with the folder locked.
+    """Repair what a killed run left unfinished; requires the folder's lock.
 
     Raises:
         RunFolderError: the folder cannot be written.
@@ -31,8 +31,8 @@ def recover(folder: RunFolder) -> None:
     try:
         for place in (folder.path, *folder.cells.iterdir()):
             if place.is_dir() and not place.is_symlink():
-                shutil.rmtree(CellFolder(place).marks, ignore_errors=True)  # of a worker that nobody waited for
-                with suppress(PermissionError):  # a plugin took it away; the next attempt removes the folder
+                shutil.rmtree(CellFolder(place).marks, ignore_errors=True)  # left by a killed run
+                with suppress(PermissionError):  # a plugin removed permissions; the next attempt removes the folder
                     remove_asides(place)
         _no_link(folder.earlier)
         shutil.rmtree(folder.jobs, ignore_errors=True)
@@ -41,11 +41,11 @@ def recover(folder: RunFolder) -> None:
         with suppress(OSError):
             folder.earlier.rmdir()
     except OSError as error:
-        raise RunFolderError(f"{folder.path} cannot be put right: {error}") from error
+        raise RunFolderError(f"{folder.path} cannot be repaired: {error}") from error
 
 
 def _settle(folder: RunFolder, earlier: CellFolder) -> None:
-    """Of a cell that was being measured again, keep the attempt that has a record, the newer one if both have."""
+    """Keep the attempt of a cell that has a record; if both have one, the newer attempt."""
     newer = folder.cell(earlier.path.name)
     if not has_record(newer) and has_record(earlier):
         remove(newer.path)
@@ -56,10 +56,10 @@ def _settle(folder: RunFolder, earlier: CellFolder) -> None:
 
 
 def has_record(paths: CellFolder) -> bool:
-    """Whether an attempt came to its end.
+    """Whether an attempt has a record.
 
     Raises:
-        NewerSchemaError: a newer tunebench made it.
+        NewerSchemaError: a newer tunebench wrote it.
     """
     try:
         return read_record(paths.record) is not None
@@ -70,10 +70,10 @@ def has_record(paths: CellFolder) -> bool:
 
 
 def begin_attempt(folder: RunFolder, cell_id: str) -> CellFolder:
-    """An empty folder for a cell; an earlier attempt that ended is set aside until the new one has ended too.
+    """An empty folder for a cell; an earlier finished attempt is kept aside until the new one is finished.
 
     Raises:
-        RunFolderError: it cannot be made, e.g. on a full disk.
+        RunFolderError: the folder cannot be made, e.g. on a full disk.
         NewerSchemaError: a newer tunebench has measured the cell.
     """
     require_there(folder)
@@ -89,7 +89,7 @@ def begin_attempt(folder: RunFolder, cell_id: str) -> CellFolder:
             paths.path.replace(folder.earlier / cell_id)
             sync_folder(folder.earlier)
         else:
-            remove(paths.path)  # else what it left would be taken for the new attempt's
+            remove(paths.path)  # its files must not be taken for the new attempt's
     except OSError as error:
         raise RunFolderError(f"{paths.path} cannot be moved aside: {error.strerror}") from error
     make_folder(paths.path)
@@ -97,25 +97,25 @@ def begin_attempt(folder: RunFolder, cell_id: str) -> CellFolder:
 
 
 def end_attempt(folder: RunFolder, cell_id: str) -> None:
-    """The cell has its record: what it had before goes."""
-    with suppress(OSError):  # others are in it, or it never was
+    """Remove a cell's earlier attempt, now that the cell has its record."""
+    with suppress(OSError):  # the folder has other cells, or does not exist
         _no_link(folder.earlier)
         remove(folder.earlier / cell_id)
         folder.earlier.rmdir()
 
 
 def require_there(folder: RunFolder) -> None:
-    """Stop where the folder of a run is not the one that was locked.
+    """Check that a run's folder is still the one that was locked.
 
     Raises:
         RunFolderError: it was removed, moved, or replaced by another one.
     """
     if folder.place is not None and identity(folder.path) != folder.place:
-        raise RunFolderError(f"{folder.path} was removed or replaced while the study ran; nothing can be kept there")
+        raise RunFolderError(f"{folder.path} was removed or replaced while the study ran; results cannot be kept there")
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """What tells a folder from any other: its device and its number; None where there is none, or a link to one."""
+    """Device and inode of a folder; None if the path is missing or not a folder, e.g. a link."""
     try:
         found = path.lstat()
     except OSError:
@@ -124,7 +124,7 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def remove(path: Path) -> None:
-    """Remove whatever stands there: a file, a link and not what it leads to, or a folder, be it without permissions.
+    """Remove a file, a link (not its target), or a folder, even one without permissions.
 
     Raises:
         OSError: it cannot be removed.
@@ -141,22 +141,22 @@ def remove(path: Path) -> None:
 
 
 def make_way(paths: CellFolder) -> None:
-    """Put an empty folder in the place of a cell's folder that a plugin has made useless.
+    """Replace a cell's folder that a plugin has damaged by an empty one.
 
     Raises:
-        RunFolderError: that cannot be done.
+        RunFolderError: it cannot be replaced.
     """
     try:
         _no_link(paths.path.parent)
         paths.path.parent.mkdir(exist_ok=True)
         remove(paths.path)
     except OSError as error:
-        raise RunFolderError(f"{paths.path} cannot be made anew: {error.strerror}") from error
+        raise RunFolderError(f"{paths.path} cannot be made again: {error.strerror}") from error
     make_folder(paths.path)
 
 
 def _no_link(path: Path) -> None:
-    """Remove what stands in the place of a folder and is none.
+    """Remove a path that should be a folder but is not.
 
     Raises:
         OSError: it cannot be removed.
@@ -166,20 +166,20 @@ def _no_link(path: Path) -> None:
 
 
 def remove_asides(place: Path) -> None:
-    """Remove files written aside whose writer was killed before it could move them."""
+    """Remove temporary files whose writer was killed before it could rename them."""
     for path in place.iterdir():
         if ASIDE.fullmatch(path.name) and path.is_file():
             path.unlink(missing_ok=True)
 
 
 class Reserve:
-    """Disk space held for the records of failed cells."""
+    """Disk space reserved for the records of failed cells."""
 
     def __init__(self, path: Path) -> None:
-        """Take the space.
+        """Reserve the space.
 
         Args:
-            path: of a file that holds it.
+            path: path of the file that reserves it.
 
         Raises:
             RunFolderError: the disk is full already.
@@ -190,11 +190,11 @@ class Reserve:
         except OSError as error:
             self.release()
             raise RunFolderError(
-                f"{path.parent} needs {RESERVE_BYTES // 1024} KB of disk to begin with: {error.strerror}; make room"
+                f"{path.parent} needs {RESERVE_BYTES // 1024} KB of free disk space: {error.strerror}; make room"
             ) from error
 
     def __enter__(self) -> "Reserve":
-        """It is taken already."""
+        """Return the reserve."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -212,17 +212,17 @@ class Reserve:
             remove(self._path)
 
     def write(self, path: Path, text: str) -> None:
-        """Write a small file, with the space that is held if there is no other.
+        """Write a small file, using the reserved space if necessary.
 
         Raises:
-            RunFolderError: there is not even that.
+            RunFolderError: the reserved space is not enough.
         """
         try:
             write_text(path, text)
         except RunFolderError:
             self.release()
             write_text(path, text)
-        if not self._path.exists():  # it was needed once; where there is no room again, the next need may find none
+        if not self._path.exists():  # it was used; reserve it again if possible
             try:
                 self._take()
             except OSError:
@@ -230,7 +230,7 @@ class Reserve:
 
 
 def is_full(folder: Path) -> bool:
-    """Whether the disk of a folder has no room left; a folder that is gone has none to be full."""
+    """Whether the disk of a folder is full; False if the folder does not exist."""
     try:
         return shutil.disk_usage(folder).free < FULL_BYTES
     except OSError:

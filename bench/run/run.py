@@ -1,4 +1,4 @@
-"""The parent: decides what to run, hands cells to an executor, and sleeps. It never imports torch."""
+"""The parent: selects the cells to run, passes them to an executor, and waits. It never imports torch."""
 
 import json
 import shlex
@@ -17,12 +17,12 @@ from bench.method import registry
 from bench.record.digests import require_unchanged
 from bench.record.record import SCHEMA_VERSION, Record
 from bench.record.run_folder import RunFolder, read_record, redacted_study
-from bench.run.again import Again
+from bench.run.again import ChangedCells
 from bench.run.attempt import Attempts
 from bench.run.earlier import earlier_run
 from bench.run.executor import Executor, Job
 from bench.run.finished import Finished
-from bench.run.oom import Smaller, as_of_study, is_of, with_fitting
+from bench.run.oom import SmallerBatches, as_of_study, is_of, with_largest_batch
 from bench.run.question import Questions
 from bench.run.recovery import Reserve, recover
 from bench.run.watcher import Watcher
@@ -36,22 +36,22 @@ from bench.text.redaction import redacted_command
 def run(
     request: Request, folder: Path, make_executor: Callable[[], Executor], watcher: Watcher, *, retry_oom: bool = False
 ) -> list[Record]:
-    """Measure every cell of a study that has no finished record yet.
+    """Measure every cell of a study without a finished record.
 
     Args:
-        request: what to run.
-        folder: the run folder.
-        make_executor: called once, and only where there is something to run.
-        watcher: told how it goes.
-        retry_oom: cells that ran out of memory are run at the batch that the plan says would fit.
+        request: the user's request.
+        folder: path of the run folder.
+        make_executor: function that makes the executor; called once, and only if there is something to run.
+        watcher: receiver of progress and warnings.
+        retry_oom: whether cells that ran out of memory are run at a batch size that is predicted to fit.
 
     Returns:
-        The records of the study's cells that exist now, in the study's order.
+        The existing records of the study's cells, in the study's order.
 
     Raises:
         RequestError: the request is wrong; nothing was run.
-        StoppedError: the run folder cannot be written any more; what was measured until then is kept.
-        KeyboardInterrupt: interrupted; finished cells are kept and the next run goes on.
+        StoppedError: the run folder cannot be written any more; finished cells are kept.
+        KeyboardInterrupt: the run was interrupted; finished cells are kept and the next run continues.
     """
     found = registry.find(request.plugin_files)
     needed = needed_plugins(request.study, found)
@@ -90,7 +90,7 @@ class _Run:
 
     def go(self, sources: Sources) -> list[Record]:
         earlier, known = earlier_run(self.folder, self.watcher.warned)
-        self.finished = Finished(self.folder, known)  # before anything of a plugin is imported
+        self.finished = Finished(self.folder, known)  # before any plugin is imported
         try:
             descriptions = self._descriptions(earlier.get("methods", {}))
             request = self.request
@@ -111,12 +111,12 @@ class _Run:
         finally:
             if self._executor is not None:
                 self._executor.close()
-            with suppress(RunFolderError):  # the next run does it, and something else may be on its way up
+            with suppress(RunFolderError):  # the next run repeats it; do not hide another exception
                 recover(self.folder)
         return [record for cell in cells if (record := latest[cell.id]) is not None]
 
     def _descriptions(self, known: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-        """What each needed plugin says of itself; plugins are only imported where their file is new or changed."""
+        """The description of each needed plugin; a plugin is imported only if its file is new or changed."""
         fresh = {
             name: dict(known[name]["says"]) for name, plugin in self.needed.items() if _describes(known, name, plugin)
         }
@@ -134,14 +134,14 @@ class _Run:
         return fresh
 
     def _latest(self, cell: Cell) -> Record | None:
-        """The cell's record as one of this study, if it has one that can be read."""
+        """The cell's record, marked as one of this study, if there is a valid one."""
         paths = self.folder.cell(cell.id)
         try:
             record = read_record(paths.record)
             if record is None:
                 return None
             if not is_of(record, cell):
-                raise RunFolderError(f"{paths.record} is of another cell, {record.cell.id}")
+                raise RunFolderError(f"{paths.record} belongs to another cell, {record.cell.id}")
             require_unchanged(paths, self.finished.known)
         except NewerSchemaError:
             raise
@@ -149,15 +149,15 @@ class _Run:
             self.watcher.warned(f"measured again: {error}")
             return None
         marked = as_of_study(record, cell)
-        if marked != record:  # a run of before was killed before it could say so
+        if marked != record:  # an earlier run was killed before it marked the record
             self.finished.keep(cell.id, marked.model_dump_json(indent=1) + "\n")
         return marked
 
     def _preflight(self, pending: list[Cell]) -> list[Cell]:
-        """Everything that can be wrong before any work; the cells with all options filled in.
+        """Check everything that can be checked in advance; returns the cells with all options filled in.
 
         Raises:
-            RequestError: with every problem that was found, one a line.
+            RequestError: all problems found, one per line.
         """
         self.watcher.checking("options, data and weights")
         rows = {cell.id: cell.method.model_dump() | {"options": cell.method.given} for cell in pending}
@@ -192,23 +192,23 @@ class _Run:
         }
 
     def _measure(self, pending: Sequence[Cell], chosen: Mapping[str, Cell], latest: dict[str, Record | None]) -> None:
-        """Every cell in turn, and again those that were changed meanwhile.
+        """Measure every cell, and those again whose files were changed meanwhile.
 
         Args:
-            pending: to measure.
-            chosen: what may be measured, by id.
-            latest: the record of each cell of the study, by id; kept up to date.
+            pending: cells to measure.
+            chosen: cells that may be measured, by id.
+            latest: latest record of each cell of the study, by id; updated.
 
         Raises:
-            RunFolderError: the disk is full before any.
+            RunFolderError: the disk is full at the start.
             StoppedError: the run folder cannot be written any more.
         """
-        smaller = Smaller(self._questions.ask, self.watcher)
+        smaller = SmallerBatches(self._questions.ask, self.watcher)
         queue = deque(pending)
         left = len(queue)
         with Reserve(self.folder.reserve) as reserve, self.finished.written_by(reserve.write):
             attempts = Attempts(self.folder, self.finished, self._start, self.watcher)
-            again = Again(chosen, latest, self.finished, self._preflight, self.watcher)
+            changed = ChangedCells(chosen, latest, self.finished, self._preflight, self.watcher)
             try:
                 while queue:
                     left = len(queue)
@@ -217,11 +217,11 @@ class _Run:
                     self.watcher.cell_started(as_run)
                     record = attempts.measure(cell, as_run)
                     if record.status == "oom":
-                        record = with_fitting(record, smaller.fitting(record))
+                        record = with_largest_batch(record, smaller.largest_batch(record))
                         attempts.keep(record)
                     latest[cell.id] = record
                     self.watcher.cell_ended(as_run, record)
-                    queue += again.cells({one.id for one in queue}, thoroughly=not queue)
+                    queue += changed.cells({one.id for one in queue}, thoroughly=not queue)
             except RunFolderError as error:
                 raise StoppedError(
                     f"{error}\nstopped with {left} cells left to measure; finished cells are kept: make room, then run "
@@ -230,12 +230,12 @@ class _Run:
 
 
 def _finished(record: Record | None) -> bool:
-    """Whether a cell needs no other run: it is measured, or known to be impossible."""
+    """Whether a cell needs no further run: it is measured or unsupported."""
     return record is not None and record.status in ("ok", "unsupported")
 
 
 def _describes(known: Any, name: str, plugin: registry.Plugin) -> bool:
-    """Whether what a run.json knows of a method is of the very same source, and not of some damaged file."""
+    """Whether run.json has a valid description of a method with the same source."""
     entry = known.get(name) if isinstance(known, dict) else None
     return isinstance(entry, dict) and entry.get("sha256") == plugin.sha256 and registry.describes(entry.get("says"))
 

@@ -1,4 +1,4 @@
-"""A fork server that answers no more, be it stopped by a signal, is ended, so that nobody waits for it for ever."""
+"""Kill a fork server that does not answer or is stopped, so that nothing waits for it for ever."""
 
 import os
 import signal
@@ -10,23 +10,23 @@ from contextlib import contextmanager, suppress
 from bench.clocks import monotonic_seconds
 
 POLL_SECONDS = 0.5
-#: That a server may take to start a worker, and before its first one for all that it imports.
+#: Time limits of a server to start a worker, and to do its imports before the first one.
 FORK_SECONDS, PRELOAD_SECONDS = 20.0, 600.0
-#: That a process may be stopped, or dead and not reaped, before it counts as given up.
+#: Time after which a process that is stopped, or dead and not reaped, is given up.
 PATIENCE_SECONDS = 5.0
-#: Between the moment at which a process closes its files and its end.
+#: Maximum time between the closing of a process's files and its end.
 CLOSING_SECONDS = 1.0
 
 
 class Patience:
-    """How long a process has been in a state in which it does nothing."""
+    """Measures how long a process has been in a given state."""
 
     def __init__(self, process_id: int, state: str) -> None:
-        """Watch a process.
+        """Start with a process and a state.
 
         Args:
-            process_id: of the process.
-            state: as psutil names it.
+            process_id: id of the process.
+            state: name of the state in psutil.
         """
         self._process_id = process_id
         self._state = state
@@ -34,7 +34,7 @@ class Patience:
 
     @property
     def over(self) -> bool:
-        """Whether the process was in the state at each look for longer than is waited."""
+        """Whether the process was in the state at every look for PATIENCE_SECONDS."""
         if state_of(self._process_id) != self._state:
             self._since = None
             return False
@@ -44,8 +44,8 @@ class Patience:
 
 
 def state_of(process_id: int) -> str | None:
-    """The state of a process as psutil names it; None where there is none."""
-    import psutil  # here, since a command that starts no worker can do without
+    """The state of a process, as named by psutil; None if there is no such process."""
+    import psutil  # not needed by commands without workers
 
     try:
         return str(psutil.Process(process_id).status())
@@ -55,14 +55,14 @@ def state_of(process_id: int) -> str | None:
 
 @contextmanager
 def answering(server_id: int, seconds: float) -> Iterator[list[str]]:
-    """Kill the server if what is done inside, which waits for it, is not over in time.
+    """Kill the server if the block, which waits for it, takes too long.
 
     Args:
-        server_id: of a child of this process.
-        seconds: that it may take.
+        server_id: process id of a child of this process.
+        seconds: time limit of the block.
 
     Yields:
-        Why the server was killed, in words; empty where it was not.
+        The reasons why the server was killed; empty if it was not.
     """
     why: list[str] = []
     over = threading.Event()
@@ -89,10 +89,10 @@ def _watch(server_id: int, seconds: float, over: threading.Event, why: list[str]
 
 
 def end_server(server_id: int) -> None:
-    """Kill a server and wait until it has ended; its number stays taken until it is reaped.
+    """Kill a server and wait until it has ended; its id stays in use until it is reaped.
 
     Args:
-        server_id: of a child of this process.
+        server_id: process id of a child of this process.
     """
     with suppress(ProcessLookupError, ChildProcessError):
         os.kill(server_id, signal.SIGKILL)
@@ -100,10 +100,10 @@ def end_server(server_id: int) -> None:
 
 
 def last_words(server_id: int) -> str:
-    """How a server ended. It has closed its side, so that it is at its end, and killing it changes nothing.
+    """How a server ended. It must have closed its files, so that killing it does not change its exit status.
 
     Args:
-        server_id: of a child of this process.
+        server_id: process id of a child of this process.
     """
     os.kill(server_id, signal.SIGKILL)
     if sys.platform != "linux":
@@ -115,10 +115,10 @@ def last_words(server_id: int) -> str:
 
 
 def has_ended(server_id: int) -> bool:
-    """Whether a server has ended, or does so now: it closes its files a moment before.
+    """Whether a server has ended, or ends within CLOSING_SECONDS.
 
     Args:
-        server_id: of a child of this process, be it reaped.
+        server_id: process id of a child of this process, which may be reaped.
     """
     deadline = monotonic_seconds() + CLOSING_SECONDS
     try:

@@ -1,4 +1,4 @@
-"""Where the fork server's sockets lie: the system bounds the path of a socket, and TMPDIR may be longer than that."""
+"""Choose the folder of the fork server's sockets, whose path must be short, unlike TMPDIR."""
 
 import os
 import shutil
@@ -9,29 +9,29 @@ from pathlib import Path
 
 from bench.errors import RequestError
 
-#: Bytes of a socket's path: 108 with the end mark on Linux, 104 on macOS.
+#: Maximum bytes of a socket's path: 108 with the terminating zero on Linux, 104 on macOS.
 LONGEST_PATH = 103
-#: What the library adds to the folder for temporary files.
+#: Characters that the library adds to the folder for temporary files.
 ADDED = len("/pymp-12345678/listener-12345678")
-#: Files through which processes speak are of a few hundred bytes.
+#: Required free space: requests and answers are files of a few hundred bytes.
 LEAST_BYTES = 16 * 1024
-#: Tried in place of a folder that is too long.
-ELSEWHERE = ("/tmp", "/var/tmp", "/dev/shm")
+#: Alternatives to a TMPDIR that is too long.
+ALTERNATIVES = ("/tmp", "/var/tmp", "/dev/shm")
 
 
-def settle(elsewhere: Sequence[str] = ELSEWHERE) -> None:
-    """Have the library make its folder for sockets, in which it removes all at its end, where paths are short enough.
+def settle(alternatives: Sequence[str] = ALTERNATIVES) -> None:
+    """Have the library create its folder for sockets, which it removes at its end, at a short path.
 
     Args:
-        elsewhere: folders that are tried where that for temporary files has too long a path.
+        alternatives: folders to try if the path of the folder for temporary files is too long.
 
     Raises:
-        RequestError: no folder can be written that is short enough.
+        RequestError: no writable folder is short enough.
     """
-    folder = _short_folder(elsewhere)
+    folder = _short_folder(alternatives)
     before, tempfile.tempdir = tempfile.tempdir, folder
     try:
-        util.get_temp_dir()  # makes one, once a process, and remembers it; it takes no argument
+        util.get_temp_dir()  # creates the folder once per process; takes no argument
     except OSError as error:
         raise RequestError(f"{folder}: no folder can be made there: {error.strerror}; set TMPDIR to another") from None
     finally:
@@ -43,14 +43,14 @@ def _free_bytes(folder: str) -> int:
 
 
 def temporary_folder(prefix: str, free_bytes: Callable[[str], int] = _free_bytes) -> tempfile.TemporaryDirectory[str]:
-    """A new folder for temporary files, removed when it is cleaned up or at the end of the process.
+    """A new folder for temporary files, removed by its ``cleanup`` or at the end of the process.
 
     Args:
-        prefix: of its name.
-        free_bytes: tells how much room the disk of a folder has.
+        prefix: prefix of its name.
+        free_bytes: function that returns the free space of a folder's disk.
 
     Raises:
-        RequestError: there is no place for one, or its disk is full.
+        RequestError: it cannot be created, or its disk is full.
     """
     try:
         folder = tempfile.TemporaryDirectory(prefix=prefix)
@@ -65,22 +65,22 @@ def temporary_folder(prefix: str, free_bytes: Callable[[str], int] = _free_bytes
     except OSError as error:
         where = "" if error.filename is None else f"{error.filename}: "
         raise RequestError(
-            f"no folder for temporary files can be made: {where}{error.strerror or error}; set TMPDIR to a folder that "
-            "can be written"
+            f"no folder for temporary files can be created: {where}{error.strerror or error}; set TMPDIR to a "
+            "writable folder"
         ) from None
 
 
-def _short_folder(elsewhere: Sequence[str]) -> str:
-    """The folder for temporary files, or the first of others where its path is too long.
+def _short_folder(alternatives: Sequence[str]) -> str:
+    """The folder for temporary files, or the first alternative if its path is too long.
 
     Raises:
-        RequestError: none can be written.
+        RequestError: no folder is writable and short enough.
     """
     usual, most = tempfile.gettempdir(), LONGEST_PATH - ADDED
-    for folder in (usual, *elsewhere):
+    for folder in (usual, *alternatives):
         if len(os.fsencode(folder)) <= most and Path(folder).is_dir() and os.access(folder, os.W_OK | os.X_OK):
             return folder
     raise RequestError(
-        f"TMPDIR must have at most {most} bytes, for sockets lie in it, got {len(os.fsencode(usual))} ({usual}); set "
-        f"TMPDIR to a shorter folder that can be written: neither of {', '.join(elsewhere)} can"
+        f"TMPDIR must have at most {most} bytes, because it holds sockets, got {len(os.fsencode(usual))} ({usual}); "
+        f"set TMPDIR to a shorter writable folder: none of {', '.join(alternatives)} is writable"
     )

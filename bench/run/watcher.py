@@ -1,4 +1,4 @@
-"""Who is told how a run goes."""
+"""The interface of a display of a run's progress."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,22 +8,22 @@ from bench.study.cell import Cell
 
 
 class Watcher(Protocol):
-    """Is told how a run goes; the terminal's progress display is one."""
+    """Receiver of a run's progress and warnings, such as the terminal's display."""
 
     def started(self, pending: Sequence[Cell], finished: int) -> None:
-        """The run begins: these cells are to be measured, so many are there already."""
+        """The run begins with these pending cells and this number of finished ones."""
 
     def checking(self, what: str) -> None:
-        """Something is checked before any work."""
+        """A check before the measurements begins."""
 
     def warned(self, message: str) -> None:
-        """Something the user should know."""
+        """There is a warning for the user."""
 
     def cell_started(self, cell: Cell) -> None:
-        """A worker takes this cell."""
+        """A worker starts this cell."""
 
     def cell_progress(self, cell: Cell, phase: str, done: int, of: int) -> None:
-        """Where the worker is."""
+        """The worker is in this phase, at this step."""
 
     def cell_ended(self, cell: Cell, record: Record) -> None:
         """The cell has its record."""

@@ -1,1 +1,1 @@
-"""What is to be measured: settings, names resolved, cells."""
+"""Studies: settings, resolved datasets and models, and the grid of cells."""

@@ -14,7 +14,7 @@ from bench.study.models import ModelSource
 from bench.study.settings import DataSettings, Limits, PromptSettings, TrainSettings
 from bench.study.values import Device
 
-#: Settings that came after the first release, with the value that stands for what was done before: it changes no id.
+#: Settings added after the first release, with the value of the earlier behaviour, which does not enter the id.
 ADDED: tuple[tuple[str, str, Any], ...] = (
     ("dataset", "pair_column", None),
     ("dataset", "label_values", None),
@@ -41,7 +41,7 @@ ADDED: tuple[tuple[str, str, Any], ...] = (
 
 
 class Cell(Frozen):
-    """Everything a worker needs to measure one combination, and nothing it has to look up in a study."""
+    """Everything that a worker needs to measure one combination."""
 
     schema_version: Literal[1] = 1
     study: str
@@ -49,18 +49,18 @@ class Cell(Frozen):
     model: ModelSource
     method: MethodSource
     seed: int = Field(ge=0)
-    repeat: int = Field(0, ge=0, description="which of several measurements of one cell, from 0")
+    repeat: int = Field(0, ge=0, description="number of the measurement of the same cell, from 0")
     device: Device = "auto"
     data: DataSettings
     train: TrainSettings
-    prompt: PromptSettings | None = Field(None, description="how a causal model is asked; null for an encoder")
+    prompt: PromptSettings | None = Field(None, description="prompt of a causal model; null for an encoder")
     limits: Limits
 
     @property
     def id(self) -> str:
-        """Readable and stable: names, seed and a hash of all that can change a result, but of no path.
+        """A readable, stable id: names, seed and a hash of everything that can change a result, without paths.
 
-        The options count as given: what the defaults add is settled by the plugin's own hash.
+        Only given options are hashed, because the plugin's hash covers its defaults.
         """
         facts = self.model_dump(mode="json", exclude={"study": True, "limits": True})
         for place, keys in (
@@ -85,7 +85,7 @@ class Cell(Frozen):
 
     @property
     def row_id(self) -> str:
-        """The id without the cell's seed and repeat: cells that share it are one row of a table."""
+        """The id without seed and repeat; cells with the same row_id are one row of a table."""
         return self.model_copy(update={"seed": 0, "repeat": 0}).id
 
 

@@ -1,4 +1,4 @@
-"""Datasets, models and methods that a study file defines."""
+"""Entries of a study file for datasets, models and methods."""
 
 from typing import Literal
 
@@ -10,27 +10,27 @@ from bench.study.values import HubId, LabelValues, OpenSettings, Place, Referenc
 
 
 class DatasetEntry(Frozen):
-    """A dataset of the user's own: a folder or a hub id."""
+    """A user-defined dataset: a folder, a file or a hub id."""
 
     path: Place | None = Field(
         None,
-        description="folder with train, test and perhaps validation as jsonl, csv, tsv or parquet; or one such file "
-        "alone, which is divided by data.split_seed",
+        description="folder with train, test and optionally validation as jsonl, csv, tsv or parquet; or one such "
+        "file, which is divided by data.split_seed",
     )
     hub_id: HubId | None = Field(None, description="dataset on the hub")
     hub_config: Reference | None = Field(None, description="configuration of the hub dataset")
-    revision: Revision = Field("main", description="hub revision, best a commit hash")
+    revision: Revision = Field("main", description="hub revision, preferably a commit hash")
     text: str | tuple[str, str] = Field(
-        "text", description='column that holds the text; two of pairs, e.g. ["premise", "hypothesis"]'
+        "text", description='column of the text; for pairs two columns, e.g. ["premise", "hypothesis"]'
     )
-    label: str = Field("label", description="column that holds the label: one of labels, or its index")
+    label: str = Field("label", description="column of the label: one of labels, or its index")
     labels: tuple[str, ...] | None = Field(
-        None, min_length=2, description="class names by index; absent: those that the files declare, or from train"
+        None, min_length=2, description="class names by index; absent: those that the files declare, or those of train"
     )
     label_values: LabelValues | None = Field(
-        None, description="names: labels are class names; indices: places in labels, from 0; absent: as they tell"
+        None, description="names: labels are class names; indices: positions in labels, from 0; absent: detected"
     )
-    max_length: int | None = Field(None, ge=4, description="longest sequence in tokens, in place of data.max_length")
+    max_length: int | None = Field(None, ge=4, description="maximum sequence length in tokens, over data.max_length")
 
     @model_validator(mode="after")
     def _one_source(self) -> "DatasetEntry":
@@ -42,42 +42,44 @@ class DatasetEntry(Frozen):
 
 
 class ModelEntry(Frozen):
-    """A model of the user's own: a folder or a hub id."""
+    """A user-defined model: a folder, a hub id, or a variant of a catalog model."""
 
     path: Place | None = Field(
-        None, description="folder with config.json, tokenizer and model.safetensors; to plan, a config.json is enough"
+        None, description="folder with config.json, tokenizer and model.safetensors; a plan needs config.json only"
     )
     hub_id: HubId | None = Field(None, description="model on the hub")
-    revision: Revision = Field("main", description="hub revision, best a commit hash")
+    revision: Revision = Field("main", description="hub revision, preferably a commit hash")
     kind: ModelKind | None = Field(
         None,
-        description="encoder with a classification head, or causal language model; absent: what config.json names, "
-        "and encoder on the hub",
+        description="encoder with a classification head, or causal language model; absent: as config.json says, or "
+        "encoder for a hub id",
     )
     bits: Literal[4, 8, 16] | None = Field(
         None,
-        description="of a causal model's weights: linear layers but the head in 4 (NF4) or 8 (LLM.int8); 16: bf16; "
-        "absent: the catalog's, else 16",
+        description="bits of a causal model's linear layers but the head: 4 (NF4), 8 (LLM.int8) or 16 (bf16); absent: "
+        "the catalog's, otherwise 16",
     )
-    weights: Literal["pretrained", "random"] = Field("pretrained", description="random: the architecture alone, marked")
-    base: str | None = Field(None, description="catalog name that this entry varies, e.g. with random weights")
+    weights: Literal["pretrained", "random"] = Field(
+        "pretrained", description="random: only the architecture, marked in tables"
+    )
+    base: str | None = Field(None, description="catalog model that this entry changes, e.g. with random weights")
     architecture: OpenSettings | None = Field(
-        None, description="content of a config.json, to plan a model of which nothing else is at hand"
+        None, description="content of a config.json, to plan a model without its files"
     )
     attention: Literal["eager"] | None = Field(
         None,
-        description="eager: matmuls and a softmax one by one; absent: PyTorch's fused attention where there is one",
+        description="eager: separate matmuls and softmax; absent: PyTorch's fused attention if supported",
     )
     scale: Literal["tiny"] | None = Field(
-        None, description="tiny: layers, widths and vocabulary cut, to try the wiring; random weights alone"
+        None, description="tiny: few layers, small widths and vocabulary, for a quick trial; random weights only"
     )
     head: Literal["fresh", "checkpoint"] = Field(
         "fresh",
-        description="of an encoder's classification: fresh, drawn from the seed whatever the checkpoint has; "
-        "checkpoint: the one that it has, its classes matched with the task's by name, else by index",
+        description="classification head of an encoder: fresh: drawn from the seed; checkpoint: the checkpoint's, with "
+        "classes matched to the task's by name, else by index",
     )
     tokenizer: str | None = Field(
-        None, description="catalog name of the model whose tokenizer stands in, for random weights; absent: its own"
+        None, description="catalog model whose tokenizer is used, for random weights; absent: the model's own"
     )
 
     @model_validator(mode="after")
@@ -86,24 +88,22 @@ class ModelEntry(Frozen):
         if sum(source is not None for source in sources) != 1:
             raise ValueError("give exactly one of path, hub_id, base and architecture")
         if self.architecture is not None and self.weights == "pretrained":
-            raise ValueError('architecture needs weights = "random": there are no weights beside it')
+            raise ValueError('architecture needs weights = "random", because it comes without weights')
         if self.weights == "pretrained" and self.tokenizer is not None:
-            raise ValueError('tokenizer needs weights = "random": pretrained weights know their own tokens alone')
+            raise ValueError('tokenizer needs weights = "random", because pretrained weights need their own tokenizer')
         if self.weights == "pretrained" and self.scale is not None:
-            raise ValueError('scale needs weights = "random": pretrained weights have the size that they have')
+            raise ValueError('scale needs weights = "random", because pretrained weights cannot be scaled')
         if self.head == "checkpoint" and (self.weights == "random" or self.kind == "causal"):
             raise ValueError('head = "checkpoint" needs an encoder with pretrained weights')
         if self.bits is not None and self.kind == "encoder":
-            raise ValueError(
-                "bits is for causal models; an encoder is trained in fp32 and computed as train.precision says"
-            )
+            raise ValueError("bits is for causal models; an encoder is trained in fp32 and computed in train.precision")
         return self
 
 
 class MethodEntry(Frozen):
-    """A method with its options; a second entry for the same plugin is a second row."""
+    """A method with its options; each entry is a row, also if two entries have the same plugin."""
 
-    plugin: Slug | None = Field(None, description="the method's name; absent: the name of this entry")
-    label: str | None = Field(None, max_length=80, description="name in tables; absent: the plugin's")
+    plugin: Slug | None = Field(None, description="name of the method; absent: the name of this entry")
+    label: str | None = Field(None, max_length=80, description="name in tables; absent: that of the plugin")
     options: OpenSettings = Field(default_factory=dict, description="options of the plugin")
-    train: Settings = Field(default_factory=dict, description="train settings for this method alone")
+    train: Settings = Field(default_factory=dict, description="train settings for this method only")

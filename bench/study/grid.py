@@ -1,4 +1,4 @@
-"""A study's grid, spelled out as cells."""
+"""Expand a study's grids to cells."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ from bench.study.sources import Sources, texts_for
 from bench.study.study import Grid, Study
 
 EVERY_METHOD = "*"
-#: Of a study; more is a slip, and spelling them out would take minutes.
+#: Maximum number of cells of a study; more is a mistake, and expanding them would take minutes.
 MOST_CELLS = 50_000
 
 Descriptions = Mapping[str, Mapping[str, Any]]
-"""Of each method by name: label, kinds and trains; or error, where its file does not import."""
+"""Results of ``registry.describe`` by method name."""
 
 
 def needed_plugins(study: Study, found: Mapping[str, Plugin]) -> dict[str, Plugin]:
-    """The plugins whose description the study's expansion needs.
+    """The plugins whose descriptions ``expand`` needs.
 
     Raises:
-        UnknownNameError: the study names a method that was not found.
+        UnknownNameError: the study names an unknown method.
         StudyError: it compares a method that it does not measure.
     """
     named = [row for grid in study.grid for row in (*grid.methods, *grid.options) if row != EVERY_METHOD]
     for row in [*study.methods, *named]:
-        get(dict(found), _plugin_name(study, row))  # a misspelt row would be left out without a word
+        get(dict(found), _plugin_name(study, row))  # otherwise a misspelt row would be silently left out
     needed = {name: plugin for name, plugin in found.items() if plugin.origin == "--plugin"}
     _check_comparisons(study, found)
     for grid in study.grid:
@@ -43,7 +43,7 @@ def needed_plugins(study: Study, found: Mapping[str, Plugin]) -> dict[str, Plugi
 
 
 def _check_comparisons(study: Study, found: Mapping[str, Plugin]) -> None:
-    """Require that every method that is compared is a row of some grid, even if it fits none of the grid's models."""
+    """Check that every compared method is a row of some grid, even if it fits none of the grid's models."""
     if not study.comparisons:
         return
     files = {name for name, plugin in found.items() if plugin.origin == "--plugin"}
@@ -61,14 +61,14 @@ def _check_comparisons(study: Study, found: Mapping[str, Plugin]) -> None:
 def expand(
     study: Study, found: Mapping[str, Plugin], descriptions: Descriptions, sources: Sources, *, to_plan: bool = False
 ) -> list[Cell]:
-    """Every cell, repeats outermost and then seeds, so that a drift of the machine hits all methods alike.
+    """All cells, ordered by repeat and then by seed, so that a drift of the machine affects all methods equally.
 
     Args:
-        study: what to measure.
-        found: the methods there are.
-        descriptions: of the plugins that ``needed_plugins`` names.
-        sources: of the study, see ``locate``.
-        to_plan: a method that is named stays beside a model that it does not support.
+        study: study to expand.
+        found: all methods by name.
+        descriptions: descriptions of the plugins from ``needed_plugins``.
+        sources: datasets and models of the study, see ``locate``.
+        to_plan: whether to keep a named method with a model that it does not support.
 
     Raises:
         RequestError: a name or an option is wrong, or there are too many cells.
@@ -96,7 +96,7 @@ def _check_size(study: Study, found: Mapping[str, Plugin]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Expansion:
-    """One grid of a study, see ``expand``."""
+    """The expansion of one grid, see ``expand``."""
 
     study: Study
     grid: Grid
@@ -117,7 +117,7 @@ class _Expansion:
                             yield cell.model_copy(update={"repeat": repeat})
 
     def _rows(self, model: ModelSource) -> list[str]:
-        """The method rows of one model: those named, those that ``*`` stands for, and those of ``--plugin``."""
+        """The method rows of one model: named ones, those of ``*``, and those of ``--plugin``."""
         rows: list[str] = []
         for name in self.grid.methods:
             if name != EVERY_METHOD:
@@ -133,26 +133,27 @@ class _Expansion:
         rows += [name for name in extra if self._fits(name, model)]
         return list(dict.fromkeys(rows))
 
-    def _said(self, row: str) -> Mapping[str, Any]:
+    def _description(self, row: str) -> Mapping[str, Any]:
         return self.descriptions[_plugin_name(self.study, row)]
 
     def _fits(self, row: str, model: ModelSource) -> bool:
-        return model.kind in self._said(row).get("kinds", ())
+        return model.kind in self._description(row).get("kinds", ())
 
     def _require_import(self, row: str) -> None:
-        if "error" in self._said(row):
-            raise PluginError(self._said(row)["error"])
+        if "error" in (description := self._description(row)):
+            raise PluginError(description["error"])
 
     def _require_fit(self, row: str, model: ModelSource) -> None:
         self._require_import(row)
-        reason = misfit(row, self._said(row)["kinds"], model)
+        reason = misfit(row, self._description(row)["kinds"], model)
         if reason is not None and not self.to_plan:
             raise StudyError(reason)
 
     def _cell(self, dataset: DatasetSource, model: ModelSource, row: str, seed: int) -> Cell:
         study, grid, entry = self.study, self.grid, self.study.methods.get(row)
         train = study.train_settings(grid, entry, f"study {study.name}: train of {row}")
-        if train.class_weights != "none" and model.kind == "causal" and self._said(row).get("trains", True):
+        trains = self._description(row).get("trains", True)
+        if train.class_weights != "none" and model.kind == "causal" and trains:
             raise StudyError(
                 f'study {study.name}: train.class_weights = "{train.class_weights}" is for encoders, got it for {row} '
                 f"on {model.name}, a causal model, which is trained on tokens; set it in the train settings of "
@@ -161,7 +162,7 @@ class _Expansion:
         plugin = self.found[_plugin_name(study, row)]
         method = MethodSource(
             name=row,
-            label=(entry.label if entry else None) or self._said(row)["label"],
+            label=(entry.label if entry else None) or self._description(row)["label"],
             plugin=plugin.name,
             path=str(plugin.path),
             sha256=plugin.sha256,
@@ -180,7 +181,7 @@ def _plugin_name(study: Study, row: str) -> str:
 
 
 def misfit(row: str, kinds: Sequence[str], model: ModelSource) -> str | None:
-    """Why a method that supports these kinds cannot adapt a model, as far as the kinds tell; None if it can."""
+    """Why a method that supports these kinds cannot adapt a model; None if the kind is supported."""
     if model.kind in kinds:
         return None
     why = f"method {row} supports {' and '.join(kinds) or 'no'} models; {model.name} is of kind {model.kind}"
@@ -188,11 +189,11 @@ def misfit(row: str, kinds: Sequence[str], model: ModelSource) -> str | None:
         return why
     quantised = f", its weights in {model.bits} bits" if model.bits in (4, 8) else ""
     return (
-        f'{why}{quantised}: an entry of [models] with kind = "encoder" and without bits gives it a classification head '
-        "and whole weights"
+        f'{why}{quantised}; an entry in [models] with kind = "encoder" and without bits gives it a classification head '
+        "and unquantised weights"
     )
 
 
 def prompt_for(study: Study, grid: Grid, dataset: DatasetSource, model: ModelSource) -> PromptSettings | None:
-    """How a causal model is asked about a dataset; None for an encoder."""
+    """The prompt settings of a causal model for a dataset; None for an encoder."""
     return study.prompt_settings(grid, dataset.name, known_prompt(dataset)) if model.kind == "causal" else None

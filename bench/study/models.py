@@ -1,4 +1,4 @@
-"""Models: resolve the names of a study to folders, hub ids and architectures."""
+"""Resolve a study's model names to folders, hub ids and architectures."""
 
 import hashlib
 import importlib.util
@@ -22,33 +22,33 @@ from bench.text.json_text import loads
 
 
 class ModelSource(Frozen):
-    """Where one model's architecture, tokenizer and weights lie."""
+    """Location of one model's architecture, tokenizer and weights."""
 
     name: str
     label: str
     kind: ModelKind
     weights: Literal["pretrained", "random"]
     bits: Literal[4, 8, 16] | None = Field(
-        None, description="of a causal model's linear layers but the head; null: an encoder, or 16"
+        None, description="bits of a causal model's linear layers but the head; null: an encoder, or 16"
     )
-    folder: str | None = Field(None, description="local folder, or to plan a config.json; absent: on the hub")
+    folder: str | None = Field(None, description="local folder, or config.json for a plan; null: on the hub")
     hub_id: str | None = None
     revision: str | None = None
-    sha256: str | None = Field(None, description="of model.safetensors, checked before it is loaded")
-    architecture: dict[str, Any] | None = Field(None, description="content of a config.json, in place of a file")
-    tokenizer: str | None = Field(None, description="catalog model whose tokenizer stands in; null: its own")
-    chat_template: str | None = Field(None, description="Jinja, for a tokenizer that stands in; null: its own")
-    special_tokens: tuple[str, ...] = Field((), description="that the chat template uses, for a stand-in")
-    scale: Literal["tiny"] | None = Field(None, description="tiny: layers and widths cut, for tests; null: true size")
-    attention: Literal["eager"] | None = Field(None, description="eager; null: fused where there is one")
-    head: Literal["fresh", "checkpoint"] = Field("fresh", description="of classification; see ModelEntry.head")
-    fingerprint: str = Field(description="changes when the weights do, as far as a look at the folder can tell")
+    sha256: str | None = Field(None, description="hash of model.safetensors, verified before loading")
+    architecture: dict[str, Any] | None = Field(None, description="content of a config.json, instead of a file")
+    tokenizer: str | None = Field(None, description="catalog model whose tokenizer is used; null: the model's own")
+    chat_template: str | None = Field(None, description="Jinja template for that tokenizer; null: its own")
+    special_tokens: tuple[str, ...] = Field((), description="tokens of the chat template that the tokenizer lacks")
+    scale: Literal["tiny"] | None = Field(None, description="tiny: few layers and small widths; null: full size")
+    attention: Literal["eager"] | None = Field(None, description="eager; null: fused if supported")
+    head: Literal["fresh", "checkpoint"] = Field("fresh", description="classification head; see ModelEntry.head")
+    fingerprint: str = Field(description="hash of config.json, sizes and dates of weights, or hub revision")
 
 
 def architecture(source: ModelSource) -> dict[str, Any] | None:
-    """What the catalog knows of a hub model's config.json, so that it can be planned without the hub; None if nothing.
+    """The catalog's config.json of a hub model, so that it can be planned without the hub; None if it has none.
 
-    The keys are those of config.json, ``dtype`` being the precision of the weights on the hub.
+    The keys are those of config.json; ``dtype`` is the precision of the weights on the hub.
     """
     entries = catalog("models").values()
     known = (entry for entry in entries if source.hub_id is not None and entry.get("hub_id") == source.hub_id)
@@ -59,12 +59,12 @@ def resolve_model(name: str, study: Study, weights_needed: bool = True) -> Model
     """Locate a model by catalog name, study entry, hub id or local folder.
 
     Args:
-        name: as the study's grid gives it.
-        study: for its ``[models]`` and its folder, which relative paths start from.
-        weights_needed: whether a folder must hold weights; a config.json is enough to plan.
+        name: name in the study's grid.
+        study: study with ``[models]`` and the folder that relative paths start from.
+        weights_needed: whether a folder must hold weights; a plan needs config.json only.
 
     Raises:
-        UnknownNameError: nobody defines the name.
+        UnknownNameError: the name is not defined.
         ModelError: the folder or the package is missing.
     """
     with looking_for(f"model {name}", ModelError):
@@ -90,17 +90,16 @@ def _defined_model(name: str, entry: ModelEntry, base: Path, weights_needed: boo
     else:
         source = _varied(name, entry, catalog_model(entry.base))
     if source.kind == "causal" and source.head == "checkpoint":
-        raise ModelError(f'model {name}: head = "checkpoint" is for encoders, and this is causal')
+        raise ModelError(f'model {name}: head = "checkpoint" is for encoders, but this model is causal')
     if source.kind == "encoder" and source.bits is not None:
         raise ModelError(
-            f"model {name}: bits is for causal models, and this is an encoder; train.precision is what it is "
-            "computed in"
+            f"model {name}: bits is for causal models, but this is an encoder; set train.precision instead"
         )
     return source
 
 
 def _varied(name: str, entry: ModelEntry, source: ModelSource) -> ModelSource:
-    """A catalog model with what an entry of the study changes."""
+    """A catalog model with the changes of a study's entry."""
     facts: dict[str, Any] = {
         "name": name, "weights": entry.weights, "bits": entry.bits or source.bits, "kind": entry.kind or source.kind,
         "attention": entry.attention, "head": entry.head,
@@ -140,7 +139,7 @@ def catalog_model(name: str) -> ModelSource:
 
 
 def _package_folder(name: str, entry: dict[str, Any]) -> Path:
-    """The folder of a package that carries weights, found without importing the package's own code."""
+    """The folder of a package with weights, found without importing the package."""
     spec = importlib.util.find_spec(entry["package"])
     if spec is None or not spec.submodule_search_locations:
         raise ModelError(
@@ -189,7 +188,7 @@ def _bits_of_folder(name: str, entry: ModelEntry, kind: ModelKind, config: Path)
     packed = packed_bits(config_content(name, config), where)
     if packed is not None and kind == "encoder":
         raise ModelError(
-            f"{where}: the weights are in {packed} bits, and an encoder's must be whole; give whole weights"
+            f"{where}: an encoder's weights must not be quantised, got {packed} bits; give unquantised weights"
         )
     if entry.bits is not None:
         require_bits(entry.bits, packed, name, where)
@@ -197,12 +196,12 @@ def _bits_of_folder(name: str, entry: ModelEntry, kind: ModelKind, config: Path)
 
 
 def _described_model(name: str, entry: ModelEntry, common: dict[str, Any], weights_needed: bool) -> ModelSource:
-    """A model of random weights whose config.json stands in the study."""
+    """A model with random weights whose architecture is given in the study."""
     content = dict(entry.architecture or {})
     if weights_needed and entry.tokenizer is None:
         raise ModelError(
-            f"model {name}: architecture alone can be planned; to run it, name a model whose tokenizer stands in: "
-            'tokenizer = "minilm"'
+            f"model {name}: architecture without tokenizer can only be planned; to run it, name a model whose "
+            'tokenizer is used, e.g. tokenizer = "minilm"'
         )
     text = json.dumps([content, common["tokenizer"], entry.scale], sort_keys=True)
     return ModelSource(
@@ -212,7 +211,7 @@ def _described_model(name: str, entry: ModelEntry, common: dict[str, Any], weigh
 
 
 def _model_fingerprint(path: Path, weights: str, varied: Sequence[str]) -> str:
-    """The fingerprint of a model in a folder, or of the config.json that is all there is of it.
+    """The fingerprint of a model in a folder, or of a config.json without weights.
 
     Raises:
         OSError: a file cannot be read.
@@ -225,9 +224,9 @@ def _model_fingerprint(path: Path, weights: str, varied: Sequence[str]) -> str:
 
 
 def has_changed(source: ModelSource) -> bool:
-    """Whether a model's folder is another than when it was located, as far as a look at it can tell.
+    """Whether a model's folder has changed since it was located, judged by config.json and file sizes and dates.
 
-    False for what comes from the hub, and for weights that a checksum guards.
+    False for models of the hub, and for weights with a checksum.
     """
     if source.folder is None or source.sha256 is not None:
         return False
@@ -239,10 +238,10 @@ def has_changed(source: ModelSource) -> bool:
 
 
 def config_content(name: str, config: Path) -> dict[str, Any]:
-    """What a model's config.json holds.
+    """The content of a model's config.json.
 
     Raises:
-        ModelError: it cannot be read, or is no table.
+        ModelError: the file cannot be read, or is not a JSON object.
     """
     try:
         content = loads(config.read_text(encoding="utf-8"))
@@ -254,7 +253,7 @@ def config_content(name: str, config: Path) -> dict[str, Any]:
 
 
 def _kind(name: str, config: Path) -> ModelKind:
-    """What a config.json says that its weights are: a causal language model, or what a classification head goes on."""
+    """The kind of model by a config.json: a causal language model, or an encoder."""
     return _kind_of(name, config_content(name, config), str(config), 'path = "FOLDER", ')
 
 
@@ -264,7 +263,7 @@ def _kind_of(name: str, content: Mapping[str, Any], where: str, given: str = "")
     named = content.get("architectures")
     if not isinstance(named, list) or not named:
         raise ModelError(
-            f"model {name}: {where} names no architectures, so it does not tell whether the model is an encoder or "
-            f'causal; define it in the study: [models.{name}] {given}kind = "encoder" or "causal"'
+            f"model {name}: {where} names no architectures, so the kind of the model is unknown; define it in the "
+            f'study: [models.{name}] {given}kind = "encoder" or "causal"'
         )
     return "causal" if any(str(each).endswith(("ForCausalLM", "LMHeadModel")) for each in named) else "encoder"

@@ -1,4 +1,4 @@
-"""What a user asks to run or to plan."""
+"""The cells that a user asks to run or to plan."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ ONLY_KEYS = ("dataset", "model", "method", "seed")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """The cells of a study that a user asks for.
+    """A study with the filters and options of the command line.
 
     Attributes:
-        study: the study.
+        study: study to run or to plan.
         data_root: see ``resolve_dataset``.
-        plugin_files: files named with ``--plugin``.
-        only: allowed values by key, see ``parse_only``; cells that do not match are left out.
-        scale: in place of that of every model.
+        plugin_files: files given with ``--plugin``.
+        only: allowed values by key, see ``parse_only``; other cells are left out.
+        scale: scale of all models, over their own.
     """
 
     study: Study
@@ -35,8 +35,8 @@ def parse_only(filters: Iterable[str]) -> dict[str, frozenset[str]]:
     """``["model=this,that", "seed=0"]`` as allowed values by key.
 
     Raises:
-        StudyError: not of the form key=value[,value].
-        UnknownNameError: an unknown key.
+        StudyError: a filter is not of the form key=value[,value].
+        UnknownNameError: a key is unknown.
     """
     allowed: dict[str, frozenset[str]] = {}
     for text in filters:
@@ -50,7 +50,7 @@ def parse_only(filters: Iterable[str]) -> dict[str, frozenset[str]]:
 
 
 def filtered(cells: Sequence[Cell], only: Mapping[str, frozenset[str]]) -> list[Cell]:
-    """The cells that match, see ``parse_only``.
+    """The cells that match the filters, see ``parse_only``.
 
     Raises:
         UnknownNameError: no cell has one of the values.

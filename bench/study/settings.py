@@ -1,4 +1,4 @@
-"""Settings of a cell: how texts become examples, how a method is trained, how a model is prompted, and limits."""
+"""Settings of a cell: data, training, prompt and limits."""
 
 from typing import Literal
 
@@ -9,27 +9,27 @@ from bench.study.values import Precision, WeightsStorage
 
 
 class DataSettings(Frozen):
-    """How texts become examples."""
+    """Splits, samples and lengths of the texts."""
 
     max_length: int = Field(
-        128, ge=4, le=131_072, description="longest sequence, in tokens; longer texts are truncated"
+        128, ge=4, le=131_072, description="maximum sequence length in tokens; longer texts are truncated"
     )
     validation_fraction: float = Field(
-        0.1, gt=0, lt=1, description="share of train carved off as validation where a dataset has none"
+        0.1, gt=0, lt=1, description="share of train used as validation if a dataset has none"
     )
     test_fraction: float = Field(
-        0.2, gt=0, lt=1, description="share that becomes test of a dataset that comes as one file, without splits"
+        0.2, gt=0, lt=1, description="share used as test if a dataset is one file without splits"
     )
-    split_seed: int = Field(0, ge=0, description="seed of both and of any subsampling, alike for all cells")
-    max_train_samples: int | None = Field(None, ge=1, description="train on a stratified sample of this many texts")
-    max_evaluation_samples: int | None = Field(None, ge=1, description="evaluate on a stratified sample of this many")
+    split_seed: int = Field(0, ge=0, description="seed of splits and samples, the same for all cells")
+    max_train_samples: int | None = Field(None, ge=1, description="number of train texts, a stratified sample")
+    max_evaluation_samples: int | None = Field(None, ge=1, description="number of evaluated texts, a stratified sample")
     evaluate_split: Literal["test", "validation"] = Field(
-        "test", description="split that the quality and inference columns are measured on"
+        "test", description="split of the quality and inference columns"
     )
 
 
 class TrainSettings(Frozen):
-    """The training loop; what depends on the method (learning rate, weight decay) is an option of the method."""
+    """The training loop; learning rate and weight decay are options of the method."""
 
     epochs: int = Field(3, ge=1, description="passes over the train split")
     max_steps: int | None = Field(None, ge=1, description="stop after this many optimizer steps")
@@ -37,29 +37,29 @@ class TrainSettings(Frozen):
     inference_batch_size: int = Field(32, ge=1, description="sequences per forward pass when predicting")
     precision: Precision = Field(
         "auto",
-        description="of matmuls; auto: bf16 where the machine computes it natively, else fp32; fp16 scales the loss, "
-        "for GPUs without bf16",
+        description="precision of matmuls; auto: bf16 if the machine supports it natively, else fp32; fp16 scales the "
+        "loss, for GPUs without bf16",
     )
     weights_storage: WeightsStorage = Field(
         "auto",
-        description="precision of the weights in training; auto: fp32 for trained ones, train.precision for frozen "
-        "ones; mixed: fp32 for all; true: train.precision for all",
+        description="storage precision of the weights in training; auto: fp32 for trained ones, train.precision for "
+        "frozen ones; mixed: fp32 for all; true: train.precision for all",
     )
     gradient_accumulation_steps: int = Field(
-        1, ge=1, description="forward and backward passes that the batch_size sequences of a step are split into"
+        1, ge=1, description="number of forward and backward passes per step, over which batch_size is split"
     )
     loss_tokens: Literal["answer", "all"] = Field(
-        "answer", description="tokens that a causal model is trained on: those of the answer, or of the prompt too"
+        "answer", description="tokens in the loss of a causal model: answer only, or all, with the prompt"
     )
     class_weights: Literal["none", "balanced"] = Field(
         "none",
-        description="of an encoder's loss; balanced: n / (classes x count of the class) of the train split; refused "
-        "for causal models, which are trained on tokens",
+        description="class weights of an encoder's loss; balanced: n / (classes x count of the class) of the train "
+        "split; not for causal models, which are trained on tokens",
     )
     label_smoothing: float = Field(
-        0.0, ge=0, lt=1, description="share of each target that is spread evenly over all classes; causal: over tokens"
+        0.0, ge=0, lt=1, description="share of each target spread evenly over all classes, or tokens of a causal model"
     )
-    schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="learning rate after its warm-up")
+    schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="learning rate after warm-up")
     warmup_fraction: float = Field(
         0.06, ge=0, lt=1, description="share of the steps over which the learning rate rises"
     )
@@ -69,80 +69,80 @@ class TrainSettings(Frozen):
     optimizer: Literal["adamw", "adamw_foreach", "paged_adamw", "adamw_8bit"] = Field(
         "adamw",
         description="adamw: PyTorch's fused kernel; adamw_foreach: PyTorch's default, which needs more memory; "
-        "paged_adamw: bitsandbytes', whose state moves to the host where a GPU is full; adamw_8bit: bitsandbytes', "
-        "whose state is in 8 bits, but for tensors below 4096 elements",
+        "paged_adamw: bitsandbytes, with a state that moves to the host if the GPU is full; adamw_8bit: bitsandbytes, "
+        "with an 8-bit state except for tensors below 4096 elements",
     )
     gradient_checkpointing: bool = Field(
-        False, description="keep each layer's input alone and compute the rest again in the backward pass"
+        False, description="keep only each layer's input and recompute the rest in the backward pass"
     )
-    keep_artifact: bool = Field(False, description="keep the saved adapter or model; its size is measured in any case")
-    timing_warmup_steps: int = Field(5, ge=0, description="first steps, trained but left out of the throughput")
+    keep_artifact: bool = Field(False, description="keep the saved adapter or model; its size is always measured")
+    timing_warmup_steps: int = Field(5, ge=0, description="first steps, which are excluded from the throughput")
     validation_points: int = Field(
         0,
         ge=0,
         le=50,
-        description="times that the validation F1 becomes known, evenly over the training, the last at its end; each "
-        "but the last keeps the trained weights on disk until then",
+        description="number of validation points, evenly over the training, the last at its end; the others keep the "
+        "trained weights on disk until then",
     )
     keep: Literal["last", "best"] = Field(
         "last",
-        description="weights that are saved and evaluated: of the last step, or of the validation point with the "
-        "highest macro F1",
+        description="weights to save and evaluate: those of the last step, or of the validation point with the highest "
+        "macro F1",
     )
     early_stopping_patience: int | None = Field(
         None,
         ge=1,
-        description="end the training after so many validation points in a row that are no better than the best; the "
-        "points then predict amid the training, outside of its times and peaks; absent: it runs to its end",
+        description="number of consecutive validation points without improvement that end the training; the points "
+        "then predict during the training, outside its times and peaks; absent: no early stopping",
     )
 
     @model_validator(mode="after")
-    def _has_points_to_choose_by(self) -> "TrainSettings":
+    def _check_validation_points(self) -> "TrainSettings":
         chooses = 'keep = "best"' if self.keep == "best" else "early_stopping_patience"
         if (self.keep == "best" or self.early_stopping_patience is not None) and not self.validation_points:
-            raise ValueError(f"{chooses} needs validation points: set validation_points to at least 1 beside it")
+            raise ValueError(f"{chooses} needs validation points: set validation_points to at least 1")
         return self
 
     @model_validator(mode="after")
-    def _can_be_scaled(self) -> "TrainSettings":
+    def _check_storage(self) -> "TrainSettings":
         if self.precision == "fp16" and self.weights_storage == "true":
             raise ValueError('weights_storage = "true" needs precision "bf16": updates of fp16 weights underflow')
         return self
 
 
 class PromptSettings(Frozen):
-    """How a causal language model is asked for a label, in words and in the model's own chat template."""
+    """The prompt of a causal language model, within the model's chat template."""
 
     instruction: str | None = Field(
         None,
         min_length=1,
-        description="what to do with the text, before it; {labels} stands for the label words; absent: the catalog's, "
-        "or one that lists the label words",
+        description="instruction before the text; {labels} stands for the label words; absent: the catalog's, or one "
+        "that lists the label words",
     )
     label_words: tuple[str, ...] | None = Field(
-        None, min_length=2, description="the answer for each class, by index; absent: the catalog's, or the class names"
+        None, min_length=2, description="answers by class index; absent: the catalog's, or the class names"
     )
     examples_per_class: int = Field(
         0,
         ge=0,
         le=100,
-        description="train texts of each class shown before the one asked about, drawn by data.split_seed",
+        description="number of train texts per class shown as examples, drawn by data.split_seed",
     )
     length_normalization: Literal["none", "tokens"] = Field(
-        "none", description="label likelihood: none: the sum over a label's tokens; tokens: their mean"
+        "none", description="label likelihood; none: sum over a label's tokens; tokens: their mean"
     )
-    generate: bool = Field(True, description="also let the model write its answer, and parse it")
+    generate: bool = Field(True, description="also generate the answer and parse it")
     max_new_tokens: int | None = Field(
-        None, ge=1, description="tokens that an answer may have; absent: those of the longest label and 4 more"
+        None, ge=1, description="maximum tokens of a generated answer; absent: those of the longest label, plus 4"
     )
 
 
 class Limits(Frozen):
-    """What one cell may use."""
+    """Limits of one cell."""
 
     cell_timeout_seconds: float = Field(
-        3600, gt=0, description="wall-clock limit of one cell; then its row is a timeout"
+        3600, gt=0, description="wall-clock limit of one cell; above it: status timeout"
     )
     cell_memory_bytes: int | None = Field(
-        None, ge=1, description="host memory that one cell may allocate, libraries included; then its row is oom; Linux"
+        None, ge=1, description="limit of one cell's host memory, libraries included; above it: status oom; Linux only"
     )

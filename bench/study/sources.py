@@ -1,4 +1,4 @@
-"""The datasets and models that a study names, located."""
+"""Locate the datasets and models of a study."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from bench.study.study import Study
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """Where data and weights lie.
+    """Located datasets and models of a study.
 
     Attributes:
-        datasets: by the name that the study's grids give.
-        models: likewise.
+        datasets: datasets by their name in the study's grids.
+        models: models by their name in the study's grids.
     """
 
     datasets: Mapping[str, DatasetSource]
@@ -28,16 +28,16 @@ class Sources:
 def locate(
     study: Study, data_root: Path | None = None, scale: Literal["tiny"] | None = None, *, weights_needed: bool = True
 ) -> Sources:
-    """Locate every dataset and model that a study names, each once: files of data are hashed for it.
+    """Locate all datasets and models of a study, each once, because data files are hashed.
 
     Args:
-        study: what to measure.
+        study: study with the names.
         data_root: see ``resolve_dataset``.
-        scale: in place of that of every model.
+        scale: scale of all models, over their own.
         weights_needed: see ``resolve_model``.
 
     Raises:
-        RequestError: a name, folder or package is missing, or a model of pretrained weights cannot be scaled.
+        RequestError: a name, folder or package is missing, or a model with pretrained weights cannot be scaled.
     """
     datasets: dict[str, DatasetSource] = {}
     models: dict[str, ModelSource] = {}
@@ -56,14 +56,14 @@ def _at_scale(model: ModelSource, scale: Literal["tiny"] | None) -> ModelSource:
         return model
     if model.weights != "random":
         raise StudyError(
-            f"--scale {scale} needs models of random weights, got {model.name} with pretrained ones; define it in the "
-            f'study: [models.NAME] base = "{model.name}", weights = "random"'
+            f"--scale {scale} needs models with random weights, got {model.name} with pretrained ones; define it in "
+            f'the study: [models.NAME] base = "{model.name}", weights = "random"'
         )
     return model.model_copy(update={"scale": scale, "fingerprint": f"{model.fingerprint}:{scale}"})
 
 
 def texts_for(model: ModelSource, dataset: DatasetSource) -> DatasetSource:
-    """Of random weights the cost alone is measured: texts of the recorded lengths do where the real ones are not."""
+    """The dataset, or filler texts of its lengths for a hub dataset with random weights, which measure only cost."""
     known = catalog("datasets").get(dataset.name, {})
     same = (dataset.hub_id, dataset.hub_config) == (known.get("hub_id"), known.get("hub_config"))
     if model.weights == "random" and dataset.kind == "hub" and same:

@@ -1,4 +1,4 @@
-"""Which files of a folder hold which split of a dataset, by their names."""
+"""Find the files of a dataset's splits in a folder by their names."""
 
 import re
 from collections.abc import Mapping
@@ -7,32 +7,32 @@ from pathlib import Path
 from bench.errors import DataError
 
 SPLITS = ("train", "validation", "test")
-#: In place of a split: one file with all texts, which are then divided.
+#: Key of a single file with all texts, which are then divided.
 WHOLE = "all"
 SUFFIXES = (".jsonl.gz", ".jsonl", ".csv.gz", ".csv", ".tsv.gz", ".tsv", ".parquet")
-#: Where datasets of the hub keep their files.
+#: Folder of the files in datasets of the hub.
 HUB_FOLDER = "data"
-#: One of several files of a split, as on the hub: from 0, of so many, and there may be a hash.
+#: Name of one of several files of a split, as on the hub: number from 0, total, and optionally a hash.
 SHARD = re.compile(r"(?P<split>[a-z]+)-(?P<number>[0-9]{5})-of-(?P<of>[0-9]{5})(-[0-9a-f]{8,40})?")
 
 
 def is_data_file(path: Path) -> bool:
-    """Whether a path is a file of a format that is read."""
+    """Whether a path is a file of a supported format."""
     return path.name.endswith(SUFFIXES) and path.is_file()
 
 
 def find(name: str, folder: Path) -> dict[str, str]:
-    """The files of a dataset: ``train.csv``, or ``train-00000-of-00002.csv`` and so on, in the folder or in its data/.
+    """The files of a dataset in a folder or its data/: ``train.csv``, or ``train-00000-of-00002.csv`` and so on.
 
     Args:
-        name: of the dataset, for messages.
-        folder: to look into.
+        name: name of the dataset, for messages.
+        folder: folder of the files.
 
     Returns:
-        Absolute paths by split, ``train/00001`` being the second file of train.
+        Absolute paths by split; ``train/00001`` is the second file of train.
 
     Raises:
-        DataError: train or test is missing, a part of a split is, or a split is there twice.
+        DataError: train, test or a part of a split is missing, or a split is found twice.
     """
     files: dict[str, str] = {}
     for place in (folder, folder / HUB_FOLDER):
@@ -52,7 +52,7 @@ def find(name: str, folder: Path) -> dict[str, str]:
 
 
 def paths_of(files: Mapping[str, str], split: str) -> list[str]:
-    """The paths of one split, in order; none where it has no file."""
+    """The paths of one split in order."""
     return [path for key, path in sorted(files.items()) if key.partition("/")[0] == split]
 
 
@@ -82,10 +82,10 @@ def _shard(path: Path) -> re.Match[str] | None:
 
 
 def _require_every(name: str, split: str, numbers: list[str], wanted: int, folder: Path) -> None:
-    """Whether all parts of a split are there, each once.
+    """Check that each part of a split exists once.
 
     Raises:
-        DataError: one is missing, or there twice.
+        DataError: a part is missing, or found twice.
     """
     expected = [f"{number:05d}" for number in range(wanted)]
     if numbers == expected:

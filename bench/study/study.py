@@ -1,4 +1,4 @@
-"""A study file: what to measure, validated and frozen."""
+"""Study files, validated and immutable."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def _distinct(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]
     seen: set[frozenset[str]] = set()
     for first, second in pairs:
         if first == second:
-            raise ValueError(f"a method is compared with another one, not {first!r:.80} with itself")
+            raise ValueError(f"{first!r:.80} is compared with itself; name another method")
         if frozenset((first, second)) in seen:
             raise ValueError(f"{first!r:.80} and {second!r:.80} are compared twice")
         seen.add(frozenset((first, second)))
@@ -27,24 +27,24 @@ def _distinct(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]
 
 
 class Grid(Frozen):
-    """Every combination of these is a cell."""
+    """Datasets, models, methods and seeds, each combination of which is a cell."""
 
     datasets: tuple[Reference, ...] = Field(min_length=1)
     models: tuple[Reference, ...] = Field(min_length=1)
-    methods: tuple[str, ...] = Field(("*",), min_length=1, description="names; * is every method found that fits")
+    methods: tuple[str, ...] = Field(("*",), min_length=1, description="names; * is all methods that support the model")
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     repeats: int = Field(
-        1, ge=1, description="times that each cell is measured; nothing differs but what the machine makes of it"
+        1, ge=1, description="number of measurements of each cell, which differ only by the machine's variation"
     )
-    data: Settings = Field(default_factory=dict, description="data settings for this grid alone")
-    train: Settings = Field(default_factory=dict, description="train settings for this grid alone")
-    prompt: Settings = Field(default_factory=dict, description="prompt settings for this grid alone")
+    data: Settings = Field(default_factory=dict, description="data settings for this grid only")
+    train: Settings = Field(default_factory=dict, description="train settings for this grid only")
+    prompt: Settings = Field(default_factory=dict, description="prompt settings for this grid only")
     options: dict[str, OpenSettings] = Field(
-        default_factory=dict, description="options by method for this grid alone, over those of [methods]"
+        default_factory=dict, description="options by method for this grid only, over those of [methods]"
     )
 
     @model_validator(mode="after")
-    def _sane(self) -> "Grid":
+    def _check_values(self) -> "Grid":
         for name in ("datasets", "models", "methods", "seeds"):
             values = getattr(self, name)
             if len(set(values)) != len(values):
@@ -60,8 +60,8 @@ class Study(Frozen):
     schema_version: Literal[1] = 1
     name: Slug
     title: str = Field("", max_length=200)
-    notes: str = Field("", description="what a reader of the table must know")
-    device: Device = Field("auto", description="auto: GPU 0 where CUDA has one; cuda is GPU 0, cuda:1 the next")
+    notes: str = Field("", description="notes for readers of the table")
+    device: Device = Field("auto", description="auto: GPU 0 if there is one, else cpu; cuda is GPU 0, cuda:1 the next")
     grid: tuple[Grid, ...] = Field(min_length=1)
     data: DataSettings = DataSettings()
     train: TrainSettings = TrainSettings()
@@ -72,13 +72,13 @@ class Study(Frozen):
     models: dict[Slug, ModelEntry] = Field(default_factory=dict)
     methods: dict[Slug, MethodEntry] = Field(default_factory=dict)
     comparisons: Annotated[tuple[tuple[str, str], ...], AfterValidator(_distinct)] = Field(
-        (), description="pairs of methods, paired on data and seed in the report: the first minus the second"
+        (), description="pairs of methods; the report compares them by data and seed, first minus second"
     )
     _folder: Path = PrivateAttr(default=Path())
 
     @property
     def folder(self) -> Path:
-        """The folder that relative paths start from; no part of the study's content."""
+        """The folder that relative paths start from; not part of the study's content."""
         return self._folder
 
     def in_folder(self, folder: Path) -> "Study":
@@ -88,7 +88,7 @@ class Study(Frozen):
         return placed
 
     def data_settings(self, grid: Grid, dataset: str) -> DataSettings:
-        """Merge the data settings that hold for one dataset in one grid; the most particular wins.
+        """Merge the data settings of study, dataset and grid; later ones override.
 
         Raises:
             StudyError: an override names an unknown setting or breaks its rule.
@@ -101,12 +101,12 @@ class Study(Frozen):
             raise StudyError(explain(error, f"study {self.name}: data of a grid", DataSettings)) from None
 
     def prompt_settings(self, grid: Grid, dataset: str, known: dict[str, Any]) -> PromptSettings:
-        """Merge the prompt settings that hold for one dataset in one grid; the most particular wins.
+        """Merge the prompt settings of catalog, study, dataset and grid; later ones override.
 
         Args:
-            grid: with its own.
-            dataset: by name.
-            known: what the catalog says of the dataset.
+            grid: grid with its settings.
+            dataset: name of the dataset.
+            known: prompt settings of the catalog.
 
         Raises:
             StudyError: an override names an unknown setting or breaks its rule.
@@ -119,7 +119,7 @@ class Study(Frozen):
             raise StudyError(explain(error, f"study {self.name}: prompt of {dataset}", PromptSettings)) from None
 
     def train_settings(self, grid: Grid, method: MethodEntry | None, where: str) -> TrainSettings:
-        """Merge the train settings that hold for one method in one grid; the most particular wins.
+        """Merge the train settings of study, grid and method; later ones override.
 
         Raises:
             StudyError: an override names an unknown setting or breaks its rule.
@@ -132,18 +132,18 @@ class Study(Frozen):
 
 
 def shipped_studies() -> dict[str, Path]:
-    """The studies that come with tunebench, by name."""
+    """The paths of the studies that come with tunebench, by name."""
     return {path.stem: path for path in sorted(STUDIES_FOLDER.glob("*.toml"))}
 
 
 def load_study(reference: str) -> Study:
     """Read a shipped study by name, or any study by path.
 
-    Relative paths of a study start from its file's folder, or from the current folder for a study that is shipped.
+    Relative paths start from the study file's folder, or from the current folder for a shipped study.
 
     Raises:
         StudyError: the file cannot be read or breaks a rule; the message names file, key, rule and value.
-        UnknownNameError: neither a file nor a shipped study.
+        UnknownNameError: the reference is neither a file nor a shipped study.
     """
     shipped = shipped_studies()
     path = shipped.get(reference, Path(reference))
@@ -152,7 +152,7 @@ def load_study(reference: str) -> Study:
     content = read_toml(path)
     content.setdefault("name", path.stem)
     try:
-        # By way of JSON, strictness still lets a list be a tuple, yet a text is no number and true is no 1.
+        # Strict validation of JSON accepts a list for a tuple, but neither text for a number nor true for 1.
         study = Study.model_validate_json(json.dumps(content, default=str), strict=True)
     except ValidationError as error:
         raise StudyError(explain(error, str(path), Study)) from None

@@ -1,4 +1,4 @@
-"""Kinds of values that a study file holds: names, ids on the hub, places, devices and tables."""
+"""Types of values in a study file: names, hub ids, paths, devices and tables."""
 
 import json
 import re
@@ -8,12 +8,12 @@ from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 
 from bench.text.redaction import holds_credentials
 
-#: Names become folder names: no separators, no dots at the start, nothing to escape.
+#: A name that is also a folder name: no separators, no leading dot, nothing to escape.
 Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-#: A repository of the hub, with or without its owner: never the path of a folder, which the hub's clients would read.
+#: A repository of the hub, with or without owner; never the path of a folder, which the hub's clients would read.
 HUB_ID = r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,95}/)?[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}$"
 HubId = Annotated[str, StringConstraints(pattern=HUB_ID)]
-#: A branch, tag or commit; the hub's clients make a path of it.
+#: A branch, tag or commit, from which the hub's clients make a path.
 Revision = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}){0,5}$")
 ]
@@ -30,15 +30,15 @@ Reference = Annotated[str, StringConstraints(min_length=1, max_length=400), Afte
 Place = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_readable)]
 
 
-#: What a study computes on.
+#: Devices of a study.
 DEVICE = r"auto|cpu|cuda(:(0|[1-9][0-9]{0,2}))?"
 
 
 def a_device(text: str) -> str:
-    """The same text.
+    """Validate the name of a device and return it.
 
     Raises:
-        ValueError: no study can compute on that.
+        ValueError: it is not a device of a study.
     """
     if not re.fullmatch(DEVICE, text):
         raise ValueError('must be "auto", "cpu", "cuda" or "cuda:N", the GPU of index N, e.g. "cuda:1"')
@@ -59,14 +59,14 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
 def _open(values: dict[str, Any]) -> dict[str, Any]:
     if holds_credentials(values):
         raise ValueError(
-            "values must hold no credentials, for records and reports show them; read these from the environment"
+            "values must not hold credentials, because records and reports show them; read them from the environment"
         )
     return values
 
 
-#: Settings that are validated later, by whoever defines them.
+#: Settings that are validated later.
 Settings = Annotated[dict[str, Any], AfterValidator(_plain)]
-#: Those that stand in every record as they are, since they make the cell's id.
+#: Settings that records store unredacted, because the cell's id depends on them.
 OpenSettings = Annotated[dict[str, Any], AfterValidator(_plain), AfterValidator(_open)]
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
 LabelValues = Literal["names", "indices"]

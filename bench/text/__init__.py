@@ -1,1 +1,1 @@
-"""Text from elsewhere: made safe to show, without credentials, and never endless."""
+"""Text: made safe to display, redacted, limited in length, and rendered as tables."""

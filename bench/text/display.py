@@ -1,4 +1,4 @@
-"""Foreign text that is shown: control characters are removed or spelt out, and a terminal reads no markup in it."""
+"""Make foreign text safe to display: control characters are removed or escaped, and markup is not interpreted."""
 
 import re
 from typing import TYPE_CHECKING, Literal
@@ -7,37 +7,37 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-#: Not printable by Python's rules, yet part of words (Persian, Hindi) and of emoji.
+#: Zero-width joiners: Python calls them unprintable, but words (Persian, Hindi) and emoji contain them.
 JOINERS = "\u200c\u200d"
-#: What stands for signs that a terminal's encoding lacks.
+#: Replacements for characters that a terminal's encoding lacks.
 ASCII = str.maketrans({"†": "+", "‡": "++", "§": "#", "±": "+/-", "–": "-", "−": "-", "×": "x", "…": "..."})
 
 
 def printable(text: str, limit: int | None = None) -> str:
-    r"""Foreign text for one line of a message, its control characters spelt out, e.g. ``\x1b``.
+    r"""Escape control characters, e.g. as ``\x1b``, so that the text fits into one line of a message.
 
     Args:
-        text: any.
-        limit: characters; a longer text is cut.
+        text: foreign text.
+        limit: maximum length in characters; a longer text is cut.
     """
     shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[:limit])
     return shown if limit is None or len(text) <= limit else f"{shown}…"
 
 
 def visible(text: str) -> str:
-    r"""The text with every control character spelt out, e.g. ``\x1b``, and blanks of any kind as one."""
+    r"""Escape control characters, e.g. as ``\x1b``, and collapse whitespace to single blanks."""
     text = re.sub(r"\s+", " ", text)
     return "".join(char if char in JOINERS else printable(char) for char in text)
 
 
 def one_line(text: str, limit: int | None = None) -> str:
-    """Text on one line, without control characters, shortened to a number of characters."""
+    """The text on one line, without control characters, cut to ``limit`` characters."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return line if limit is None or len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def for_terminal(text: str, console: "Console") -> "Text":
-    """The text for a terminal: never read as markup, and in signs that the console's encoding has."""
+    """The text for a terminal: not interpreted as markup, and limited to the characters of the console's encoding."""
     from rich.text import Text  # imported here: ``--help`` needs no rich
 
     shown = visible(text)
@@ -52,11 +52,11 @@ def say(text: str, console: "Console", style: str = "", *, lead: str = "", fold:
     """Print foreign text on one line.
 
     Args:
-        text: any.
-        console: where to.
-        style: style of the line, as rich reads it.
-        lead: our own text before it, printed as it stands.
-        fold: whether the line is folded at the console's width; else that is left to the terminal.
+        text: foreign text.
+        console: output console.
+        style: rich style of the line.
+        lead: trusted text before it, printed unchanged.
+        fold: whether to fold the line at the console's width; otherwise the terminal does.
     """
     from rich.text import Text  # imported here: ``--help`` needs no rich
 

@@ -1,4 +1,4 @@
-"""HTML pages that need nothing else; foreign text is escaped in them, its control characters spelt out."""
+"""Templates of self-contained HTML pages, which escape foreign text and its control characters."""
 
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,7 @@ from bench.text.display import visible
 
 
 def page_template(path: Path) -> Template:
-    """The template of a page.
-
-    Args:
-        path: jinja file.
-    """
+    """The template of a page, from a jinja file."""
     environment = Environment(
         loader=FileSystemLoader(path.parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, finalize=_shown,

@@ -1,4 +1,4 @@
-"""JSON: read so that no key of an object stands there twice, and written for programs."""
+"""Strict JSON: duplicate keys are refused when reading, NaN and infinity when writing."""
 
 import json
 from collections import Counter
@@ -9,14 +9,14 @@ def loads(text: str | bytes) -> Any:
     """The value of a JSON text.
 
     Raises:
-        ValueError: it is no JSON, or an object has a key twice, of which nobody can tell which one is meant.
-        RecursionError: it is nested beyond what Python reads.
+        ValueError: the text is not JSON, or an object has a duplicate key.
+        RecursionError: it is nested too deeply for Python.
     """
     return json.loads(text, object_pairs_hook=_each_once)
 
 
 def dumps(content: Any) -> str:
-    """The content as a JSON text for programs and files; NaN and infinity are refused.
+    """The content as JSON text that ends with a newline.
 
     Raises:
         ValueError: a number is not finite.
@@ -28,5 +28,5 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
-        raise ValueError(f"key {twice!r:.80} stands there twice; name each once")
+        raise ValueError(f"key {twice!r:.80} appears twice; give each key once")
     return found

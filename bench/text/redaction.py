@@ -1,8 +1,7 @@
-"""Credentials, taken out of text before it is printed or written down.
+"""Redact credentials in text before it is printed or written.
 
-What counts as one: user and password of an address, parameters of its query whose names say so, tokens that their
-issuers mark by how they begin, values beside a name such as ``password``, and the values of such variables of the
-environment.
+Credentials are: user and password of a URL, query parameters with a secret's name, tokens with a known prefix, values
+beside a name such as ``password``, and the values of environment variables with such names.
 """
 
 import re
@@ -14,32 +13,32 @@ from urllib.parse import unquote, urlsplit
 
 from bench.text.secret_names import REDACTED, environment_secrets, says_secret, says_secret_in_query, words_of
 
-#: Characters; to strike out what is shorter would leave no message.
+#: Characters; redacting shorter values would leave no message.
 SHORTEST_SECRET = 3
 
 
 def without_secrets(text: str) -> str:
-    """Text whose URIs have lost user, password and query."""
+    """The text with user, password and query removed from its URIs."""
     without_users = re.sub(r"(^|=|//)[^/\s=]*@", r"\1", text)
     return re.sub(r"(//[^\s'\"?]*+)(?:\?[^\s'\")]*+)?", r"\1", without_users)
 
 
 def secrets_of(uri: str) -> set[str]:
-    """What of a URI may be secret: user, password and the values of its query, as they stand there and spelled out.
+    """Possible secrets of a URI: user, password and query values, both quoted and unquoted.
 
-    A client's messages quote parts of an address that no longer look like one.
+    They are redacted in a client's messages, which quote parts of a URI that no longer look like one.
     """
     try:
         parts = urlsplit(uri)
-        told = parts.netloc.rpartition("@")[0].split(":")
+        values = parts.netloc.rpartition("@")[0].split(":")
     except ValueError:
         return set()
-    told += [pair.partition("=")[2] for pair in parts.query.split("&")]
-    return {form for value in told if value for form in (value, unquote(value)) if len(form) >= SHORTEST_SECRET}
+    values += [pair.partition("=")[2] for pair in parts.query.split("&")]
+    return {form for value in values if value for form in (value, unquote(value)) if len(form) >= SHORTEST_SECRET}
 
 
-#: Tokens that their issuers mark: Hugging Face, GitHub, GitLab, Slack, AWS, Google, OpenAI and others, PyPI, npm, JWT,
-#: Stripe, SendGrid, HashiCorp, DigitalOcean. A part that may be long is looked through from few places, or bounded.
+#: Tokens with a prefix of their issuer: Hugging Face, GitHub, GitLab, Slack, AWS, Google, OpenAI and others, PyPI, npm,
+#: JWT, Stripe, SendGrid, HashiCorp, DigitalOcean. Long parts are bounded or possessive, so that the time stays linear.
 HUB_TOKEN = r"hf_(?:(?:oauth|jwt)_[\w.~+/=-]+|[A-Za-z0-9]{10,})"
 _MARKED = re.compile(
     rf"{HUB_TOKEN}|gh[opusr]_[A-Za-z0-9]{{16,}}|github_pat_\w{{16,}}|glpat-[\w-]{{16,}}|(?:xox[a-z]|xapp)-[\w-]{{8,}}"
@@ -49,32 +48,32 @@ _MARKED = re.compile(
     r"|\bhv[sbr]\.[\w-]{16,}|\bdo[opr]_v1_\w{16,}"
     r"|(?<=hooks\.slack\.com/services/)[\w/-]+|(?<=/api/webhooks/)\d{5,}/[\w-]+"
 )
-#: A key in PEM, be it on one line or cut off: at its end, or, where its characters go before the mark of an end.
+#: A PEM key, also on one line or without its end marker; ``_PEM_END`` finds those without their start.
 _PEM = re.compile(
     r"(-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----).*?(?:-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
     re.DOTALL,
 )
 _PEM_END = re.compile(r"-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _OF_PEM = f"{string.ascii_letters}{string.digits}+/=\\{string.whitespace}"
-#: User and password of an address. ``Path`` makes one slash of two. A password may hold "/", a port is followed by one.
+#: User and password of a URL. ``Path`` makes one slash of two. A password may hold "/"; a port is followed by one.
 _USER = re.compile(
     r"(?<=:/)(/{0,3})(?:[^\s/\"'<>\[\]@:]{0,200}+:(?!\d{1,5}(?:/|$))[^\s\"<>@]{0,500}+(?:@[^\s/\"'<>@]{0,200}+){0,20}?"
     r"|[^\s/\"'<>]{1,500})@(?=[^\s/@]{0,255}(?:[/?#\s\"',:;)]|$))"
 )
-#: The same where an address is the value of another's parameter.
+#: The same in a URL that is the value of another URL's parameter.
 _QUOTED_USER = re.compile(
     r"(%(?:25){0,3}3A(?:%(?:25){0,3}2F){2})(?:(?!%(?:25){0,3}2F)[^\s\"'<>&@]){1,500}?(?=%(?:25){0,3}40)", re.I
 )
-#: The same without a scheme: ``user:password@host``; an image of a container names its digest likewise.
+#: The same without a scheme: ``user:password@host``. A container image names its digest in the same form.
 _BARE_USER = re.compile(
     r"(?:(?<![\w./:@+-])|(?<![\w:/]//)(?<=//))(?!mailto:)[\w.+-]{1,100}+:[^\s@/\"',;:]{1,200}+@(?!sha\d)(?=[A-Za-z0-9\[])"
 )
-#: ``curl -u user:password``; a container's user is two numbers.
+#: ``curl -u user:password``; two numbers are a container's user and group.
 _LOGIN = re.compile(
     r"(?<!\S)((?:-u|-U|--user|--proxy-user)(?:\s{1,3}|=)['\"]?)(?!\d{1,9}:\d)(?=[^\s:'\"]{1,100}+:(?!//)\S)[^\s'\"]+"
 )
 _LOGIN_OPTIONS = ("-u", "-U", "--user", "--proxy-user")
-#: ``Authorization: Basic dXNlcjpwdw==``, ``Bearer abc.def``; prose that follows the word bearer is in small letters.
+#: ``Authorization: Basic dXNlcjpwdw==``, ``Bearer abc.def``; lower-case words after "bearer" are prose.
 _SCHEMES = "basic|bearer|digest|token|apikey|key|oauth|negotiate|ntlm|hawk|splunk"
 _HEADER = re.compile(
     rf"(?i:(authorization\\{{0,4}}['\"]?\s{{0,5}}[:=]\s{{0,5}}\\{{0,4}}['\"]?(?:(?:{_SCHEMES})\s{{1,5}})?))[^\s'\",;\\]+"
@@ -83,21 +82,21 @@ _BEARER = re.compile(
     r"\b((?i:bearer)(?:\s{1,5}(?=[\w.~+/=-]{6})|['\"]?\s{0,3}[:=]\s{0,3}['\"]?))"
     r"(?![a-z-]{1,60}+(?![\w~+/=]|\.\w))[\w.~+/=-]+|\b(Bearer\s{0,3}[:=]\s{0,3})(?![a-z]{1,60}+ [a-z])[\w.~+/=-]+"
 )
-#: ``Cookie: sid=abc; theme=dark``: all of a line, of which each part may let its owner in.
+#: ``Cookie: sid=abc; theme=dark``: the whole line, because each part may be a session id.
 _COOKIE = re.compile(
     r"(?i:(\b(?:set-)?cookie\\?['\"]?\s{0,3}[:=]\s{0,3}\\?['\"]?))[\w!#$%&*+.^`|~-]{1,100}+=[^\r\n'\"\\]+"
 )
-#: A name that ends as those of secrets do, and what joins it with its value.
+#: A name with an ending typical of secrets, and the separator before its value.
 _LAST = r"(?i:passw(?:or)?d|passphrase|passcode|pwd|pass|pw|secrets?|keys?|credentials?|tokens?)(?:[_-]?\d{1,3})?"
 _NAMED = re.compile(
     rf"(?<![\w.-])(?P<name>-{{0,2}}(?:[A-Za-z_][\w.-]{{0,80}}?)?{_LAST})(?P<quote>(?:\\{{0,4}}['\"])?)"
     r"(?P<join>\s{0,3}(?::=|=>|[=:])\s{0,3})"
 )
 _OPTION = re.compile(rf"(?<!\S)(?P<name>--?(?:[A-Za-z][\w-]{{0,80}}?)?{_LAST})(?P<quote>)(?P<join>\s{{1,3}})(?!-)")
-#: The quotation mark that begins a value, maybe in a list, and a value without any: up to a blank.
+#: The quotation mark that opens a value, possibly in a list; an unquoted value, which ends at a blank.
 _MARK = re.compile(r"(?P<open>(?:[\[(]\s{0,3})?)(?P<mark>\\{0,8}(?:\"\"\"|'{3}|['\"]))")
 _BARE = re.compile(r"(?:[^\s,;&\"'<>()\[\]{}`\\]|\\(?![\"']))+")
-#: What stands between marks, up to the line's end where the other one is cut off.
+#: The text between quotation marks, up to the end of the line if the closing one is cut off.
 _BETWEEN = {
     '"': re.compile(r'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+'),
     "'": re.compile(r"[^'\\\n]*+(?:\\.[^'\\\n]*+)*+"),
@@ -107,7 +106,7 @@ _NOTHING = re.compile(
     r"(?P<mark>\\{0,8}['\"])(?:None|null|[Tt]rue|[Ff]alse)?(?P=mark)(?!['\"])"
     r"|(?:None|null|[Tt]rue|[Ff]alse)(?=[\s,;&\"'<>()\[\]{}`\\]|$)"
 )
-#: A sentence goes on.
+#: Words of a sentence.
 _PROSE = re.compile(r"[a-z]{1,60}+ [a-z]")
 _QUERY = re.compile(r"(?P<begin>[?&;#])(?P<name>[\w.\[\]%~-]{1,80})(?P<join>=)(?P<value>[^\s&;#\"'<>()]+)")
 _QUOTED_QUERY = re.compile(
@@ -115,16 +114,16 @@ _QUOTED_QUERY = re.compile(
     r"(?P<value>(?:(?!%(?:25){0,3}(?:26|23|3B))[^\s&;#\"'<>()])+)",
     re.I,
 )
-#: Characters; a shorter secret is one only where it is a word of its own.
+#: Characters; a shorter secret is redacted only where it is a whole word.
 _SURE = 12
 
 
 def redacted(text: str, secrets: Iterable[str] | None = None) -> str:
-    """The text with each credential replaced by a word; what is redacted already stays as it is.
+    """The text with each credential replaced by ``REDACTED``; redacting twice changes nothing.
 
     Args:
-        text: any; the time is proportional to its length.
-        secrets: values to take out wherever they stand; None: those of this process's environment.
+        text: foreign text; the time is proportional to its length.
+        secrets: values to redact wherever they occur; None: those of this process's environment.
     """
     for secret in environment_secrets() if secrets is None else secrets:
         if secret in text:
@@ -150,7 +149,7 @@ def redacted(text: str, secrets: Iterable[str] | None = None) -> str:
 
 
 def redacted_words(words: Sequence[str], secrets: Iterable[str] | None = None) -> list[str]:
-    """The words of a command, redacted; of an address in them every value of the query, whatever its name says."""
+    """The words of a command, redacted; in URLs every value of the query is, whatever its name."""
     found: list[str] = []
     for word in words:
         before = found[-1] if found else ""
@@ -164,20 +163,20 @@ def redacted_words(words: Sequence[str], secrets: Iterable[str] | None = None) -
 
 
 def redacted_command(command: str, secrets: Iterable[str] | None = None) -> str:
-    """A line of a shell, its words redacted; see ``redacted_words``."""
+    """A shell command with its words redacted; see ``redacted_words``."""
     try:
         return shlex.join(redacted_words(shlex.split(command), secrets))
-    except ValueError:  # written by hand, and no line of a shell
+    except ValueError:  # not valid shell syntax
         return redacted(command, secrets)
 
 
 def redacted_content(content: Any, secrets: Iterable[str] | None = None, kept: Container[str] = ()) -> Any:
-    """Content of JSON with its texts redacted, and those beside a key that says that they are secret; keys stay.
+    """JSON content with its strings redacted, and wholly so beside a key that names a secret; keys stay.
 
     Args:
-        content: any.
+        content: JSON value.
         secrets: see ``redacted``.
-        kept: keys whose values stay as they are, wherever they stand.
+        kept: keys whose values stay unchanged, at any depth.
     """
     if isinstance(content, dict):
         return {
@@ -190,7 +189,7 @@ def redacted_content(content: Any, secrets: Iterable[str] | None = None, kept: C
 
 
 def _beside(key: str, value: Any) -> Any:
-    """What stands beside a key; a list of tokens may be a vocabulary."""
+    """The redacted value of a key; a list under ``token`` may be a vocabulary and stays."""
     if isinstance(value, str):
         return REDACTED if value and says_secret(key) else value
     if isinstance(value, list) and says_secret(key) and words_of(key)[-1] != "token":
@@ -199,9 +198,9 @@ def _beside(key: str, value: Any) -> Any:
 
 
 def holds_credentials(content: Any) -> bool:
-    """Whether a text of JSON content holds what ``redacted`` takes out, or stands beside a key such as ``password``.
+    """Whether a string of JSON content is a credential, or is the value of a key such as ``password``.
 
-    A bare ``token`` may be one of a vocabulary, so that such a key alone does not tell.
+    The key ``token`` alone does not count, because it may name a token of a vocabulary.
     """
     if isinstance(content, dict):
         return any(_is_password(key, value) or holds_credentials(value) for key, value in content.items())
@@ -215,7 +214,7 @@ def _is_password(key: str, value: Any) -> bool:
 
 
 def _without_ends_of_keys(text: str) -> str:
-    """Text without keys of which only the end is there: all that may be of one, and the mark behind it."""
+    """The text without PEM keys whose start is cut off: the end marker and all key characters before it go."""
     parts, at = [], 0
     for end in _PEM_END.finditer(text):
         parts += [text[at : end.start()].rstrip(_OF_PEM), REDACTED]
@@ -224,12 +223,12 @@ def _without_ends_of_keys(text: str) -> str:
 
 
 def _without_values(heads: re.Pattern[str], text: str) -> str:
-    """Text without the values of secret names.
+    """The text without the values of secret names.
 
     Args:
-        heads: finds a name and what joins it with its value. The value is looked at only where the name is one of a
-            secret, and then taken out, so that no character is looked at time and again.
-        text: any.
+        heads: pattern of a name and the separator before its value. The value is matched only if the name is a
+            secret's, and then skipped, so that no character is scanned twice.
+        text: foreign text.
     """
     parts, at = [], 0
     while (head := heads.search(text, at)) is not None:
@@ -250,7 +249,7 @@ def _without_values(heads: re.Pattern[str], text: str) -> str:
 
 
 def _end_of_value(text: str, begin: int) -> int:
-    """Where a value ends that begins there, before the mark that closes it."""
+    """The end of the value that starts at ``begin``, without its closing quotation mark."""
     opened = _MARK.match(text, begin)
     if opened is None:
         found = _BARE.match(text, begin)
@@ -262,13 +261,13 @@ def _end_of_value(text: str, begin: int) -> int:
         between = _BETWEEN.get(mark)
     if between is not None:
         found = between.match(text, opened.end())
-    else:  # within a text that is quoted itself
+    else:  # an escaped quotation mark, inside quoted text
         found = re.compile(rf".*?(?=(?<!\\){re.escape(mark)}|$)", re.MULTILINE).match(text, opened.end())
     return found.end() if found else opened.end()
 
 
 def _is_prose(head: re.Match[str]) -> bool:
-    """Whether a sentence follows, as in ``data.password: unknown key``; in JSON names are quoted."""
+    """Whether prose follows, as in ``data.password: unknown key``; JSON quotes its names."""
     if ":" not in head["join"] or "=" in head["join"] or head["quote"]:
         return False
     goes_on = _PROSE.match(head.string, head.end()) is not None

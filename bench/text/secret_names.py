@@ -1,4 +1,4 @@
-"""Which names say that their value is a secret, and the secrets that this process's environment holds."""
+"""Recognise names of secrets, and collect the secrets in this process's environment."""
 
 import json
 import os
@@ -12,12 +12,12 @@ REDACTED = "REDACTED"
 _ALONE = {"password", "passwd", "passphrase", "passcode", "pwd", "pw", "secret", "secrets", "apikey", "credential",
           "credentials", "accesskey", "secretkey", "privatekey", "accountkey", "sharedaccesskey", "authtoken",
           "accesstoken", "sastoken", "sessiontoken"}  # fmt: skip
-#: A last word that ends so says it too, as in ``PGPASSWORD``; in capitals, as those of the environment are, more do.
+#: Endings of a last word that count too, as in ``PGPASSWORD``; names in capitals, as in the environment, have more.
 _ENDINGS = ("password", "passwd", "passphrase", "passcode", "secret", "apikey", "accesskey", "secretkey", "privatekey",
             "authtoken", "accesstoken", "credential", "credentials")  # fmt: skip
 _CAPITAL_ENDINGS = ("TOKEN", "PASS", "PWD")
 _INNOCENT = {"bypass", "compass", "monkey", "hotkey", "turkey", "compat"}
-#: A ``key`` is secret by the word before it, ``tokens`` of a vocabulary are none.
+#: Whether ``pass``, ``key`` or ``token`` is a secret depends on the word before it.
 _PASSES = {"", "db", "user", "admin", "root", "smtp", "ftp", "proxy", "auth", "my", "login", "tracking"}
 _KEYS = {"api", "access", "secret", "private", "account", "auth", "encryption", "signing", "ssh", "subscription",
          "master", "service", "license", "deploy", "client", "storage", "token", "aws", "wandb", "hf"}  # fmt: skip
@@ -25,14 +25,14 @@ _TOKENS = {"api", "access", "auth", "bearer", "refresh", "secret", "hf", "github
 _VOCABULARY = {"bos", "eos", "pad", "unk", "sep", "cls", "mask", "special", "image", "audio", "video", "start", "end",
                "first", "last", "next", "prev", "previous", "begin", "stop", "boundary", "boi", "eoi", "per", "each",
                "unexpected", "invalid", "added", "extra", "padding", "unknown", "new", "label", "of"}  # fmt: skip
-#: In the query of an address these are secret besides.
+#: Further names of secrets in the query of a URL.
 _IN_QUERY = {"key", "auth", "sig", "signature", "credential", "code", "sas", "jwt", "pin", "otp", "ticket", "session"}
-#: Words of a variable's name, wherever they stand in it: what holds no secret in an environment is seldom named so.
+#: Words that mark an environment variable as secret, anywhere in its name.
 _OF_ENVIRONMENT = ("token", "tokens", "secret", "secrets", "password", "passwords", "passwd", "pass", "passphrase",
                    "pwd", "key", "keys", "apikey", "credential", "credentials", "pat", "auth")  # fmt: skip
-#: Characters; a shorter value of the environment is no secret, and to strike it out would leave no message.
+#: Characters; redacting shorter values of the environment would leave no message.
 _SHORTEST = 6
-#: Values that say how rather than what.
+#: Values that are settings, not secrets.
 _PLAIN = {"enabled", "enable", "disabled", "disable", "always", "never", "required", "optional", "default", "automatic",
           "digest", "bearer", "password", "secret", "keyring", "oauth2", "system", "unknown", "ignore",
           REDACTED.lower()}  # fmt: skip
@@ -41,7 +41,7 @@ _FOLDERS = ("PWD", "OLDPWD")
 
 
 def says_secret(name: str) -> bool:
-    """Whether a name says that its value is a secret: ``api_key`` and ``HF_TOKEN_2`` do, ``tokenizer`` does not."""
+    """Whether a name is that of a secret: ``api_key`` and ``HF_TOKEN_2`` are, ``tokenizer`` is not."""
     words = words_of(name)
     whole = len(words)
     while words and words[-1].isdigit():
@@ -53,7 +53,7 @@ def says_secret(name: str) -> bool:
     before = words[-2] if len(words) > 1 else ""
     capitals = name.isupper()
     if numbered and not before and not capitals and last in ("token", "pass", "pw"):
-        return False  # the first token of a text
+        return False  # e.g. token1, the first token of a text
     if last == "token":
         return before not in _VOCABULARY
     if last == "tokens":
@@ -67,19 +67,19 @@ def says_secret(name: str) -> bool:
 
 
 def says_secret_in_query(name: str) -> bool:
-    """The same of a parameter of an address, where ``sig`` and ``code`` are secret too."""
+    """Whether the name of a URL's query parameter is that of a secret; ``sig`` and ``code`` are too."""
     words = words_of(name)
     return says_secret(name) or (bool(words) and words[-1] in _IN_QUERY)
 
 
 def words_of(name: str) -> list[str]:
-    """The words of a name in small letters, be they joined by marks or by capitals."""
+    """The lower-case words of a name in snake_case, kebab-case or camelCase."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     return [word for word in re.split(r"[^A-Za-z0-9]+", apart.lower()) if word]
 
 
 def environment_secrets() -> list[str]:
-    """The values of variables whose names say that they are secret, the longest first, in each form that text has."""
+    """The values of environment variables with names of secrets, in all quoted forms, longest first."""
     found: set[str] = set()
     for name, whole in os.environ.items():
         if name in _FOLDERS or not _of_environment(name):
@@ -97,7 +97,7 @@ def _of_environment(name: str) -> bool:
 
 
 def _may_be_secret(value: str) -> bool:
-    """Whether a value is none of a word, a number, a place on this machine, or the mark of a key's end."""
+    """Whether a value is not a setting, a number, an existing path or a PEM marker."""
     if len(value) < _SHORTEST or value.lower() in _PLAIN or value.startswith("-----"):
         return False
     try:
@@ -108,7 +108,7 @@ def _may_be_secret(value: str) -> bool:
 
 
 def _forms(value: str) -> Iterator[str]:
-    """The value as it is, as addresses quote it, and as Python and JSON escape it."""
+    """The value as it is, as URLs quote it, and as Python and JSON escape it."""
     yield value
     yield quote(value, safe="", errors="replace")
     yield quote(value, errors="replace")

@@ -1,4 +1,4 @@
-"""The prompt of a cell: its settings, the label words and the train texts that it shows as examples."""
+"""The prompt of a cell: its settings, label words and train texts as examples."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,19 +13,19 @@ from bench.study.cell import Cell
 
 
 def prompt_of(cell: Cell, dataset: Dataset, tokenizer: Any) -> Prompt:
-    """How the cell's model is asked about a text of the dataset.
+    """The prompt around a text of the dataset.
 
     Raises:
-        StudyError: label words, examples or max_length do not do; the message says how.
-        ModelError: no chat template, or one that cannot be used.
+        StudyError: label words, examples or max_length are unsuitable; the message says why.
+        ModelError: the chat template is missing or unusable.
     """
-    assert cell.prompt is not None, f"{cell.model.name} is not asked: it is no causal model"
+    assert cell.prompt is not None, f"{cell.model.name} is not a causal model, so it has no prompt"
     wanted = cell.prompt.examples_per_class
     held = np.bincount(dataset.splits["train"].labels, minlength=len(dataset.labels))
     if wanted > held.min():
         raise StudyError(
             f"dataset {cell.dataset.name}: prompt.examples_per_class must be at most the train texts of each class, "
-            f"got {wanted} where {dataset.labels[int(held.argmin())]!r} has {held.min()}"
+            f"got {wanted} but {dataset.labels[int(held.argmin())]!r} has {held.min()}"
         )
     train = dataset.splits["train"]
     drawn = shown_examples(train.labels, len(dataset.labels), cell.prompt.examples_per_class, cell.data.split_seed)
@@ -39,7 +39,7 @@ def prompt_of(cell: Cell, dataset: Dataset, tokenizer: Any) -> Prompt:
 
 
 def shown_examples(labels: Sequence[int], num_labels: int, per_class: int, seed: int) -> list[int]:
-    """Texts to show as answered before, by position: so many of each class, in random order, settled by the seed."""
+    """Positions of the example texts: ``per_class`` of each class, in random order from the seed."""
     rng = np.random.default_rng(seed)
     array = np.asarray(labels)
     of_class = [rng.permutation(np.flatnonzero(array == label))[:per_class] for label in range(num_labels)]
@@ -47,7 +47,7 @@ def shown_examples(labels: Sequence[int], num_labels: int, per_class: int, seed:
 
 
 def shown_text(split: Split, columns: Columns | None, row: int) -> str:
-    """One text of a split as a prompt shows it: of a pair both, with the names of their columns."""
+    """One text of a split in a prompt; a pair is shown with the names of its columns."""
     if split.pairs is None or columns is None:
         return split.texts[row]
     return shown(columns, split.texts[row], split.pairs[row])

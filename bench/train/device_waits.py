@@ -1,8 +1,8 @@
-"""transformers without the places where the host would wait for the device in each step.
+"""Avoid device synchronisation by transformers in each step.
 
-It asks a padding mask whether it hides anything, so that attention without a mask can be used where it does not; it
-asks positions whether a row holds several texts; and some architectures look for padding that no mask hides, to warn.
-All answers are known beforehand: a mask is given only where something is padded, and a row holds one text.
+transformers reads a padding mask to drop it if nothing is padded, reads positions to find several texts in a row, and
+in some architectures looks for padding without a mask, to warn. All three are known beforehand: a mask is passed only
+if something is padded, and a row holds one text.
 """
 
 from collections.abc import Callable
@@ -14,19 +14,19 @@ from transformers.masking_utils import AttentionMaskInterface, eager_mask, sdpa_
 
 
 def avoid_device_waits() -> None:
-    """Have transformers ask tensors for no values in this process; what models compute stays the same.
+    """Keep transformers from reading tensor values in this process; the results of models do not change.
 
-    Masks are meant of the implementations ``sdpa`` and ``eager``, which are those that models are built with.
+    This covers the attention implementations ``sdpa`` and ``eager``, with which models are built.
     """
     AttentionMaskInterface.register("sdpa", _with_padding(sdpa_mask))
     AttentionMaskInterface.register("eager", _with_padding(eager_mask))
-    # These have no place to be registered at.
+    # transformers has no registry for these two.
     vars(masking_utils)["find_packed_sequence_indices"] = _one_text_a_row
-    PreTrainedModel.warn_if_padding_and_no_attention_mask = _nothing_to_warn_of  # type: ignore[method-assign]
+    PreTrainedModel.warn_if_padding_and_no_attention_mask = _no_warning  # type: ignore[method-assign]
 
 
 def _with_padding(make: Callable[..., Tensor | None]) -> Callable[..., Tensor | None]:
-    """A function that makes masks, told that a given padding mask hides something."""
+    """A mask function that never drops a given padding mask."""
 
     def made(*args: Any, attention_mask: Tensor | None = None, **settings: Any) -> Tensor | None:
         if attention_mask is not None:
@@ -37,10 +37,10 @@ def _with_padding(make: Callable[..., Tensor | None]) -> Callable[..., Tensor | 
 
 
 def _one_text_a_row(position_ids: Tensor) -> None:
-    """What transformers' function of this place answers where no row holds several texts."""
+    """The result of ``find_packed_sequence_indices`` if no row holds several texts."""
     del position_ids
 
 
-def _nothing_to_warn_of(model: PreTrainedModel, input_ids: Any, attention_mask: Any) -> None:
-    """Nothing is padded where no mask is given."""
+def _no_warning(model: PreTrainedModel, input_ids: Any, attention_mask: Any) -> None:
+    """Without a mask, nothing is padded."""
     del model, input_ids, attention_mask

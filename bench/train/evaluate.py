@@ -1,4 +1,4 @@
-"""Predictions, and what they are worth."""
+"""Predictions and their quality."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -32,14 +32,14 @@ def predict(
     """Class scores of every sample, and the time of each batch.
 
     Args:
-        model: ready for inference, on the device.
-        batches: together they hold each sample once.
+        model: model on the device, ready for inference.
+        batches: batches that together hold each sample once.
         num_labels: number of classes C.
-        device: where the model lies.
-        dtype: of the matmuls.
-        on_step: told after each batch.
-        warmup_batches: first batches that are run once more before the clock starts.
-        score: class scores of a batch, shape (B, C); absent: the logits of an encoder.
+        device: device of the model.
+        dtype: dtype of the matmuls.
+        on_step: callback after each batch.
+        warmup_batches: number of first batches to run once before the clock starts.
+        score: function from a batch to class scores, shape (B, C); None: logits of an encoder.
 
     Returns:
         Scores, float32, shape (samples, C), in the split's order; and the log.
@@ -48,7 +48,7 @@ def predict(
     score = score or partial(logits_of, model)
     model.eval()
     batches = [batch.pinned_for(device) for batch in batches]  # before the clock starts
-    # A model keeps tensors that it works out, as of positions. Of inference mode no later step could train with them.
+    # Models cache tensors, e.g. of positions; those of inference mode could not be used in later training.
     trains = any(parameter.requires_grad for parameter in model.parameters())
     with torch.no_grad() if trains else torch.inference_mode(), autocast(device, dtype), held_garbage_collection():
         for batch in batches[:warmup_batches]:
@@ -67,7 +67,7 @@ def predict(
 
 
 def for_inference(model: nn.Module, dtype: torch.dtype, device: torch.device) -> nn.Module:
-    """The model as predictions are made with it: nothing to train, weights in the dtype of the computation."""
+    """The model for predictions: nothing to train, weights in the dtype of the computation."""
     cast_parameters(model.requires_grad_(False), dtype)
     if device.type == "cpu":
         allow_cpu_layout(model, True)
@@ -76,11 +76,11 @@ def for_inference(model: nn.Module, dtype: torch.dtype, device: torch.device) ->
 
 
 def logits_of(model: nn.Module, batch: Batch) -> Tensor:
-    """Class logits of a batch, shape (B, C), by an encoder."""
+    """An encoder's class logits of a batch, shape (B, C)."""
     return class_logits(model, batch.input_ids, batch.attention_mask, batch.token_types)
 
 
-#: A prediction that is no class: an answer that names none.
+#: Prediction of an answer that names no class.
 NO_CLASS = -1
 
 
@@ -88,10 +88,10 @@ def quality(predicted: NDArray[np.int64], truth: Sequence[int], labels: Sequence
     """Quality of predictions over the task's fixed label set; a class that is never predicted counts with F1 0.
 
     Args:
-        predicted: class index of each sample; NO_CLASS is wrong, and adds no class to the average.
-        truth: class index of each sample.
+        predicted: predicted class index of each sample; NO_CLASS is wrong, and not a class of the average.
+        truth: true class index of each sample.
         labels: class names by index.
-        split: the split's name.
+        split: name of the split.
     """
     target = np.asarray(truth)
     f1_by_label, summary = _scores(target, predicted, len(labels))

@@ -1,4 +1,4 @@
-"""A cell's texts, read for its kind of model: token ids by split, batches of them, and scores of each class."""
+"""A cell's model inputs: token ids by split, batches, and class scores for its kind of model."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -33,21 +33,21 @@ from bench.train.evaluate import NO_CLASS, logits_of, predict
 from bench.train.loop import StepHook, StepLog, schedule
 from bench.train.losses import balanced_weights
 
-#: Texts that a method is shown to say what it learnt; more would take long and tell little more.
+#: Texts for a method's insights; more would take long and add little.
 MAX_EXAMPLES = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What a model is shown.
+    """The model inputs of a cell.
 
     Attributes:
-        cell: whose texts they are.
-        dataset: the texts.
-        tokens: of each split that is needed; of a causal model's prompts the texts alone.
-        tokenizer: of the model.
-        prompt: what stands around each text; None for an encoder.
-        sealed: labels that ``dataset`` does not hold any more; None: it holds all.
+        cell: cell of the inputs.
+        dataset: texts.
+        tokens: tokens of the needed splits; for a causal model those of the texts, without prompts.
+        tokenizer: tokenizer of the model.
+        prompt: prompt around each text; None for an encoder.
+        sealed: labels that were removed from ``dataset``; None: it holds all.
     """
 
     cell: Cell
@@ -62,7 +62,7 @@ class Reading:
         """Tokenise splits of a cell's dataset.
 
         Raises:
-            RequestError: the prompt does not do; the message says how.
+            RequestError: the prompt is unsuitable; the message says why.
         """
         prompt = prompt_of(cell, dataset, tokenizer) if cell.model.kind == "causal" else None
         length = cell.data.max_length if prompt is None else prompt.room(cell.data.max_length)
@@ -73,36 +73,36 @@ class Reading:
         return cls(cell=cell, dataset=dataset, tokens=tokens, tokenizer=tokenizer, prompt=prompt)
 
     def without_labels(self, folder: Path) -> HeldOutLabels:
-        """Put the labels of all splits but train away; the caller makes a reading with them, see ``labels_of``.
+        """Store the labels of all splits but train outside the process; see ``labels_of``.
 
         Args:
-            folder: on the disk that keeps them.
+            folder: folder on the disk for the labels.
         """
         held = {name: split.labels for name, split in self.dataset.splits.items() if name != "train"}
         return HeldOutLabels(held, folder)
 
     def labels_of(self, split: str) -> list[int]:
-        """Class index of each text of a split; not to be kept where code of a method may run."""
+        """Class index of each text of a split; callers must not keep it while plugin code runs."""
         if self.sealed is not None and split in self.sealed:
             return self.sealed.of(split)
         return self.dataset.splits[split].labels
 
     @property
     def tokens_per_sample(self) -> float:
-        """Mean tokens of the evaluated split, those of the prompt included and those of the answer not."""
+        """Mean tokens per text of the evaluated split, with the prompt, without the answer."""
         mean = float(self.tokens[self.cell.data.evaluate_split].lengths.mean())
         return mean if self.prompt is None else mean + len(self.prompt.prefix_ids) + len(self.prompt.suffix_ids)
 
     @property
     def training_batch(self) -> Collate:
-        """How a batch to train on is made."""
+        """The function that collates a training batch."""
         if self.prompt is None:
             return collate
         return partial(collate_answers, self.prompt, loss_tokens=self.cell.train.loss_tokens)
 
     @property
     def class_weights(self) -> Tensor | None:
-        """Of the loss, shape (C,); None where each text counts alike.
+        """Class weights of the loss, shape (C,); None if all texts have the same weight.
 
         Raises:
             StudyError: a class has no train text.
@@ -111,24 +111,24 @@ class Reading:
 
     @property
     def pad_id(self) -> int:
-        """Token id that stands on padding."""
+        """Token id of padding."""
         return int(self.tokenizer.pad_token_id)
 
     def batches(self, split: str) -> list[Batch]:
-        """A split to predict, by length."""
+        """The prediction batches of a split, ordered by length."""
         order = prediction_order(self.tokens[split].lengths, self.cell.train.inference_batch_size)
         return [self.batch_of(split, indices) for indices in order]
 
     def batch_of(self, split: str, indices: NDArray[np.int64]) -> Batch:
-        """The texts of a split at these places, to predict: a model is not told what is right."""
+        """The prediction batch of these texts of a split, without their labels."""
         make: Collate = collate if self.prompt is None else partial(collate_prompts, self.prompt)
-        return make(self.tokens[split], self._untold(split), indices, self.pad_id)
+        return make(self.tokens[split], self._no_labels(split), indices, self.pad_id)
 
-    def _untold(self, split: str) -> list[int]:
+    def _no_labels(self, split: str) -> list[int]:
         return [IGNORED] * len(self.dataset.splits[split])
 
     def scorer(self, model: nn.Module) -> Callable[[Batch], Tensor]:
-        """What gives the class scores of a batch on the model's device, shape (B, C); the model may not change."""
+        """The function from a batch on the model's device to class scores, shape (B, C); the model must not change."""
         if self.prompt is None:
             return partial(logits_of, model.eval())
         return LabelScorer(model.eval(), self.prompt, self.prompt.settings.length_normalization).scores
@@ -138,14 +138,14 @@ class Reading:
     ) -> tuple[NDArray[np.float32], StepLog]:
         """Class scores of a split, shape (samples, C), and the time of each batch; see ``evaluate.predict``.
 
-        The weights are in the dtype of inference already, so nothing is left for autocast to convert.
+        The weights already have the dtype of inference, so autocast is not needed.
         """
         batches, classes = self.batches(split), len(self.dataset.labels)
         score = self.scorer(model)
         return predict(model, batches, classes, device, torch.float32, on_step, warmup_batches, score)
 
     def largest_training_batch(self, steps: int) -> Batch:
-        """The batch of the first so many that has the most tokens with padding."""
+        """The batch with the most tokens, padding included, among the first ``steps`` batches."""
         tokens, labels = self.tokens["train"], self.dataset.splits["train"].labels
         indices = max(self._planned(steps), key=lambda rows: len(rows) * int(tokens.lengths[rows].max()))
         return self.training_batch(tokens, labels, indices, self.pad_id)
@@ -154,7 +154,7 @@ class Reading:
         return islice(schedule(self.tokens["train"].lengths, self.cell.train, self.cell.seed), steps)
 
     def tokens_trained_on(self, steps: int) -> int:
-        """Tokens of the texts of the first so many batches, prompts and answers included, padding not."""
+        """Tokens of the first ``steps`` batches, with prompts and answers, without padding."""
         labels = self.dataset.splits["train"].labels
         rows = np.concatenate(list(self._planned(steps)))
         total = int(self.tokens["train"].lengths[rows].sum())
@@ -164,37 +164,37 @@ class Reading:
         return total + sum(around + len(self.prompt.answer_ids(labels[row])) for row in rows)
 
     def tokens_predicted(self, split: str) -> int:
-        """Tokens of the texts of a split and of what follows them in a prompt; not of its cached start."""
+        """Tokens of the texts of a split and of the end of the prompt, without its cached start."""
         lengths = self.tokens[split].lengths
         after = 0 if self.prompt is None else len(self.prompt.suffix_ids)
         return int(lengths.sum()) + after * len(lengths)
 
     def single_batches(self, split: str, most: int) -> list[Batch]:
-        """Texts of a split alone, at random as ``data.split_seed`` settles: all, or so many."""
+        """Batches of one text each, at most ``most``, in random order from ``data.split_seed``."""
         size = len(self.dataset.splits[split])
         rows = np.random.default_rng(self.cell.data.split_seed).permutation(size)[:most]
         return [self.batch_of(split, rows[i : i + 1]) for i in range(len(rows))]
 
     def require_tokens(self) -> None:
-        """Whether the model has something to read of every text.
+        """Check that every text has a token.
 
         Raises:
-            DataError: the tokenizer makes no token of one, nor adds any.
+            DataError: a text has none.
         """
         for name, tokens in self.tokens.items():
             if self.prompt is None and not tokens.lengths.all():
                 place = self.dataset.splits[name].ids[int(tokens.lengths.argmin())]
                 raise DataError(
-                    f"dataset {self.cell.dataset.name}: {place}: the tokenizer of {self.cell.model.name} makes no "
-                    "token of this text; take empty texts out of the data"
+                    f"dataset {self.cell.dataset.name}: {place}: the tokenizer of {self.cell.model.name} gives "
+                    "no token for this text; remove empty texts from the data"
                 )
 
     def examples(self, device: torch.device, model: nn.Module | None = None) -> Examples:
-        """Texts of the evaluated split for a method to look at: all, or a sample that ``data.split_seed`` settles.
+        """Texts of the evaluated split for a method's insights: all, or a sample from ``data.split_seed``.
 
         Args:
-            device: for their tokens.
-            model: that will read them, to know what it takes; None: ids and mask alone.
+            device: device of the tokens.
+            model: model that gets them, which may take token types; None: ids and mask only.
         """
         types = model is not None and takes_token_types(model)
         name = self.cell.data.evaluate_split
@@ -203,7 +203,7 @@ class Reading:
         rows = np.sort(rng.permutation(len(split))[:MAX_EXAMPLES])
         labels, batches = self.labels_of(name), []
         for order in prediction_order(tokens.lengths[rows], self.cell.train.inference_batch_size):
-            batch = collate(tokens, self._untold(name), rows[order], self.pad_id).to(device)
+            batch = collate(tokens, self._no_labels(name), rows[order], self.pad_id).to(device)
             batches.append(
                 Encoded(
                     input_ids=batch.input_ids, attention_mask=batch.attention_mask, rows=order.tolist(),
@@ -223,12 +223,12 @@ class Reading:
     def write(
         self, model: nn.Module, split: str, device: torch.device, on_step: StepHook
     ) -> tuple[list[str], NDArray[np.int64], StepLog]:
-        """What a causal model answers to each text of a split, the class that each answer names, and the times."""
-        assert self.prompt is not None, "an encoder writes nothing"
+        """A causal model's generated answer to each text of a split, the class of each answer, and the log."""
+        assert self.prompt is not None, "an encoder cannot generate"
         writer = Writer(model.eval(), self.prompt, self.tokenizer)
         batches, log = [batch.pinned_for(device) for batch in self.batches(split)], StepLog()
         answers = [""] * len(self.dataset.splits[split])
-        writer.answers(batches[0].to(device))  # computes the prefix and warms kernels up, out of the time
+        writer.answers(batches[0].to(device))  # computes the prefix and warms up kernels, not timed
         with held_garbage_collection():
             clock = StepClock(device)
             for done, batch in enumerate(batches, start=1):
@@ -242,7 +242,7 @@ class Reading:
         return answers, np.array([NO_CLASS if label is None else label for label in named]), log
 
     def prompt_record(self) -> PromptRecord | None:
-        """What a record says of the prompt."""
+        """The prompt as a record stores it."""
         if self.prompt is None:
             return None
         split = self.cell.data.evaluate_split
@@ -267,13 +267,13 @@ def class_weights(cell: Cell, dataset: Dataset) -> Tensor | None:
 
 
 def tokens_of(split: Split, columns: Columns | None, tokenizer: Any, max_length: int, *, alone: bool) -> Tokens:
-    """The tokens of a split's texts; of pairs as the tokenizer joins them, or else with the names of their columns.
+    """The tokens of a split's texts; pairs are joined by the tokenizer, or with the names of their columns.
 
     Args:
-        split: the texts.
-        columns: of pairs; None for single texts.
-        tokenizer: a fast one.
-        max_length: in tokens.
+        split: texts.
+        columns: column names of pairs; None for single texts.
+        tokenizer: fast tokenizer.
+        max_length: maximum length in tokens.
         alone: see ``tokenise``.
     """
     if split.pairs is None or columns is None:

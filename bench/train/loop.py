@@ -1,4 +1,4 @@
-"""The training loop: a method, its batches, and a mark per step."""
+"""The training loop."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -24,23 +24,23 @@ from bench.train.losses import TaskLoss
 from bench.train.optimizers import make_optimizer
 
 StepHook = Callable[[int, int], None]
-"""Called with (steps done, steps in all) after each step."""
+"""Callback after each step, with finished and total steps."""
 Aside = Callable[[int], bool]
-"""Called with the steps done, between two steps; returns whether it took time, which then belongs to no step."""
+"""Callback between two steps, with the finished steps; returns whether it took time, which no step counts."""
 
 
 @dataclass(slots=True)
 class StepLog:
-    """Samples of a pass, one entry a step.
+    """Log of a pass, with one entry per step.
 
     Attributes:
-        seconds: wall time.
+        seconds: wall-clock time.
         samples: sequences.
         tokens: non-padding tokens.
         padded_tokens: tokens with padding.
         losses: task loss in nats, empty when predicting.
-        learning_rates: of the first parameter group, empty when predicting.
-        harness_seconds: that the harness took between steps to tell how far it is, of the host's time.
+        learning_rates: learning rate of the first parameter group, empty when predicting.
+        harness_seconds: host time that the harness took between steps to report progress.
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -59,7 +59,7 @@ class StepLog:
 
 
 def schedule(lengths: NDArray[np.int64], settings: TrainSettings, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Indices of each batch of all epochs, in the order that the seed gives."""
+    """Indices of each batch of all epochs, in the seed's order."""
     rng = np.random.default_rng(seed)
     for _ in range(settings.epochs):
         yield from training_order(lengths, settings.batch_size, rng)
@@ -68,27 +68,27 @@ def schedule(lengths: NDArray[np.int64], settings: TrainSettings, seed: int) -> 
 def epoch_batches(
     tokens: Tokens, labels: list[int], settings: TrainSettings, pad_id: int, seed: int, make: Collate = collate
 ) -> Iterator[Batch]:
-    """Batches of all epochs, in the order that the seed gives, each made by ``make``."""
+    """Batches of all epochs, in the seed's order, collated by ``make``."""
     return (make(tokens, labels, indices, pad_id) for indices in schedule(tokens.lengths, settings, seed))
 
 
 def num_steps(samples: int, settings: TrainSettings) -> int:
-    """Optimizer steps of a whole training."""
+    """Number of optimizer steps of a training."""
     steps = math.ceil(samples / settings.batch_size) * settings.epochs
     return min(steps, settings.max_steps or steps)
 
 
-#: By ``train.precision``, what matmuls are computed in.
+#: Dtype of matmuls by ``train.precision``.
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
 def autocast(device: torch.device, dtype: torch.dtype, storage: WeightsStorage = "auto") -> torch.autocast:
-    """Compute matmuls in ``dtype``; off for fp32, and where all weights are stored in ``dtype`` already."""
+    """Autocast of matmuls to ``dtype``; off for fp32, and if all weights are stored in ``dtype``."""
     return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32 and storage != "true")
 
 
 def learning_rate_factor(step: int, total: int, settings: TrainSettings) -> float:
-    """Factor on the peak learning rate at a step, counted from 0: linear warm-up, then the schedule down to 0."""
+    """Fraction of the peak learning rate at a step, counted from 0: linear warm-up, then the schedule."""
     warmup = round(total * settings.warmup_fraction)
     if step < warmup:
         return (step + 1) / (warmup + 1)
@@ -99,7 +99,7 @@ def learning_rate_factor(step: int, total: int, settings: TrainSettings) -> floa
 
 
 class TrainStep:
-    """Forward, backward, clipping and update of one batch after another."""
+    """One training step: forward, backward, clipping and update."""
 
     def __init__(
         self,
@@ -111,15 +111,15 @@ class TrainStep:
         kind: ModelKind = "encoder",
         class_weights: Tensor | None = None,
     ) -> None:
-        """Set the optimizer and its schedule up.
+        """Set up the optimizer and its schedule.
 
         Args:
-            model: as ``method.adapt`` returned it, on its device.
-            method: for its parameter groups and extra loss.
-            total_steps: optimizer steps that the schedule runs over.
+            model: adapted model on its device.
+            method: method with parameter groups and extra loss.
+            total_steps: number of optimizer steps of the schedule.
             settings: schedule and clipping.
             precision: see ``autocast``.
-            kind: of the model.
+            kind: kind of model.
             class_weights: see ``TaskLoss``.
         """
         self.model, self.method, self.kind = model, method, kind
@@ -131,23 +131,23 @@ class TrainStep:
         self._trainable = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         self._settings = settings
         self._precision = precision
-        # fp16 holds nothing below 6e-8: gradients are computed of a scaled loss (Micikevicius et al. 2017, 1710.03740).
+        # fp16 underflows below 6e-8, so the loss is scaled (Micikevicius et al. 2017, arXiv 1710.03740).
         scales = precision.fast_dtype == torch.float16
         self._scaler = torch.amp.GradScaler(precision.device, enabled=scales)
 
     @property
     def learning_rate(self) -> float:
-        """Of the first parameter group, at the step to come."""
+        """Learning rate of the first parameter group in the next step."""
         return float(self._schedule.get_last_lr()[0])
 
     def __call__(self, batch: Batch) -> Tensor:
-        """Take one step; returns the task's loss, a scalar without history, on the device."""
+        """Take one step; returns the task loss, a detached scalar on the device."""
         loss = self.gradients(batch)
         self.update()
         return loss
 
     def gradients(self, batch: Batch) -> Tensor:
-        """Go forward and backward over the whole batch; returns the task's loss, a scalar without history."""
+        """Forward and backward over the whole batch; returns the task loss, a detached scalar."""
         losses = []
         for part, share in self.micro_batches(batch):
             loss, total = self.loss(part)
@@ -156,10 +156,10 @@ class TrainStep:
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
     def micro_batches(self, batch: Batch) -> list[tuple[MicroBatch, Tensor | None]]:
-        """What one forward and backward pass each is taken over, and its share of the batch's targets.
+        """The parts of a batch for gradient accumulation, each with its share of the targets.
 
-        The share is a scalar on the device, and None for a batch that is not split. Weighted by it, the gradients add
-        up to those of the whole batch, however many targets each part has, and of which classes.
+        The share is a scalar on the device, or None for a batch that is not split. Gradients weighted by it add up to
+        those of the whole batch, for any number and class weights of targets per part.
         """
         parts = batch.split(self._settings.gradient_accumulation_steps)
         if len(parts) == 1:
@@ -169,7 +169,7 @@ class TrainStep:
         return [(part, weight / total) for part, weight in zip(parts, weights, strict=True)]
 
     def loss(self, batch: Batch | MicroBatch) -> tuple[Tensor, Tensor]:
-        """The task's loss without history, and the loss to go backward from: with the method's own added."""
+        """The detached task loss, and the total loss for backward, with the method's extra loss."""
         with self._precision:
             if self.kind == "encoder":
                 logits = class_logits(self.model, batch.input_ids, batch.attention_mask, batch.token_types)
@@ -183,11 +183,11 @@ class TrainStep:
         return loss.detach(), loss if extra is None else loss + extra
 
     def backward(self, total: Tensor, share: Tensor | None = None) -> None:
-        """Add the gradients of a loss, as a share of those of its step."""
+        """Accumulate the gradients of a loss, weighted by its share of the step."""
         self._scaler.scale(total if share is None else total * share).backward()
 
     def update(self) -> None:
-        """Clip the gradients, update the weights and let the gradients go."""
+        """Clip the gradients, update the weights and free the gradients."""
         self._scaler.unscale_(self.optimizer)
         if self._settings.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self._trainable, self._settings.max_grad_norm, foreach=True)
@@ -215,22 +215,22 @@ def train(
     """Train the adapted model in place.
 
     Args:
-        model: as ``method.adapt`` returned it, on the device.
-        method: for its parameter groups, extra loss and step hook.
-        batches: at least ``total_steps`` of them.
-        total_steps: optimizer steps.
+        model: adapted model on the device.
+        method: method with parameter groups, extra loss and step hook.
+        batches: iterator of at least ``total_steps`` batches.
+        total_steps: number of optimizer steps.
         settings: schedule and clipping.
-        device: where the model lies.
-        dtype: of the matmuls.
-        on_step: told after each step.
-        kind: of the model; a causal one is given batches that end with answers.
-        warmup: is shown every step.
-        aside: what is to be done amid the training and is no part of it.
+        device: device of the model.
+        dtype: dtype of the matmuls.
+        on_step: callback after each step.
+        kind: kind of model; batches of a causal one end with answers.
+        warmup: detector of the end of warm-up.
+        aside: work between steps that is not part of the training.
         class_weights: see ``TaskLoss``.
-        ended: asked after each step whether it is the last one, whatever the schedule has planned.
+        ended: predicate after each step that stops the training early.
 
     Raises:
-        DivergedError: a loss was not a finite number.
+        DivergedError: a loss is not finite.
     """
     precision = autocast(device, dtype, settings.weights_storage)
     take_step = TrainStep(model, method, total_steps, settings, precision, kind, class_weights)
@@ -258,7 +258,7 @@ def train(
         if warmup is not None:
             warmup.stop(len(losses))
         log.seconds = clock.seconds()
-    log.losses = torch.stack(losses).float().tolist()  # read once: each earlier look would make the device wait
+    log.losses = torch.stack(losses).float().tolist()  # read once, because each read synchronises the device
     _check_finite(log.losses)
     return log
 

@@ -1,4 +1,4 @@
-"""The task's loss: cross-entropy, weighted by class and smoothed where the study asks for it."""
+"""The task loss: cross-entropy with optional class weights and label smoothing."""
 
 from collections.abc import Sequence
 
@@ -11,15 +11,14 @@ from bench.errors import StudyError
 
 
 def balanced_weights(labels: Sequence[int], names: Sequence[str], where: str) -> Tensor:
-    """The weight of each class, float32, shape (C,): n / (C x texts of the class), so that all classes count alike.
+    """The weight of each class, float32, shape (C,): n / (C x texts of the class), as scikit-learn's ``balanced``.
 
-    This is what scikit-learn calls balanced, after King and Zeng (Logistic Regression in Rare Events Data, Political
-    Analysis 9, 2001).
+    See King and Zeng, Logistic Regression in Rare Events Data, Political Analysis 9, 2001.
 
     Args:
         labels: class index of each of the n train texts.
-        names: of the C classes.
-        where: the dataset, for messages.
+        names: names of the C classes.
+        where: dataset, for messages.
 
     Raises:
         StudyError: a class has no train text.
@@ -37,7 +36,7 @@ class TaskLoss:
     """Cross-entropy in nats over the targets of a batch.
 
     Attributes:
-        class_weights: float32, shape (C,), on the logits' device; None: each target counts alike.
+        class_weights: float32, shape (C,), on the logits' device; None: all targets have the same weight.
         label_smoothing: share of a target that is spread over all classes.
     """
 
@@ -47,18 +46,18 @@ class TaskLoss:
         self.label_smoothing = label_smoothing
 
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The mean over targets, a scalar; with class weights it is divided by the weights of the targets.
+        """The mean over targets, a scalar, weighted by the class weights.
 
         Args:
-            logits: shape (N, C).
-            targets: int64, shape (N,); IGNORED ones are left out.
+            logits: logits, shape (N, C).
+            targets: class indices, int64, shape (N,); IGNORED ones are left out.
         """
         return nn.functional.cross_entropy(
             logits.float(), targets, self.class_weights, ignore_index=IGNORED, label_smoothing=self.label_smoothing
         )
 
     def weight(self, targets: Tensor) -> Tensor:
-        """What the mean is divided by, a scalar: the number of targets, or their class weights added up."""
+        """The divisor of the mean, a scalar: the number of targets, or the sum of their class weights."""
         if self.class_weights is None:
             return (targets != IGNORED).sum()
         return (self.class_weights[targets.clamp_min(0)] * (targets != IGNORED)).sum()

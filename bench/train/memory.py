@@ -1,4 +1,4 @@
-"""What tensors hold in a training step and in a forward pass, by kind, on real tensors or on fake ones."""
+"""Memory of tensors in a training step and in a forward pass, by kind, for real or fake tensors."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -18,22 +18,22 @@ Part = Literal["forward", "backward", "update"]
 TRAINING_PARTS: tuple[Part, ...] = ("forward", "backward", "update")
 Held = dict[Kind, int]
 """Bytes by kind."""
-#: What CUDA's allocator hands out: multiples of 512 bytes (c10/cuda/CUDACachingAllocator).
+#: CUDA's allocator rounds up to multiples of 512 bytes (c10/cuda/CUDACachingAllocator).
 CUDA_BLOCK_BYTES = 512
-#: Matmuls that oneDNN computes on a CPU.
+#: Matmuls that a CPU computes with oneDNN.
 MATMULS = (torch.ops.aten.mm, torch.ops.aten.addmm, torch.ops.aten.bmm, torch.ops.aten.baddbmm)
-#: A CPU first converts whole operands of these to the type that they are computed in; CUDA converts value by value.
+#: A CPU first converts whole operands of these to the result's dtype; CUDA converts element by element.
 ARITHMETIC = tuple(getattr(torch.ops.aten, name + end) for name in ("add", "sub", "mul", "div") for end in ("", "_"))
-#: bitsandbytes expands both states to fp32 on a CPU, with the gradient and two steps of the denominator beside them.
+#: On a CPU, bitsandbytes expands both states to fp32, plus the gradient and two intermediates of the denominator.
 EIGHT_BIT_UPDATE, EIGHT_BIT_UPDATE_BYTES = "bitsandbytes.optimizer_update_8bit_blockwise", 5 * 4
 
 
 def tracker_of(model: nn.Module, device: str) -> AllocationTracker:
-    """A tracker that knows the model's weights.
+    """A tracker that counts the model's weights as held.
 
     Args:
-        model: its parameters, buffers and quantisation constants are held already.
-        device: ``cpu`` or ``cuda``, whose kernels and allocator are assumed.
+        model: model with parameters, buffers and quantisation constants.
+        device: ``cpu`` or ``cuda``, which determines kernels and allocator.
     """
     on_cuda = device == "cuda"
     tracker = AllocationTracker(CUDA_BLOCK_BYTES if on_cuda else 1, expanded_bytes if on_cuda else inside_cpu)
@@ -49,7 +49,7 @@ def hold_batch(tracker: AllocationTracker, batch: Batch) -> None:
 
 
 def hold_state(tracker: AllocationTracker, optimizer: torch.optim.Optimizer) -> None:
-    """Count an optimizer's state as such."""
+    """Count an optimizer's state as ``optimizer_state``."""
     states = [tensor for state in optimizer.state.values() for tensor in state.values()]
     tracker.hold([tensor for tensor in states if isinstance(tensor, Tensor)], "optimizer_state")
 
@@ -57,15 +57,15 @@ def hold_state(tracker: AllocationTracker, optimizer: torch.optim.Optimizer) -> 
 def training_peaks(
     step: TrainStep, batch: Batch, tracker: AllocationTracker, around: Callable[[], AbstractContextManager[None]]
 ) -> dict[Part, Held]:
-    """Take one training step and give what was held at the peak of each of its parts.
+    """Take one training step and return the bytes held at the peak of each of its parts.
 
-    Of several forward and backward passes in a step, each part's peak is the highest.
+    With several micro-batches, each part's peak is the highest of all.
 
     Args:
-        step: its first one makes the optimizer's state, and those after it find the state in place.
-        batch: on the model's device; ``hold_batch`` has counted it.
-        tracker: that knows the weights, and the state if there is one.
-        around: entered while operators run, beside the tracker.
+        step: training step; its first call creates the optimizer's state.
+        batch: batch on the model's device, counted by ``hold_batch``.
+        tracker: tracker that counts the weights, and the optimizer's state if it exists.
+        around: further context manager around the operators.
     """
     peaks: dict[Part, Held] = {}
 
@@ -73,7 +73,7 @@ def training_peaks(
         peaks[part] = max(peaks.get(part, {}), dict(tracker.peak), key=lambda held: sum(held.values()))
         tracker.restart_peak()
 
-    with _told_of_gradients(step, tracker), tracker, around():
+    with _tracked_gradients(step, tracker), tracker, around():
         tracker.restart_peak()
         for micro_batch, share in step.micro_batches(batch):
             with tracker.making("activations"):
@@ -90,7 +90,7 @@ def training_peaks(
 
 
 @contextmanager
-def _told_of_gradients(step: TrainStep, tracker: AllocationTracker) -> Iterator[None]:
+def _tracked_gradients(step: TrainStep, tracker: AllocationTracker) -> Iterator[None]:
     trained = [parameter for parameter in step.model.parameters() if parameter.requires_grad]
     hooks = [p.register_post_accumulate_grad_hook(lambda p: tracker.hold([p.grad], "gradients")) for p in trained]
     try:
@@ -104,17 +104,17 @@ def inference_peak(
     score: Callable[[Batch], object], batch: Batch, tracker: AllocationTracker,
     around: Callable[[], AbstractContextManager[None]],
 ) -> Held:  # fmt: skip
-    """What was held at the peak of scoring a batch, which ``hold_batch`` has counted."""
+    """The bytes held at the peak of scoring a batch that ``hold_batch`` has counted."""
     with torch.no_grad(), tracker, around(), tracker.making("activations"):
         score(batch)
     return dict(tracker.peak)
 
 
 def inside_cpu(func: Any, args: Sequence[Any]) -> int:
-    """Bytes that an operator holds on a CPU while it runs: expanded 4-bit weights or 8-bit states, copies of operands.
+    """Workspace of an operator on a CPU, in bytes: expanded 4-bit weights or 8-bit states, copies of operands.
 
-    For bf16, oneDNN copies an operand that is neither contiguous nor the transpose of one that is. Where a few rows of
-    a batch are multiplied by one weight, PyTorch hands it that weight repeated for each sequence, so the copy is large.
+    For bf16, oneDNN copies an operand unless it or its transpose is contiguous. If a few rows of a batch are multiplied
+    by one weight, PyTorch repeats the weight for each sequence, so the copy is large.
     """
     operator = getattr(func, "overloadpacket", None)
     if operator in ARITHMETIC:

@@ -1,4 +1,4 @@
-"""The optimizers that a study may choose, by name."""
+"""The optimizers of ``train.optimizer``."""
 
 from typing import Any
 
@@ -8,19 +8,19 @@ from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
 from bench.errors import UnsupportedError
 from bench.study.settings import TrainSettings
 
-#: The operator of bitsandbytes that updates weights by a state of 8 bits.
+#: bitsandbytes' operator for updates with 8-bit states.
 EIGHT_BIT_UPDATE = "bitsandbytes::optimizer_update_8bit_blockwise"
 
 
 def make_optimizer(
     groups: list[dict[str, Any]], learning_rate: float, settings: TrainSettings
 ) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov and Hutter 2017, arXiv 1711.05101), as ``train.optimizer`` says.
+    """AdamW (Loshchilov and Hutter 2017, arXiv 1711.05101) in the variant of ``train.optimizer``.
 
     The state may be paged (Dettmers et al. 2023, arXiv 2305.14314) or in 8 bits (Dettmers et al. 2021, 2110.02861).
 
     Raises:
-        UnsupportedError: paged, where there is no GPU to page from; 8 bits, where bitsandbytes has no operator.
+        UnsupportedError: paging needs a GPU, or bitsandbytes has no 8-bit operator for the device.
     """
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=learning_rate, fused=True)
@@ -41,7 +41,7 @@ def _of_bitsandbytes(name: str) -> type[torch.optim.Optimizer]:
 
 
 def _eight_bit(groups: list[dict[str, Any]], learning_rate: float) -> torch.optim.Optimizer:
-    """Also of fake parameters: all but the tables of its code, which it computes from values, runs on them."""
+    """AdamW in 8 bits, also for fake parameters; only its code books need real values."""
     make = _of_bitsandbytes("AdamW8bit")
     parameters = [parameter for group in groups for parameter in group["params"]]
     fakes = [parameter for parameter in parameters if isinstance(parameter, FakeTensor)]
@@ -55,10 +55,10 @@ def _eight_bit(groups: list[dict[str, Any]], learning_rate: float) -> torch.opti
 
 
 def _require_operator(devices: set[str]) -> None:
-    """The installed bitsandbytes can update 8 bits there.
+    """Check that the installed bitsandbytes has the 8-bit update for these devices.
 
     Raises:
-        UnsupportedError: it cannot.
+        UnsupportedError: it does not.
     """
     import bitsandbytes
 

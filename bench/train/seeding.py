@@ -1,4 +1,4 @@
-"""The random numbers of a cell."""
+"""Seeds of the random number generators."""
 
 import random
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import torch
 
 
 def seed_generators(seed: int) -> None:
-    """Start every generator of random numbers that a cell may draw from."""
+    """Seed all random number generators of a cell."""
     random.seed(seed)
     np.random.seed(seed)  # libraries and plugins may draw from the global generator
     torch.manual_seed(seed)
@@ -17,7 +17,7 @@ def seed_generators(seed: int) -> None:
 
 @contextmanager
 def kept_generators() -> Iterator[None]:
-    """Put every generator back afterwards, so that what an extra draws changes no later draw."""
+    """Restore all generators afterwards, so that draws inside the block do not change later ones."""
     python, of_numpy = random.getstate(), np.random.get_state()
     devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
     try:

@@ -1,4 +1,4 @@
-"""How a training keeps its weights and activations: the precision that is stored, and gradient checkpointing."""
+"""Storage of weights and activations in training: precision and gradient checkpointing."""
 
 import torch
 from torch import nn
@@ -9,11 +9,11 @@ from bench.study.values import WeightsStorage
 
 
 def store_weights(model: nn.Module, dtype: torch.dtype, storage: WeightsStorage = "auto") -> None:
-    """Put the weights into the precision that a training keeps them in; quantised ones stay as they are.
+    """Convert the weights to their storage precision in training; quantised ones stay as they are.
 
     Args:
-        model: adapted.
-        dtype: of the matmuls.
+        model: adapted model.
+        dtype: dtype of the matmuls.
         storage: see ``TrainSettings.weights_storage``.
     """
     if storage == "auto":
@@ -23,9 +23,9 @@ def store_weights(model: nn.Module, dtype: torch.dtype, storage: WeightsStorage 
 
 
 def store_frozen_weights_as(model: nn.Module, dtype: torch.dtype) -> None:
-    """Keep the frozen weights of linear layers and embeddings in the precision that they are computed in.
+    """Convert the frozen weights of linear layers and embeddings to the dtype of the computation.
 
-    They get no update, so fp32 would buy nothing; trainable weights stay fp32, lest small updates be rounded away.
+    They get no updates, so fp32 has no benefit; trainable weights stay fp32, because rounding would lose small updates.
     """
     if dtype == torch.float32:
         return
@@ -37,12 +37,12 @@ def store_frozen_weights_as(model: nn.Module, dtype: torch.dtype) -> None:
 
 
 def enable_gradient_checkpointing(model: nn.Module) -> None:
-    """Have every layer keep its input alone (Chen et al. 2016, arXiv 1604.06174).
+    """Enable gradient checkpointing: every layer keeps only its input (Chen et al. 2016, arXiv 1604.06174).
 
     Raises:
-        UnsupportedError: the architecture does not offer it.
+        UnsupportedError: the architecture does not support it.
     """
-    # The second is the name before transformers 5.23, and goes when that is the floor.
+    # The second name is that before transformers 5.23; remove it when that is the minimum version.
     names = ("activation_checkpointing", "gradient_checkpointing")
     name = next((name for name in names if hasattr(model, f"{name}_enable")), None)
     try:
@@ -50,4 +50,4 @@ def enable_gradient_checkpointing(model: nn.Module) -> None:
             raise ValueError(f"it has no {names[0]}_enable")
         getattr(model, f"{name}_enable")(**{f"{name}_kwargs": {"use_reentrant": False}})
     except ValueError as error:
-        raise UnsupportedError(f"train.gradient_checkpointing is true, but the model cannot: {error}") from None
+        raise UnsupportedError(f"train.gradient_checkpointing is true, but the model lacks it: {error}") from None

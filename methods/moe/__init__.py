@@ -1,8 +1,7 @@
-"""Mixture of experts: feed-forward blocks of a model become several experts, of which each token uses a few.
+"""Mixture of experts: feed-forward blocks are replaced by several experts, of which each token uses a few.
 
-Sparsely gated experts: Shazeer et al. 2017, arXiv 1701.06538. The gated feed-forward network that an expert is by
-default: Shazeer 2020, arXiv 2002.05202. Experts that start as copies of the block's weights: Komatsuzaki et al. 2022,
-arXiv 2212.05055.
+Sparsely gated experts: Shazeer et al. 2017, arXiv 1701.06538. Gated feed-forward network, the default expert: Shazeer
+2020, arXiv 2002.05202. Experts initialised with the block's weights: Komatsuzaki et al. 2022, arXiv 2212.05055.
 """
 
 from collections.abc import Sequence
@@ -24,18 +23,18 @@ from .surgery import Block, Pattern, choose, encoder_of, find_blocks, known_patt
 
 
 class MixtureOfExperts(Method):
-    """Feed-forward blocks are replaced by a router and experts, and the whole model is trained."""
+    """Replaces feed-forward blocks by a router and experts, and trains the whole model."""
 
     label = "MoE"
     options_class = Options
 
     def __init__(self, options: Options) -> None:
-        """Keep the options, and a log of how tokens are shared out in training."""
+        """Keep the options, and start an empty log of the experts' shares in training."""
         super().__init__(options)
         self._shares: list[Tensor] = []
 
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
-        """Replace the chosen blocks, add the pooler if asked, and train everything."""
+        """Replace the chosen blocks, add the pooler if the options ask for it, and train everything."""
         del task
         self._shares = []
         blocks = find_blocks(model, self.options.block)
@@ -57,7 +56,7 @@ class MixtureOfExperts(Method):
         return experts.train(block.layer.training)
 
     def parameter_groups(self, model: nn.Module) -> list[dict[str, Any]]:
-        """As for any method, but the experts' biases, which are stacked to matrices, get no weight decay either."""
+        """The default groups, except that the experts' biases, stacked to matrices, get no weight decay either."""
         biases = {id(bias) for experts in _experts_in(model) for bias in experts.biases()}
         trainable = [p for group in super().parameter_groups(model) for p in group["params"]]
         decayed = [p for p in trainable if p.ndim >= 2 and id(p) not in biases]
@@ -68,7 +67,7 @@ class MixtureOfExperts(Method):
         ]
 
     def extra_loss(self, model: nn.Module) -> Tensor | None:
-        """Load-balancing loss and z-loss, summed over the replaced blocks; None outside of training."""
+        """Load-balancing loss and z-loss, summed over the replaced blocks; None outside training."""
         encoder_pass = _experts_in(model)[0].encoder_pass
         routings, kept = encoder_pass.routings, encoder_pass.kept_tokens()
         if not routings:
@@ -83,14 +82,14 @@ class MixtureOfExperts(Method):
         return torch.stack(losses).sum()
 
     def prepare_inference(self, model: nn.Module) -> nn.Module:
-        """On a CPU, experts with linear layers of their own; a GPU is best handed all of them at once."""
+        """Split the stacked experts into linear layers on a CPU; on a GPU grouped matmuls are faster."""
         for experts in _experts_in(model):
             if not experts.in_weight.is_cuda:
                 experts.unstack()
         return model
 
     def insights(self, model: nn.Module, task: Task, examples: Examples) -> Insights:
-        """Who is sent where, in training and on the evaluated texts, and what the experts have in common."""
+        """Routing in training and on the evaluated texts, and the similarity of the experts."""
         shares = torch.stack(self._shares).cpu().numpy() if self._shares else None
         return describe(observe(model, task, examples, _experts_in(model)), examples, shares)
 
@@ -99,7 +98,7 @@ class MixtureOfExperts(Method):
         return trace(model, input_ids, attention_mask, _experts_in(model))
 
     def closed_form_flops(self, architecture: Architecture, task: Task) -> int:
-        """The plain model, less the replaced blocks, plus routers, K experts a token, and the pooler if asked."""
+        """The FLOPs of the plain model without the replaced blocks, plus routers, experts and the optional pooler."""
         first, last, runs = self._replaced(architecture)
         block = sum(linear.in_features * linear.out_features for linear in (*first, last))
         hidden, tokens = last.out_features, task.max_length
@@ -111,9 +110,9 @@ class MixtureOfExperts(Method):
         return total
 
     def expert_flops(self, architecture: Architecture, task: Task) -> int:
-        """2 L K M h i a replaced block: K experts a token, a shared one included, of M = 2 or 3 matrices h x i.
+        """2 L K M h i per replaced block: K experts per token, a shared one included, with M matrices h x i each.
 
-        M is 3 where experts are gated.
+        M is 3 for gated experts, otherwise 2.
         """
         _, last, runs = self._replaced(architecture)
         matrices = 3 if self.options.expert == "gated" else 2
@@ -123,7 +122,7 @@ class MixtureOfExperts(Method):
         return share
 
     def _replaced(self, architecture: Architecture) -> tuple[list[Any], Any, int]:
-        """The linear layers of the blocks that are replaced, the last one apart, and how often each is run."""
+        """The linear layers of a replaced block, first ones and last one, and the number of runs of replaced blocks."""
         linears = {linear.name: linear for linear in architecture.linears}
         pattern = next((p for p in known_patterns(self.options.block) if _is_named(p, linears)), None)
         if pattern is None:

@@ -1,7 +1,7 @@
-"""What a mixture of experts has to show: who is sent where, whether it goes with the class, and how experts differ.
+"""Insights of a mixture of experts: routing, its association with the class, and differences between experts.
 
-Shapes: N tokens of text in M texts, each with K choices of E experts in each of R layers (a shared block is one for
-each of its runs); S training steps; D hidden size.
+Shapes: N non-padding tokens in M texts, each with K choices of E experts in each of R layers (a shared block counts
+once per run); S training steps; D hidden size.
 """
 
 import math
@@ -20,14 +20,14 @@ from .preferences import preferred_examples, preferred_tokens
 from .projection import projection
 from .values import Value, columns, number, percent, visible
 
-#: Share of the tokens with one first choice above which a router has collapsed.
+#: A router has collapsed if more than this share of the tokens have the same first choice.
 COLLAPSED = 0.95
 MAX_POINTS = 200
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """What was observed, and the numbers that several parts need."""
+    """The observed routing, and numbers that several parts need."""
 
     observed: Observed
     examples: Examples
@@ -67,12 +67,12 @@ class _Seen:
 
 
 def describe(observed: Observed, examples: Examples, training_shares: NDArray[np.float32] | None) -> Insights:
-    """All that there is to show of one model; the same input gives the same output.
+    """All insights of one model; the result is deterministic.
 
     Args:
-        observed: where each token of the examples went.
+        observed: routing of each token of the examples.
         examples: M texts.
-        training_shares: share of the tokens of each training batch that each expert got, [S, R, E]; may be None.
+        training_shares: each expert's share of the tokens of each training batch, [S, R, E], or None.
     """
     seen = _Seen(observed, examples)
     numbers = _numbers(seen)
@@ -98,13 +98,13 @@ def describe(observed: Observed, examples: Examples, training_shares: NDArray[np
 
 
 def _first_choice(layer: LayerRouting) -> tuple[int, float]:
-    """The expert that is the first choice of most tokens, the lowest id of several, and their share."""
+    """The expert that is most often the first choice, the lowest id of several, and the share of its tokens."""
     firsts = np.bincount(layer.chosen[:, 0])
     return int(firsts.argmax()), int(firsts.max()) / len(layer.chosen)
 
 
 def _collapse(layer: LayerRouting, num_experts: int) -> str | None:
-    """A warning where nearly every token has the same first choice; with all experts chosen it means nothing."""
+    """A warning if nearly every token has the same first choice; None if every token uses all experts."""
     expert, share = _first_choice(layer)
     if num_experts <= layer.chosen.shape[1] or share <= COLLAPSED:
         return None
@@ -115,7 +115,7 @@ def _numbers(seen: _Seen) -> dict[str, dict[str, Value]]:
     """The row of each layer in the table of routing, without its name."""
     found = associate(seen.observed.labels, seen.counts)
     adjusted = holm(found.p_values)
-    uniform = math.log(seen.observed.num_experts) or math.nan  # one expert: there is nothing to be even about
+    uniform = math.log(seen.observed.num_experts) or math.nan  # undefined for one expert
     rows: dict[str, dict[str, Value]] = {}
     for place, layer in enumerate(seen.observed.layers):
         entropy = float(layer.entropy.mean())

@@ -1,4 +1,4 @@
-"""How strongly experts go together with something else: counts of choices, lift, mutual information and its test.
+"""Association of experts with tokens, texts or classes: counts of choices, lift, mutual information and its test.
 
 Shapes: N tokens, each with K choices of experts; M texts; G groups of tokens; C classes, E experts, R routers.
 """
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 PERMUTATIONS = 1000
 SEED = 0
-#: Bits below which two values of mutual information are one: they differ by the order of a sum alone.
+#: Bits; a smaller difference of two values of mutual information is rounding.
 SAME_BITS = 1e-12
 
 
@@ -18,9 +18,9 @@ class Association(NamedTuple):
     """Mutual information of class and expert, for each of R routers.
 
     Attributes:
-        bits: as observed, [R].
-        permuted_bits: mean over the permutations, which is what chance alone gives, [R].
-        p_values: share of permutations that give at least as much, the observed order among them, [R].
+        bits: observed values, [R].
+        permuted_bits: mean over the permutations, the value expected by chance, [R].
+        p_values: share of permutations, the observed order included, with at least the observed value, [R].
     """
 
     bits: NDArray[np.float64]
@@ -31,19 +31,19 @@ class Association(NamedTuple):
 def count_choices(
     groups: NDArray[np.int64], chosen: NDArray[np.int64], num_groups: int, num_experts: int
 ) -> NDArray[np.int64]:
-    """How often each group's tokens choose each expert, [G, E], from each token's group [N] and experts [N, K]."""
+    """Choices of each expert by the tokens of each group, [G, E], from each token's group [N] and experts [N, K]."""
     cells = groups[:, None] * num_experts + chosen
     return np.bincount(cells.ravel(), minlength=num_groups * num_experts).reshape(num_groups, num_experts)
 
 
 def share_and_lift(counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """P(expert | group) and P(expert | group) / P(expert), each [G, E], of counts [G, E]; NaN where undefined."""
+    """P(expert | group) and P(expert | group) / P(expert), each [G, E], from counts [G, E]; NaN if undefined."""
     shares = _divide(counts, counts.sum(1, keepdims=True))
     return shares, _divide(shares, _divide(counts.sum(0), counts.sum(keepdims=True)[0]))
 
 
 def mutual_information(joint: NDArray[Any]) -> NDArray[np.float64]:
-    """Plug-in mutual information in bits, [...], of joint counts [..., C, E]; 0 of an empty table.
+    """Plug-in mutual information in bits, [...], from joint counts [..., C, E]; 0 for an empty table.
 
     I(X; Y) = H(X) + H(Y) - H(X, Y) with relative frequencies as probabilities (Cover and Thomas 2006, Elements of
     Information Theory, theorem 2.4.1); each entropy is log n - (sum of c log c) / n.
@@ -55,16 +55,16 @@ def mutual_information(joint: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def associate(labels: NDArray[np.int64], counts: NDArray[np.int64], permutations: int = PERMUTATIONS) -> Association:
-    """Mutual information of class and expert, and a permutation test of it for each router.
+    """Mutual information of class and expert with a permutation test, for each router.
 
-    Tokens of one text are not independent, so what is permuted is the class of whole texts; all routers see the same
-    permutations. p = (1 + permutations with at least the observed value) / (1 + permutations): Phipson and Smyth 2010,
+    Tokens of one text are not independent, so the classes of whole texts are permuted, equally for all routers.
+    p = (1 + permutations with at least the observed value) / (1 + permutations): Phipson and Smyth 2010,
     doi 10.2202/1544-6115.1585.
 
     Args:
         labels: class index of each text, [M].
         counts: choices of each text by router and expert, [M, R, E].
-        permutations: how many are drawn, always the same ones.
+        permutations: number of permutations, drawn from a fixed seed.
     """
     of_class = (np.unique(labels)[:, None] == labels).astype(np.float64)
     by_text = counts.reshape(len(labels), -1).astype(np.float64)  # whole numbers: sums are exact in any order
@@ -81,7 +81,7 @@ def associate(labels: NDArray[np.int64], counts: NDArray[np.int64], permutations
 
 
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """P values adjusted so that their family errs at the stated rate, [T]: Holm 1979, Scand. J. Statist. 6, 65-70."""
+    """P values [T] adjusted for the family-wise error rate: Holm 1979, Scand. J. Statist. 6, 65-70."""
     order = np.argsort(p_values, kind="stable")
     adjusted = np.empty(len(p_values))
     adjusted[order] = np.maximum.accumulate(np.minimum(p_values[order] * np.arange(len(p_values), 0, -1), 1.0))
@@ -94,7 +94,7 @@ def _c_log_c(counts: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _divide(above: NDArray[Any], below: NDArray[Any]) -> NDArray[np.float64]:
-    """The quotient, NaN where the divisor is 0."""
+    """The quotient; NaN where the divisor is 0."""
     quotient = np.full(np.broadcast_shapes(above.shape, below.shape), np.nan)
     np.divide(above, below, out=quotient, where=below != 0)
     return quotient

@@ -1,6 +1,6 @@
-"""From tokens to rows sorted by expert, through the experts, and back.
+"""Dispatch tokens to experts: sort them by expert, compute, and restore the order.
 
-Shapes: T tokens, D hidden size, I inner size, E experts, K experts a token, R = T * K rows that the experts are handed.
+Shapes: T tokens, D hidden size, I inner size, E experts, K experts per token, R = T * K rows for the experts.
 """
 
 from collections.abc import Callable
@@ -11,14 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 
-#: Grouped matmul wants rows whose length in bytes is a multiple of this.
+#: Grouped matmul requires rows whose length in bytes is a multiple of this.
 GROUPED_ROW_BYTES = 16
-#: See ``chunks_of``: the square root of some 4096 rows, which leaves the fewest numbers of rows.
+#: See ``chunks_of``: the square root of about 4096 rows, which minimises the number of different lengths.
 CHUNK_ROWS = 64
 
 
 class Weights(NamedTuple):
-    """The experts' weights, stacked: [E, I or 2 I, D], [E, I or 2 I], [E, D, I], [E, D]."""
+    """The stacked weights of the experts: [E, I or 2 I, D], [E, I or 2 I], [E, D, I], [E, D]."""
 
     in_weight: Tensor
     in_bias: Tensor | None
@@ -27,10 +27,10 @@ class Weights(NamedTuple):
 
 
 class _Take(torch.autograd.Function):
-    """Rows by index, [N, D] to [R, D], where each row is taken ``copies`` times.
+    """Rows by index, [N, D] to [R, D]; each row is taken ``copies`` times.
 
-    The backward pass takes rows too, in place of adding them up by index: that is one order of addition on every
-    device, so that a seed settles the result.
+    The backward pass gathers rows too, instead of adding them by index, so that the order of addition and thus the
+    result are deterministic.
     """
 
     @staticmethod
@@ -51,12 +51,12 @@ _take: Callable[[Tensor, Tensor, Tensor, int], Tensor] = _Take.apply
 
 
 class Rows(NamedTuple):
-    """Pairs of a token and one of its experts, sorted by expert; those of padding stand behind the last expert.
+    """Pairs of a token and one of its experts, sorted by expert; padding comes after the last expert.
 
     Attributes:
-        order: the pair of each row, [R].
-        places: the row of each pair, [R].
-        ends: where the rows of each expert end, int32 [E].
+        order: pair of each row, [R].
+        places: row of each pair, [R].
+        ends: end of each expert's rows, int32 [E].
         copies: K.
     """
 
@@ -67,7 +67,7 @@ class Rows(NamedTuple):
 
     @classmethod
     def sort(cls, chosen: Tensor, num_experts: int, kept: Tensor | None) -> "Rows":
-        """Sort the choices [T, K] of all tokens, ``kept`` of which are text."""
+        """Sort the choices [T, K] of all tokens; ``kept`` [T] is false on padding."""
         if kept is not None:
             chosen = torch.where(kept.unsqueeze(-1), chosen, num_experts)
         experts, order = chosen.reshape(-1).sort(stable=True)
@@ -85,23 +85,23 @@ class Rows(NamedTuple):
         return _take(rows, self.places, self.order, 1)
 
 
-# Two ways to send rows through experts; all map rows [R, D], sorted by expert, to [R, D], and padding to zero.
+# Two implementations of the experts. Both map rows [R, D], sorted by expert, to [R, D], and padding to zero.
 
-#: What stands between an expert's matrices, [R, I or 2 I] to [R, I].
+#: The operations between an expert's matrices, [R, I or 2 I] to [R, I].
 Inside = Callable[[Tensor], Tensor]
 Path = Callable[[Inside, Tensor, Tensor, Weights, torch.dtype], Tensor]
 
 
 def path_for(values: Tensor, weights: Weights, dtype: torch.dtype) -> Path:
-    """The faster way for these rows, [R, D], and weights, computed in a type."""
+    """The faster implementation for these rows [R, D], weights and dtype."""
     rows_in_bytes = [w.shape[-1] * dtype.itemsize for w in (weights.in_weight, weights.out_weight)]
     aligned = all(size % GROUPED_ROW_BYTES == 0 for size in rows_in_bytes)
-    # In other types, and on a CPU, grouped matmul is itself a loop, with more passes over memory than ours.
+    # In other dtypes, and on a CPU, grouped matmul is a loop with more passes over memory than ours.
     return grouped if values.is_cuda and dtype == torch.bfloat16 and aligned else one_by_one
 
 
 def one_by_one(inside: Inside, rows: Tensor, ends: Tensor, weights: Weights, dtype: torch.dtype) -> Tensor:
-    """One expert after the other, each on its rows, for one matrix and then for the other."""
+    """Loop over the experts and multiply their rows, once for the first matrix and once for the second."""
     chunks = chunks_of(ends, rows)
     values = _each_linear(rows, weights.in_weight, weights.in_bias, chunks, dtype)
     return _each_linear(inside(values), weights.out_weight, weights.out_bias, chunks, dtype)
@@ -112,14 +112,13 @@ Chunk = tuple[int, slice]
 
 
 def chunks_of(ends: Tensor, rows: Tensor) -> list[Chunk]:
-    """The rows of each expert that has any, in one or two parts, in order.
+    """The rows of each expert in order, in one or two parts; experts without rows are left out.
 
-    oneDNN builds a kernel for each number of rows that it has not seen, which took a quarter of the time of the matmuls
-    of MiniLM's experts: so on a CPU one part has a multiple of CHUNK_ROWS, and the other fewer. There are few such
-    numbers.
+    oneDNN builds a kernel for each new number of rows, which took a quarter of the matmul time of MiniLM's experts. So
+    on a CPU one part has a multiple of CHUNK_ROWS and the other has fewer, which leaves few different numbers.
 
-    On a meta or fake tensor nobody knows the ends; there the experts share all rows evenly, which costs what any way of
-    sharing them out costs.
+    On a meta or fake tensor the ends are unknown; there all rows are divided evenly, which costs the same as any other
+    division.
     """
     count, total = ends.shape[0], rows.shape[0]
     unknown = rows.is_meta or isinstance(rows, FakeTensor)
@@ -132,10 +131,10 @@ def chunks_of(ends: Tensor, rows: Tensor) -> list[Chunk]:
 
 
 class _EachLinear(torch.autograd.Function):
-    """A linear layer of each expert on its own rows; what is behind the last expert's rows comes out as zero.
+    """A linear layer per expert on its own rows; rows after the last expert's become zero.
 
-    Autograd would put the results of the experts together in one pass over memory, take their gradients apart in
-    another, and put the gradients of the weights together in a third; here each is written where it belongs.
+    Autograd would concatenate the results, split their gradients, and stack the gradients of the weights, each with a
+    pass over memory; here each is written in place.
     """
 
     @staticmethod
@@ -183,7 +182,7 @@ def _each_linear(
 
 
 def _multiply_each(rows: Tensor, weight: Tensor, bias: Tensor | None, chunks: list[Chunk]) -> Tensor:
-    """Rows [R, in] through weights [E, out, in] of their type."""
+    """Multiply rows [R, in] by weights [E, out, in] of the same dtype."""
     output = rows.new_empty(rows.shape[0], weight.shape[1])
     for expert, part in chunks:
         if bias is None:
@@ -199,10 +198,10 @@ def _end(chunks: list[Chunk]) -> int:
 
 
 def grouped(inside: Inside, rows: Tensor, ends: Tensor, weights: Weights, dtype: torch.dtype) -> Tensor:
-    """All experts in one grouped matmul a matrix, which never waits for the device.
+    """All experts in one grouped matmul per matrix, without synchronising the device.
 
-    It leaves the rows behind the last expert's, and their gradients, unset: they are masked on the way in, for the
-    backward pass, and on the way out.
+    Grouped matmul leaves the rows after the last expert's, and their gradients, uninitialised, so inputs (for the
+    backward pass) and outputs are masked.
     """
     ids = torch.arange(rows.shape[0], device=rows.device)
     kept = (ids < ends[-1]).unsqueeze(-1)
@@ -217,7 +216,7 @@ def grouped(inside: Inside, rows: Tensor, ends: Tensor, weights: Weights, dtype:
 
 
 class _AddBias(torch.autograd.Function):
-    """Add to each row its expert's bias; the gradient leaves out the rows behind the last expert's."""
+    """Add each expert's bias to its rows; the gradient ignores the rows after the last expert's."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, bias: Tensor, expert_of_row: Tensor, ends: Tensor) -> Tensor:
@@ -227,7 +226,7 @@ class _AddBias(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
         (ends,) = ctx.saved_tensors
-        # A sum over the rows of each group: grouped matmul with ones, in as many equal lines as its alignment wants.
+        # Sum the rows of each group: grouped matmul with ones, repeated as often as its alignment requires.
         lines = GROUPED_ROW_BYTES // grads[0].element_size()
         ones = grads[0].new_ones(grads[0].shape[0], lines).transpose(0, 1)
         return grads[0], F.grouped_mm(ones, grads[0], offs=ends)[:, 0], None, None

@@ -1,6 +1,6 @@
-"""The block that is put in: a router and its experts, their weights stacked.
+"""The module that replaces a feed-forward block: a router and its experts with stacked weights.
 
-Shapes: B sequences, L tokens each, T = B * L tokens, D hidden size, I inner size, E experts, K experts a token.
+Shapes: B sequences, L tokens each, T = B * L tokens, D hidden size, I inner size, E experts, K experts per token.
 """
 
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ from .surgery import Block
 
 
 class SparseExperts(nn.Module):
-    """A router and its experts: each token is sent to ``top_k`` of them; their outputs are summed by weight.
+    """A router and its experts: each token is sent to ``top_k`` experts, and their weighted outputs are summed.
 
-    No expert has a capacity, so no token is dropped. Padding is sent to none and comes out as zero; a shared expert,
-    which nobody is sent to, computes it like any feed-forward block does.
+    Experts have no capacity limit, so no token is dropped. Padding is sent to no expert and becomes zero; a shared
+    expert processes all tokens, padding too, like any feed-forward block.
     """
 
     def __init__(self, block: Block, options: Options, encoder_pass: Pass, name: str) -> None:
-        """Experts with the sizes, type, device and activation of a block; their matrices are left uninitialised."""
+        """Build experts with the sizes, dtype, device and activation of a block; their matrices are uninitialised."""
         super().__init__()
         like = block.out_weight
         hidden, inner, count = like.shape[0], options.inter_size or like.shape[1], options.num_experts
@@ -51,9 +51,9 @@ class SparseExperts(nn.Module):
 
     @torch.no_grad()
     def start(self, block: Block, deviation: float, upcycle: bool) -> None:
-        """Draw every matrix with a standard deviation; then, if asked, let the experts compute what the block does.
+        """Initialise every matrix with a standard deviation; with ``upcycle``, let the experts compute the block.
 
-        The gate of a gated expert of a plain block is held open by its bias. Beside a shared expert each gives half.
+        The bias holds the gate of a gated expert open if the block is plain. With a shared expert, both compute half.
         """
         for weight in (self.router.weight, self.in_weight, self.out_weight):
             nn.init.normal_(weight, std=deviation)
@@ -69,7 +69,7 @@ class SparseExperts(nn.Module):
             _copy(block, part, *_as_stack(self.shared_in), *_as_stack(self.shared_out))
 
     def biases(self) -> Iterator[nn.Parameter]:
-        """The stacked biases, if there are any."""
+        """The stacked biases, if any."""
         yield from (bias for bias in (self.in_bias, self.out_bias) if bias is not None)
 
     def forward(self, states: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ class SparseExperts(nn.Module):
         return mixed + cast(Tensor, self.shared_out(self.inside(self.shared_in(states))))
 
     def _compute(self, rows: Tensor, ends: Tensor, dtype: torch.dtype) -> Tensor:
-        """Send rows [R, D], sorted by expert, through their experts."""
+        """The outputs of the experts for their rows [R, D], sorted by expert."""
         if self.each is None:
             weights = Weights(self.in_weight, self.in_bias, self.out_weight, self.out_bias)
             return path_for(rows, weights, dtype)(self.inside, rows, ends, weights, dtype)
@@ -102,7 +102,7 @@ class SparseExperts(nn.Module):
 
     @torch.no_grad()
     def unstack(self) -> None:
-        """Give each expert linear layers of its own, for inference: the harness may lay their weights out."""
+        """Split the stack into linear layers for inference, so that the harness can pack their weights."""
         self.similarity = self.weight_similarity()
         self.each = nn.ModuleList(
             nn.ModuleList(
@@ -114,14 +114,14 @@ class SparseExperts(nn.Module):
         del self.in_weight, self.in_bias, self.out_weight, self.out_bias
 
     def inside(self, values: Tensor) -> Tensor:
-        """What stands between an expert's matrices."""
+        """Apply activation, gate and dropout between an expert's matrices, [R, I or 2 I] to [R, I]."""
         if self.gated:
             activated, other = values.chunk(2, dim=-1)
             return cast(Tensor, self.dropout(self.activation(activated) * other))
         return cast(Tensor, self.dropout(self.activation(values)))
 
     def weight_similarity(self) -> Tensor:
-        """Cosine of each two experts' weights, all matrices and biases in one vector, [E, E]."""
+        """Pairwise cosines of the experts' weights, all matrices and biases in one vector, [E, E]."""
         if self.similarity is not None:
             return self.similarity
         flat = [part.detach().float().flatten(1) for part in self._stacked() if part is not None]
@@ -130,7 +130,7 @@ class SparseExperts(nn.Module):
         return products / torch.outer(lengths, lengths)
 
     def every_output(self, tokens: Tensor) -> Tensor:
-        """What each expert computes of each token, [T, D] to [E, T, D]."""
+        """The output of each expert for each token, [T, D] to [E, T, D]."""
         count, (rows, hidden) = self.num_experts, tokens.shape
         ends = torch.arange(1, count + 1, dtype=torch.int32, device=tokens.device) * rows
         dtype = self.router.weight.dtype
@@ -144,13 +144,13 @@ class SparseExperts(nn.Module):
 
 
 def cosines(vectors: Tensor) -> Tensor:
-    """Mean over T of the cosines of each two of E vectors: [E, T, D] to [E, E]."""
+    """Mean over T of the pairwise cosines of E vectors: [E, T, D] to [E, E]."""
     directions = F.normalize(vectors.float(), dim=-1)
     return torch.einsum("atd,btd->ab", directions, directions) / vectors.shape[1]
 
 
 def _linear_of(weight: Tensor, bias: Tensor | None) -> nn.Linear:
-    linear = nn.Linear(weight.shape[1], weight.shape[0], bias is not None, device="meta")  # which draws no weights
+    linear = nn.Linear(weight.shape[1], weight.shape[0], bias is not None, device="meta")  # meta: draws no weights
     linear.weight = nn.Parameter(weight)
     if bias is not None:
         linear.bias = nn.Parameter(bias)
@@ -168,7 +168,7 @@ def _as_stack(linear: nn.Linear) -> tuple[Tensor, Tensor | None]:
 def _copy(
     block: Block, part: float, in_weight: Tensor, in_bias: Tensor | None, out_weight: Tensor, out_bias: Tensor | None
 ) -> None:
-    """Let each of a stack of experts compute ``part`` of what a block computes."""
+    """Initialise each of a stack of experts so that it computes ``part`` times the block."""
     rows = block.in_weight.shape[0]
     in_weight[:, rows:].zero_()
     in_weight[:, :rows].copy_(block.in_weight.expand(len(in_weight), -1, -1))
@@ -182,10 +182,10 @@ def _copy(
 
 
 def check_upcycling(options: Options, block: Block) -> None:
-    """Return where experts of this form can compute what the block computes.
+    """Check that experts of this form can compute the block.
 
     Raises:
-        UnsupportedError: they cannot; the message says which option to change.
+        UnsupportedError: they cannot; the message names the option to change.
     """
     own, asked = block.out_weight.shape[1], options.inter_size
     if asked is not None and asked != own:
@@ -203,7 +203,7 @@ def check_upcycling(options: Options, block: Block) -> None:
     if not block.pattern.gated and options.expert == "gated":
         raise UnsupportedError(
             "methods.moe.options: expert_bias = false: a gated expert without biases cannot be upcycled from a plain "
-            'block, as nothing can hold its gate open; set expert_bias = true, expert = "plain" or init = "random"'
+            'block, because no bias holds its gate open; set expert_bias = true, expert = "plain" or init = "random"'
         )
     if block.in_bias is not None or block.out_bias is not None:
         raise UnsupportedError(
@@ -213,7 +213,7 @@ def check_upcycling(options: Options, block: Block) -> None:
 
 
 def _compute_dtype(values: Tensor) -> torch.dtype:
-    """Grouped matmul is not among the operations that autocast casts for, so the cast is made by hand."""
+    """The dtype of the experts; autocast does not cover grouped matmul, so inputs are cast explicitly."""
     kind = values.device.type
     if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
         return torch.get_autocast_dtype(kind)

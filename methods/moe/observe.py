@@ -1,6 +1,6 @@
-"""What routers do with texts that they are shown: the raw material of insights and explanations.
+"""Observe the routing of texts, the data of insights and explanations.
 
-Shapes: N tokens of text in M texts, D hidden size, E experts, K experts a token.
+Shapes: N non-padding tokens in M texts, D hidden size, E experts, K experts per token.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,22 +20,22 @@ from .experts import SparseExperts, cosines
 from .router import Routing
 from .surgery import encoder_of
 
-#: Tokens, of all batches alike, whose outputs of all experts are compared.
+#: Number of tokens, spread over all batches, for which the outputs of all experts are compared.
 COMPARED_TOKENS = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerRouting:
-    """One run of one replaced block.
+    """Routing in one run of one replaced block.
 
     Attributes:
-        name: e.g. ``layer 4``.
-        chosen: ids of each token's experts, the one with the largest weight first, [N, K].
-        shares: their weights, [N, K].
-        entropy: of each token's distribution over all experts, in nats, [N].
-        weight_similarity: cosine of each two experts' weights, all matrices and biases in one vector, [E, E].
-        output_similarity: mean over some tokens of the cosine of each two experts' outputs, [E, E].
-        compared_tokens: how many tokens that mean is over.
+        name: name of the layer, e.g. ``layer 4``.
+        chosen: ids of each token's experts, largest weight first, [N, K].
+        shares: weights of these experts, [N, K].
+        entropy: entropy of each token's distribution over all experts, in nats, [N].
+        weight_similarity: pairwise cosines of the experts' weights, all matrices and biases in one vector, [E, E].
+        output_similarity: mean over some tokens of the pairwise cosines of the experts' outputs, [E, E].
+        compared_tokens: number of tokens of that mean.
     """
 
     name: str
@@ -49,12 +49,12 @@ class LayerRouting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """Every token of text of some examples, and where it went.
+    """The routing of all non-padding tokens of the examples.
 
     Attributes:
-        layers: in the order in which they are run.
+        layers: routing of each layer, in the order of execution.
         num_experts: E.
-        token_ids: [N].
+        token_ids: token ids, [N].
         text_of_token: position of each token's text among the examples, [N].
         labels: class index of each text, [M].
         label_names: class names by index.
@@ -71,7 +71,7 @@ class Observed:
 
 
 class _Watch:
-    """Keeps, while texts pass, what the routers decided, what they read and the last hidden states."""
+    """Forward hooks that keep the routers' inputs and decisions, and the last hidden states."""
 
     def __init__(self) -> None:
         self.routings: list[tuple[SparseExperts, Tensor, Routing]] = []
@@ -99,13 +99,13 @@ def _watching(model: nn.Module, experts: Sequence[SparseExperts]) -> Iterator[_W
 
 @torch.no_grad()
 def observe(model: nn.Module, task: Task, examples: Examples, experts: Sequence[SparseExperts]) -> Observed:
-    """Show the examples to a model and note where each token goes.
+    """Run the model on the examples and record the routing of each token.
 
     Args:
-        model: in evaluation mode.
-        task: for the names of its classes.
+        model: model in evaluation mode.
+        task: task with the class names.
         examples: M texts.
-        experts: the replaced blocks of the model.
+        experts: replaced blocks of the model.
     """
     parts: list[_Part] = []
     states = np.empty((0, 0))
@@ -131,14 +131,14 @@ def observe(model: nn.Module, task: Task, examples: Examples, experts: Sequence[
 
 
 def _names(modules: Sequence[SparseExperts]) -> list[str]:
-    """A block that several layers share is told apart by its runs."""
+    """Names of the blocks, with the number of the run if several layers share one."""
     if len({id(module) for module in modules}) == len(modules):
         return [module.name for module in modules]
     return [f"{module.name}, run {run}" for run, module in enumerate(modules)]
 
 
 class _Run(NamedTuple):
-    """One run of one replaced block over a batch's tokens of text: what ``LayerRouting`` keeps, and some tokens."""
+    """One run of one replaced block over a batch: fields of ``LayerRouting``, and tokens to compare."""
 
     experts: SparseExperts
     chosen: NDArray[np.int64]
@@ -149,7 +149,7 @@ class _Run(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One batch: tokens of text alone."""
+    """The non-padding tokens of one batch."""
 
     token_ids: NDArray[np.int64]
     text_of_token: NDArray[np.int64]
@@ -198,7 +198,7 @@ def _array(values: Tensor) -> NDArray[Any]:
 def trace(
     model: nn.Module, input_ids: Tensor, attention_mask: Tensor | None, experts: Sequence[SparseExperts]
 ) -> Trace:
-    """One text's way through the experts, ids [1, L]."""
+    """The routing of one text, ids [1, L]."""
     with _watching(model, experts) as watch:
         model(input_ids=input_ids, attention_mask=attention_mask)
     decided = [routing for _, _, routing in watch.routings]

@@ -1,4 +1,4 @@
-"""The pooler that the published study kept beside its classification head, unused."""
+"""The unused pooler that the published study kept beside its classification head."""
 
 from typing import cast
 
@@ -24,15 +24,15 @@ class _Pooler(nn.Module):
 
 
 def add_pooler(model: nn.Module, like: Tensor, deviation: float) -> None:
-    """Give the encoder a pooler of random weights where it has a place for one and none there.
+    """Add a pooler with random weights to the encoder, if its ``pooler`` is None.
 
     Args:
-        model: whose encoder it is.
-        like: a tensor [..., D] of the pooler's type and device.
-        deviation: of its weights.
+        model: model with the encoder.
+        like: tensor [..., D] with the pooler's dtype and device.
+        deviation: standard deviation of the weights.
 
     Raises:
-        UnsupportedError: there is no place for one.
+        UnsupportedError: the encoder has no attribute ``pooler``.
     """
     encoder = encoder_of(model)
     if not hasattr(encoder, "pooler"):

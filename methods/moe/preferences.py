@@ -1,7 +1,7 @@
-"""What experts are sent more often than others: their tokens and their texts.
+"""Tokens and texts that each expert gets more often than other experts do.
 
 Both are ranked by lift: the share of the choices of a token (or text) that go to the expert, over the share of all
-choices that go to it. What has no lift above 1 is not preferred.
+choices that go to it. Only lifts above 1 are listed.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ MAX_CHARACTERS = 300
 
 
 def preferred_tokens(observed: Observed, examples: Examples) -> Insight | None:
-    """A table of the tokens with the highest lift for each layer and expert; None where there are none."""
+    """A table of the tokens with the highest lift for each layer and expert; None if there are none."""
     ids, kinds, seen = np.unique(observed.token_ids, return_inverse=True, return_counts=True)
     allowed = (seen >= MIN_COUNT) & ~np.isin(ids, list(examples.special_ids))
 
@@ -50,11 +50,11 @@ def preferred_tokens(observed: Observed, examples: Examples) -> Insight | None:
 
 
 def preferred_examples(observed: Observed, examples: Examples, counts: NDArray[np.int64]) -> Insight | None:
-    """A table of the texts with the highest lift for each layer and expert; None where there are none.
+    """A table of the texts with the highest lift for each layer and expert; None if there are none.
 
     Args:
-        observed: M texts.
-        examples: the same.
+        observed: routing of M texts.
+        examples: the M texts.
         counts: choices of each text by layer and expert, [M, R, E].
     """
     seen = np.bincount(observed.text_of_token, minlength=len(examples.texts))
@@ -85,13 +85,13 @@ def preferred_examples(observed: Observed, examples: Examples, counts: NDArray[n
 def _ranked(
     counts: NDArray[np.int64], seen: NDArray[np.int64], allowed: NDArray[np.bool_], limit: int
 ) -> Iterator[tuple[int, int, int, float | None, float | None]]:
-    """Expert, rank from 1, group, share and lift, of each expert's first ``limit`` groups.
+    """Expert, rank from 1, group, share and lift of each expert's first ``limit`` groups.
 
     Args:
         counts: choices by group and expert, [G, E].
-        seen: tokens of each group, [G]: of equal lifts the group with more comes first, then the one before.
-        allowed: which groups are ranked, [G].
-        limit: groups an expert.
+        seen: tokens of each group, [G]; equal lifts are ordered by more tokens, then by lower group.
+        allowed: whether each group is ranked, [G].
+        limit: maximum number of groups per expert.
     """
     shares, lifts = share_and_lift(counts)
     for expert in range(counts.shape[1]):

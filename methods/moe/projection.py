@@ -1,4 +1,4 @@
-"""A map of the texts: the plane in which their states differ most, coloured by class and by expert."""
+"""Scatter plot of the texts' first two principal components, coloured by class and by expert."""
 
 from collections.abc import Sequence
 
@@ -11,16 +11,16 @@ from .observe import Observed
 from .values import Value, columns, number, percent, visible
 
 MIN_TEXTS = 3
-#: A spread of the states, as a share of their size, that is rounding alone.
+#: Relative spread of the states below which they differ by rounding only.
 ROUNDING = 1e-6
 
 
 def projection(observed: Observed, examples: Examples, counts: NDArray[np.int64]) -> Insight | None:
-    """A scatter of the first two principal components of the texts' states; None where there is no plane to show.
+    """A scatter of the first two principal components of the texts' states; None if the states do not span a plane.
 
     Args:
-        observed: M texts; one without finite states is left out.
-        examples: the same.
+        observed: states of M texts; texts with non-finite states are left out.
+        examples: the M texts.
         counts: choices of each text by layer and expert, [M, R, E].
     """
     texts = np.flatnonzero(np.isfinite(observed.states).all(1))
@@ -51,9 +51,9 @@ def projection(observed: Observed, examples: Examples, counts: NDArray[np.int64]
 def _principal_components(states: NDArray[np.float64]) -> tuple[NDArray[np.float64], Sequence[float]]:
     """Points [M, 2] of states [M, D], and the share of the variance that each axis explains.
 
-    A component's sign is free; here its largest entry is positive.
+    The sign of a component is arbitrary; here its largest entry is positive.
     """
-    from sklearn.decomposition import PCA  # late: reading the options of a method must stay light
+    from sklearn.decomposition import PCA  # imported here, so that reading a method's options stays fast
 
     pca = PCA(n_components=2, svd_solver="full")
     points = pca.fit_transform(states)
@@ -65,9 +65,9 @@ def _principal_components(states: NDArray[np.float64]) -> tuple[NDArray[np.float
 def _rows(
     panel: str, texts: NDArray[np.int64], points: NDArray[np.float64], kinds: NDArray[np.int64], names: Sequence[str]
 ) -> list[tuple[Value, ...]]:
-    """A row for each text, the first text of each kind ahead: a legend lists kinds in the order in which they come up.
+    """A row per text, beginning with the first text of each kind, because a legend lists kinds in order of appearance.
 
-    The others keep the order of the texts, or the last kind would be drawn over all others.
+    The others keep the order of the texts; otherwise the last kind would cover the others.
     """
     first = np.unique(kinds, return_index=True)[1]
     order = np.concatenate([first, np.setdiff1d(np.arange(len(texts)), first)])

@@ -1,6 +1,6 @@
-"""The router: which experts each token is sent to, and the losses that keep it healthy.
+"""The router, which sends each token to experts, and its auxiliary losses.
 
-Shapes: T tokens, D hidden size, E experts, K experts a token.
+Shapes: T tokens, D hidden size, E experts, K experts per token.
 """
 
 import inspect
@@ -14,12 +14,12 @@ from bench.errors import UnsupportedError
 
 
 class Routing(NamedTuple):
-    """What a router decided.
+    """The decisions of a router.
 
     Attributes:
-        logits: fp32, [T, E].
-        probabilities: their softmax, [T, E].
-        shares: weights of each token's experts, the largest first, fp32 [T, K].
+        logits: router logits, fp32 [T, E].
+        probabilities: softmax of the logits, [T, E].
+        shares: weights of each token's experts, largest first, fp32 [T, K].
         chosen: ids of these experts, int64 [T, K].
     """
 
@@ -41,13 +41,12 @@ class Router(nn.Module):
     def forward(self, tokens: Tensor) -> Routing:
         """Route tokens [T, D].
 
-        Scores are fp32 whatever the types of tokens and weights and whatever autocast says: a rounded score sends a
-        token elsewhere.
+        Logits are always computed in fp32, also under autocast, because rounding could change the chosen experts.
         """
         kind = tokens.device.type
         with torch.autocast(kind if torch.amp.is_autocast_available(kind) else "cpu", enabled=False):
             values = tokens.float()
-            if self.training and self.jitter_noise:  # Fedus et al. 2021, arXiv 2101.03961, on exploring other experts
+            if self.training and self.jitter_noise:  # exploration as in Fedus et al. 2021, arXiv 2101.03961
                 values = values * torch.empty_like(values).uniform_(1 - self.jitter_noise, 1 + self.jitter_noise)
             logits = F.linear(values, self.weight.float())
             probabilities = logits.softmax(-1)
@@ -58,14 +57,14 @@ class Router(nn.Module):
 
 
 class Pass:
-    """One forward pass of the encoder: what it was told of padding, and in training what its routers decided.
+    """State of one forward pass of the encoder: its attention mask, and in training the routers' decisions.
 
-    The mask is kept until the next pass, as gradient checkpointing runs the blocks again in the backward pass; what
-    routers decide a second time is not noted.
+    The mask is kept until the next pass, because gradient checkpointing runs the blocks again in the backward pass;
+    those second decisions are not recorded.
     """
 
     def __init__(self, encoder: nn.Module) -> None:
-        """Watch an encoder."""
+        """Register hooks on an encoder."""
         self.mask: Tensor | None = None
         self.routings: list[Routing] = []
         self.is_under_way = False
@@ -77,7 +76,7 @@ class Pass:
         mask = self.signature.bind_partial(*args, **kwargs).arguments.get("attention_mask")
         if mask is not None and (not isinstance(mask, Tensor) or mask.ndim != 2):
             raise UnsupportedError(
-                "the mixture of experts tells padding by an attention_mask of shape [sequences, tokens], got "
+                "the mixture of experts needs an attention_mask of shape [sequences, tokens], got "
                 f"{list(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__}"
             )
         self.mask = mask
@@ -88,46 +87,45 @@ class Pass:
         self.is_under_way = False
 
     def note(self, routing: Routing) -> None:
-        """Keep what a router decided, if the pass is under way."""
+        """Record a router's decisions, if the pass is under way."""
         if self.is_under_way:
             self.routings.append(routing)
 
     def kept_tokens(self) -> Tensor | None:
-        """Whether each token is text, [T]; None where no mask was given."""
+        """Whether each token is not padding, [T]; None without a mask."""
         return None if self.mask is None else self.mask.reshape(-1) != 0
 
 
 def expert_shares(routing: Routing, kept: Tensor | None) -> Tensor:
-    """Share of the tokens of text that each expert gets, fp32 [E]; together they are K."""
+    """Each expert's share of the non-padding tokens, fp32 [E]; the shares sum to K."""
     return _mean(torch.zeros_like(routing.probabilities).scatter_(1, routing.chosen, 1.0), kept)
 
 
 def load_balancing_loss(routing: Routing, shares: Tensor, kept: Tensor | None) -> Tensor:
-    """E times the sum over experts of f P, a scalar that is 1 where all experts get equal shares.
+    """E times the sum over experts of f P, a scalar that is 1 if all experts get equal shares.
 
-    f is an expert's share of the choices, P the mean probability that it is given (Fedus et al. 2021, arXiv 2101.03961,
-    equations 4 to 6; for K above 1 f is over all K choices, as in Dai et al. 2024, arXiv 2401.06066, equations 12 to
-    14).
+    f is an expert's share of the choices and P its mean probability (Fedus et al. 2021, arXiv 2101.03961, equations 4
+    to 6; for K above 1 f is over all K choices, as in Dai et al. 2024, arXiv 2401.06066, equations 12 to 14).
 
     Args:
-        routing: of a pass.
-        shares: what ``expert_shares`` says of it.
-        kept: whether each token is text, [T]; None where all are.
+        routing: decisions of a router in a pass.
+        shares: result of ``expert_shares``.
+        kept: whether each token is not padding, [T]; None: all are.
     """
     num_experts, top_k = routing.logits.shape[-1], routing.chosen.shape[-1]
     return num_experts / top_k * (shares * _mean(routing.probabilities, kept)).sum()
 
 
 def z_loss(routing: Routing, kept: Tensor | None) -> Tensor:
-    """Mean over tokens of the squared log of the sum of exponentials of the logits (Zoph et al. 2022, eq. 5).
+    """Mean over tokens of the squared logsumexp of the logits (Zoph et al. 2022, arXiv 2202.08906, eq. 5).
 
-    arXiv 2202.08906; it keeps logits small, so that rounding them changes little.
+    It keeps logits small, so that rounding errors stay small.
     """
     return _mean(routing.logits.logsumexp(-1, keepdim=True).square(), kept)[0]
 
 
 def _mean(values: Tensor, kept: Tensor | None) -> Tensor:
-    """Mean of values [T, N] over the tokens of text, [N]; 0 where there is none."""
+    """Mean of values [T, N] over the non-padding tokens, [N]; 0 if there are none."""
     if kept is None:
         return values.mean(0)
     weights = kept.to(values.dtype).unsqueeze(-1)

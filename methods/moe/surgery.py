@@ -1,4 +1,4 @@
-"""Where the feed-forward blocks of a model are, what they hold, and how experts take their place.
+"""Find the feed-forward blocks of a model, read their weights, and replace them by experts.
 
 Shapes: D hidden size, I inner size.
 """
@@ -17,20 +17,20 @@ from .options import BlockNames
 
 
 class Pattern(NamedTuple):
-    """How an architecture names the parts of a feed-forward block, as paths from the layer that holds it.
+    """Names of the parts of an architecture's feed-forward block, as paths from its layer.
 
-    The parts below ``scopes`` must be exactly these, lest a block that does more be replaced by one that does less.
+    The modules in ``scopes`` must have exactly these parts; otherwise the block may compute more than its replacement.
     """
 
     models: str
     scopes: dict[str, frozenset[str]]
-    first: tuple[str, ...]  # one matrix to I, or 2 I where gated; or two: the one whose output is activated, the other
+    first: tuple[str, ...]  # one matrix to I, or 2 I if gated; or two, first the one whose output is activated
     activation: str
     last: str
     replaced: str
     skipped: tuple[str, ...] = ()
     gated: bool = False
-    shared: bool = False  # one block is stored and run in every layer, as in each published ALBERT
+    shared: bool = False  # one block is stored and run in every layer, as in all published ALBERT models
     dropout: str | None = None  # between the matrices
 
     @property
@@ -43,7 +43,7 @@ def _inside(
     models: str, module: str, first: tuple[str, ...], activation: str, last: str, *,
     gated: bool = False, dropout: str | None = None,
 ) -> Pattern:  # fmt: skip
-    """A block that is a module of its own, from D to D, named by its parts' names within it."""
+    """The pattern of a block that is one module from D to D, by the names of its parts."""
     parts = [*first, activation, last, *([dropout] if dropout else [])]
     return Pattern(
         models=models,
@@ -109,7 +109,7 @@ PATTERNS = (
 
 
 def known_patterns(named: BlockNames | None) -> tuple[Pattern, ...]:
-    """The patterns to look for: that of the names a user gave, or every known one."""
+    """The patterns to look for: that of the option ``block``, or all known ones."""
     if named is None:
         return PATTERNS
     first = (named.up,) if named.gate is None else (named.gate, named.up)
@@ -130,12 +130,12 @@ class Block:
 
     @property
     def in_weight(self) -> Tensor:
-        """[I, D], or [2 I, D] where the block is gated: the activated half, then the other."""
+        """[I, D], or [2 I, D] if the block is gated: the activated half, then the other."""
         return torch.cat([_weight(self._part(path)) for path in self.pattern.first])
 
     @property
     def in_bias(self) -> Tensor | None:
-        """[I] or [2 I]; None where there is none."""
+        """[I] or [2 I]; None without biases."""
         biases = [_bias(self._part(path)) for path in self.pattern.first]
         return None if biases[0] is None else torch.cat([cast(Tensor, bias) for bias in biases])
 
@@ -146,22 +146,22 @@ class Block:
 
     @property
     def out_bias(self) -> Tensor | None:
-        """[D]; None where there is none."""
+        """[D]; None without bias."""
         return _bias(self._part(self.pattern.last))
 
     @property
     def activation(self) -> Callable[[Tensor], Tensor]:
-        """The block's own nonlinearity; some models keep a plain function."""
+        """The block's activation, a module or a plain function."""
         parent, _, name = self.pattern.activation.rpartition(".")
         return cast(Callable[[Tensor], Tensor], getattr(self.layer.get_submodule(parent), name))
 
     @property
     def dropout(self) -> nn.Module:
-        """What the block drops between its matrices."""
+        """The dropout between the block's matrices, or identity."""
         return self._part(self.pattern.dropout) if self.pattern.dropout else nn.Identity()
 
     def replace(self, experts: nn.Module) -> None:
-        """Put the experts in the block's place; what follows it in the layer stays."""
+        """Replace the block by the experts; later parts of the layer stay."""
         for path in self.pattern.skipped:
             self._put(path, nn.Identity().train(self.layer.training))
         self._put(self.pattern.replaced, experts)
@@ -184,7 +184,7 @@ def _bias(linear: nn.Module) -> Tensor | None:
 
 
 def encoder_of(model: nn.Module) -> nn.Module:
-    """The model without its head and, where it has one, its decoder."""
+    """The model without its head and, if it has one, its decoder."""
     base: Any = getattr(model, "base_model", model)
     if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
         base = base.get_encoder()
@@ -192,10 +192,10 @@ def encoder_of(model: nn.Module) -> nn.Module:
 
 
 def find_blocks(model: nn.Module, named: BlockNames | None) -> list[Block]:
-    """Every feed-forward block of the encoder, in the order of its layers.
+    """All feed-forward blocks of the encoder, in the order of its layers.
 
     Raises:
-        UnsupportedError: there is none of a known form, or one whose weights cannot be copied or replaced.
+        UnsupportedError: no block has a known form, or the weights of one cannot be copied or replaced.
     """
     patterns = known_patterns(named)
     blocks = [Block(layer, p) for layer in encoder_of(model).modules() for p in patterns if _fits(layer, p)]
@@ -207,14 +207,14 @@ def find_blocks(model: nn.Module, named: BlockNames | None) -> list[Block]:
         _check_matrices(block)
     if getattr(config, "chunk_size_feed_forward", 0):
         raise UnsupportedError(
-            "the model's config.json sets chunk_size_feed_forward, with which a block is not shown whole sequences and "
-            "padding cannot be told from text; set it to 0"
+            "the model's config.json sets chunk_size_feed_forward, with which a block does not get whole sequences and "
+            "cannot recognise padding; set it to 0"
         )
     return blocks
 
 
 def not_found(where: str, named: BlockNames | None = None) -> str:
-    """A sentence for a model that has no block of these patterns."""
+    """The message for a model without a block of these patterns."""
     patterns = known_patterns(named)
     looked_for = "; ".join(f"{', '.join(p.first)} and {p.last} in a layer, as in {p.models}" for p in patterns)
     return (
@@ -249,14 +249,13 @@ def _check_matrices(block: Block) -> None:
         part = block.layer.get_submodule(path)
         if type(part).__module__.startswith("bitsandbytes"):
             raise UnsupportedError(
-                f"methods.moe: the feed-forward block's {path} is quantised ({type(part).__name__}): experts are made "
-                "of whole weights and trained; set bits = 16 for the model, or use a method that leaves its weights "
-                "as they are"
+                f"methods.moe: the feed-forward block's {path} is quantised ({type(part).__name__}), but experts are "
+                "trained from unquantised weights; set bits = 16 for the model, or use a method that does not change "
+                "its weights"
             )
         if type(part) not in (nn.Linear, Conv1D):
             raise UnsupportedError(
-                f"methods.moe: the feed-forward block's {path} is a {type(part).__name__}, of whose weights no experts "
-                "can be made; wanted a linear layer"
+                f"methods.moe: the feed-forward block's {path} must be a linear layer, got {type(part).__name__}"
             )
 
 
@@ -264,7 +263,7 @@ def choose(layers: str | tuple[int, ...], count: int) -> list[int]:
     """Ids of the blocks to replace, out of ``count``.
 
     Raises:
-        UnsupportedError: there are no such blocks.
+        UnsupportedError: the rule names no block, or one that does not exist.
     """
     if isinstance(layers, str):
         rule, number = layers.split(":")

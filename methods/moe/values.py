@@ -1,20 +1,20 @@
-"""Values as insights hold them: plain, finite, short, and text on one line."""
+"""Values of insights: plain finite numbers, and text on one line."""
 
 import math
 from collections.abc import Iterable, Sequence
 
-#: What a cell of an insight's columns may be.
+#: Value of a cell in an insight's columns.
 Value = str | int | float | None
 SIGNIFICANT_DIGITS = 6
 
 
 def number(value: float) -> float | None:
-    """A plain number of six significant digits, which keeps files small; None where it is not finite."""
+    """A plain number of six significant digits, which keeps files small; None if it is not finite."""
     return float(f"{value:.{SIGNIFICANT_DIGITS}g}") if math.isfinite(value) else None
 
 
 def percent(fraction: float) -> str:
-    """A fraction as readers see it."""
+    """A fraction as text in percent."""
     return f"{100 * fraction:.1f} %"
 
 
@@ -31,5 +31,5 @@ def one_line(text: str, limit: int) -> str:
 
 
 def visible(name: str) -> str:
-    """A token or a name with its blanks; what would break a line or cannot be seen is written as its escape."""
+    """A token or a name with blanks kept and unprintable characters escaped."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)

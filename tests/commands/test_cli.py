@@ -33,8 +33,8 @@ from tests.support import (
 HELP_SECONDS = 0.3
 LIGHT = """
 import sys
-from bench.commands.cli import VERBS, main
-for verb in ("", *VERBS):
+from bench.commands.cli import COMMANDS, main
+for verb in ("", *COMMANDS):
     try:
         main([*verb.split(), "--help"])
     except SystemExit:
@@ -173,11 +173,6 @@ class TestWrongRequestsKnownAtOnce:
         refused(run_at_once(study, *arguments), said)
         assert nothing_ran(tmp_path)
 
-    def test_two_methods_of_one_name(self, study, tmp_path):
-        own = write_plugin(tmp_path, "lora")
-        said = ("two methods are named 'lora'", str(own), "rename one file")
-        refused(run_study(tmp_path, study, "--plugin", own), *said)
-
 
 class TestWrongNamesInAFolderThatKnowsItsMethods:
     """The methods were described by an earlier run, so that no worker has to start before these are noticed."""
@@ -215,12 +210,10 @@ class TestWrongRequestsThatAWorkerFinds:
     def test_every_bad_dataset_is_said_at_once(self, study, tmp_path):
         good = "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in TRAIN_ROWS)
         bad_test_splits = {
-            "mislabelled": b'{"text": "fine", "label": 0}\n{"text": "good", "label": 7}\n',
-            "empty": b"",
-            "latin": b'{"text": "fine", "label": 0}\n{"text": "caf\xe9", "label": 1}\n',
-            "unquoted": b"{text: 1}\n",
+            "mislabelled": b'{"text": "fine", "label": 0}\n{"text": "good", "label": 7}\n', "empty": b"",
+            "latin": b'{"text": "fine", "label": 0}\n{"text": "caf\xe9", "label": 1}\n', "unquoted": b"{text: 1}\n",
             "columns": b'{"body": "fine", "label": 0}\n',
-        }
+        }  # fmt: skip
         for name, content in bad_test_splits.items():
             write_texts(tmp_path / name)
             (tmp_path / name / "train.jsonl").write_text(good)
@@ -236,15 +229,13 @@ class TestWrongRequestsThatAWorkerFinds:
         study["grid"][0]["datasets"] = [f"./{name}" for name in names]
         done = run_study(tmp_path, study)
         refused(
-            done,
-            f"dataset mislabelled: {tmp_path}/mislabelled/test.jsonl: line 2: bad label 7; wanted one of 0, 1",
-            "dataset empty: split test is empty",
-            f"{tmp_path}/latin/test.jsonl: line 2: not UTF-8 text",
+            done, f"dataset mislabelled: {tmp_path}/mislabelled/test.jsonl: line 2: bad label 7; wanted one of 0, 1",
+            "dataset empty: split test is empty", f"{tmp_path}/latin/test.jsonl: line 2: not UTF-8 text",
             f"{tmp_path}/unquoted/test.jsonl: line 1: not valid JSON",
             f"{tmp_path}/columns/test.jsonl: line 1: no column 'text'; it has body, label",
             f"{tmp_path}/cut/test.jsonl.gz: corrupt or cut short",
             f"{tmp_path}/flipped/test.jsonl.gz: corrupt or cut short",
-        )
+        )  # fmt: skip
         assert len(done.stderr.splitlines()) == len(names), done.stderr
         assert nothing_ran(tmp_path)
 
@@ -332,17 +323,6 @@ class TestAfterARun:
         assert (
             "Left out, for their records cannot be read: " in (folder / "damaged" / "small" / "table3.md").read_text()
         )
-
-
-def test_report_of_a_folder_that_is_no_run(tmp_path):
-    (tmp_path / "runs").mkdir()
-    refused(command("report", "runs", cwd=tmp_path), "runs is neither a run folder nor a report")
-    refused(command("report", "nowhere", cwd=tmp_path), "nowhere is neither a run folder nor a report")
-
-
-def test_report_of_a_newer_schema(tmp_path):
-    (tmp_path / "run.json").write_text('{"schema_version": 99}')
-    refused(command("report", ".", cwd=tmp_path), "schema 99", "upgrade tunebench")
 
 
 @pytest.mark.slow

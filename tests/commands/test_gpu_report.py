@@ -21,11 +21,9 @@ def test_gpus_are_listed_and_the_first_is_taken() -> None:
     assert found == {
         "gpu 0": "NVIDIA H200, 141.0 GB, compute capability 9.0, GPU-1b2c, no MIG instance",
         "gpu 1": "Tesla T4, 16.0 GB, compute capability 7.5, uuid unknown, no MIG instance",
-        "device auto": "GPU 0 (NVIDIA H200) of 2",
-        "precision auto": "bf16",
-        "nvml": "answers, driver 580.65",
+        "device auto": "GPU 0 (NVIDIA H200) of 2", "precision auto": "bf16", "nvml": "answers, driver 580.65",
         "bitsandbytes": "0.50.2, works on cpu",
-    }
+    }  # fmt: skip
 
 
 def test_a_gpu_without_bf16() -> None:

@@ -325,7 +325,7 @@ class TestDeclared:
         ("metadata", "why"),
         [
             ("{", "Expecting property name"),
-            ('{"info": {"features": {"label": 1, "label": 2}}}', "key 'label' stands there twice"),
+            ('{"info": {"features": {"label": 1, "label": 2}}}', "key 'label' appears twice"),
         ],
         ids=["cut", "twice"],
     )

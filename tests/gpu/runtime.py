@@ -104,13 +104,9 @@ class Runtime:
         card = self._begun("get_device_properties", device).card
         major, minor = card.capability
         return SimpleNamespace(
-            name=card.name,
-            major=major,
-            minor=minor,
-            total_memory=card.memory_bytes,
-            multi_processor_count=132,
+            name=card.name, major=major, minor=minor, total_memory=card.memory_bytes, multi_processor_count=132,
             uuid=uuid(self.gpu.index_of(device)),
-        )
+        )  # fmt: skip
 
     def is_bf16_supported(self, including_emulation: bool = True) -> bool:
         return including_emulation or self.gpu.card.capability >= (8, 0)

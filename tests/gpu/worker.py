@@ -1,8 +1,8 @@
 """``python -m tests.gpu.worker PLACE DEVICE [CASE...]`` runs cases, each in turn in this process, on cpu or cuda.
 
-On cpu those are run whose card is the usual one. On cuda the GPU is made up, and each cell's folder,
-PLACE/cuda/CASE/cells/ID, gets ``calls.json`` beside its record: what the GPU was asked for the cell, in order.
-PLACE/DEVICE.json holds what the doctor says of the devices there, PLACE/DEVICE_calls.json what it asked.
+On cpu those are run whose card is the usual one, and what they would take of a GPU is predicted besides. On cuda the
+GPU is made up, and each cell's folder, PLACE/cuda/CASE/cells/ID, gets ``calls.json`` beside its record: what the GPU
+was asked for the cell, in order. PLACE/DEVICE.json holds what the doctor says of the devices there.
 """
 
 import json
@@ -17,12 +17,14 @@ from bench.commands import gpu_report
 from bench.errors import RequestError
 from bench.measure import matmul
 from bench.measure.devices import choose, look
+from bench.plan.plan import Plan
 from bench.record.record import Record
 from bench.record.run_folder import RunFolder
 from bench.run.run import run
 from bench.run.worker import latency
 from bench.study.cell import Cell
 from bench.study.request import Request
+from bench.study.study import Study
 from tests.gpu.card import Card, Gpu
 from tests.gpu.cells import CASES, Case, write_place
 from tests.gpu.made_up import made_up_gpu
@@ -70,10 +72,8 @@ def main(place: Path, device: str, names: Sequence[str]) -> None:
         write_place(place)
     matmul.CPU_SIZE = matmul.CUDA_SIZE = MATMUL_SIZE
     matmul.MEASURED_SECONDS = latency.MOST_SECONDS = SECONDS
-    with _gpu(Case([]), device) as gpu:
+    with _gpu(Case([]), device):
         (place / f"{device}.json").write_text(json.dumps(_describe_devices()), encoding="utf-8")
-        asked = [] if gpu is None else [call.name for call in gpu.log]
-        (place / f"{device}_calls.json").write_text(json.dumps(asked), encoding="utf-8")
     usual = CASES if device == "cuda" else [name for name in CASES if CASES[name].card == Card()]
     for name in names or usual:
         started = time.monotonic()
@@ -84,6 +84,8 @@ def main(place: Path, device: str, names: Sequence[str]) -> None:
                 log = Log(gpu, RunFolder(folder))
                 for record in run(Request(study=study), folder, InlineExecutor, log, retry_oom=again):
                     print(name, record.cell_id, record.status, record.failure and record.failure.message[:200])
+        if device == "cpu":
+            _plan_for_gpu(case.study(name, place, "cuda").in_folder(place))
         print(f"{name}: {time.monotonic() - started:.1f} s", flush=True)
 
 
@@ -95,6 +97,13 @@ def _describe_devices() -> dict[str, str]:
     except RequestError as error:
         refused = str(error)
     return gpu_report.lines(gpu_report.find()) | {"refused": refused}
+
+
+def _plan_for_gpu(study: Study) -> None:
+    """Predict what the cells take of a GPU that is not here."""
+    plan = Plan(Request(study=study), device="cuda")
+    for cell in plan.cells:
+        plan.row(cell)
 
 
 if __name__ == "__main__":

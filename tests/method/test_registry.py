@@ -242,7 +242,7 @@ class TestLoadPlanned:
         source = self.source(path)
         assert load_planned(source).label == "Good"
         path.write_text(GOOD + "# changed")
-        with pytest.raises(PluginError, match=r"^method row: .*mine\.py is not as it was when the cell was planned"):
+        with pytest.raises(PluginError, match=r"^method row: .*mine\.py was changed after the cell was planned"):
             load_planned(source)
         path.unlink()
         with pytest.raises(PluginError, match=r"^method row: .*mine\.py is missing; put it back, or run the study"):
@@ -259,7 +259,7 @@ class TestLoadPlanned:
     def test_another_source_of_the_same_name_is_not_run(self, path: Path, tmp_path: Path) -> None:
         """Its hash is the one of the cell, but that too comes from elsewhere."""
         source = self.source(write(tmp_path / "theirs", "mine", "raise SystemExit(3)"))
-        with pytest.raises(PluginError, match=f"{path} is not as it was when the cell was planned; put it back"):
+        with pytest.raises(PluginError, match=f"{path} was changed after the cell was planned; restore it"):
             load_planned(source, self.found(path))
 
     def test_an_entry_point_without_its_module(self, path: Path) -> None:
@@ -290,7 +290,7 @@ class TestOptions:
     def test_a_validator_that_ends_the_process_is_a_plain_message(self, tmp_path: Path) -> None:
         method = load("asked", write(tmp_path, "asked", ASKED.replace("SEEN", "raise KeyboardInterrupt")))
         for ask in (options, filled_options):
-            with pytest.raises(PluginError, match=r"method row: .*asked\.py cannot .* valid: KeyboardInterrupt"):
+            with pytest.raises(PluginError, match=r"method row: .*asked\.py: .* be validated: KeyboardInterrupt"):
                 ask("row", method, {})
 
 
@@ -349,13 +349,13 @@ class TestWhatAsksAPluginIsAnnounced:
         assert len(told) == 4
         assert filled_options("asked", method, {})["rank"] == 8
         assert len(told) == 6
-        assert set(told) == {f"method asked: {path} was still being asked after 0 s; let its answer come sooner"}
+        assert set(told) == {f"method asked: {path} was still being called after 0 s; make it faster"}
 
     def test_one_that_follows_another_has_a_limit_of_its_own(self, tmp_path: Path) -> None:
         imports = Imports(tmp_path)
         file, told = tmp_path / "importing-1", []
         for number in (1, 2):
-            importing._say(file, {"name": "a", "path": "a.py", "doing": "asked", "number": number})
+            importing._write(file, {"name": "a", "path": "a.py", "doing": "called", "number": number})
             assert imports.under_way == "method a: a.py"
             told.append(next(iter(imports._begun.values()))[1])
         assert told[0] < told[1]

@@ -41,19 +41,13 @@ def test_labels_are_told_apart() -> None:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        *((name, {"learning_rate": 0}) for name in FOUND),
-        *((name, {"no_such_option": 1}) for name in FOUND),
-        ("lora", {"r": 0}),
-        ("lora", {"r": 1.5}),
-        ("lora", {"alpha": 0}),
-        ("lora", {"dropout": 1}),
-        ("lora", {"target_modules": []}),
-        ("p_tuning", {"num_virtual_tokens": 0}),
-        ("p_tuning", {"reparameterization": "gru"}),
-        ("p_tuning", {"hidden_size": 0}),
+        *((name, {"learning_rate": 0}) for name in FOUND), *((name, {"no_such_option": 1}) for name in FOUND),
+        ("lora", {"r": 0}), ("lora", {"r": 1.5}), ("lora", {"alpha": 0}), ("lora", {"dropout": 1}),
+        ("lora", {"target_modules": []}), ("p_tuning", {"num_virtual_tokens": 0}),
+        ("p_tuning", {"reparameterization": "gru"}), ("p_tuning", {"hidden_size": 0}),
         ("bitfit", {"train_head": "perhaps"}),
     ],
-)
+)  # fmt: skip
 def test_option_out_of_range_is_refused_by_name(name: str, options: dict[str, Any]) -> None:
     with pytest.raises(PluginError, match=rf"methods\.{name}\.options: {next(iter(options))}"):
         shipped(name, **options)

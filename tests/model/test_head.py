@@ -86,7 +86,7 @@ class TestOfTheCheckpoint:
 
     def test_of_other_classes_is_refused(self, tiny_encoder: Path, tmp_path: Path) -> None:
         folder = write_headed(tiny_encoder, tmp_path / "m", ("a", "b", "c"))
-        with pytest.raises(ModelError, match=r"another size, .* for the 2 classes of the task; set head = \"fresh\""):
+        with pytest.raises(ModelError, match=r"another size: .* of the task need .*; set head = \"fresh\""):
             load(source_of(folder, head="checkpoint"))
         with pytest.raises(ModelError, match="has no classification head, it lacks classifier"):
             load(source_of(tiny_encoder, head="checkpoint"))
@@ -104,7 +104,7 @@ class TestOfTheCheckpoint:
 
     @pytest.mark.parametrize("named", [{"0": "negative", "1": "joy"}, {"0": "negative", "1": "negative"}])
     def test_that_shares_some_names_is_refused(self, named: dict[str, str]) -> None:
-        with pytest.raises(ModelError, match=r"m names the classes negative, .* all must be the same, or none; do"):
+        with pytest.raises(ModelError, match=r"m names the classes negative, .* all names must match, or none; do"):
             class_order(named, LABELS, "m", "do")
 
 
@@ -117,7 +117,7 @@ class TestOption:
         assert self.resolved(path=str(tiny_encoder)).head == "fresh"
         assert self.resolved(path=str(tiny_encoder), head="checkpoint").head == "checkpoint"
         assert self.resolved(base="roberta-base", head="checkpoint").head == "checkpoint"
-        with pytest.raises(ModelError, match='head = "checkpoint" is for encoders, and this is causal'):
+        with pytest.raises(ModelError, match='head = "checkpoint" is for encoders, but this model is causal'):
             self.resolved(path=str(folder_of_causal), head="checkpoint")
 
     @pytest.mark.parametrize("other", [{"weights": "random"}, {"kind": "causal"}])

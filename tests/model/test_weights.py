@@ -208,7 +208,7 @@ class TestReadWeights:
         said = rf"{tmp_path} lacks weights for 1 tensors, first .*layers\.1\.mlp\.up"
         if lost == "a row":
             weights[name] = removed[:-1].clone()
-            said = r"1 tensors, first .*up_proj.weight of \(127, 64\) in place of \(128"
+            said = r"1 tensors, first .*up_proj.weight: \(127, 64\) instead of \(128"
         (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
         save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
         with pytest.raises(ModelError, match=said):

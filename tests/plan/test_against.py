@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from bench.errors import RunFolderError
-from bench.plan.against import Key, against, against_table, read_run, settled_of, to_csv
+from bench.plan.against import Key, against_table, compare_peaks, read_run, settled_of, to_csv
 from bench.plan.row import PlanRow
 from bench.record.files import write_json
 from bench.record.memory_breakdown import MemoryBreakdown
@@ -46,7 +46,7 @@ def measured(*records: Record) -> dict[Key, Record]:
 class TestRows:
     def test_ratios_are_predicted_over_measured(self) -> None:
         record = on_gpu()
-        (row,) = against([planned(record)], measured(record))
+        (row,) = compare_peaks([planned(record)], measured(record))
         assert (row.ratio("train"), row.ratio("inference")) == (0.9, 0.9)
         assert row.status == "ok"
 
@@ -59,14 +59,14 @@ class TestRows:
             "of": "train", "allocator_slack_bytes": None, "cuda_context_bytes": None, "process_bytes": 30 * MEGA
         }  # fmt: skip
         record = on_gpu(peak_kind="host_vmhwm", memory=(memory,))
-        (row,) = against([planned(record, device="cpu")], measured(record))
+        (row,) = compare_peaks([planned(record, device="cpu")], measured(record))
         assert row.measured_train_peak_bytes == 70 * MEGA
         assert row.measured_inference_peak_bytes is None, "nothing says what the process held"
 
     def test_what_was_not_run_or_failed_has_no_ratio(self) -> None:
         failed = _record(status="oom")
         other = planned(failed, method="another", method_label="another")
-        rows = against([planned(failed), other], measured(failed))
+        rows = compare_peaks([planned(failed), other], measured(failed))
         assert [row.status for row in rows] == ["oom", "not run"]
         assert [row.ratio("train") for row in rows] == [None, None]
 
@@ -76,7 +76,7 @@ class TestRows:
             "peak_cuda_reserved_bytes": 1, "gpu_busy_fraction": 0.75,
         }  # fmt: skip
         record = on_gpu(phases=(phase,))
-        (row,) = against([planned(record)], measured(record))
+        (row,) = compare_peaks([planned(record)], measured(record))
         assert row.train_waiting_fraction == 0.25
 
 
@@ -117,7 +117,7 @@ class TestShown:
         check = {"name": "other load", "verdict": "suspect", "found": "much"}
         record = on_gpu(checks=(check,))
         console = Console(file=io.StringIO(), width=80)
-        terminal.show(against_table("Title", against([planned(record)], measured(record))), console)
+        terminal.show(against_table("Title", compare_peaks([planned(record)], measured(record))), console)
         assert isinstance(console.file, io.StringIO)
         said = console.file.getvalue()
         assert "train           90.0     100.0  0.900" in said
@@ -128,6 +128,6 @@ class TestShown:
 
     def test_csv(self) -> None:
         record = on_gpu()
-        (line,) = csv.DictReader(io.StringIO(to_csv(against([planned(record)], measured(record)))))
+        (line,) = csv.DictReader(io.StringIO(to_csv(compare_peaks([planned(record)], measured(record)))))
         assert (line["measured_train_peak_bytes"], line["train_ratio"]) == (str(100 * MEGA), "0.9")
         assert line["train_waiting_fraction"] == ""

@@ -45,15 +45,13 @@ def config_of(model_type: str, layers: int = LAYERS) -> dict[str, Any]:
 def row_of(folder: Path, config: dict[str, Any], plugin: str, options: dict[str, Any], device: str) -> PlanRow:
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     content = {
-        "name": "depth",
-        "device": device,
-        "grid": [{"datasets": ["texts"], "models": ["model"], "methods": ["row"]}],
+        "name": "depth", "device": device, "grid": [{"datasets": ["texts"], "models": ["model"], "methods": ["row"]}],
         "data": {"max_length": 8},
         "train": {"batch_size": 2, "inference_batch_size": 2, "precision": "bf16" if device == "cuda" else "fp32"},
         "datasets": {"texts": {"hub_id": "nobody/nothing", "labels": ["no", "yes"]}},
         "models": {"model": {"path": str(folder), "weights": "random"}},
         "methods": {"row": {"plugin": plugin, "options": options}},
-    }
+    }  # fmt: skip
     plan = Plan(Request(study=Study.model_validate_json(json.dumps(content)).in_folder(folder)))
     return plan.row(plan.cells[0])
 
@@ -98,20 +96,18 @@ class TestAgainstTheWholeDepth:
         assert looked_at == {*DEPTHS_OF_SUMS, *DEPTHS_OF_PEAKS}
         assert shallow == whole
 
-    @pytest.mark.parametrize("model_type", ["roberta", "llama"])
-    def test_is_exact_with_the_kernels_of_cuda(
-        self, tmp_path: Path, model_type: str, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("model_type", "plugin", "given"),
+        [
+            ("roberta", "lora", {"device": "cuda"}), ("llama", "lora", {"device": "cuda"}),
+            # Some of these layers are not there in a shallow model, or are a larger share of it.
+            *(("bert", "moe", {"layers": layers}) for layers in ("last:2", "first:1", "every:4", [0, 5])),
+        ],
+    )  # fmt: skip
+    def test_with_the_kernels_of_cuda_and_with_chosen_layers_it_is_exact_too(
+        self, tmp_path: Path, model_type: str, plugin: str, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        shallow, whole, _ = rows_both_ways(tmp_path, config_of(model_type), "lora", monkeypatch, device="cuda")
-        assert whole.unsupported is None
-        assert shallow == whole
-
-    @pytest.mark.parametrize("layers", ["last:2", "first:1", "every:4", [0, 5]])
-    def test_a_method_that_picks_layers_is_exact_too(
-        self, tmp_path: Path, layers: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Some of these layers are not there in a shallow model, or are a larger share of it."""
-        shallow, whole, _ = rows_both_ways(tmp_path, config_of("bert"), "moe", monkeypatch, layers=layers)
+        shallow, whole, _ = rows_both_ways(tmp_path, config_of(model_type), plugin, monkeypatch, **given)
         assert whole.unsupported is None
         assert shallow == whole
 
@@ -149,12 +145,10 @@ class TestExtrapolated:
     @pytest.mark.parametrize(
         ("layers", "depths", "enough"),
         [
-            (3, DEPTHS_OF_SUMS, False),
-            (4, DEPTHS_OF_SUMS, True),
-            (9, DEPTHS_OF_PEAKS, False),
+            (3, DEPTHS_OF_SUMS, False), (4, DEPTHS_OF_SUMS, True), (9, DEPTHS_OF_PEAKS, False),
             (10, DEPTHS_OF_PEAKS, True),
         ],
-    )
+    )  # fmt: skip
     def test_a_shallow_model_is_worked_out_whole(self, layers: int, depths: tuple[int, ...], enough: bool) -> None:
         found = extrapolated(bert(layers), lambda config: (layers_of(config),), depths)
         assert found == ((layers,) if enough else None)

@@ -23,17 +23,12 @@ def row(batch: int, *, trains: bool = True, inference: int = 1, known: bool = Tr
     return PlanRow.model_validate(
         facts
         | {
-            "trains": trains,
-            "num_labels": 2,
-            "sequence_length": 8,
-            "batch_size": batch,
-            "inference_batch_size": inference,
-            "device": "cuda",
-            "precision": "bf16",
+            "trains": trains, "num_labels": 2, "sequence_length": 8, "batch_size": batch,
+            "inference_batch_size": inference, "device": "cuda", "precision": "bf16",
             "train_memory": breakdown(WEIGHTS + A_SEQUENCE * batch) if known and trains else None,
             "inference_memory": breakdown(WEIGHTS + A_SEQUENCE * inference // 2) if known else None,
         }
-    )
+    )  # fmt: skip
 
 
 def limit(batch: int) -> int:

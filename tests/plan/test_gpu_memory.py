@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 
-from bench.commands.audit.compare import Check
+from bench.commands.audit.compare import AuditedNumber
 from bench.commands.audit.published import find, load
 from bench.commands.audit.result import audit
 from bench.plan.plan import Plan
@@ -33,7 +33,7 @@ def planned(study: str, only: str | None = None) -> list[PlanRow]:
 
 
 @cache
-def checks() -> list[Check]:
+def checks() -> list[AuditedNumber]:
     rows = planned("gpu_memory")
     return list(audit(load(PUBLISHED), rows, {}, study="gpu_memory", causal=(), threshold=TOLERANCE).checks)
 

@@ -33,6 +33,7 @@ from bench.train.evaluate import predict as class_scores
 from bench.train.loop import DTYPES, TrainStep, autocast
 from bench.train.memory import inside_cpu
 from bench.train.stored_weights import enable_gradient_checkpointing, store_weights
+from tests.known import known
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
@@ -267,12 +268,14 @@ class TestOtherWaysToTrain:
         hold_against(planned(tmp_path, ROBERTA, plugin, precision, **train))
 
     @pytest.mark.parametrize("plugin", ["full_ft", "lora"])
-    def test_with_eager_attention(self, tmp_path: Path, plugin: str, precision: str) -> None:
-        hold_against(planned(tmp_path, ROBERTA, plugin, precision, attention="eager"))
-
-    @pytest.mark.parametrize("plugin", ["full_ft", "lora"])
-    def test_of_a_causal_model_that_learns_every_token(self, tmp_path: Path, plugin: str, precision: str) -> None:
-        hold_against(planned(tmp_path, LLAMA, plugin, precision, bits=16, loss_tokens="all"))
+    @pytest.mark.parametrize(
+        ("config", "given"), [(ROBERTA, {"attention": "eager"}), (LLAMA, {"bits": 16, "loss_tokens": "all"})],
+        ids=["eager attention", "a causal model that learns every token"],
+    )  # fmt: skip
+    def test_of_models(
+        self, tmp_path: Path, config: dict[str, Any], plugin: str, precision: str, given: dict[str, Any]
+    ) -> None:
+        hold_against(planned(tmp_path, config, plugin, precision, **given))
 
     def test_fp16(self, tmp_path: Path) -> None:
         hold_against(planned(tmp_path, ROBERTA, "lora", "fp16"))
@@ -316,8 +319,7 @@ class TestBreakdown:
 
     def test_no_gradient_and_no_state_is_kept_of_frozen_weights(self, tmp_path: Path) -> None:
         case = planned(tmp_path, ROBERTA, "lora")
-        breakdown = case.row.train_memory
-        assert breakdown is not None
+        breakdown = known(case.row.train_memory)
         trained = 4 * cast(int, case.row.trainable_params)
         assert 2 * trained < breakdown.optimizer_state_bytes < 2.01 * trained
         assert breakdown.gradients_bytes <= trained
@@ -331,8 +333,7 @@ class TestBreakdown:
         assert again.activations_bytes < kept.activations_bytes / 4
 
     def test_inference_has_neither_gradients_nor_state(self, tmp_path: Path) -> None:
-        breakdown = planned(tmp_path, BERT, "full_ft").row.inference_memory
-        assert breakdown is not None
+        breakdown = known(planned(tmp_path, BERT, "full_ft").row.inference_memory)
         assert (breakdown.gradients_bytes, breakdown.optimizer_state_bytes, breakdown.workspace_bytes) == (0, 0, 0)
 
     def test_attention_on_cuda_keeps_the_mask_and_no_scores(self, tmp_path: Path) -> None:
@@ -351,8 +352,7 @@ class TestBreakdown:
 
     def test_cuda_holds_a_workspace_for_each_thread_that_multiplies(self, tmp_path: Path) -> None:
         """Hopper's is 32 MiB (PyTorch's CUDA notes on CUBLAS_WORKSPACE_CONFIG), others' 8 MiB and 128 KiB."""
-        breakdown = planned(tmp_path, BERT, "full_ft", device="cuda").row.inference_memory
-        assert breakdown is not None
+        breakdown = known(planned(tmp_path, BERT, "full_ft", device="cuda").row.inference_memory)
         assert (
             breakdown.workspace_bytes
             == matmul_workspace_bytes(ASSUMED_CAPABILITY, trains=True)
@@ -364,8 +364,7 @@ class TestBreakdown:
 
     def test_experts_on_cuda_are_computed_in_grouped_matmuls(self, tmp_path: Path) -> None:
         """All rows at once: 1024 of them by an inner width of 2 x 512, in bf16, and its activated half."""
-        breakdown = planned(tmp_path, BERT, "moe", "bf16", device="cuda").row.inference_memory
-        assert breakdown is not None
+        breakdown = known(planned(tmp_path, BERT, "moe", "bf16", device="cuda").row.inference_memory)
         assert breakdown.activations_bytes > 1024 * 3 * 512 * 2
 
 

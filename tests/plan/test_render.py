@@ -15,17 +15,9 @@ from bench.record.memory_breakdown import MemoryBreakdown
 from bench.text.tables import csv_text, terminal
 
 FIRST = [
-    "dataset",
-    "model",
-    "method",
-    "trainable_params",
-    "total_params",
-    "logical_params",
-    "forward_gflops",
-    "train_gflops",
-    "predicted_train_peak_bytes",
-    "predicted_inference_peak_bytes",
-]
+    "dataset", "model", "method", "trainable_params", "total_params", "logical_params", "forward_gflops",
+    "train_gflops", "predicted_train_peak_bytes", "predicted_inference_peak_bytes",
+]  # fmt: skip
 TRAINING = MemoryBreakdown.of_tensors(
     "train",
     {"weights": 4_000_000_001, "gradients": 20, "optimizer_state": 300, "activations": 4000, "workspace": 50_000},
@@ -150,7 +142,7 @@ class TestTable:
         printed = table(row(), row(sequence_length=78, precision="fp32"))
         assert "sequence length 256, 78" in printed
         assert "batch size 32; inference batch size 64; precision bf16, fp32; device cuda." in printed
-        assert "FLOPs: 2 a multiply-add, one sequence" in printed
+        assert "FLOPs: 2 per multiply-add, one sequence" in printed
 
     def test_says_the_same_of_several_rows_once(self) -> None:
         rows = [row(remarks=("odd",)), row(dataset_label="SST-5", remarks=("odd",)), unsupported("no biases")]

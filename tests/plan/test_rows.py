@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from bench.errors import ModelError, PluginError, StudyError, UnknownNameError
+from bench.errors import ModelError, PluginError, StudyError
 from bench.measure import parameters
 from bench.method import Task, registry
 from bench.model.load import build, load_config
@@ -117,7 +117,7 @@ class TestCounts:
             assert {getattr(out, name) for name in NUMBERS} == {None}
         with_memory, without = (plan.rows()[0] for plan in plans)
         assert with_memory.unknown == {}
-        assert without.unknown == dict.fromkeys(("train_memory", "inference_memory"), "memory was not asked for")
+        assert without.unknown == dict.fromkeys(("train_memory", "inference_memory"), "memory was not requested")
 
     def test_peaks_grow_with_the_batch_and_hold_what_is_known(self, planner: Planner) -> None:
         plan = planner(with_memory=True, methods=["full_ft"])
@@ -179,7 +179,7 @@ class TestCounts:
         models = {"tiny": {"path": str(tmp_path / "llm"), "bits": 8, "weights": "random"}}
         [row] = planner(with_memory=True, methods=["lora"], models=models, data={"max_length": 16}).rows()
         assert (row.train_memory, row.inference_memory) == (None, None)
-        assert row.unknown["train_memory"] == "8-bit operators do not run without values"
+        assert row.unknown["train_memory"] == "8-bit operators need real values"
         assert row.total_params == row.logical_params
 
 
@@ -209,13 +209,6 @@ class TestCells:
         names = {"dataset": "", "dataset_label": ""}
         assert rows[0].model_copy(update=names) == rows[2].model_copy(update=names)
         assert rows[4].total_params == rows[0].total_params + 32 + 1  # type: ignore[operator]
-
-    def test_only_keeps_those_that_were_asked_for(self, planner: Planner) -> None:
-        methods = ["full_ft", "bitfit", "lora"]
-        plan = planner({"only": {"method": frozenset({"lora", "full_ft"})}}, methods=methods)
-        assert [row.method for row in plan.rows()] == ["full_ft", "lora"]
-        with pytest.raises(UnknownNameError, match="did you mean 'lora'"):
-            planner({"only": {"method": frozenset({"lorra"})}}, methods=methods)
 
     def test_of_one_grid_have_their_own_length(self, planner: Planner) -> None:
         [short] = planner(methods=["full_ft"]).rows()
@@ -254,16 +247,6 @@ class TestPlugin:
         assert "its adapter was never attached, or is already merged" in remark
         assert rows["full_ft"].remarks == ()
 
-    def test_that_adds_more_than_it_says_is_named(self, planner: Planner, tmp_path: Path) -> None:
-        silent = BOTTLENECK.replace(
-            "Linear(32, 4), torch.nn.Linear(4, 32)", "Linear(32, 900), torch.nn.Linear(900, 32)"
-        )
-        own = write_plugin(tmp_path, "silent", adapt=silent.strip(), extra=SAYS_IT_ADDS)
-        rows = by_method(planner({"plugin_files": [own]}))
-        [remark] = rows["silent"].remarks
-        assert "forward FLOPs counted in closed form are" in remark
-        assert "below the other two counts" in remark
-
     @pytest.mark.parametrize(
         ("statement", "said"),
         [
@@ -287,15 +270,8 @@ class TestPlugin:
 
     def test_that_ends_its_process_is_an_error(self, planner: Planner, tmp_path: Path) -> None:
         own = write_plugin(tmp_path, "own", adapt="os._exit(3)")
-        with pytest.raises(StudyError, match="a process that worked out rows ended before it was done"):
+        with pytest.raises(StudyError, match="a process that computed rows ended early"):
             planner({"plugin_files": [own]}, methods=["full_ft"]).rows()
-
-    def test_that_does_not_import_is_refused(self, planner: Planner, tmp_path: Path) -> None:
-        (tmp_path / "own.py").write_text("import no_such_library\n")
-        with pytest.raises(
-            PluginError, match=r"own\.py does not import: ModuleNotFoundError: No module named 'no_such"
-        ):
-            planner({"plugin_files": [tmp_path / "own.py"]})
 
     def test_with_a_wrong_option_is_refused(self, planner: Planner) -> None:
         with pytest.raises(PluginError, match=r"methods\.lora\.options: r must be at least 1, got 0"):
@@ -308,10 +284,6 @@ class TestPlugin:
 
 
 class TestModel:
-    def test_that_only_the_hub_has_needs_the_hub(self, planner: Planner) -> None:
-        with pytest.raises(ModelError, match="cannot be reached on the hub: tried owner/unheard-of"):
-            planner(models={"tiny": {"hub_id": "owner/unheard-of"}}).rows()
-
     def test_is_never_held_in_memory(self, tmp_path: Path, planner: Planner) -> None:
         sizes = {"hidden_size": 2**14, "intermediate_size": 2**16, "num_hidden_layers": 8, "num_attention_heads": 128}
         config = {"model_type": "bert", "architectures": ["BertModel"], "vocab_size": 10**6, **sizes}

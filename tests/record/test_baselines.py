@@ -43,5 +43,5 @@ def test_balanced_labels_by_hand() -> None:
 @pytest.mark.parametrize("counts", [(), (0, 0), (5, -5)])
 def test_no_texts(counts: tuple[int, ...]) -> None:
     for floor in (majority_macro_f1, random_macro_f1):
-        with pytest.raises(ValueError, match="floors of"):
+        with pytest.raises(ValueError, match="label_counts must be"):
             floor(counts)

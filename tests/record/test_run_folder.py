@@ -165,7 +165,7 @@ class TestRunFolder:
     def test_that_lists_what_leads_out_of_it(self, cell_id: Any, tmp_path: Path) -> None:
         folder = RunFolder(tmp_path)
         write_json(folder.run, {"schema_version": 1, "cell_ids": ["a", cell_id]})
-        with pytest.raises(RunFolderError, match=r"run\.json cannot be read: .* is no id of a cell"):
+        with pytest.raises(RunFolderError, match=r"run\.json cannot be read: .* is not a valid cell id"):
             folder.cell_ids()
 
     def test_every_id_of_a_cell_is_one(self, tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ class TestFilesOfAnySize:
         return path
 
     def test_is_not_read(self, endless: Path) -> None:
-        with pytest.raises(RunFolderError, match=r"record\.json is not a record: it has 3298534883328 bytes, and"):
+        with pytest.raises(RunFolderError, match=r"record\.json is not a record: it has 3298534883328 bytes, but"):
             read_record(endless)
 
     def test_has_no_digest(self, endless: Path) -> None:
@@ -255,7 +255,7 @@ class TestFilesOfAnySize:
         path = tmp_path / "a"
         path.write_text("abcd")
         assert read_text(path, 4) == "abcd"
-        with pytest.raises(OSError, match="it has 4 bytes, and of such a file at most 3 are read"):
+        with pytest.raises(OSError, match="it has 4 bytes, but such a file may have at most 3"):
             read_text(path, 3)
 
     def test_lines_and_steps(self, endless: Path) -> None:

@@ -102,10 +102,7 @@ def _measured(settings: dict[str, Any]) -> dict[str, Any]:
         },
         "flops": {"forward_flops": 46_050_000_000, "sequence_length": settings["max_length"]},
         "training": {
-            "steps": 10,
-            "samples": 160,
-            "final_loss": 0.5,
-            "speed": _speed(settings["train_rate"], 16),
+            "steps": 10, "samples": 160, "final_loss": 0.5, "speed": _speed(settings["train_rate"], 16),
         },
         "inference": _speed(settings["inference_rate"], 64),
         "quality": _quality(settings["macro_f1"]),
@@ -113,16 +110,11 @@ def _measured(settings: dict[str, Any]) -> dict[str, Any]:
         "peak_inference_bytes": 700_040_000,
         "peak_kind": "cuda_allocated" if cuda else "host_vmhwm",
         "data": {
-            "sha256": "d",
-            "rows": {"test": 100},
-            "synthetic": settings["synthetic"],
-            "validation_carved": False,
-            "labels": ["n", "p"],
-            "tokens_per_sample": 20.0,
-            "truncated_fraction": 0.0,
+            "sha256": "d", "rows": {"test": 100}, "synthetic": settings["synthetic"], "validation_carved": False,
+            "labels": ["n", "p"], "tokens_per_sample": 20.0, "truncated_fraction": 0.0,
         },
         "checks": [{"name": "warm-up", "verdict": "valid", "found": "ended when step times had become stationary"}],
-    } | _generation(settings)
+    } | _generation(settings)  # fmt: skip
 
 
 DEFAULTS: dict[str, Any] = {

@@ -44,11 +44,9 @@ def written(part: Insight, folder: str) -> dict[str, bytes]:
 def heatmap(width: int = 4, height: int = 3, **chart: Any) -> Insight:
     places = list(product((5, 11), range(height), range(width)))
     columns: dict[str, Any] = {
-        "x": [f"class {x}" for _, _, x in places],
-        "y": [y for _, y, _ in places],
-        "value": [layer / 10 + y - x / 4 for layer, y, x in places],
-        "layer": [layer for layer, _, _ in places],
-    }
+        "x": [f"class {x}" for _, _, x in places], "y": [y for _, y, _ in places],
+        "value": [layer / 10 + y - x / 4 for layer, y, x in places], "layer": [layer for layer, _, _ in places],
+    }  # fmt: skip
     return insight("heatmap", columns, **{"panel": "layer"} | chart)
 
 

@@ -148,12 +148,9 @@ def _curve(name: Any, at: int, rng: np.random.Generator) -> StepCurve:
     rates = 90 + rng.normal(0, 2, MOST_POINTS) - 30 * ((at % 11 == 0) & (ends > 80))
     loss = 0.3 + 0.5 * np.exp(-ends / 30) + rng.normal(0, 0.02, MOST_POINTS)
     return StepCurve(
-        name=name,
-        last_step=tuple((3 * ends).tolist()),
-        elapsed_seconds=_short(np.cumsum(48 / rates)),
-        tokens_per_second=_short(20 * rates),
-        loss=_short(loss) if name == "train" else None,
-    )
+        name=name, last_step=tuple((3 * ends).tolist()), elapsed_seconds=_short(np.cumsum(48 / rates)),
+        tokens_per_second=_short(20 * rates), loss=_short(loss) if name == "train" else None,
+    )  # fmt: skip
 
 
 def _short(values: Any) -> tuple[float, ...]:

@@ -88,10 +88,5 @@ def study(*pairs: tuple[str, str], **tables: Any) -> dict[str, Any]:
     """A study as a run folder keeps it."""
     grid = {"datasets": ["d"], "models": ["m"]}
     return {
-        "name": "s",
-        "title": "Run",
-        "notes": "",
-        "grid": [grid],
-        "methods": {},
-        "comparisons": [*map(list, pairs)],
-    } | tables
+        "name": "s", "title": "Run", "notes": "", "grid": [grid], "methods": {}, "comparisons": [*map(list, pairs)],
+    } | tables  # fmt: skip

@@ -3,8 +3,6 @@
 import contextlib
 import io
 import shutil
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from bench.report.frame_columns import columns
 from tests import pages
 from tests.commands.compare.support import alone, changed, report, run_folder
 from tests.report.conftest import MakeRecord
+from tests.support import python
 
 ROOT = Path(__file__).parents[2]
 NULLABLE = {"string", "Int64", "Float64", "boolean"}
@@ -99,16 +98,8 @@ class TestRecords:
         longest = changed(longest, cell=longest.cell.model_copy(update={"train": train}))
         frame = bench.load_records(report(tmp_path / "r", full(make_record()), causal, random, stopped, longest))
         of_encoders = {
-            "generate",
-            "insights",
-            "calibrate",
-            "validate",
-            "adapt",
-            "save",
-            "evaluate",
-            "inference",
-            "latency",
-        }
+            "generate", "insights", "calibrate", "validate", "adapt", "save", "evaluate", "inference", "latency",
+        }  # fmt: skip
         unknown = {name for name in columns() if frame[name].isna().all()}
         assert unknown == {f"{name}_phase_seconds" for name in of_encoders}
 
@@ -213,11 +204,9 @@ class TestCurves:
         assert set(frame["cell_id"]) == {record.cell_id}
         shown = frame[["pass_name", "step", "elapsed_seconds", "tokens_per_second", "loss_nats", "macro_f1"]]
         assert shown.astype(object).values.tolist() == [
-            ["train", 1, 0.5, 32.0, 0.75, pd.NA],
-            ["train", 2, 1.5, 16.0, 0.25, pd.NA],
-            ["inference", 1, 0.25, 256.0, pd.NA, pd.NA],
-            ["validation", 2, 1.5, pd.NA, pd.NA, 0.5],
-        ]
+            ["train", 1, 0.5, 32.0, 0.75, pd.NA], ["train", 2, 1.5, 16.0, 0.25, pd.NA],
+            ["inference", 1, 0.25, 256.0, pd.NA, pd.NA], ["validation", 2, 1.5, pd.NA, pd.NA, 0.5],
+        ]  # fmt: skip
         assert frame["run"].eq("s").all()
 
     def test_a_report_of_before_there_were_curves(self, tmp_path: Path) -> None:
@@ -234,8 +223,7 @@ class TestPublicNames:
             "import sys, bench; assert {'load_curves', 'load_records'} <= set(dir(bench)); "
             "print(sorted({'torch', 'pandas', 'numpy', 'pydantic', 'scipy', 'matplotlib'} & set(sys.modules)))"
         )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-        assert done.stdout.strip() == "[]"
+        assert python(code) == "[]"
 
     def test_are_complete_and_sorted(self) -> None:
         assert bench.__all__ == sorted(bench.__all__)

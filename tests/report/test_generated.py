@@ -12,17 +12,12 @@ from bench.report.tables.table3 import build
 from bench.text.tables.csv_text import to_csv
 from bench.text.tables.markdown import to_markdown
 from tests.report.conftest import MakeRecord
+from tests.report.shown import cells
 
 LIKELIHOOD = "F1 by label likelihood (length normalisation: none)"
 NO_QUALITY = "the model has random weights"
 LLM = {"model": "LLM", "kind": "causal"}
 COLUMNS = ["generated_macro_f1_mean", "generated_macro_f1_std", "parse_failure_percent_mean"]
-
-
-def cells(table: Table, row: int = 0) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Text and marks of one row by column."""
-    columns = ("dataset", "model", "method", *(column.name for column in table.columns))
-    return dict(zip(columns, table.shown()[row], strict=True))
 
 
 def generated(table: Table, row: int = 0) -> list[tuple[str, tuple[str, ...]]]:
@@ -51,12 +46,8 @@ def test_mean_and_deviation_over_seeds(make_record: MakeRecord) -> None:
     table = build("Run", records)
     assert generated(table) == [("0.8200 ± 0.0200", ()), ("2.0", ())]
     assert table.headers[3:8] == (
-        "F1\n(macro)",
-        "F1 95%\ninterval",
-        "F1 generated\n(macro)",
-        "Parse failures\n(%)",
-        "Trainable\nparams (M)",
-    )
+        "F1\n(macro)", "F1 95%\ninterval", "F1 generated\n(macro)", "Parse failures\n(%)", "Trainable\nparams (M)",
+    )  # fmt: skip
     row = pd.read_csv(io.StringIO(to_csv(table))).iloc[0]
     assert [row[column] for column in COLUMNS] == pytest.approx([0.82, 0.02, 2.0], abs=1e-12)
     assert list(table.frame.columns).index(COLUMNS[0]) == list(table.frame.columns).index("macro_f1_high") + 1
@@ -100,19 +91,6 @@ def test_a_causal_model_without_answers_says_why(make_record: MakeRecord) -> Non
     ]
     assert generated(table, 2) == [("–", ("b",)), ("–", ("c",))]
     assert generated(table, 3) == [("–", ("d",))] * 2
-
-
-def test_known_for_some_seeds(make_record: MakeRecord) -> None:
-    table = build(
-        "Run",
-        [
-            make_record(**LLM, generated_f1=0.8),
-            make_record(**LLM, seed=1, generated_f1=0.9, fields={"generation": None, "unknown": {"generation": "cut"}}),
-        ],
-    )
-    assert len(table.frame) == 1
-    assert generated(table) == [("0.8000", ("a",)), ("0.0", ("a",))]
-    assert notes(table)[0] == "a known for 1 of 2 seeds: cut"
 
 
 def test_random_weights_have_no_quality(make_record: MakeRecord) -> None:

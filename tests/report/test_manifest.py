@@ -97,9 +97,3 @@ def test_a_manifest_that_cannot_be_read(tmp_path: Path, text: str) -> None:
 def test_no_manifest(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match=r"it has no report\.json; draw it again"):
         read(tmp_path)
-
-
-def test_a_newer_schema(tmp_path: Path) -> None:
-    (tmp_path / MANIFEST).write_text('{"schema_version": 99}')
-    with pytest.raises(NewerSchemaError, match="upgrade"):
-        read(tmp_path)

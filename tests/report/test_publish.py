@@ -13,7 +13,7 @@ from bench.errors import RunFolderError
 from bench.record.files import write_bytes
 from bench.report import publish as publishing
 from bench.report.publish import publish
-from tests.support import ROOT
+from tests.support import ROOT, python
 
 OLD = {"a.md": b"old a", "below/b.svg": b"old b", "report.json": b"old"}
 NEW = {"a.md": b"new a", "below/b.svg": b"new b", "c.md": b"new c", "report.json": b"new"}
@@ -61,10 +61,7 @@ def test_a_file_limit_of_the_system(folder: Path) -> None:
         "try: publish(Path(sys.argv[1]), {'a.md': b'x', 'b.md': b'y' * 2000, 'c.md': b'z'})\n"
         "except RunFolderError as error: print(error)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True, timeout=60, cwd=ROOT
-    )
-    assert done.stdout.strip() == f"{folder}/b.md cannot be written: File too large; no file was changed there"
+    assert python(code, folder) == f"{folder}/b.md cannot be written: File too large; no file was changed there"
     assert content(folder) == OLD
     assert alone(folder)
 

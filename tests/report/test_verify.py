@@ -109,13 +109,13 @@ def test_what_is_no_report(report: Path) -> None:
 
 def test_on_the_command_line(report: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "--verify", str(report)]) == 0
-    assert "files are what its records give, byte by byte" in capsys.readouterr().out
+    assert "files match its records, byte by byte" in capsys.readouterr().out
     (report / "table3.csv").write_text("")
     assert main(["report", "--verify", str(report)]) == 1
     assert "table3.csv is not what its records give" in capsys.readouterr().out
     assert main(["report", "--verify", str(report), "runs/s"]) == 2
     assert main(["report", "--verify", str(report), "--format", "md"]) == 2
-    assert "no --format, no --log" in capsys.readouterr().err
+    assert "leave --format and --log out" in capsys.readouterr().err
     assert main(["report", "--verify", "nowhere"]) == 2
     assert main(["report"]) == 2
     assert "name a run folder or a report" in capsys.readouterr().err

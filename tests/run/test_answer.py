@@ -33,7 +33,7 @@ def test_an_answer(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        (-9, "a:b was killed by SIGKILL while reading dataset mine: x.csv, without an answer; too little mem"),
+        (-9, "a:b was killed by SIGKILL while reading dataset mine: x.csv, without an answer; lack of mem"),
         (-11, "a:b was killed by SIGSEGV while reading dataset mine: x.csv, without an answer"),
         (0, "a:b ended with exit code 0 while reading dataset mine: x.csv, without an answer"),
     ],

@@ -65,7 +65,7 @@ def test_each_disaster_is_one_row_and_the_study_goes_on(bench: Bench) -> None:
     assert phases == dict.fromkeys(phases, "adapt") | {"misses": "load"}
     starts = [row["worker_start_seconds"] for row in rows.values() if row["worker_start_seconds"] is not None]
     assert statistics.median(starts) < 1.0, "the fork server is warm: its first job was the check of the methods"
-    assert rows["grows"]["failure"]["message"].startswith("out of memory in adapt; no batch size changes what adapt")
+    assert rows["grows"]["failure"]["message"].startswith("out of memory in adapt; the memory of adapt does not")
     assert not lives(number_in(child)), "what a plugin leaves running ends with its cell"
     assert len(bench.table()) == 1 + len(disasters)
 

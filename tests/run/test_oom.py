@@ -7,7 +7,16 @@ import pytest
 
 from bench.errors import RequestError
 from bench.record.record import Failure, Record
-from bench.run.oom import Fitting, Smaller, as_of_study, failed_batch, is_of, memory_of, reduced, with_fitting
+from bench.run.oom import (
+    LargestBatch,
+    SmallerBatches,
+    as_of_study,
+    failed_batch,
+    is_of,
+    memory_of,
+    reduced,
+    with_largest_batch,
+)
 from bench.study.cell import Cell
 from tests.report.conftest import _record
 
@@ -75,7 +84,7 @@ class TestRecordOfAReducedCell:
 
 class TestWhatIsSaid:
     def test_the_phase_the_batch_and_the_way_out_come_first(self) -> None:
-        record = with_fitting(out_of_memory(cell_of()), Fitting(batch_size=16, said="batch 16 fits"))
+        record = with_largest_batch(out_of_memory(cell_of()), LargestBatch(batch_size=16, said="batch 16 fits"))
         assert record.failure is not None
         assert record.failure.fitting_batch_size == 16
         assert record.failure.message == (
@@ -84,7 +93,7 @@ class TestWhatIsSaid:
 
     @pytest.mark.parametrize("batch", [0, None])
     def test_no_way_is_promised_where_there_is_none(self, batch: int | None) -> None:
-        record = with_fitting(out_of_memory(cell_of(), "load"), Fitting(batch_size=batch, said="too large"))
+        record = with_largest_batch(out_of_memory(cell_of(), "load"), LargestBatch(batch_size=batch, said="too large"))
         assert record.failure is not None
         assert record.failure.message == "out of memory in load; too large\nno memory"
         assert record.failure.fitting_batch_size == batch
@@ -110,29 +119,29 @@ class Plan:
         self.warnings.append(message)
 
     @property
-    def smaller(self) -> Smaller:
-        return Smaller(self.ask, self)  # type: ignore[arg-type]
+    def smaller(self) -> SmallerBatches:
+        return SmallerBatches(self.ask, self)  # type: ignore[arg-type]
 
 
 class TestSmaller:
     def test_seeds_of_one_row_are_asked_about_once(self) -> None:
         plan = Plan()
         smaller = plan.smaller
-        fittings = [smaller.fitting(out_of_memory(cell_of(seed=seed))) for seed in range(3)]
+        fittings = [smaller.largest_batch(out_of_memory(cell_of(seed=seed))) for seed in range(3)]
         assert [fitting.batch_size for fitting in fittings] == [16, 16, 16]
         assert len(plan.asked) == 1
-        smaller.fitting(out_of_memory(cell_of(batch_size=32)))
+        smaller.largest_batch(out_of_memory(cell_of(batch_size=32)))
         assert [question["failed_batch"] for question in plan.asked] == [64, 32]
 
     def test_a_phase_without_a_batch_is_not_asked_about(self) -> None:
         plan = Plan()
-        fitting = plan.smaller.fitting(out_of_memory(cell_of(), "load"))
-        assert fitting == Fitting(batch_size=None, said="no batch size changes what load takes")
+        fitting = plan.smaller.largest_batch(out_of_memory(cell_of(), "load"))
+        assert fitting == LargestBatch(batch_size=None, said="the memory of load does not depend on a batch size")
         assert plan.asked == []
 
     def test_a_plan_that_fails_is_a_reason(self) -> None:
-        fitting = Plan(refuses=True).smaller.fitting(out_of_memory(cell_of()))
-        assert fitting == Fitting(batch_size=None, said="the plan did not answer: it ended with code 1")
+        fitting = Plan(refuses=True).smaller.largest_batch(out_of_memory(cell_of()))
+        assert fitting == LargestBatch(batch_size=None, said="the plan did not answer: it ended with code 1")
 
     def test_the_batch_of_the_record_is_what_is_run(self) -> None:
         plan, cell = Plan(batch=3), cell_of()
@@ -148,7 +157,7 @@ class TestSmaller:
         cell = cell_of()
         assert plan.smaller.of(cell, out_of_memory(cell, fitting=known)) == cell
         assert len(plan.warnings) == 1
-        assert "is run as the study says" in plan.warnings[0]
+        assert "is run with the study's batch sizes" in plan.warnings[0]
 
     @pytest.mark.parametrize("record", [None, _record(status="error")])
     def test_other_cells_are_run_as_the_study_says(self, record: Record | None) -> None:

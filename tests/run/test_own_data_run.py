@@ -142,6 +142,6 @@ def test_a_text_of_no_token_is_named(tmp_path: Path) -> None:
     Reading.of(cell_of(source, "causal"), dataset, byte_tokenizer(), ["test"]).require_tokens()
     reading = Reading.of(cell_of(source), dataset, byte_tokenizer(), ["test"])
     with pytest.raises(
-        DataError, match=r"test/2: the tokenizer of .* makes no token of this text; take empty texts out"
+        DataError, match=r"test/2: the tokenizer of .* gives no token for this text; remove empty texts"
     ):
         reading.require_tokens()

@@ -13,7 +13,7 @@ import pytest
 
 from bench.errors import Interrupted
 from bench.method import importing
-from bench.method.importing import BEGINNING, MOST_OUTPUT_BYTES, Imports, announce_in, announced
+from bench.method.importing import MOST_OUTPUT_BYTES, PREFIX, Imports, announce_in, announced
 from bench.run.interrupts import exit_code, interruptible
 from tests.support import environment, wait_for
 
@@ -67,9 +67,9 @@ def test_its_answer_is_the_exit_code_and_its_output_is_this_one_s(tmp_path: Path
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("os._exit(0)", "method mine: mine.py does not import: the process ended with exit code 0 amid its import"),
-        ("os.abort()", "method mine: mine.py does not import: the process was killed by SIGABRT amid its import"),
-        ("import ctypes; ctypes.string_at(0)", "the process was killed by SIGSEGV amid its import"),
+        ("os._exit(0)", "method mine: mine.py does not import: the process ended with exit code 0 during its import"),
+        ("os.abort()", "method mine: mine.py does not import: the process was killed by SIGABRT during its import"),
+        ("import ctypes; ctypes.string_at(0)", "the process was killed by SIGSEGV during its import"),
         ("while True: pass", "method mine: mine.py was still being imported after 1 s"),
         ("import re; re.match(r'(a+)+$', 'a' * 60 + 'b')", "method mine: mine.py was still being imported after 1 s"),
         ("os.write(1, bytes(11_000_000))", "method mine: mine.py printed more than 10 MB while it was imported"),
@@ -136,7 +136,7 @@ class TestImports:
         assert imports.under_way is None
         with announced("mine", Path("mine.py")):
             assert imports.under_way == "method mine: mine.py"
-            (tmp_path / f"{BEGINNING}{os.getpid()}").unlink()
+            (tmp_path / f"{PREFIX}{os.getpid()}").unlink()
             assert imports.under_way == "method mine: mine.py", "a plugin removed the word of it"
         assert imports.under_way is None
         assert imports.last == "method mine: mine.py"
@@ -145,7 +145,7 @@ class TestImports:
         with announced("mine", Path("mine.py")):
             assert Imports(tmp_path).trouble() is None
             said = Imports(tmp_path, 0.0).trouble()
-            assert said == "method mine: mine.py was still being imported after 0 s; let its import end sooner"
+            assert said == "method mine: mine.py was still being imported after 0 s; make it faster"
 
     def test_output_counts_during_an_import_alone(self, tmp_path: Path) -> None:
         (tmp_path / "stdout.txt").write_bytes(bytes(MOST_OUTPUT_BYTES + 1))
@@ -156,7 +156,7 @@ class TestImports:
 
     def test_a_word_that_is_none_is_passed_over(self, tmp_path: Path) -> None:
         for number, content in enumerate(("", "[]", "{", '{"name": 1}', "3")):
-            (tmp_path / f"{BEGINNING}{number}").write_text(content)
+            (tmp_path / f"{PREFIX}{number}").write_text(content)
         assert Imports(tmp_path).under_way is None
 
 

@@ -124,7 +124,7 @@ class TestAnImportThatFails:
         (tmp_path / "broken.py").write_text(f"{raises}\n")
         (first, second), errors = started(tmp_path, "json", "broken", "csv")
         assert first == second
-        assert first.startswith(f"broken, which every worker starts with, does not import: {said}")
+        assert first.startswith(f"broken, which every worker needs, does not import: {said}")
         assert errors == ""
 
     @pytest.mark.parametrize(

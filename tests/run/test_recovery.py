@@ -152,7 +152,7 @@ class TestFullDisk:
 
     def test_a_disk_that_is_full_to_begin_with(self, small_disk: Path) -> None:
         fill(small_disk)
-        with pytest.raises(RunFolderError, match="needs 256 KB of disk to begin with: No space left"):
+        with pytest.raises(RunFolderError, match="needs 256 KB of free disk space: No space left"):
             Reserve(small_disk / "reserve")
         assert not (small_disk / "reserve").exists()
 

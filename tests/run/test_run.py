@@ -323,7 +323,7 @@ class TestWhatIsMeasuredAgain:
         again, heard = bench.run(seeds=[0, 1])
         assert heard.measured == ["full_ft/0"]
         assert [record.cell.seed for record in again] == [0, 1]
-        assert "is of another cell" in heard.warnings[0]
+        assert "belongs to another cell" in heard.warnings[0]
 
     def test_a_cell_whose_folder_is_gone(self, bench):
         found, _ = bench.run(seeds=[0, 1])
@@ -363,7 +363,7 @@ class TestWhatIsMeasuredAgain:
         path.write_text(json.dumps(edited))
         said = io.StringIO()
         draw([bench.runs], bench.folder / "reports", Console(file=said, width=500), ["csv"])
-        assert "record.json is not believed: it was changed after its cell was measured" in said.getvalue()
+        assert "record.json is not trusted: it was changed after its cell was measured" in said.getvalue()
         assert "0.999" not in said.getvalue()
         (again, _), heard = bench.run(seeds=[0, 1])
         assert heard.measured == ["full_ft/0"]

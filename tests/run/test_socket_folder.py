@@ -48,7 +48,7 @@ def test_a_folder_that_is_too_long_for_a_socket_is_passed_over(long: Path) -> No
 def test_where_there_is_none_the_limit_is_named(long: Path) -> None:
     said = listens(long, "/no/such/folder")
     assert f"TMPDIR must have at most {LONGEST_PATH - ADDED} bytes" in said
-    assert "set TMPDIR to a shorter folder that can be written" in said
+    assert "set TMPDIR to a shorter writable folder" in said
 
 
 @pytest.mark.parametrize("folder", ["/no/such/folder", "/proc/1"])
@@ -63,7 +63,7 @@ def test_a_full_folder_is_named() -> None:
 
 def test_no_folder_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
-    with pytest.raises(RequestError, match=r"gone.*No such file or directory; set TMPDIR to a folder that can be writ"):
+    with pytest.raises(RequestError, match=r"gone.*No such file or directory; set TMPDIR to a writable folder"):
         temporary_folder("tunebench-")
 
 

@@ -227,6 +227,6 @@ def test_a_study_of_pairs_runs(tmp_path: Path, tiny_encoder: Path, pair_tokenize
 def test_explain_refuses_pairs(tmp_path: Path) -> None:
     rebuilt: Any = SimpleNamespace(cell=cell_of(located(laid(tmp_path))))
     with pytest.raises(
-        RequestError, match="explain takes one text, and dataset mine has pairs of premise and hypothesis"
+        RequestError, match="explain takes one text, but dataset mine has pairs of premise and hypothesis"
     ):
         explain_with(rebuilt, _record(), "a text")

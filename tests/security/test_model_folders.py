@@ -61,7 +61,7 @@ def test_a_sound_folder_has_no_problems(model: Path) -> None:
 
 
 def twice(path: Path) -> None:
-    """The same file, whose first key stands there twice."""
+    """The same file, whose first key appears twice."""
     content = path.read_text()
     key = json.dumps(next(iter(json.loads(content))))
     path.write_text(f"{{{key}: null, {content.lstrip()[1:]}")
@@ -81,7 +81,7 @@ class TestKeysThatStandThereTwice:
         twice(model / name)
         (problem,) = problems(model)
         assert f"model m: {model / name}: cannot be read: ValueError: key '" in problem
-        assert "stands there twice" in problem
+        assert "appears twice" in problem
 
     def test_in_the_header_of_the_weights(self, model: Path) -> None:
         path = model / "model.safetensors"
@@ -91,7 +91,7 @@ class TestKeysThatStandThereTwice:
         name, facts = next((key, facts) for key, facts in json.loads(header).items() if key != "__metadata__")
         header = header[:-1] + f", {json.dumps(name)}: {json.dumps(facts)}}}".encode()
         path.write_bytes(struct.pack("<Q", len(header)) + header + content[8 + size :])
-        with pytest.raises(ModelError, match=r"model\.safetensors: its header cannot be read: .* stands there twice"):
+        with pytest.raises(ModelError, match=r"model\.safetensors: its header cannot be read: .* appears twice"):
             require_plain_json("m", model)
         require_plain_json("m", model, weights=False)
         assert problems(model) != []

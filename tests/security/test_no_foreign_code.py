@@ -123,7 +123,7 @@ class TestWeights:
         adapter = {"peft_type": "LORA", "base_model_name_or_path": str(model.parent), "target_modules": ["query"]}
         (model / "adapter_config.json").write_text(json.dumps(adapter))
         save_file({"x": torch.zeros(1)}, model / "adapter_model.safetensors")
-        with pytest.raises(ModelError, match=r"adapter_config\.json\) and is no whole model; give the folder"):
+        with pytest.raises(ModelError, match=r"adapter_config\.json\), not a complete model; merge the adapter"):
             load(source_of(model))
 
 

@@ -182,7 +182,7 @@ def test_a_check_that_runs_out_of_memory_names_the_file(tmp_path: Path, monkeypa
     preflight.check_cells(tmp_path, 0.0)
     (problem, *_) = json.loads((tmp_path / "answer.json").read_text())
     wanted = (
-        f"reading dataset mine: {tmp_path}/data/train.jsonl takes more than the memory that was free when the check"
+        f"reading dataset mine: {tmp_path}/data/train.jsonl needs more than the memory that was free when the check"
     )
     assert problem.startswith(wanted)
 

@@ -132,4 +132,4 @@ def test_a_run_folder_that_is_gone_ends_the_study(bench: Bench) -> None:
     armed(bench, "razes", "shutil.rmtree(RUN)")
     done = bench.run(methods=["razes", "bitfit"])
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "runs/small was removed or replaced while the study ran; nothing can be kept there" in done.stderr
+    assert "runs/small was removed or replaced while the study ran; results cannot be kept there" in done.stderr

@@ -152,8 +152,8 @@ def test_what_is_said_of_wrong_arguments(arguments: list[str], tunebench: Main) 
 @pytest.mark.parametrize(
     ("section", "said"),
     [
-        ({"methods": {"full_ft": {"options": {"url": ADDRESS}}}}, "must hold no credentials"),
-        ({"methods": {"full_ft": {"options": {"deep": [{"api_key": SECRET}]}}}}, "must hold no credentials"),
+        ({"methods": {"full_ft": {"options": {"url": ADDRESS}}}}, "must not hold credentials"),
+        ({"methods": {"full_ft": {"options": {"deep": [{"api_key": SECRET}]}}}}, "must not hold credentials"),
         ({"datasets": {"reviews": {"path": ADDRESS}}}, "no such folder"),
         ({"models": {"tiny": {"path": ADDRESS}}}, "has no config.json"),
         ({"data": {"password": SECRET}}, "unknown key 'password'"),

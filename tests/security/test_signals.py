@@ -57,7 +57,7 @@ def test_a_signal_amid_a_cell_leaves_a_folder_that_resumes(bench: Bench) -> None
         if number == signal.SIGINT:
             refused(command(*arguments, cwd=bench.folder), "another run is using", "--runs")
         said = ended_by(number, process)
-        assert said == "tunebench: interrupted; finished cells are kept, the same command goes on from here\n"
+        assert said == "tunebench: interrupted; finished cells are kept; run the same command to continue\n"
         assert set(records(bench.folder / "runs" / "small")) == {"bitfit/0"}
         times |= {path.stat().st_mtime_ns for path in bench.folder.glob("runs/small/cells/*bitfit*/record.json")}
     release.touch()
@@ -114,7 +114,7 @@ class Mine(Method):
     def adapt(self, model, task):
         return model
 """,
-        "was still being asked after 3 s",
+        "was still being called after 3 s",
     ),
 }
 
@@ -132,4 +132,4 @@ def test_a_plugin_that_ends_the_process_is_named(verb: str, bench: Bench) -> Non
     run = bench.arguments(methods=["mine"])
     study = [] if verb == "methods" else [run[1]]
     done = command(verb, *study, "--plugin", bench.plugins[0], cwd=bench.folder)
-    refused(done, "method mine: ", "the process ended with exit code 0 amid its import")
+    refused(done, "method mine: ", "the process ended with exit code 0 during its import")

@@ -52,30 +52,16 @@ def test_id_survives_json() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"seed": 1},
-        {"device": "cpu"},
-        {"dataset__fingerprint": "other"},
-        {"dataset__labels": ("high", "low")},
-        {"dataset__text_column": "review"},
-        {"model__fingerprint": "other"},
-        {"model__weights": "random"},
-        {"model__kind": "causal"},
-        {"method__sha256": "cd"},
-        {"method__given": {"r": 8}},
-        {"method__given": {}},
-        {"method__plugin": "other"},
-        {"data": {"max_length": 64}},
-        {"data": {"evaluate_split": "validation"}},
-        {"train": {"epochs": 4}},
-        {"train": {"precision": "fp32"}},
-        {"train": {"validation_points": 5}},
-        {"train": {"class_weights": "balanced"}},
-        {"train": {"label_smoothing": 0.1}},
+        {"seed": 1}, {"device": "cpu"}, {"dataset__fingerprint": "other"}, {"dataset__labels": ("high", "low")},
+        {"dataset__text_column": "review"}, {"model__fingerprint": "other"}, {"model__weights": "random"},
+        {"model__kind": "causal"}, {"method__sha256": "cd"}, {"method__given": {"r": 8}}, {"method__given": {}},
+        {"method__plugin": "other"}, {"data": {"max_length": 64}}, {"data": {"evaluate_split": "validation"}},
+        {"train": {"epochs": 4}}, {"train": {"precision": "fp32"}}, {"train": {"validation_points": 5}},
+        {"train": {"class_weights": "balanced"}}, {"train": {"label_smoothing": 0.1}},
         {"train": {"validation_points": 5, "keep": "best"}},
-        {"train": {"validation_points": 5, "early_stopping_patience": 2}},
-        {"train": {"optimizer": "adamw_8bit"}},
+        {"train": {"validation_points": 5, "early_stopping_patience": 2}}, {"train": {"optimizer": "adamw_8bit"}},
     ],
-)
+)  # fmt: skip
 def test_id_changes_with_all_that_can_change_a_result(change: dict[str, Any]) -> None:
     assert cell(**change).id != cell().id
 
@@ -88,17 +74,11 @@ def test_ways_to_choose_weights_are_cells_of_their_own() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"study": "other"},
-        {"limits": {"cell_timeout_seconds": 5}},
-        {"dataset__label": "other"},
-        {"dataset__files": {"train": "/there/train.jsonl"}},
-        {"model__label": "other"},
-        {"model__folder": "/there"},
-        {"method__label": "other"},
-        {"method__path": "/there/lora.py"},
-        {"method__options": {"r": 4, "alpha": 16}},
+        {"study": "other"}, {"limits": {"cell_timeout_seconds": 5}}, {"dataset__label": "other"},
+        {"dataset__files": {"train": "/there/train.jsonl"}}, {"model__label": "other"}, {"model__folder": "/there"},
+        {"method__label": "other"}, {"method__path": "/there/lora.py"}, {"method__options": {"r": 4, "alpha": 16}},
     ],
-)
+)  # fmt: skip
 def test_id_does_not_change_with_places_labels_and_limits(change: dict[str, Any]) -> None:
     assert cell(**change).id == cell().id
 

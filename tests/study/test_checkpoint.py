@@ -53,7 +53,7 @@ def said_by_plan_and_run(folder: Path, texts: Path) -> tuple[str, str]:
 def test_what_is_neither_encoder_nor_causal(model_type: str, tiny_encoder: Path, tmp_path: Path) -> None:
     model = edited(tiny_encoder, tmp_path / "model", model_type=model_type)
     planned, ran = said_by_plan_and_run(model, tmp_path / "texts")
-    reason = "xlnet reads a text's class at the last place" if model_type == "xlnet" else "is an encoder-decoder"
+    reason = "xlnet reads a text's class at the last position" if model_type == "xlnet" else "is an encoder-decoder"
     assert f"{model / 'config.json'}: {model_type}" in planned
     assert reason in planned
     assert planned in ran
@@ -73,7 +73,7 @@ def test_an_adapter_in_place_of_a_model(tiny_encoder: Path, tmp_path: Path) -> N
             (model / "config.json").unlink()
         planned, ran = said_by_plan_and_run(model, tmp_path / f"texts_{name}")
         assert planned == ran
-        assert f"{model} holds an adapter (adapter_config.json) and is no whole model" in planned
+        assert f"{model} holds an adapter (adapter_config.json), not a complete model" in planned
 
 
 def test_an_adapter_on_the_hub(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ class TestPacked:
         bits, path = packed
         other = 12 - bits
         for to_plan in (True, False):
-            with pytest.raises(ModelError, match=rf"in {bits} bits already .* got {other}; set bits = {bits}"):
+            with pytest.raises(ModelError, match=rf"already in {bits} bits, .* got {other}; set bits = {bits}"):
                 resolved(path, to_plan, bits=other)
         there = ModelSource(name="m", label="m", kind="causal", weights="pretrained", hub_id="o/m", fingerprint="f")
         with pytest.raises(ModelError, match=rf"so bits must be {bits}, got none; set bits = {bits} in \[models\.m\]"):
@@ -133,7 +133,7 @@ class TestPacked:
 
     def test_an_encoder_s_are_refused(self, packed: tuple[int, Path]) -> None:
         bits, path = packed
-        with pytest.raises(ModelError, match=f"in {bits} bits, and an encoder's must be whole"):
+        with pytest.raises(ModelError, match=f"an encoder's weights must not be quantised, got {bits} bits"):
             resolved(path, kind="encoder")
 
 

@@ -226,7 +226,7 @@ class TestOfRandomWeights:
         assert texts_for(self.source(), own) is own
 
     def test_tiny_needs_them(self) -> None:
-        said = r'--scale tiny needs models of random weights, got enc .*weights = "random"'
+        said = r'--scale tiny needs models with random weights, got enc .*weights = "random"'
         with pytest.raises(StudyError, match=said):
             locate(study({"models": ["enc"]}), scale="tiny")
 

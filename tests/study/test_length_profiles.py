@@ -101,7 +101,7 @@ class TestProfileDataset:
 
     @pytest.mark.parametrize("name", ["synthetic_stars", "mine"])
     def test_of_a_dataset_without_recorded_lengths_is_refused(self, name: str) -> None:
-        with pytest.raises(DataError, match=rf"{name}: the catalog records no lengths .* imdb, .* --data-root DIR"):
+        with pytest.raises(DataError, match=rf"{name}: the catalog has no lengths .* imdb, .* --data-root DIR"):
             profile_dataset(name)
 
 

@@ -141,12 +141,6 @@ class TestHubId:
         with pytest.raises((UnknownNameError, DataError, ModelError)):
             resolve_model(name, study().in_folder(tmp_path))
 
-    def test_unknown_names_come_with_the_nearest(self, tmp_path: Path) -> None:
-        with pytest.raises(UnknownNameError, match="did you mean 'imdb'"):
-            dataset("imbd", tmp_path)
-        with pytest.raises(UnknownNameError, match="did you mean 'mine'"):
-            resolve_model("mien", study(models={"mine": {"hub_id": "a/b"}}).in_folder(tmp_path))
-
 
 class TestOwnModel:
     def test_folder(self, tiny_encoder: Path, tmp_path: Path) -> None:

@@ -67,11 +67,11 @@ def test_unknown_key_names_its_place_and_the_nearest(tmp_path: Path, content: st
         (GRID + "[train]\nbatch_size = 0", "train.batch_size must be at least 1, got 0"),
         (
             GRID + "[train]\nkeep = 'best'",
-            'train: keep = "best" needs validation points: set validation_points to at least 1 beside it',
+            'train: keep = "best" needs validation points: set validation_points to at least 1',
         ),
         (
             GRID + "[train]\nearly_stopping_patience = 2",
-            "train: early_stopping_patience needs validation points: set validation_points to at least 1 beside it",
+            "train: early_stopping_patience needs validation points: set validation_points to at least 1",
         ),
         (GRID + "[train]\nlabel_smoothing = 1", "train.label_smoothing must be below 1, got 1"),
         (GRID + "[train]\nclass_weights = 'even'", "train.class_weights must be 'none' or 'balanced', got 'even'"),
@@ -88,7 +88,7 @@ def test_unknown_key_names_its_place_and_the_nearest(tmp_path: Path, content: st
         ("schema_version = 2\n" + GRID, "schema_version must be 1, got 2"),
         (
             "comparisons = [['a', 'a']]\n" + GRID,
-            "comparisons: a method is compared with another one, not 'a' with itself, got [['a', 'a']]",
+            "comparisons: 'a' is compared with itself; name another method, got [['a', 'a']]",
         ),
         (
             "comparisons = [['a', 'b'], ['b', 'a']]\n" + GRID,
@@ -101,7 +101,7 @@ def test_unknown_key_names_its_place_and_the_nearest(tmp_path: Path, content: st
         ),
         (
             GRID + "[models.own]\narchitecture = { model_type = 'bert' }",
-            'models.own: architecture needs weights = "random": there are no weights beside it',
+            'models.own: architecture needs weights = "random", because it comes without weights',
         ),
         (
             GRID + "[train]\nprecision = 'fp16'\nweights_storage = 'true'",

@@ -61,7 +61,7 @@ HARMLESS = [
     "commit 44a0d7d0123456789abcdef0123456789abcdef0",
     "unexpected token: 'x'; a study of passwords and tokens: secrets are found",
     "must be KEY=VALUE, e.g. --only method=lora",
-    "key 'text' stands there twice; 6.7% of one pass: everything",
+    "key 'text' appears twice; 6.7% of one pass: everything",
     "https://host:5000/a@b http://127.0.0.1:5000 https://openreview.net/forum?id=abc&x=1",
     "repo/image:tag@sha256:abcdef mailto:someone@host.org someone@host.org",
     "file:///home/me@home/x sqlite:////tmp/me@home/x.db",

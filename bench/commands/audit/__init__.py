@@ -1,1 +1,1 @@
-"""Can a published table be right? Printed numbers beside a plan and a run."""
+"""``tunebench audit``: compare the numbers of a published table with a plan and a run."""

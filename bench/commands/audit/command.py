@@ -14,32 +14,36 @@ if TYPE_CHECKING:
     from bench.study.request import Request
 
 
-def add_arguments(verb: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``audit``."""
-    verb.add_argument("tables", help="a .csv file, a folder with published.toml, or the name of published tables")
-    verb.add_argument("--study", help="the study to compare with: a shipped name or a .toml file")
-    verb.add_argument("--names", type=Path, metavar="TOML", help="what the names in a .csv file stand for in the study")
-    verb.add_argument(
+    parser.add_argument("tables", help="a .csv file, a folder with published.toml, or the name of published tables")
+    parser.add_argument("--study", help="the study to compare with: a shipped name or a .toml file")
+    parser.add_argument(
+        "--names", type=Path, metavar="TOML", help="file that maps the names in a .csv file to those of the study"
+    )
+    parser.add_argument(
         "--run",
         dest="run_folder",
         type=Path,
         metavar="DIR",
-        help="a run folder or a report, whose numbers stand beside",
+        help="run folder or report, whose numbers are printed beside",
     )
-    options.add_data_root(verb, "count labels in")
-    options.add_plugins(verb)
-    verb.add_argument("--within", type=float, default=5.0, metavar="PERCENT", help="difference that counts as near (5)")
-    options.add_no_memory(verb)
-    verb.add_argument("--summary", action="store_true", help="print one paragraph and write no files")
-    options.add_reports(verb)
-    verb.set_defaults(act=audit)
+    options.add_data_root(parser, "count labels in")
+    options.add_plugins(parser)
+    parser.add_argument(
+        "--within", type=float, default=5.0, metavar="PERCENT", help='difference that counts as "within" (5)'
+    )
+    options.add_no_memory(parser)
+    parser.add_argument("--summary", action="store_true", help="print one paragraph; write no files")
+    options.add_reports(parser)
+    parser.set_defaults(act=audit)
 
 
 def audit(
     *, tables: str, study: str | None, names: Path | None, run_folder: Path | None, data_root: Path | None,
     plugin_files: Sequence[Path], within: float, with_memory: bool, summary: bool, reports: Path,
 ) -> int:  # fmt: skip
-    """Audit published tables and say what was found; returns the exit code."""
+    """Audit published tables and print the findings; returns the exit code."""
     with options.importing():
         from bench.commands.audit.published import find, load
         from bench.errors import StudyError
@@ -64,7 +68,7 @@ def audit(
 def _audited(
     published: "Published", request: "Request", run_folder: Path | None, within: float, with_memory: bool
 ) -> tuple["Audit", list[str]]:
-    """The audit, and what of the run was left out of it, a sentence each."""
+    """The audit, and one sentence for each row of the run that was left out."""
     with options.importing():
         from bench.commands.audit.measured import comparable, read_measured
         from bench.commands.audit.result import audit as audit_tables
@@ -86,7 +90,7 @@ def _audited(
 
 
 def _print(found: "Audit", left_out: Sequence[str], reports: Path | None) -> None:
-    """Print the summary; with a folder for reports also every finding, and write the files."""
+    """Print the summary; given a folder for reports, also print every finding and write the files."""
     from rich.console import Console
 
     from bench.commands.audit.render import write
@@ -104,7 +108,7 @@ def _print(found: "Audit", left_out: Sequence[str], reports: Path | None) -> Non
 
 
 def _label_counts(cells: Sequence["Cell"]) -> dict[str, dict[str, int]]:
-    """Texts of each test split by label: counted where the texts are at hand, else as the catalog has them."""
+    """Number of texts per label in each test split: counted if the texts are local, else from the catalog."""
     from collections import Counter
 
     from bench.data import texts

@@ -1,4 +1,4 @@
-"""Every printed number beside what the plan computes and what a run measured."""
+"""Compare each printed number with the plan's value and with the measured one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,37 +10,37 @@ from bench.commands.audit.lengths import FlopsAt, implied_length
 from bench.commands.audit.match import Matched
 from bench.commands.audit.measured import Key, of_row
 from bench.commands.audit.published.number import Number
-from bench.commands.audit.published.quantities import Column
+from bench.commands.audit.published.quantities import PrintedColumn
 from bench.plan.row import PlanRow
 
-Verdict = Literal["exact", "within", "differs", "not checkable"]
-VERDICTS: tuple[Verdict, ...] = ("exact", "within", "differs", "not checkable")
+NumberVerdict = Literal["exact", "within", "differs", "not checkable"]
+VERDICTS: tuple[NumberVerdict, ...] = ("exact", "within", "differs", "not checkable")
 #: A relative difference up to this is "within".
 THRESHOLD = 0.05
 PLANNED = ("trainable_params", "total_params", "flops", "peak_memory")
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One printed number and what became of it.
+class AuditedNumber:
+    """One printed number and the result of its comparison.
 
     Attributes:
         table: title of the table.
-        line: in its file.
+        line: line in its file.
         dataset: as printed.
         model: as printed.
         method: as printed.
         quantity: one of quantities.TITLES.
-        unit: of published, computed and measured.
-        published: the text as printed; empty where a row that trains nothing prints no trainable parameters.
-        computed: by the plan.
-        relative_difference: of the published number from the computed one, or from the measured one where nothing is
-            computed; None where the number cannot be checked.
+        unit: unit of published, computed and measured.
+        published: text as printed; empty if a row that trains nothing prints no trainable parameters.
+        computed: value by the plan.
+        relative_difference: difference of the published number from the computed one, or from the measured one if
+            nothing is computed; None if the number cannot be checked.
         measured: mean over seeds.
         verdict: exact to the printed digits, within the threshold, differs, or not checkable.
-        explanation: how the verdict came about.
-        decimals: of computed and measured that are worth showing.
-        place: key of the table, line and quantity, as findings give them.
+        explanation: reason for the verdict.
+        decimals: significant decimals of computed and measured.
+        place: key of the table, line and quantity, as in ``Finding.places``.
     """
 
     table: str
@@ -54,7 +54,7 @@ class Check:
     computed: float | None
     relative_difference: float | None
     measured: float | None
-    verdict: Verdict
+    verdict: NumberVerdict
     explanation: str
     decimals: int
     place: tuple[str, int, str]
@@ -62,7 +62,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    verdict: Verdict
+    verdict: NumberVerdict
     explanation: str
     computed: float | None = None
     difference: float | None = None
@@ -71,19 +71,19 @@ class _Judged:
 def compare(
     matched: Matched,
     title: str,
-    columns: tuple[Column, ...],
+    columns: tuple[PrintedColumn, ...],
     measured: Mapping[Key, Mapping[str, float]] | None,
     flops_at: FlopsAt | None = None,
     threshold: float = THRESHOLD,
-) -> list[Check]:
+) -> list[AuditedNumber]:
     """Judge every number of one printed row.
 
     Args:
-        matched: the row; one that the plan does not have has no checks.
-        title: of its table.
-        columns: of its table.
-        measured: by row and quantity in base units; None without a run.
-        flops_at: cost of other sequence lengths than the plan's.
+        matched: the row; a row that is not in the plan gives an empty list.
+        title: title of its table.
+        columns: columns of its table.
+        measured: means by row and quantity, in base units; None without a run.
+        flops_at: forward FLOPs at other sequence lengths than the plan's.
         threshold: relative difference up to which a number is "within".
     """
     plan = matched.plan
@@ -102,7 +102,7 @@ def compare(
             continue
         decimals = 2 if number is None else _decimals(number)
         checks.append(
-            Check(
+            AuditedNumber(
                 title, matched.row.line, *matched.row.printed, column.quantity, column.unit,
                 number.text if number else "", _in_unit(judged.computed, column), judged.difference,
                 _in_unit(mean, column), judged.verdict, judged.explanation, decimals,
@@ -117,7 +117,7 @@ def _decimals(number: Number) -> int:
     return max(0, -exponent)
 
 
-def _in_unit(value: float | None, column: Column) -> float | None:
+def _in_unit(value: float | None, column: PrintedColumn) -> float | None:
     return None if value is None else value / float(column.factor)
 
 
@@ -204,7 +204,7 @@ def _beside(number: Number, value: float, threshold: float, how: str, computed: 
     if number.fits(value):
         return _Judged("exact", how, shown, difference)
     if difference is not None and abs(difference) <= threshold:
-        verdict: Verdict = "within"
+        verdict: NumberVerdict = "within"
         said = f"{abs(difference):.2%} {'above' if difference > 0 else 'below'}"
     else:
         verdict = "differs"

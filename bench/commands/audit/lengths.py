@@ -5,21 +5,20 @@ from collections.abc import Callable
 
 from bench.plan.row import PlanRow
 
-#: Forward FLOPs of one sequence of so many tokens under a row of the plan; None where that is not known.
+#: Forward FLOPs of one sequence of the given number of tokens for a row of the plan; None if unknown.
 FlopsAt = Callable[[PlanRow, int], int | None]
 PROBES = (64, 128, 256)
 
 
 def implied_length(row: PlanRow, flops: float, flops_at: FlopsAt | None) -> float | None:
-    """The number of tokens at which a forward pass costs so many FLOPs; None where that cannot be said.
+    """The number of tokens at which a forward pass costs the given FLOPs; None if it cannot be determined.
 
-    A transformer's forward pass is a quadratic in the length: linear layers cost in proportion, attention with the
-    square. Three lengths determine it.
+    The cost of a transformer's forward pass is a quadratic function of the length, so three lengths determine it.
 
     Args:
-        row: of the plan.
-        flops: of one sequence, forward.
-        flops_at: the cost of a given length.
+        row: row of the plan.
+        flops: forward FLOPs of one sequence.
+        flops_at: forward FLOPs at a given length.
     """
     if flops_at is None:
         return None

@@ -1,4 +1,4 @@
-"""Which row of a plan a printed row is about."""
+"""Match printed rows with the rows of a plan."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from bench.plan.row import PlanRow
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """A printed row and what the study knows of it.
+    """A printed row and the matching row of the plan.
 
     Attributes:
-        row: as printed.
-        dataset: its name in the study; None where the study has no such dataset.
-        plan: None where the plan has no such row.
-        why: the reason for that, else empty.
-        causal: the model is a causal language model, whose inputs are prompts.
+        row: row as printed.
+        dataset: its name in the study; None if the study has no such dataset.
+        plan: matching row of the plan; None if there is none.
+        why: reason why there is no matching row, else empty.
+        causal: whether the model is a causal language model, whose inputs are prompts.
     """
 
     row: PublishedRow
@@ -34,16 +34,16 @@ class Matched:
 
     @property
     def method(self) -> str:
-        """What tells the row from others on the same dataset and model, as printed."""
+        """The printed name that distinguishes the row from others on the same dataset and model."""
         return self.row.printed[2] or self.row.printed[1]
 
     def number(self, quantity: str) -> Number | None:
-        """What the row prints of a quantity."""
+        """The printed number of a quantity; None if the row prints none."""
         return self.row.numbers.get(quantity)
 
     @property
     def at_plan_length(self) -> bool:
-        """Whether printed FLOPs are of the plan's sequence length: stated so, or an encoder and nothing stated."""
+        """Whether printed FLOPs refer to the plan's sequence length: it is stated, or an encoder's row states none."""
         stated = self.row.stated.sequence_length
         if self.plan is None:
             return False
@@ -51,17 +51,17 @@ class Matched:
 
 
 def match(published: Published, plan_rows: Sequence[PlanRow], causal: Collection[str]) -> tuple[Matched, ...]:
-    """Find the plan's row of every printed row, through the mapping, else by name or label.
+    """Find the plan's row for every printed row, by the mapping, else by name or label.
 
-    Names and labels are compared without case, spaces, dashes, underscores and dots.
+    The comparison of names and labels ignores case, spaces, dashes, underscores and dots.
 
     Args:
-        published: the tables.
-        plan_rows: of the study.
+        published: printed tables.
+        plan_rows: rows of the study's plan.
         causal: study names of the causal language models.
 
     Raises:
-        DataError: no row of a compared table is in the plan, a name is ambiguous, or two rows of one table are the
+        DataError: no row of a compared table is in the plan, a name is ambiguous, or two rows of one table match the
             same row of the plan.
     """
     known = [_names(plan_rows, part) for part in ("dataset", "model", "method")]
@@ -116,7 +116,7 @@ def _matched(
 
 
 def _resolve(name: str, part: str, mapped: bool, names: Mapping[str, str], row: PublishedRow) -> str | None:
-    """The study's name: the same, else alike, else one whose label is alike."""
+    """The study's name: the equal one, else one that is equal when normalised, else one with an equal label."""
     if name in names or mapped:
         return name if name in names else None
     for candidates in (

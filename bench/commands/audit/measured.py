@@ -1,4 +1,4 @@
-"""What a run measured, in base units, beside the printed numbers."""
+"""Measured values of a run, in base units, for comparison with printed numbers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -31,10 +31,10 @@ QUALITY: dict[str, Callable[[Record], float | None]] = {
 
 
 def read_measured(folder: Path) -> list[Record]:
-    """The records of a run folder or of a report, in its order; cells that have not been run are left out.
+    """The records of a run folder or a report, in its order.
 
     Raises:
-        RunFolderError: neither of both, a report of several runs, a damaged record, or no successful cell.
+        RunFolderError: the path is neither, a report has several runs, a record is damaged, or no cell succeeded.
     """
     unread: list[str] = []
     runs = load([folder], unread.append).runs
@@ -49,11 +49,11 @@ def read_measured(folder: Path) -> list[Record]:
 
 
 def comparable(records: Sequence[Record], cells: Sequence[Cell]) -> tuple[list[Record], list[str]]:
-    """The records that were measured as the study has it, and a sentence for each row that was not.
+    """The records measured with the study's settings, and one sentence for each row that was not.
 
     Args:
-        records: of a run.
-        cells: of the study.
+        records: records of a run.
+        cells: cells of the study.
     """
     planned = {_key(cell): cell for cell in cells}
     kept, sentences = [], []
@@ -68,7 +68,7 @@ def comparable(records: Sequence[Record], cells: Sequence[Cell]) -> tuple[list[R
 
 
 def _apart(measured: Cell, planned: Cell) -> list[str]:
-    """What differs in the settings that a number depends on, those of time limits and seeds left out."""
+    """Differences in the data and training settings, one phrase each."""
     found = []
     for part in ("data", "train"):
         had, wanted = (getattr(cell, part).model_dump() for cell in (measured, planned))
@@ -83,9 +83,9 @@ def _key(cell: Cell) -> Key:
 
 
 def means(records: Sequence[Record]) -> dict[Key, dict[str, float]]:
-    """Means over the seeds that succeeded, by row and quantity, in base units; what is unknown is absent.
+    """Means over the successful seeds, by row and quantity, in base units; unknown values are absent.
 
-    A throughput of no stated phase is that of inference.
+    "throughput" without a phase is that of inference.
     """
     groups: dict[Key, list[Record]] = {}
     for record in records:
@@ -110,10 +110,10 @@ def means(records: Sequence[Record]) -> dict[Key, dict[str, float]]:
 
 
 def said(records: Sequence[Record] | None) -> str:
-    """The conditions of measurement in sentences; empty without records."""
+    """The conditions of measurement as text; empty without records."""
     return conditions(records) if records else ""
 
 
 def of_row(measured: Mapping[Key, Mapping[str, float]], key: Key, quantity: str) -> float | None:
-    """The measured mean of one number in base units; None where there is none."""
+    """The measured mean of one quantity in base units; None if unknown."""
     return measured.get(key, {}).get(quantity)

@@ -1,4 +1,4 @@
-"""An audit as Markdown, csv and html; names come from files and are escaped in each."""
+"""An audit as Markdown, csv and HTML; names come from files and are escaped in each."""
 
 import re
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.commands.audit.compare import VERDICTS, Check
+from bench.commands.audit.compare import VERDICTS, AuditedNumber
 from bench.commands.audit.findings import KINDS
 from bench.commands.audit.published.quantities import TITLES
 from bench.commands.audit.result import Audit, summary
@@ -27,7 +27,7 @@ TEMPLATE = "audit.html.jinja"
 
 
 def to_markdown(audit: Audit) -> str:
-    """GitHub Markdown: verdict counts, findings, rows left out, then every number."""
+    """The audit as GitHub Markdown: verdict counts, findings, rows left out, then every number."""
     parts = [f"# Audit: {escape(audit.title)}", paragraph(escape(audit.source)), escape(summary(audit))]
     parts.append(f"## Verdicts\n\n{_narrow(count_table(audit))}")
     parts.append("## Findings" if audit.findings else "## Findings\n\nNone.")
@@ -42,12 +42,12 @@ def to_markdown(audit: Audit) -> str:
 
 
 def _narrow(table: Table) -> str:
-    # Without the padding, most of a table of long explanations; cells hold single spaces alone.
+    # Padding would be most of a table with long explanations. Cells contain no double spaces.
     return re.sub(r"-{4,}", "---", re.sub(" {2,}", " ", table_grid(table, table.columns)))
 
 
 def count_table(audit: Audit) -> Table:
-    """How many numbers have each verdict, a row a quantity."""
+    """The number of printed numbers with each verdict, one row per quantity."""
     rows = [{"quantity": TITLES[quantity], **counts} for quantity, counts in audit.counts().items()]
     headers = {verdict: audit.within if verdict == "within" else verdict for verdict in VERDICTS}
     columns = tuple(Column(name, header, partial(_count, name)) for name, header in headers.items())
@@ -59,7 +59,7 @@ def _count(verdict: str, row: Values) -> str:
 
 
 def check_table(audit: Audit) -> Table:
-    """Every number of the audit, a row each."""
+    """Every number of the audit, one row each."""
 
     def number(name: str) -> Callable[[Values], str]:
         return lambda row: DASH if row[name] is None else f"{row[name]:.{row['decimals']}f}"
@@ -82,24 +82,24 @@ def _words(name: str) -> Column:
     return Column(name, name.capitalize(), lambda row: str(row[name]), prose=True)
 
 
-def _row(check: Check) -> dict[str, Any]:
+def _row(check: AuditedNumber) -> dict[str, Any]:
     fields = {name: getattr(check, name) for name in (*COLUMNS, "decimals")}
     return fields | {"decimals": check.decimals + MORE_DECIMALS if check.decimals else 0}
 
 
 def _difference(row: Values) -> str:
-    # What is left after rounding says nothing to a reader; the csv has it.
+    # For an exact number only rounding remains; the csv file has it.
     exact = row["verdict"] == "exact" or row["relative_difference"] is None
     return DASH if exact else f"{row['relative_difference']:+.3%}"
 
 
 def to_csv(audit: Audit) -> str:
-    """A line a number; text that a spreadsheet would compute gets a leading apostrophe."""
+    """The audit as csv, one line per number; text that looks like a formula gets a leading apostrophe."""
     return csv_lines(COLUMNS, ([getattr(check, name) for name in COLUMNS] for check in audit.checks))
 
 
 def to_html(audit: Audit) -> str:
-    """One page that needs nothing else: no script, no network, light or dark as the reader's system is."""
+    """The audit as one self-contained HTML page without scripts, in light or dark mode."""
     counts, checks = count_table(audit), check_table(audit)
     return page_template(Path(__file__).parent / TEMPLATE).render(
         audit=audit,
@@ -113,7 +113,7 @@ def to_html(audit: Audit) -> str:
 
 
 def write(audit: Audit, folder: Path) -> list[Path]:
-    """Write audit.md, audit.csv and audit.html into a folder, all or none; return their paths.
+    """Write audit.md, audit.csv and audit.html into a folder, all or none, and return their paths.
 
     Raises:
         RunFolderError: a file cannot be written.

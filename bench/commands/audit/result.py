@@ -1,11 +1,11 @@
-"""An audit: published tables, a study's plan and perhaps a run, put beside each other."""
+"""An audit: published tables compared with a study's plan and, if given, a run."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.commands.audit import measured as measuring
-from bench.commands.audit.compare import THRESHOLD, Check, compare
+from bench.commands.audit.compare import THRESHOLD, AuditedNumber, compare
 from bench.commands.audit.findings import KINDS, Finding, find_all
 from bench.commands.audit.lengths import FlopsAt
 from bench.commands.audit.match import match
@@ -18,18 +18,18 @@ from bench.study.catalog import catalog
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Everything that an audit says.
+    """The result of an audit.
 
     Attributes:
-        name: of the published tables.
-        title: for readers.
-        source: where the figures are from.
-        study: whose plan was compared.
+        name: name of the published tables.
+        title: title of the publication.
+        source: origin of the printed numbers.
+        study: name of the study whose plan was compared.
         threshold: relative difference up to which a number is "within".
-        checks: a printed number each, in the order of the tables.
-        findings: in the order of their kinds.
-        unmatched: rows that the study does not have, a sentence each.
-        conditions: of measurement; empty without a run.
+        checks: printed numbers with their verdicts, in the order of the tables.
+        findings: findings in the order of their kinds.
+        unmatched: one sentence for each row that the study does not have.
+        conditions: conditions of measurement; empty without a run.
     """
 
     name: str
@@ -37,13 +37,13 @@ class Audit:
     source: str
     study: str
     threshold: float
-    checks: tuple[Check, ...]
+    checks: tuple[AuditedNumber, ...]
     findings: tuple[Finding, ...]
     unmatched: tuple[str, ...]
     conditions: str
 
     def counts(self) -> dict[str, Counter[str]]:
-        """How many numbers have each verdict, by quantity."""
+        """The number of printed numbers with each verdict, by quantity."""
         counts: dict[str, Counter[str]] = {}
         for quantity in TITLES:
             verdicts = Counter[str](check.verdict for check in self.checks if check.quantity == quantity)
@@ -57,7 +57,7 @@ class Audit:
         return f"within {100 * self.threshold:g} %"
 
     def kinds(self) -> dict[str, list[Finding]]:
-        """The findings by kind, kinds without any left out."""
+        """The findings by kind; kinds without findings are absent."""
         by_kind = {kind: [finding for finding in self.findings if finding.kind == kind] for kind in KINDS}
         return {kind: findings for kind, findings in by_kind.items() if findings}
 
@@ -73,21 +73,21 @@ def audit(
     causal: Collection[str] | None = None,
     threshold: float = THRESHOLD,
 ) -> Audit:
-    """Put published tables beside a plan.
+    """Compare published tables with a plan.
 
     Args:
-        published: the tables, from ``load``.
-        plan_rows: of the study that they are compared with.
-        label_counts: texts of the test split by label, by study name of the dataset; datasets may be missing.
+        published: tables from ``load``.
+        plan_rows: rows of the study's plan.
+        label_counts: test texts per label, by study name of the dataset; datasets may be missing.
         measured: records of a run of the study; failed cells are left out.
-        flops_at: forward FLOPs of one sequence under a row of the plan at another length; None where not known.
-        study: name of the study; absent: the one that the publication names.
-        causal: study names of the causal language models; absent: those of the catalog.
+        flops_at: forward FLOPs of one sequence at another length, for a row of the plan.
+        study: name of the study; None: the one that the publication names.
+        causal: study names of the causal language models; None: those of the catalog.
         threshold: relative difference up to which a number is "within", above 0 and below 1.
 
     Raises:
         DataError: no printed row is in the study, or a name is ambiguous.
-        ValueError: a threshold out of its range.
+        ValueError: the threshold is out of range.
     """
     if not 0 < threshold < 1:
         raise ValueError(f"threshold must be above 0 and below 1, got {threshold}")
@@ -97,7 +97,7 @@ def audit(
     rows = match(published, plan_rows, causal)
     findings = find_all(rows, label_counts, flops_at)
     means = None if measured is None else measuring.means(measured)
-    checks: list[Check] = []
+    checks: list[AuditedNumber] = []
     unmatched = []
     for table in published.tables:
         for row in rows:
@@ -113,8 +113,8 @@ def audit(
     )  # fmt: skip
 
 
-def _explained(check: Check, findings: Sequence[Finding]) -> Check:
-    """The check with the titles of the findings about it; a number that is exact needs none."""
+def _explained(check: AuditedNumber, findings: Sequence[Finding]) -> AuditedNumber:
+    """The number with the titles of the findings about it, unless it is exact."""
     if check.verdict == "exact":
         return check
     kinds = dict.fromkeys(KINDS[finding.kind] for finding in findings if check.place in finding.places)
@@ -124,7 +124,7 @@ def _explained(check: Check, findings: Sequence[Finding]) -> Check:
 
 
 def summary(audit: Audit) -> str:
-    """One paragraph: how many numbers of each quantity agree, and how many findings of each kind there are."""
+    """One paragraph: how many numbers of each quantity agree, and the number of findings of each kind."""
     parts = []
     for quantity, verdicts in audit.counts().items():
         total = verdicts.total()

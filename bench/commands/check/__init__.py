@@ -1,4 +1,4 @@
-"""The conformance kit: whether a method keeps the plugin contract, one verdict a check.
+"""The conformance kit: whether a method conforms to the plugin contract, with one verdict per check.
 
-Every check is held against tiny models of random weights, so nothing is downloaded and no data are needed.
+The checks use tiny models with random weights, so nothing is downloaded and no data are needed.
 """

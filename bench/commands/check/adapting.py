@@ -1,4 +1,4 @@
-"""Checks of ``adapt``: what it makes of a model, from what, and the counts that follow."""
+"""Checks of ``adapt``: the adapted model, its dependence on seeds and weights, and its counts."""
 
 import random
 from typing import Any
@@ -19,7 +19,7 @@ from bench.measure.flops.closed_form import closed_form
 
 
 def adapts(subject: Subject) -> Finding:
-    """Whether the adapted model gives finite scores and has something to train, or nothing, as the method says."""
+    """Whether the adapted model gives finite scores and has trainable parameters exactly if the method trains."""
     try:
         adapted = subject.adapted()
     except UnsupportedError as error:
@@ -34,15 +34,15 @@ def adapts(subject: Subject) -> Finding:
         return failed(f"the adapted model gives scores {what}", f"keep logits of shape {list(shape)}")
     counted, trains = parameters.count(adapted.model), subject.method_class.trains
     if trains and not counted.trainable_params:
-        return failed("nothing is left to train", "set requires_grad in adapt, or say trains = False")
+        return failed("no parameter is trainable", "set requires_grad in adapt, or set trains = False")
     if not trains and counted.trainable_params:
-        advice = "set requires_grad to False in adapt, or leave trains = False out"
+        advice = "set requires_grad to False in adapt, or remove trains = False"
         return failed(f"trains is False, and {counted.trainable_params:,} parameters are trainable", advice)
     return passed(f"trains {counted.trainable_params:,} of {counted.total_params:,} parameters")
 
 
 def random_numbers(subject: Subject) -> Finding:
-    """Whether the seed, and nothing else, settles what a method draws, and is left as it is."""
+    """Whether the seed alone determines the random numbers of a method, which must not set seeds itself."""
     builds, states = [], []
     for seed in (1, 1, 2):
         builds.append(_values(subject.adapted(seed).model))
@@ -52,11 +52,13 @@ def random_numbers(subject: Subject) -> Finding:
         return failed(f"two builds of one seed differ in {listed(differing)}", advice)
     for generator, one, other in zip(states[0], states[0].values(), states[2].values(), strict=True):
         if one == other:
-            return failed(f"adapt seeds {generator}", "leave seeding to the harness: runs of all seeds would be alike")
+            return failed(
+                f"adapt seeds {generator}", "leave seeding to the harness; otherwise all seeds give equal runs"
+            )
     drawn = [name for name, value in builds[0].items() if not _same(value, builds[2].get(name))]
     if not drawn:
-        return passed("one seed gives one model; adapt draws nothing")
-    return passed(f"one seed gives one model, another seed another in {len(drawn)} tensors")
+        return passed("one seed gives one model; adapt draws no random numbers")
+    return passed(f"one seed gives one model; another seed changes {len(drawn)} tensors")
 
 
 def _values(model: nn.Module) -> dict[str, Tensor]:
@@ -64,7 +66,7 @@ def _values(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _same(one: Tensor, other: Tensor | None) -> bool:
-    """Bit for bit; NaN is like itself."""
+    """Whether two tensors are bitwise equal, with NaN equal to NaN."""
     return other is not None and one.shape == other.shape and torch.equal(one.nan_to_num(), other.nan_to_num())
 
 
@@ -77,13 +79,13 @@ def _generator_states() -> dict[str, str]:
 
 
 def meta_build(subject: Subject) -> Finding:
-    """Whether a model without weights is adapted to the same tensors, which is how counts are planned."""
+    """Whether a model without weights, as used for plans, is adapted to the same tensors."""
     real, twin = (_shapes(adapted) for adapted in (subject.adapted(), subject.twin()))
     if odd := [name for name in {**real, **twin} if real.get(name) != twin.get(name)]:
         first = odd[0]
         said = f"{first} is {_described(real.get(first))}, and {_described(twin.get(first))} on meta"
-        return failed(f"{len(odd)} parameters differ; {said}", "adapt must not depend on the values of weights")
-    return passed(f"{len(real)} parameters of equal names, shapes and trainability")
+        return failed(f"{len(odd)} parameters differ; {said}", "make adapt independent of the values of weights")
+    return passed(f"{len(real)} parameters with equal names, shapes and trainability")
 
 
 def _shapes(adapted: Adapted) -> dict[str, tuple[list[int], bool]]:
@@ -95,59 +97,61 @@ def _described(facts: tuple[list[int], bool] | None) -> str:
 
 
 def flops(subject: Subject) -> Finding:
-    """Whether the two ways of counting the work of a forward pass agree: at dispatch and on the trace."""
+    """Whether the FLOPs of a forward pass agree, counted at dispatch and on the trace."""
     model, kind = subject.twin().model, subject.specimen.kind
     at_dispatch = dispatched.count_forward(model, MAX_LENGTH, kind).forward_flops
     if found := disagreement(at_dispatch, traced.count_forward(model, MAX_LENGTH, kind)):
-        return failed(found, "do the work in torch operators that both see; an operator of your own is counted by none")
+        return failed(found, "use torch operators that both counters know; custom operators are not counted")
     training = dispatched.count_training(subject.twin().model, MAX_LENGTH, kind) if subject.method_class.trains else 0
     backward = f", {training:,} with the backward pass" if training else ""
-    return passed(f"{at_dispatch:,} forward FLOPs, counted in 2 ways{backward}")
+    return passed(f"{at_dispatch:,} forward FLOPs by both counters{backward}")
 
 
 def closed_form_flops(subject: Subject) -> Finding:
-    """Whether the method's closed form, if it states one, agrees with the two counts."""
+    """Whether the method's closed form, if it has one, agrees with both counters."""
     (method, model), kind = subject.twin(), subject.specimen.kind
     closed = closed_form(method, subject.specimen.config, subject.specimen.task)
     if closed.adapted is None or closed.plain is None:
-        return not_applicable(f"{closed.why_not}; FLOPs are held to two counts")
+        return not_applicable(f"{closed.why_not}; the two counters are compared")
     if wrong := [value for value in (closed.adapted, closed.experts) if type(value) is not int or value < 0]:
-        return failed(f"FLOPs in closed form are {wrong[0]!r}", "return a whole number, or None for no closed form")
+        return failed(f"FLOPs in closed form are {wrong[0]!r}", "return a non-negative int, or None for no closed form")
     at_dispatch = dispatched.count_forward(model, MAX_LENGTH, kind).forward_flops
     on_trace = traced.count_forward(model, MAX_LENGTH, kind)
     if found := disagreement(at_dispatch, on_trace, closed.adapted, without_method=closed.plain):
-        return failed(found, "make closed_form_flops and the model agree: a multiply-add is 2, elementwise is nothing")
+        return failed(
+            found, "make closed_form_flops agree with the model: a multiply-add is 2, elementwise operators are 0"
+        )
     experts = closed.experts or 0
     if experts > closed.adapted:
-        return failed(f"expert_flops are {experts:,} of {closed.adapted:,}", "return a share of closed_form_flops")
-    return passed(f"{closed.adapted:,} forward FLOPs, {closed.adapted - closed.plain:+,} to the plain model")
+        return failed(f"expert_flops are {experts:,} of {closed.adapted:,}", "return at most closed_form_flops")
+    return passed(f"{closed.adapted:,} forward FLOPs, {closed.adapted - closed.plain:+,} relative to the plain model")
 
 
 def process_state(subject: Subject) -> Finding:
-    """Whether the process is left as it was: threads, default dtype, gradient mode, environment and their like."""
+    """Whether process-wide settings, such as threads, default dtype and environment, stay unchanged."""
     before = read_settings()
 
-    def unlike(hook: str) -> Finding | None:
+    def change_by(hook: str) -> Finding | None:
         if changes := changed_settings(before):
-            return failed(f"{hook} changes {listed(changes)}", "leave settings of the process alone")
+            return failed(f"{hook} changes {listed(changes)}", "do not change settings of the process")
         return None
 
     adapted = subject.adapted()
-    if finding := unlike("adapt"):
+    if finding := change_by("adapt"):
         return finding
     if subject.method_class.trains:
         subject.train(adapted)
-        if finding := unlike("training"):
+        if finding := change_by("training"):
             return finding
     adapted.method.prepare_inference(adapted.model)
-    return unlike("prepare_inference") or passed("threads, dtype, device, gradient mode and environment are left alone")
+    return change_by("prepare_inference") or passed("threads, dtype, device, gradient mode and environment unchanged")
 
 
 def devices(subject: Subject, device: torch.device | None = None) -> Finding:
-    """Whether the model's own tensors stay where they are; a CPU alone cannot tell."""
+    """Whether the model's own tensors stay on their device; not applicable without a GPU."""
     if device is None:
         if not torch.cuda.is_available():
-            return not_applicable("there is one device here, the CPU: nothing could be moved")
+            return not_applicable("this machine has only one device, the CPU")
         device = torch.device("cuda", torch.cuda.current_device())
     model: Any = subject.specimen.build().to(device)
     own = {id(parameter): name for name, parameter in model.named_parameters()}

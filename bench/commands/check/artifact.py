@@ -1,4 +1,4 @@
-"""Checks of ``save`` and ``load``: what is kept of an adapted model is safe, as large as said, and enough."""
+"""Checks of ``save`` and ``load``: file types, artifact size, and a round trip."""
 
 import contextlib
 import json
@@ -13,15 +13,15 @@ from bench.commands.check.finding import Finding, failed, listed, passed
 from bench.commands.check.subject import Adapted, Subject, distance
 
 SUFFIXES = (".safetensors", ".json", ".md")
-#: Of the largest score; what is loaded is what was saved.
+#: Maximum difference after save and load, as a fraction of the largest score.
 SAME_FRACTION = 1e-5
-#: Of the largest score; less, and an artifact that restores nothing would pass.
+#: Minimum effect of training, as a fraction of the largest score, so that an artifact without content fails.
 VISIBLE_FRACTION = 1e-3
 
 
 @contextlib.contextmanager
 def _saved(subject: Subject) -> Iterator[tuple[Adapted, Path, list[Path]]]:
-    """An adapted model, trained and saved; its artifact; files that came to lie elsewhere in the working folder."""
+    """A trained and saved model, its artifact folder, and the files written outside of that folder."""
     adapted = subject.shifted()
     with tempfile.TemporaryDirectory() as outside, contextlib.chdir(outside):
         folder = Path(outside) / "cell" / "artifact"
@@ -32,19 +32,22 @@ def _saved(subject: Subject) -> Iterator[tuple[Adapted, Path, list[Path]]]:
 
 
 def saved_files(subject: Subject) -> Finding:
-    """Whether save writes tensors as safetensors, and beside them JSON and Markdown alone, all into its folder."""
+    """Whether save writes only safetensors, JSON and Markdown files, all into its folder."""
     with _saved(subject) as (_, folder, strays):
         if strays:
-            return failed(f"save writes outside of its folder: {listed([path.name for path in strays])}", "write there")
+            return failed(
+                f"save writes outside of its folder: {listed([path.name for path in strays])}",
+                "write only into the folder",
+            )
         files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
         if unsafe := [name for name, path in files.items() if path.suffix not in SUFFIXES]:
             return failed(
-                f"save writes {listed(unsafe)}", f"write {', '.join(SUFFIXES)} alone: a pickle is never loaded"
+                f"save writes {listed(unsafe)}", f"write only {', '.join(SUFFIXES)}: a pickle is never loaded"
             )
         if broken := [name for name, path in files.items() if not _is_readable(path)]:
-            return failed(f"not what the name says: {listed(broken)}", "write tensors with safetensors")
+            return failed(f"content does not match the suffix: {listed(broken)}", "write tensors with safetensors")
         if not any(path.suffix == ".safetensors" for path in files.values()):
-            return failed(f"save writes no tensors, but {listed(files) or 'nothing'}", "write what was trained")
+            return failed(f"save writes no tensors, but {listed(files) or 'nothing'}", "write the trained tensors")
         return passed(f"{listed(files)}, {sum(path.stat().st_size for path in files.values()):,} bytes")
 
 
@@ -65,29 +68,29 @@ def _tensor_bytes(path: Path) -> int:
 
 
 def artifact_size(subject: Subject) -> Finding:
-    """Whether artifact_elements, by which a plan knows the size, is what save writes."""
+    """Whether artifact_elements, from which a plan computes the size, matches what save writes."""
     with _saved(subject) as (_, folder, _):
         written = sum(_tensor_bytes(path) for path in folder.rglob("*.safetensors")) // torch.float32.itemsize
         method, twin = subject.twin()
-        said = method.artifact_elements(twin)  # a plan asks so, of a model without weights
+        said = method.artifact_elements(twin)  # as in a plan: of a model without weights
     if said != written:
-        advice = "override artifact_elements, or save the trainable tensors alone"
-        return failed(f"artifact_elements says {said:,}, save writes {written:,} elements in fp32", advice)
-    return passed(f"{written:,} elements, as artifact_elements says")
+        advice = "override artifact_elements, or save only the trainable tensors"
+        return failed(f"artifact_elements returns {said:,}, save writes {written:,} elements in fp32", advice)
+    return passed(f"{written:,} elements, equal to artifact_elements")
 
 
 def save_and_load(subject: Subject) -> Finding:
-    """Whether what was saved, loaded into a fresh model of another seed, gives the scores of the model it was."""
+    """Whether an artifact, loaded into a fresh model of another seed, restores the scores of the saved model."""
     with _saved(subject) as (adapted, folder, _):
         wanted = subject.scores(adapted.model)
         fresh = subject.adapted(seed=1)
         if distance(subject.scores(fresh.model.eval()), wanted) < VISIBLE_FRACTION:
-            return failed("training changes no score", "see that what is trained reaches the logits")
+            return failed("training changes no score", "make the trained parameters affect the logits")
         loaded = fresh.method.load(fresh.model, folder).eval()
         off = distance(subject.scores(loaded), wanted)
     if off > SAME_FRACTION:
         return failed(
             f"after save and load the scores are off by {off:.2g} of the largest",
-            "save every tensor that training changes, and put each back in load",
+            "save every tensor that training changes, and restore each in load",
         )
     return passed(f"the same scores, off by {off:.1g} of the largest")

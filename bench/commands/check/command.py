@@ -1,4 +1,4 @@
-"""``tunebench check``: hold methods to the plugin contract."""
+"""``tunebench check``: check methods against the plugin contract."""
 
 import argparse
 import math
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from bench.run.executor import Executor
 
 
-def add_arguments(verb: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``check``."""
-    verb.description = "Exit code 0 if every check passes, 1 if some fail, 2 if the request was wrong."
-    verb.add_argument(
+    parser.description = "Exit code 0 if every check passes, 1 if some fail, 2 if the request was wrong."
+    parser.add_argument(
         "methods", nargs="+", metavar="METHOD_OR_FILE", help="name of a method, or path of a .py file or a package"
     )
-    verb.add_argument(
+    parser.add_argument(
         "--timeout",
         dest="timeout_seconds",
         type=float,
         default=300.0,
         metavar="SECONDS",
-        help="that the checks of a method may take (300)",
+        help="time limit for the checks of one method (300)",
     )
-    verb.add_argument("--traceback", action="store_true", help="show where a method raised")
-    options.add_format(verb, "json")
-    verb.set_defaults(act=check)
+    parser.add_argument("--traceback", action="store_true", help="show the traceback of an exception in a method")
+    options.add_format(parser, "json")
+    parser.set_defaults(act=check)
 
 
 def check(
@@ -39,7 +39,7 @@ def check(
     format: str,
     make_executor: "Callable[[], Executor] | None" = None,
 ) -> int:
-    """Check methods and print the verdicts; the exit code says whether all of them keep the contract."""
+    """Check methods and print the verdicts; the exit code says whether all of them conform."""
     from rich.console import Console
 
     from bench.commands.check import render, watch

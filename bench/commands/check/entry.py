@@ -1,4 +1,4 @@
-"""The kit in a process of its own, which a plugin may crash or hang as it likes."""
+"""Entry point of the conformance kit's own process, which isolates crashes and hangs of a plugin."""
 
 import json
 from pathlib import Path
@@ -12,10 +12,10 @@ from bench.plan.quiet import silence_libraries
 
 
 def run(folder: Path, requested_at: float) -> None:
-    """Check the plugin that the request names; results are written as they come, one a line."""
+    """Check the plugin of the request; results are written one at a time, one per line."""
     del requested_at
     silence_libraries()
-    torch.set_num_threads(1)  # two threads that wait for each other make a tiny model slow
+    torch.set_num_threads(1)  # a tiny model is slower with several threads
     facts = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
     plugin = registry.Plugin(**facts | {"path": Path(facts["path"])})
 

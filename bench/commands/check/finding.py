@@ -1,4 +1,4 @@
-"""What a check found, as a verdict and a sentence."""
+"""The result of a check: a verdict and a sentence."""
 
 from functools import partial
 from typing import Literal
@@ -7,13 +7,13 @@ from bench.schema import Frozen
 from bench.text.message import listed as listed_up_to
 from bench.text.message import message
 
-Verdict = Literal["pass", "fail", "not applicable", "not run"]
-#: The first few names, and how many more there are.
+CheckVerdict = Literal["pass", "fail", "not applicable", "not run"]
+#: The first few names, and the number of the others.
 listed = partial(listed_up_to, most=3)
 
-#: Files through which the command and its worker speak: the plugin, and results so far as JSON, one a line.
+#: Files for the exchange with the worker: the plugin, and the results so far, as one JSON object per line.
 REQUEST, RESULTS = "request.json", "results.jsonl"
-#: Model and name of the check under way; and a file that is there when all checks are done.
+#: Model and name of the current check; and a file that exists once all checks are done.
 RUNNING, FINISHED = "running.json", "finished"
 
 
@@ -21,24 +21,24 @@ class Finding(Frozen):
     """The outcome of one check.
 
     Attributes:
-        verdict: not applicable where the method has nothing to check, not run where an earlier check leaves no ground.
-        found: in a sentence, with numbers and names.
-        advice: what to do about a failure.
-        traceback: of what a method raised.
+        verdict: "not applicable" if the method has nothing to check, "not run" if a check that it needs has failed.
+        found: result as a sentence, with numbers and names.
+        advice: remedy for a failure.
+        traceback: traceback of an exception raised by the method.
     """
 
-    verdict: Verdict
+    verdict: CheckVerdict
     found: str
     advice: str | None = None
     traceback: str | None = None
 
 
 class Result(Finding):
-    """A finding with its place.
+    """A finding with its model and check.
 
     Attributes:
-        model: on which it was found; empty where the check needs no model.
-        check: its name.
+        model: name of the model; empty if the check needs none.
+        check: name of the check.
     """
 
     model: str
@@ -51,20 +51,20 @@ class Result(Finding):
 
 
 def passed(found: str) -> Finding:
-    """The method keeps the contract."""
+    """A finding that the method conforms to the contract."""
     return Finding(verdict="pass", found=found)
 
 
 def failed(found: str, advice: str, traceback: str | None = None) -> Finding:
-    """The method breaks the contract; the advice says what to do."""
+    """A finding that the method breaks the contract, with a remedy."""
     return Finding(verdict="fail", found=message(found), advice=message(advice), traceback=traceback)
 
 
 def not_applicable(found: str) -> Finding:
-    """There is nothing to check."""
+    """A finding that there is nothing to check."""
     return Finding(verdict="not applicable", found=found)
 
 
 def not_run(found: str) -> Finding:
-    """There was no ground to check on."""
+    """A finding that a check was not run."""
     return Finding(verdict="not run", found=found)

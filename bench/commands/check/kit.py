@@ -1,4 +1,4 @@
-"""The checks in their order, and one method put through them."""
+"""The checks in their order, and a function that runs them on one method."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from bench.errors import RequestError
 from bench.method import Method, registry
 from bench.text.message import kind_of, said, traceback_of
 
-#: Names of checks that others stand on.
+#: Names of checks that others need.
 ADAPT, META, FLOPS, STEP, FILES = "adapt", "meta build", "FLOPs", "training step", "saved files"
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class ConformanceCheck:
     """One check on a model.
 
     Attributes:
-        name: in the output.
-        examine: does it.
-        needs: checks that it stands on: where one of them fails, this one is not run.
-        of_training: it is about methods that train; of others it goes unmentioned.
+        name: name in the output.
+        examine: function that runs the check.
+        needs: names of checks without whose success this one is not run.
+        of_training: whether the check is left out for methods that train nothing.
     """
 
     name: str
@@ -35,31 +35,31 @@ class Check:
 
 
 CHECKS = (
-    Check(ADAPT, adapting.adapts, needs=()),
-    Check("random numbers", adapting.random_numbers, needs=(ADAPT,)),
-    Check("devices", adapting.devices, needs=(ADAPT,)),
-    Check(META, adapting.meta_build, needs=(ADAPT,)),
-    Check(FLOPS, adapting.flops, needs=(META,)),
-    Check("closed form", adapting.closed_form_flops, needs=(FLOPS,)),
-    Check("parameter groups", training.parameter_groups, needs=(ADAPT,), of_training=True),
-    Check("extra loss", training.extra_loss, needs=(ADAPT,), of_training=True),
-    Check(STEP, training.step, needs=(ADAPT,)),
-    Check("trained move", training.trained_move, of_training=True),
-    Check("frozen stay", training.frozen_stay, of_training=True),
-    Check("overfit", training.overfits, of_training=True),
-    Check("same seed", training.same_seed, of_training=True),
-    Check("process state", adapting.process_state),
-    Check("bf16", training.low_precision),
-    Check("evaluation", inference.evaluation),
-    Check("padding", inference.padding),
-    Check("merged", inference.merged),
-    Check(FILES, artifact.saved_files, of_training=True),
-    Check("artifact size", artifact.artifact_size, needs=(FILES, META), of_training=True),
-    Check("save and load", artifact.save_and_load, needs=(FILES,), of_training=True),
-    Check("insights", inference.insights),
-    Check("explain", inference.explanation),
+    ConformanceCheck(ADAPT, adapting.adapts, needs=()),
+    ConformanceCheck("random numbers", adapting.random_numbers, needs=(ADAPT,)),
+    ConformanceCheck("devices", adapting.devices, needs=(ADAPT,)),
+    ConformanceCheck(META, adapting.meta_build, needs=(ADAPT,)),
+    ConformanceCheck(FLOPS, adapting.flops, needs=(META,)),
+    ConformanceCheck("closed form", adapting.closed_form_flops, needs=(FLOPS,)),
+    ConformanceCheck("parameter groups", training.parameter_groups, needs=(ADAPT,), of_training=True),
+    ConformanceCheck("extra loss", training.extra_loss, needs=(ADAPT,), of_training=True),
+    ConformanceCheck(STEP, training.step, needs=(ADAPT,)),
+    ConformanceCheck("trained move", training.trained_move, of_training=True),
+    ConformanceCheck("frozen stay", training.frozen_stay, of_training=True),
+    ConformanceCheck("overfit", training.overfits, of_training=True),
+    ConformanceCheck("same seed", training.same_seed, of_training=True),
+    ConformanceCheck("process state", adapting.process_state),
+    ConformanceCheck("bf16", training.low_precision),
+    ConformanceCheck("evaluation", inference.evaluation),
+    ConformanceCheck("padding", inference.padding),
+    ConformanceCheck("merged", inference.merged),
+    ConformanceCheck(FILES, artifact.saved_files, of_training=True),
+    ConformanceCheck("artifact size", artifact.artifact_size, needs=(FILES, META), of_training=True),
+    ConformanceCheck("save and load", artifact.save_and_load, needs=(FILES,), of_training=True),
+    ConformanceCheck("insights", inference.insights),
+    ConformanceCheck("explain", inference.explanation),
 )
-#: Told of each check before it is begun: the model, or nothing, and the check.
+#: Called before each check with the name of the model, which may be empty, and of the check.
 Started = Callable[[str, str], object]
 
 
@@ -68,16 +68,16 @@ def examine(
     options: Mapping[str, Any] | None = None,
     chosen: Sequence[Specimen] | None = None,
     started: Started = lambda *_: None,
-    checks: Sequence[Check] = CHECKS,
+    checks: Sequence[ConformanceCheck] = CHECKS,
 ) -> Iterator[Result]:
-    """Put a method through every check, one result after the other.
+    """Run every check on a method and yield the results.
 
     Args:
         plugin: the method.
-        options: in place of its defaults.
-        chosen: the models to check it on, of those that it supports; None: all there are.
-        started: told of each check before it is begun.
-        checks: to put its models through.
+        options: options of the method; None: its defaults.
+        chosen: models to check it on, if it supports them; None: all.
+        started: called before each check.
+        checks: checks to run on each model.
     """
     method: type[Method] | None = None
 
@@ -98,7 +98,7 @@ def examine(
     yield ask("options", lambda: declared.options(plugin.name, loaded))
     yield (kinds := ask("kinds", lambda: declared.kinds(loaded)))
     if kinds.verdict == "fail":
-        yield Result.of("", "models", not_run("it stands on: kinds"))
+        yield Result.of("", "models", not_run("it needs: kinds"))
         return
     checked = False
     for specimen in specimens() if chosen is None else chosen:
@@ -108,19 +108,19 @@ def examine(
                 checked = checked or result.verdict != "not applicable"
                 yield result
     if not checked:
-        advice = "adapt one of the architectures that the kit knows, or mend supports"
+        advice = "adapt one of these architectures, or correct supports"
         names = ", ".join(specimen.name for specimen in specimens())
         yield Result.of("", "models", failed(f"no model could be adapted: {names}", advice))
 
 
-def _examine_on(subject: Subject, started: Started, checks: Sequence[Check]) -> Iterator[Result]:
+def _examine_on(subject: Subject, started: Started, checks: Sequence[ConformanceCheck]) -> Iterator[Result]:
     model, unsound = subject.specimen.name, set[str]()
     for check in checks:
         if check.of_training and not subject.method_class.trains:
             continue
         started(model, check.name)
         missing = [name for name in check.needs if name in unsound]
-        finding = not_run(f"it stands on: {', '.join(missing)}") if missing else _guarded(check.examine, subject)
+        finding = not_run(f"it needs: {', '.join(missing)}") if missing else _guarded(check.examine, subject)
         if finding.verdict in ("fail", "not run"):
             unsound.add(check.name)
         yield Result.of(model, check.name, finding)
@@ -129,11 +129,11 @@ def _examine_on(subject: Subject, started: Started, checks: Sequence[Check]) -> 
 
 
 def _guarded(question: Callable[..., Finding], *arguments: object) -> Finding:
-    """What a check finds; whatever a plugin raises is a failure too, and the process is put back as it was."""
+    """Run a check; an exception of the plugin is a failure, and process settings are restored."""
     with kept_settings():
         try:
             return question(*arguments)
         except (Exception, SystemExit) as error:
             found = said(error) if isinstance(error, RequestError) else f"{kind_of(error)}: {said(error)}"
-            advice = "mend it; --traceback shows where it was raised"
+            advice = "fix it; --traceback shows where it was raised"
             return failed(found, advice, traceback_of(error))

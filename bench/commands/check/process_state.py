@@ -1,4 +1,4 @@
-"""Settings of the whole process, which are not a method's to change."""
+"""Process-wide settings, which a method must not change."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ import torch
 
 
 class Setting(NamedTuple):
-    """One of them: how it is read, and how it is put back."""
+    """A setting: functions that read and restore it."""
 
     read: Callable[[], Any]
     write: Callable[[Any], object]
@@ -48,7 +48,7 @@ SETTINGS: dict[str, Setting] = {
 
 
 def changed_settings(before: dict[str, Any]) -> list[str]:
-    """What is not as ``read_settings`` found it, with the values where they are short."""
+    """The settings that differ from ``before``, with the values if they are short."""
     changes = []
     for name, now in read_settings().items():
         if now != before[name]:
@@ -58,13 +58,13 @@ def changed_settings(before: dict[str, Any]) -> list[str]:
 
 
 def read_settings() -> dict[str, Any]:
-    """Every setting, by name."""
+    """The value of every setting, by name."""
     return {name: setting.read() for name, setting in SETTINGS.items()}
 
 
 @contextmanager
 def kept_settings() -> Iterator[dict[str, Any]]:
-    """Put every setting back in the end, so that one check's plugin code does not disturb the next; gives them."""
+    """Restore every setting at the end, so that plugin code in one check does not affect the next; yields them."""
     before = read_settings()
     try:
         yield before

@@ -1,4 +1,4 @@
-"""Verdicts as lines for people and as JSON for machines."""
+"""Results of checks as lines on a terminal and as JSON."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -8,46 +8,46 @@ from typing import get_args
 from rich.console import Console
 from rich.text import Text
 
-from bench.commands.check.finding import Result, Verdict
+from bench.commands.check.finding import CheckVerdict, Result
 from bench.method.registry import Plugin
 from bench.text.display import for_terminal, say
 from bench.text.json_text import dumps
 
-STYLES: dict[Verdict, str] = {"pass": "green", "fail": "bold red", "not applicable": "dim", "not run": "yellow"}
+STYLES: dict[CheckVerdict, str] = {"pass": "green", "fail": "bold red", "not applicable": "dim", "not run": "yellow"}
 VERDICT_WIDTH, CHECK_WIDTH = 16, 18
 
 
 def show(plugin: Plugin, results: Sequence[Result], seconds: float, console: Console, with_traceback: bool) -> None:
-    """Print one line a check, under the model that it was held on; then how many came out how.
+    """Print one line per check, grouped by model, then the number of results with each verdict.
 
-    Checks that were not run share a line.
+    Checks that were not run share one line.
 
     Args:
         plugin: the method.
-        results: of its checks.
-        seconds: that they took.
-        console: to print on.
-        with_traceback: print under a failure where the plugin raised.
+        results: results of its checks.
+        seconds: duration of the checks.
+        console: output console.
+        with_traceback: whether tracebacks are printed.
     """
     say(f"{plugin.name}  {plugin.path}", console, "bold")
     for model, group in groupby(results, key=lambda result: result.model):
         say(model or "the method itself", console)
-        for verdict, alike in groupby(group, key=lambda result: result.verdict):
+        for verdict, same in groupby(group, key=lambda result: result.verdict):
             if verdict == "not run":
-                names = ", ".join(result.check for result in alike)
-                _show(verdict, "what follows", names, console)
+                names = ", ".join(result.check for result in same)
+                _show(verdict, "the rest", names, console)
                 continue
-            for result in alike:
+            for result in same:
                 said = result.found if result.advice is None else f"{result.found}; {result.advice}"
                 _show(verdict, result.check, said, console)
                 if with_traceback and result.traceback:
                     _show_traceback(result.traceback, console)
     counts = Counter(result.verdict for result in results)
-    summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict))
+    summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(CheckVerdict))
     say(f"{plugin.name}: {summary}; {seconds:.1f} s", console)
 
 
-def _show(verdict: Verdict, what: str, said: str, console: Console) -> None:
+def _show(verdict: CheckVerdict, what: str, said: str, console: Console) -> None:
     line = Text("  ").append(f"{verdict:<{VERDICT_WIDTH}}", style=STYLES[verdict])
     line.append(f"{what:<{CHECK_WIDTH}}").append_text(for_terminal(said, console))
     console.print(line, soft_wrap=True)
@@ -60,7 +60,7 @@ def _show_traceback(text: str, console: Console) -> None:
 
 
 def to_json(reports: Iterable[tuple[Plugin, Sequence[Result], float]]) -> str:
-    """Every result of every method."""
+    """The results of every method, as JSON."""
     methods = [
         {
             "name": plugin.name,

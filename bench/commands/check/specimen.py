@@ -1,4 +1,4 @@
-"""The models that a method is checked on: tiny, of random weights, each with a few texts of random tokens."""
+"""Tiny models with random weights that a method is checked on, and a few texts of random tokens."""
 
 import copy
 import math
@@ -24,16 +24,16 @@ from bench.study.settings import PromptSettings
 
 LABELS = ("anger", "joy", "sadness")
 TEXT_LENGTHS = (12, 5, 9, 11, 3, 7)
-#: Of texts and, for a causal model, what stands around them.
+#: Maximum tokens of a text, including the prompt of a causal model.
 MAX_LENGTH = 16
 FIRST_WORD, VOCABULARY = 10, 64
 SHAPE: dict[str, Any] = {
     "vocab_size": VOCABULARY, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3,
     "num_attention_heads": 2, "max_position_embeddings": 160, "num_labels": len(LABELS),
 }  # fmt: skip
-#: Of the noise on all weights: fresh biases of 0 and scales of 1 would hide what a method does to them.
+#: Standard deviation of noise on all weights: fresh biases of 0 and scales of 1 could hide effects of a method.
 WEIGHT_NOISE = 0.1
-#: Factor on a language head, which could not be sure of any word with weights as small as a fresh model's.
+#: Factor on the weights of a language head; a fresh one is too small for confident predictions.
 CERTAINTY = 4.0
 PROMPT = Prompt(
     prefix_ids=(3,), suffix_ids=(4,), label_ids=((5,), (6,), (7,)), end_id=2, label_words=LABELS, prefix_text="",
@@ -46,9 +46,9 @@ class Specimen:
     """A model to check a method on.
 
     Attributes:
-        name: of its architecture.
-        kind: of model.
-        config: its sizes.
+        name: name of its architecture.
+        kind: kind of model.
+        config: config with its sizes.
     """
 
     name: str
@@ -57,20 +57,20 @@ class Specimen:
 
     @property
     def task(self) -> Task:
-        """What a method is told."""
+        """The task that a method is given."""
         return Task(labels=LABELS, max_length=MAX_LENGTH, kind=self.kind)
 
     @property
     def pad_id(self) -> int:
-        """Token id that stands on padding."""
+        """Token id of padding."""
         return int(self.config.pad_token_id)
 
     def build(self, dtype: torch.dtype = torch.float32, dropout: bool = True) -> nn.Module:
-        """The model, its weights always the same.
+        """The model, always with the same weights.
 
         Args:
-            dtype: of the weights.
-            dropout: whether its layers drop anything in training.
+            dtype: dtype of the weights.
+            dropout: whether dropout is active in training.
         """
         return copy.deepcopy(_built(self, dropout)).to(dtype)
 
@@ -80,7 +80,7 @@ class Specimen:
             return build(self.config, self.kind)
 
     def batch(self, number: int = 0, texts: int = len(TEXT_LENGTHS)) -> Batch:
-        """One of many batches to train on, padded, its texts' classes in turn, as the harness makes them."""
+        """A padded training batch, as the harness makes it, with the classes in turn."""
         labels = [(index + number) % len(LABELS) for index in range(len(TEXT_LENGTHS))]
         indices, tokens = np.arange(texts), self._tokens(number)
         if self.kind == "causal":
@@ -88,7 +88,7 @@ class Specimen:
         return collate(tokens, labels, indices, self.pad_id)
 
     def examples(self) -> Examples:
-        """The first batch's texts, as a method is shown evaluated ones."""
+        """The texts of the first batch, as ``insights`` gets evaluated texts."""
         labels = [index % len(LABELS) for index in range(len(TEXT_LENGTHS))]
         halves = [np.array(half) for half in ([0, 2, 4], [1, 3, 5])]
         batches = [collate(self._tokens(0), labels, half, self.pad_id) for half in halves]
@@ -106,13 +106,13 @@ class Specimen:
         )
 
     def logits(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Scores of a batch as the harness asks for them: [B, C] of an encoder, [B, T, V] of a causal model."""
+        """Scores of a batch as the harness computes them: [B, C] for an encoder, [B, T, V] for a causal model."""
         if self.kind == "encoder":
             return class_logits(model, batch.input_ids, batch.attention_mask)
         return answer_logits(model, batch.input_ids, batch.attention_mask, batch.labels.shape[1])
 
     def widened(self, batch: Batch, columns: int) -> Batch:
-        """The batch with more padding, where the harness puts it: left of a causal model's texts, else right."""
+        """The batch with more padding, on the side the harness uses: left for a causal model, else right."""
         mask = torch.ones_like(batch.input_ids) if batch.attention_mask is None else batch.attention_mask
         sides = (columns, 0) if self.kind == "causal" else (0, columns)
         return replace(
@@ -122,7 +122,7 @@ class Specimen:
         )
 
     def uninformed_loss(self, batch: Batch) -> float:
-        """The loss, in nats, of one who knows how often each answer comes, and nothing of the texts."""
+        """The loss, in nats, of predicting the class frequencies for every text."""
         labels = batch.labels if batch.labels.ndim == 2 else batch.labels.unsqueeze(1)
         return sum(_entropy(column.tolist()) for column in labels.T) / labels.shape[1]
 
@@ -138,7 +138,7 @@ def _entropy(values: Sequence[int]) -> float:
 
 @cache
 def specimens() -> tuple[Specimen, ...]:
-    """Two encoders, whose heads and positions differ, and a causal model."""
+    """Two encoders, with different heads and positions, and a causal model."""
     bert = AutoConfig.for_model("bert", pad_token_id=0, **SHAPE)
     roberta = AutoConfig.for_model("roberta", pad_token_id=1, **SHAPE)
     ends = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}

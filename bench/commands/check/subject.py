@@ -1,4 +1,4 @@
-"""A method on a specimen, in the states that checks look at."""
+"""A method applied to a specimen, in the states that the checks need."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,33 +16,33 @@ from bench.train.seeding import seed_generators
 
 CPU = torch.device("cpu")
 SETTINGS = TrainSettings(schedule="constant", warmup_fraction=0, precision="fp32")
-#: High enough that a few steps show in every weight.
+#: Learning rate at which a few steps change every weight visibly.
 VISIBLE_RATE = 1e-2
 STEPS = 3
 TRAINABLE_NOISE = 0.05
 
 
 class Adapted(NamedTuple):
-    """A method with the model that it adapted."""
+    """A method and the model that it adapted."""
 
     method: Method
     model: nn.Module
 
     @property
     def trainable(self) -> dict[str, nn.Parameter]:
-        """The parameters that are to be trained, by name."""
+        """The trainable parameters, by name."""
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What a check looks at.
+    """A method and a specimen to check it on.
 
     Attributes:
-        name: of the method.
-        method_class: the method.
-        options: given to it.
-        specimen: the model.
+        name: name of the method.
+        method_class: class of the method.
+        options: options of the method.
+        specimen: model to adapt.
     """
 
     name: str
@@ -51,26 +51,26 @@ class Subject:
     specimen: Specimen
 
     def method(self, **changes: Any) -> Method:
-        """The method with its options; ``changes`` replace some unchecked."""
+        """The method with its options; ``changes`` replace some of them without validation."""
         options = registry.options(self.name, self.method_class, dict(self.options))
         return self.method_class(options.model_copy(update=changes))
 
     def adapted(
         self, seed: int = 0, dtype: torch.dtype = torch.float32, dropout: bool = True, **changes: Any
     ) -> Adapted:
-        """The specimen, whose weights are always the same, adapted with every generator at a seed."""
+        """The specimen, adapted with every generator seeded."""
         model, method = self.specimen.build(dtype, dropout), self.method(**changes)
         seed_generators(seed)
         return Adapted(method, method.adapt(model, self.specimen.task))
 
     def twin(self) -> Adapted:
-        """The specimen without weights, adapted."""
+        """The specimen on the meta device, adapted."""
         model, method = self.specimen.skeleton(), self.method()
         with torch.device("meta"):
             return Adapted(method, method.adapt(model, self.specimen.task))
 
     def trained(self, seed: int = 0) -> Adapted:
-        """Adapted, and trained for a few steps at a rate that shows, if it trains; in evaluation mode."""
+        """The adapted specimen after a few training steps, if the method trains, in evaluation mode."""
         adapted = self.adapted(seed, learning_rate=VISIBLE_RATE)
         if self.method_class.trains:
             self.train(adapted)
@@ -78,7 +78,7 @@ class Subject:
         return adapted
 
     def shifted(self) -> Adapted:
-        """Trained, then every trainable weight moved: nothing is at its start any more; in evaluation mode."""
+        """The trained specimen with noise on every trainable weight, in evaluation mode."""
         adapted = self.trained()
         generator = torch.Generator().manual_seed(5)
         with torch.no_grad():
@@ -87,16 +87,16 @@ class Subject:
         return adapted
 
     def train(self, adapted: Adapted, dtype: torch.dtype = torch.float32) -> list[float]:
-        """Train for a few steps, each on a batch of its own; returns the losses, see ``steps``."""
+        """Train for a few steps, each on another batch; returns the losses, see ``steps``."""
         return list(self.steps(adapted, [self.specimen.batch(number) for number in range(STEPS)], dtype))
 
     def steps(self, adapted: Adapted, batches: Sequence[Batch], dtype: torch.dtype = torch.float32) -> Iterator[float]:
-        """Train as the harness does; gives the task's loss of each step, in nats, when the step has been taken.
+        """Train as the harness does; yields the task's loss after each step, in nats.
 
         Args:
-            adapted: its model is trained in place and left in training mode.
-            batches: one a step.
-            dtype: of the matmuls.
+            adapted: method and model; the model is trained in place and stays in training mode.
+            batches: one batch per step.
+            dtype: dtype of the matmuls.
         """
         method, model = adapted
         step = TrainStep(model, method, len(batches), SETTINGS, autocast(CPU, dtype), self.specimen.kind)
@@ -107,14 +107,14 @@ class Subject:
             yield float(loss)
 
     def scores(self, model: nn.Module, seed: int = 0) -> Tensor:
-        """Scores of the first batch in the mode that the model is in, with every generator at a seed."""
+        """Scores of the first batch in the model's current mode, with every generator seeded."""
         seed_generators(seed)
         with torch.no_grad():
             return self.specimen.logits(model, self.specimen.batch())
 
 
 def distance(one: Tensor, other: Tensor) -> float:
-    """The largest difference of two sets of scores, as a share of the largest score; infinite if one is not finite."""
+    """The largest difference between scores as a fraction of the largest score; infinite if one is not finite."""
     if not (torch.isfinite(one).all() and torch.isfinite(other).all()):
         return float("inf")
     return float((one - other).abs().max() / other.abs().max().clamp(min=1e-12))

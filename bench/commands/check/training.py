@@ -1,4 +1,4 @@
-"""Checks of training: what moves and what stays, that it learns, and that a seed settles it."""
+"""Checks of training: which tensors change, whether the loss falls, and whether a seed determines the run."""
 
 import math
 from collections.abc import Iterator
@@ -14,19 +14,19 @@ from bench.method import Method
 from bench.model.quantization import cast_parameters, settle
 from bench.train.stored_weights import store_frozen_weights_as
 
-#: Tried one after the other, as multiples of the method's own learning rate; a fresh model wants more than a pretrained
-#: one, and a small one more than a large one.
+#: Multiples of the method's default learning rate, tried in order: a fresh model needs a higher rate than a pretrained
+#: one, and a small model a higher rate than a large one.
 RATE_FACTORS = (10, 3, 1, 30)
 OVERFIT_STEPS = 100
-#: Of the loss of one who knows how often each answer comes, and nothing of the texts.
+#: Fraction of ``Specimen.uninformed_loss`` that the loss must fall below.
 OVERFIT_FRACTION = 0.5
 MORE_PADDING = 5
-#: Of the loss: sums over more columns are rounded otherwise.
+#: Relative tolerance of the loss: sums over more columns are rounded differently.
 PADDING_TOLERANCE = 1e-4
 
 
 def step(subject: Subject) -> Finding:
-    """Whether training steps can be taken, hooks included, and the loss stays finite."""
+    """Whether training steps run, including hooks, with a finite loss."""
     if not subject.method_class.trains:
         return not_applicable("nothing is trained")
     losses = subject.train(subject.adapted())
@@ -40,7 +40,7 @@ def _figures(values: list[float]) -> str:
 
 
 def parameter_groups(subject: Subject) -> Finding:
-    """Whether the optimizer gets every trainable parameter once and no other, vectors without weight decay."""
+    """Whether the groups hold exactly the trainable parameters, each once, with vectors exempt from weight decay."""
     adapted = subject.adapted()
     groups = adapted.method.parameter_groups(adapted.model)
     grouped = [parameter for group in groups for parameter in group["params"]]
@@ -52,7 +52,10 @@ def parameter_groups(subject: Subject) -> Finding:
     if twice := [names.get(key, "a tensor outside the model") for key in dict.fromkeys(ids) if ids.count(key) > 1]:
         return failed(f"in several groups: {listed(twice)}", "return each parameter once")
     if frozen := [names.get(key, "a tensor outside the model") for key in ids if key not in trainable]:
-        return failed(f"in a group, but not trainable: {listed(frozen)}", "set requires_grad in adapt, or leave it out")
+        return failed(
+            f"in a group, but not trainable: {listed(frozen)}",
+            "set requires_grad in adapt, or remove it from the group",
+        )
     decay = subject.method().options.weight_decay
     decayed = [names[id(p)] for g in groups if g.get("weight_decay", decay) for p in g["params"] if p.ndim < 2]
     if decayed:
@@ -61,7 +64,7 @@ def parameter_groups(subject: Subject) -> Finding:
 
 
 def trained_move(subject: Subject) -> Finding:
-    """Whether every trainable parameter gets a gradient within a few steps, and changes."""
+    """Whether every trainable parameter gets a gradient and changes within a few steps."""
     adapted = subject.adapted(learning_rate=VISIBLE_RATE, weight_decay=0.0)
     before = {name: parameter.detach().clone() for name, parameter in adapted.trainable.items()}
     reached: set[str] = set()
@@ -71,18 +74,18 @@ def trained_move(subject: Subject) -> Finding:
     if without := [name for name in before if name not in reached]:
         return failed(
             f"no gradient in {STEPS} steps: {listed(without)}",
-            "freeze them, or use them in the forward pass: they count as trainable, and nothing trains them",
+            "freeze them, or use them in the forward pass: they count as trainable but are not trained",
         )
     now = dict(adapted.model.named_parameters())
     if unmoved := [name for name, value in before.items() if torch.equal(value, now[name])]:
         return failed(
             f"unchanged after {STEPS} steps: {listed(unmoved)}", "let the optimizer update them, or freeze them"
         )
-    return passed(f"{len(before)} trainable parameters have changed after {STEPS} steps")
+    return passed(f"{len(before)} trainable parameters changed within {STEPS} steps")
 
 
 def frozen_stay(subject: Subject) -> Finding:
-    """Whether every frozen parameter, and every buffer that the plain model came with, is bitwise as before."""
+    """Whether every frozen parameter and every buffer of the plain model stays bitwise equal."""
     model, method = subject.specimen.build(), subject.method(learning_rate=VISIBLE_RATE)
     own = {id(buffer) for buffer in model.buffers()}
     adapted = Adapted(method, method.adapt(model, subject.specimen.task))
@@ -96,13 +99,13 @@ def frozen_stay(subject: Subject) -> Finding:
     if moved := [name for name, value in before if not torch.equal(value, now[name])]:
         return failed(
             f"changed in {STEPS} steps, though frozen: {listed(moved)}",
-            "declare them trainable in adapt, or leave them alone in after_step and in the forward pass",
+            "make them trainable in adapt, or do not change them in after_step or the forward pass",
         )
-    return passed(f"{len(before)} frozen parameters and buffers are bitwise as before")
+    return passed(f"{len(before)} frozen parameters and buffers are bitwise unchanged")
 
 
 def overfits(subject: Subject) -> Finding:
-    """Whether the loss on one tiny batch falls to little, at some multiple of the method's own learning rate."""
+    """Whether the loss on one tiny batch falls, at some multiple of the method's default learning rate."""
     batch = subject.specimen.batch(texts=len(LABELS))
     limit = OVERFIT_FRACTION * subject.specimen.uninformed_loss(batch)
     own, reached = subject.method().options.learning_rate, []
@@ -113,26 +116,26 @@ def overfits(subject: Subject) -> Finding:
             if loss <= limit:
                 break
         end = _loss(subject, adapted.model, batch)
-        rate = f"learning rate {own * factor:g}" + ("" if factor == 1 else f", {factor} times its own")
+        rate = f"learning rate {own * factor:g}" + ("" if factor == 1 else f", {factor} times the default")
         if end <= limit:
             return passed(f"loss {start:.3g} to {end:.3g} in {steps} steps on {len(batch.indices)} texts at {rate}")
         reached.append(f"{end:.3g} at {rate}")
     return failed(
-        f"loss {start:.3g} on {len(batch.indices)} texts falls to no less than {'; '.join(reached)}, in "
-        f"{OVERFIT_STEPS} steps, where {limit:.2g} is asked for",
-        "see that what is trained reaches the logits, and set a learning rate that suits the method",
+        f"loss {start:.3g} on {len(batch.indices)} texts falls only to {'; '.join(reached)} in "
+        f"{OVERFIT_STEPS} steps; it must reach {limit:.2g}",
+        "make the trained parameters affect the logits, and set a suitable default learning rate",
     )
 
 
 @torch.no_grad()
 def _loss(subject: Subject, model: nn.Module, batch: Batch) -> float:
-    """In evaluation mode, in nats."""
+    """The loss in evaluation mode, in nats."""
     scores = subject.specimen.logits(model.eval(), batch)
     return float(nn.functional.cross_entropy(scores.flatten(0, -2), batch.labels.flatten()))
 
 
 def same_seed(subject: Subject) -> Finding:
-    """Whether two trainings of one seed have bitwise the same losses and weights."""
+    """Whether two training runs with one seed give bitwise equal losses and weights."""
     runs, weights = [], []
     for _ in range(2):
         adapted = subject.adapted(learning_rate=VISIBLE_RATE)
@@ -142,15 +145,15 @@ def same_seed(subject: Subject) -> Finding:
         at = next(number for number, pair in enumerate(zip(*runs, strict=True)) if pair[0] != pair[1])
         return failed(
             f"losses of two runs with one seed differ from step {at + 1} on: {runs[0][at]!r} and {runs[1][at]!r}",
-            "draw from torch's global generator alone, and let nothing depend on time or on an earlier run",
+            "draw only from torch's global generator, and depend neither on time nor on an earlier run",
         )
     if not all(map(torch.equal, *weights)):
-        return failed("weights of two runs with one seed differ", "let nothing depend on time or on an earlier run")
+        return failed("weights of two runs with one seed differ", "depend neither on time nor on an earlier run")
     return passed(f"two runs of {STEPS} steps are bitwise equal")
 
 
 def extra_loss(subject: Subject) -> Finding:
-    """Whether the method's own loss is a finite scalar with a gradient, and the same whatever padding stands beside."""
+    """Whether the method's own loss is a finite scalar with a gradient that does not depend on padding."""
     if subject.method_class.extra_loss is Method.extra_loss:
         return not_applicable("the method adds no loss")
     values = list(_extra_losses(subject))
@@ -171,13 +174,13 @@ def extra_loss(subject: Subject) -> Finding:
     if is_settled and not math.isclose(first, padded, rel_tol=PADDING_TOLERANCE, abs_tol=1e-7):
         return failed(
             f"extra_loss is {first:.6g}, and {padded:.6g} with {MORE_PADDING} more columns of padding",
-            "leave padding out of it: the attention mask says where it is",
+            "ignore padding: the attention mask marks it",
         )
-    return passed(f"{first:.4g} at the start, with a gradient{', whatever the padding' if is_settled else ''}")
+    return passed(f"{first:.4g} at the start, with a gradient{', independent of padding' if is_settled else ''}")
 
 
 def _extra_losses(subject: Subject) -> Iterator[Tensor | None]:
-    """In training mode and without dropout: of a batch, of the same again, and of it with more padding."""
+    """Extra losses in training mode without dropout: of a batch, of the same again, and with more padding."""
     method, model = subject.adapted(dropout=False)
     model.train()
     for module in model.modules():
@@ -190,7 +193,7 @@ def _extra_losses(subject: Subject) -> Iterator[Tensor | None]:
 
 
 def low_precision(subject: Subject) -> Finding:
-    """Whether it trains and predicts in bf16 as it does on a machine that computes it, with frozen weights in bf16."""
+    """Whether training and inference work in bf16, with frozen weights stored in bf16."""
     dtype = torch.bfloat16
     adapted = subject.adapted(dtype=dtype if subject.specimen.kind == "causal" else torch.float32)
     store_frozen_weights_as(adapted.model, dtype)
@@ -201,6 +204,6 @@ def low_precision(subject: Subject) -> Finding:
     cast_parameters(model, dtype)
     scores = subject.scores(model.eval())
     if not all(map(math.isfinite, losses)) or not torch.isfinite(scores).all():
-        return failed(f"losses {_figures(losses)}; scores are not all finite", "compute what overflows in fp32")
+        return failed(f"losses {_figures(losses)}; scores are not all finite", "compute in fp32 where bf16 overflows")
     trained = f"losses {_figures(losses)}, then " if losses else ""
     return passed(f"{trained}finite scores")

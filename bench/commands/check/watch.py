@@ -1,4 +1,4 @@
-"""The parent's side of a check: each method goes through the conformance kit in a process of its own."""
+"""The parent's side of a check: the conformance kit runs for each method in a separate process."""
 
 import json
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ from bench.run.socket_folder import temporary_folder
 
 ENTRY = "bench.commands.check.entry:run"
 POLL_SECONDS = 0.2
-#: Until the first check: the fork server imports torch.
+#: Time limit until the first check, since the fork server imports torch.
 START_SECONDS = 600.0
-#: Of what a worker said that ended before it was done.
+#: Characters kept from the log of a worker that ended early.
 LOG_CHARACTERS = 4000
 
 
@@ -32,8 +32,8 @@ class Report:
 
     Attributes:
         plugin: the method.
-        results: in the order of the checks.
-        seconds: that they took.
+        results: results in the order of the checks.
+        seconds: duration of the checks.
     """
 
     plugin: registry.Plugin
@@ -42,15 +42,15 @@ class Report:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing failed and nothing was left out."""
+        """Whether no check failed and every check was run."""
         return not any(result.verdict in ("fail", "not run") for result in self.results)
 
 
 def chosen(methods: Sequence[str]) -> list[registry.Plugin]:
-    """The plugins that names and paths stand for, each once. What is both is the name.
+    """The plugins for names and paths, each once. A name takes precedence over an equal path.
 
     Raises:
-        UnknownNameError: nobody has the name, and it is no path either.
+        UnknownNameError: there is neither a method nor a path of that name.
         PluginError: a folder without ``__init__.py``, or a file that claims another method's name.
     """
     named = registry.find()
@@ -59,9 +59,9 @@ def chosen(methods: Sequence[str]) -> list[registry.Plugin]:
         if not path.exists():
             raise UnknownNameError("method", text, named, "or give the path of its file")
         if path.is_dir() and not (path / "__init__.py").is_file():
-            raise PluginError(f"{text}: a folder without __init__.py is no method")
+            raise PluginError(f"{text}: a folder must have an __init__.py to be a method")
         if not path.is_dir() and path.suffix != ".py":
-            raise PluginError(f"{text}: a method is a .py file or a package")
+            raise PluginError(f"{text}: must be a .py file or a package")
     found = registry.find(list(paths.values()))
     names = [paths[text].resolve().stem if text in paths else text for text in methods]
     return [found[name] for name in dict.fromkeys(names)]
@@ -72,8 +72,8 @@ def check(plugin: registry.Plugin, executor: Executor, timeout_seconds: float) -
 
     Args:
         plugin: the method.
-        executor: starts its process.
-        timeout_seconds: limit of the method's checks.
+        executor: executor that starts its process.
+        timeout_seconds: wall-clock limit of the method's checks.
     """
     started = monotonic_seconds()
     with temporary_folder("tunebench-check-") as name:
@@ -89,12 +89,12 @@ def check(plugin: registry.Plugin, executor: Executor, timeout_seconds: float) -
         if not (folder / FINISHED).exists():
             results += _cut_short(folder, job, killed_for)
         elif job.exit_code is None:
-            job.kill()  # a thread that the plugin left behind keeps it alive; nothing is waited for any more
+            job.kill()  # a thread of the plugin keeps the process alive
     return Report(plugin=plugin, results=tuple(results), seconds=monotonic_seconds() - started)
 
 
 def _watch(job: Job, folder: Path, timeout_seconds: float, name: str) -> tuple[str, str] | None:
-    """Sleep until the checks are done or the process has ended; if it was killed for something, that and an advice."""
+    """Wait until the checks are done or the process has ended; if it was killed, return the reason and the remedy."""
     started = began = monotonic_seconds()
     imports = Imports(folder, timeout_seconds)
     with Console(stderr=True).status(name) as status:
@@ -104,25 +104,25 @@ def _watch(job: Job, folder: Path, timeout_seconds: float, name: str) -> tuple[s
                 return None
             if trouble := imports.trouble():
                 job.kill()
-                return trouble, "let a plugin's import be short and silent"
+                return trouble, "make the plugin's import short and silent"
             if not (folder / RUNNING).exists() and now - started < START_SECONDS:
-                began = now  # the start of the process is not the method's to answer for
+                began = now  # the limit excludes the start of the process
             elif now - began >= timeout_seconds:
                 job.kill()
-                return f"not done after {timeout_seconds:g} s, and killed", "end sooner, or give --timeout more seconds"
+                return f"killed after {timeout_seconds:g} s, unfinished", "make it faster, or raise --timeout"
             status.update(" ".join([name, *_running(folder)]))
     return None
 
 
 def _cut_short(folder: Path, job: Job, killed_for: tuple[str, str] | None) -> list[Result]:
-    """Results of a worker that did not finish: what it was at has failed, the rest was not run."""
+    """Results of a worker that did not finish: the current check has failed, the rest was not run."""
     model, check = _running(folder)
-    ended = f"the process {how_it_ended(job.exit_code)}", "let nothing that a method calls end it"
+    ended = f"the process {how_it_ended(job.exit_code)}", "do not end the process in a method"
     said, advice = killed_for or ended
     log = end_of_log(folder / "stderr.txt", LOG_CHARACTERS)
     return [
         Result.of(model, check, failed(said, advice, log or None)),
-        Result.of(model, "the rest", not_run(f"it stands on: {check}")),
+        Result.of(model, "the rest", not_run(f"it needs: {check}")),
     ]
 
 
@@ -135,7 +135,7 @@ def _running(folder: Path) -> tuple[str, str]:
 
 
 def _read(folder: Path) -> list[Result]:
-    """The results that were written whole."""
+    """The results that were written completely."""
     try:
         lines = read_text(folder / RESULTS).split("\n")[:-1]
     except (OSError, ValueError):

@@ -1,1 +1,1 @@
-"""Two run folders or published reports side by side: what changed, and which metric moved beyond its noise."""
+"""``tunebench compare``: what changed between two run folders or reports, and which metrics moved beyond noise."""

@@ -1,4 +1,4 @@
-"""What changed between two sides: code, packages, machine, data and settings, each thing once."""
+"""Changes between two sides: code, packages, machine, data and settings, each listed once."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,7 @@ from bench.commands.compare.side import Side
 from bench.record.record import Record
 
 AREAS = ("code", "packages", "machine", "data", "prompt", "settings", "study")
-#: Of a cell: what pairs it, what is code, what no number depends on, paths, which a report does not have, and a hash of
-#: weights that are told apart by their fingerprint.
+#: Fields of a cell that are no settings: those that pair it, code, names, paths, and what its fingerprint covers.
 NO_SETTING: Any = {
     "schema_version": True, "study": True, "seed": True, "repeat": True,
     "dataset": {"name", "label", "files"}, "model": {"name", "label", "folder", "sha256"},
@@ -19,7 +18,7 @@ NO_SETTING: Any = {
 
 
 class Absent:
-    """The value of what one side does not have; None is a value of its own."""
+    """Marks a value that one side does not have, as distinct from None."""
 
     def __repr__(self) -> str:
         return "absent"
@@ -30,14 +29,14 @@ ABSENT = Absent()
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that differs.
+    """One difference between the sides.
 
     Attributes:
         area: one of AREAS.
-        what: name, dotted where it lies deeper.
-        a: on side A, as JSON has it, or ABSENT.
-        b: on side B.
-        cells: paired cells that it concerns; None for what the study says.
+        what: name, with dots for nested fields.
+        a: JSON value on side A, or ABSENT.
+        b: JSON value on side B, or ABSENT.
+        cells: number of paired cells concerned; None for a change of the study.
     """
 
     area: str
@@ -59,14 +58,14 @@ def find(a: Side, b: Side, pairs: Sequence[Pair]) -> list[Change]:
     found = [Change(area, what, *values[area, what, text], counts[area, what, text]) for area, what, text in counts]
     known = {(change.what.rpartition(".")[2], repr((change.a, change.b))) for change in found}
     for what, before, after in _differing(_numbered(a.study), _numbered(b.study)):
-        # What the cells have said of their settings already, the study need not say again.
+        # Changes that are listed for cells are not listed again for the study.
         if (what.rpartition(".")[2], repr((before, after))) not in known:
             found.append(Change("study", what, before, after, None))
     return sorted(found, key=lambda change: AREAS.index(change.area))
 
 
 def unseen(pairs: Sequence[Pair]) -> bool:
-    """Whether code may have changed unseen: both sides of a cell had uncommitted changes on the same commit."""
+    """Whether code may have changed unrecorded: both sides had uncommitted changes on the same commit."""
     machines = [[record.machine for record in one.records] for one in pairs]
     return any(a and b and a.dirty and b.dirty and a.commit == b.commit for a, b in machines)
 
@@ -81,7 +80,7 @@ def _of_records(a: Record, b: Record) -> Iterator[tuple[str, str, Any, Any]]:
 
 
 def _facts(record: Record) -> dict[str, tuple[str, dict[str, Any]]]:
-    """What a record tells of its conditions: area and facts by where it tells it."""
+    """The conditions of a record: area and facts by part of the record."""
     cell, machine = record.cell, record.machine
     settings = cell.model_dump(mode="json", exclude=NO_SETTING) | {"study_batch_size": record.study_batch_size}
     facts = {
@@ -103,12 +102,12 @@ def _facts(record: Record) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 def _numbered(study: Mapping[str, Any]) -> dict[str, Any]:
-    """The study with its grids by number."""
+    """The study with its grids numbered from 1."""
     return {**study, "grid": {str(at): grid for at, grid in enumerate(study["grid"], start=1)}}
 
 
 def _differing(a: Mapping[str, Any], b: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Names and both values of what differs; of a table that one side lacks, its name alone."""
+    """Name and both values of each difference; a nested table that one side lacks is one difference."""
     for name in dict.fromkeys((*a, *b)):
         before, after, what = a.get(name, ABSENT), b.get(name, ABSENT), f"{above}{name}"
         if isinstance(before, dict) and isinstance(after, dict):

@@ -1,4 +1,4 @@
-"""``tunebench compare``: two runs or reports beside each other."""
+"""``tunebench compare``: compare two runs or reports."""
 
 import argparse
 import math
@@ -8,27 +8,27 @@ from pathlib import Path
 from bench.commands import options
 
 
-def add_arguments(verb: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``compare``."""
-    verb.description = "Exit code 3 if B is worse than A, 0 if not, 2 if they cannot be compared."
-    verb.add_argument("a", type=Path, metavar="A", help="the baseline: runs/<study>, or a report with records.jsonl")
-    verb.add_argument("b", type=Path, metavar="B", help="the candidate: one of either")
-    verb.add_argument(
+    parser.description = "Exit code 3 if B is worse than A, 0 if not, 2 if they cannot be compared."
+    parser.add_argument("a", type=Path, metavar="A", help="baseline: runs/<study>, or a report with records.jsonl")
+    parser.add_argument("b", type=Path, metavar="B", help="candidate: a run folder or report likewise")
+    parser.add_argument(
         "--threshold",
         type=float,
         default=5.0,
         metavar="PERCENT",
-        help="speed or memory that is worse by more, beyond its noise, is a regression (5)",
+        help="speed or memory that is worse by more, and beyond its noise, is a regression (5)",
     )
-    verb.add_argument(
+    parser.add_argument(
         "--f1-threshold", type=float, default=0.01, metavar="F1", help="the same for F1, as a difference (0.01)"
     )
-    verb.add_argument(
-        "--strict", action="store_true", help="suspect rows, and cells that were measured in A alone, count too"
+    parser.add_argument(
+        "--strict", action="store_true", help="also count suspect rows and cells that were measured only in A"
     )
-    verb.add_argument("--all", dest="every", action="store_true", help="also show metrics that did not move")
-    options.add_format(verb, "csv", "json")
-    verb.set_defaults(act=compare)
+    parser.add_argument("--all", dest="every", action="store_true", help="also show metrics that did not move")
+    options.add_format(parser, "csv", "json")
+    parser.set_defaults(act=compare)
 
 
 def compare(*, a: Path, b: Path, threshold: float, f1_threshold: float, strict: bool, every: bool, format: str) -> int:
@@ -43,7 +43,7 @@ def compare(*, a: Path, b: Path, threshold: float, f1_threshold: float, strict: 
         if not (math.isfinite(value) and value >= 0):
             raise RequestError(f"{name} must be a number of at least 0, got {value:g}")
     found = compare_sides(load(a), load(b), Rules(threshold / 100, f1_threshold, strict))
-    # Programs need no table library, whose import takes half of the time.
+    # The other formats do not need rich, whose import takes half of the time.
     if format == "table":
         from rich.console import Console
 

@@ -11,7 +11,7 @@ from bench.report.analysis.names import NAMES
 from bench.text.json_text import dumps
 from bench.text.tables.csv_text import csv_lines
 
-#: A line is a change, a cell that was not measured on both sides, or a metric; what it has no use for is empty.
+#: A line is a change, a cell that was not measured on both sides, or a metric; unused columns are empty.
 COLUMNS = (
     "kind", "dataset", "model", "method", "seeds", "name", "a", "b", "difference", "difference_of", "interval_low",
     "interval_high", "noise", "verdict", "regression", "note",
@@ -19,7 +19,7 @@ COLUMNS = (
 
 
 def to_csv(comparison: Comparison) -> str:
-    """Every change, cell and metric; text that a spreadsheet would compute gets a leading apostrophe."""
+    """Every change, cell and metric as csv; text that looks like a formula gets a leading apostrophe."""
     rows = (
         [kind, *(_field(row.get(column)) for column in COLUMNS[1:])]
         for kind, rows_of_kind in _tables(comparison)
@@ -29,7 +29,7 @@ def to_csv(comparison: Comparison) -> str:
 
 
 def to_json(comparison: Comparison) -> str:
-    """The same as one object; what a side does not have is left out of a change."""
+    """The same as one JSON object; absent values are left out."""
     return dumps({
         "schema_version": 1,
         "regression": comparison.regressed,
@@ -68,7 +68,7 @@ def _cells(comparison: Comparison) -> Iterator[dict[str, Any]]:
         cell = one.record.cell
         yield {
             **{part: getattr(cell, part).name for part in NAMES}, "seeds": [cell.seed], "a": one.a, "b": one.b,
-            "verdict": one.fate, "regression": one.regression, "note": one.reason,
+            "verdict": one.kind, "regression": one.regression, "note": one.reason,
         }  # fmt: skip
 
 

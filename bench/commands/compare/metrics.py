@@ -1,4 +1,4 @@
-"""The numbers of a row that are compared."""
+"""The metrics of a row that are compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.efficiency import latency_of
 from bench.report.analysis.quantities.quantity import Kind, Quantity
 
-#: Sums of values up to this are finite.
+#: Maximum absolute value, so that sums stay finite.
 LARGEST = 1e300
 
 
@@ -18,41 +18,41 @@ class Metric:
     """A quantity that is compared.
 
     Attributes:
-        quantity: how it is read, written and judged; its column is the name in files, with the unit.
+        quantity: the quantity; its column is the metric's name in files, with the unit.
     """
 
     quantity: Quantity
 
     @property
     def kind(self) -> Kind:
-        """How it is judged."""
+        """Kind of quantity, which decides how it is judged."""
         assert self.quantity.kind is not None, "a quantity that is compared has a kind"
         return self.quantity.kind
 
     @property
     def higher_is_better(self) -> bool:
-        """Which way is worse."""
+        """Whether a higher value is better."""
         return self.quantity.better == "higher"
 
     @property
     def label(self) -> str:
-        """Name and unit for readers, on one line."""
+        """Name and unit on one line."""
         return self.quantity.label
 
     def values(self, records: Sequence[Record]) -> list[float | None]:
-        """By record, all read alike, in the quantity's unit; None where unknown, or too large to reckon with."""
+        """One value per record, in the quantity's unit; None if it is unknown or too large."""
         try:
             found = self.quantity.values(records)
-        except OverflowError:  # a whole number of hundreds of digits, from a damaged record
+        except OverflowError:  # an integer of hundreds of digits in a damaged record
             return [None] * len(records)
         return [None if value is None or abs(value) > LARGEST else float(value) for value in found]
 
 
 def of_row(row: Sequence[Pair]) -> list[Metric]:
-    """What is compared of one row, in the order of tables.
+    """The metrics of one row, in the order of tables.
 
     Args:
-        row: cells that succeeded on both sides.
+        row: pairs of cells that succeeded on both sides.
     """
     latencies = {latency.batch_size for one in row for record in one.records for latency in record.latency}
     found = [*QUANTITIES.of("compare"), *map(latency_of, sorted(latencies))]

@@ -1,4 +1,4 @@
-"""How far a metric moves when nothing changes, as far as it was measured."""
+"""The noise of a metric: how far it moves when nothing changes, if that was measured."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -13,12 +13,12 @@ from bench.report.analysis.paired import Difference
 from bench.report.analysis.significance import Interval, Significance, student_interval, widest
 from bench.report.analysis.stacked import reader, stack
 
-#: A difference beyond this is no measurement.
+#: Maximum absolute difference; a larger one counts as undefined.
 LARGEST = 1e9
 
 
 def difference(metric: Metric, a: float, b: float) -> float | None:
-    """B minus A: as it is of a quality, else relative to A; None where A is 0 or the result is out of range."""
+    """B minus A, absolute for quality, else relative to A; None if A is 0 or the result is out of range."""
     change = b - a
     if change and metric.kind != "quality":
         change = change / abs(a) if a else LARGEST
@@ -26,18 +26,18 @@ def difference(metric: Metric, a: float, b: float) -> float | None:
 
 
 def measure(metric: Metric, row: Sequence[Pair], differences: Sequence[float | None]) -> Significance:
-    """The noise of one metric of a row: what is known of it, each alone able to explain the move.
+    """The noise of one metric of a row: the widest of the intervals that are known.
 
-    - Over runs: Student's interval of the paired differences, where there are two or more. It holds all that differs
-      from run to run, for each pair of runs draws it anew. Repeats of a seed are runs; of a quality they are one.
-    - Windows: of one run on either side, where both values are medians of windows with an interval: from the lowest B
-      over the highest A to the highest B over the lowest A. It leaves 0 out where the two intervals do not meet.
-    - Texts: of macro F1, the paired bootstrap of ``bench.report.analysis.paired``, where both sides keep predictions.
+    - Runs: Student's interval of the paired differences of two or more runs; it includes everything that varies from
+      run to run. Repeats of a seed are separate runs, except for quality.
+    - Windows: for one run on either side whose values are medians of windows with an interval, from the lowest B over
+      the highest A to the highest B over the lowest A. It excludes 0 if the two intervals are disjoint.
+    - Texts: for macro F1, the paired bootstrap of ``bench.report.analysis.paired``, if both sides keep predictions.
 
     Args:
-        metric: which.
-        row: cells that know it on both sides.
-        differences: of each, see ``difference``.
+        metric: metric to measure.
+        row: pairs of cells with a value on both sides.
+        differences: difference of each pair, see ``difference``.
     """
     if metric.kind == "exact":
         return Significance(None, ("exact",))
@@ -45,7 +45,7 @@ def measure(metric: Metric, row: Sequence[Pair], differences: Sequence[float | N
     known = _independent(metric, row, differences)
     if len(known) > 1:
         found[f"{len(known)} paired runs"] = student_interval(known)
-    elif windows := _windows(metric, row):  # of the seconds beside each other, for want of runs
+    elif windows := _windows(metric, row):
         found["windows"] = windows
     why = "one seed"
     if metric.quantity.column == "macro_f1":
@@ -58,7 +58,7 @@ def measure(metric: Metric, row: Sequence[Pair], differences: Sequence[float | N
 
 
 def _independent(metric: Metric, row: Sequence[Pair], differences: Sequence[float | None]) -> list[float]:
-    """The differences that chance draws each anew; none where one of them is unknown."""
+    """The statistically independent differences; empty if one of them is unknown."""
     if None in differences:
         return []
     by_run: dict[tuple[int, int], list[float]] = {}
@@ -85,14 +85,14 @@ def _windows(metric: Metric, row: Sequence[Pair]) -> Interval | None:
 
 
 def _ends(estimate: Estimate | None) -> Interval | None:
-    """The interval of a rate, above 0; None where there is none."""
+    """The interval of a rate; None if it is unknown or not above 0."""
     if estimate is None or estimate.low is None or estimate.high is None:
         return None
     return (estimate.low, estimate.high) if 0 < estimate.low <= estimate.high else None
 
 
 def _predicted(row: Sequence[Pair]) -> Difference | str:
-    """B minus A on the texts that both predicted, or why there is none."""
+    """The difference B minus A on the texts that both predicted, or the reason why there is none."""
     cells = [*(one.b for one in row), *(one.a for one in row)]
     stacked = stack([record for record, _ in cells], reader(cells))
     if isinstance(stacked, str):

@@ -1,4 +1,4 @@
-"""Which cells of two sides belong together: of the same names and seed, for an id changes with the code."""
+"""Pair the cells of two sides by names and seed; ids do not serve because they change with the code."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
@@ -22,7 +22,7 @@ class Pair:
 
     @property
     def records(self) -> tuple[Record, Record]:
-        """Of A and of B."""
+        """The records of A and of B."""
         return self.a[0], self.b[0]
 
     @property
@@ -33,13 +33,13 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Single:
-    """A cell without a partner.
+    """A cell without a counterpart on the other side.
 
     Attributes:
-        side: that has it.
-        record: of the cell.
-        reason: why it has none, a few words.
-        ambiguous: there are candidates, and no telling which.
+        side: side that has the cell.
+        record: record of the cell.
+        reason: short reason why it has no counterpart.
+        ambiguous: whether there are several candidates.
     """
 
     side: SideName
@@ -56,7 +56,7 @@ class Matching:
     singles: tuple[Single, ...]
 
     def rows(self) -> list[tuple[Pair, ...]]:
-        """The pairs by row of a table: the same settings on either side, a seed each."""
+        """The pairs grouped by row of a table: equal settings on each side, one pair per seed and repeat."""
         rows: dict[tuple[str, str], list[Pair]] = {}
         for one in self.pairs:
             rows.setdefault((one.a[0].cell.row_id, one.b[0].cell.row_id), []).append(one)
@@ -66,13 +66,13 @@ class Matching:
 def match(a: Side, b: Side) -> Matching:
     """Pair the cells of two sides.
 
-    First cells whose settings, code and data agree: their ids would. Then, of what is left, cells of the same dataset,
-    model, method, seed and repeat by name; where a side has two of those left, none of these names are paired.
+    Cells with equal settings, code and data are paired first. The rest is paired by the names of dataset, model and
+    method, seed and repeat; names that occur twice with one seed on a side are not paired.
     """
     same = _matched(a.cells, b.cells, lambda record: (record.cell.row_id, record.cell.seed, record.cell.repeat))
     rest_a, rest_b = _left(a, same), _left(b, same)
-    torn = _repeated(rest_a) | _repeated(rest_b)
-    clear_a, clear_b = ([one for one in rest if _names(one[0]) not in torn] for rest in (rest_a, rest_b))
+    ambiguous = _repeated(rest_a) | _repeated(rest_b)
+    clear_a, clear_b = ([one for one in rest if _names(one[0]) not in ambiguous] for rest in (rest_a, rest_b))
     pairs = [*same, *_matched(clear_a, clear_b, _place)]
     left_a, left_b = _left(a, pairs), _left(b, pairs)
     singles = [*_singles("A", left_a, "B", left_b, b.not_run), *_singles("B", left_b, "A", left_a, a.not_run)]
@@ -94,7 +94,7 @@ def _left(side: Side, pairs: Sequence[Pair]) -> list[Measured]:
 
 
 def _matched(a: Sequence[Measured], b: Sequence[Measured], key: Callable[[Record], Hashable]) -> list[Pair]:
-    """Those whose key either side has once."""
+    """The pairs whose key occurs exactly once on each side."""
     keys_a, keys_b = ([key(record) for record, _ in side] for side in (a, b))
     counts_a, counts_b = Counter(keys_a), Counter(keys_b)
     partner = dict(zip(keys_b, b, strict=True))
@@ -104,7 +104,7 @@ def _matched(a: Sequence[Measured], b: Sequence[Measured], key: Callable[[Record
 
 
 def _repeated(cells: Sequence[Measured]) -> set[tuple[str, ...]]:
-    """Names that have a seed twice."""
+    """Names that occur twice with the same seed and repeat."""
     counts = Counter(_place(record) for record, _ in cells)
     return {names for (names, *_), count in counts.items() if count > 1}
 
@@ -126,5 +126,5 @@ def _singles(
 
 
 def _stem(cell_id: str) -> str:
-    """What of an id is names and seed."""
+    """The part of an id that consists of names and seed."""
     return cell_id.rsplit("-", 1)[0]

@@ -1,4 +1,4 @@
-"""A comparison in a terminal: what changed, what became of cells, which metrics moved, and the verdict."""
+"""A comparison on a terminal: changes, cells not measured on both sides, metrics that moved, and the verdict."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ def _field(name: str, header: str, *, prose: bool = False) -> Column:
 
 A, B = _field("a", "A", prose=True), _field("b", "B", prose=True)
 CHANGES = (A, B, _field("cells", "Paired cells"))
-OUTCOMES = (_field("seeds", "Seeds", prose=True), A, B, _field("fate", "What became of it", prose=True))
+OUTCOMES = (_field("seeds", "Seeds", prose=True), A, B, _field("outcome", "Outcome", prose=True))
 MOVES = (
     _field("verdict", "Verdict", prose=True), _field("a", "A"), _field("b", "B"), _field("difference", "Difference"),
     _field("noise", "Noise"), _field("n", "n"),
@@ -35,9 +35,9 @@ def show(comparison: Comparison, every: bool, console: Console) -> None:
     """Print a comparison.
 
     Args:
-        comparison: what was found.
-        every: whether metrics that did not move are printed too.
-        console: where to.
+        comparison: comparison to print.
+        every: whether metrics that did not move are also printed.
+        console: output console.
     """
     terminal.unfold(console)
     for name, side in (("A", comparison.a), ("B", comparison.b)):
@@ -52,7 +52,7 @@ def show(comparison: Comparison, every: bool, console: Console) -> None:
 def _changes(comparison: Comparison) -> Table:
     total = len(comparison.matching.pairs)
     rows = [_change(change, total) for change in comparison.changes]
-    title = "" if rows else "Nothing changed that the records tell of."
+    title = "" if rows else "The records show no changes."
     return Table(title=title, heads={"what": "What changed"}, columns=CHANGES, rows=rows)
 
 
@@ -63,13 +63,13 @@ def _change(change: Change, total: int) -> Values:
 
 
 def _outcomes(comparison: Comparison) -> Table:
-    """Cells of one fate on one line, their seeds listed."""
+    """Cells with the same outcome on one line, with their seeds."""
     cells = [record.cell for record in (*comparison.a.records, *comparison.b.records)]
     seeds: dict[tuple[str, ...], list[int]] = {}
     for one in comparison.outcomes:
         names = tuple(labels(one.record.cell, cells).values())
-        seeds.setdefault((*names, one.a or DASH, one.b or DASH, _fate(one)), []).append(one.record.cell.seed)
-    fields = (*HEADS, "a", "b", "fate")
+        seeds.setdefault((*names, one.a or DASH, one.b or DASH, _outcome(one)), []).append(one.record.cell.seed)
+    fields = (*HEADS, "a", "b", "outcome")
     rows = [
         {**dict(zip(fields, key, strict=True)), "seeds": ", ".join(map(str, sorted(found)))}
         for key, found in seeds.items()
@@ -77,8 +77,8 @@ def _outcomes(comparison: Comparison) -> Table:
     return Table(title="Cells that were not measured on both sides", heads=HEADS, columns=OUTCOMES, rows=rows)
 
 
-def _fate(one: Outcome) -> str:
-    said = one.reason if one.fate == "no partner" else f"{one.fate}; {one.reason}" if one.reason else one.fate
+def _outcome(one: Outcome) -> str:
+    said = one.reason if one.kind == "no partner" else f"{one.kind}; {one.reason}" if one.reason else one.kind
     return one_line(said, LONGEST_REASON)
 
 

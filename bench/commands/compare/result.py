@@ -1,4 +1,4 @@
-"""A whole comparison: what changed, what became of each cell, how each metric moved, and the verdict on it all."""
+"""The result of a comparison: changes, outcomes of cells, moves of metrics, and the overall verdict."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from bench.record.record import Record
 from bench.report.analysis.names import NOT_A_SETTING, apart, flat, labels
 from bench.text.message import message
 
-#: Regressions that the last sentence names.
+#: Maximum number of regressions that the verdict names.
 NAMED = 3
 
-Fate = Literal["now fails", "works now", "fails in both", "no partner"]
+OutcomeKind = Literal["now fails", "works now", "fails in both", "no partner"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,35 +25,35 @@ class Outcome:
     """A cell that was not measured on both sides.
 
     Attributes:
-        record: of A, or of B where A has none.
-        a: status on side A; None where it has no such cell.
-        b: status on side B.
-        fate: what became of it.
-        reason: more of it, a few words; empty where the statuses say it all.
-        regression: whether it counts as one.
+        record: record of A, or of B if A has none.
+        a: status on side A; None if it has no such cell.
+        b: status on side B; None if it has no such cell.
+        kind: kind of outcome.
+        reason: short reason; may be empty.
+        regression: whether it counts as a regression.
     """
 
     record: Record
     a: str | None
     b: str | None
-    fate: Fate
+    kind: OutcomeKind
     reason: str
     regression: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What ``compare`` found.
+    """The result of ``compare``.
 
     Attributes:
-        a: the baseline.
-        b: the candidate.
-        rules: what counts.
-        matching: how their cells belong together.
-        changes: between the sides.
-        unseen_code: code may have changed without a record of it.
-        outcomes: of the cells that were not measured on both sides.
-        moves: of every metric of every row that either side knows.
+        a: baseline.
+        b: candidate.
+        rules: rules for regressions.
+        matching: pairs of cells.
+        changes: changes between the sides.
+        unseen_code: whether code may have changed without a record of it.
+        outcomes: outcomes of the cells that were not measured on both sides.
+        moves: moves of every metric of every row that either side knows.
     """
 
     a: Side
@@ -71,11 +71,11 @@ class Comparison:
         return any(move.regression for move in self.moves) or any(one.regression for one in self.outcomes)
 
     def shown(self, every: bool) -> list[Move]:
-        """The moves that a reader must see, or all."""
+        """The moves without the uneventful ones, or all of them."""
         return [move for move in self.moves if every or move.verdict not in QUIET]
 
     def names(self) -> dict[int, tuple[str, str, str]]:
-        """Dataset, model and method of each move's row by the row's id(); settings tell rows of one name apart."""
+        """Dataset, model and method of each move's row, by the row's id(); differing settings are added if needed."""
         cells = [record.cell for record in (*self.a.records, *self.b.records)]
         rows = list({id(move.row): move.row for move in self.moves}.values())
         firsts = [row[0].a[0].cell for row in rows]
@@ -90,10 +90,10 @@ class Comparison:
         return names
 
     def sentence(self) -> str:
-        """The verdict."""
+        """The overall verdict as a sentence."""
         paired = len(self.matching.pairs)
         if not paired:
-            return "Nothing was compared: no cell of A has a partner in B."
+            return "Nothing was compared: no cell of A has a counterpart in B."
         counts = Counter(move.verdict for move in self.moves)
         rows = len({id(move.row) for move in self.moves})
         said = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
@@ -105,7 +105,7 @@ class Comparison:
         lost = [one for one in self.outcomes if one.regression]
         names = self.names()
         named = [f"{move.metric.label} of {' / '.join(names[id(move.row)])}" for move in worse]
-        named += [f"cell {one.record.cell.id} ({one.reason or one.fate})" for one in lost]
+        named += [f"cell {one.record.cell.id} ({one.reason or one.kind})" for one in lost]
         more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
         return f"Regression: {'; '.join(named[:NAMED])}{more}. {compared[0].upper()}{compared[1:]}."
 
@@ -116,7 +116,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def compare(a: Side, b: Side, rules: Rules) -> Comparison:
-    """Put two sides beside each other; A is the baseline."""
+    """Compare two sides; A is the baseline."""
     matching = match(a, b)
     moves = []
     for row in matching.rows():
@@ -138,12 +138,12 @@ def _outcomes(matching: Matching, rules: Rules) -> tuple[Outcome, ...]:
 
 def _of_pair(one: Pair) -> Outcome:
     a, b = one.records
-    fate: Fate = "now fails" if a.status == "ok" else "works now" if b.status == "ok" else "fails in both"
-    return Outcome(a, a.status, b.status, fate, _why([b, a]), a.status == "ok")
+    kind: OutcomeKind = "now fails" if a.status == "ok" else "works now" if b.status == "ok" else "fails in both"
+    return Outcome(a, a.status, b.status, kind, _why([b, a]), a.status == "ok")
 
 
 def _why(records: Sequence[Record]) -> str:
-    """The first failure, with its phase."""
+    """The first failure with its phase, or an empty text."""
     failures = [record.failure for record in records if record.failure]
     return message(f"{failures[0].phase}: {failures[0].type}: {failures[0].message}") if failures else ""
 

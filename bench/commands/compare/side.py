@@ -1,4 +1,4 @@
-"""One side of a comparison: what a run folder or a published report holds."""
+"""One side of a comparison: the content of a run folder or a published report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ class Side:
     """One of two sides.
 
     Attributes:
-        path: as the user gave it.
-        kind: what it is.
-        study: every setting, defaults filled in.
-        cells: in the study's order, failed ones too.
-        not_run: ids of cells that the study has and that no record is of.
+        path: path as the user gave it.
+        kind: whether the path is a run folder or a report.
+        study: every setting of the study, including defaults.
+        cells: measured cells in the study's order, including failed ones.
+        not_run: ids of the study's cells without a record.
     """
 
     path: Path
@@ -38,19 +38,19 @@ class Side:
 
     @property
     def records(self) -> list[Record]:
-        """The records alone."""
+        """The records of the cells."""
         return [record for record, _ in self.cells]
 
 
 def load(path: Path) -> Side:
-    """Read a run folder or a published report; of a report, no path that it holds is opened.
+    """Read a run folder or a published report. Paths inside a report are never opened.
 
     Raises:
-        RunFolderError: neither of both, a file that is damaged or of a newer schema, or no record at all.
+        RunFolderError: the path is neither, a file is damaged or has a newer schema, or there is no record.
     """
     try:
         side = _load(path)
-    except RunFolderError as error:  # what is damaged is quoted, and may have many lines
+    except RunFolderError as error:  # the message quotes the damaged file, which may have many lines
         raise type(error)(one_line(str(error), LONGEST_MESSAGE)) from None
     if not side.cells:
         raise RunFolderError(f"{path}: no cell has been measured yet; run the study first")
@@ -84,5 +84,5 @@ def _load(path: Path) -> Side:
 
 
 def _in_full(study: Mapping[str, Any]) -> dict[str, Any]:
-    """A study with the defaults of settings that came after it was run: what it would be now is no change."""
+    """A study with the defaults of settings added since it was run, so that they do not count as changes."""
     return Study.model_validate(study).model_dump(mode="json")

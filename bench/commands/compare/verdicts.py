@@ -1,4 +1,4 @@
-"""What is said of one metric of one row: whether it moved beyond its noise, and whether that is a regression."""
+"""The verdict on one metric of one row: whether it moved beyond its noise, and whether that is a regression."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ MoveVerdict = Literal[
     "same", "within noise", "noise unknown", "moved", "changed", "better", "better, noise unknown", "worse",
     "worse, noise unknown", "other machine", "other data", "suspect", "not in A", "not in B",
 ]  # fmt: skip
-#: Nothing happened, or nothing can be said: shown where everything is.
+#: Verdicts that are shown only with --all.
 QUIET: tuple[MoveVerdict, ...] = ("same", "within noise", "noise unknown", "not in A")
 WORSE: tuple[MoveVerdict, ...] = ("worse", "worse, noise unknown")
 MOVED: tuple[MoveVerdict, ...] = ("moved", "changed", "better", "better, noise unknown", *WORSE)
@@ -26,12 +26,12 @@ MOVED: tuple[MoveVerdict, ...] = ("moved", "changed", "better", "better, noise u
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What counts.
+    """Rules for regressions.
 
     Attributes:
-        threshold: a relative worsening beyond this is a regression.
-        f1_threshold: the same for F1, absolute.
-        strict: suspect rows, and cells that B lacks, count too.
+        threshold: relative worsening above which a metric is a regression.
+        f1_threshold: absolute worsening of F1 above which it is a regression.
+        strict: whether suspect rows and cells missing in B also count.
     """
 
     threshold: float = 0.05
@@ -44,16 +44,16 @@ class Move:
     """One metric of one row on both sides.
 
     Attributes:
-        row: its cells that succeeded on both sides.
-        metric: which.
-        seeds: of the cells that know it on both sides; those that count.
-        a: mean over them, in the quantity's unit; None where unknown.
-        b: the same of side B.
-        difference: mean of B minus A, of a quality as it is, else relative to A; None where it cannot be formed.
-        noise: of the difference; None where there is nothing to compare.
-        verdict: see ``judge``.
-        regression: whether it counts as one.
-        suspect: checks that failed on either side, a few words each.
+        row: pairs of cells that succeeded on both sides.
+        metric: metric.
+        seeds: seeds of the cells with a value on both sides.
+        a: mean of A over these seeds, in the quantity's unit; None if unknown.
+        b: mean of B likewise.
+        difference: mean of B minus A, absolute for quality, else relative to A; None if undefined.
+        noise: noise of the difference; None if there is nothing to compare.
+        verdict: verdict of ``judge``.
+        regression: whether it counts as a regression.
+        suspect: short descriptions of the failed checks of either side.
     """
 
     row: tuple[Pair, ...]
@@ -69,21 +69,21 @@ class Move:
 
 
 def judge(metric: Metric, row: tuple[Pair, ...], rules: Rules) -> Move | None:
-    """Compare one metric of a row; None where neither side knows it.
+    """Compare one metric of a row; None if neither side knows it.
 
-    The first of these that holds is the verdict:
+    The verdict is the first of these that applies:
 
     1. not in B, not in A: no seed has it on both sides.
     2. same: every seed agrees to the last digit.
-    3. other data: the texts differ (not of parameters, FLOPs and artifact, which do not depend on them).
+    3. other data: the texts differ; does not apply to parameters, FLOPs and artifact size.
     4. other machine: speed, energy or memory from another device, number of threads or precision.
-    5. worse, changed: parameters and FLOPs have no noise; more is worse, fewer is a change.
-    6. within noise: the interval of the difference holds 0.
-    7. worse, better: by more than the threshold. Where nothing is known of the noise, the verdict says so.
-    8. moved: by less, but beyond noise. noise unknown: by less, and nothing is known of the noise.
+    5. worse, changed: parameters and FLOPs have no noise; more is worse, fewer is changed.
+    6. within noise: the interval of the difference contains 0.
+    7. worse, better: by more than the threshold; the verdict says if the noise is unknown.
+    8. moved: by less, but beyond noise. noise unknown: by less, with unknown noise.
 
-    Worse is a regression and nothing else is. Where a check of a record failed, what moved is suspect instead, and no
-    regression, unless the rules are strict.
+    Only worse is a regression. If a check of a record failed, a metric that moved is suspect instead and no regression,
+    unless the rules are strict.
     """
     cells, all_a, all_b = _known(metric, row)
     if not cells:
@@ -101,7 +101,7 @@ def judge(metric: Metric, row: tuple[Pair, ...], rules: Rules) -> Move | None:
         if change is None:
             worsening = math.copysign(math.inf, worsening)
         limit = rules.f1_threshold if metric.kind == "quality" else rules.threshold
-        verdict = _unlike(metric, cells) or _moved(metric, worsening, spread, limit)
+        verdict = _not_comparable(metric, cells) or _moved(metric, worsening, spread, limit)
     suspect = _suspect(cells)
     if suspect and not rules.strict and verdict in MOVED:
         verdict = "suspect"
@@ -110,10 +110,10 @@ def judge(metric: Metric, row: tuple[Pair, ...], rules: Rules) -> Move | None:
 
 
 def _known(metric: Metric, row: Sequence[Pair]) -> tuple[list[Pair], list[float], list[float]]:
-    """The cells that know a metric on both sides, and their values on A and on B."""
+    """The cells with a metric on both sides, and its values on A and on B."""
     sides = [metric.values([one.records[at] for one in row]) for at in (0, 1)]
     cells = [one for one, a, b in zip(row, *sides, strict=True) if a is not None and b is not None]
-    # Read once more, for all must be read alike: from windows where all that know it have windows.
+    # Read again for these cells only, because all values must be read in one way: by windows if all have windows.
     values = metric.values([one.records[at] for at in (0, 1) for one in cells])
     known = [value for value in values if value is not None]
     if len(known) < len(values):
@@ -122,7 +122,7 @@ def _known(metric: Metric, row: Sequence[Pair]) -> tuple[list[Pair], list[float]
 
 
 def _one_sided(metric: Metric, row: tuple[Pair, ...]) -> Move | None:
-    """What is said where no seed has the metric on both sides."""
+    """The move of a metric that no seed has on both sides."""
     sides = [metric.values([one.records[at] for one in row]) for at in (0, 1)]
     known = [[value for value in side if value is not None] for side in sides]
     if not any(known):
@@ -132,13 +132,13 @@ def _one_sided(metric: Metric, row: tuple[Pair, ...]) -> Move | None:
 
 
 def _moved(metric: Metric, worsening: float, spread: Significance, limit: float) -> MoveVerdict:
-    """The verdict on a difference that says something.
+    """The verdict on a difference between comparable sides.
 
     Args:
-        metric: which.
-        worsening: the difference, positive where B is worse; infinite where A is 0.
-        spread: its noise.
-        limit: up to which a move is small.
+        metric: metric.
+        worsening: difference, positive if B is worse; infinite if A is 0.
+        spread: noise of the difference.
+        limit: largest move that counts as small.
     """
     if metric.kind == "exact":
         return "worse" if worsening > 0 else "changed"
@@ -154,8 +154,8 @@ def _moved(metric: Metric, worsening: float, spread: Significance, limit: float)
     return "worse" if worse else "better"
 
 
-def _unlike(metric: Metric, cells: Sequence[Pair]) -> MoveVerdict | None:
-    """Whether the metric depends on something that differs between the sides."""
+def _not_comparable(metric: Metric, cells: Sequence[Pair]) -> MoveVerdict | None:
+    """The verdict that data or machine differ, if the metric depends on them; else None."""
     if metric.kind in ("size", "exact"):
         return None
     pairs = [one.records for one in cells]
@@ -163,22 +163,22 @@ def _unlike(metric: Metric, cells: Sequence[Pair]) -> MoveVerdict | None:
         return "other data"
     if metric.kind == "quality":
         return None
-    unlike = any(not (a.machine and b.machine) or conditions(a) != conditions(b) for a, b in pairs)
-    return "other machine" if unlike else None
+    differs = any(not (a.machine and b.machine) or conditions(a) != conditions(b) for a, b in pairs)
+    return "other machine" if differs else None
 
 
 def _texts(record: Record) -> tuple[object, ...]:
-    """What tells the texts of one record from those of another."""
+    """What identifies the evaluated texts of a record."""
     read = (record.data.sha256, record.data.labels) if record.data else (record.cell.dataset.fingerprint,)
     return (record.cell.data.evaluate_split, *read)
 
 
 def _suspect(cells: Sequence[Pair]) -> tuple[str, ...]:
-    """The failed checks of either side."""
-    stamps = [validity_of([one.records[at] for one in cells]) for at in (0, 1)]
+    """Short descriptions of the failed checks of either side."""
+    validities = [validity_of([one.records[at] for one in cells]) for at in (0, 1)]
     return tuple(
         f"in {side}: {reason}"
-        for side, stamp in zip("AB", stamps, strict=True)
-        if stamp.verdict == "suspect"
-        for reason in stamp.reasons
+        for side, validity in zip("AB", validities, strict=True)
+        if validity.verdict == "suspect"
+        for reason in validity.reasons
     )

@@ -1,4 +1,4 @@
-"""How a comparison's values are written: foreign text made harmless, numbers with the digits that tell them apart."""
+"""Text of a comparison's values: untrusted text is escaped, and numbers have enough digits to differ."""
 
 import json
 import re
@@ -13,14 +13,14 @@ from bench.text.display import one_line
 from bench.text.tables.table import DASH
 
 LONGEST_VALUE = 60
-#: Characters that two long values share before what differs.
+#: Characters of context before the difference of two long values.
 LEAD = 12
 DIGEST = re.compile(r"[0-9a-f]{40,64}")
 DIGEST_SHOWN = 12
 
 
 def change_values(change: Change) -> tuple[str, str]:
-    """Both values of a change, each on one line; of long ones what differs."""
+    """Both values of a change, each on one line; long ones are cut to the part that differs."""
     a, b = (one_line(_value(value)) for value in (change.a, change.b))
     if one_line(a, LONGEST_VALUE) == one_line(b, LONGEST_VALUE):
         shared = next((at for at, pair in enumerate(zip(a, b, strict=False)) if len(set(pair)) > 1), 0)
@@ -38,14 +38,14 @@ def _value(value: Any) -> str:
 
 
 def _known(value: Any) -> Any:
-    """A table without what is null or empty in it."""
+    """A table without null or empty values."""
     if not isinstance(value, dict):
         return value
     return {name: _known(one) for name, one in value.items() if one is not None and one != {}}
 
 
 def side(name: str, one: Side) -> str:
-    """A side in a sentence."""
+    """One sentence about a side."""
     good = sum(record.status == "ok" for record in one.records)
     days = sorted({record.started_at[:10] for record in one.records})
     parts = [f"{name}: {one.path}, {one.kind} of study {one.study['name']}"]
@@ -56,7 +56,7 @@ def side(name: str, one: Side) -> str:
 
 
 def values(move: Move) -> tuple[str, str]:
-    """A and B as tables have them; with more digits where those would hide that they differ."""
+    """A and B as in tables; with more digits if they would otherwise look equal."""
     texts = [DASH if value is None else move.metric.quantity.written(value, None) for value in (move.a, move.b)]
     if texts[0] == texts[1] and move.a is not None and move.b is not None and move.a != move.b:
         texts = [f"{value / move.metric.quantity.scale:.12g}" for value in (move.a, move.b)]
@@ -64,12 +64,12 @@ def values(move: Move) -> tuple[str, str]:
 
 
 def difference(move: Move) -> str:
-    """B minus A."""
+    """B minus A as text."""
     return DASH if move.difference is None else _signed(move.difference, move.metric.kind == "quality")
 
 
 def noise(move: Move) -> str:
-    """The interval of the difference, or that there is none."""
+    """The interval of the difference, "none" or "unknown"."""
     if move.noise is None:
         return DASH
     if move.metric.kind == "exact":
@@ -87,28 +87,27 @@ def _signed(change: float, absolute: bool) -> str:
 
 
 def caption(comparison: Comparison) -> str:
-    """What the numbers are and what counts."""
+    """Explanation of the numbers and of the rules for regressions."""
     rules: Rules = comparison.rules
     percent = f"{100 * rules.threshold:g}%"
     parts = [
-        "A and B: means over the n seeds that both sides measured. Difference: B minus A seed by seed, relative to A; "
-        "of F1 absolute.",
-        f"Noise: {LEVEL:.0%} interval of the difference, the widest of what is known: Student's t over two or more "
-        "paired runs; of one run the intervals of the medians over windows of steps; for F1 a paired bootstrap of the "
-        "texts, where both sides keep predictions. Intervals are not corrected for their number.",
-        "Within noise: the interval holds 0.",
+        "A and B: means over the n seeds that both sides measured. Difference: B minus A per seed, relative to A; "
+        "absolute for F1.",
+        f"Noise: {LEVEL:.0%} interval of the difference, the widest known: Student's t over two or more paired "
+        "runs; for one run, the intervals of the medians over windows of steps; for F1, a paired bootstrap of the "
+        "texts if both sides keep predictions. Intervals are not corrected for multiple comparisons.",
+        "Within noise: the interval contains 0.",
         f"Worse, better: beyond the noise and by more than {percent} (F1: {rules.f1_threshold:g}); moved: by less.",
-        "Noise unknown: nothing of it was measured; a move beyond the threshold still counts.",
+        "Noise unknown: it was not measured; a move beyond the threshold still counts.",
         "Parameters and FLOPs have no noise: more is worse, fewer is changed.",
-        "Other machine, other data: speed, energy and memory of another device, number of threads or precision, and "
-        "all that depends on the texts where these differ, never count.",
+        "Other machine, other data: never a regression. Other machine applies to speed, energy and memory if device, "
+        "number of threads or precision differ; other data to every metric that depends on the texts if they differ.",
     ]
     if any(move.suspect for move in comparison.moves):
         counts = "count, as --strict asks" if rules.strict else "do not count without --strict"
         parts.append(f"Suspect: a check of the record failed; moves of such rows {counts}.")
     if comparison.unseen_code:
         parts.append(
-            "Both sides had uncommitted changes on the same commit: whether the code changed is not recorded, but for "
-            "the method's own file."
+            "Both sides had uncommitted changes on the same commit: only changes of the method's own file are recorded."
         )
     return " ".join(parts)

@@ -1,1 +1,1 @@
-"""One text's way through an adapted model, in a terminal and as a page."""
+"""``tunebench explain``: show what an adapted model does with each token of a text."""

@@ -8,14 +8,14 @@ from pathlib import Path
 from bench.commands import options
 
 
-def add_arguments(verb: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``explain``."""
-    verb.add_argument("run_folder", type=Path, metavar="RUN_DIR", help="runs/<study>")
-    verb.add_argument("cell", metavar="CELL", help="the cell's id, or any part of it that no other cell's has")
-    verb.add_argument("text", metavar="TEXT", help="to explain")
-    options.add_plugins(verb)
-    verb.add_argument("--html", type=Path, metavar="FILE", help="where the page goes (the cell's folder)")
-    verb.set_defaults(act=explain)
+    parser.add_argument("run_folder", type=Path, metavar="RUN_DIR", help="runs/<study>")
+    parser.add_argument("cell", metavar="CELL", help="id of a cell, or a part of it that is unique")
+    parser.add_argument("text", metavar="TEXT", help="text to explain")
+    options.add_plugins(parser)
+    parser.add_argument("--html", type=Path, metavar="FILE", help="file for the page (in the cell's folder)")
+    parser.set_defaults(act=explain)
 
 
 def explain(*, run_folder: Path, cell: str, text: str, plugin_files: Sequence[Path], html: Path | None) -> int:
@@ -42,10 +42,10 @@ def explain(*, run_folder: Path, cell: str, text: str, plugin_files: Sequence[Pa
 
 
 def _require_place(page: Path) -> None:
-    """Find out before the model is loaded that the page cannot be written.
+    """Check before the model is loaded that the page can be written.
 
     Raises:
-        RunFolderError: it cannot.
+        RunFolderError: it cannot be written.
     """
     from bench.errors import RunFolderError
 

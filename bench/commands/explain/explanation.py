@@ -1,4 +1,4 @@
-"""What there is to show of one text: the model's answer and what its method did with each token."""
+"""The explanation of one text: the model's prediction and what its method did with each token."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,12 @@ from bench.study.cell import Cell
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """One token as a reader sees it.
+    """One token as it is displayed.
 
     Attributes:
-        before: blanks between the token before and this one.
-        text: the characters it stands for; of a special token its name; nothing where it is a further part of a
-            character that the token before began.
-        label: the same, never empty; a token that stands for a word which the model does not know says so.
+        before: whitespace between the previous token and this one.
+        text: characters of the token; the name of a special token; empty if the previous token began its character.
+        label: the same, but never empty, and marked if the word is unknown to the model.
     """
 
     before: str
@@ -27,11 +26,11 @@ class Explanation:
     """One text, explained.
 
     Attributes:
-        cell: whose model it is.
-        answer: classes with their probabilities, the highest first.
-        tokens: L of them, as the model reads them.
-        trace: its steps are those of the tokens.
-        notes: what a reader must know, a sentence each.
+        cell: cell of the model.
+        answer: classes with their probabilities, in descending order.
+        tokens: the L tokens of the model's input.
+        trace: steps of the method for each token.
+        notes: remarks, one sentence each.
     """
 
     cell: Cell

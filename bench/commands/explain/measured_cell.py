@@ -1,4 +1,4 @@
-"""The measured cell that a user names, and what its model makes of a text."""
+"""Find a measured cell by name, and explain a text with its model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,37 +13,37 @@ CANDIDATES_SHOWN = 10
 
 
 def explain(folder: CellFolder, record: Record, text: str, plugin_files: Sequence[Path] = ()) -> Explanation:
-    """What a cell's model makes of a text, computed in fp32 on the CPU.
+    """Explain a text with a cell's model, in fp32 on the CPU.
 
     Args:
-        folder: of a cell that was measured.
-        record: of the cell.
-        text: any; what is longer than the cell's max_length is cut.
-        plugin_files: files named with ``--plugin``: the run folder may be another's, and no code that it names is run.
+        folder: folder of a measured cell.
+        record: record of the cell.
+        text: text; tokens beyond the cell's max_length are cut.
+        plugin_files: files given with ``--plugin``; code named only by the run folder is never run.
 
     Raises:
-        RequestError: there is no text, the cell failed, kept no artifact or one that is damaged, its method is not
-            here, has changed or explains nothing, or its weights are not at hand.
+        RequestError: there is no text; the cell failed or has no intact artifact; its method is missing, has changed or
+            has no explain hook; or its weights are missing.
     """
     if not text.strip():
         raise RequestError("there is no text to explain: it is empty")
     if any("\ud800" <= char <= "\udfff" for char in text):
         raise RequestError("the text is not valid in the terminal's encoding; give it in UTF-8")
-    # Imported here and not at the top: a cell that does not exist is known without torch.
+    # Imported here because errors above need no torch.
     from bench.commands.explain.rebuild import explain_with, rebuild
 
     try:
         return explain_with(rebuild(folder, record, plugin_files), record, text)
-    except CellError as error:  # what the cell could do when it was measured, it no longer can
+    except CellError as error:  # e.g. the model's files have changed since
         raise RequestError(f"cell {folder.path.name}: {error}") from error
 
 
 def find(run_folder: RunFolder, part: str) -> tuple[CellFolder, Record]:
-    """The one cell of a run with this id, or with this part in its id.
+    """The one cell of a run whose id equals or contains ``part``.
 
     Raises:
-        RunFolderError: no run folder, a damaged one, or a cell that has no record, or one of a failure.
-        RequestError: no cell has the part, or several have; the message lists them.
+        RunFolderError: the run folder is missing or damaged, or the cell was not measured or failed.
+        RequestError: no cell or several cells match; the message lists them.
     """
     ids = run_folder.cell_ids()
     matching = [part] if part in ids else [cell_id for cell_id in ids if part in cell_id]
@@ -59,8 +59,8 @@ def find(run_folder: RunFolder, part: str) -> tuple[CellFolder, Record]:
         said = f" in {failure.phase}: {failure.type}: {failure.message}" if failure else ""
         log = folder.path / (failure.log if failure else "")
         raise RunFolderError(
-            f"cell {matching[0]} has no model to ask, it ended as {record.status}{shortened(said)}; see "
-            f"{log}, mend it and run its study again"
+            f"cell {matching[0]} has no model: it ended as {record.status}{shortened(said)}; see "
+            f"{log}, fix the cause and run its study again"
         )
     return folder, record
 
@@ -68,4 +68,4 @@ def find(run_folder: RunFolder, part: str) -> tuple[CellFolder, Record]:
 def _listed(ids: Sequence[str]) -> str:
     shown = "".join(f"\n  {cell_id}" for cell_id in ids[:CANDIDATES_SHOWN])
     more = f"\n  and {len(ids) - CANDIDATES_SHOWN} more" if len(ids) > CANDIDATES_SHOWN else ""
-    return f"give an id, or a part that one alone has:{shown}{more}" if ids else "the run has no cells"
+    return f"give an id, or a part of one that is unique:{shown}{more}" if ids else "the run has no cells"

@@ -1,4 +1,4 @@
-"""A cell's adapted model, rebuilt in fp32 on the CPU from what the cell kept, and what its method says of a text."""
+"""Rebuild a cell's adapted model from its artifact, in fp32 on the CPU, and explain a text with it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from bench.commands.explain.explanation import Explanation, Token
-from bench.commands.explain.trace import asked_trace
+from bench.commands.explain.trace import checked_trace
 from bench.data import texts
 from bench.data.tokens import spans
 from bench.errors import PluginError, RequestError, RunFolderError
@@ -27,21 +27,21 @@ from bench.train.inputs import Reading
 from bench.train.seeding import seed_generators
 
 CPU = torch.device("cpu")
-#: Name of the split that holds the one text.
-ASKED = "asked"
+#: Name of the split that contains the text.
+SPLIT = "asked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuilt:
-    """An adapted model, ready to be asked.
+    """An adapted model, ready for inference.
 
     Attributes:
-        cell: what it was built from.
-        method: that adapted it.
-        model: in evaluation mode.
-        tokenizer: of the model.
+        cell: cell that it was built from.
+        method: method that adapted it.
+        model: model in evaluation mode.
+        tokenizer: tokenizer of the model.
         labels: class names by index.
-        artifact: what was loaded, for messages; None where the method trains nothing.
+        artifact: file or folder that was loaded, for messages; None if the method trains nothing.
     """
 
     cell: Cell
@@ -56,9 +56,9 @@ def rebuild(folder: CellFolder, record: Record, plugin_files: Sequence[Path] = (
     """The model of a finished cell, in fp32 on the CPU.
 
     Args:
-        folder: of the cell.
-        record: of the cell.
-        plugin_files: files named with ``--plugin``.
+        folder: folder of the cell.
+        record: record of the cell.
+        plugin_files: files given with ``--plugin``.
 
     Raises:
         RequestError: as ``bench.commands.explain.measured_cell.explain``.
@@ -69,12 +69,12 @@ def rebuild(folder: CellFolder, record: Record, plugin_files: Sequence[Path] = (
         raise RunFolderError(f"{folder.record} does not name the classes; run the study again")
     labels = record.data.labels
     artifact = _artifact(cell, folder) if method.trains else None
-    if cell.model.kind == "causal" and cell.model.weights == "random" and _elsewhere(record):
+    if cell.model.kind == "causal" and cell.model.weights == "random" and _other_setup(record):
         raise RunFolderError(
-            f"cell {cell.id} drew its random weights {_elsewhere(record)}, and no other machine draws the same; "
-            "explain a cell of pretrained weights"
+            f"cell {cell.id} drew its random weights {_other_setup(record)}, which the CPU cannot reproduce; "
+            "explain a cell with pretrained weights"
         )
-    # As the worker does: what the artifact does not hold of random weights, the seed settles.
+    # As in the worker: random weights that are not in the artifact are determined by the seed.
     seed_generators(cell.seed)
     source = fetch(cell.model)
     tokenizer = load_tokenizer(cell.model, source)
@@ -103,21 +103,21 @@ def _method(cell: Cell, plugin_files: Sequence[Path]) -> Method:
 
 
 def _explains_nothing(cell: Cell) -> PluginError:
-    return PluginError(f"method {cell.method.name} explains nothing; take a cell of a method that has the hook explain")
+    return PluginError(f"method {cell.method.name} has no explain hook; choose a cell of a method that has one")
 
 
 def _artifact(cell: Cell, folder: CellFolder) -> Path:
-    """The one file that the cell kept, or the folder of several.
+    """The artifact of a cell: its file, or its folder if there are several files.
 
     Raises:
-        RunFolderError: there is none.
+        RunFolderError: there is no artifact.
     """
     files = sorted(folder.artifact.rglob("*.safetensors"))
     if files:
         return files[0] if len(files) == 1 else folder.artifact
     if cell.train.keep_artifact:
         raise RunFolderError(
-            f"{folder.artifact} holds no file any more; remove {folder.path} and run the study again"
+            f"{folder.artifact} has no artifact file any more; remove {folder.path} and run the study again"
         )  # fmt: skip
     raise RunFolderError(
         f"cell {cell.id} kept no artifact; set keep_artifact = true in [train], or for this method alone in "
@@ -125,8 +125,8 @@ def _artifact(cell: Cell, folder: CellFolder) -> Path:
     )
 
 
-def _elsewhere(record: Record) -> str:
-    """Where and how the cell was computed, if not in fp32 on a CPU."""
+def _other_setup(record: Record) -> str:
+    """Precision and device of the measurement as a phrase; empty for fp32 on a CPU."""
     device = record.machine.device if record.machine else "cpu"
     return "" if (record.precision, device) == ("fp32", "cpu") else f"in {record.precision} on {device}"
 
@@ -142,25 +142,24 @@ def _load(method: Method, model: nn.Module, folder: CellFolder, artifact: Path) 
 
 
 def explain_with(rebuilt: Rebuilt, record: Record, text: str) -> Explanation:
-    """What a rebuilt model and its method make of a text.
+    """Explain a text with a rebuilt model.
 
     Raises:
-        RequestError: the text has no token, the method explains nothing or not what it must, or the model answers with
-            no numbers.
+        RequestError: the text has no token, the method has no valid explanation, or the scores are not finite.
     """
     cell = rebuilt.cell
     if cell.dataset.pair_column is not None:
         raise RequestError(
-            f"cell {cell.id}: explain takes one text, and dataset {cell.dataset.name} has pairs of "
-            f"{cell.dataset.text_column} and {cell.dataset.pair_column}; take a cell of single texts"
+            f"cell {cell.id}: explain takes one text, but dataset {cell.dataset.name} has pairs of "
+            f"{cell.dataset.text_column} and {cell.dataset.pair_column}; choose a cell of single texts"
         )
     reading = _reading(rebuilt, text)
-    ids = reading.tokens[ASKED].ids.tolist()
+    ids = reading.tokens[SPLIT].ids.tolist()
     if not ids:
-        raise RequestError("there is no text to explain: the tokenizer makes no token of it")
+        raise RequestError("there is no text to explain: the tokenizer gives no tokens")
     if reading.prompt is not None:
         ids = [*reading.prompt.prefix_ids, *ids, *reading.prompt.suffix_ids]
-    scores, _ = reading.predict(rebuilt.model, ASKED, CPU, lambda *_: None)
+    scores, _ = reading.predict(rebuilt.model, SPLIT, CPU, lambda *_: None)
     if not np.isfinite(scores).all():
         raise RunFolderError(
             f"cell {cell.id}: the model's class scores are not finite numbers"
@@ -179,23 +178,23 @@ def explain_with(rebuilt: Rebuilt, record: Record, text: str) -> Explanation:
 
 def _reading(rebuilt: Rebuilt, text: str) -> Reading:
     cell = rebuilt.cell
-    splits = {ASKED: texts.Split(["text"], [text], [0])}
-    if cell.model.kind == "causal":  # the prompt may show texts of train
+    splits = {SPLIT: texts.Split(["text"], [text], [0])}
+    if cell.model.kind == "causal":  # the prompt may contain examples from train
         splits |= texts.load(cell.dataset, cell.data).splits
     dataset = texts.Dataset(labels=rebuilt.labels, splits=splits, validation_carved=False, sha256="")
-    return Reading.of(cell, dataset, rebuilt.tokenizer, [ASKED])
+    return Reading.of(cell, dataset, rebuilt.tokenizer, [SPLIT])
 
 
 def _trace(rebuilt: Rebuilt, ids: Sequence[int]) -> Trace:
-    found = asked_trace(rebuilt.cell.method.name, rebuilt.method, rebuilt.model, ids)
+    found = checked_trace(rebuilt.cell.method.name, rebuilt.method, rebuilt.model, ids)
     if found is None:
         raise _explains_nothing(rebuilt.cell)
     return found
 
 
 def _tokens(reading: Reading, text: str) -> list[Token]:
-    """The tokens that the model reads, those of a prompt included, by the characters that they stand for."""
-    prompt, tokenizer, kept = reading.prompt, reading.tokenizer, reading.tokens[ASKED]
+    """The tokens of the model's input, including the prompt, with their characters."""
+    prompt, tokenizer, kept = reading.prompt, reading.tokenizer, reading.tokens[SPLIT]
     length = reading.cell.data.max_length if prompt is None else prompt.room(reading.cell.data.max_length)
     tokens: list[Token] = []
     end = 0
@@ -221,20 +220,20 @@ def _plain(tokenizer: Any, token_id: int) -> Token:
 
 
 def _notes(reading: Reading, record: Record) -> list[str]:
-    cell, kept = reading.cell, reading.tokens[ASKED]
+    cell, kept = reading.cell, reading.tokens[SPLIT]
     notes = ["Computed in fp32 on the CPU."]
-    if measured := _elsewhere(record):
+    if measured := _other_setup(record):
         notes.append(f"The cell was measured {measured}, so its own predictions may differ a little.")
     if kept.truncated:
         notes.append(
-            f"The text is too long and was cut to its first {len(kept.ids)} tokens, as data.max_length = "
-            f"{cell.data.max_length} leaves room for."
+            f"The text was cut to its first {len(kept.ids)} tokens, because of data.max_length = "
+            f"{cell.data.max_length}."
         )
     if cell.model.weights == "random":
         notes.append("The model started from random weights.")
     if has_changed(cell.model):
         notes.append(
-            f"The files of model {cell.model.name} are not as they were when the cell was measured; what the artifact "
-            "does not hold may differ."
+            f"The files of model {cell.model.name} have changed since the cell was measured; weights that are not in "
+            "the artifact may differ."
         )
     return notes

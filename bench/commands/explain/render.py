@@ -1,4 +1,4 @@
-"""An explanation in a terminal and as a page; texts, names and what plugins say are escaped in both."""
+"""An explanation on a terminal and as a page; texts, names and plugin output are escaped in both."""
 
 from operator import itemgetter
 from pathlib import Path
@@ -14,17 +14,17 @@ from bench.text.html_page import page_template
 from bench.text.tables import terminal
 from bench.text.tables.table import Column, Table
 
-#: Categories beyond the palette have its colours again, with another line under them.
+#: Categories beyond the palette repeat its colours with another style of underline.
 LINES = ("solid", "dashed", "dotted", "double")
 INK = "#1b1b1b"
-#: Share of the colour in a tint, for a weight of 0 and of 1; ink stays legible on both.
+#: Fraction of the colour in a tint, for weights of 0 and 1; text stays legible on both.
 WEAKEST, STRONGEST = 0.12, 0.6
 TEMPLATE = "explanation.html.jinja"
 ANSWERS_SHOWN = 10
 
 
 def tint(category: int, weight: float) -> str:
-    """The background of a step, as #rrggbb: the category's colour, the paler the less the weight."""
+    """The background of a step, as #rrggbb: the category's colour, paler for lower weights."""
     share = WEAKEST + (STRONGEST - WEAKEST) * weight
     colour = LIGHT[category % len(LIGHT)]
     parts = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
@@ -32,7 +32,7 @@ def tint(category: int, weight: float) -> str:
 
 
 def show(explanation: Explanation, console: Console) -> None:
-    """Print the answer, the legend, and a table of tokens by places, in parts where the console is too narrow."""
+    """Print the prediction, the legend, and a table of tokens by places, split if the console is too narrow."""
     trace = explanation.trace
     say(trace.title, console, "bold", fold=True)
     say(_subject(explanation.cell), console, "dim", fold=True)
@@ -61,7 +61,7 @@ def _style(category: int, weight: float) -> str:
 
 
 def _table(explanation: Explanation) -> Table:
-    """A row a token, a column a place, the steps in the colours of their categories."""
+    """One row per token, one column per place, with steps in the colours of their categories."""
     trace = explanation.trace
     rows = [
         {"token": visible(token.label), **{str(at): visible(step.text) for at, step in enumerate(steps)}}
@@ -79,7 +79,7 @@ def _table(explanation: Explanation) -> Table:
 
 
 def to_html(explanation: Explanation) -> str:
-    """One page that needs nothing else: no script, no network; dark on light, and the same on paper."""
+    """The explanation as one self-contained HTML page without scripts."""
     return page_template(Path(__file__).parent / TEMPLATE).render(
         subject=_subject(explanation.cell),
         answer=explanation.answer,
@@ -92,5 +92,5 @@ def to_html(explanation: Explanation) -> str:
 
 
 def _line(category: int) -> str:
-    """The style of the line under a category's tokens."""
+    """The CSS style of a category's underline."""
     return f"{LINES[category // len(LIGHT) % len(LINES)]} {LIGHT[category % len(LIGHT)]}"

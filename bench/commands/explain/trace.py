@@ -1,4 +1,4 @@
-"""A method asked what it did with a text, and its answer held to the contract."""
+"""Call a method's ``explain`` hook and validate its result."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,17 @@ from bench.errors import PluginError
 from bench.method import Method, Trace
 
 
-def asked_trace(name: str, method: Method, model: nn.Module, ids: Sequence[int]) -> Trace | None:
-    """What a method tells of one text; None where it tells nothing.
+def checked_trace(name: str, method: Method, model: nn.Module, ids: Sequence[int]) -> Trace | None:
+    """The trace that a method returns for one text; None if it returns none.
 
     Args:
-        name: of the method, for messages.
-        method: to ask.
-        model: adapted by it, as it is deployed.
-        ids: of the text's tokens.
+        name: name of the method, for messages.
+        method: method to call.
+        model: model adapted by it, prepared for inference.
+        ids: token ids of the text.
 
     Raises:
-        PluginError: it fails, or does not give one step for each token and place.
+        PluginError: the hook fails, or does not return one step for each token and place.
     """
     try:
         trace = method.explain(model, torch.tensor([ids], dtype=torch.int64), None)
@@ -37,6 +37,6 @@ def asked_trace(name: str, method: Method, model: nn.Module, ids: Sequence[int])
         )
     if beyond := [step.category for step in steps if step.category >= len(trace.categories)]:
         raise PluginError(
-            f"method {name}: explain names {len(trace.categories)} categories, and a step is of number {beyond[0]}"
+            f"method {name}: explain has {len(trace.categories)} categories, but a step has category {beyond[0]}"
         )
     return trace

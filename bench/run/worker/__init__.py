@@ -1,1 +1,1 @@
-"""The worker's side: one cell in a process of its own, phase by phase, with what its numbers can be trusted for."""
+"""The worker process: measures one cell, phase by phase, and checks the validity of its numbers."""

@@ -21,7 +21,7 @@ def replay(cell_path: Path) -> int:
         limit_data(cell.limits.cell_memory_bytes)
     run(folder, monotonic_seconds())
     CellFolder(folder).measured.replace(CellFolder(folder).record)
-    shutil.rmtree(CellFolder(folder).marks, ignore_errors=True)  # nobody holds them against this clock
+    shutil.rmtree(CellFolder(folder).marks, ignore_errors=True)  # no parent compares them with its clock
     print(CellFolder(folder).record)
     record = read_record(CellFolder(folder).record)
     return 0 if record is not None and record.status == "ok" else 1

@@ -1,4 +1,4 @@
-"""Whether a few texts score the same alone, beside padding, and with what inference merges."""
+"""Check that scores of a few texts do not depend on padding or on merging of weights."""
 
 import traceback
 
@@ -19,19 +19,19 @@ TEXTS = 8
 
 
 class Agreement:
-    """Scores of the same few texts, asked for in several ways; nothing of it is timed.
+    """Scores of the same few texts, computed in several ways; none of them is timed.
 
-    The texts are of the evaluated split and of all its lengths, from the shortest to the longest, so that the batch of
-    them is padded. They are no more than the study predicts at a time, or two, so that memory does for them.
+    The texts are from the evaluated split, from the shortest to the longest, so that their batch is padded. Their
+    number is at most the inference batch size, or two, so that they fit into memory.
     """
 
     def __init__(self, reading: Reading, device: torch.device, dtype: torch.dtype) -> None:
         """Choose the texts.
 
         Args:
-            reading: the texts.
-            device: where the model lies.
-            dtype: of the matmuls.
+            reading: texts of the cell.
+            device: device of the model.
+            dtype: dtype of the matmuls.
         """
         self._reading, self._device, self._dtype = reading, device, dtype
         self._split = reading.cell.data.evaluate_split
@@ -43,7 +43,7 @@ class Agreement:
         self._failed: str | None = None
 
     def before(self, model: nn.Module, method: Method) -> None:
-        """Keep what the trained model says, where ``prepare_inference`` is about to change it."""
+        """Keep the trained model's scores, if the method overrides ``prepare_inference``."""
         if type(method).prepare_inference is Method.prepare_inference:
             return
         self._merges = True
@@ -51,12 +51,12 @@ class Agreement:
         try:
             with autocast(self._device, self._dtype, storage):
                 self._unmerged = self._scores(model, [self._rows])
-        except Exception as error:  # an extra: what cannot be asked twice is still measured
+        except Exception as error:  # an extra check must not fail the cell
             traceback.print_exc()
             self._failed = f"{type(error).__name__}: {error}"
 
     def checks(self, model: nn.Module) -> list[Check]:
-        """What the model says as inference has it, held against itself and against what it said before."""
+        """Checks that compare the prepared model's scores with and without padding, and with those before merging."""
         bits = self._reading.cell.model.bits
         limit = validity.agreement_limit(self._dtype, bits)
         together: Tensor | None = None
@@ -74,7 +74,7 @@ class Agreement:
 
     @kept_generators()
     def _scores(self, model: nn.Module, batches: list[NDArray[np.int64]]) -> Tensor:
-        """Class scores of all texts, float32, shape (N, C), each batch scored by itself."""
+        """Class scores of all texts, float32, shape (N, C), one batch at a time."""
         score = self._reading.scorer(model)
         with torch.inference_mode():
             return torch.cat([score(self._batch(rows).to(self._device)).float().cpu() for rows in batches])
@@ -84,6 +84,6 @@ class Agreement:
 
 
 def _of_all_lengths(lengths: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Rows of so many texts, or of all, evenly spread over the texts in order of length."""
+    """Rows of at most ``most`` texts, evenly spread over the texts in order of length."""
     order = np.argsort(lengths, kind="stable")
     return order[np.unique(np.linspace(0, len(order) - 1, most).round().astype(np.int64))]

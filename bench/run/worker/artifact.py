@@ -1,4 +1,4 @@
-"""Complete what a method saved, so that transformers and peft load it by themselves."""
+"""Complete a saved artifact, so that transformers and peft can load it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from bench.method.artifact import CARD, PEFT, WHOLE, is_described, kept_tensors,
 
 
 def tidy(folder: Path, base: ModelSource) -> None:
-    """Take out of what a method saved all that is of this machine alone.
+    """Remove everything specific to this machine from an artifact.
 
-    peft names the base model by the path of its folder, whose length would also count as the artifact's, and writes a
-    blank card. A base model from the hub is named by its id there, any other not at all.
+    peft stores the path of the base model, whose length would change the artifact's size, and writes an empty model
+    card. The path is replaced by the hub id, or removed if the base model has none.
     """
     (folder / CARD).unlink(missing_ok=True)
     config = folder / PEFT
@@ -30,17 +30,18 @@ def tidy(folder: Path, base: ModelSource) -> None:
 
 
 def complete(folder: Path, model: nn.Module, tokenizer: Any, labels: Sequence[str], base: ModelSource) -> None:
-    """Add to what a method saved what a library needs to load it; see ``tidy``, which goes first.
+    """Add the files that a library needs to load an artifact; ``tidy`` must be called first.
 
-    The tokenizer, and a config.json with the names of the classes; beside a part of a model that transformers can build
-    the whole model in fp32. A model that it cannot build gets no config.json, which would have it build another one.
+    These are the tokenizer and a config.json with the class names, and, if only a part of a model that transformers can
+    build was saved, the whole model in fp32. A model that transformers cannot build gets no config.json, from which it
+    would build another model.
 
     Args:
-        folder: that the method saved to.
-        model: as it was trained.
-        tokenizer: of the model.
+        folder: folder of the artifact.
+        model: trained model.
+        tokenizer: tokenizer of the model.
         labels: class names by index.
-        base: what the model was before.
+        base: source of the base model.
     """
     tokenizer.save_pretrained(folder)
     described = is_described(model)

@@ -1,4 +1,4 @@
-"""The audit stamp: what must hold for a row's numbers to be trusted, each thing checked against a stated limit."""
+"""Validity checks: conditions for trusting a row's numbers, each with a stated limit."""
 
 import torch
 from torch import Tensor
@@ -10,36 +10,36 @@ from bench.record.memory_breakdown import MemoryBreakdown
 from bench.record.record import Check, Speed, Verdict
 from bench.train.loop import StepLog
 
-#: Later steps may be this much slower or faster than earlier ones, if they are at all (see ``Drift.significant``).
+#: Largest valid change of step times from the earlier to the later half, if significant (see ``Drift.significant``).
 DRIFT_FRACTION = 0.05
 DISTURBED_FRACTION = 0.05
-#: Of the time of all steps, beyond what their sizes explain, in steps that are disturbed: one long pause is one step.
+#: Largest valid fraction of time lost in disturbed steps, beyond what their sizes explain; a long pause is one step.
 LOST_FRACTION = 0.05
-#: Of the cores that the worker may use.
+#: Largest valid fractions of the worker's cores used by other processes, and taken by the host.
 OTHERS_FRACTION = 0.10
 STOLEN_FRACTION = 0.02
-#: Of the timed phases. A busy card of a data centre often meets its power limit and holds a steady pace there, and
-#: steps that it slows down on the way are found as not stationary. Above half of the time, though, it is the limit that
-#: sets the pace, so that the row holds for a card with this limit alone. A choice, not a measurement.
+#: Largest valid fraction of the timed phases at the power limit. A busy data-centre GPU often reaches its limit and
+#: then runs at a steady speed; changes of speed are found by the stationarity check. Above half of the time, the limit
+#: determines the speed, so the row holds only for GPUs with this limit. The value is a choice, not a measurement.
 POWER_CAPPED_FRACTION = 0.50
 HARNESS_FRACTION = 0.02
 PHASES_FRACTION, PHASES_SECONDS = 0.02, 0.25
-#: Measured peak against what tensors and the matmul library's workspace hold: CUDA's allocator hands out little else;
-#: a process does.
+#: Largest valid difference between a measured peak and the bytes of tensors and the matmul workspace. CUDA's allocator
+#: allocates little else; a process does.
 CUDA_MEMORY_FRACTION = 0.05
-#: A peak that was restarted begins at what is in use.
+#: Tolerance for the difference between a restarted peak and the memory in use.
 CARRIED_BYTES = 8_000_000
 HOST_MEMORY_FRACTION = 0.03
-#: Root mean square of how far two ways to score a text may be apart, as a share of that of the scores. Sums are taken
-#: in another order, so the last bits differ: a step of rounding is 6e-8 in fp32, 5e-4 in fp16 and 4e-3 in bf16, and a
-#: few dozen layers add some ten of them up. A head that reads padding, or a wrong merge, is off by tenths and more.
+#: Largest valid RMS difference between two ways to score a text, as a fraction of the RMS score. Sums in another order
+#: are rounded differently: a rounding step is 6e-8 in fp32, 5e-4 in fp16 and 4e-3 in bf16, and a few dozen layers
+#: accumulate about ten of them. A head that reads padding, or a wrong merge, gives differences above 0.1.
 AGREEMENT = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 5e-2}
-#: In 8 bits activations are rounded too, and which of their columns are left out depends on the whole batch.
+#: In 8 bits, activations are rounded too, and the choice of outlier columns depends on the whole batch.
 AGREEMENT_IN_8_BITS = 0.1
 
 
 def check(name: str, suspect: bool | None, found: str) -> Check:
-    """A check by its finding; of None, ``found`` says why it is unknown."""
+    """A check; if ``suspect`` is None it is unknown, and ``found`` gives the reason."""
     verdict: Verdict = "unknown" if suspect is None else "suspect" if suspect else "valid"
     return Check(name=name, verdict=verdict, found=found)
 
@@ -48,8 +48,8 @@ def steady(of: str, found: Drift | None) -> list[Check]:
     """Whether the step times of a pass were stationary, and whether single steps were disturbed.
 
     Args:
-        of: the pass, e.g. ``training``.
-        found: see ``drift``; None where the pass was too short.
+        of: name of the pass, e.g. ``training``.
+        found: result of ``drift``; None if the pass was too short.
     """
     if found is None:
         return [check(f"stationary {of}", None, "fewer than 12 timed steps")]
@@ -72,7 +72,7 @@ def steady(of: str, found: Drift | None) -> list[Check]:
 
 
 def of_training(log: StepLog, warmup: WarmUp, speed: Speed | None) -> list[Check]:
-    """Checks of the training pass; ``speed`` is None where every step was warm-up."""
+    """Checks of the training pass; ``speed`` is None if every step was warm-up."""
     timed = slice(warmup.steps, None)
     return [
         warmed_up(warmup.stationary, warmup.steps),
@@ -90,19 +90,19 @@ def of_inference(log: StepLog, speed: Speed | None) -> list[Check]:
 def warmed_up(stationary: bool | None, steps: int) -> Check:
     """Whether warm-up ended because the step times had become stationary."""
     if stationary is None:
-        why = f"too few steps to test; {steps} were left out" if steps else "none was asked for"
+        why = f"too few steps to test; {steps} were left out" if steps else "none was requested"
         return check("warm-up", None, why)
     how = "ended when step times had become" if stationary else "was cut short before step times had become"
     return check("warm-up", not stationary, f"{how} stationary, after {steps} steps")
 
 
 def undisturbed(grown: Conditions, other_gpu_processes: int | None, on_cuda: bool) -> list[Check]:
-    """What else went on during the timed phases.
+    """Checks of disturbances during the timed phases.
 
     Args:
-        grown: growth of the counters over these phases.
-        other_gpu_processes: beside this one, at their end; None where unknown.
-        on_cuda: the device is a GPU.
+        grown: increase of the counters over these phases.
+        other_gpu_processes: number of other processes on the GPU at their end; None if unknown.
+        on_cuda: whether the device is a GPU.
     """
     others, stolen = grown.others_fraction, grown.stolen_fraction
     load = "this machine does not tell" if others is None else (
@@ -148,16 +148,16 @@ def _power_capping(grown: Conditions) -> Check:
 
 
 def overhead(harness_seconds: float, step_seconds: float) -> Check:
-    """How much of a training's steps was the harness's own work."""
+    """Whether the harness's own work was a small fraction of the training steps."""
     share = harness_seconds / step_seconds if step_seconds > 0 else 0.0
     found = f"{100 * share:.2f} % of the time of the steps (suspect above {100 * HARNESS_FRACTION:g} %)"
     return check("harness overhead", share > HARNESS_FRACTION, found)
 
 
 def deterministic(losses: tuple[float, float], gradient_norms: tuple[float, float]) -> Check:
-    """Whether one step from one seed gives one loss.
+    """Whether two steps from one seed have equal losses.
 
-    Fused kernels may add a gradient up in any order, so a gradient that differs is told and not held against the row.
+    Fused kernels may sum gradients in any order, so different gradients are reported but do not make the row suspect.
     """
     same = losses[0] == losses[1]
     found = f"losses {losses[0]!r} and {losses[1]!r} from one seed" if not same else "one loss from one seed"
@@ -166,19 +166,19 @@ def deterministic(losses: tuple[float, float], gradient_norms: tuple[float, floa
     return check("same seed, same loss", not same, found)
 
 
-def counted_alike(problem: str | None, ways: int | None) -> Check:
+def counters_agree(problem: str | None, ways: int | None) -> Check:
     """Whether the ways of counting FLOPs agree.
 
     Args:
-        problem: how they do not, or why they cannot be told to.
-        ways: that there are; None where they cannot be compared.
+        problem: how they disagree, or why they cannot be compared; None if they agree.
+        ways: number of ways; None if they cannot be compared.
     """
     suspect = None if ways is None else problem is not None
     return check("FLOP counters agree", suspect, problem or f"{ways} ways within 0.1 %")
 
 
 def plausible(of: str, speed: Speed | None) -> list[Check]:
-    """Whether a pass ran no faster than the device can compute; nothing where that is unknown."""
+    """Whether a pass ran no faster than the device can compute; empty if that is unknown."""
     if speed is None or speed.mfu_fraction is None:
         return []
     found = f"{100 * speed.mfu_fraction:.1f} % of what a large matmul reached here (suspect above 100 %)"
@@ -186,7 +186,7 @@ def plausible(of: str, speed: Speed | None) -> list[Check]:
 
 
 def accounted(memory: MemoryBreakdown) -> Check:
-    """Whether a peak is what tensors were seen to hold: no less, and on CUDA no more."""
+    """Whether a peak equals the bytes of the observed tensors on CUDA, and is at least that on a CPU."""
     parts = sum(memory.held_bytes.values())
     on_cuda = memory.process_bytes is None
     measured = parts + memory.unattributed_bytes
@@ -202,13 +202,13 @@ def accounted(memory: MemoryBreakdown) -> Check:
 
 
 def restarted(carried_bytes: int | None) -> Check:
-    """Whether the peaks began at what was in use, and so hold nothing of the phases before, such as loading.
+    """Whether the peaks were restarted, and so do not include earlier phases such as loading.
 
     Args:
-        carried_bytes: by which a peak stood above that when its phase began; None where there is no peak.
+        carried_bytes: excess of a peak over the memory in use when its phase began; None if unknown.
     """
     if carried_bytes is None:
-        return check("peaks restarted", None, "not told: this kernel does not restart the peak, or the device is a GPU")
+        return check("peaks restarted", None, "unknown: this kernel does not restart the peak, or the device is a GPU")
     found = (
         f"when its phase began, a peak stood {carried_bytes / 1e6:.1f} MB above what was in use (suspect above "
         f"{CARRIED_BYTES / 1e6:g} MB)"
@@ -217,12 +217,12 @@ def restarted(carried_bytes: int | None) -> Check:
 
 
 def tokens_counted(of: str, log: StepLog, tokens: int) -> Check:
-    """Whether a pass counted each token of its texts once, and no padding.
+    """Whether a pass counted each token of its texts once, without padding.
 
     Args:
-        of: the pass.
-        log: of the pass, warm-up included.
-        tokens: of its texts, counted apart from the batches.
+        of: name of the pass.
+        log: log of the pass, including warm-up.
+        tokens: number of tokens in its texts, counted independently of the batches.
     """
     counted, padded = sum(log.tokens), sum(log.padded_tokens)
     above = any(real > all_ for real, all_ in zip(log.tokens, log.padded_tokens, strict=True))
@@ -231,28 +231,28 @@ def tokens_counted(of: str, log: StepLog, tokens: int) -> Check:
 
 
 def adds_up(phase_seconds: float, wall_seconds: float) -> Check:
-    """Whether the phases together are the whole of the cell's time."""
+    """Whether the phases add up to the cell's wall-clock time."""
     rest = wall_seconds - phase_seconds
     found = f"{rest:.2f} s of {wall_seconds:.2f} s lie outside of every phase (suspect above 2 %, and above 0.25 s)"
     return check("phases add up", rest > max(PHASES_SECONDS, PHASES_FRACTION * wall_seconds), found)
 
 
 def agreement_limit(dtype: torch.dtype, bits: int | None) -> float:
-    """How far scores of one text may be apart that should be equal, as ``agree`` measures it."""
+    """The largest valid difference of scores that should be equal, as measured by ``agree``."""
     return max(AGREEMENT[dtype], AGREEMENT_IN_8_BITS if bits == 8 else 0.0)
 
 
 def agree(what: str, one: Tensor | None, other: Tensor | None, limit: float, why_not: str | None = None) -> Check:
-    """Whether what should make no difference to scores makes none beyond rounding.
+    """Whether scores that should be equal differ by no more than rounding.
 
-    What is added to all scores of a text alike changes no answer and is left out.
+    A constant added to all scores of a text changes no prediction and is ignored.
 
     Args:
-        what: makes the difference.
-        one: class scores without it, shape (N, C); None where unknown.
-        other: with it.
-        limit: see ``agreement_limit``.
-        why_not: why they are unknown.
+        what: condition in which the two ways differ.
+        one: class scores without it, shape (N, C); None if unknown.
+        other: class scores with it.
+        limit: limit of ``agreement_limit``.
+        why_not: reason why they are unknown.
     """
     name = f"{what} changes no score"
     if one is None or other is None:

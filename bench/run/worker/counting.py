@@ -1,4 +1,4 @@
-"""FLOPs of a cell's adapted model, counted on the meta device where nothing is computed."""
+"""Count the FLOPs of a cell's adapted model on the meta device, without computing."""
 
 import traceback
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from bench.measure.flops.closed_form import ClosedForm, closed_form
 from bench.measure.flops.lengths import FlopsByLength
 from bench.method import Method, Task
 from bench.record.record import Check, Flops
-from bench.run.worker.checks import counted_alike
+from bench.run.worker.checks import counters_agree
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What was counted.
+    """The counted FLOPs.
 
     Attributes:
-        flops: one forward pass over one sequence of the longest length, for the record.
-        why_no_closed_form: why the record has none; None where it has one.
-        forward: a forward pass by the tokens of the sequence; None where it is no polynomial of second degree.
-        training: forward and backward likewise; None where nothing is trained, too.
-        check: whether the ways of counting agree.
+        flops: FLOPs of a forward pass over one sequence of max_length tokens, for the record.
+        why_no_closed_form: reason why there is no closed form; None if there is one.
+        forward: FLOPs of a forward pass by sequence length; None if they are no polynomial of second degree.
+        training: FLOPs of forward and backward pass by sequence length; None also if nothing is trained.
+        check: check that the counts agree.
     """
 
     flops: Flops
@@ -37,10 +37,10 @@ def count(twin: nn.Module, method: Method, config: PretrainedConfig, task: Task)
     """Count the adapted model.
 
     Args:
-        twin: adapted, on the meta device.
-        method: that adapted it.
-        config: of the model before.
-        task: of the cell.
+        twin: adapted model on the meta device.
+        method: method that adapted it.
+        config: config of the base model.
+        task: task of the cell.
     """
     closed = closed_form(method, config, task)
     flops = dispatched.count_forward(twin, task.max_length, task.kind)
@@ -48,7 +48,7 @@ def count(twin: nn.Module, method: Method, config: PretrainedConfig, task: Task)
     check = _agreement(twin, task, flops.forward_flops, closed)
     try:
         forward, training = _by_length(twin, method.trains, task)
-    except Exception:  # an extra: a model that some length does not suit is still measured
+    except Exception:  # an extra: a model that refuses some length is still measured
         traceback.print_exc()
         return Counted(flops, closed.why_not, None, None, check)
     fits = agreement.agree(round(forward.at(task.max_length)), flops.forward_flops)
@@ -58,10 +58,10 @@ def count(twin: nn.Module, method: Method, config: PretrainedConfig, task: Task)
 
 
 def _by_length(twin: nn.Module, trains: bool, task: Task) -> tuple[FlopsByLength, FlopsByLength | None]:
-    """Polynomials of the forward pass and of a training step, through lengths below the longest.
+    """Polynomials of the forward pass and of a training step, fitted at lengths below the longest.
 
     Raises:
-        ValueError: lengths so short that some coincide.
+        ValueError: the lengths are too short to differ.
     """
     forward, training = {}, {}
     for quarters in (1, 2, 3):
@@ -76,8 +76,8 @@ def _by_length(twin: nn.Module, trains: bool, task: Task) -> tuple[FlopsByLength
 def _agreement(twin: nn.Module, task: Task, counted: int, closed: ClosedForm) -> Check:
     try:
         on_trace = traced.count_forward(twin, task.max_length, task.kind)
-    except Exception as error:  # a plugin's model may be traceable by nothing
+    except Exception as error:  # a plugin's model may not be traceable
         traceback.print_exc()
-        return counted_alike(f"the model cannot be traced: {type(error).__name__}: {str(error)[:200]}", None)
+        return counters_agree(f"the model cannot be traced: {type(error).__name__}: {str(error)[:200]}", None)
     found = agreement.disagreement(counted, on_trace, closed.adapted, without_method=closed.plain)
-    return counted_alike(found, 2 if closed.adapted is None else 3)
+    return counters_agree(found, 2 if closed.adapted is None else 3)

@@ -1,8 +1,8 @@
-"""The validation F1 amid a training that it may end.
+"""Early stopping by the validation F1.
 
-A training that nothing ends early predicts once it is over, see ``bench.run.worker.validation``. Here the next step
-depends on the prediction, so that it is made between two steps, in a phase of its own: no step's time or peak holds
-it, but the device may be warmer or colder after it.
+Without early stopping, validation runs after training, see ``bench.run.worker.validation``. Here the next step depends
+on it, so it runs between two steps, in a separate phase: it affects no step's time or peak, but the device's
+temperature may change.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager
 
 
 class EarlyStopping:
-    """Predicts at each point, and tells when the training is to end.
+    """Validates at each point, and decides when the training ends.
 
     Attributes:
-        found: macro F1 by steps done, of the points so far.
-        ended: so many points in a row were no better than the best before them.
+        found: macro F1 of the points so far, by number of steps.
+        ended: whether ``patience`` points in a row were no better than the best before them.
     """
 
     def __init__(
@@ -28,11 +28,11 @@ class EarlyStopping:
         """Start with no point.
 
         Args:
-            points: steps done at each.
-            patience: points in a row that may be no better before the training ends.
-            macro_f1: of the model as it is, on the validation split.
-            around: entered for what is done at a point.
-            keep: told the steps done at each point that is the best so far.
+            points: number of steps at each validation point.
+            patience: number of points in a row without improvement that ends the training.
+            macro_f1: function that returns the current model's macro F1 on the validation split.
+            around: context manager for the work at a point.
+            keep: function called with the number of steps at each point that is the best so far.
         """
         self.found: dict[int, float] = {}
         self.ended = False
@@ -40,7 +40,7 @@ class EarlyStopping:
         self._macro_f1, self._around, self._keep = macro_f1, around, keep
 
     def __call__(self, step: int) -> bool:
-        """Predict, if there is a point after so many steps; returns whether there is."""
+        """Validate if there is a point after this number of steps; returns whether there is."""
         if step not in self._points:
             return False
         with self._around():
@@ -53,5 +53,5 @@ class EarlyStopping:
 
 
 def best_step(found: Mapping[int, float]) -> int:
-    """The point with the highest F1, of equal ones the first."""
+    """The point with the highest F1; the first of equal ones."""
     return max(found, key=found.__getitem__)

@@ -1,4 +1,4 @@
-"""One cell in a process of its own: cell.json in, record.json out."""
+"""Entry point of a worker: reads cell.json and writes the record."""
 
 import gc
 import shutil
@@ -24,27 +24,27 @@ from bench.train.device_waits import avoid_device_waits
 
 
 def run(folder: Path, requested_at: float) -> None:
-    """Measure the cell in ``folder`` and write measured.json, its record; a failure of the cell is a record too.
+    """Measure the cell in ``folder`` and write its record to measured.json, also if the cell fails.
 
     Args:
-        folder: holds cell.json.
-        requested_at: ``monotonic_seconds()`` when the runner asked for this worker.
+        folder: folder with cell.json.
+        requested_at: ``monotonic_seconds()`` when the runner requested this worker.
     """
     prepare_process()
     paths = CellFolder(folder)
-    work = Work(read_cell(paths.cell), paths)  # on a GPU this starts CUDA, which is no part of the cell's work
+    work = Work(read_cell(paths.cell), paths)  # on a GPU this initialises CUDA, outside of the cell's time
     started = monotonic_seconds()
     work.facts.update({"started_at": date_now(), "worker_start_seconds": started - requested_at})
     status: Status = "ok"
     failure = None
     try:
         measure(work)
-    except Exception as error:  # the border: whatever a plugin or a library raises becomes this cell's row
+    except Exception as error:  # any exception becomes this cell's record
         print_error(error)
-        shutil.rmtree(paths.artifact, ignore_errors=True)  # of no use, and perhaps what has filled the disk
+        shutil.rmtree(paths.artifact, ignore_errors=True)  # it may have filled the disk
         status, memory = _status(error)
         failure = Failure(phase=work.phases.current, type=kind_of(error), message=said(error), memory=memory)
-    # A device that has failed may answer nothing more; what is known so far still makes a record.
+    # A failed device may raise again; the known facts still make a record.
     with suppress(Exception) if failure else nullcontext():
         work.close()
     write_steps(paths, work.logs)
@@ -70,17 +70,17 @@ def _record(work: Work, status: Status, failure: Failure | None, started: float)
 
 
 def prepare_process() -> None:
-    """Settings that hold for the whole process of a worker."""
+    """Set process-wide settings of a worker."""
     keep_freed_memory()
     avoid_device_waits()
-    # cuDNN builds a graph for each length that it has not seen, in some 30 ms, and lengths differ from batch to batch:
-    # steps would time the building. PyTorch prefers cuDNN on Hopper and Blackwell.
+    # PyTorch prefers cuDNN's attention on Hopper and Blackwell, but it builds a graph for each new length, in some 30
+    # ms. Lengths vary between batches, so step times would include the building.
     torch.backends.cuda.enable_cudnn_sdp(False)
-    gc.freeze()  # what the imports made stays for good; collections before timed stretches need not walk it again
+    gc.freeze()  # collections before timed phases skip the objects of the imports
 
 
 def _status(error: Exception) -> tuple[Status, Memory | None]:
-    """The status of a cell that raised, and whose memory ran out if one did."""
+    """The status of a cell that raised, and which memory ran out, if any."""
     if isinstance(error, UnsupportedError):
         return "unsupported", None
     memory = memory_of_error(error)

@@ -1,4 +1,4 @@
-"""What a worker knows of its cell so far: the fields of the record, each with its type."""
+"""The typed fields of the record that a worker has filled so far."""
 
 from typing import Any, Literal, TypedDict
 
@@ -18,7 +18,7 @@ from bench.record.record import (
 
 
 class Facts(TypedDict, total=False):
-    """Fields of ``Record`` under its own names; one that is not there yet is null in the record of a failure."""
+    """Fields of ``Record`` by name; a missing one is null in the record of a failure."""
 
     started_at: str
     worker_start_seconds: float

@@ -1,4 +1,4 @@
-"""The job that says which smaller batch of a cell would fit: a plan's peak against the memory that there is."""
+"""The job that finds the largest batch size of a cell whose predicted peak fits into the available memory."""
 
 import json
 from collections.abc import Callable
@@ -20,16 +20,16 @@ from bench.record.out_of_memory import Memory
 from bench.run.oom import reduced
 from bench.study.cell import Cell
 
-#: What a worker on a CPU takes beyond its libraries and the tensors that a plan counts: texts, threads' stacks. An
-#: allowance, not measured.
+#: Memory of a worker on a CPU beyond its libraries and the tensors of a plan, e.g. texts and stacks of threads. An
+#: estimate, not measured.
 HOST_RESERVE_BYTES = 100_000_000
-#: Gaps of the heap beside the tensors of a CPU's training, by their bytes: 0.50 measured of a BERT of 2 layers of width
-#: 32 at batch 1024, 0.29 of one of 6 layers of width 384 at batch 64.
+#: Gaps in the heap as a fraction of the tensors' bytes in training on a CPU: 0.50 was measured for a BERT of 2 layers
+#: of width 32 at batch size 1024, and 0.29 for one of 6 layers of width 384 at batch size 64.
 HEAP_GAPS = 0.5
 
 
 def answer(folder: Path, requested_at: float) -> None:
-    """Of the cell in request.json, the largest batch that fits; answer.json holds ``batch_size`` and ``said``."""
+    """Find the largest batch size that fits for request.json; answer.json gets ``batch_size`` and ``said``."""
     del requested_at
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
     cell, failed = Cell.model_validate(request["cell"]), int(request["failed_batch"])
@@ -37,19 +37,19 @@ def answer(folder: Path, requested_at: float) -> None:
         device = _device(request["device"], cell)
         settled = resolve_device(device, None if device == "cpu" else look())
         left = room(settled.device, request["failure_memory"], cell)
-        batch, said = fitting(_planned(cell, settled), failed, left)
+        batch, said = largest_fitting_batch(_planned(cell, settled), failed, left)
     except RequestError as error:
-        batch, said = None, f"the plan does not tell which batch would fit: {error}"
+        batch, said = None, f"the plan does not know which batch would fit: {error}"
     write_json(folder / "answer.json", {"batch_size": batch, "said": said})
 
 
 def _device(measured_on: str | None, cell: Cell) -> str:
-    """The device that a cell ran on; None: it did not say."""
+    """The device to plan for: the measured one, or the cell's if that is unknown or names it more precisely."""
     return cell.device if measured_on is None or cell.device.startswith(measured_on) else measured_on
 
 
 def _planned(cell: Cell, settled: ResolvedDevice) -> Callable[[int], PlanRow]:
-    """The cell's row of a plan by batch size; a cell names all that it needs, so no study is expanded for it."""
+    """A function that returns the cell's row of a plan by batch size."""
     method = cell.method
     plugin = registry.Plugin(name=method.plugin, path=Path(method.path), sha256=method.sha256, origin="the cell")
     rows = Rows({method.plugin: plugin}, settled)
@@ -57,21 +57,21 @@ def _planned(cell: Cell, settled: ResolvedDevice) -> Callable[[int], PlanRow]:
 
 
 def room(device: str, memory: Memory, cell: Cell) -> tuple[int, str]:
-    """Bytes that are left for tensors on a device, and what sets their limit.
+    """Bytes available for tensors on a device, and a description of their limit.
 
     Args:
         device: ``cpu`` or ``cuda``.
-        memory: that has run out, since it may be the host's beside a GPU.
-        cell: for its own limit.
+        memory: memory that ran out, which may be the host's although the device is a GPU.
+        cell: cell with its own memory limit.
 
     Raises:
-        RequestError: the plan knows nothing of the memory that has run out.
+        RequestError: the plan does not predict the memory that ran out.
     """
     if device == "cuda":
         if memory == "host":
-            raise RequestError("it predicts the GPU's memory, and the host's has run out")
-        # The cell's process is gone, so that what is not free is held by others, or by the driver for this process,
-        # whose context is as large as that of the cell's next one.
+            raise RequestError("it predicts the GPU's memory, but the host's ran out")
+        # The cell's process has ended, so the used memory is that of other processes and of this one's CUDA context,
+        # which is as large as the context of the cell's next process.
         index = index_of(cell.device)
         free = torch.cuda.mem_get_info(index)[0]
         return _room(f"what is free of the memory of GPU {index}", free, free)
@@ -85,20 +85,22 @@ def _room(named: str, limit_bytes: int, left_bytes: int) -> tuple[int, str]:
     return left, f"{named}, {limit_bytes / 1e9:.2f} GB, leaves {left / 1e9:.2f} GB for tensors"
 
 
-def fitting(row_at: Callable[[int], PlanRow], failed_batch: int, room: tuple[int, str]) -> tuple[int | None, str]:
-    """The largest batch below one that failed whose predicted peak fits, and the same in words.
+def largest_fitting_batch(
+    row_at: Callable[[int], PlanRow], failed_batch: int, room: tuple[int, str]
+) -> tuple[int | None, str]:
+    """The largest batch size below a failed one whose predicted peak fits, and a sentence about it.
 
     Args:
-        row_at: the row by batch size; its peak never falls as the batch grows.
-        failed_batch: ran out of memory.
-        room: bytes for tensors, and their limit in words.
+        row_at: function that returns the row by batch size; its peak must not decrease with the batch size.
+        failed_batch: batch size that ran out of memory.
+        room: bytes for tensors, and a description of their limit.
     """
     size, limit = room
     row = row_at(failed_batch)
     peak = peak_bytes(row)
     if peak is None:
         why = row.unsupported or next((row.unknown[key] for key in ("inference_memory",) if key in row.unknown), "")
-        return None, f"the plan does not tell which batch would fit: {why or 'it predicts no memory'}"
+        return None, f"the plan does not know which batch would fit: {why or 'it predicts no memory'}"
     if peak <= size:
         half = failed_batch // 2
         instead = "half of it is next" if half else "there is no smaller one"
@@ -110,7 +112,7 @@ def fitting(row_at: Callable[[int], PlanRow], failed_batch: int, room: tuple[int
 
 
 def peak_bytes(row: PlanRow) -> int | None:
-    """The higher of the predicted peaks, on a GPU with what its allocator reserves; None where none is known."""
+    """The higher of the predicted peaks, on a GPU including its allocator's reserve; None if none is known."""
     if row.device == "cuda":
         return reserved_bytes(row)
     peaks = [memory.peak_bytes for memory in (row.train_memory, row.inference_memory) if memory is not None]

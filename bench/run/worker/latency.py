@@ -1,4 +1,4 @@
-"""How long an answer takes: batches scored one after another, each awaited before the next is handed over."""
+"""Measure latency: batches are scored one after another, and each result is awaited before the next."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ from bench.measure.clock import held_garbage_collection
 from bench.measure.rates import latency
 from bench.record.record import Latency
 
-#: Batches, and the time for them; the first that is reached ends the pass.
+#: Maximum number of batches and their total time; the first limit reached ends the pass.
 MOST_BATCHES, MOST_SECONDS = 100, 0.5
 LEAST_BATCHES, WARMUP_BATCHES = 3, 2
 
@@ -19,13 +19,13 @@ LEAST_BATCHES, WARMUP_BATCHES = 3, 2
 def time_batches(
     score: Callable[[Batch], Tensor], batches: Sequence[Batch], device: torch.device, batch_size: int
 ) -> Latency:
-    """Time full batches from the host's memory, page-locked, to scores in the host's memory.
+    """Time full batches from page-locked host memory to scores in host memory.
 
     Args:
-        score: class scores of a batch on the device.
-        batches: one or more; two are scored beforehand.
-        device: where the model lies.
-        batch_size: of them.
+        score: function that returns the class scores of a batch on the device.
+        batches: one or more batches; the first two also serve as warm-up.
+        device: device of the model.
+        batch_size: batch size, for the result.
     """
     seconds: list[float] = []
     batches = [batch.pinned_for(device) for batch in batches[:MOST_BATCHES]]

@@ -1,4 +1,4 @@
-"""The work on one cell, phase by phase."""
+"""Measure one cell, phase by phase."""
 
 import json
 
@@ -33,10 +33,10 @@ INFERENCE_WARMUP_BATCHES = 2
 
 
 def measure(work: Work) -> None:
-    """Every phase in turn.
+    """Run every phase of a cell.
 
     Raises:
-        Exception: whatever a plugin or a library raises; ``work`` keeps what was known.
+        Exception: any exception of a plugin or a library; ``work`` keeps the known facts.
     """
     cell, timed = work.cell, work.phases.timed
     work.facts["precision"] = work.precision
@@ -94,7 +94,7 @@ def _save(work: Work, subject: Subject) -> None:
 def _evaluate(work: Work, model: nn.Module, reading: Reading) -> None:
     if "validation" not in reading.tokens or work.cell.data.evaluate_split == "validation":
         work.unknown["validation_macro_f1"] = (
-            "nothing is trained" if "validation" not in reading.tokens else "the validation split is the one evaluated"
+            "nothing is trained" if "validation" not in reading.tokens else "the validation split is the evaluated one"
         )
         return
     if work.random_weights("validation_macro_f1"):
@@ -114,14 +114,14 @@ def _infer(work: Work, model: nn.Module, reading: Reading) -> NDArray[np.float32
 
 
 def _time_inference(work: Work, subject: Subject) -> None:
-    """What the log of inference says; its phase is over, and its energy known."""
+    """Compute speed and checks from the log of inference, after its phase has ended."""
     log, name = work.logs["inference"], work.cell.data.evaluate_split
-    # A causal model's cached start, and the labels that it scores, are no tokens of the log.
+    # For a causal model, the log counts neither the cached prefix nor the scored labels.
     flops = subject.counted.forward if work.cell.model.kind == "encoder" else None
     found = work.speed("inference", log, work.cell.train.inference_batch_size, "inference", flops)
     work.facts["inference"] = found
     work.checks += validity.of_inference(log, found)
-    # A GPU times its steps itself and loads its kernels before them, and a prompt's start is computed before them.
+    # Not on a GPU, which loads kernels before the steps, nor with a prompt, whose prefix is computed before them.
     if not work.on_cuda and subject.reading.prompt is None:
         seconds = sum(log.seconds) + sum(log.seconds[:INFERENCE_WARMUP_BATCHES])
         phase_seconds = work.phases.named("inference")[-1].seconds
@@ -134,7 +134,7 @@ def _latency(work: Work, model: nn.Module, reading: Reading) -> None:
     score = reading.scorer(model)
     singles = reading.single_batches(name, MOST_BATCHES)
     found = [time_batches(score, singles, work.device, 1)]
-    # The first batch holds the longest texts, and is no batch like the others.
+    # The first batch has the longest texts and is not representative.
     _, *others = reading.batches(name)
     full = [batch for batch in others if len(batch.indices) == size]
     if full and size > 1:
@@ -145,7 +145,7 @@ def _latency(work: Work, model: nn.Module, reading: Reading) -> None:
 
 
 def _generate(work: Work, model: nn.Module, reading: Reading) -> Answers | None:
-    """Let a causal model write its answers, and parse them; None where nothing is to be written."""
+    """Let a causal model generate its answers, and parse them; None if nothing is generated."""
     prompt, name = reading.prompt, work.cell.data.evaluate_split
     if prompt is None or not prompt.settings.generate:
         if prompt is not None:
@@ -171,13 +171,13 @@ def _infer_again(work: Work, model: nn.Module, reading: Reading) -> None:
         held, kernels = infer_again(model, reading.scorer(model), batch, work.device)
         work.memory.held("inference", held)
         work.attended_by(kernels)
-    except Exception as error:  # an extra: what cannot be watched is still measured
+    except Exception as error:  # an extra must not fail the cell
         print_error(error)
-        work.unknown["memory"] = f"a batch could not be watched: {kind_of(error)}: {said(error)}"
+        work.unknown["memory"] = f"the memory of a batch could not be traced: {kind_of(error)}: {said(error)}"
 
 
 def _keep_insights(work: Work, model: nn.Module, subject: Subject) -> None:
-    """Let a method that has something to show look at evaluated texts; its data go beside the record."""
+    """Call a method's ``insights`` hook on evaluated texts, and write its data beside the record."""
     method, reading = subject.method, subject.reading
     if type(method).insights is Method.insights or work.random_weights("insights"):
         return
@@ -191,6 +191,6 @@ def _keep_insights(work: Work, model: nn.Module, subject: Subject) -> None:
             work.facts["warnings"] = (*work.facts.get("warnings", ()), *shown.warnings)
         except RunFolderError:
             raise
-        except Exception as error:  # a plugin's slip in an extra must not cost the measurement
+        except Exception as error:  # an extra must not fail the cell
             print_error(error)
             work.unknown["insights"] = f"{kind_of(error)}: {said(error)}"

@@ -1,6 +1,6 @@
-"""Steps taken once more, after the timed ones and on copies: what fills the memory, and is the loss settled by a seed.
+"""Untimed steps on copies of the model: the memory breakdown, and whether a seed determines the loss.
 
-Watching every operator costs time and would disturb a timing pass, so this is a pass of its own.
+Tracing every operator takes time, so this is a separate pass after the timed ones.
 """
 
 import copy
@@ -20,19 +20,19 @@ from bench.train.loop import TrainStep, autocast
 from bench.train.memory import Held, hold_batch, hold_state, inference_peak, tracker_of, training_peaks
 from bench.train.seeding import kept_generators, seed_generators
 
-#: The optimizer's state is made in the first step; the second finds everything in place.
+#: The first step creates the optimizer's state, so the second one has the full peak.
 STEPS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class StepsAgain:
-    """What the steps showed.
+class TrainingPass:
+    """The results of the steps.
 
     Attributes:
         held: bytes by kind at the highest peak of a training step.
-        losses: of the same step from the same seed, twice.
-        gradient_norms: likewise.
-        attention_kernels: see ``AttentionKernels``.
+        losses: losses of the same step from the same seed, run twice.
+        gradient_norms: gradient norms likewise.
+        attention_kernels: names of ``AttentionKernels``.
     """
 
     held: Held
@@ -45,17 +45,17 @@ class StepsAgain:
 def train_again(
     model: nn.Module, method: Method, cell: Cell, batch: Batch, device: torch.device, dtype: torch.dtype,
     class_weights: Tensor | None = None,
-) -> StepsAgain:  # fmt: skip
-    """Take steps on copies of a trained model and its method, which stay as they are.
+) -> TrainingPass:  # fmt: skip
+    """Run steps on copies of a trained model and its method, which stay unchanged.
 
     Args:
-        model: on the device.
-        method: that adapted it.
-        cell: for its settings and its seed.
-        batch: that needs the most memory.
-        device: where the model lies.
-        dtype: of the matmuls.
-        class_weights: see ``TaskLoss``.
+        model: model on the device.
+        method: method that adapted it.
+        cell: cell with settings and seed.
+        batch: batch that needs the most memory.
+        device: device of the model.
+        dtype: dtype of the matmuls.
+        class_weights: weights of ``TaskLoss``.
     """
     model, method = _copied(model, method)
     model.train()
@@ -74,7 +74,7 @@ def train_again(
     peaks = training_peaks(step, batch, tracker, attention.watch)
     method.after_step(model, 1)
     held = max(peaks.values(), key=lambda part: sum(part.values()))
-    return StepsAgain(
+    return TrainingPass(
         held=held,
         losses=(first[0], again[0]),
         gradient_norms=(first[1], again[1]),
@@ -83,13 +83,13 @@ def train_again(
 
 
 def _copied(model: nn.Module, method: Method) -> tuple[nn.Module, Method]:
-    """Copies of both, made at once so that what they share stays shared.
+    """Copies of both, made together so that shared objects stay shared.
 
-    Frozen weights, which no step changes, are shared. A tensor with a history, which a method may keep for its extra
-    loss, refuses to be copied; its values stand in.
+    Frozen weights are not copied, because no step changes them. A tensor with a gradient history, which a method may
+    keep for its extra loss, cannot be copied and is replaced by its values.
     """
     shared: dict[int, Any] = {id(p): p for p in model.parameters() if not p.requires_grad}
-    # By type, since isinstance asks an object for its class, and one of torch's answers with a warning.
+    # issubclass, because isinstance makes an object of torch warn.
     kept = [o for o in gc.get_objects() if issubclass(type(o), Tensor) and not o.is_leaf]
     copied: tuple[nn.Module, Method] = copy.deepcopy(
         (model, method), shared | {id(t): t.detach().clone() for t in kept}
@@ -112,7 +112,7 @@ def infer_again(
     batch: Batch,
     device: torch.device,
 ) -> tuple[Held, frozenset[str]]:
-    """Bytes by kind at the peak of scoring the batch that needs the most memory, and the attention kernels that ran."""
+    """Bytes by kind at the peak of scoring a batch, and the attention kernels that ran."""
     batch = batch.to(device)
     tracker = tracker_of(model, device.type)
     hold_batch(tracker, batch)

@@ -1,4 +1,4 @@
-"""What a record says of memory: the peaks of training and inference, and what each peak is made of."""
+"""The memory fields of a record: the peaks of training and inference, and their breakdowns."""
 
 import gc
 from collections.abc import Iterator, Mapping
@@ -26,15 +26,15 @@ PeakField = Literal["peak_cuda_allocated_bytes", "peak_cuda_reserved_bytes", "pe
 
 
 class MemoryRecord:
-    """Puts peaks and what was held at them together."""
+    """Combines measured peaks with the bytes of tensors at these peaks."""
 
     def __init__(self, device: torch.device, phases: Phases, before_cuda: Mapping[str, GpuUse] | None = None) -> None:
         """Start with nothing held.
 
         Args:
-            device: that computes.
-            phases: whose peaks are reported.
-            before_cuda: who used each GPU before this process did, by its unique id.
+            device: device of the cell.
+            phases: phases with their peaks.
+            before_cuda: use of each GPU before this process initialised CUDA, by its unique id.
         """
         self._on_cuda, self._phases = device.type == "cuda", phases
         self._device = device
@@ -47,24 +47,24 @@ class MemoryRecord:
         self._why_not: dict[str, str] = {}
 
     def start(self) -> None:
-        """The weights are about to come: what the process holds now is interpreter, libraries and texts."""
+        """Measure the process before weights are loaded: interpreter, libraries and texts."""
         gc.collect()
         release_freed_memory(self._device)
         self._process_bytes = psutil.Process().memory_info().rss
 
     def loaded(self, model: nn.Module) -> None:
-        """The model is loaded, and nothing else is held.
+        """Record the tensors right after the model is loaded.
 
-        An encoder is in the host's memory until it is adapted: its weights are no part of a GPU's peak in this phase.
+        An encoder stays in host memory until it is adapted, so its weights are not in a GPU's peak of this phase.
         """
         places = {parameter.device.type for parameter in model.parameters()}
         if places <= {self._device.type}:
             self._held["load"] = dict(tracker_of(model, self._device.type).live)
         else:
-            self._why_not["memory.load"] = "the weights are in the host's memory while they are loaded"
+            self._why_not["memory.load"] = "the weights are in host memory while they are loaded"
 
     def read_context(self) -> None:
-        """Tell what CUDA and its libraries take of the GPU beside the allocator, once all of them are in use."""
+        """Measure the GPU memory of CUDA and its libraries outside of the allocator, once all of them are in use."""
         if not self._on_cuda:
             return
         nvml = self._phases.nvml
@@ -81,9 +81,9 @@ class MemoryRecord:
 
     @contextmanager
     def library_workspace(self) -> Iterator[None]:
-        """What the first matmul of a thread leaves allocated on a GPU is cuBLAS's workspace, which no operator shows.
+        """Measure cuBLAS's workspace, which the first matmul of a thread inside the block allocates on a GPU.
 
-        It stays for as long as the process, so the workspaces of several threads add up, in every phase that follows.
+        It stays allocated until the process ends, so the workspaces of several threads add up in all later phases.
         """
         before = torch.accelerator.memory_allocated(self._device) if self._on_cuda else 0
         yield
@@ -91,11 +91,11 @@ class MemoryRecord:
             self._library_bytes += max(0, torch.accelerator.memory_allocated(self._device) - before)
 
     def held(self, moment: Moment, held: Held) -> None:
-        """What tensors held at the peak of a moment."""
+        """Set the bytes of tensors at the peak of a moment."""
         self._held[moment] = held
 
     def facts(self) -> tuple[Facts, dict[str, str]]:
-        """Fields of the record, and why others are null."""
+        """Fields of the record, and reasons for null ones."""
         found = (self._breakdown(moment) for moment in PHASES)
         facts: Facts = {"memory": tuple(breakdown for breakdown in found if breakdown is not None)}
         unknown: dict[str, str] = {}
@@ -115,7 +115,7 @@ class MemoryRecord:
         return "this kernel does not restart the peak resident set" if self._phases.named(*PHASES[moment]) else absent
 
     def peak_bytes(self, moment: Moment) -> int | None:
-        """The reported peak: what CUDA's allocator gave out, or VmHWM of the process."""
+        """The reported peak: allocated bytes of CUDA, or VmHWM of the process."""
         return self._highest(moment, "peak_cuda_allocated_bytes" if self._on_cuda else "peak_host_bytes")
 
     def _highest(self, moment: Moment, field: PeakField) -> int | None:
@@ -124,7 +124,7 @@ class MemoryRecord:
         return max(known) if known and len(known) == len(values) else None
 
     def _breakdown(self, moment: Moment) -> MemoryBreakdown | None:
-        """What tensors held at the peak, and what the process or the device holds beside them."""
+        """The breakdown of a peak into tensors and the rest of the process or device."""
         held, peak = self._held.get(moment), self.peak_bytes(moment)
         if held is None or peak is None:
             return None
@@ -145,12 +145,12 @@ class MemoryRecord:
 
 
 def _why_no_context(before: GpuUse | None, now: GpuUse) -> str:
-    """Why what came to a GPU between two moments is not this process's alone; empty where it is."""
+    """Why the increase in GPU memory cannot be attributed to this process; empty if it can."""
     if before is None or before.used_bytes is None or now.used_bytes is None:
-        return "the driver did not tell what of the GPU was in use before CUDA began"
+        return "the driver did not report the GPU's used memory before CUDA was initialised"
     if before.process_ids is None or not now.process_ids:
         return "the driver does not show the processes on the GPU"
-    # In a container the driver shows the host's process ids, so this process is known by being the one that came.
+    # In a container the driver shows the host's process ids, so this process is identified as the one new process.
     if len(now.process_ids - before.process_ids) != 1 or before.process_ids - now.process_ids:
-        return "another process came to the GPU or left it meanwhile"
+        return "another process started or ended on the GPU meanwhile"
     return ""

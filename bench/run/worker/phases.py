@@ -1,4 +1,4 @@
-"""The phases of a cell's work: each with its own clock, peaks, energy and conditions."""
+"""The phases of a cell, each with its own time, peaks, energy and conditions."""
 
 import gc
 import json
@@ -18,30 +18,30 @@ from bench.record.record import Phase, PhaseName
 from bench.run.marks import Marks
 
 PROGRESS_SECONDS = 0.5
-#: What NVML's figure of how busy a GPU is may reach back.
+#: Maximum sample period of NVML's GPU utilisation.
 NVML_SAMPLE_SECONDS = 1.0
-#: By which a phase amid another one must have grown the process before its memory is handed back: less is no peak.
+#: Growth of the process in a nested phase above which its freed memory is released.
 GROWN_BYTES = 8_000_000
 
 
 class Phases:
-    """Opens and closes phases, one at a time, and tells the runner which is open.
+    """Opens and closes phases, one at a time, and reports the open one to the runner.
 
     Attributes:
-        current: the one that is open, or was last.
-        done: those that are closed, in order.
-        conditions: what else went on in each of them.
-        carried_bytes: how far the peak of each stood above what was in use when it began; None where unknown.
-        energy: the meter of the device.
+        current: the open phase, or the last one.
+        done: closed phases, in order.
+        conditions: conditions during each closed phase.
+        carried_bytes: excess of each closed phase's peak over the memory in use at its begin; None if unknown.
+        energy: energy meter of the device.
     """
 
     def __init__(self, device: torch.device, progress: Path, marks: Marks) -> None:
-        """Start with none.
+        """Start without phases.
 
         Args:
-            device: that computes.
-            progress: file that the runner reads.
-            marks: by which the runner holds its clock against this one.
+            device: device of the cell.
+            progress: path of the file that the runner reads.
+            marks: files by which the runner checks this process's clock.
         """
         self.current: PhaseName = "load"
         self.done: list[Phase] = []
@@ -65,13 +65,13 @@ class Phases:
 
     @contextmanager
     def timed(self, name: PhaseName) -> Iterator[None]:
-        """One phase; an error leaves it open, so that ``finish`` can still close it."""
+        """Open and close a phase; an exception leaves it open, so that ``finish`` can close it."""
         self.start(name)
         yield
         self.finish()
 
     def start(self, name: PhaseName, release: bool = True) -> None:
-        """Begin a phase: free memory is released, peaks are restarted, counters read, then the clock."""
+        """Open a phase: release freed memory, restart peaks, read counters, then start the clock."""
         self.current = name
         self.tell(0, 0, force=True)
         if release:
@@ -81,17 +81,17 @@ class Phases:
 
     @contextmanager
     def aside(self, name: PhaseName) -> Iterator[None]:
-        """Another phase amid the open one, which then goes on; an error leaves the other one open.
+        """Run another phase inside the open one, which then continues; an exception leaves the inner one open.
 
-        Neither's clock, peaks, energy and conditions hold anything of the other. However often this happens, each of
-        the two is one entry of ``done``, its parts added up; and what was freed is kept, as the open one needs it,
-        unless on a CPU it is more than that one has ever needed, whose peak would hold it then.
+        Time, peaks, energy and conditions of the two are separate. Each is one entry of ``done``, with its parts added
+        up. Freed memory is kept for the outer phase, unless on a CPU the inner one needed more, which would raise the
+        outer phase's peak.
         """
         interrupted = self.current
         self._end(name)
         self.current = name
         self._begin(joins=True)
-        self._started = self._ended  # what the harness reads between the two is time of the other one
+        self._started = self._ended  # reading the counters counts as time of the inner phase
         yield
         self.finish()
         if self._grew(interrupted):
@@ -100,7 +100,7 @@ class Phases:
         self._begin(joins=True)
 
     def _grew(self, interrupted: PhaseName) -> bool:
-        """Whether the phase that ended, the current one, has taken clearly more of the host than the one before it."""
+        """Whether the current phase, which has ended, needed clearly more host memory than the interrupted one."""
         own, other = (self.named(name)[-1].peak_host_bytes for name in (self.current, interrupted))
         if self._device.type != "cpu" or own is None or other is None:
             return False
@@ -119,19 +119,19 @@ class Phases:
         self._started = monotonic_seconds()
 
     def finish(self) -> None:
-        """End the phase that is open, if one is."""
+        """Close the open phase, if any."""
         if self._open:
             self._end(None)
 
     def _end(self, then: PhaseName | None) -> None:
-        """End the open phase; ``then`` is the one that what follows at once belongs to."""
+        """Close the open phase; ``then`` is the phase that follows at once, if any."""
         self._open = False
         peaks = memory.read_peaks(self._device, self._host_restarted)
         self._ended = monotonic_seconds()
         self._marks.enter(then)
         self._sample_busy()
         seconds = self._ended - self._started
-        # In a shorter phase the driver's sample would be of what was before, too.
+        # In a shorter phase the driver's sample would include the time before it.
         busy = self._busy[self.current] if seconds >= NVML_SAMPLE_SECONDS else []
         assert self._conditions_before is not None, "start has read them"
         conditions = Conditions.now(self._device, self.nvml).since(self._conditions_before)
@@ -156,40 +156,40 @@ class Phases:
         self.carried_bytes[index] = _highest(self.carried_bytes[index], self._carried_bytes)
 
     def _sample_busy(self) -> None:
-        """Note for which share of its last sample period, a second at most, the driver saw the GPU compute."""
+        """Store the driver's GPU utilisation of its last sample period, which is at most a second."""
         busy = None if self.nvml is None else self.nvml.busy_fraction()
         if busy is not None:
             self._busy[self.current].append(busy)
 
     def named(self, *names: PhaseName) -> list[Phase]:
-        """The closed phases of these names."""
+        """The closed phases with these names."""
         return [phase for phase in self.done if phase.name in names]
 
     def conditions_of(self, *names: PhaseName) -> Conditions | None:
-        """What else went on in the phases of these names together; None where there was none."""
+        """The conditions of all phases with these names; None if there was none."""
         found = [grown for phase, grown in zip(self.done, self.conditions, strict=True) if phase.name in names]
         return sum(found[1:], found[0]) if found else None
 
     def carried_of(self, *names: PhaseName) -> int | None:
-        """The most that the peak of a phase of these names began with; None where there was none, or one is unknown."""
+        """The largest ``carried_bytes`` of phases with these names; None if there are none or one is unknown."""
         found = [carried for phase, carried in zip(self.done, self.carried_bytes, strict=True) if phase.name in names]
         known = [carried for carried in found if carried is not None]
         return max(known) if known and len(known) == len(found) else None
 
     def tell(self, done: int, of: int, force: bool = False) -> None:
-        """Tell the runner where this worker is, at most every half second."""
+        """Report the progress to the runner, at most every half second."""
         now = monotonic_seconds()
         if force or now - self._progress_written >= PROGRESS_SECONDS:
             self._progress_written = now
             self.energy.look()
-            if not force:  # else the driver's sample would be of the phase before
+            if not force:  # at the start of a phase the sample would be of the phase before
                 self._sample_busy()
-            # Not synced and not moved: a reader that meets half a line keeps what it knew.
+            # Not atomic: a reader of an incomplete line keeps its last value.
             self._progress.write_text(json.dumps({"phase": self.current, "done": done, "of": of}), encoding="utf-8")
 
 
 def _joined(earlier: Phase, later: Phase) -> Phase:
-    """Two parts of one phase as one."""
+    """One phase made of two parts."""
     energy = (earlier.energy_joules, later.energy_joules)
     return Phase(
         name=earlier.name,
@@ -198,7 +198,7 @@ def _joined(earlier: Phase, later: Phase) -> Phase:
         peak_host_bytes=_highest(earlier.peak_host_bytes, later.peak_host_bytes),
         peak_cuda_allocated_bytes=_highest(earlier.peak_cuda_allocated_bytes, later.peak_cuda_allocated_bytes),
         peak_cuda_reserved_bytes=_highest(earlier.peak_cuda_reserved_bytes, later.peak_cuda_reserved_bytes),
-        gpu_busy_fraction=later.gpu_busy_fraction,  # whose samples are those of all parts
+        gpu_busy_fraction=later.gpu_busy_fraction,  # its samples include those of all parts
     )
 
 

@@ -1,4 +1,4 @@
-"""Questions that need torch, asked before any work: do the methods import, are data and weights there."""
+"""Checks before a run that need torch: methods import, and data and weights are available."""
 
 import json
 import resource
@@ -25,21 +25,21 @@ from bench.study.cell import Cell
 from bench.train.cell_prompt import prompt_of
 from bench.train.inputs import class_weights
 
-#: To build a model without weights; those of hundreds of layers take a few.
+#: Time limit for building a model without weights; hundreds of layers take a few seconds.
 BUILD_SECONDS = 600.0
-#: To make tokens of a few letters.
+#: Time limit for tokenizing a few letters.
 TOKEN_SECONDS = 60.0
 
 
 def describe_methods(folder: Path, requested_at: float) -> None:
-    """Import each plugin of request.json; answer.json says of each its label, kinds and options, or its error."""
+    """Import each plugin of request.json; answer.json has the description of each, or its error."""
     del requested_at
     plugins = [registry.Plugin(**facts | {"path": Path(facts["path"])}) for facts in _request(folder)]
     write_json(folder / "answer.json", {plugin.name: registry.describe(plugin) for plugin in plugins})
 
 
 def fill_options(folder: Path, requested_at: float) -> None:
-    """Validate the options of each row of request.json; answer.json holds them with defaults filled in, or an error."""
+    """Validate the options of each row of request.json; answer.json has them with defaults, or an error."""
     del requested_at
     answer: dict[str, dict[str, Any]] = {}
     for key, row in _request(folder).items():
@@ -52,17 +52,17 @@ def fill_options(folder: Path, requested_at: float) -> None:
 
 
 def check_cells(folder: Path, requested_at: float) -> None:
-    """Reach and read every dataset and model of the cells in request.json; answer.json lists what is wrong."""
+    """Load every dataset and check every model of the cells in request.json; answer.json lists the problems."""
     del requested_at
     cells = [Cell.model_validate(cell) for cell in _request(folder)]
     problems: list[str] = []
     for cell in {f"{c.device}{c.train.precision}": c for c in cells}.values():
         _attempt(problems, partial(_check_device, cell))
-    if problems:  # what else is wrong may hang on the device
+    if problems:  # further problems may depend on the device
         write_json(folder / "answer.json", problems)
         return
     if any(cell.limits.cell_memory_bytes for cell in cells) and sys.platform != "linux":
-        problems.append("limits.cell_memory_bytes needs Linux; take it out of the study")
+        problems.append("limits.cell_memory_bytes needs Linux; remove it from the study")
     for cell in {f"{c.dataset}{c.data}": c for c in cells}.values():
         _attempt(problems, partial(texts.load, cell.dataset, cell.data))
     weighted = (cell for cell in cells if cell.train.class_weights != "none")
@@ -78,19 +78,19 @@ def check_cells(folder: Path, requested_at: float) -> None:
 
 
 def _check_device(cell: Cell) -> None:
-    """The device is there, and computes in the precision that is asked for.
+    """Check that the device exists and supports the precision.
 
     Raises:
         StudyError: it does not.
     """
     if device_for(cell.device).type == "cpu" and cell.train.precision == "fp16":
-        # A matmul of 2048 rows took minutes here, where one in fp32 takes a fraction of a second.
+        # A matmul of 2048 rows takes minutes in fp16 on a CPU, and a fraction of a second in fp32.
         raise StudyError('train.precision = "fp16" is for GPUs, and this study runs on a CPU; set "auto"')
 
 
 def _check_model(cell: Cell) -> None:
     folder = fetch(cell.model)
-    config = load_config(cell.model, folder, 2)  # first: whether the model can be used, where a plan says no too
+    config = load_config(cell.model, folder, 2)  # first, so that errors are the same as in a plan
     if folder is not None:
         require_plain_json(cell.model.name, folder, cell.model.weights == "pretrained")
     tokenizer = load_tokenizer(cell.model, folder)
@@ -110,15 +110,15 @@ def _check_model(cell: Cell) -> None:
 
 
 def _require_embeddings(cell: Cell, tokenizer: Any, vocabulary: int) -> None:
-    """The model has an embedding for every token: ids may have gaps, and what is put around a text may be any.
+    """Check that the model has an embedding for every token; ids may have gaps, and special tokens may have any id.
 
     Raises:
-        ModelError: it lacks one.
+        ModelError: an embedding is missing.
     """
     count, where = len(tokenizer), f"model {cell.model.name}"
     if count > vocabulary:
         raise ModelError(
-            f"{where}: its tokenizer has {count} tokens, more than the {vocabulary} of its embeddings; take another "
+            f"{where}: its tokenizer has {count} tokens, more than its {vocabulary} embeddings; choose another "
             "tokenizer"
         )
     known = [*tokenizer.get_vocab().values(), int(tokenizer.pad_token_id)]
@@ -129,16 +129,16 @@ def _require_embeddings(cell: Cell, tokenizer: Any, vocabulary: int) -> None:
 
 
 def _check_quantization(cell: Cell) -> None:
-    """bitsandbytes is there and has operators for the device.
+    """Check that bitsandbytes imports and supports the device.
 
     Raises:
-        ModelError: it is not, or has none.
+        ModelError: it does not.
     """
     device = device_for(cell.device).type
     whole = f"set bits = 16 in [models.{cell.model.name}]"
     try:
         import bitsandbytes
-    except Exception as error:  # its native library may fail to load in as many ways as there are drivers
+    except Exception as error:  # its native library may raise anything
         raise ModelError(
             f"model {cell.model.name}: {cell.model.bits} bits need bitsandbytes, which does not import: "
             f"{type(error).__name__}: {error}; install it (pip install bitsandbytes), or {whole}"
@@ -167,8 +167,8 @@ def _attempt(problems: list[str], work: Callable[[], object]) -> None:
     except MemoryError as error:
         what = "; ".join(getattr(error, "__notes__", ())) or "this check"
         problems.append(
-            f"{what} takes more than the memory that was free when the check began{_limit()}; take smaller data or a "
-            "smaller model, or make memory free"
+            f"{what} needs more than the memory that was free when the check began{_limit()}; use smaller data or a "
+            "smaller model, or free memory"
         )
 
 

@@ -1,4 +1,4 @@
-"""The first phases of a cell: texts and weights are read, the method adapts the model, and what it costs is counted."""
+"""The first phases of a cell: load texts and weights, adapt the model, and count its costs."""
 
 import gc
 from collections.abc import Mapping
@@ -29,15 +29,15 @@ from bench.train.stored_weights import enable_gradient_checkpointing, store_weig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What is measured.
+    """The adapted model and its inputs.
 
     Attributes:
-        model: adapted, on the device.
-        method: that adapted it.
-        task: that it was adapted to.
-        reading: the texts.
-        counted: FLOPs.
-        class_weights: of the loss, on the device; see ``TaskLoss``.
+        model: adapted model on the device.
+        method: method that adapted it.
+        task: task that it was adapted to.
+        reading: texts of the cell.
+        counted: counted FLOPs.
+        class_weights: class weights of ``TaskLoss``, on the device.
     """
 
     model: nn.Module
@@ -49,7 +49,7 @@ class Subject:
 
 
 def prepare(work: Work) -> Subject:
-    """Go through the phases load, adapt and calibrate."""
+    """Run the phases load, adapt and calibrate."""
     cell = work.cell
     with work.phases.timed("load"):
         method_class = registry.load_planned(cell.method)
@@ -74,7 +74,7 @@ def prepare(work: Work) -> Subject:
 
 
 def _calibrate(work: Work, method: Method) -> None:
-    """Have the libraries allocate what they keep, each thread of a training its own, and measure a large matmul."""
+    """Make the libraries allocate their workspaces, one per thread, and measure a large matmul."""
     with work.memory.library_workspace():
         matmul.small(work.device, work.dtype)
     if method.trains:
@@ -104,13 +104,13 @@ def _load(work: Work, method_class: type[Method]) -> tuple[Reading, PretrainedCo
         pad_with(model, reading.pad_id)
     work.facts["prompt"] = reading.prompt_record()
     work.memory.loaded(model)
-    _tell_data(work, reading)
+    _record_data(work, reading)
     sealed = work.files.enter_context(reading.without_labels(work.paths.path))
     return replace(reading, sealed=sealed), config, model
 
 
-def _tell_data(work: Work, reading: Reading) -> None:
-    """What a record says of the texts."""
+def _record_data(work: Work, reading: Reading) -> None:
+    """Set the record's facts about the texts."""
     dataset, split = reading.dataset, work.cell.data.evaluate_split
     evaluated = reading.tokens[split]
     found = duplicates.find(dataset.splits)
@@ -127,7 +127,7 @@ def _tell_data(work: Work, reading: Reading) -> None:
         conflicting_texts=_counted(found.conflicting),
         empty_texts=_counted(found.empty),
     )
-    if not work.cell.dataset.synthetic:  # of generated texts, how many are equal says nothing
+    if not work.cell.dataset.synthetic:  # duplicates of generated texts mean nothing
         work.facts["warnings"] = cautions(dataset, found, split)
     if work.cell.dataset.kind == "file":
         raw_outputs.write_split(work.paths, dataset)
@@ -142,13 +142,13 @@ def _adapt(work: Work, model: nn.Module, method: Method, task: Task, reading: Re
     work.facts["parameters"] = parameters.count(model)
     if work.cell.train.gradient_checkpointing:
         enable_gradient_checkpointing(model)
-    if work.cell.model.kind == "causal":  # loaded where it is to be, since quantised weights are best never moved
+    if work.cell.model.kind == "causal":  # loaded onto the device, because quantised weights should not be moved
         settle(model, work.device)
     store_weights(model, work.dtype, work.cell.train.weights_storage)
     if work.cell.model.kind == "encoder":
         model = model.to(work.device)
     if reading.prompt is not None:
-        AskedModel(model, reading.prompt).check_window(task.max_length)  # before a training, not after it
+        AskedModel(model, reading.prompt).check_window(task.max_length)  # fail before the training, not after it
     if work.device.type == "cpu":
         replace_dropout(model)
     work.used_cpu_kernels(own_kernels(model, training=True) if method.trains else ())
@@ -159,14 +159,14 @@ def _adapt(work: Work, model: nn.Module, method: Method, task: Task, reading: Re
 def _count(
     work: Work, config: PretrainedConfig, method: Method, task: Task, fresh: tuple[str, ...]
 ) -> counting.Counted:
-    """Build the adapted model once more on meta, where counting costs nothing."""
+    """Build the adapted model again on the meta device, where counting needs no computation."""
     twin = skeleton(work.cell.model, config, work.dtype, fresh)
     with torch.device("meta"):
         twin = type(method)(method.options).adapt(twin, task)
     twin_counts = parameters.count(twin)
     if twin_counts != work.facts["parameters"]:
         raise ModelError(
-            f"method {work.cell.method.name} adapts a meta build differently: {twin_counts} against "
-            f"{work.facts['parameters']}; adapt must not depend on the values of weights"
+            f"method {work.cell.method.name} adapts a model on the meta device differently: {twin_counts} against "
+            f"{work.facts['parameters']}; make adapt independent of the values of weights"
         )
     return counting.count(twin.to("meta"), method, config, task)

@@ -1,4 +1,4 @@
-"""Raw samples beside the record: every step of every timed pass, and every prediction."""
+"""Raw outputs beside the record: every step of every timed pass, and every prediction."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ from bench.record.run_folder import CellFolder
 from bench.train.evaluate import NO_CLASS
 from bench.train.loop import StepLog
 
-#: What a model wrote, and the class that each answer names.
+#: Generated answers, and the class that each of them names.
 Answers = tuple[list[str], NDArray[np.int64]]
 
 
 def write_steps(paths: CellFolder, logs: Mapping[str, StepLog]) -> None:
-    """Raw samples of every step, as csv."""
+    """Write steps.csv, with one line for each step."""
     lines = ["pass,step,seconds,samples,tokens,padded_tokens,loss,learning_rate"]
     for name, log in logs.items():
         for i, seconds in enumerate(log.seconds):
@@ -28,7 +28,7 @@ def write_steps(paths: CellFolder, logs: Mapping[str, StepLog]) -> None:
 
 
 def write_split(paths: CellFolder, dataset: texts.Dataset) -> None:
-    """split.csv: of a file that came without splits, the line or row of each text and the split it is in, in order."""
+    """Write split.csv, with the id and split of each text of a file without splits, in the order of the file."""
     places = [(int(id.partition("/")[2]), id, name) for name, split in dataset.splits.items() for id in split.ids]
     write_text(paths.split, "id,split\n" + "".join(f"{id},{name}\n" for _, id, name in sorted(places)))
 
@@ -40,7 +40,7 @@ def write_predictions(
     scores: NDArray[np.float32],
     answers: Answers | None,
 ) -> None:
-    """predictions.jsonl: id, label, prediction and scores of each text, and what was written."""
+    """Write predictions.jsonl, with id, label, prediction, scores and any generated answer of each text."""
     predicted = scores.argmax(axis=1).tolist()
     rows = zip(split.ids, labels, predicted, scores.tolist(), strict=True)
     lines: list[dict[str, Any]] = [{"id": i, "label": y, "prediction": p, "scores": s} for i, y, p, s in rows]

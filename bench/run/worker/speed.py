@@ -1,4 +1,4 @@
-"""What the log of a pass says of its speed."""
+"""Compute the speed of a pass from its log."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from bench.train.loop import StepLog
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a pass took beside its time.
+    """The costs of a pass other than time.
 
     Attributes:
-        energy_joules: of the phase, steps that are not timed included; None where it is unknown.
-        flops: of one sequence in this pass, by its tokens; None where it is unknown.
-        matmul_flops_per_second: what the device can do; None where it was not measured.
+        energy_joules: energy of the phase, including untimed steps; None if unknown.
+        flops: FLOPs of one sequence by its length; None if unknown.
+        matmul_flops_per_second: measured matmul rate of the device; None if unknown.
     """
 
     energy_joules: float | None = None
@@ -24,13 +24,13 @@ class Cost:
 
 
 def speed(log: StepLog, skip: int, batch_size: int, cost: Cost | None = None) -> Speed | None:
-    """Totals and throughput of the steps after the first ``skip``; None where no step is left.
+    """Totals and throughput of the steps after the first ``skip``; None if no step is left.
 
     Args:
-        log: of the pass.
-        skip: first steps that are warm-up.
-        batch_size: sequences in a full batch.
-        cost: of the timed steps; absent: nothing is known.
+        log: log of the pass.
+        skip: number of warm-up steps at the start.
+        batch_size: number of sequences in a full batch.
+        cost: costs of the pass; None: unknown.
     """
     steps = slice(skip, None)
     seconds = sum(log.seconds[steps])

@@ -1,4 +1,4 @@
-"""The training of a cell: timed, taken again for its memory, and validated; when it ends, and which weights stay."""
+"""The training of a cell: timed training, memory pass, validation, early stopping, and choice of weights."""
 
 import traceback
 from functools import partial
@@ -16,10 +16,10 @@ from bench.train.loop import epoch_batches, num_steps, train
 
 
 def train_and_validate(work: Work, subject: Subject) -> None:
-    """Go through the phases warm-up, train, memory and validate; the model then has the weights that are kept.
+    """Run the phases warm-up, train, memory and validate; the model then has the weights to keep.
 
     Raises:
-        Exception: whatever a plugin or a library raises.
+        Exception: any exception of a plugin or a library.
     """
     points = _points(work, subject)
     with _snapshots(work, subject, points) as snapshots:
@@ -34,7 +34,7 @@ def train_and_validate(work: Work, subject: Subject) -> None:
 
 
 def _points(work: Work, subject: Subject) -> list[int]:
-    """Steps done at each validation point; none where none is asked for, or its F1 would mean nothing."""
+    """Number of steps at each validation point; empty if none is requested or the weights are random."""
     settings = work.cell.train
     if not settings.validation_points or work.random_weights("training.validation"):
         if settings.validation_points:
@@ -77,7 +77,7 @@ def _train(work: Work, subject: Subject, snapshots: Snapshots, stopping: EarlySt
 
     def train_begins() -> None:
         work.phases.finish()
-        work.phases.start("train", release=False)  # inside the loop: what was freed is needed again at once
+        work.phases.start("train", release=False)  # inside the loop, freed memory is needed again at once
 
     def keep(step: int) -> bool:
         if not snapshots.wanted(step):
@@ -124,9 +124,9 @@ def _train_again(work: Work, subject: Subject) -> None:
         again = train_again(
             subject.model, subject.method, cell, batch, work.device, work.dtype, subject.class_weights
         )  # fmt: skip
-    except Exception as error:  # an extra, on copies: a plugin that cannot be copied is still measured
+    except Exception as error:  # an extra must not fail the cell, e.g. if a plugin cannot be copied
         traceback.print_exc()
-        work.unknown["memory"] = f"training steps could not be taken again: {type(error).__name__}: {error}"
+        work.unknown["memory"] = f"training steps could not be repeated: {type(error).__name__}: {error}"
         return
     work.memory.held("train", again.held)
     work.attended_by(again.attention_kernels)
@@ -134,7 +134,7 @@ def _train_again(work: Work, subject: Subject) -> None:
 
 
 def _validate(work: Work, subject: Subject, snapshots: Snapshots, stopping: EarlyStopping | None) -> None:
-    """Find the F1 of each point that has none, and put the weights of the best back if they are to be kept."""
+    """Compute the F1 of each point unless it is known, and restore the best weights if they are to be kept."""
     training = work.facts["training"]
     keeps_best = work.cell.train.keep == "best"
     try:
@@ -142,8 +142,8 @@ def _validate(work: Work, subject: Subject, snapshots: Snapshots, stopping: Earl
         if stopping is None:
             scores = validate(subject.model, subject.reading, snapshots, work.device, work.dtype, work.phases.tell)
             found = dict(zip(snapshots.steps, scores, strict=True))
-    except Exception as error:  # an extra: a plugin whose earlier weights cannot be put back is still measured
-        if keeps_best:  # but not with other weights than it was asked to keep
+    except Exception as error:  # an extra must not fail the cell, e.g. if weights cannot be restored
+        if keeps_best:  # the study requires these weights
             raise
         traceback.print_exc()
         work.unknown["training.validation"] = f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""The state of the work on one cell: what is known so far, and what it is measured with."""
+"""The state of a cell's measurement: known facts, and the measuring instruments."""
 
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -20,31 +20,31 @@ from bench.train.loop import DTYPES, StepLog
 
 
 class Work:
-    """One cell; ``facts`` fills as the work goes, so that a failure keeps what was known.
+    """A cell in work; ``facts`` is filled step by step, so that a failure keeps the known ones.
 
     Attributes:
-        cell: to be measured.
-        paths: of its folder.
-        facts: fields of the record.
-        unknown: why fields of the record are null.
-        logs: of each timed pass, by its name.
-        checks: of the stamp.
-        device: that computes.
-        precision: of matmuls.
-        dtype: the same for torch.
-        phases: with their clocks.
-        memory: what the peaks are made of.
-        files: that are open until the end.
+        cell: cell to be measured.
+        paths: paths of its folder.
+        facts: known fields of the record.
+        unknown: reasons for null fields of the record.
+        logs: log of each timed pass, by its name.
+        checks: validity checks.
+        device: device of the cell.
+        precision: precision of matmuls.
+        dtype: precision as a torch dtype.
+        phases: phases of the cell.
+        memory: peaks and their breakdowns.
+        files: files that stay open until the end.
     """
 
     def __init__(self, cell: Cell, paths: CellFolder) -> None:
-        """Settle on a device and a precision; nothing is loaded."""
+        """Resolve device and precision; nothing is loaded."""
         self.cell, self.paths = cell, paths
         self.facts: Facts = {}
         self.unknown: dict[str, str] = {}
         self.logs: dict[str, StepLog] = {}
         self.checks: list[Check] = []
-        before_cuda = {} if cell.device == "cpu" else nvml.use_by_uuid()  # what follows starts CUDA
+        before_cuda = {} if cell.device == "cpu" else nvml.use_by_uuid()  # the next lines initialise CUDA
         self.device = machine.device_for(cell.device)
         self.precision: Literal["bf16", "fp16", "fp32"] = machine.precision_for(cell.train.precision, self.device)
         self.dtype = DTYPES[self.precision]
@@ -54,36 +54,36 @@ class Work:
 
     @property
     def on_cuda(self) -> bool:
-        """The device is a GPU."""
+        """Whether the device is a GPU."""
         return self.device.type == "cuda"
 
     def random_weights(self, *fields: str) -> bool:
-        """Whether the model has random weights, which is then the reason why fields are null."""
+        """Whether the model has random weights; if so, they become the reason for the given null fields."""
         if self.cell.model.weights == "random":
             self.unknown |= dict.fromkeys(fields, RANDOM_WEIGHTS)
             return True
         return False
 
     def attended_by(self, kernels: Iterable[str]) -> None:
-        """Add the attention kernels of a pass to those of the passes before."""
+        """Add the attention kernels of a pass to the facts."""
         self.facts["attention_kernels"] = tuple(sorted({*self.facts.get("attention_kernels", ()), *kernels}))
 
     def used_cpu_kernels(self, kernels: Iterable[CpuKernel]) -> None:
-        """Add the CPU kernels of this project that a pass uses to those of the passes before."""
+        """Add this project's CPU kernels that a pass uses to the facts."""
         self.facts["cpu_kernels"] = tuple(sorted({*self.facts.get("cpu_kernels", ()), *kernels}))
 
     def speed(
         self, field: str, log: StepLog, batch_size: int, phase: PhaseName, flops: FlopsByLength | None, skip: int = 0
     ) -> Speed | None:
-        """The speed of a pass that is over, and why parts of it are null.
+        """The speed of a finished pass; reasons for its null fields go into ``unknown``.
 
         Args:
-            field: of the record.
-            log: of the pass.
-            batch_size: sequences in a full batch.
-            phase: that held its timed steps.
-            flops: of one sequence by its tokens; None where unknown.
-            skip: first steps that are warm-up.
+            field: name of the record's field.
+            log: log of the pass.
+            batch_size: number of sequences in a full batch.
+            phase: phase of its timed steps.
+            flops: FLOPs of one sequence by its length; None if unknown.
+            skip: number of warm-up steps at the start.
         """
         ran = self.phases.named(phase)
         energy = ran[-1].energy_joules if ran else None
@@ -96,12 +96,12 @@ class Work:
         return found
 
     def close(self) -> None:
-        """End the phase that is open, and put peaks, their breakdown and conditions into facts and stamp."""
+        """Close the open phase, and add peaks, their breakdowns and checks of the conditions."""
         self.files.close()
         self.phases.finish()
         facts, unknown = self.memory.facts()
         if self.cell.train.optimizer == "paged_adamw" and facts.pop("peak_train_bytes", None) is not None:
-            unknown["peak_train_bytes"] = "the optimizer's paged state is outside of what torch allocates"
+            unknown["peak_train_bytes"] = "the optimizer's paged state is not allocated by torch"
             facts["memory"] = tuple(peak for peak in facts["memory"] if peak.of != "train")
         self.facts.update(facts)
         self.unknown |= unknown

@@ -1,4 +1,4 @@
-"""Rows as csv: raw numbers, and text that no spreadsheet computes."""
+"""Tables as csv: raw numbers, and text that no spreadsheet takes for a formula."""
 
 import csv
 import io
@@ -7,13 +7,12 @@ from typing import Any
 
 from bench.text.tables.table import Table
 
-#: What a spreadsheet takes for the beginning of a formula, the full-width signs of East Asian keyboards among them, and
-#: what it may leave out before one.
+#: Characters that start a formula in a spreadsheet, full-width forms included, and blanks that it may skip before one.
 SIGNS, BLANKS = tuple("=+-@\uff1d\uff0b\uff0d\uff20"), ("\t", "\r", "\n")
 
 
 def to_csv(table: Table) -> str:
-    """The raw values of a table, a line a row, under the keys of the first."""
+    """The raw values of a table; the keys of the first row are the header."""
     columns = list(table.rows[0]) if table.rows else []
     return csv_lines(columns, ([row[name] for name in columns] for row in table.rows))
 
@@ -32,6 +31,6 @@ def csv_lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def safe(text: str) -> str:
-    """The text, blanks for its control characters, with a leading apostrophe where a spreadsheet would compute it."""
+    """The text with blanks for control characters, and a leading apostrophe if a spreadsheet would compute it."""
     plain = "".join(char if char.isprintable() else " " for char in text)
     return f"'{plain}" if text.startswith(BLANKS) or plain.lstrip().startswith(SIGNS) else plain

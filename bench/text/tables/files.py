@@ -11,10 +11,10 @@ WRITERS: dict[str, Callable[[Table], str]] = {"md": to_markdown, "csv": to_csv, 
 
 
 def files(table: Table, formats: Collection[str]) -> dict[str, bytes]:
-    """The table by file name, in those of the formats that are files of their own: md, csv and tex.
+    """The content of the table's md, csv and tex files, by file name.
 
     Args:
-        table: what is rendered.
-        formats: suffixes of files; others are passed over.
+        table: table to render.
+        formats: requested suffixes; others than these three are ignored.
     """
     return {f"{table.name}.{suffix}": write(table).encode() for suffix, write in WRITERS.items() if suffix in formats}

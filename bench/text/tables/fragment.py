@@ -1,4 +1,4 @@
-"""A table as a piece of HTML: its grids with a caption each, and its footnotes."""
+"""A table as an HTML fragment: its grids with a caption each, and its footnotes."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -19,11 +19,7 @@ EMPHASIS: dict[Rank, str] = {
 
 
 def to_html(table: Table) -> str:
-    """A section without a page around it; every id in it begins with the table's name.
-
-    Grids have the caption of the table, and cells that share a name above them are merged. A mark refers to the id of
-    its footnote.
-    """
+    """A ``<section>`` whose ids begin with the table's name; cells with equal names in a column are merged."""
     ids = {note.mark: f"{table.name}-note-{at}" for at, note in enumerate(table.footnotes, start=1)}
     notes = [
         f'<li id="{table.name}-note-{at}">{_marked(note.mark)}{escape(note.text)}</li>'

@@ -1,4 +1,4 @@
-"""A table as LaTeX: whole floats that can be pasted into a paper, and a document that shows those of a report."""
+"""A table as LaTeX: complete floats to paste into a paper, and a document that shows those of a report."""
 
 import math
 import re
@@ -21,14 +21,14 @@ ESCAPED = str.maketrans(
     DASH: r"\textendash{}", "—": r"\textemdash{}", "…": r"\dots{}", DAGGER: r"\textdagger{}",
     DOUBLE_DAGGER: r"\textdaggerdbl{}", SECTION: r"\textsection{}",
 })  # fmt: skip
-#: What pdflatex sets in the encoding T1 as it stands; found by compiling each.
+#: Characters that pdflatex sets directly in the encoding T1; found by compiling each.
 SET = (set(map(chr, range(0x20, 0x17F))) - set("ĦħĸĿŀŉŦŧ")) | set("ȘșȚț“”„•‰€™←↑→↓\u2018\u2019")
 EMPHASIS: dict[Rank, str] = {"best": r"\textbf{%s}", "second": r"\underline{%s}", "": "%s"}
-#: Characters of a line beyond which a grid is turned.
+#: Characters of a line beyond which a grid is rotated.
 UPRIGHT_CHARACTERS = 135
-#: Lines that a float has room for beside its caption, and characters of a line of footnotes: upright and turned.
+#: Lines of a float beside its caption, and characters of a line of footnotes; True: rotated.
 LINES, NOTE_CHARACTERS = {False: 52, True: 34}, {False: 125, True: 190}
-#: Lines that a rule takes with the space around it.
+#: Height in lines of a rule with the space around it.
 RULE = 0.5
 LONGEST_NOTE = 4000
 PROSE_CHARACTERS, PROSE_WIDTH = 40, "4.5cm"
@@ -50,7 +50,7 @@ DOCUMENT = r"""\documentclass[a4paper]{article}
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """Columns of a table, and what they show."""
+    """Columns of a table with their texts and ranks."""
 
     table: Table
     columns: Sequence[Column]
@@ -59,12 +59,12 @@ class _Grid:
 
     @property
     def prose(self) -> list[bool]:
-        """By column, names first."""
+        """Whether a column holds words, by column, names first."""
         return [False] * len(self.table.heads) + [column.prose for column in self.columns]
 
     @property
     def characters(self) -> int:
-        """Of the widest line, with the space between columns."""
+        """Characters of the widest line, with the space between columns."""
         headers = [*self.table.heads.values(), *(column.header for column in self.columns)]
         found = 0
         for at, (header, prose) in enumerate(zip(headers, self.prose, strict=True)):
@@ -75,19 +75,19 @@ class _Grid:
 
     @property
     def heights(self) -> list[float]:
-        """Lines of every row, with the rule above where names begin anew."""
+        """Height in lines of each row, with the rule above if a group of names begins."""
         places = [at for at, prose in enumerate(self.prose) if prose]
         lines = [max([1, *(math.ceil(len(row[at][0]) / PROSE_CHARACTERS) for at in places)]) for row in self.shown]
         return [count + (RULE if any(begins) else 0) for count, begins in zip(lines, self.table.runs(), strict=True)]
 
 
 def document(tables: Iterable[Table]) -> str:
-    """A document that shows tables, each from the file that has its name."""
+    """A document that includes the file of each table."""
     return DOCUMENT % "\n".join(f"\\input{{{table.name}.tex}}\n\\clearpage" for table in tables)
 
 
 def to_latex(table: Table) -> str:
-    """Floats over both columns; a wide grid is turned, a long one goes on in the next float."""
+    """Floats over both columns; a wide grid is rotated, a long one continues in the next float."""
     floats = []
     for (_, columns), (first, later) in zip(table.parts(), _captions(table), strict=True):
         grid = _Grid(table, columns, table.shown(columns), table.ranked(columns))
@@ -107,10 +107,10 @@ def to_latex(table: Table) -> str:
 
 
 def escape(text: str) -> str:
-    """Text that LaTeX sets as it stands; what it cannot set is a box with its code point."""
+    """The text escaped for LaTeX; a character that it cannot set becomes a box with the code point."""
     composed = unicodedata.normalize("NFC", text)
     shown = "".join(char.translate(ESCAPED) if _is_set(char) else _box(char) for char in composed)
-    # These pairs would become one sign: --flag must not be set as a dash.
+    # These pairs are ligatures: --flag must not be set as a dash.
     return re.sub(r"([-',])(?=\1)", r"\1{}", shown)
 
 
@@ -127,7 +127,7 @@ def _superscript(marks: str) -> str:
 
 
 def _note(note: Footnote) -> list[str]:
-    """A footnote, in pieces that a float has room for."""
+    """A footnote in pieces that fit into a float."""
     first, *rest = map(escape, textwrap.wrap(note.text, LONGEST_NOTE, break_on_hyphens=False) or [""])
     return [f"{_superscript(note.mark)} {first}".strip(), *rest]
 
@@ -138,7 +138,7 @@ def _float(wide: bool, content: Sequence[str]) -> str:
 
 
 def _captions(table: Table) -> list[tuple[str, str]]:
-    """By grid: the caption of its first float, and that of those in which it goes on."""
+    """By grid: the caption of its first float, and that of the floats that continue it."""
     found = []
     for at, (heading, _) in enumerate(table.parts()):
         title = escape(f"{table.title}: {heading}" if heading else table.title)
@@ -150,13 +150,13 @@ def _captions(table: Table) -> list[tuple[str, str]]:
 
 
 def _fitted(tabular: str) -> str:
-    """A grid, made smaller where it is wider than the page."""
+    """A grid, scaled down if it is wider than the page."""
     width = r"\ifdim\width>\linewidth\linewidth\else\width\fi"
     return "\n".join([r"\smallskip", rf"\resizebox{{{width}}}{{!}}{{%", f"{tabular}%", "}"])
 
 
 def _groups(table: Table, heights: Sequence[float], most: int) -> list[list[int]]:
-    """Rows that stay together: those that share all names but the last, as far as they fit into one float."""
+    """Indices of rows to keep together: those that share all names but the last, as far as they fit into one float."""
     found: list[list[int]] = []
     for at, begins in enumerate(table.runs()):
         if begins and not begins[-1] and sum(heights[row] for row in found[-1]) + heights[at] <= most:
@@ -197,9 +197,9 @@ def _header(header: str, side: str = "") -> str:
 
 
 def _ruled(tabular: str, heads: Sequence[str]) -> str:
-    """The names' heads beside those of the columns, and the rules of booktabs in place of lines that cross columns."""
+    """Add the headers of the names, and replace ``cline`` by the rules of booktabs."""
     first = "\\toprule\n" + " & " * len(heads)
-    assert first in tabular, "no index has a name, so that its heads are blank"
+    assert first in tabular, "the index has no names, so its headers are blank"
     tabular = tabular.replace(first, "\\toprule\n" + " & ".join(heads) + " & ", 1)
     tabular = re.sub(r"^\\cline\{1-\d+\}.*$", r"\\midrule", tabular, flags=re.MULTILINE)
     tabular = re.sub(r"^\\cline\{(\d+-\d+)\}.*$", r"\\cmidrule{\1}", tabular, flags=re.MULTILINE)
@@ -216,7 +216,13 @@ def _lines(notes: Sequence[str], wide: bool) -> list[int]:
 
 
 def _packed(things: Sequence[Thing], heights: Sequence[float], most: int) -> list[list[Thing]]:
-    """Things by the float that they fit into, each of some lines."""
+    """The items of each float.
+
+    Args:
+        things: items in order.
+        heights: height of each in lines.
+        most: lines of a float.
+    """
     found: list[list[Thing]] = []
     room = 0.0
     for thing, height in zip(things, heights, strict=True):

@@ -11,25 +11,25 @@ from bench.text.tables.table import Column, Rank, Table
 ESCAPED = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "$": "&#36;"} | {c: f"\\{c}" for c in "\\`*_[]~"}
 )
-#: GitHub shows no <u>.
+#: GitHub drops <u>, so the second best is <ins>.
 EMPHASIS: dict[Rank, str] = {"best": "**%s**", "second": "<ins>%s</ins>", "": "%s"}
 
-#: What makes a paragraph something else, where it begins with it: a heading, a list, a line.
+#: Beginnings that would turn a paragraph into a heading, a list or a rule.
 BEGINNING = re.compile(r"(\d{0,9})([#=+.)-])")
 
 
 def escape(text: str, limit: int | None = None) -> str:
-    """Text on one line that Markdown shows as it stands.
+    """The text on one line, escaped for Markdown.
 
     Args:
-        text: any.
-        limit: length beyond which it is cut, in characters before it is escaped.
+        text: foreign text.
+        limit: maximum length in characters before escaping.
     """
     return one_line(text, limit).translate(ESCAPED)
 
 
 def paragraph(text: str) -> str:
-    """Escaped text as a paragraph, whatever it begins with."""
+    """Escaped text as a paragraph, its beginning escaped if it would be a heading, a list or a rule."""
     return BEGINNING.sub(r"\1\\\2", text[:10], count=1) + text[10:] if BEGINNING.match(text) else text
 
 
@@ -44,7 +44,7 @@ def to_markdown(table: Table) -> str:
 
 
 def table_grid(table: Table, columns: Sequence[Column]) -> str:
-    """The rows of a table alone; a name that the row above has too is left out."""
+    """The rows of a table; a name is left out if the row above has the same."""
     rows, names = [], len(table.heads)
     for row, ranks, begins in zip(table.shown(columns), table.ranked(columns), table.runs(), strict=True):
         cells = [
@@ -58,12 +58,12 @@ def table_grid(table: Table, columns: Sequence[Column]) -> str:
 
 
 def grid(headers: Sequence[str], rows: Sequence[Sequence[str]], align: Sequence[str]) -> str:
-    """Rows under headers, all of it escaped already.
+    """A Markdown table of escaped text.
 
     Args:
-        headers: one a column.
+        headers: one per column.
         rows: cells in the order of the headers.
-        align: ``left`` or ``right`` of each column.
+        align: ``left`` or ``right``, one per column.
     """
     return tabulate(rows, headers, tablefmt="pipe", colalign=align, disable_numparse=True)
 

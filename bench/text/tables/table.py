@@ -1,4 +1,4 @@
-"""A table before it is rendered: raw values for programs, and what readers see of them."""
+"""A table before it is rendered: raw values for programs, and their texts for readers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,16 +11,16 @@ DASH = "–"
 DAGGER, DOUBLE_DAGGER, SECTION = SYMBOLS = ("†", "‡", "§")
 
 Rank = Literal["best", "second", ""]
-"""Rank of a number in its group; empty where it is neither, or the intervals do not tell."""
+"""Rank of a number in its group; empty if it is neither, or if the intervals overlap."""
 Values = Mapping[Any, Any]
 """Raw values of one row by column; None or NA is unknown."""
 Shown = list[list[tuple[str, tuple[str, ...]]]]
-"""By row and column: text and marks."""
+"""Text and marks, by row and column."""
 
 
 @dataclass(frozen=True, slots=True)
 class Footnote:
-    """What a mark in the table means; an empty mark is about the whole table."""
+    """Meaning of a mark in the table; a footnote with an empty mark concerns the whole table."""
 
     mark: str
     text: str
@@ -28,14 +28,14 @@ class Footnote:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column as readers see it.
+    """A column for readers.
 
     Attributes:
         name: key of its marks and ranks.
-        header: in up to two lines.
-        write: gives its text from the raw values of a row, nothing escaped.
-        prose: the column holds words, not a number; it is aligned left and folded.
-        optional: a narrow terminal leaves the column out.
+        header: header of one or two lines.
+        write: function from the raw values of a row to its unescaped text.
+        prose: whether the column holds words, which are aligned left and folded.
+        optional: whether a narrow terminal leaves the column out.
     """
 
     name: str
@@ -47,21 +47,21 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """What is rendered.
+    """A table to render.
 
     Attributes:
-        name: of its files, e.g. table3; a plain word.
+        name: stem of its files, e.g. table3.
         title: heading.
         caption: conditions of measurement.
-        heads: headers of the names, which lead every row, by key of the rows.
-        columns: columns that readers see after the names.
+        heads: headers of the names that lead every row, by key of the rows.
+        columns: columns after the names.
         rows: raw values; the keys of the first row are the columns of the csv file.
-        footnotes: in the order in which they are printed.
-        marks: by row and by name of the column.
-        ranks: by row and by name of the column.
-        styles: styles that a terminal shows cells in, by row and by name of the column; as rich reads them.
-        grids: headings and columns of several grids, where one would be too wide; none: one grid of all columns.
-        source: records that the table comes from; empty where not known.
+        footnotes: footnotes in the order of printing.
+        marks: marks by row index and column name.
+        ranks: ranks by row index and column name.
+        styles: rich styles in a terminal, by row index and column name.
+        grids: headings and columns of several grids, if one would be too wide; empty: one grid of all columns.
+        source: records that the table comes from; empty if unknown.
     """
 
     name: str = "table"
@@ -78,7 +78,7 @@ class Table:
     source: str = ""
 
     def __post_init__(self) -> None:
-        """Put each text on one line, without control characters; the renderers only escape."""
+        """Put each text on one line without control characters, so that renderers only escape."""
         notes = tuple(Footnote(note.mark, one_line(note.text)) for note in self.footnotes)
         object.__setattr__(self, "footnotes", notes)
         for name in ("title", "caption", "source"):
@@ -100,11 +100,11 @@ class Table:
         return [*self.footnotes, *([Footnote("", f"Source: {self.source}")] if self.source else [])]
 
     def parts(self) -> tuple[tuple[str, tuple[Column, ...]], ...]:
-        """Headings and columns of its grids; of a table that is one grid, no heading and all its columns."""
+        """Headings and columns of its grids; a single grid has no heading and all columns."""
         return self.grids or (("", self.columns),)
 
     def shown(self, columns: Sequence[Column] | None = None) -> Shown:
-        """Text and marks of each cell, each text on one line: names and then the columns, nothing escaped."""
+        """Text and marks of each cell, names first; each text is on one line and not escaped."""
         rows = []
         for at, row in enumerate(self.rows):
             texts = {name: row[name] for name in self.heads}
@@ -118,9 +118,9 @@ class Table:
         return [[self.ranks.get((at, name), "") for name in names] for at in range(len(self.rows))]
 
     def runs(self) -> list[tuple[int, ...]]:
-        """By row, for each name but the last: how many from here on share it, its marks and all names before it.
+        """By row, for each name but the last: the number of rows of the run of equal names that begins here.
 
-        It is 0 where a row above began the run.
+        A run shares the name, its marks and all names before it. The number is 0 inside a run.
         """
         rows = self.shown([])
         levels = [_lengths([tuple(row[: level + 1]) for row in rows]) for level in range(len(self.heads) - 1)]

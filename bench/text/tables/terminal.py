@@ -1,4 +1,4 @@
-"""A table in a terminal: one grid where it fits, else one block a row; numbers are never cut."""
+"""A table in a terminal: one grid if it fits, otherwise one block per row; numbers are never cut."""
 
 from collections.abc import Sequence
 from typing import Literal, cast
@@ -12,25 +12,25 @@ from rich.text import Text
 from bench.text.display import for_terminal, say
 from bench.text.tables.table import Column, Rank, Table
 
-#: A name is folded to this many columns of the terminal before columns are left out.
+#: Characters to which names are folded before columns are left out.
 NARROWEST_NAME = 12
-#: A name takes at most this many in a table that is printed in parts.
+#: Maximum characters of a name in a table that is printed in parts.
 WIDEST_NAME = 24
-#: One blank and one divider, itself a blank.
+#: Blanks between two columns.
 GAP = 2
-#: Width of a file or a pipe, which need not be folded.
+#: Width in characters of a file or a pipe, where nothing is folded.
 UNFOLDED = 10_000
 STYLES: dict[Rank, str] = {"best": "bold", "second": "underline", "": ""}
 
 
 def unfold(console: Console) -> None:
-    """Give a console that is no terminal room for every column."""
+    """Make a console wide enough for every column, unless it is a terminal."""
     if not console.is_terminal:
         console.width = UNFOLDED
 
 
 def show(table: Table, console: Console) -> None:
-    """Print a table, its footnotes and its caption at the console's width."""
+    """Print a table with its title, footnotes and caption at the console's width."""
     if table.title:
         say(table.title, console, "bold", fold=True)
     if table.rows:
@@ -42,7 +42,7 @@ def show(table: Table, console: Console) -> None:
 
 
 def show_rows(table: Table, console: Console) -> None:
-    """Print the rows of a table; optional columns are left out where all of them need more than the console has."""
+    """Print the rows of a table, without optional columns if not all columns fit."""
     columns = table.columns
     texts = _texts(table, columns, console)
     if _width(table, columns, texts) > console.width:
@@ -93,7 +93,7 @@ def _compact_grid(
 
 
 def show_parts(table: Table, console: Console) -> None:
-    """Print the rows of a table in grids below each other, each with the names and as many whole columns as fit."""
+    """Print the rows of a table as consecutive grids, each with the names and as many columns as fit."""
     rest = list(table.columns)
     while rest:
         fitting = [
@@ -119,18 +119,18 @@ def _texts(table: Table, columns: Sequence[Column], console: Console) -> list[li
 
 
 def _headers(table: Table, columns: Sequence[Column]) -> list[tuple[str, bool]]:
-    """By column: header, and whether its cells are folded where space is short."""
+    """By column: header, and whether its cells may be folded."""
     return [*((head, True) for head in table.heads.values()), *((one.header, one.prose) for one in columns)]
 
 
 def _width(table: Table, columns: Sequence[Column], texts: Sequence[Sequence[Text]]) -> int:
-    """Columns of the terminal that the grid needs, its words folded as far as is readable."""
+    """Width of the grid in characters with names and prose folded."""
     widths = zip(_widest(table, columns, texts), _headers(table, columns), strict=True)
     return sum((min(widest, NARROWEST_NAME) if folded else widest) + GAP for widest, (_, folded) in widths)
 
 
 def _whole_width(table: Table, columns: Sequence[Column], texts: Sequence[Sequence[Text]]) -> int:
-    """Columns of the terminal that the grid needs, only its names folded."""
+    """Width of the grid in characters with only the names folded."""
     widths = _widest(table, columns, texts)
     names = len(table.heads)
     return sum((min(widest, WIDEST_NAME) if at < names else widest) + GAP for at, widest in enumerate(widths))
@@ -158,12 +158,12 @@ def _grid(
 
 
 def print_blocks(headers: Sequence[str], texts: Sequence[Sequence[Text]], console: Console, names: int) -> None:
-    """Print one block a row, a header and a value on a line, for consoles that the grid does not fit.
+    """Print one block per row, with a header and a value on each line, if the grid does not fit.
 
     Args:
-        headers: one a column, names first.
+        headers: one per column, names first.
         texts: rows in the order of the headers.
-        console: where to.
+        console: output console.
         names: number of names, which lead each block.
     """
     lines = [header.replace("-\n", "").replace("\n", " ") for header in headers[names:]]

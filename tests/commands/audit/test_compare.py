@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.commands.audit.compare import Check, compare
+from bench.commands.audit.compare import AuditedNumber, compare
 from bench.commands.audit.published import find, load
 from bench.commands.audit.published.quantities import COLUMNS
 from bench.commands.audit.result import audit
@@ -18,7 +18,9 @@ LEDGER = MemoryBreakdown.of_tensors(
 )
 
 
-def check(matched: MatchText, header: str, line: str, plan: Sequence[PlanRow] | None = None, **given: Any) -> Check:
+def check(
+    matched: MatchText, header: str, line: str, plan: Sequence[PlanRow] | None = None, **given: Any
+) -> AuditedNumber:
     (row,) = matched(f"dataset,model,method,{header}", line, plan=plan)
     columns = tuple(COLUMNS[name] for name in header.split(",") if name in COLUMNS)
     measured: Mapping[Any, Mapping[str, float]] | None = given.pop("measured", None)
@@ -29,13 +31,10 @@ def check(matched: MatchText, header: str, line: str, plan: Sequence[PlanRow] | 
 @pytest.mark.parametrize(
     ("column", "text", "verdict", "explanation"),
     [
-        ("total_params", "125534212", "exact", ""),
-        ("total_params", "125534213", "within", "0.00% above"),
-        ("total_params_million", "125.53", "exact", ""),
-        ("total_params_million", "125.54", "within", "0.00% above"),
+        ("total_params", "125534212", "exact", ""), ("total_params", "125534213", "within", "0.00% above"),
+        ("total_params_million", "125.53", "exact", ""), ("total_params_million", "125.54", "within", "0.00% above"),
         ("total_params_million", "120.00", "within", "4.41% below"),
-        ("total_params_million", "119.00", "differs", "5.2% below"),
-        ("total_params_billion", "0.1", "exact", ""),
+        ("total_params_million", "119.00", "differs", "5.2% below"), ("total_params_billion", "0.1", "exact", ""),
         ("trainable_params_million", "0.89", "exact", ""),
         ("trainable_params_million", "0.79", "differs", "10.9% below"),
         ("gflops", "46.05", "exact", "at the plan's 256 tokens"),
@@ -43,7 +42,7 @@ def check(matched: MatchText, header: str, line: str, plan: Sequence[PlanRow] | 
         ("f1", "0.9310", "not checkable", "needs a measurement and no run was given"),
         ("throughput_samples_per_second", "659.302", "not checkable", "needs a measurement and no run was given"),
     ],
-)
+)  # fmt: skip
 def test_a_verdict(column: str, text: str, verdict: str, explanation: str, matched: MatchText) -> None:
     found = check(matched, column, f"imdb,roberta-base,lora,{text}")
     assert (found.published, found.verdict, found.explanation) == (text, verdict, explanation)

@@ -125,11 +125,11 @@ WRONG: dict[str, tuple[Changes, str, list[str], str]] = {
     ),
     "a pickle": (
         [], hook("save(self, model, folder)", "torch.save(model.classifier.state_dict(), folder / 'adapter.pt')"),
-        ["saved files"], "save writes adapter.pt; write .safetensors, .json, .md alone: a pickle is never loaded",
+        ["saved files"], "save writes adapter.pt; write only .safetensors, .json, .md: a pickle is never loaded",
     ),
     "a pickle under another name": (
         [], hook("save(self, model, folder)", "torch.save({}, folder / 'adapter.safetensors')"),
-        ["saved files"], "not what the name says: adapter.safetensors",
+        ["saved files"], "content does not match the suffix: adapter.safetensors",
     ),
     "an artifact without tensors": (
         [], hook("save(self, model, folder)", "(folder / 'notes.json').write_text('{}')"),
@@ -141,7 +141,7 @@ WRONG: dict[str, tuple[Changes, str, list[str], str]] = {
     ),
     "an artifact of another size": (
         [], hook("artifact_elements(self, model)", "return 7"),
-        ["artifact size"], "artifact_elements says 7, save writes",
+        ["artifact size"], "artifact_elements returns 7, save writes",
     ),
     "a merge that changes the answer": (
         [], hook("prepare_inference(self, model)", "model.classifier.bias.data.add_(1)", "return model"),
@@ -169,7 +169,7 @@ WRONG: dict[str, tuple[Changes, str, list[str], str]] = {
     ),
     "trained weights that cannot help": (
         at_end("model.classifier.register_forward_hook(lambda m, a, scores: 0.1 * torch.tanh(scores))"), "",
-        ["overfit"], "on 3 texts falls to no less than",
+        ["overfit"], "on 3 texts falls only to",
     ),
     "a matmul in fp32 whatever the model is in": (
         [("self.up(torch.tanh(self.down(states)))", "torch.tanh(self.down(states)).float() @ self.up.weight.T")], "",
@@ -205,7 +205,7 @@ WRONG: dict[str, tuple[Changes, str, list[str], str]] = {
         ["process state"], "prepare_inference changes torch's number of threads from 1 to 2",
     ),
     "nothing to train": (
-        [(LAST, "        return model.requires_grad_(False)")], "", ["adapt"], "nothing is left to train",
+        [(LAST, "        return model.requires_grad_(False)")], "", ["adapt"], "no parameter is trainable",
     ),
     "something to train where nothing is trained": (
         [("runs = 0", "trains = False")], "",
@@ -223,11 +223,11 @@ WRONG: dict[str, tuple[Changes, str, list[str], str]] = {
     ),
     "no sort of model": (
         [], "\n    @classmethod\n    def supports(cls, kind):\n        return False\n",
-        ["kinds"], "supports no sort of model",
+        ["kinds"], "supports no kind of model",
     ),
     "an answer that is neither yes nor no": (
         [], "\n    @classmethod\n    def supports(cls, kind):\n        return 'yes'\n",
-        ["kinds"], "supports says 'yes' of encoder, 'yes' of causal",
+        ["kinds"], "supports returns 'yes' for encoder, 'yes' for causal",
     ),
     "an option without a default": (
         [('Field(4, ge=1, description="width")', 'Field(ge=1, description="width")')], "",
@@ -242,7 +242,7 @@ WRONG: dict[str, tuple[Changes, str, list[str], str]] = {
     ),
     "options that swallow anything": (
         [("    inner: int", "    model_config = {'extra': 'allow'}\n    inner: int")], "",
-        ["options"], "an unknown option is accepted without a word",
+        ["options"], "an unknown option is accepted",
     ),
     "a blank label": ([('label = "Right"', 'label = " "')], "", ["label"], "label is ' '"),
     "no word of what it does": (
@@ -278,8 +278,8 @@ def test_one_wrong_line_is_found_by_its_check(what: str, tmp_path: Path) -> None
 def test_what_stands_on_a_failure_is_not_run_and_says_on_which(tmp_path: Path) -> None:
     path = write_method(tmp_path, extra=hook("after_step(self, model, step)", "raise KeyError('slip')"))
     left = by_verdict(results_of(path), "not run")
-    assert left["trained move"] == left["merged"] == left["saved files"] == "it stands on: training step"
-    assert left["save and load"] == "it stands on: saved files"
+    assert left["trained move"] == left["merged"] == left["saved files"] == "it needs: training step"
+    assert left["save and load"] == "it needs: saved files"
     assert "meta build" not in left
 
 

@@ -121,11 +121,9 @@ def test_one_is_not_true(make_record: MakeRecord) -> None:
 @pytest.mark.parametrize(
     ("a", "b", "wanted"),
     [
-        ({"dirty": True}, {"dirty": True}, True),
-        ({"dirty": True}, {"dirty": False}, False),
-        ({"dirty": True}, {"dirty": True, "commit": "x"}, False),
-        ({}, {}, False),
+        ({"dirty": True}, {"dirty": True}, True), ({"dirty": True}, {"dirty": False}, False),
+        ({"dirty": True}, {"dirty": True, "commit": "x"}, False), ({}, {}, False),
     ],
-)
+)  # fmt: skip
 def test_code_that_changed_unseen(make_record: MakeRecord, a: dict[str, Any], b: dict[str, Any], wanted: bool) -> None:
     assert unseen(pairs([machine(make_record(), **a)], [machine(make_record(), **b)])) is wanted

@@ -11,6 +11,7 @@ from bench.commands.compare.pairs import Pair
 from bench.commands.compare.verdicts import Move, Rules, judge
 from bench.record.record import Record
 from tests.commands.compare.support import changed, pairs
+from tests.known import known
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped
 
@@ -21,9 +22,7 @@ RULES = Rules()
 
 
 def move(metric: Metric, a: list[Record], b: list[Record], rules: Rules = RULES) -> Move:
-    found = judge(metric, pairs(a, b), rules)
-    assert found is not None
-    return found
+    return known(judge(metric, pairs(a, b), rules))
 
 
 def said(metric: Metric, a: list[Record], b: list[Record], rules: Rules = RULES) -> tuple[str, bool]:
@@ -42,14 +41,11 @@ def f1s(make_record: MakeRecord, *values: float) -> list[Record]:
 @pytest.mark.parametrize(
     ("b", "wanted"),
     [
-        ((100.0, 100.0, 100.0), ("same", False)),
-        ((90.0, 110.0, 99.0), ("within noise", False)),
-        ((98.0, 98.1, 97.9), ("moved", False)),
-        ((102.0, 102.1, 101.9), ("moved", False)),
-        ((90.0, 90.1, 89.9), ("worse", True)),
-        ((110.0, 110.1, 109.9), ("better", False)),
+        ((100.0, 100.0, 100.0), ("same", False)), ((90.0, 110.0, 99.0), ("within noise", False)),
+        ((98.0, 98.1, 97.9), ("moved", False)), ((102.0, 102.1, 101.9), ("moved", False)),
+        ((90.0, 90.1, 89.9), ("worse", True)), ((110.0, 110.1, 109.9), ("better", False)),
     ],
-)
+)  # fmt: skip
 def test_speed_over_seeds(make_record: MakeRecord, b: tuple[float, ...], wanted: tuple[str, bool]) -> None:
     found = move(SPEED, rates(make_record, 100.0, 100.0, 100.0), rates(make_record, *b))
     assert (found.verdict, found.regression) == wanted
@@ -60,13 +56,10 @@ def test_speed_over_seeds(make_record: MakeRecord, b: tuple[float, ...], wanted:
 @pytest.mark.parametrize(
     ("b", "wanted"),
     [
-        (100.0, ("same", False)),
-        (96.0, ("noise unknown", False)),
-        (104.0, ("noise unknown", False)),
-        (90.0, ("worse, noise unknown", True)),
-        (110.0, ("better, noise unknown", False)),
+        (100.0, ("same", False)), (96.0, ("noise unknown", False)), (104.0, ("noise unknown", False)),
+        (90.0, ("worse, noise unknown", True)), (110.0, ("better, noise unknown", False)),
     ],
-)
+)  # fmt: skip
 def test_speed_of_one_seed(make_record: MakeRecord, b: float, wanted: tuple[str, bool]) -> None:
     assert said(SPEED, rates(make_record, 100.0), rates(make_record, b)) == wanted
 
@@ -74,15 +67,11 @@ def test_speed_of_one_seed(make_record: MakeRecord, b: float, wanted: tuple[str,
 @pytest.mark.parametrize(
     ("b", "wanted"),
     [
-        ((0.93, 0.93), ("same", False)),
-        ((0.91, 0.94), ("within noise", False)),
-        ((0.922, 0.922), ("moved", False)),
-        ((0.90, 0.90), ("worse", True)),
-        ((0.95, 0.95), ("better", False)),
-        ((0.925,), ("noise unknown", False)),
+        ((0.93, 0.93), ("same", False)), ((0.91, 0.94), ("within noise", False)), ((0.922, 0.922), ("moved", False)),
+        ((0.90, 0.90), ("worse", True)), ((0.95, 0.95), ("better", False)), ((0.925,), ("noise unknown", False)),
         ((0.90,), ("worse, noise unknown", True)),
     ],
-)
+)  # fmt: skip
 def test_f1(make_record: MakeRecord, b: tuple[float, ...], wanted: tuple[str, bool]) -> None:
     assert said(F1, f1s(make_record, *[0.93] * len(b)), f1s(make_record, *b)) == wanted
 
@@ -90,8 +79,7 @@ def test_f1(make_record: MakeRecord, b: tuple[float, ...], wanted: tuple[str, bo
 def test_f1_of_one_seed_with_predictions(make_record: MakeRecord, tmp_path: Path) -> None:
     a, b = (Cells(make_record, tmp_path / name) for name in "ab")
     one_more_wrong = Pair(a.measured(list(TRUTH)), b.measured(flipped(0)))
-    found = judge(F1, (one_more_wrong,), Rules())
-    assert found is not None
+    found = known(judge(F1, (one_more_wrong,), Rules()))
     assert found.difference is not None
     assert found.difference < -0.01
     assert (found.verdict, found.regression) == ("within noise", False)

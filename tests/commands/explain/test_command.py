@@ -170,7 +170,7 @@ class TestAnswerAndTrace:
     def test_a_long_text_is_cut_and_says_so(self, measured):
         shown = measured.explain("tiny__moe", "good " * 50)
         assert len(shown.tokens) == len(shown.trace.steps) == 12
-        assert "cut to its first 12 tokens, as data.max_length = 12" in shown.notes[1]
+        assert "cut to its first 12 tokens, because of data.max_length = 12" in shown.notes[1]
         short = measured.explain("tiny__moe", "good " * 10)
         assert len(short.tokens) == 12
         assert len(short.notes) == 1
@@ -231,7 +231,7 @@ class TestWhichCell:
 
     def test_several(self, measured, capsys):
         said = says(capsys, measured.runs, "tiny__", "good")
-        assert "several cells match 'tiny__'; give an id, or a part that one alone has" in said
+        assert "several cells match 'tiny__'; give an id, or a part of one that is unique" in said
         assert measured.path("tiny__moe").name in said
         assert measured.path("drawn__head").name not in said
 
@@ -254,7 +254,7 @@ class TestWhichCell:
         outside = copied.folder / "outside"
         shutil.copytree(copied.path("tiny__moe"), outside)
         edit(copied.runs / "run.json", cell_ids=[str(outside) if absolute else "../../outside"])
-        assert "is no id of a cell" in says(capsys, copied.runs, "outside", "good")
+        assert "is not a valid cell id" in says(capsys, copied.runs, "outside", "good")
         assert not (outside / "explanation.html").exists()
 
     def test_a_run_without_cells(self, tmp_path):
@@ -264,26 +264,23 @@ class TestWhichCell:
 
 
 class TestRefused:
-    def test_no_run_folder(self, tmp_path, capsys):
-        assert "is not a run folder: it has no run.json" in says(capsys, tmp_path, "x", "good")
-
-    @pytest.mark.parametrize("text", ["", " \n\t"])
-    def test_an_empty_text(self, measured, capsys, text):
-        assert "there is no text to explain" in says(capsys, measured.runs, "tiny__moe", text)
-
-    def test_a_text_that_is_no_unicode(self, measured, capsys):
-        assert "give it in UTF-8" in says(capsys, measured.runs, "tiny__moe", "caf\udce9")
-
-    def test_a_cell_that_failed(self, measured, capsys):
-        said = says(capsys, measured.runs, "tiny__failing", "good")
-        assert "it ended as unsupported in adapt: UnsupportedError: not this one; see " in said
-        assert "stderr.txt" in said
+    @pytest.mark.parametrize(
+        ("part", "text", "said"),
+        [
+            ("tiny__moe", "", "there is no text to explain"), ("tiny__moe", " \n\t", "there is no text to explain"),
+            ("tiny__moe", "caf\udce9", "give it in UTF-8"),
+            ("tiny__failing", "good", "it ended as unsupported in adapt: UnsupportedError: not this one; see "),
+            ("tiny__failing", "good", "stderr.txt"),
+            ("tiny__unkept", "good", "keep_artifact = true in [train], or for this method alone in [methods.un"),
+            ("tiny__bitfit", "good", "method bitfit has no explain hook"),
+        ],
+    )  # fmt: skip
+    def test_what_cannot_be_explained(self, measured, capsys, part, text, said):
+        assert said in says(capsys, measured.runs, part, text)
 
     def test_a_cell_that_failed_without_a_word(self, copied, capsys):
         edit(copied.path("tiny__failing") / "record.json", failure__message="")
         assert "UnsupportedError: ; see " in says(capsys, copied.runs, "tiny__failing", "good")
-        edit(copied.path("tiny__failing") / "record.json", failure__message="a\x1b[31m\nb")
-        assert r"UnsupportedError: a\x1b[31m b; see " in says(capsys, copied.runs, "tiny__failing", "good")
 
     def test_nothing_that_a_failure_says_reaches_the_terminal_as_it_is(self, copied, capsys):
         fields = {f"failure__{name}": f"{name}\x1b]0;\x07" for name in ("phase", "type", "message", "log")}
@@ -292,26 +289,13 @@ class TestRefused:
         assert "\x1b" not in said
         assert r" in phase\x1b]0;\x07: type\x1b]0;\x07: message\x1b]0;\x07; see " in said
 
-    def test_a_cell_without_its_artifact(self, measured, capsys):
-        said = says(capsys, measured.runs, "tiny__unkept", "good")
-        assert "set keep_artifact = true in [train], or for this method alone in [methods.unkept.train]" in said
-
     def test_an_artifact_that_was_removed(self, copied, capsys):
         (copied.path("tiny__moe") / "artifact" / "adapter.safetensors").unlink()
         said = says(capsys, copied.runs, "tiny__moe", "good")
-        assert f"holds no file any more; remove {copied.path('tiny__moe')} and run the study again" in said
-
-    def test_a_method_that_explains_nothing(self, measured, capsys):
-        assert "method bitfit explains nothing" in says(capsys, measured.runs, "tiny__bitfit", "good")
-
-    def test_a_method_that_changed(self, copied, capsys):
-        edit(copied.path("tiny__moe") / "cell.json", method__sha256="0" * 64)
-        said = says(capsys, copied.runs, "tiny__moe", "good")
-        assert "method moe: " in said
-        assert "is not as it was when the cell was planned; put it back as it was, or run the study again" in said
+        assert f"has no artifact file any more; remove {copied.path('tiny__moe')} and run the study again" in said
 
     @pytest.mark.parametrize(
-        ("name", "reason"), [("theirs", "there is no method 'theirs' here"), ("moe", "is not as it was when")]
+        ("name", "reason"), [("theirs", "there is no method 'theirs' here"), ("moe", "was changed after")]
     )
     def test_code_that_the_run_folder_brings_is_not_run(self, copied, capsys, name, reason):
         """Whoever wrote the cell wrote the hash of the file too."""
@@ -408,11 +392,11 @@ def trace(tokens: int, places: int = 1, category: int = 0) -> Trace:
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
-        (lambda tokens: None, "method head explains nothing"),
+        (lambda tokens: None, "method head has no explain hook"),
         (lambda tokens: 1 / 0, "method head: explain failed: ZeroDivisionError: division by zero"),
         (lambda tokens: trace(tokens - 1), "one step for each of 3 tokens and 1 places, got 2 steps for 2 tokens"),
         (lambda tokens: trace(tokens, places=2), "one step for each of 3 tokens and 2 places, got 3 steps"),
-        (lambda tokens: trace(tokens, category=1), "explain names 1 categories, and a step is of number 1"),
+        (lambda tokens: trace(tokens, category=1), "explain has 1 categories, but a step has category 1"),
         (lambda tokens: "a text", "explain must return a Trace or None, got str"),
     ],
     ids=["nothing", "fails", "a token short", "a place short", "no such category", "no trace"],
@@ -454,9 +438,6 @@ class TestCausal:
         assert said.endswith("good film <|stop|> 😀<|stop|><|start|>assistant<|sep|>\n\n")
         assert len(shown.tokens) == len(shown.trace.steps)
         assert all(token.label for token in shown.tokens)
-
-    def test_a_method_that_explains_nothing(self, asked, capsys):
-        assert "method zero_shot explains nothing" in says(capsys, asked.runs, "__zero_shot__", "good")
 
     def test_random_weights_that_were_drawn_elsewhere(self, asked, tmp_path, capsys):
         shutil.copytree(asked.runs, tmp_path / "small")

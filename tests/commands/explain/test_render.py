@@ -3,7 +3,6 @@
 import dataclasses
 import io
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from bench.commands.explain.render import INK, show, tint, to_html
 from bench.method.insight import Step, Trace
 from bench.report.charts.look import LIGHT
 from bench.study.cell import Cell
+from tests.html_page import Page
 
 EVIL = "<img src=x onerror=alert(1)> & \"quoted\" 'x' [bold]x[/bold]"
 CONTROL = "a\x1b[31mb\x00c\u202ed\n\te"
@@ -46,12 +46,10 @@ def explanation(
         for row in range(len(tokens))
     )
     trace = Trace(
-        title="Experts by token",
-        legend="expert (its weight)",
+        title="Experts by token", legend="expert (its weight)",
         places=tuple(f"layer {place}" for place in range(places)),
-        categories=tuple(f"expert {number}" for number in range(categories)),
-        steps=steps,
-    )
+        categories=tuple(f"expert {number}" for number in range(categories)), steps=steps,
+    )  # fmt: skip
     whole = Explanation(
         cell=cell(), answer=(("positive", 0.75), ("negative", 0.25)), tokens=tuple(map(token, tokens)), trace=trace,
         notes=("A note.",),
@@ -77,37 +75,6 @@ def printed(shown: Explanation, width: int = 80, encoding: str = "utf-8", **sett
     show(shown, Console(file=file, width=width, **settings))
     file.flush()
     return raw.getvalue().decode(encoding)
-
-
-class Page(HTMLParser):
-    """Tags, styles and the text of a page, read as a browser would."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.open: list[str] = []
-        self.attributes: list[tuple[str, str]] = []
-        self.texts: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
-        if tag != "meta":
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.texts.append(data)
-
-    @property
-    def text(self) -> str:
-        return "".join(self.texts)
 
 
 class TestTerminal:
@@ -174,7 +141,7 @@ class TestPage:
             "expert (its weight)", "t2p1 (0.61), 0 (0.39)", "layer 1", "expert 2", "A note.",
         ):  # fmt: skip
             assert part in page.text
-        assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
+        assert not {"script", "link", "img", "iframe", "object"} & page.tags
         assert not {"src", "href", "srcset"} & {name for name, _ in page.attributes}
         assert "url(" not in to_html(explanation())
         assert page.text.index("positive") < page.text.index("negative")

@@ -13,14 +13,9 @@ from methods.moe.options import Options
 
 TASK = Task(labels=("anger", "joy", "sadness"), max_length=16, kind="encoder")
 SIZES: dict[str, Any] = {
-    "vocab_size": 40,
-    "hidden_size": 16,
-    "intermediate_size": 32,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 2,
-    "max_position_embeddings": 40,
-    "pad_token_id": 1,
-}
+    "vocab_size": 40, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2,
+    "max_position_embeddings": 40, "pad_token_id": 1,
+}  # fmt: skip
 T5 = {
     "vocab_size": 40, "d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 3, "num_heads": 2, "pad_token_id": 1,
     "eos_token_id": 3, "decoder_start_token_id": 0,

@@ -16,6 +16,7 @@ from methods.moe import MixtureOfExperts
 from methods.moe.analysis import describe
 from methods.moe.observe import LayerRouting, Observed
 from methods.moe.options import Options
+from tests.known import known
 
 HOSTILE = "one\ntwo\r\n\x00three\x1b[31m\u202e\ud800 four\u2028 " + "x" * 400
 
@@ -30,25 +31,17 @@ def seen(
     """Tokens and the experts that they are sent to, [R, N, K], and what there must be beside them."""
     layers = [
         LayerRouting(
-            name=f"layer {index}",
-            chosen=layer,
-            shares=np.full(layer.shape, 1 / layer.shape[1]),
-            entropy=np.full(len(layer), 0.5),
-            weight_similarity=np.eye(experts),
-            output_similarity=np.full((experts, experts), 0.25),
-            compared_tokens=64,
+            name=f"layer {index}", chosen=layer, shares=np.full(layer.shape, 1 / layer.shape[1]),
+            entropy=np.full(len(layer), 0.5), weight_similarity=np.eye(experts),
+            output_similarity=np.full((experts, experts), 0.25), compared_tokens=64,
         )
         for index, layer in enumerate(np.array(chosen), start=4)
-    ]
+    ]  # fmt: skip
     rest = {
-        "layers": tuple(layers),
-        "num_experts": experts,
-        "token_ids": np.arange(len(text_of_token)),
-        "text_of_token": np.array(text_of_token),
-        "labels": np.array(labels),
-        "label_names": ("anger", "joy", "fear"),
+        "layers": tuple(layers), "num_experts": experts, "token_ids": np.arange(len(text_of_token)),
+        "text_of_token": np.array(text_of_token), "labels": np.array(labels), "label_names": ("anger", "joy", "fear"),
         "states": np.random.default_rng(0).normal(size=(len(labels), 4)),
-    }
+    }  # fmt: skip
     return Observed(**{**rest, **changes})
 
 
@@ -77,12 +70,9 @@ def random_case(texts: int = 30, tokens: int = 8, experts: int = 4, top_k: int =
     rng = np.random.default_rng(3)
     scores = rng.normal(size=(2, texts * tokens, experts))
     return seen(
-        np.argsort(-scores, axis=-1)[..., :top_k],
-        np.repeat(np.arange(texts), tokens).tolist(),
-        rng.integers(0, classes, size=texts).tolist(),
-        experts,
-        token_ids=rng.integers(0, 9, size=texts * tokens),
-    )
+        np.argsort(-scores, axis=-1)[..., :top_k], np.repeat(np.arange(texts), tokens).tolist(),
+        rng.integers(0, classes, size=texts).tolist(), experts, token_ids=rng.integers(0, 9, size=texts * tokens),
+    )  # fmt: skip
 
 
 #: Four tokens of a text of anger, four of one of joy, in one layer of three experts, of which one is never chosen.
@@ -121,8 +111,7 @@ class TestLoad:
         insights = shown(random_case())
         for layer in insights.facts["layers"].values():
             assert sum(layer["shares"]) == pytest.approx(2, abs=1e-5)
-        chart = part(insights, "tokens_by_expert").chart
-        assert chart is not None
+        chart = known(part(insights, "tokens_by_expert").chart)
         assert chart.reference == 0.5
 
     def test_routing_says_how_sure_and_how_even(self) -> None:
@@ -342,8 +331,7 @@ def test_a_real_model_from_training_to_insights() -> None:
     for _ in range(3):
         optimizer.zero_grad()
         loss = F.cross_entropy(model(ids, mask).logits, labels)
-        extra = method.extra_loss(model)
-        assert extra is not None
+        extra = known(method.extra_loss(model))
         (loss + extra).backward()
         optimizer.step()
     batches = [Encoded(input_ids=ids[half], attention_mask=mask[half], rows=half.tolist())

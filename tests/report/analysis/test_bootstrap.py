@@ -72,13 +72,11 @@ def test_seeds_of_unlike_number() -> None:
 @pytest.mark.parametrize(
     ("truth", "predicted"),
     [
-        (np.array([0, 1]), np.array([0, 1])),
-        (np.array([0, 1]), np.array([[0, 1, 1]])),
-        (np.zeros(0, dtype=int), np.zeros((1, 0), dtype=int)),
-        (np.array([0, 2]), np.array([[0, 1]])),
+        (np.array([0, 1]), np.array([0, 1])), (np.array([0, 1]), np.array([[0, 1, 1]])),
+        (np.zeros(0, dtype=int), np.zeros((1, 0), dtype=int)), (np.array([0, 2]), np.array([[0, 1]])),
         (np.array([0, 1]), np.array([[0, -1]])),
     ],
-)
+)  # fmt: skip
 def test_what_does_not_fit_is_refused(truth: Classes, predicted: Classes) -> None:
     with pytest.raises(ValueError, match=r"predictions of shape|classes must be"):
         Resampled(truth, predicted, 2, 1)

@@ -12,6 +12,7 @@ from bench.report.analysis.paired import difference
 from bench.report.analysis.stacked import reader
 from bench.report.results.measured import Evidence, Measured
 from bench.report.results.predictions import Classes, Predictions
+from tests.known import known
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped
 
@@ -45,10 +46,9 @@ def test_intervals_are_those_of_the_difference(cells: Cells) -> None:
     expected = difference(np.array(TRUTH), array(*first), array(*second), 2)
     assert best.is_best
     assert best.against is None
-    assert other.against is not None
-    assert (other.against.best, other.against.over, other.against.reason) == (0, FULL, "")
-    assert other.against.lead == expected.significance.interval
-    assert other.against.verdict == "not told apart"
+    assert (known(other.against).best, known(other.against).over, known(other.against).reason) == (0, FULL, "")
+    assert known(other.against).lead == expected.significance.interval
+    assert known(other.against).verdict == "not told apart"
     assert not other.is_best
 
 
@@ -63,43 +63,37 @@ def test_an_interval_is_as_wide_as_both(cells: Cells) -> None:
 
 def test_lower_rows_are_told_apart(cells: Cells) -> None:
     _, lower = found(row(cells, "A", PERFECT, PERFECT), row(cells, "B", WRONG, WRONG))
-    assert lower.against is not None
-    assert (lower.against.verdict, lower.against.lead) == ("lower", (1, 1))
+    assert (known(lower.against).verdict, known(lower.against).lead) == ("lower", (1, 1))
 
 
 def test_one_seed_with_predictions(cells: Cells) -> None:
     best, other = found(row(cells, "A", PERFECT), row(cells, "B", flipped(0)))
     assert (best.interval, best.over) == ((1, 1), ("texts",))
-    assert other.against is not None
-    assert (other.against.verdict, other.against.over) == ("not told apart", ("texts",))
+    assert (known(other.against).verdict, known(other.against).over) == ("not told apart", ("texts",))
 
 
 def test_one_seed_without_predictions(cells: Cells) -> None:
     best, other = found(row(cells, "A", PERFECT), row(cells, "B", flipped(0)), read=False)
     assert (best.interval, best.over, best.unread) == (None, (), "")
-    assert other.against is not None
-    assert (other.against.verdict, other.against.lead) == ("unknown", None)
-    assert other.against.reason == "one seed, and no predictions beside the records"
+    assert (known(other.against).verdict, known(other.against).lead) == ("unknown", None)
+    assert known(other.against).reason == "one seed, and no predictions beside the records"
 
 
 def test_records_alone_know_the_seeds(cells: Cells) -> None:
     rows = row(cells, "A", PERFECT, flipped(0)), row(cells, "B", flipped(0, 1), PERFECT)
     best, other = found(*rows, read=False)
     assert best.over == ("seeds",)
-    assert other.against is not None
-    assert other.against.over == ("seeds",)
-    assert other.against.lead is not None
-    low, high = other.against.lead
+    assert known(other.against).over == ("seeds",)
+    low, high = known(known(other.against).lead)
     assert low < 0 < high
-    assert other.against.verdict == "not told apart"
+    assert known(other.against).verdict == "not told apart"
 
 
 def test_the_first_of_equals_is_the_best(cells: Cells) -> None:
     same = [flipped(0), flipped(1)]
     first, second = found(row(cells, "A", *same), row(cells, "B", *same))
     assert first.is_best
-    assert second.against is not None
-    assert (second.against.verdict, second.against.lead) == ("not told apart", (0, 0))
+    assert (known(second.against).verdict, known(second.against).lead) == ("not told apart", (0, 0))
 
 
 def test_predictions_that_are_missing(cells: Cells) -> None:
@@ -109,25 +103,22 @@ def test_predictions_that_are_missing(cells: Cells) -> None:
     best, fewer, single = found(*rows)
     assert best.over == FULL
     assert (fewer.over, fewer.unread) == (("seeds",), f"{rows[1][0][0].cell_id}/predictions.jsonl is missing")
-    assert fewer.against is not None
-    assert fewer.against.over == ("seeds",)
-    assert single.against is not None
-    assert (single.against.verdict, single.interval) == ("unknown", None)
-    assert single.against.reason == f"{rows[2][0][0].cell_id}/predictions.jsonl is missing"
+    assert known(fewer.against).over == ("seeds",)
+    assert (known(single.against).verdict, single.interval) == ("unknown", None)
+    assert known(single.against).reason == f"{rows[2][0][0].cell_id}/predictions.jsonl is missing"
 
 
 def test_predictions_of_other_texts(cells: Cells) -> None:
     """Each row has an interval of its own; the difference of one seed is not known."""
     first, second = row(cells, "A", PERFECT), row(cells, "B", flipped(0))
-    known = second[0].evidence.predictions
-    assert isinstance(known, Predictions)
-    other = replace(known, ids=tuple(f"other/{text}" for text in known.ids))
+    before = second[0].evidence.predictions
+    assert isinstance(before, Predictions)
+    other = replace(before, ids=tuple(f"other/{text}" for text in before.ids))
     second[0] = second[0]._replace(evidence=Evidence(other))
     best, row_b = found(first, second)
     assert best.over == row_b.over == ("texts",)
-    assert row_b.against is not None
-    assert row_b.against.verdict == "unknown"
-    assert "one seed" in row_b.against.reason
+    assert known(row_b.against).verdict == "unknown"
+    assert "one seed" in known(row_b.against).reason
 
 
 def test_seeds_are_paired(cells: Cells) -> None:
@@ -137,31 +128,27 @@ def test_seeds_are_paired(cells: Cells) -> None:
     for read in (True, False):
         _, other = found(first, second, read=read)
         assert other.against is not None
-        assert other.against.lead == (0, 0)
+        assert known(other.against).lead == (0, 0)
 
 
 def test_higher_on_the_seeds_of_both(cells: Cells) -> None:
     first, second = row(cells, "A", WRONG, PERFECT), row(cells, "B", flipped(*range(7)))
     _, other = found(first, second)
-    assert other.against is not None
-    assert other.against.verdict == "higher"
+    assert known(other.against).verdict == "higher"
 
 
 def test_no_seed_in_common(cells: Cells) -> None:
     second = [cells.measured(flipped(0), method="B", seed=5)]
     _, other = found(row(cells, "A", PERFECT), second)
-    assert other.against is not None
-    assert (other.against.verdict, other.against.reason) == ("unknown", "no seed that both measured")
+    assert (known(other.against).verdict, known(other.against).reason) == ("unknown", "no seed that both measured")
 
 
 def test_other_data_is_not_compared(cells: Cells) -> None:
-    data = cells.make_record().data
-    assert data is not None
+    data = known(cells.make_record().data)
     second = [cells.measured(flipped(0), {"data": data.model_dump() | {"sha256": "e"}}, method="B", seed=s)
               for s in (0, 1)]  # fmt: skip
     _, other = found(row(cells, "A", PERFECT, PERFECT), second)
-    assert other.against is not None
-    assert other.against.reason == "the texts or labels that they read differ"
+    assert known(other.against).reason == "the texts or labels that they read differ"
 
 
 def test_rows_of_other_datasets_and_models_stand_alone(cells: Cells) -> None:
@@ -179,41 +166,32 @@ def test_the_texts_widen_what_seeds_agree_on(cells: Cells) -> None:
     rows = row(cells, "A", PERFECT, PERFECT), row(cells, "B", flipped(0), flipped(0))
     _, by_seeds = found(*rows, read=False)
     _, by_both = found(*rows)
-    assert by_seeds.against is not None
-    assert by_both.against is not None
-    assert (by_seeds.against.verdict, by_both.against.verdict) == ("lower", "not told apart")
+    assert (known(by_seeds.against).verdict, known(by_both.against).verdict) == ("lower", "not told apart")
 
 
-def ranks(*rows: Sequence[Measured], read: bool = True) -> list[str]:
-    return [standing.rank for standing in found(*rows, read=read)]
+HALF = flipped(*range(6))
 
 
-def test_best_and_second_where_each_is_told_from_all_below(cells: Cells) -> None:
-    half = flipped(*range(6))
-    rows = row(cells, "C", WRONG, WRONG), row(cells, "A", PERFECT, PERFECT), row(cells, "B", half, half)
-    assert ranks(*rows) == ["", "best", "second"]
-    assert ranks(*rows[:2]) == ["", "best"]  # nothing is below the other: it is the last
-    assert ranks(rows[1]) == [""]
-
-
-def test_a_best_that_one_row_is_not_told_from_is_none(cells: Cells) -> None:
-    rows = row(cells, "A", PERFECT), row(cells, "B", flipped(0)), row(cells, "C", WRONG)
-    assert ranks(*rows) == ["", "", ""]
-
-
-def test_a_second_that_one_row_is_not_told_from_is_none(cells: Cells) -> None:
-    rows = row(cells, "A", PERFECT), row(cells, "B", flipped(*range(8))), row(cells, "C", flipped(*range(9)))
-    assert ranks(*rows) == ["best", "", ""]
-
-
-def test_nothing_is_ranked_on_one_seed_without_predictions(cells: Cells) -> None:
-    rows = row(cells, "A", PERFECT), row(cells, "B", flipped(0)), row(cells, "C", WRONG)
-    assert ranks(*rows, read=False) == ["", "", ""]
+@pytest.mark.parametrize(
+    ("predicted", "read", "wanted"),
+    [
+        ([[WRONG] * 2, [PERFECT] * 2, [HALF] * 2], True, ["", "best", "second"]),
+        ([[WRONG] * 2, [PERFECT] * 2], True, ["", "best"]),  # nothing is below the other: it is the last
+        ([[PERFECT] * 2], True, [""]),
+        ([[PERFECT], [flipped(0)], [WRONG]], True, ["", "", ""]),  # the best is not told from the second
+        ([[PERFECT], [flipped(*range(8))], [flipped(*range(9))]], True, ["best", "", ""]),  # nor here the second
+        ([[PERFECT], [flipped(0)], [WRONG]], False, ["", "", ""]),  # one seed without predictions
+    ],
+)
+def test_best_and_second(cells: Cells, predicted: list[list[list[int]]], read: bool, wanted: list[str]) -> None:
+    rows = [row(cells, name, *of) for name, of in zip("ABC", predicted, strict=False)]
+    assert [standing.rank for standing in found(*rows, read=read)] == wanted
 
 
 def test_rows_without_f1_take_no_rank_away(cells: Cells) -> None:
     failed = [cells.failed(method="F")]
-    assert ranks(failed, row(cells, "A", PERFECT), row(cells, "B", WRONG)) == ["", "best", ""]
+    standings = found(failed, row(cells, "A", PERFECT), row(cells, "B", WRONG))
+    assert [standing.rank for standing in standings] == ["", "best", ""]
 
 
 def test_rows_of_two_models_are_judged_on_the_same_texts(cells: Cells) -> None:
@@ -221,8 +199,7 @@ def test_rows_of_two_models_are_judged_on_the_same_texts(cells: Cells) -> None:
     rows = [[cells.measured(one, method="A", model=model)] for model, one in (("large", PERFECT), ("small", WRONG))]
     judge = F1Significance([record for of in rows for record, _ in of], reader([cell for of in rows for cell in of]))
     _, other = judge.standings([[record for record, _ in of] for of in rows], lambda _: "all")
-    assert other.against is not None
-    assert (other.against.verdict, other.against.over) == ("lower", ("texts",))
+    assert (known(other.against).verdict, known(other.against).over) == ("lower", ("texts",))
 
 
 def test_standings_within_other_groups(cells: Cells) -> None:
@@ -244,8 +221,6 @@ def test_a_seed_whose_first_repeat_failed_is_told_by_the_next(cells: Cells) -> N
     best, other, worst = found(*rows)
     assert best.is_best
     assert best.interval == (1, 1)
-    assert other.against is not None
-    assert (other.against.best, other.against.verdict) == (0, "not told apart")
-    assert worst.against is not None
-    assert worst.against.verdict == "lower"
+    assert (known(other.against).best, known(other.against).verdict) == (0, "not told apart")
+    assert known(worst.against).verdict == "lower"
     assert (best.rank, other.rank) == ("", "")

@@ -169,21 +169,15 @@ def test_identical_differences_leave_the_verdict_to_the_texts(num_seeds: int) ->
 @pytest.mark.parametrize(
     ("texts", "seeds", "verdict"),
     [
-        ((0.1, 0.3), (0.1, 0.3), "higher"),
-        ((-0.3, -0.1), (-0.3, -0.1), "lower"),
-        ((0.1, 0.3), (-0.1, 0.5), "not told apart"),
-        ((-0.1, 0.5), (0.1, 0.3), "not told apart"),
-        ((-0.3, -0.1), (-0.5, 0.1), "not told apart"),
-        ((-0.5, 0.1), (-0.3, -0.1), "not told apart"),
-        ((0.1, 0.3), (-0.3, -0.1), "not told apart"),
-        ((-0.3, -0.1), (0.1, 0.3), "not told apart"),
-        ((0.1, 0.3), (0.0, 0.4), "not told apart"),
-        ((0.0, 0.4), (0.1, 0.3), "not told apart"),
-        ((0.1, 0.3), (None, None), "higher"),
-        ((-0.3, -0.1), (None, None), "lower"),
+        ((0.1, 0.3), (0.1, 0.3), "higher"), ((-0.3, -0.1), (-0.3, -0.1), "lower"),
+        ((0.1, 0.3), (-0.1, 0.5), "not told apart"), ((-0.1, 0.5), (0.1, 0.3), "not told apart"),
+        ((-0.3, -0.1), (-0.5, 0.1), "not told apart"), ((-0.5, 0.1), (-0.3, -0.1), "not told apart"),
+        ((0.1, 0.3), (-0.3, -0.1), "not told apart"), ((-0.3, -0.1), (0.1, 0.3), "not told apart"),
+        ((0.1, 0.3), (0.0, 0.4), "not told apart"), ((0.0, 0.4), (0.1, 0.3), "not told apart"),
+        ((0.1, 0.3), (None, None), "higher"), ((-0.3, -0.1), (None, None), "lower"),
         ((-0.1, 0.1), (None, None), "not told apart"),
     ],
-)
+)  # fmt: skip
 def test_a_verdict_needs_both_intervals(
     texts: tuple[float, float], seeds: tuple[float | None, float | None], verdict: str
 ) -> None:

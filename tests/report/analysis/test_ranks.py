@@ -37,24 +37,19 @@ def windowed(record: Record, low: float, high: float) -> Record:
     return Record.model_validate(content)
 
 
-def test_best_and_second_over_seeds(make_record: MakeRecord) -> None:
-    rates = {"low": (50.0, 50.1), "high": (100.0, 100.1), "middle": (70.0, 70.1)}
-    assert found(rows(make_record, rates)) == {"low": "", "high": "best", "middle": "second"}
-
-
-def test_intervals_that_touch_tell_nothing(make_record: MakeRecord) -> None:
-    """Student's interval over two seeds is 12.7 deviations of the mean wide on each side."""
-    rates = {"high": (100.0, 104.0), "middle": (90.0, 90.1), "low": (50.0, 50.1)}
-    assert found(rows(make_record, rates)) == {"high": "", "middle": "", "low": ""}
-
-
-def test_a_second_that_is_not_told_apart(make_record: MakeRecord) -> None:
-    rates = {"high": (100.0, 100.1), "middle": (70.0, 70.1), "low": (69.0, 70.0)}
-    assert found(rows(make_record, rates)) == {"high": "best", "middle": "", "low": ""}
-
-
-def test_the_last_is_no_second(make_record: MakeRecord) -> None:
-    assert found(rows(make_record, {"high": (100.0, 100.1), "low": (70.0, 70.1)})) == {"high": "best", "low": ""}
+@pytest.mark.parametrize(
+    ("rates", "ranked"),
+    [
+        ({"low": (50.0, 50.1), "high": (100.0, 100.1), "middle": (70.0, 70.1)}, {"high": "best", "middle": "second"}),
+        # Student's interval over two seeds is 12.7 deviations of the mean wide on each side, so these touch.
+        ({"high": (100.0, 104.0), "middle": (90.0, 90.1), "low": (50.0, 50.1)}, {}),
+        ({"high": (100.0, 100.1), "middle": (70.0, 70.1), "low": (69.0, 70.0)}, {"high": "best"}),
+        ({"high": (100.0, 100.1), "low": (70.0, 70.1)}, {"high": "best"}),
+    ],
+    ids=["best and second", "intervals that touch", "no second is told apart", "the last is no second"],
+)
+def test_ranks_over_seeds(make_record: MakeRecord, rates: dict[str, Sequence[float]], ranked: dict[str, str]) -> None:
+    assert found(rows(make_record, rates)) == dict.fromkeys(rates, "") | ranked
 
 
 def test_windows_of_a_single_seed(make_record: MakeRecord) -> None:

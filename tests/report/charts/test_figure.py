@@ -146,15 +146,3 @@ def test_alike_to_the_byte() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, timeout=60
     )
     assert other.stdout.strip() == digest()
-
-
-def test_a_run_without_figures_loads_no_renderer() -> None:
-    code = (
-        "import sys; import bench.report.charts.figures; "
-        "from bench.report.charts.plots import curves, pareto; "
-        "print('vl_convert' in sys.modules, 'matplotlib' in sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, timeout=60
-    )
-    assert done.stdout.split() == ["False", "False"]

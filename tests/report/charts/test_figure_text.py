@@ -25,16 +25,10 @@ def test_a_tooltip_has_no_special_key() -> None:
 @pytest.mark.parametrize(
     ("value", "wanted"),
     [
-        (None, "–"),
-        ("", "–"),
-        (" \n", "–"),
-        (3, "3"),
-        (-0.5, "−0.5"),
-        (-0.0, "0"),
-        (1234567.0, "1.23457e+06"),
+        (None, "–"), ("", "–"), (" \n", "–"), (3, "3"), (-0.5, "−0.5"), (-0.0, "0"), (1234567.0, "1.23457e+06"),
         ("a\nb", "a b"),
     ],
-)
+)  # fmt: skip
 def test_plain(value: str | float | None, wanted: str) -> None:
     assert plain(value) == wanted
 

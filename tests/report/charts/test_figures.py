@@ -34,12 +34,10 @@ def always_others(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("kinds", "names"),
     [
-        ((), []),
-        (("png",), ["f/a.png", "f/b.c.png"]),
-        (("svg",), ["f/a.svg", "f/b.c.svg"]),
+        ((), []), (("png",), ["f/a.png", "f/b.c.png"]), (("svg",), ["f/a.svg", "f/b.c.svg"]),
         (("png", "svg"), ["f/a.svg", "f/a.png", "f/b.c.svg", "f/b.c.png"]),
     ],
-)
+)  # fmt: skip
 def test_names(kinds: tuple[str, ...], names: list[str]) -> None:
     with Figures(kinds) as drawn:
         drawn.add(SPEC, "f/a")

@@ -86,12 +86,10 @@ def _cos(degrees: float) -> float:
 @pytest.mark.parametrize(
     ("one", "other", "wanted"),
     [
-        ((50, 2.6772, -79.7751), (50, 0, -82.7485), 2.0425),
-        ((50, 0, 0), (50, -1, 2), 2.3669),
-        ((50, 2.5, 0), (73, 25, -18), 27.1492),
-        ((60.2574, -34.0099, 36.2677), (60.4626, -34.1751, 39.4387), 1.2644),
+        ((50, 2.6772, -79.7751), (50, 0, -82.7485), 2.0425), ((50, 0, 0), (50, -1, 2), 2.3669),
+        ((50, 2.5, 0), (73, 25, -18), 27.1492), ((60.2574, -34.0099, 36.2677), (60.4626, -34.1751, 39.4387), 1.2644),
     ],
-)
+)  # fmt: skip
 def test_the_measure_itself(one: tuple[float, ...], other: tuple[float, ...], wanted: float) -> None:
     """Rows 1, 7, 17 and 25 of the paper's table of test data."""
     assert apart(np.array(one), np.array(other)) == pytest.approx(wanted, abs=5e-5)

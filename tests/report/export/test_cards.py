@@ -105,9 +105,6 @@ class TestText:
         assert f"That of the base model: {licence}. That of the texts is not known" in said
         assert metadata(said).base_model == base
 
-    def test_the_same_record_gives_the_same_bytes(self, make_record: MakeRecord) -> None:
-        assert text_of(make_record()) == text_of(make_record())
-
 
 class TestHostileText:
     @pytest.mark.parametrize("nasty", NASTY_TEXTS)
@@ -209,17 +206,13 @@ class TestWrite:
         assert sorted(run.rglob(CARD)) == written
         assert metadata(written[0].read_text()).library_name == "tunebench"
 
-    def test_a_second_time_nothing_changes(self, make_record: MakeRecord, tmp_path: Path) -> None:
-        run = ready(tmp_path / "run", make_record())
-        (path,) = cards.write(run, load([run], print), print)
-        before = path.read_bytes()
-        cards.write(run, load([run], print), print)
-        assert path.read_bytes() == before
-
     def test_one_that_was_edited_stays(self, make_record: MakeRecord, tmp_path: Path) -> None:
         said: list[str] = []
         run = ready(tmp_path / "run", make_record())
         (path,) = cards.write(run, load([run], print), said.append)
+        before = path.read_bytes()
+        cards.write(run, load([run], print), said.append)
+        assert path.read_bytes() == before
         path.write_text(path.read_text().replace("## Licence", "## Licence of mine"))
         edited = path.read_bytes()
         assert cards.write(run, load([run], print), said.append) == []
@@ -241,7 +234,7 @@ class TestWrite:
         path.mkdir()
         assert cards.write(run, load([run], print), said.append) == []
         assert len(said) == 1
-        assert "it is no file" in said[0]
+        assert "it is not a regular file" in said[0]
 
     def test_the_library_by_the_files(self, make_record: MakeRecord, tmp_path: Path) -> None:
         record = make_record()

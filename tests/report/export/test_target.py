@@ -32,18 +32,15 @@ def test_the_default_workspace_of_databricks() -> None:
     ("text", "said"),
     [
         ("wandb=x", "no such target; possible are tensorboard=DIR and mlflow=URI"),
-        ("tensorboard", "names no target; possible are"),
-        ("mlflow=", "names no target; possible are"),
-        ("=x", "no such target"),
-        ("tensorboard=s3://bucket", "must be a folder"),
+        ("tensorboard", "names no target; possible are"), ("mlflow=", "names no target; possible are"),
+        ("=x", "no such target"), ("tensorboard=s3://bucket", "must be a folder"),
         ("tensorboard=a\0b", "cannot be written"),
-        ("mlflow=ftp://host", "must be a folder or a URI of http:, https:, file:"),
-        ("mlflow=http://[", "is no URI"),
+        ("mlflow=ftp://host", "must be a folder or a URI of http:, https:, file:"), ("mlflow=http://[", "is no URI"),
         ("mlflow=127.0.0.1:5000", "is no URI, as http://127.0.0.1:5000 is"),
         ("mlflow=sqlite:runs.db", "is no URI of a database, as sqlite:///FILE is"),
         ("wandb=x", "wandb=x: no such target"),
     ],
-)
+)  # fmt: skip
 def test_a_wrong_target_says_what_is_possible(text: str, said: str) -> None:
     with pytest.raises(RequestError, match=said):
         parse_target(text)

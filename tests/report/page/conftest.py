@@ -36,12 +36,10 @@ def tables_of(results: Results) -> dict[str, Table]:
     """The tables of the first run."""
     run, judge = results.runs[0], judges_of(results)[0]
     found = [
-        table1.build(run.title, run.records),
-        table2.build(run.title, run.records, judge),
+        table1.build(run.title, run.records), table2.build(run.title, run.records, judge),
         table3.build(run.title, run.records, judge=judge, source=results.source),
-        table4.build(run.title, run.records, judge),
-        efficiency.build(run.title, run.records),
-    ]
+        table4.build(run.title, run.records, judge), efficiency.build(run.title, run.records),
+    ]  # fmt: skip
     return {table.name: table for table in found if table is not None}
 
 

@@ -62,11 +62,9 @@ def test_a_row_that_trains_nothing_costs_its_inference(make_record: MakeRecord) 
 
 def test_only_rows_that_no_other_beats_can_be_the_best(make_record: MakeRecord) -> None:
     group = group_of(
-        row_of(make_record, "large", [0.9, 0.91], 3000),
-        row_of(make_record, "small", [0.8, 0.81], 1000),
-        row_of(make_record, "worse", [0.7, 0.71], 2000),
-        row_of(make_record, "unknown", [0.6, 0.61], None),
-    )
+        row_of(make_record, "large", [0.9, 0.91], 3000), row_of(make_record, "small", [0.8, 0.81], 1000),
+        row_of(make_record, "worse", [0.7, 0.71], 2000), row_of(make_record, "unknown", [0.6, 0.61], None),
+    )  # fmt: skip
     assert sorted(group["alike"]) == ["0", "1"]
     assert [row["costs"][0] for row in group["rows"]] == [3.0, 1.0, 2.0, None]
 
@@ -104,9 +102,6 @@ def test_datasets_and_runs_are_kept_apart(make_record: MakeRecord, several: bool
     found = embedded(rows(run, judges_of(run)), judges_of(run))["groups"]
     machine = "AMD EPYC 7B13, 2 cores"
     named = [
-        f"IMDb, {machine}, s (1)",
-        f"SST-5, {machine}, s (1)",
-        f"IMDb, {machine}, s (2)",
-        f"SST-5, {machine}, s (2)",
-    ]
+        f"IMDb, {machine}, s (1)", f"SST-5, {machine}, s (1)", f"IMDb, {machine}, s (2)", f"SST-5, {machine}, s (2)",
+    ]  # fmt: skip
     assert [group["dataset"] for group in found] == (named if several else ["IMDb", "SST-5"])

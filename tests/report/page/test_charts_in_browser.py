@@ -7,6 +7,7 @@ import pytest
 
 from bench.report.results.measured import Evidence, Measured
 from bench.report.results.step_curve import StepCurve
+from tests.known import known
 from tests.report.conftest import _record
 from tests.report.page.conftest import Browser, data_in, page_of
 from tests.report.predicted import results, study
@@ -161,8 +162,7 @@ def test_limits_are_answered_together(shown: Browser) -> None:
     ]
     assert costs
     assert all(float(cost) <= 2.2 for cost in costs)
-    found = re.search(r"\. (\d+) more within it: (.*)\.", said)
-    assert found is not None
+    found = known(re.search(r"\. (\d+) more within it: (.*)\.", said))
     more, counted = found.groups()
     assert sum(int(count) for count in re.findall(r"(\d+) [a-z]", counted)) == int(more)
     assert f"{len(costs) - 1} not told apart" in counted

@@ -1,7 +1,6 @@
 """The page as a file: whole, small, alike each time, and nothing in it but what the report put there."""
 
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -10,28 +9,13 @@ from bench.report.charts.rows import rows
 from bench.report.page import document
 from bench.report.page.document import build
 from bench.report.results.run import Results
+from tests.html_page import Page
 from tests.report.conftest import MakeRecord, _record
 from tests.report.page.conftest import data_in, judges_of, page_of, script, tables_of
 from tests.report.page.hostile import TEXTS, hostile
 from tests.report.predicted import results, study
 
 RUN = {"study": study(), "command": "tunebench run s", "written_at": "", "cell_ids": []}
-
-
-class Outline(HTMLParser):
-    """What a page has: tags with their attributes, in order."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        """The attributes of all elements of a kind."""
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +49,12 @@ def test_copies_are_the_texts_of_the_files(page: str) -> None:
 
 
 def test_every_address_within_the_page_leads_somewhere(page: str) -> None:
-    outline = Outline(page)
-    ids = [attributes["id"] for _, attributes in outline.tags if attributes.get("id")]
+    outline = Page(page)
+    ids = [value for name, value in outline.attributes if name == "id"]
     assert len(set(ids)) == len(ids)
     cells = {f"cell={cell['key']}" for cell in data_in(page, "cells")["cells"]}
     rows = {f"row={row['key']}" for row in data_in(page, "rows")}
-    targets = [str(attributes["href"])[1:] for attributes in outline.all("a")]
+    targets = [str(attributes["href"])[1:] for attributes, _ in outline.all("a")]
     assert set(targets) <= {*ids, *cells, *rows}
     assert {target for target in targets if target.startswith("row=")} == rows
 
@@ -83,18 +67,19 @@ def test_every_table_of_the_report_is_there_without_a_script(page: str) -> None:
 
 @pytest.mark.parametrize("which", ["page", "hostile_page"])
 def test_nothing_leads_out_of_the_page(which: str, request: pytest.FixtureRequest) -> None:
-    outline = Outline(request.getfixturevalue(which))
-    assert {str(attributes["href"])[0] for attributes in outline.all("a")} == {"#"}
-    for name in ("src", "action", "srcset", "style", "formaction"):
-        assert [tag for tag, attributes in outline.tags if name in attributes] == []
-    assert [name for _, attributes in outline.tags for name in attributes if name.startswith("on")] == []
-    assert {tag for tag, _ in outline.tags} & {"link", "iframe", "img", "object", "embed", "base"} == set()
+    outline = Page(request.getfixturevalue(which))
+    assert {str(attributes["href"])[0] for attributes, _ in outline.all("a")} == {"#"}
+    names = {name for name, _ in outline.attributes}
+    assert names.isdisjoint(("src", "action", "srcset", "style", "formaction"))
+    assert [name for name in names if name.startswith("on")] == []
+    assert outline.tags & {"link", "iframe", "img", "object", "embed", "base"} == set()
 
 
 def test_hostile_texts_add_no_element(hostile_page: str, page: str) -> None:
-    assert {tag for tag, _ in Outline(hostile_page).tags} <= {tag for tag, _ in Outline(page).tags}
-    scripts = [attributes.get("type") for attributes in Outline(hostile_page).all("script")]
-    assert scripts == [attributes.get("type") for attributes in Outline(page).all("script")]
+    attacked, plain = Page(hostile_page), Page(page)
+    assert attacked.tags <= plain.tags
+    kinds = [[attributes.get("type") for attributes, _ in one.all("script")] for one in (attacked, plain)]
+    assert kinds[0] == kinds[1]
 
 
 def test_hostile_texts_have_nothing_unseen(hostile_page: str) -> None:

@@ -3,36 +3,20 @@
 import base64
 import hashlib
 import json
-from html.parser import HTMLParser
 
 import pytest
 
 from bench.report.page.embed import CUT, LONGEST_TEXT, clean, clean_text, json_in_html, policy
+from tests.html_page import Page
 
 HOSTILE = "</script><!--<script>&amp;\u2028\u2029]]>"
 
 
-class Scripts(HTMLParser):
-    """Collects the tags that a page has, and the texts of its scripts."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.texts: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        self.tags.append(tag)
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-
-
 def test_json_comes_back_as_it_was_and_ends_no_script() -> None:
     value = {HOSTILE: [HOSTILE, 1.5, None]}
-    parser = Scripts()
-    parser.feed(f'<script type="application/json">{json_in_html(value)}</script>')
-    assert parser.tags == ["script"]
-    assert json.loads("".join(parser.texts)) == value
+    (script,) = Page(f'<script type="application/json">{json_in_html(value)}</script>').found
+    assert script[0] == "script"
+    assert json.loads(script[2]) == value
     assert not set("<>&\u2028\u2029") & set(json_in_html(value))
 
 
@@ -44,13 +28,10 @@ def test_what_is_no_number_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("a\x00b\x1b[2Jc", "a b [2Jc"),
-        ("\u202eabc\u200f", " abc "),
-        ("two\nlines", "two\nlines"),
-        ("\ud800x", " x"),
+        ("a\x00b\x1b[2Jc", "a b [2Jc"), ("\u202eabc\u200f", " abc "), ("two\nlines", "two\nlines"), ("\ud800x", " x"),
         ("Ωé", "Ωé"),
     ],
-)
+)  # fmt: skip
 def test_texts_lose_what_prints_nothing(text: str, wanted: str) -> None:
     assert clean_text(text) == wanted
     assert clean({text: (text, [text])}) == {wanted: [wanted, [wanted]]}

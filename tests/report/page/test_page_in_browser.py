@@ -117,12 +117,8 @@ def test_a_narrow_page_does_not_scroll_sideways(shown: Browser, page_file: Path,
 def demo() -> Results:
     """Rows as the demo has them: marked names, answers that are written, and training energy where none is needed."""
     tiny: dict[str, Any] = {
-        "model": "Llama-3-8B-Instruct",
-        "kind": "causal",
-        "weights": "random",
-        "scale": "tiny",
-        "generated_f1": 0.5,
-    }
+        "model": "Llama-3-8B-Instruct", "kind": "causal", "weights": "random", "scale": "tiny", "generated_f1": 0.5,
+    }  # fmt: skip
     no_training = {"training": None, "parameters": {"trainable_params": 0, "total_params": 9, "logical_params": 9}}
     records = [
         _record(dataset="Synthetic polarity", model="MiniLM-L6", method="P-Tuning", synthetic=True),

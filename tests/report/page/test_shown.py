@@ -9,7 +9,6 @@ from bench.method.insight import Chart, Insight
 from bench.report.charts.rows import ReportRow, rows
 from bench.report.page import shown
 from bench.report.results.measured import Evidence, Measured, Shown
-from bench.report.tables import insight_table
 from tests.report.conftest import MakeRecord
 from tests.report.page.conftest import judges_of
 from tests.report.predicted import results, study
@@ -48,13 +47,6 @@ def test_without_a_chart_there_is_a_table(make_record: MakeRecord) -> None:
     (one,) = found[0]["parts"]
     assert charts == []
     assert (one["heads"], one["rows"]) == (["fact", "value"], [["a b", "0.123457"], ["", "3"]])
-
-
-def test_a_long_table_says_that_it_is_the_beginning(make_record: MakeRecord) -> None:
-    long = part(chart=None, value=tuple(range(insight_table.ROWS + 1)))
-    (one,) = shown.embedded(rows_of(make_record, showing(long)))[0][0]["parts"]
-    assert len(one["rows"]) == insight_table.ROWS
-    assert one["said"] == ["Shown is the beginning of 21 rows and 1 columns."]
 
 
 def test_what_quotes_the_data_is_named(make_record: MakeRecord) -> None:

@@ -27,17 +27,12 @@ def of(
     ("own", "wanted"),
     [
         (of(points=((5, 0.2), (7.256, 0.76), (9, 0.8)), end=0.8), "7.26 s"),
-        (of(points=((5, 0.2), (9, 0.7599)), end=0.7599), NEVER),
-        (of(points=((1234.4, 0.9),), end=0.9), "1,234 s"),
-        (of(end=0.77), "at most 50 s"),
-        (of(end=0.75), NEVER),
-        (of(tested=0.76), "at most 50 s"),
-        (of(tested=0.74), NEVER),
-        (of(end=0.77, seconds=0), "0 s: trains nothing"),
-        (of(end=0.77, seconds=None), UNKNOWN),
-        (of(), UNKNOWN),
+        (of(points=((5, 0.2), (9, 0.7599)), end=0.7599), NEVER), (of(points=((1234.4, 0.9),), end=0.9), "1,234 s"),
+        (of(end=0.77), "at most 50 s"), (of(end=0.75), NEVER), (of(tested=0.76), "at most 50 s"),
+        (of(tested=0.74), NEVER), (of(end=0.77, seconds=0), "0 s: trains nothing"),
+        (of(end=0.77, seconds=None), UNKNOWN), (of(), UNKNOWN),
     ],
-)
+)  # fmt: skip
 def test_when_a_row_is_there(own: Course, wanted: str) -> None:
     assert reached(own, FULL) == wanted
 

@@ -8,6 +8,7 @@ import pytest
 
 from bench.errors import RunFolderError
 from bench.report.results.predictions import Predictions, read
+from tests.known import known
 from tests.report.predicted import TRUTH, flipped, write_predictions
 
 GOOD = {"id": "test/0", "label": 0, "prediction": 1}
@@ -63,8 +64,7 @@ def test_no_file(tmp_path: Path) -> None:
 def test_order() -> None:
     found = Predictions(("a", "b", "c"), np.array([0, 1, 2]), np.array([2, 0, 1]))
     assert found.in_order_of(("a", "b", "c")) is found
-    turned = found.in_order_of(("c", "a", "b"))
-    assert turned is not None
+    turned = known(found.in_order_of(("c", "a", "b")))
     assert (turned.ids, turned.labels.tolist(), turned.predicted.tolist()) == (("c", "a", "b"), [2, 0, 1], [1, 2, 0])
     assert found.in_order_of(("a", "b")) is None
     assert found.in_order_of(("a", "b", "d")) is None

@@ -52,15 +52,10 @@ def test_no_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "train,0,nan,8,1,1,1,1",
-        "train,0,1,8,inf,1,1,1",
-        "train,0,0,8,1,1,1,1",
-        "train,0,x,8,1,1,1,1",
-        "train,0",
-        "other,0,1,8,1,1,1,1",
-        "train,0,1,8,1,1,1e999,1",
+        "train,0,nan,8,1,1,1,1", "train,0,1,8,inf,1,1,1", "train,0,0,8,1,1,1,1", "train,0,x,8,1,1,1,1", "train,0",
+        "other,0,1,8,1,1,1,1", "train,0,1,8,1,1,1e999,1",
     ],
-)
+)  # fmt: skip
 def test_a_damaged_file(tmp_path: Path, line: str) -> None:
     with pytest.raises(RunFolderError, match=r"^cell/steps\.csv cannot be read: \w+$"):
         read(steps_csv(tmp_path, line))

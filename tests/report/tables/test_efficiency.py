@@ -10,7 +10,9 @@ from bench.report.analysis.quantities import QUANTITIES
 from bench.report.tables.efficiency import GRIDS, build
 from bench.report.tables.table import Table
 from bench.text.tables.files import files
+from tests.known import known
 from tests.report.conftest import MakeRecord
+from tests.report.shown import cells, notes
 
 MB = 1_000_000
 LEDGER = {
@@ -49,18 +51,7 @@ def full(make_record: MakeRecord, ledger: dict[str, Any] = ON_CPU, **given: Any)
 
 
 def built(*records: Record) -> Table:
-    table = build("Run", records)
-    assert table is not None
-    return table
-
-
-def cells(table: Table, row: int = 0) -> dict[str, tuple[str, tuple[str, ...]]]:
-    names = ("dataset", "model", "method", *(column.name for column in table.columns))
-    return dict(zip(names, table.shown()[row], strict=True))
-
-
-def notes(table: Table) -> dict[str, str]:
-    return {note.mark: note.text for note in table.footnotes}
+    return known(build("Run", records))
 
 
 def test_no_table_where_records_hold_totals_alone(make_record: MakeRecord) -> None:
@@ -155,14 +146,6 @@ def test_means_and_intervals_over_seeds(make_record: MakeRecord) -> None:
     assert cells(table)["train_tokens_per_second"] == ("2005.0 ± 7.1 (1941.5 to 2068.5)", ())
     assert cells(table)["latency_batch_one_p50_ms"] == ("2.00 ± 0.00 (2.00 to 2.00)", ())
     assert cells(table)["seeds"] == ("2", ())
-
-
-def test_a_seed_without_windows(make_record: MakeRecord) -> None:
-    table = built(full(make_record), make_record(seed=1), full(make_record, method="BitFit"))
-    text, (mark,) = cells(table)["train_tokens_per_second"]
-    assert text.startswith("2000.0 ± 0.0")
-    assert notes(table)[mark] == "total over the timed steps: not all seeds have windows"
-    assert cells(table, 1)["train_tokens_per_second"] == ("2000.0 (1995.0 to 2005.0)", ())
 
 
 def test_failed_rows(make_record: MakeRecord) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from bench.record.record import Record
 from bench.report.tables import efficiency, table2, table3
+from tests.known import known
 from tests.report.conftest import MakeRecord
 from tests.report.shown import cells, notes
 
@@ -30,8 +31,7 @@ def test_a_row_that_stopped_early_or_kept_its_best_says_so(make_record: MakeReco
     ]
     records = [chosen(make_record(seed=seed, fields=latency), "best", **steps[seed]) for seed in (0, 1)]
     records.append(chosen(make_record(method="M", fields=latency), "last", steps=10, planned_steps=10, kept_step=10))
-    table = build_table("Run", records)
-    assert table is not None
+    table = known(build_table("Run", records))
     told = [notes(table)[mark] for mark in cells(table)["method"][1]]
     assert told == [
         "stopped early, the validation F1 no longer rising: seed 0 after 10 of 60 steps",

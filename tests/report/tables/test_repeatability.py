@@ -9,6 +9,7 @@ from bench.record.record import Record
 from bench.report.tables import repeatability
 from bench.report.tables.table3 import build
 from bench.text.tables.files import files
+from tests.known import known
 from tests.report.conftest import MakeRecord
 
 
@@ -23,8 +24,7 @@ def repeated(make_record: MakeRecord, rates: list[float], seed: int = 0) -> list
 
 
 def test_the_coefficient_of_variation_is_sample_deviation_over_mean(make_record: MakeRecord) -> None:
-    table = repeatability.build("r", repeated(make_record, [90.0, 100.0, 110.0]))
-    assert table is not None
+    table = known(repeatability.build("r", repeated(make_record, [90.0, 100.0, 110.0])))
     (row,) = table.frame.to_dict("records")
     assert row["train_samples_per_second_mean"] == pytest.approx(100)
     assert row["train_samples_per_second_cv_percent"] == pytest.approx(10)
@@ -38,8 +38,7 @@ def test_the_coefficient_of_variation_is_sample_deviation_over_mean(make_record:
 
 def test_seeds_are_not_taken_for_noise(make_record: MakeRecord) -> None:
     both = [*repeated(make_record, [100.0, 100.0]), *repeated(make_record, [200.0, 202.0], seed=1)]
-    table = repeatability.build("r", both)
-    assert table is not None
+    table = known(repeatability.build("r", both))
     expected = 100 * 2**0.5 / 201
     assert table.frame["train_samples_per_second_cv_percent"].tolist() == pytest.approx([expected])
 

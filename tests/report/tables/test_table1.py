@@ -2,9 +2,6 @@
 
 from typing import Any
 
-import pytest
-
-from bench.errors import RunFolderError
 from bench.record.record import Record
 from bench.report.tables.table1 import build
 from tests.report.conftest import MakeRecord
@@ -128,8 +125,3 @@ def test_a_split_that_is_missing(make_record: MakeRecord) -> None:
     assert texts(table)[1:4] == ["–", "–", "7"]
     assert notes(table)["a"] == "the record gives no data.rows.train and no reason"
     assert unexplained(table) == []
-
-
-def test_no_records() -> None:
-    with pytest.raises(RunFolderError, match=r"^Run: no finished cells"):
-        build("Run", [])

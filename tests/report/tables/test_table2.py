@@ -15,6 +15,7 @@ from bench.text.tables.csv_text import to_csv
 from bench.text.tables.fragment import to_html
 from bench.text.tables.latex import to_latex
 from bench.text.tables.markdown import to_markdown
+from tests.known import known
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped
 from tests.report.shown import cells, notes, texts, unexplained
@@ -31,8 +32,7 @@ def scored(make_record: MakeRecord, **given: Any) -> Record:
 
 
 def test_scores_and_their_heads(make_record: MakeRecord) -> None:
-    table = build("Run", [scored(make_record, macro_f1=0.45)])
-    assert table is not None
+    table = known(build("Run", [scored(make_record, macro_f1=0.45)]))
     assert texts(table) == ["IMDb", "RoBERTa", "LoRA", "1", "0.8100", "0.7200", "0.6300", "0.4500"]
     assert [header.replace("\n", " ") for header in table.headers[3:]] == [
         "Seeds", "Accuracy", "Precision (macro)", "Recall (macro)", "F1 (macro)",
@@ -43,8 +43,7 @@ def test_scores_and_their_heads(make_record: MakeRecord) -> None:
 
 
 def test_mean_and_deviation(make_record: MakeRecord) -> None:
-    table = build("Run", [scored(make_record, seed=seed, accuracy=0.8 + seed / 10) for seed in (0, 1)])
-    assert table is not None
+    table = known(build("Run", [scored(make_record, seed=seed, accuracy=0.8 + seed / 10) for seed in (0, 1)]))
     assert cells(table)["accuracy"] == ("0.8500 ± 0.0707", ())
     assert cells(table)["seeds"] == ("2", ())
     assert table.frame["accuracy_std"][0] == pytest.approx(0.005**0.5)
@@ -56,39 +55,33 @@ def test_interval_and_rank_are_those_of_the_judge(make_record: MakeRecord, tmp_p
     measured: list[Measured] = [made.measured(one, method=name) for name, one in rows]
     records = [record for record, _ in measured]
     judge = F1Significance(records, reader(measured))
-    table = build("Run", records, judge)
-    assert table is not None
+    table = known(build("Run", records, judge))
     assert table.ranks == {(0, "macro_f1"): "best"}
     assert list(table.frame["macro_f1_mark"]) == ["best", ""]
     assert (table.frame["macro_f1_low"][0], table.frame["macro_f1_high"][0]) == (1, 1)
     assert "judged over the seeds alone" not in table.caption
-    alone = build("Run", records)
-    assert alone is not None
+    alone = known(build("Run", records))
     assert alone.ranks == {}
     assert "judged over the seeds alone" in alone.caption
 
 
 def test_marks(make_record: MakeRecord) -> None:
     llm = scored(make_record, model="LLM", kind="causal", generated_f1=0.8)
-    random = scored(make_record, model="R", weights="random")
+    random = make_record(model="R", weights="random")
     collapsed = scored(make_record, method="C", macro_f1=1 / 3)
-    table = build("Run", [llm, random, collapsed, make_record("oom", method="F")])
-    assert table is not None
+    table = known(build("Run", [llm, random, collapsed, make_record("oom", method="F")]))
     assert texts(table, 1)[4:] == ["–"] * 4
     assert texts(table, 3)[3:] == ["oom in train", *["–"] * 4]
     assert unexplained(table) == []
     assert sorted(notes(table).values()) == [
         "F1 by label likelihood (length normalisation: none)",
-        "at or below the floor of always answering the most frequent label",
-        "oom in train: out of memory",
-        "random weights: the architecture alone, nothing pretrained",
-        "the model has random weights",
-    ]
+        "at or below the floor of always answering the most frequent label", "oom in train: out of memory",
+        "random weights: the architecture alone, nothing pretrained", "the model has random weights",
+    ]  # fmt: skip
 
 
 def test_a_record_without_quality_says_so_once(make_record: MakeRecord) -> None:
-    table = build("Run", [make_record(), make_record(method="M", fields={"quality": None})])
-    assert table is not None
+    table = known(build("Run", [make_record(), make_record(method="M", fields={"quality": None})]))
     assert notes(table) == {"a": "the record gives no quality and no reason"}
 
 
@@ -97,15 +90,13 @@ def test_nothing_to_show(make_record: MakeRecord) -> None:
 
 
 def test_small_scores_keep_four_digits(make_record: MakeRecord) -> None:
-    table = build("Run", [scored(make_record, accuracy=0.00004)])
-    assert table is not None
+    table = known(build("Run", [scored(make_record, accuracy=0.00004)]))
     assert cells(table)["accuracy"][0] == "0.0000"
 
 
 def test_repeats_are_told_from_seeds(make_record: MakeRecord) -> None:
     records = [scored(make_record, macro_f1=0.45, repeat=repeat) for repeat in (0, 1)]
-    table = build("Run", [*records, make_record("oom", repeat=2)])
-    assert table is not None
+    table = known(build("Run", [*records, make_record("oom", repeat=2)]))
     assert cells(table)["seeds"] == ("1 (2 measured)", ())
     numbers = table.frame[["seeds", "measurements", "failed_measurements"]]
     assert list(numbers.iloc[0]) == [1, 2, 1]
@@ -127,8 +118,7 @@ def by_class(make_record: MakeRecord, f1: dict[str, float], **given: Any) -> Rec
 def test_f1_by_class_is_a_grid_of_its_own_where_there_is_a_confusion_matrix(make_record: MakeRecord) -> None:
     records = [by_class(make_record, {"sad": 0.5, "glad|": 0.7 + seed / 10}, seed=seed) for seed in (0, 1)]
     records.append(by_class(make_record, {"sad": 0.25, "other": 1.0}, dataset="Second"))
-    table = build("Run", records)
-    assert table is not None
+    table = known(build("Run", records))
     assert [(heading, [column.header for column in columns]) for heading, columns in table.grids] == [
         ("", ["Seeds", "Accuracy", "Precision\n(macro)", "Recall\n(macro)", "F1\n(macro)"]),
         ("F1 by class", ["sad", "glad|", "other"]),
@@ -154,8 +144,7 @@ def test_the_order_of_classes_is_that_of_the_matrix_after_an_archive_too(make_re
 
 
 def test_of_many_classes_the_first_are_shown_and_the_csv_has_all(make_record: MakeRecord) -> None:
-    table = build("Run", [by_class(make_record, {f"class {at}": 0.5 for at in range(30)})])
-    assert table is not None
+    table = known(build("Run", [by_class(make_record, {f"class {at}": 0.5 for at in range(30)})]))
     headings = ["", *(f"F1 by class, {start} to {start + 7}" for start in (1, 9, 17))]
     assert [heading for heading, _ in table.grids] == headings
     assert "Of 30 classes the first 24 are shown; the csv has all." in table.caption
@@ -175,8 +164,7 @@ def test_runs_with_and_without_a_matrix_stand_in_one_table(make_record: MakeReco
 
 
 def test_classes_that_look_alike_have_columns_of_their_own(make_record: MakeRecord) -> None:
-    table = build("Run", [by_class(make_record, {"a\u202e": 0.5, "a": 0.25, "a#2": 0.75})])
-    assert table is not None
+    table = known(build("Run", [by_class(make_record, {"a\u202e": 0.5, "a": 0.25, "a#2": 0.75})]))
     means = [name for name in table.frame.columns if name.startswith("f1_class_") and name.endswith("_mean")]
     assert len(set(means)) == 3
     assert sorted(table.frame[name][0] for name in means) == [0.25, 0.5, 0.75]

@@ -2,8 +2,6 @@
 
 import io
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -24,15 +22,13 @@ from bench.text.tables.csv_text import to_csv
 from bench.text.tables.fragment import to_html
 from bench.text.tables.latex import to_latex
 from bench.text.tables.markdown import to_markdown
+from tests.known import known
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped
+from tests.report.shown import cells, texts
 
 HOSTILE = ["a|b", "<script>", "$x_1$ & \\input", "=cmd()", "[red]"]
 RENDERERS = {"md": to_markdown, "csv": to_csv, "tex": to_latex, "html": to_html}
-
-
-def texts(table: Table, row: int = 0) -> list[str]:
-    return [text for text, _ in table.shown()[row]]
 
 
 def notes(table: Table) -> list[str]:
@@ -41,35 +37,16 @@ def notes(table: Table) -> list[str]:
     return [text for text in texts if not text.startswith("Floors on ")]
 
 
-def cells(table: Table, row: int = 0) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Text and marks of one row by column."""
-    names = ("dataset", "model", "method", *(column.name for column in table.columns))
-    return dict(zip(names, table.shown()[row], strict=True))
-
-
 def body(markdown: str) -> list[list[str]]:
     """Cells of the rows below the header."""
     lines = [line for line in markdown.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
-def test_mean_std_worked_example() -> None:
-    """2, 4, 4, 4, 5, 5, 7, 9: mean 5, squared deviations sum to 32, sample variance 32/7."""
-    mean, std = mean_std([2, 4, 4, 4, 5, 5, 7, 9])
-    assert mean == 5
-    assert std == pytest.approx((32 / 7) ** 0.5, abs=1e-12)
-    assert mean_std([0.25]) == (0.25, None)
-
-
 @pytest.mark.parametrize("values", [[], [1.0, float("nan")], [float("inf")]])
 def test_mean_std_refuses(values: list[float]) -> None:
     with pytest.raises(ValueError, match="mean of"):
         mean_std(values)
-
-
-def test_no_records() -> None:
-    with pytest.raises(RunFolderError, match=r"^Run: no finished cells"):
-        build("Run", [])
 
 
 def test_a_cell_counts_once(make_record: MakeRecord) -> None:
@@ -253,14 +230,6 @@ def test_synthetic_and_random_are_marked(make_record: MakeRecord, suffix: str) -
     assert "†" not in table.shown()[0][0][1]
 
 
-def test_filler_texts_are_marked(make_record: MakeRecord) -> None:
-    profile = make_record(dataset="IMDb profile", dataset_kind="profile")
-    table = build("Run", [profile])
-    assert notes(table) == ["† filler texts of this dataset's recorded lengths: resources alone mean something"]
-    assert table.shown()[0][0] == ("IMDb profile", ("†",))
-    assert table.frame["synthetic"][0]
-
-
 def test_one_mark_does_not_stand_for_two_texts(make_record: MakeRecord) -> None:
     records = [make_record(dataset="Made up", synthetic=True), make_record(dataset="IMDb", dataset_kind="profile")]
     table = build("Run", [*records, make_record(model="Tiny", weights="random")])
@@ -284,14 +253,10 @@ def test_missing_cells(make_record: MakeRecord) -> None:
 @pytest.mark.parametrize(
     ("params", "written"),
     [
-        (0, "0.00"),
-        (1_500, "0.0015"),
-        (1_538, "0.00154"),
-        (99_900, "0.0999"),
-        (102_914, "0.10"),
+        (0, "0.00"), (1_500, "0.0015"), (1_538, "0.00154"), (99_900, "0.0999"), (102_914, "0.10"),
         (172_422_146, "172.42"),
     ],
-)
+)  # fmt: skip
 def test_millions(params: int, written: str) -> None:
     quantity = QUANTITIES["trainable_params"]
     assert quantity.written(params, None) == written
@@ -334,8 +299,7 @@ def test_caption_says_where_rows_differ(make_record: MakeRecord) -> None:
 
 
 def test_caption_of_a_dirty_checkout(make_record: MakeRecord) -> None:
-    machine = make_record().machine
-    assert machine is not None
+    machine = known(make_record().machine)
     changed = machine.model_copy(update={"dirty": True, "packages": {"torch": "2.9.0"}})
     caption = build("Run", [make_record(fields={"machine": changed})]).caption
     assert "commit 0123456789ab with uncommitted changes;" in caption
@@ -467,8 +431,7 @@ def test_a_row_with_a_seed_without_windows_is_read_from_totals(make_record: Make
 
 
 def test_floors(make_record: MakeRecord) -> None:
-    skewed = make_record().quality
-    assert skewed is not None
+    skewed = known(make_record().quality)
     other = skewed.model_dump() | {"label_counts": {"n": 90, "p": 10}, "majority_macro_f1": 90 / 190}
     records = [make_record(), make_record(method="M"), make_record(dataset="D", fields={"quality": other}),
                make_record(dataset="R", weights="random")]  # fmt: skip
@@ -546,11 +509,6 @@ def test_an_f1_that_is_unknown_has_no_interval(make_record: MakeRecord) -> None:
     for row in (0, 1):
         assert cells(table, row)["macro_f1_interval"] == ("–", cells(table, row)["macro_f1"][1])
         assert cells(table, row)["macro_f1_interval"][1]
-
-
-def test_torch_is_not_imported() -> None:
-    code = "import sys, bench.report.tables.table3, bench.text.tables.terminal; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[3]).returncode == 0
 
 
 def test_a_row_that_several_machines_measured_says_so(make_record: MakeRecord) -> None:

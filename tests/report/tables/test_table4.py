@@ -4,6 +4,7 @@ from typing import Any
 
 from bench.record.record import Record
 from bench.report.tables.table4 import NO_OPTION, build
+from tests.known import known
 from tests.report.conftest import MakeRecord
 from tests.report.shown import cells, notes, texts, unexplained
 
@@ -28,8 +29,7 @@ def pair(make_record: MakeRecord, **given: Any) -> list[Record]:
 
 
 def test_variants_and_the_options_that_differ(make_record: MakeRecord) -> None:
-    table = build("Run", pair(make_record))
-    assert table is not None
+    table = known(build("Run", pair(make_record)))
     assert [texts(table, at)[:6] for at in (0, 1)] == [
         ["IMDb", "RoBERTa", "experts", "Gated", "expert = gated", "2"],
         ["IMDb", "RoBERTa", "experts", "Plain", "expert = plain", "2"],
@@ -42,8 +42,7 @@ def test_variants_and_the_options_that_differ(make_record: MakeRecord) -> None:
 
 def test_the_best_is_the_best_of_the_variants(make_record: MakeRecord) -> None:
     """Another method of the same dataset and model is no matter."""
-    table = build("Run", pair(make_record))
-    assert table is not None
+    table = known(build("Run", pair(make_record)))
     assert table.ranks == {(0, "macro_f1"): "best"}
     assert list(table.frame["macro_f1_mark"]) == ["best", ""]
     assert "Bold F1: the best of the variants of a method on a model and dataset" in table.caption
@@ -51,22 +50,19 @@ def test_the_best_is_the_best_of_the_variants(make_record: MakeRecord) -> None:
 
 def test_one_group_for_each_dataset_model_and_method(make_record: MakeRecord) -> None:
     records = [*pair(make_record), *pair(make_record, dataset="SST-5")]
-    table = build("Run", [*records, variant(make_record, "gated", dataset="Third")])
-    assert table is not None
+    table = known(build("Run", [*records, variant(make_record, "gated", dataset="Third")]))
     assert list(table.frame["dataset"]) == ["IMDb", "IMDb", "SST-5", "SST-5"]
 
 
 def test_train_settings_tell_variants_apart_too(make_record: MakeRecord) -> None:
     one, other = variant(make_record, "a"), variant(make_record, "b").model_dump()
     other["cell"]["train"]["batch_size"] = 8
-    table = build("Run", [one, Record.model_validate(other)])
-    assert table is not None
+    table = known(build("Run", [one, Record.model_validate(other)]))
     assert [texts(table, at)[4] for at in (0, 1)] == ["train.batch_size = 16", "train.batch_size = 8"]
 
 
 def test_variants_that_differ_in_nothing(make_record: MakeRecord) -> None:
-    table = build("Run", [variant(make_record, "a"), variant(make_record, "b")])
-    assert table is not None
+    table = known(build("Run", [variant(make_record, "a"), variant(make_record, "b")]))
     assert cells(table)["options"][0] == "–"
     assert unexplained(table) == []
     assert NO_OPTION in notes(table).values()
@@ -74,8 +70,7 @@ def test_variants_that_differ_in_nothing(make_record: MakeRecord) -> None:
 
 def test_options_are_bounded_and_on_one_line(make_record: MakeRecord) -> None:
     records = [variant(make_record, name, options={"text": f"{name}\n\x1b[31m{'x' * 9000}"}) for name in "ab"]
-    table = build("Run", records)
-    assert table is not None
+    table = known(build("Run", records))
     options = cells(table)["options"][0]
     assert options.startswith("text = a [31mxxx")
     assert options.isprintable()

@@ -70,7 +70,7 @@ class TestSteady:
         (True, 16, "valid", "ended when step times had become stationary, after 16 steps"),
         (False, 25, "suspect", "was cut short before step times had become stationary, after 25 steps"),
         (None, 5, "unknown", "too few steps to test; 5 were left out"),
-        (None, 0, "unknown", "none was asked for"),
+        (None, 0, "unknown", "none was requested"),
     ],
 )
 def test_warm_up(stationary: bool | None, steps: int, verdict: Verdict, said: str) -> None:
@@ -171,7 +171,7 @@ def test_same_seed_same_loss(
     ],
 )
 def test_flop_counters(problem: str | None, ways: int | None, verdict: Verdict, said: str) -> None:
-    check = validity.counted_alike(problem, ways)
+    check = validity.counters_agree(problem, ways)
     assert (check.verdict, check.found) == (verdict, said)
 
 

@@ -157,7 +157,7 @@ def test_weights_that_cannot_be_put_back_are_an_error_where_the_best_are_asked_f
     assert record.status == "error"
     assert record.failure is not None
     assert record.failure.phase == "validate"
-    assert "changed which weights it trains" in record.failure.message
+    assert "changed its set of trained weights" in record.failure.message
 
 
 def test_random_weights_have_no_points_and_are_trained_to_the_end(run_one: RunOne, tiny_encoder: Path) -> None:

@@ -10,7 +10,7 @@ from bench.errors import RequestError
 from bench.plan.row import PlanRow
 from bench.record.memory_breakdown import MemoryBreakdown
 from bench.run.worker import largest_batch as job
-from bench.run.worker.largest_batch import fitting, room
+from bench.run.worker.largest_batch import largest_fitting_batch, room
 from bench.study.cell import Cell
 from bench.study.settings import Limits
 from tests.report.conftest import _record
@@ -40,14 +40,14 @@ class TestSearch:
             asked.append(batch)
             return row(400 + 100 * batch)
 
-        found, said = fitting(row_at, 64, (size, LIMIT))
+        found, said = largest_fitting_batch(row_at, 64, (size, LIMIT))
         assert found == batch
         assert LIMIT in said
         assert len(asked) <= 10, "each is a plan of its own"
 
     @pytest.mark.parametrize(("failed", "half"), [(64, 32), (3, 1), (1, 0)])
     def test_a_plan_that_should_have_been_right_is_halved(self, failed: int, half: int) -> None:
-        found, said = fitting(lambda batch: row(batch), failed, (64, LIMIT))
+        found, said = largest_fitting_batch(lambda batch: row(batch), failed, (64, LIMIT))
         assert found == half
         assert "should have fit" in said
 
@@ -60,7 +60,7 @@ class TestSearch:
         ],
     )
     def test_a_plan_that_cannot_tell_says_why(self, facts: dict[str, object], why: str) -> None:
-        found, said = fitting(lambda _: row(None, **facts), 64, (10**9, LIMIT))
+        found, said = largest_fitting_batch(lambda _: row(None, **facts), 64, (10**9, LIMIT))
         assert found is None
         assert why in said
 
@@ -83,7 +83,7 @@ class TestRoom:
         assert room("cpu", "host", self.cell(None))[0] > 0
 
     def test_a_plan_of_the_gpu_knows_nothing_of_the_host(self) -> None:
-        with pytest.raises(RequestError, match="the host's has run out"):
+        with pytest.raises(RequestError, match="the host's ran out"):
             room("cuda", "host", self.cell(None))
 
     @pytest.mark.parametrize(("device", "index"), [("auto", 0), ("cuda", 0), ("cuda:1", 1)])

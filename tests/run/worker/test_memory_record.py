@@ -146,7 +146,7 @@ class TestLoad:
         record.loaded(nn.Linear(10, 10))
         found, unknown, _ = facts(record)
         assert found["memory"] == ()
-        assert unknown["memory.load"] == "the weights are in the host's memory while they are loaded"
+        assert unknown["memory.load"] == "the weights are in host memory while they are loaded"
 
 
 class TestContext:
@@ -175,14 +175,14 @@ class TestContext:
     @pytest.mark.parametrize(
         ("before", "now", "why"),
         [
-            (GpuUse(100, frozenset()), GpuUse(1100, frozenset({1, 2})), "another process came to the GPU or left it"),
-            (GpuUse(100, frozenset({2})), GpuUse(1100, frozenset({1})), "another process came to the GPU or left it"),
+            (GpuUse(100, frozenset()), GpuUse(1100, frozenset({1, 2})), "another process started or ended on the GPU"),
+            (GpuUse(100, frozenset({2})), GpuUse(1100, frozenset({1})), "another process started or ended on the GPU"),
             (GpuUse(100, frozenset()), GpuUse(1100, frozenset()), "does not show the processes"),
             (GpuUse(100, frozenset()), GpuUse(1100, None), "does not show the processes"),
             (GpuUse(100, None), GpuUse(1100, frozenset({1})), "does not show the processes"),
-            (GpuUse(None, frozenset()), GpuUse(1100, frozenset({1})), "before CUDA began"),
-            (GpuUse(100, frozenset()), GpuUse(None, frozenset({1})), "before CUDA began"),
-            (None, GpuUse(1100, frozenset({1})), "before CUDA began"),
+            (GpuUse(None, frozenset()), GpuUse(1100, frozenset({1})), "before CUDA was initialised"),
+            (GpuUse(100, frozenset()), GpuUse(None, frozenset({1})), "before CUDA was initialised"),
+            (None, GpuUse(1100, frozenset({1})), "before CUDA was initialised"),
             (GpuUse(600, frozenset({2})), GpuUse(1100, frozenset({1, 2})), "other processes freed memory"),
         ],
     )

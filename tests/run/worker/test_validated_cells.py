@@ -157,7 +157,7 @@ class TestCells:
         assert record.status == "ok", record.failure
         assert record.training is not None
         assert record.training.validation == ()
-        told = "ValueError: the training changed which weights it trains, or the shape or the type of one"
+        told = "ValueError: the training changed its set of trained weights, or the shape or dtype of one"
         assert record.unknown["training.validation"] == told
         assert record.quality is not None
 
@@ -192,4 +192,4 @@ def test_a_disk_without_room_for_the_points_is_a_row(small_disk: Path, tiny_enco
     assert done.returncode == 1, done.stdout + done.stderr
     (row,) = records(small_disk / "small").values()
     assert (row["status"], row["failure"]["type"], row["failure"]["phase"]) == ("error", "RunFolderError", "validate")
-    assert "GB of disk to keep the weights of 50 validation points" in row["failure"]["message"]
+    assert "GB of disk space for the weights of 50 validation points" in row["failure"]["message"]

@@ -231,7 +231,7 @@ def test_weights_of_one_layer_never_get_into_another(tmp_path: Path) -> None:
         snapshots.keep(1)
         model[0].requires_grad_(True)
         model[1].requires_grad_(False)
-        with pytest.raises(ValueError, match="changed which weights it trains"):
+        with pytest.raises(ValueError, match="changed its set of trained weights"):
             snapshots.load(1)
 
 
@@ -241,7 +241,7 @@ def test_a_file_that_is_cut_short_is_no_weights(tmp_path: Path) -> None:
         snapshots.keep(1)
         assert snapshots._file is not None
         snapshots._file.truncate(20)
-        with pytest.raises(ValueError, match="the weights of step 1 are not whole"):
+        with pytest.raises(ValueError, match="the weights of step 1 are incomplete"):
             snapshots.load(1)
 
 
@@ -275,9 +275,7 @@ def test_keeping_weights_takes_no_memory(tmp_path: Path) -> None:
 class TestDisk:
     def test_too_little_room_is_said_before_the_training(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("bench.run.worker.validation.shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
-        with pytest.raises(
-            RunFolderError, match=r"needs 1.2e-06 GB .* 11 validation points, and has 1e-06 GB; make room"
-        ):
+        with pytest.raises(RunFolderError, match=r"needs 1.2e-06 GB .* 11 validation points, got 1e-06 GB; make room"):
             Snapshots(nn.Linear(29, 1), range(11), tmp_path)
         with Snapshots(nn.Linear(29, 1), [5], tmp_path) as one:
             assert not one.wanted(5), "the model has the weights of the end"

@@ -1,45 +1,14 @@
 """A table as a piece of HTML: well formed, accessible, and no markup but ours."""
 
-from html.parser import HTMLParser
-
 import pytest
 
 from bench.report.tables import efficiency, table3, table4
 from bench.report.tables.table import Table
 from bench.text.tables.fragment import to_html
+from tests.html_page import Page
+from tests.known import known
 from tests.report.conftest import MakeRecord
 from tests.report.many import many
-
-VOID = {"br"}
-
-
-class Page(HTMLParser):
-    """Every element with its attributes and the text directly in it."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[int] = []
-        self.found: list[tuple[str, dict[str, str | None], str]] = []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert len(dict(attrs)) == len(attrs)
-        self.found.append((tag, dict(attrs), ""))
-        if tag not in VOID:
-            self.open.append(len(self.found) - 1)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.found[self.open.pop()][0] == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open:
-            tag, attrs, text = self.found[self.open[-1]]
-            self.found[self.open[-1]] = (tag, attrs, text + data)
-
-    def all(self, tag: str) -> list[tuple[dict[str, str | None], str]]:
-        return [(attrs, text) for name, attrs, text in self.found if name == tag]
 
 
 @pytest.fixture
@@ -95,12 +64,8 @@ def test_a_mark_refers_to_what_it_means(table: Table) -> None:
             assert notes == [meaning[mark] for mark in marks.split()]
 
 
-def test_best_and_second(make_record: MakeRecord) -> None:
-    scores = {"A": 0.9, "B": 0.8, "C": 0.7}
-    records = [
-        make_record(method=name, seed=seed, macro_f1=f1 + seed / 100) for name, f1 in scores.items() for seed in (0, 1)
-    ]
-    page = Page(to_html(table3.build("Run", records)))
+def test_best_and_second(ranked: Table) -> None:
+    page = Page(to_html(ranked))
     strong = [(attrs.get("title"), text) for attrs, text in page.all("strong") if attrs]
     assert strong == [("best, told apart from all others", "0.9050 ± 0.0071 (n=2)")]
     assert page.all("u") == [({"title": "second best, told apart from all below"}, "0.8050 ± 0.0071 (n=2)")]
@@ -118,10 +83,10 @@ def test_hostile_text_is_text(make_record: MakeRecord) -> None:
     ):  # fmt: skip
         assert found is not None
         page = Page(to_html(found))
-        assert {tag for tag, _, _ in page.found} <= {
+        assert page.tags <= {
             "section", "table", "caption", "strong", "thead", "tbody", "tr", "th", "td", "br", "sup", "ul", "li", "u",
         }  # fmt: skip
-        used = {name for _, attrs, _ in page.found for name in attrs}
+        used = {name for name, _ in page.attributes}
         assert used <= {"class", "id", "scope", "rowspan", "aria-describedby", "title"}
         assert page.all("th")[len(found.headers)][1].startswith(
             "<script>alert(1)</script>\" onload='x' {{ 7*7 }} {% raw"
@@ -129,8 +94,7 @@ def test_hostile_text_is_text(make_record: MakeRecord) -> None:
 
 
 def test_a_table_of_several_grids(make_record: MakeRecord) -> None:
-    found = efficiency.build("Run", many(make_record, 12).runs[0].records)
-    assert found is not None
+    found = known(efficiency.build("Run", many(make_record, 12).runs[0].records))
     text = to_html(found)
     page = Page(text)
     assert len(page.all("table")) == len(page.all("caption")) == len(efficiency.GRIDS)

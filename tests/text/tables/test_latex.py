@@ -13,6 +13,7 @@ from bench.record.record import Record
 from bench.report.tables import comparisons, efficiency, table1, table2, table3, table4
 from bench.report.tables.table import Table
 from bench.text.tables.latex import LINES, document, escape, to_latex
+from tests.known import known
 from tests.report.conftest import MakeRecord
 from tests.report.many import many
 
@@ -69,8 +70,7 @@ def test_tables_of_a_run_compile(make_record: MakeRecord, pdflatex: str, tmp_pat
     run = many(make_record).runs[0]
     tables = built(run.records, remarks=["A sentence of the notes. " * 400])
     methods = dict.fromkeys(record.cell.method.name for record in run.records)
-    compared = comparisons.build({**run.study, "comparisons": list(pairwise(methods))}, run.cells)
-    assert compared is not None
+    compared = known(comparisons.build({**run.study, "comparisons": list(pairwise(methods))}, run.cells))
     tables.append(compared)
     assert [table.name for table in tables] == ["table1", "table2", "table3", "table4", "efficiency", "comparisons"]
     log = compiled(pdflatex, tables, tmp_path)
@@ -147,12 +147,8 @@ def test_the_source_is_a_comment_and_a_footnote(make_record: MakeRecord) -> None
     assert "Source" not in to_latex(table3.build("Run", [make_record()]))
 
 
-def test_best_and_second(make_record: MakeRecord) -> None:
-    scores = {"A": (0.9, 0.91), "B": (0.8, 0.81), "C": (0.7, 0.71)}
-    records = [
-        make_record(method=name, seed=seed, macro_f1=f1) for name, of in scores.items() for seed, f1 in enumerate(of)
-    ]
-    text = to_latex(table3.build("Run", records))
+def test_best_and_second(ranked: Table) -> None:
+    text = to_latex(ranked)
     assert r"\textbf{0.9050 $\pm$ 0.0071 (n=2)} & " in text
     assert r"\underline{0.8050 $\pm$ 0.0071 (n=2)}" in text
     assert text.count(r"\textbf") == text.count(r"\underline") == 1

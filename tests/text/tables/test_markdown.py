@@ -10,6 +10,7 @@ from bench.report.tables.table import Table
 from bench.text.tables.csv_text import to_csv
 from bench.text.tables.files import files
 from bench.text.tables.markdown import to_markdown
+from tests.known import known
 from tests.report.conftest import MakeRecord
 
 SCORES = {"B": 0.8, "A": 0.9, "C": 0.7}
@@ -67,8 +68,7 @@ def test_the_source_is_the_last_line(table: Table, make_record: MakeRecord) -> N
 
 
 def test_names_stand_once_and_align_left(make_record: MakeRecord) -> None:
-    table = table2.build("Run", [make_record(method=name) for name in "AB"])
-    assert table is not None
+    table = known(table2.build("Run", [make_record(method=name) for name in "AB"]))
     lines = [line for line in to_markdown(table).splitlines() if line.startswith("|")]
     assert lines[1].count(":-") == len(table.heads)
     assert [cell.strip() for cell in lines[3].split("|")[1:4]] == ["", "", "B"]

@@ -49,12 +49,9 @@ def test_wide(table: Table) -> None:
 def test_footnotes_then_caption(table: Table) -> None:
     text = printed(table, 400)
     ends = [
-        "\n† synthetic dataset",
-        "\n‡ random weights",
-        "\na random",
-        "\nb oom in train: [bold]full[/bold]\n",
+        "\n† synthetic dataset", "\n‡ random weights", "\na random", "\nb oom in train: [bold]full[/bold]\n",
         "\n2 cells not",
-    ]
+    ]  # fmt: skip
     places = [text.index(end) for end in [*ends, "\nMeasured with device CPU"]]
     assert places == sorted(places)
 
@@ -120,13 +117,9 @@ def test_an_encoding_without_daggers(table: Table) -> None:
 
 
 @pytest.mark.parametrize("width", [60, 240])
-def test_best_and_second_are_bold_and_underlined(make_record: MakeRecord, width: int) -> None:
-    scores = {"A": 0.9, "B": 0.8, "C": 0.7}
-    records = [
-        make_record(method=name, seed=seed, macro_f1=f1 + seed / 100) for name, f1 in scores.items() for seed in (0, 1)
-    ]
+def test_best_and_second_are_bold_and_underlined(ranked: Table, width: int) -> None:
     console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system="standard")
-    show(build("Run", records), console)
+    show(ranked, console)
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     assert "\x1b[1m0.9050 ± 0.0071 (n=2)\x1b[0m" in text

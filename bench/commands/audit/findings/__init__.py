@@ -1,4 +1,4 @@
-"""What is wrong or worth knowing in published tables, worked out from their numbers: a function a kind of finding."""
+"""Findings in published tables, computed from their numbers; one function for each kind of finding."""
 
 from collections.abc import Mapping, Sequence
 
@@ -29,8 +29,8 @@ def find_all(
     """Every kind of finding, in the order of KINDS.
 
     Args:
-        rows: of all tables.
-        label_counts: texts of the test split by label, by study name of the dataset.
+        rows: rows of all tables.
+        label_counts: test texts per label, by study name of the dataset.
         flops_at: forward FLOPs at other lengths than the plan's.
     """
     return (

@@ -1,4 +1,4 @@
-"""One thing found in published tables, and what the functions that look for it share."""
+"""A finding in published tables, and functions shared by the modules that make findings."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing found.
+    """A problem or remark about printed numbers.
 
     Attributes:
         kind: one of KINDS.
-        severity: impossible (no run can give it), inconsistent (the numbers cannot all be of the same thing), note.
-        rows: the rows concerned, as printed.
+        severity: impossible (no run can give it), inconsistent (the numbers contradict each other) or note.
+        rows: labels of the rows concerned, as printed.
         text: an explanation with the numbers.
         places: key of the table, line and quantity of each number concerned.
     """
@@ -45,7 +45,7 @@ class Finding:
 
 
 def finding(kind: str, severity: Severity, concerned: Sequence[tuple[Matched, str]], text: str) -> Finding:
-    """A finding about these numbers.
+    """A finding about the given numbers.
 
     Args:
         kind: one of KINDS.
@@ -58,7 +58,7 @@ def finding(kind: str, severity: Severity, concerned: Sequence[tuple[Matched, st
     return Finding(kind, severity, rows, text, places)
 
 
-def alike(rows: Sequence[Matched]) -> Iterator[list[Matched]]:
+def by_dataset_and_model(rows: Sequence[Matched]) -> Iterator[list[Matched]]:
     """Rows of one table on the same dataset and model of the plan."""
     groups: dict[tuple[str, str, str], list[Matched]] = {}
     for row in rows:
@@ -78,5 +78,5 @@ def giga(flops: Decimal | float) -> str:
 
 
 def listed(items: Sequence[str]) -> str:
-    """One or more items in a sentence."""
+    """One or more items, joined with commas and "and"."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from decimal import Decimal
 from itertools import permutations
 
-from bench.commands.audit.findings.finding import Finding, alike, finding, giga, listed, where
+from bench.commands.audit.findings.finding import Finding, by_dataset_and_model, finding, giga, listed, where
 from bench.commands.audit.lengths import FlopsAt, implied_length
 from bench.commands.audit.match import Matched
 
-#: Implied sequence lengths that differ by no more than this are the same.
+#: Implied sequence lengths that differ by no more than this factor count as equal.
 SAME_LENGTH = 1.01
 
 
 def below_own_parts(rows: Sequence[Matched]) -> list[Finding]:
-    """Rows with experts whose GFLOPs are below the dense part, or leave less than one pass of the experts costs."""
+    """Rows with experts whose GFLOPs are below the cost of the dense part, or of dense part and experts together."""
     found = []
     for row in rows:
         flops, plan = row.number("flops"), row.plan
@@ -38,9 +38,9 @@ def below_own_parts(rows: Sequence[Matched]) -> list[Finding]:
 
 
 def less_for_more_work(rows: Sequence[Matched]) -> list[Finding]:
-    """Pairs on one dataset and model where the row that computes more prints fewer GFLOPs; experts left out."""
+    """Pairs on one dataset and model where the row that computes more prints fewer GFLOPs; without expert models."""
     found = []
-    for group in alike(rows):
+    for group in by_dataset_and_model(rows):
         for more, less in permutations(group, 2):
             one, other = more.number("flops"), less.number("flops")
             if not (one and other and more.plan and less.plan) or more.plan.expert_flops or less.plan.expert_flops:
@@ -61,9 +61,9 @@ def less_for_more_work(rows: Sequence[Matched]) -> list[Finding]:
 
 
 def implied_lengths_differ(rows: Sequence[Matched], flops_at: FlopsAt | None) -> list[Finding]:
-    """Causal rows of one dataset and model whose GFLOPs are forward passes of different lengths."""
+    """Causal rows of one dataset and model whose GFLOPs imply forward passes of different lengths."""
     found = []
-    for group in alike(rows):
+    for group in by_dataset_and_model(rows):
         spans = []
         for row in group:
             flops = row.number("flops")

@@ -1,9 +1,9 @@
-"""Counts of parameters that cannot be of the method they are printed for."""
+"""Parameter counts that are not possible for the method they are printed for."""
 
 from collections.abc import Sequence
 from itertools import permutations
 
-from bench.commands.audit.findings.finding import Finding, alike, finding, listed
+from bench.commands.audit.findings.finding import Finding, by_dataset_and_model, finding, listed
 from bench.commands.audit.match import Matched
 
 
@@ -20,9 +20,9 @@ def more_trained_than_there(rows: Sequence[Matched]) -> list[Finding]:
 
 
 def total_holds_untrained(rows: Sequence[Matched]) -> list[Finding]:
-    """Rows that train nothing but print another method's total: theirs and exactly its trainable parameters."""
+    """Rows that train nothing but whose printed total includes another method's trainable parameters."""
     same: dict[tuple[str, ...], list[tuple[Matched, str]]] = {}
-    for group in alike(rows):
+    for group in by_dataset_and_model(rows):
         for row, other in permutations(group, 2):
             total, plan, theirs = row.number("total_params"), row.plan, other.plan
             if not (total and plan and theirs) or plan.trains or not theirs.trains:

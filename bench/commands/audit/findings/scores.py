@@ -1,4 +1,4 @@
-"""Scores that cannot be, are averaged differently, or show nothing learnt."""
+"""Scores that are impossible, averaged in different ways, or equal to a constant answer's."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -39,8 +39,8 @@ def _harmonic(left: Decimal, right: Decimal) -> Decimal:
 def averages_mixed(rows: Sequence[Matched], label_counts: Mapping[str, Mapping[str, int]]) -> list[Finding]:
     """Tables where recall is accuracy in some rows of a dataset and not in others.
 
-    A support-weighted recall is the accuracy, always; so is a macro recall where all classes are equally frequent. A
-    recall that is not the accuracy is therefore averaged otherwise, or of one class.
+    A support-weighted recall always equals the accuracy; so does a macro recall if all classes are equally frequent. A
+    recall that differs from the accuracy is averaged in another way or is that of one class.
     """
     groups: dict[tuple[str, str], list[Matched]] = {}
     for row in rows:
@@ -75,7 +75,7 @@ def averages_mixed(rows: Sequence[Matched], label_counts: Mapping[str, Mapping[s
 
 
 def _constants(counts: Mapping[str, int]) -> dict[str, Decimal]:
-    """Macro F1 of always answering one class, by class: precision n/N and recall 1 there, 0 elsewhere."""
+    """Macro F1 of always answering one class, by class: precision n/N and recall 1 for it, 0 for the others."""
     total = sum(counts.values())
     return {label: Decimal(2 * count) / Decimal((count + total) * len(counts)) for label, count in counts.items()}
 
@@ -90,7 +90,7 @@ def _against_constants(
 
 
 def constant_answer(rows: Sequence[Matched], label_counts: Mapping[str, Mapping[str, int]]) -> list[Finding]:
-    """Rows whose F1 is, to the printed digits, the macro F1 of always answering one class."""
+    """Rows whose F1 equals, to the printed digits, the macro F1 of always answering one class."""
     found = []
     for row, f1, counts, constants in _against_constants(rows, label_counts):
         names = [label for label, value in constants.items() if f1.fits(value)]
@@ -109,7 +109,7 @@ def constant_answer(rows: Sequence[Matched], label_counts: Mapping[str, Mapping[
 
 
 def below_constant_answer(rows: Sequence[Matched], label_counts: Mapping[str, Mapping[str, int]]) -> list[Finding]:
-    """Rows whose F1 is below what the best constant answer gets, and not that of another constant answer."""
+    """Rows whose F1 is below that of the best constant answer and equals that of no constant answer."""
     found = []
     for row, f1, counts, constants in _against_constants(rows, label_counts):
         label = max(constants, key=lambda name: constants[name])

@@ -1,4 +1,4 @@
-"""One quantity of one row that several tables print."""
+"""Quantities that several tables print differently for the same row."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -9,7 +9,7 @@ from bench.commands.audit.published.quantities import TITLES
 
 
 def tables_disagree(rows: Sequence[Matched]) -> list[Finding]:
-    """The same quantity of the same row, printed in two tables as values that no rounding brings together."""
+    """Quantities whose values in two tables differ by more than rounding."""
     groups: dict[tuple[str, str, str], list[Matched]] = {}
     for row in rows:
         if row.plan:

@@ -1,27 +1,27 @@
-"""Throughputs that the GFLOPs do not explain."""
+"""Throughputs that contradict the GFLOPs."""
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from itertools import permutations
 
-from bench.commands.audit.findings.finding import Finding, alike, finding, giga, where
+from bench.commands.audit.findings.finding import Finding, by_dataset_and_model, finding, giga, where
 from bench.commands.audit.match import Matched
 from bench.commands.audit.published.number import Number
 
-#: A contradiction in throughput needs a row at least so much faster ...
+#: A contradiction needs one row that is faster by at least this factor ...
 FASTER = Decimal("1.05")
-#: ... that costs at least so much more.
+#: ... and costs more by at least this factor.
 COSTLIER = Decimal("1.01")
-#: Rows whose FLOPs differ by no more than this cost nearly the same ...
+#: Rows whose FLOPs differ by no more than this factor cost nearly the same ...
 NEARLY = Decimal("1.10")
 #: ... and should not differ by this factor in throughput.
 FAR_APART = 2
 
 
 def faster_with_more_work(rows: Sequence[Matched]) -> list[Finding]:
-    """Rows that cost more and yet run faster than another: on one dataset and model, or of one model and method."""
+    """Rows that cost more than another row and yet run faster, within one dataset and model or one model and method."""
     found = []
-    for group in alike(rows):
+    for group in by_dataset_and_model(rows):
         concerned, said = _contradictions(group, lambda row: row.method, by_plan=True)
         if said:
             found.append(_contradiction(where(group[0]), concerned, said))
@@ -79,7 +79,7 @@ def _both(one: Matched, other: Matched, quantity: str) -> tuple[Number, Number] 
 
 
 def _planned(one: Matched, other: Matched) -> tuple[Decimal, Decimal]:
-    """Forward FLOPs by the plan; zeros where it has none, or not at one length."""
+    """Forward FLOPs by the plan; zeros if they are unknown or the sequence lengths differ."""
     if not (one.plan and other.plan) or one.plan.sequence_length != other.plan.sequence_length:
         return Decimal(0), Decimal(0)
     return Decimal(one.plan.forward_flops or 0), Decimal(other.plan.forward_flops or 0)
@@ -88,7 +88,7 @@ def _planned(one: Matched, other: Matched) -> tuple[Decimal, Decimal]:
 def slower_at_same_work(rows: Sequence[Matched]) -> list[Finding]:
     """Pairs on one dataset and model with nearly the same GFLOPs and throughputs that differ by a large factor."""
     found = []
-    for group in alike(rows):
+    for group in by_dataset_and_model(rows):
         for fast, slow in permutations(group, 2):
             speeds, flops = _both(fast, slow, "throughput"), _both(fast, slow, "flops")
             if speeds is None or flops is None:

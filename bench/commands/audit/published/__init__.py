@@ -1,4 +1,4 @@
-"""Published tables, read as they are printed."""
+"""Read published tables as they are printed."""
 
 from bench.commands.audit.published.folder import find, load
 from bench.commands.audit.published.number import Number

@@ -17,17 +17,17 @@ from bench.text.display import one_line
 from bench.text.message import listed
 
 NAMES = ("dataset", "model", "method")
-#: Characters of a cell.
+#: Maximum characters of a cell.
 LONGEST_CELL = 120
 
 
 def read_table(name: str, path: Path, manifest: Manifest) -> PublishedTable:
-    """The table of a csv file.
+    """Read the table of a csv file.
 
     Args:
-        name: its key in the manifest.
-        path: of the file.
-        manifest: what its names stand for.
+        name: key of the table in the manifest.
+        path: path of the csv file.
+        manifest: manifest that maps its names to those of the study.
 
     Raises:
         DataError: it cannot be read or breaks a rule; the message names file, line, column, rule and value.
@@ -50,7 +50,7 @@ def read_table(name: str, path: Path, manifest: Manifest) -> PublishedTable:
         row = _read_row(name, path, line, dict(zip(header, cells, strict=True)), manifest)
         key = tuple(map(normalised, row.printed))
         if key in seen:
-            raise DataError(f"{path} line {line}: the row {row.label!r} stands already on line {seen[key]}; keep one")
+            raise DataError(f"{path} line {line}: the row {row.label!r} is already on line {seen[key]}; keep one")
         seen[key] = line
         rows.append(row)
     columns = tuple(COLUMNS[column] for column in header if column in COLUMNS)

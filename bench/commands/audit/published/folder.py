@@ -1,4 +1,4 @@
-"""Published tables, found and read."""
+"""Find and read published tables."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ PUBLISHED_FOLDER = Path(__file__).parents[4] / "reports" / "published"
 
 
 def shipped() -> dict[str, Path]:
-    """The published tables that come with a checkout, by name; none where tunebench was installed without them."""
+    """Folders of the published tables in this checkout, by name; empty if tunebench was installed without them."""
     return {path.parent.name: path.parent for path in sorted(PUBLISHED_FOLDER.glob(f"*/{MANIFEST}"))}
 
 
@@ -23,7 +23,7 @@ def find(reference: str) -> Path:
 
     Raises:
         UnknownNameError: no such path and no shipped tables of that name.
-        DataError: tables are asked for by name where none were installed.
+        DataError: a name is given and no tables are installed.
     """
     known = shipped()
     if reference in known:
@@ -50,17 +50,17 @@ def load(path: Path, mapping: Path | None = None) -> Published:
 
     Args:
         path: a csv file, a folder with published.toml, or that file.
-        mapping: for a csv file, a toml file with the tables datasets, models, methods and stated of a published.toml.
+        mapping: for a csv file, a toml file with the sections datasets, models, methods and stated of published.toml.
 
     Raises:
         DataError: a csv file cannot be read or breaks a rule; the message names file, line, column, rule and value.
-        StudyError: the toml file cannot be read or breaks a rule, or a mapping is given beside one.
+        StudyError: the toml file cannot be read or breaks a rule, or both it and a mapping are given.
     """
     if path.is_dir():
         path = path / MANIFEST
     if path.suffix == ".toml":
         if mapping is not None:
-            raise StudyError(f"{path}: has its own names; a mapping goes with a .csv file alone")
+            raise StudyError(f"{path}: has its own names; give a mapping only with a .csv file")
         manifest, name = read_manifest(path), path.parent.resolve().name
     else:
         content: dict[str, Any] = {"title": path.stem, "study": "-", "tables": {"table": {"file": "table.csv"}}}

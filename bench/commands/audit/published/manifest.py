@@ -13,11 +13,11 @@ from bench.text.display import one_line
 MANIFEST = "published.toml"
 
 Line = Annotated[str, AfterValidator(one_line)]
-"""Text of a file, put on one line as it is read."""
+"""Text from a file, joined into one line when it is read."""
 
 
 class Stated(Frozen):
-    """Conditions that the publication states; absent where it does not."""
+    """Conditions that the publication states; None where it states none."""
 
     sequence_length: int | None = Field(None, ge=1, le=10_000_000, description="tokens, virtual ones not counted")
     batch_size: int | None = Field(None, ge=1, description="sequences per optimizer step")
@@ -25,7 +25,7 @@ class Stated(Frozen):
 
 
 class RowName(Frozen):
-    """What a row of a table is called in the study."""
+    """The study's names for a row of a table."""
 
     model: str = Field(min_length=1, max_length=400)
     method: str = Field(min_length=1, max_length=400)
@@ -36,9 +36,9 @@ class TableEntry(Frozen):
 
     file: str = Field(description="csv file beside this one")
     title: Line = Field("", max_length=200)
-    content: Literal["rows", "facts"] = Field("rows", description="facts: kept with the others, not audited")
-    compare: bool = Field(True, description="list its numbers one by one; else they serve the findings alone")
-    row_column: str | None = Field(None, description="column that names model and method in one; see rows")
+    content: Literal["rows", "facts"] = Field("rows", description="facts: kept with the other tables but not audited")
+    compare: bool = Field(True, description="list its numbers one by one; if false they are used for findings only")
+    row_column: str | None = Field(None, description="column that names model and method together; see rows")
     rows: dict[str, RowName] = Field(default_factory=dict, description="by the text in row_column")
 
     @field_validator("file")
@@ -80,8 +80,8 @@ def validated(content: dict[str, Any], path: Path) -> Manifest:
     """The content as a manifest.
 
     Args:
-        content: of a toml file, or what stands for it.
-        path: of that file, for messages.
+        content: content of a toml file, or its replacement.
+        path: path of that file, for messages.
 
     Raises:
         StudyError: it breaks a rule.

@@ -1,10 +1,10 @@
-"""A number as it was printed: it keeps its text, and with it its precision."""
+"""A printed number with its text, from which its precision is known."""
 
 import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-from bench.commands.audit.published.quantities import FRACTIONS, Column
+from bench.commands.audit.published.quantities import FRACTIONS, PrintedColumn
 from bench.errors import DataError
 
 NUMBER = re.compile(r"(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,2})?", re.ASCII)
@@ -15,29 +15,29 @@ class Number:
     """One printed number.
 
     Attributes:
-        text: as printed.
+        text: text as printed.
         column: its quantity and unit.
-        value: in base units.
-        resolution: of the last printed digit, in base units.
+        value: value in base units.
+        resolution: one unit of the last printed digit, in base units.
     """
 
     text: str
-    column: Column
+    column: PrintedColumn
     value: Decimal
     resolution: Decimal
 
     @property
     def low(self) -> Decimal:
-        """The least value that rounds to what is printed."""
+        """The smallest value that rounds to the printed number."""
         return self.value - self.resolution / 2
 
     @property
     def high(self) -> Decimal:
-        """The greatest value that rounds to what is printed."""
+        """The largest value that rounds to the printed number."""
         return self.value + self.resolution / 2
 
     def fits(self, value: Decimal | float) -> bool:
-        """Whether a value in base units rounds to what is printed, halves up or to even."""
+        """Whether a value in base units rounds to the printed number, with halves rounded up or to even."""
         return self.low <= Decimal(value) <= self.high
 
     def said(self) -> str:
@@ -45,16 +45,16 @@ class Number:
         return self.text if self.column.unit == "fraction" else f"{self.text} {self.column.unit}"
 
 
-def read_number(text: str, column: Column, where: str) -> Number:
-    """The number that a text is.
+def read_number(text: str, column: PrintedColumn, where: str) -> Number:
+    """Parse a printed number.
 
     Args:
-        text: as printed.
-        column: that it stands in.
-        where: it stands, for messages.
+        text: text as printed.
+        column: column that it is in.
+        where: its position, for messages.
 
     Raises:
-        DataError: it is none, or one that its quantity cannot be.
+        DataError: the text is not a number, or the value is out of range.
     """
     got = f"got {text!r}"
     if not NUMBER.fullmatch(text):

@@ -1,4 +1,4 @@
-"""Published tables as they were printed."""
+"""Published tables as printed."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bench.commands.audit.published.manifest import Stated
 from bench.commands.audit.published.number import Number
-from bench.commands.audit.published.quantities import Column
+from bench.commands.audit.published.quantities import PrintedColumn
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +15,13 @@ class PublishedRow:
 
     Attributes:
         table: key of its table.
-        line: in the file, from 1.
-        printed: dataset, model and method as printed; method is empty where model names both.
-        named: the same as the mapping calls them; None where a mapping of rows leaves the row out.
-        mapped: which of the three a mapping named, and a study must therefore know exactly.
-        numbers: by quantity; what is not printed is absent.
-        stated: conditions.
-        inferred: conditions that are not stated were worked out from the numbers, and are those of the study.
+        line: line in the file, from 1.
+        printed: dataset, model and method as printed; method is empty if model names both.
+        named: dataset, model and method as mapped; None if a mapping of rows leaves the row out.
+        mapped: which of the three come from a mapping and must therefore equal a name of the study.
+        numbers: printed numbers by quantity.
+        stated: stated conditions.
+        inferred: whether the conditions that are not stated were inferred from the numbers, as the study has them.
     """
 
     table: str
@@ -44,30 +44,30 @@ class PublishedTable:
     """One table as printed.
 
     Attributes:
-        name: its key.
+        name: key of the table.
         title: for readers.
-        compare: its numbers are listed one by one.
-        columns: of numbers, in the order of the file.
-        rows: in the order of the file.
+        compare: whether its numbers are listed one by one.
+        columns: columns of numbers, in the order of the file.
+        rows: rows in the order of the file.
     """
 
     name: str
     title: str
     compare: bool
-    columns: tuple[Column, ...]
+    columns: tuple[PrintedColumn, ...]
     rows: tuple[PublishedRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A publication's tables.
+    """The tables of a publication.
 
     Attributes:
-        name: of its folder or file.
+        name: name of its folder or file.
         title: for readers.
-        source: where the figures are from.
-        study: whose plan is compared; None for a table alone.
-        tables: those made of rows.
+        source: origin of the printed numbers.
+        study: study whose plan is compared; None for a single csv file.
+        tables: tables that consist of rows.
     """
 
     name: str

@@ -1,10 +1,10 @@
-"""What a published table may print: quantities, and the columns that name them with their unit."""
+"""Quantities of a published table, and the column names that stand for a quantity and its unit."""
 
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
 
-#: Quantities in the order in which reports list them, with the words readers see.
+#: Quantities in the order of reports, with their titles.
 TITLES = {
     "f1": "F1",
     "accuracy": "Accuracy",
@@ -18,17 +18,17 @@ TITLES = {
     "flops": "GFLOPs",
     "peak_memory": "Peak memory",
 }
-#: Shares: their base unit is 1 and they cannot exceed it.
+#: Fractions: their base unit is 1 and they cannot exceed it.
 FRACTIONS = ("f1", "accuracy", "precision", "recall")
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """What one column of a published table holds.
+class PrintedColumn:
+    """Quantity and unit of a column of a published table.
 
     Attributes:
         quantity: one of TITLES.
-        unit: as readers see it.
+        unit: unit as displayed.
         factor: base units (1, parameters, samples per second, FLOPs, bytes) in one unit of the column.
     """
 
@@ -37,39 +37,39 @@ class Column:
     factor: Decimal
 
 
-def _columns() -> dict[str, Column]:
+def _columns() -> dict[str, PrintedColumn]:
     columns = {}
     for quantity in FRACTIONS:
-        columns[quantity] = Column(quantity, "fraction", Decimal(1))
-        columns[f"{quantity}_percent"] = Column(quantity, "%", Decimal("0.01"))
+        columns[quantity] = PrintedColumn(quantity, "fraction", Decimal(1))
+        columns[f"{quantity}_percent"] = PrintedColumn(quantity, "%", Decimal("0.01"))
     for quantity in ("trainable_params", "total_params"):
-        columns[quantity] = Column(quantity, "parameters", Decimal(1))
+        columns[quantity] = PrintedColumn(quantity, "parameters", Decimal(1))
         for word, short, power in (("thousand", "K", 3), ("million", "M", 6), ("billion", "B", 9)):
-            columns[f"{quantity}_{word}"] = Column(quantity, short, Decimal(10) ** power)
+            columns[f"{quantity}_{word}"] = PrintedColumn(quantity, short, Decimal(10) ** power)
     for quantity in ("throughput", "train_throughput", "inference_throughput"):
-        columns[f"{quantity}_samples_per_second"] = Column(quantity, "samples/s", Decimal(1))
+        columns[f"{quantity}_samples_per_second"] = PrintedColumn(quantity, "samples/s", Decimal(1))
     for name, unit, power in (("flops", "FLOPs", 0), ("mflops", "MFLOPs", 6), ("gflops", "GFLOPs", 9)):
-        columns[name] = Column("flops", unit, Decimal(10) ** power)
-    columns["tflops"] = Column("flops", "TFLOPs", Decimal(10) ** 12)
-    columns["peak_memory_bytes"] = Column("peak_memory", "bytes", Decimal(1))
+        columns[name] = PrintedColumn("flops", unit, Decimal(10) ** power)
+    columns["tflops"] = PrintedColumn("flops", "TFLOPs", Decimal(10) ** 12)
+    columns["peak_memory_bytes"] = PrintedColumn("peak_memory", "bytes", Decimal(1))
     for index, letter in enumerate("kmg", start=1):
-        columns[f"peak_memory_{letter}b"] = Column("peak_memory", f"{letter.upper()}B", Decimal(1000) ** index)
-        columns[f"peak_memory_{letter}ib"] = Column("peak_memory", f"{letter.upper()}iB", Decimal(1024) ** index)
+        columns[f"peak_memory_{letter}b"] = PrintedColumn("peak_memory", f"{letter.upper()}B", Decimal(1000) ** index)
+        columns[f"peak_memory_{letter}ib"] = PrintedColumn("peak_memory", f"{letter.upper()}iB", Decimal(1024) ** index)
     return columns
 
 
-#: Every column of numbers that is understood.
+#: Every known column of numbers, by name.
 COLUMNS = _columns()
-#: Columns that say under which conditions a row was obtained.
+#: Columns that state conditions of a row.
 CONDITIONS = ("sequence_length", "batch_size", "precision_mode")
 
 
 def why_unknown(column: str, others: tuple[str, ...] = ()) -> str:
-    """The rule that an unknown column breaks and the nearest known name, as the end of a sentence.
+    """Why a column is unknown, with the nearest known name, as the end of a sentence.
 
     Args:
-        column: its name.
-        others: names that the table may have besides COLUMNS and CONDITIONS.
+        column: name of the column.
+        others: further names that the table may have.
     """
     for stem in ("peak_memory", "trainable_params", "total_params", "inference_throughput", "train_throughput",
                  "throughput", *FRACTIONS):  # fmt: skip

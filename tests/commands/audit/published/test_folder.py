@@ -62,5 +62,5 @@ def test_a_mapping_names_the_rows_of_a_table_alone(tmp_path: Path) -> None:
     assert (row.named, row.mapped) == (("imdb", "RoBERTa", "lora"), (True, False, True))
     with pytest.raises(StudyError, match=r"names\.toml: titel: unknown key"):
         load(table, write(tmp_path, 'titel = "x"', name="names.toml"))
-    with pytest.raises(StudyError, match=r"a mapping goes with a \.csv file alone"):
+    with pytest.raises(StudyError, match=r"give a mapping only with a \.csv file"):
         load(find("sentiment_moe"), mapping)

@@ -18,6 +18,7 @@ from bench.report.page import budgets, charts, overview
 from bench.report.results.run import Results
 from bench.report.tables import table3
 from tests.commands.compare.support import alone, run_json, side
+from tests.known import known
 from tests.report.conftest import MakeRecord
 from tests.report.page.conftest import judges_of
 from tests.report.predicted import results
@@ -76,8 +77,7 @@ def test_it_is_in_table_3(drawn: Results) -> None:
 
 
 def test_it_is_an_axis_of_the_charts_and_the_page(found: list[ReportRow]) -> None:
-    pareto = charts.embedded(found, [])["pareto"]
-    assert pareto is not None
+    pareto = known(charts.embedded(found, [])["pareto"])
     (choices,) = (chart["choices"] for chart in pareto.values())
     assert [value[0] for value in choices[NAME]["values"]] == [20, 40]
     assert (choices[NAME]["name"], choices[NAME]["sign"]) == ("Training time of an epoch (s)", 1)

@@ -37,11 +37,9 @@ def _rows(datasets: Sequence[str], models: Sequence[str], methods: Sequence[str]
         trained = 0 if method == "Zero-shot" else 125_000_000 // 10 ** min(k, 3)
         known: dict[str, Any] = {"macro_f1_mean": f1, "macro_f1_low": f1 - 0.015, "macro_f1_high": f1 + 0.015}
         known |= {
-            "trainable_params": trained,
-            "total_params": 125_000_000,
-            "forward_gflops": 22.0,
+            "trainable_params": trained, "total_params": 125_000_000, "forward_gflops": 22.0,
             "peak_inference_mb": 900.0,
-        }
+        }  # fmt: skip
         if trained:
             known |= {
                 f"train_samples_per_second_{end}": rate * by for end, by in (("mean", 1), ("low", 0.9), ("high", 1.1))

@@ -9,6 +9,7 @@ from bench.report.charts import chart_frames, figure
 from bench.report.charts.plots import confusion
 from bench.report.charts.rows import rows
 from bench.report.charts.study_figures import _specs
+from tests.known import known
 from tests.report.conftest import MakeRecord
 from tests.report.drawn import HOSTILE, colours, compiled, texts
 from tests.report.page.conftest import judges_of
@@ -40,8 +41,7 @@ def test_seeds_add_up_and_repeats_do_not(make_record: MakeRecord) -> None:
 
 
 def test_a_panel_a_row_with_its_counts(make_record: MakeRecord, capfd: pytest.CaptureFixture[str]) -> None:
-    spec = confusion.spec(frame(*(with_matrix(make_record(method=name)) for name in ("LoRA", "BitFit"))))
-    assert spec is not None
+    spec = known(confusion.spec(frame(*(with_matrix(make_record(method=name)) for name in ("LoRA", "BitFit")))))
     compiled(spec, capfd)
     found = texts(figure.svg(spec))
     assert {"RoBERTa, LoRA", "RoBERTa, BitFit", "True", "Predicted", "40", "43", "–"} <= set(found)
@@ -52,8 +52,7 @@ def test_a_panel_a_row_with_its_counts(make_record: MakeRecord, capfd: pytest.Ca
 
 
 def test_where_every_answer_names_a_class_there_is_no_such_column(make_record: MakeRecord) -> None:
-    spec = confusion.spec(frame(with_matrix(make_record(), ((41, 9, 0), (7, 43, 0)))))
-    assert spec is not None
+    spec = known(confusion.spec(frame(with_matrix(make_record(), ((41, 9, 0), (7, 43, 0))))))
     assert {value["x"] for value in spec["data"]["values"]} == {"n", "p"}
     assert confusion.NO_CLASS not in spec["usermeta"]["caption"]
 

@@ -4,13 +4,13 @@ import pytest
 
 from bench.report.charts import figure
 from bench.report.charts.plots import cost
+from tests.known import known
 from tests.report.charts.plots.frames import row, study, table
 from tests.report.drawn import colours, compiled, marks, texts
 
 
 def test_a_row_of_panels_a_cost(capfd: pytest.CaptureFixture[str]) -> None:
-    spec = cost.spec(study())
-    assert spec is not None
+    spec = known(cost.spec(study()))
     compiled(spec, capfd)
     svg = figure.svg(spec)
     for title in ("Training time (s)", "Energy of training (kJ)", "Peak memory in training (MB)"):
@@ -20,16 +20,14 @@ def test_a_row_of_panels_a_cost(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_costs_of_one_dataset_stand_side_by_side() -> None:
-    spec = cost.spec(study(["IMDb"]))
-    assert spec is not None
+    spec = known(cost.spec(study(["IMDb"])))
     assert spec["columns"] == 3
 
 
 def test_an_unknown_cost_has_no_panel() -> None:
     frame = study()
     frame["energy_train_joules"] = None
-    spec = cost.spec(frame)
-    assert spec is not None
+    spec = known(cost.spec(frame))
     assert len(spec["concat"]) == 2
     assert "Unknown of all rows: Energy of training (kJ)." in spec["usermeta"]["caption"]
 

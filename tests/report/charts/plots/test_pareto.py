@@ -11,14 +11,13 @@ import vl_convert
 from bench.report.charts import figure
 from bench.report.charts.plots import pareto
 from bench.report.charts.plots.metrics import metrics
+from tests.known import known
 from tests.report.charts.plots.frames import DATASETS, row, study, table
 from tests.report.drawn import HOSTILE, colours, compiled, marks, texts
 
 
 def drawn(frame: pd.DataFrame, *metrics: str) -> dict[str, Any]:
-    spec = pareto.spec(frame, *metrics)
-    assert spec is not None
-    return spec
+    return known(pareto.spec(frame, *metrics))
 
 
 def front(spec: dict[str, Any]) -> list[list[tuple[float, float]]]:
@@ -61,8 +60,8 @@ def test_where_more_is_better_the_front_goes_the_other_way() -> None:
 
 def test_two_costs_and_two_gains() -> None:
     names = ("train_seconds", "peak_train_mb", "train_samples_per_second_mean", "inference_samples_per_second_mean")
-    known = [(1, 3), (2, 2), (3, 1), (3, 3)]
-    frame = table([row(method=str(i)) | dict(zip(names, each * 2, strict=True)) for i, each in enumerate(known)])
+    costs = [(1, 3), (2, 2), (3, 1), (3, 3)]
+    frame = table([row(method=str(i)) | dict(zip(names, each * 2, strict=True)) for i, each in enumerate(costs)])
     assert [len(found) for found in front(drawn(frame, "train_seconds", "peak_train_mb"))] == [3]
     gains = drawn(frame, "train_samples_per_second", "inference_samples_per_second")
     assert [len(found) for found in front(gains)] == [1]
@@ -134,8 +133,8 @@ def test_another_metric_in_the_same_spec(capfd: pytest.CaptureFixture[str]) -> N
     json.dumps(choices, allow_nan=False)
     for axis, name in (("x", "train_samples_per_second"), ("y", "train_seconds")):
         chosen = choices[name]
-        for value, known in zip(spec["data"]["values"], chosen["values"], strict=True):
-            value |= {f"{axis}{end}": number for end, number in zip(("", "_low", "_high"), known, strict=True)}
+        for value, numbers in zip(spec["data"]["values"], chosen["values"], strict=True):
+            value |= {f"{axis}{end}": number for end, number in zip(("", "_low", "_high"), numbers, strict=True)}
         spec["spec"]["encoding"][axis] = chosen["encoding"] | {"field": axis}
         for line in spec["spec"]["encoding"]["tooltip"]:
             line["title"] = chosen["name"] if line["field"] == axis else line["title"]

@@ -4,6 +4,7 @@ import pytest
 
 from bench.report.charts import figure
 from bench.report.charts.plots import ranks
+from tests.known import known
 from tests.report.charts.plots.frames import row, study, table
 from tests.report.drawn import HOSTILE, colours, compiled, marks, texts
 
@@ -25,8 +26,7 @@ def test_ranks(values: list[ranks.Estimate], wanted: list[tuple[float, int, int]
 
 
 def test_a_panel_a_dataset_and_model(capfd: pytest.CaptureFixture[str]) -> None:
-    spec = ranks.spec(study())
-    assert spec is not None
+    spec = known(ranks.spec(study()))
     compiled(spec, capfd)
     svg = figure.svg(spec)
     assert [len(group) for group in marks(svg, "symbol")] == [6] * 12
@@ -45,14 +45,12 @@ def test_one_method_has_no_rank() -> None:
 
 
 def test_panels_are_limited() -> None:
-    spec = ranks.spec(study([f"d{i}" for i in range(8)]))
-    assert spec is not None
+    spec = known(ranks.spec(study([f"d{i}" for i in range(8)])))
     assert "Drawn are the first 24 of 32 pairs of dataset and model." in spec["usermeta"]["caption"]
     assert len({value["panel"] for value in spec["data"]["values"]}) == 24
 
 
 @pytest.mark.parametrize("texts", [HOSTILE[:24], HOSTILE[24:]], ids=["first", "rest"])
 def test_hostile_names(texts: list[str], capfd: pytest.CaptureFixture[str]) -> None:
-    spec = ranks.spec(table([row(text, text, name, macro_f1_mean=0.5) for text in texts for name in texts[:5]]))
-    assert spec is not None
+    spec = known(ranks.spec(table([row(text, text, name, macro_f1_mean=0.5) for text in texts for name in texts[:5]])))
     compiled(spec, capfd)
