@@ -86,7 +86,7 @@ def _measured(record: Record, at: int, number: int, trainable: int, f1: float) -
         "latency": [_latency(1, 0.01 + number / 1e3), _latency(64, 0.2 + number / 100)],
         "matmul_flops_per_second": 3.1e14,
         "peak_train_bytes": peak if trains else None, "peak_inference_bytes": peak // 2,
-        "memory": [_ledger(of, peak) for of in ("load", "train", "inference") if trains or of != "train"],
+        "memory": [_memory_breakdown(of, peak) for of in ("load", "train", "inference") if trains or of != "train"],
         "phases": [_phase(name, share * seconds, peak) for name, share in _phases(trains)],
         "checks": [{"name": name, "verdict": "suspect" if (at, check) in ((3, 0), (40, 2)) else "valid",
                     "found": f"{check + at} of 100 steps, limit 50"} for check, name in enumerate(CHECKS)],
@@ -122,7 +122,7 @@ def _latency(batch_size: int, seconds: float) -> dict[str, Any]:
     }
 
 
-def _ledger(of: str, peak: int) -> dict[str, Any]:
+def _memory_breakdown(of: str, peak: int) -> dict[str, Any]:
     parts = {"weights": 30, "gradients": 12, "optimizer_state": 25, "activations": 20, "workspace": 5,
              "allocator_slack": 4, "cuda_context": 3, "unattributed": 1}  # fmt: skip
     return {f"{name}_bytes": peak * share // 100 for name, share in parts.items()} | {

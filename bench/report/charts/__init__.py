@@ -1,1 +1,1 @@
-"""The charts of a report, as specs of Vega-Lite and as figures."""
+"""The charts of a report, as Vega-Lite specs and as figures."""

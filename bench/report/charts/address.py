@@ -1,4 +1,4 @@
-"""What a page calls its rows and cells in its addresses."""
+"""Keys of rows and cells in the addresses of a page."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from bench.report.results.run import Results
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One row of the tables and where it stands in a page.
+    """One row of the tables and its address in a page.
 
     Attributes:
-        key: of the row; safe in an address.
-        run: that it is of, from 0.
-        cells: a seed each; failed ones too.
-        cell_keys: of the cells, in their order; a cell's id, where it is one and no other run has it.
+        key: key of the row, safe in a URL.
+        run: index of its run.
+        cells: cells of the row, failed ones included.
+        cell_keys: keys of the cells in order: the cell id if valid and unique among runs.
     """
 
     key: str
@@ -25,12 +25,12 @@ class Place:
 
     @property
     def measured(self) -> list[Measured]:
-        """The cells that succeeded."""
+        """The successful cells."""
         return [cell for cell in self.cells if cell.record.status == "ok"]
 
 
 def places(results: Results) -> list[Place]:
-    """The rows of all runs, run by run, as the studies have them."""
+    """The rows of all runs, in the order of runs and studies."""
     found: list[Place] = []
     cells: set[str] = set()
     rows: set[str] = set()
@@ -42,8 +42,8 @@ def places(results: Results) -> list[Place]:
 
 
 def _free(name: str, taken: set[str]) -> str:
-    """A key that nothing has yet: the name where it can be one, with a number where several have it."""
-    # Records of a report that comes from elsewhere may be of any name.
+    """A free key: the name if valid, with a number if it is taken."""
+    # Records of a foreign report may have any name.
     known = name if CELL_ID.fullmatch(name) else "unnamed"
     key, number = known, 2
     while key in taken:

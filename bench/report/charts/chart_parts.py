@@ -1,9 +1,9 @@
-"""What the specs of all charts have in common: panels, legends of categories, limits, and what a chart says of itself.
+"""Common parts of all chart specs: panels, legends, limits and metadata.
 
-A spec is one of Vega-Lite 6, its data inside, as ``data.values``. Colours it has none: ``look`` does. Its
-``usermeta`` has the ``title`` and the ``caption``, which a picture draws and a page writes; ``width``, the pixels that
-it takes; and ``columns``, what the fields of the data are, in words. ``description`` says title and caption to a screen
-reader. With panels, the spec's ``columns`` says how many stand side by side.
+A spec is one of Vega-Lite 6 with its data in ``data.values``. It has no colours, which ``look`` sets. Its ``usermeta``
+has the ``title`` and ``caption``, which figures draw and pages write; ``width``, in pixels; and ``columns``, the
+meaning of the data's fields. ``description`` is for screen readers. With panels, ``columns`` is the number of panels
+side by side.
 """
 
 import math
@@ -15,16 +15,16 @@ from bench.report.charts.figure_text import CAPTION, TITLE, UNKNOWN, longest, pl
 from bench.text.display import one_line
 
 Item = TypeVar("Item")
-#: Pixels of a page of print, of the narrowest picture, and between panels.
+#: Pixels: width of a printed page, width of the narrowest figure, space between panels.
 PAGE, NARROWEST, SPACING = 720, 460, 35
-#: Panels that are drawn, the first ones.
+#: Largest number of panels.
 PANELS = 24
-#: Of panels whose numbers differ in size.
+#: Scales for panels whose numbers differ in size.
 INDEPENDENT: dict[str, Any] = {"resolve": {"scale": {"x": "independent", "y": "independent"}}}
 
 
 def number(value: Any) -> float | None:
-    """A number of a frame that can be drawn; None where it is unknown or not finite."""
+    """The value as a number to draw; None if it is unknown or not finite."""
     try:
         known = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -33,26 +33,26 @@ def number(value: Any) -> float | None:
 
 
 def rounded(value: float) -> float:
-    """A number with the digits that a picture can show, for specs travel inside pages."""
+    """A number with six significant digits, to keep pages small."""
     return float(f"{value:.6g}")
 
 
 def thinned(items: Sequence[Item], most: int) -> list[Item]:
-    """At most so many of the items, evenly spread, the first and the last among them."""
+    """At most so many items, evenly spaced, including the first and the last."""
     if len(items) <= most:
         return list(items)
     return [items[round(place * (len(items) - 1) / max(1, most - 1))] for place in range(most)]
 
 
 def first(values: Iterable[Item], most: int, what: str) -> tuple[list[Item], list[str]]:
-    """The first of the different values, and the sentence on what is left out, if anything is."""
+    """The first distinct values, and a sentence on the number left out, if any."""
     found = list(dict.fromkeys(values))
     said = [] if len(found) <= most else [f"Drawn are the first {most} of {len(found)} {what}."]
     return found[:most], said
 
 
 def columns_of(panels: int, wide: float) -> int:
-    """Panels side by side: as many as a page has room for, the rows about even."""
+    """Number of panels side by side: as many as fit on a page, in rows of similar length."""
     most = max(1, int(PAGE // (wide + SPACING)))
     return math.ceil(panels / math.ceil(panels / most))
 
@@ -63,11 +63,11 @@ def category(
     """Encoding of a category by colour, with its legend.
 
     Args:
-        field: of the data.
-        names: all of them, in the order of the legend.
-        title: of the legend.
-        wide: pixels that the legend may take.
-        also: channel that tells the names apart in grey, and beyond the palette.
+        field: field of the data.
+        names: all names, in the order of the legend.
+        title: title of the legend.
+        wide: width of the legend in pixels.
+        also: second channel, which distinguishes names in grey and beyond the palette.
     """
     columns = max(1, int(wide // (min(longest(names), look.LABEL) + 40)))
     stroke = {"symbolType": "stroke", "symbolSize": 200} if also == "strokeDash" else {}
@@ -82,7 +82,7 @@ def category(
 
 
 def level(value: float, style: str) -> dict[str, Any]:
-    """A layer with a horizontal line, one in each panel."""
+    """A layer with a horizontal line in each panel."""
     mark = {"type": "rule", "style": style, "aria": False}
     return {"data": {"values": [{}]}, "mark": mark, "encoding": {"y": {"datum": value}}}
 
@@ -95,15 +95,15 @@ def framed(
     panels: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """A whole spec of one view, or of a panel for each name in the data's field ``panel``.
+    """A complete spec of one view, or of a panel for each name in the data's field ``panel``.
 
     Args:
-        title: of the picture, from anywhere.
-        caption: what is shown, n, and where it is from.
-        values: the data; with panels, ``place`` is the panel's place among them.
-        view: a unit or layer, its width in pixels or as a step, in the form of Vega-Lite.
-        panels: names.
-        columns: what the fields of the data are, from anywhere.
+        title: title of the figure; foreign text is allowed.
+        caption: caption with contents, n and source.
+        values: rows of data; with panels, ``place`` is the index of the panel.
+        view: unit or layer of Vega-Lite, with a width in pixels or as a step.
+        panels: names of the panels.
+        columns: meaning of the data's fields; foreign text is allowed.
     """
     whole = said(title, caption, across(view, panels), columns or {})
     return whole | {"data": {"name": "values", "values": list(values)}} | faceted(view, panels)
@@ -117,15 +117,15 @@ def stacked(
     panels: Sequence[str],
     columns: Mapping[str, str],
 ) -> dict[str, Any]:
-    """As ``framed``, of several views, each with scales of its own, side by side where there is room.
+    """Like ``framed``, with several views that have their own scales, side by side if there is room.
 
     Args:
-        title: of the picture.
-        caption: what is shown.
-        values: the data; ``measure`` says which view each row is for.
-        views: by measure, a name of ours.
-        panels: names.
-        columns: what the fields of the data are.
+        title: title of the figure.
+        caption: caption.
+        values: rows of data; ``measure`` is the view of each row.
+        views: views by measure; measures are trusted names.
+        panels: names of the panels.
+        columns: meaning of the data's fields.
     """
     wide = max(across(view, panels) for view in views.values())
     parts = [{"transform": [{"filter": f"datum.measure === '{key}'"}]} | faceted(view, panels) | INDEPENDENT
@@ -136,7 +136,7 @@ def stacked(
 
 
 def faceted(view: Mapping[str, Any], panels: Sequence[str]) -> dict[str, Any]:
-    """A view, or where panels have names one for each."""
+    """A view, or one for each panel."""
     if not panels:
         return dict(view)
     facet = {"field": "panel", "type": "nominal", "sort": {"field": "place", "op": "min"}, "header": {"title": None}}
@@ -144,13 +144,13 @@ def faceted(view: Mapping[str, Any], panels: Sequence[str]) -> dict[str, Any]:
 
 
 def across(view: Mapping[str, Any], panels: Sequence[str]) -> float:
-    """Pixels that a view takes with its panels, about."""
+    """Approximate width in pixels of a view with its panels."""
     columns = columns_of(len(panels), view["width"]) if panels else 1
     return float(columns * (view["width"] + SPACING))
 
 
 def said(title: str, caption: str, width: float, columns: Mapping[str, str]) -> dict[str, Any]:
-    """The part of a spec that says what it is."""
+    """The metadata of a spec."""
     title, caption = one_line(title, TITLE) or UNKNOWN, one_line(caption, CAPTION)
     named = {field: plain(text) for field, text in columns.items()}
     return {
@@ -161,6 +161,6 @@ def said(title: str, caption: str, width: float, columns: Mapping[str, str]) -> 
 
 
 def nothing(title: str, caption: str) -> dict[str, Any]:
-    """The spec of a chart without data, which says so."""
+    """The spec of a chart without data, which shows "no data"."""
     mark = {"type": "text", "style": "empty", "text": "no data", "aria": False}
     return framed(title, caption, [{}], {"width": 300, "height": 60, "mark": mark})

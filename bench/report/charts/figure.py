@@ -1,4 +1,4 @@
-"""Charts as files: a spec of Vega-Lite, its title above and its caption below it, drawn as svg and png."""
+"""Charts as files: Vega-Lite specs drawn as svg and png, with title and caption."""
 
 import html
 import re
@@ -11,14 +11,14 @@ from bench.report.charts.figure_text import wrapped
 from bench.report.charts.look import Theme
 
 VEGA_LITE = "6.4"
-#: Keys that only the outermost part of a spec may have.
+#: Keys that only the top level of a spec may have.
 TOP = ("$schema", "description", "params")
-#: Dots of a png that make a pixel, each way.
+#: Scale of a png: dots per pixel.
 SCALE = 2
 
 
 def page(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A spec with the title and the caption of its ``usermeta`` in the picture, wrapped to its ``width`` there."""
+    """A spec with the title and caption of its ``usermeta``, wrapped to its width."""
     meta = spec["usermeta"]
     width = max(NARROWEST, meta["width"])
     caption = {"text": wrapped(meta["caption"], width), "orient": "bottom", "style": "caption", "offset": 12}
@@ -29,24 +29,24 @@ def page(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def svg(spec: Mapping[str, Any], theme: Theme = "light") -> str:
-    """The picture of a spec, text as text; nothing outside of the spec is read, be it a file or an address.
+    """Draw a spec as svg with real text; no file or URL is read.
 
     Raises:
-        ValueError: not a valid spec, or one that asks for data from elsewhere.
+        ValueError: the spec is not valid, or loads external data.
     """
-    import vl_convert  # late: most runs draw nothing
+    import vl_convert  # imported late, as most commands draw nothing
 
     drawn: str = vl_convert.vegalite_to_svg(
         page(spec), vl_version=VEGA_LITE, config=look.config(theme), allowed_base_urls=[]
     )
-    if "<image" in drawn:  # whose address would be fetched, when it is made a png
-        raise ValueError("a picture holds no other")
+    if "<image" in drawn:  # its URL would be fetched for the png
+        raise ValueError("a figure must not contain an image")
     said = html.escape(spec["description"])
     return _renumbered(drawn.replace("<svg ", f'<svg role="img" aria-label="{said}" ', 1)) + "\n"
 
 
 def _renumbered(drawn: str) -> str:
-    """The same with ids that do not depend on what was drawn before: Vega counts them over all figures."""
+    """The svg with ids counted from 0; Vega counts them over all figures of a process."""
     ids: dict[str, str] = {}
 
     def own(found: re.Match[str]) -> str:
@@ -57,25 +57,21 @@ def _renumbered(drawn: str) -> str:
 
 
 def pixels(drawn: str) -> bytes:
-    """The png of a picture that ``svg`` drew, alike to the byte each time."""
+    """The png of an svg that ``svg`` drew; it is reproducible byte by byte."""
     import vl_convert
 
     return vl_convert.svg_to_png(drawn, scale=SCALE)
 
 
 def draw(spec: Mapping[str, Any], kinds: Collection[str]) -> dict[str, bytes]:
-    """One chart as files of these kinds, svg and png.
-
-    Raises:
-        ValueError: not a valid spec, or one that asks for data from elsewhere.
-    """
+    """One chart as files of these kinds, svg and png; see ``svg`` for errors."""
     drawn = svg(spec)
     made = {"svg": drawn.encode, "png": lambda: pixels(drawn)}
     return {kind: made[kind]() for kind in kinds}
 
 
 def script() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script that asks the network for nothing."""
+    """Vega, Vega-Lite and Vega-Embed as one script that needs no network."""
     import vl_convert
 
     return str(vl_convert.javascript_bundle())  # type: ignore[call-arg] # its types want a snippet; it does not

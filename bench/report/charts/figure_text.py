@@ -1,4 +1,4 @@
-"""Text from data in a chart: on one line, of a bounded length, told apart, and never read as an expression."""
+"""Foreign text in a chart: on one line, shortened, distinct, and never evaluated as an expression."""
 
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -12,16 +12,16 @@ from bench.report.charts.look import CHARACTER
 from bench.text.display import one_line
 
 UNKNOWN = "–"
-#: Characters of a name in a chart's data, of an axis's title, of a picture's and of its caption.
+#: Characters of a name in the data, an axis title, a figure title and a caption.
 NAME, LABEL, TITLE, CAPTION = 60, 120, 300, 1500
-#: Vega cuts what is too long between any two units of UTF-16, and cannot measure half a character: those of two units
-#: stay only where nothing is cut. Pixels of the broadest character of one unit, and of two.
+#: Vega may cut a long text within a surrogate pair, which it cannot measure, so such characters stay only in texts that
+#: are not cut. Pixels of the broadest character of one UTF-16 unit, and of two.
 LAST_UNIT, BROADEST, BROADEST_PAIR, NO_GLYPH = 0xFFFF, 11.5, 16, "□"
-#: Vega-Lite writes the titles of a tooltip into an expression with its quotes escaped, but not its backslashes.
+#: Vega-Lite puts tooltip titles into an expression and escapes quotes but not backslashes.
 _NO_EXPRESSION = str.maketrans({'"': "'", "\\": "/"})
-#: Keys that the tooltip of a page shows as a heading and as a picture of that address.
+#: Keys that a tooltip shows as a heading or an image.
 _SPECIAL = ("title", "image")
-#: What every object of JavaScript has: Vega takes a label of such a name for one of its operators, and stops.
+#: Properties of every JavaScript object: Vega fails on a label of such a name.
 _INHERITED = (
     "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
     "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__", "__proto__",
@@ -30,7 +30,7 @@ _INHERITED = (
 
 @lru_cache(maxsize=4096, typed=True)  # each point of a curve has its names
 def plain(value: Value, limit: int = NAME) -> str:
-    """A value on one line, for an axis, a legend or a tooltip; a dash for an unknown or empty one."""
+    """A value on one line, for an axis, legend or tooltip; a dash if it is unknown or empty."""
     if isinstance(value, float):
         return f"{value + 0.0:,.6g}".replace("-", "−")
     text = one_line("" if value is None else str(value), limit) or UNKNOWN
@@ -44,7 +44,7 @@ def _own(text: str) -> str:
 
 
 def distinct(values: Iterable[Value]) -> dict[Value, str]:
-    """A name for each value, in their order; values whose text is alike are numbered."""
+    """A name for each distinct value, in order; equal texts are numbered."""
     names: dict[Value, str] = {}
     taken: set[str] = set()
     for value in dict.fromkeys(values):
@@ -62,9 +62,9 @@ def tip(field: str, title: str, form: str | None = None) -> dict[str, str]:
     """One line of a tooltip.
 
     Args:
-        field: of the chart's data.
-        title: from anywhere.
-        form: how a number is written, as d3-format says it; None for text.
+        field: field of the chart's data.
+        title: title; foreign text is allowed.
+        form: number format of d3-format; None for text.
     """
     safe = plain(title, NAME).translate(_NO_EXPRESSION)
     line = {"field": field, "title": f"{safe} (column)" if safe in _SPECIAL else safe}
@@ -72,11 +72,11 @@ def tip(field: str, title: str, form: str | None = None) -> dict[str, str]:
 
 
 def wrapped(text: str, pixels: float, size: float = CHARACTER) -> list[str]:
-    """Lines of about a width, of text on one line; size is that of a character."""
+    """Wrap text to a width in pixels; ``size`` is the width of a character."""
     wide = max(1.0, cell_len(text) / max(1, len(text)))
     return list(map(_own, textwrap.wrap(text, max(10, int(pixels / size / wide)))))
 
 
 def longest(names: Sequence[str]) -> float:
-    """Pixels that the longest of the names takes, about."""
+    """Approximate width of the longest name in pixels."""
     return max((cell_len(name) for name in names), default=0) * CHARACTER

@@ -1,4 +1,4 @@
-"""The figures of a report, and the script of its page: drawn by other processes while this one does something else."""
+"""The figures of a report and the script of its page, made by other processes in the background."""
 
 import multiprocessing
 import os
@@ -16,29 +16,29 @@ from bench.report.charts import figure
 
 #: Figures that this process draws in the time that others take to start.
 FEW = 12
-#: Processes that draw. This one could not hand on work while it drew: the library holds the interpreter.
+#: Drawing processes; the drawing library holds the interpreter lock, so threads would not help.
 PROCESSES = 2
-#: The script, once this process has it: it takes a second to make.
+#: Cache of the script, which takes a second to make.
 _known: dict[str, str] = {}
 SCRIPT = "js"
 Made = TypeVar("Made")
 
 
 class Figures:
-    """The figures of one report, and the script of its page; leave it to end the processes that it started.
+    """The figures of one report and the script of its page; closing the context ends the drawing processes.
 
-    Where a process ends before it has answered, this one draws instead.
+    If a process dies, this one draws instead.
 
     Attributes:
-        kinds: kinds of file that are wanted, some of svg and png.
+        kinds: kinds of file to draw, some of svg and png.
     """
 
     def __init__(self, kinds: Collection[str], *, page: bool = False) -> None:
-        """Start with none.
+        """Start without figures.
 
         Args:
-            kinds: kinds of file that are wanted.
-            page: the script is wanted too.
+            kinds: kinds of file to draw.
+            page: whether the script is needed.
         """
         self.kinds = tuple(kind for kind in ("svg", "png") if kind in kinds)
         self._specs: dict[str, Mapping[str, Any]] = {}
@@ -49,20 +49,20 @@ class Figures:
             self._submit(SCRIPT, figure.script)
 
     def __enter__(self) -> Self:
-        """Itself."""
+        """Enter the context."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """End the other processes."""
+        """End the drawing processes."""
         for pool in self._pools:
             pool.shutdown(cancel_futures=True)
 
     def add(self, spec: Mapping[str, Any], path: str) -> None:
-        """Have a figure drawn.
+        """Add a figure.
 
         Args:
-            spec: of the chart.
-            path: of its files, without the suffix.
+            spec: spec of the chart.
+            path: path of its files without suffix.
         """
         if self.kinds:
             self._specs[path] = spec
@@ -74,7 +74,7 @@ class Figures:
                     self._submit(waiting, figure.draw, one, self.kinds)
 
     def script(self) -> str:
-        """Vega, Vega-Lite and Vega-Embed as one script that asks the network for nothing; a page is wanted."""
+        """The script of the page, see ``figure.script``."""
         if not _known:
             _known[SCRIPT] = self._result(SCRIPT, figure.script)
         return _known[SCRIPT]
@@ -83,19 +83,19 @@ class Figures:
         """The files by name, in the order of the figures.
 
         Raises:
-            ValueError: not a valid spec, or one that asks for data from elsewhere.
+            ValueError: a spec is not valid, or loads external data.
         """
         drawn = {path: self._result(path, figure.draw, spec, self.kinds) for path, spec in self._specs.items()}
         return {f"{path}.{kind}": content for path, made in drawn.items() for kind, content in made.items()}
 
     def _start(self, processes: int) -> None:
-        """See that there are so many other processes, a pool each: they start one by one as there is more to draw."""
+        """Start processes up to this number, one pool each, so that they start only as needed."""
         context = multiprocessing.get_context("spawn")  # not forked, for this process has threads
         while len(self._pools) < processes:
             self._pools.append(ProcessPoolExecutor(1, context, initializer=_end_with_parent))
 
     def _submit(self, name: str, make: Callable[..., Any], *arguments: Any) -> None:
-        """Have another process make something; where none can start, this one makes it when it is asked for."""
+        """Run a call in another process; if none can start, ``_result`` runs it here."""
         with suppress(OSError, BrokenProcessPool):
             self._made[name] = self._pools[len(self._made) % len(self._pools)].submit(make, *arguments)
 
@@ -107,7 +107,7 @@ class Figures:
 
 
 def _end_with_parent() -> None:
-    """Hear no interrupt that is meant for the parent, and end with it."""
+    """Ignore interrupts, which the parent handles, and end with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None, "a pool's process has a parent"

@@ -1,4 +1,4 @@
-"""The chart of an insight as a spec of Vega-Lite."""
+"""The chart of an insight as a Vega-Lite spec."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -19,16 +19,16 @@ from bench.report.charts.chart_parts import (
 from bench.report.charts.figure_text import LABEL, longest, plain, tip
 from bench.report.charts.insight_rows import CATEGORIES, Selection, select, values
 
-#: Cells of a heatmap up to which their values are written into them, and points of a line up to which each is marked.
+#: Largest heatmap whose cells show their values, and longest line whose points are marked.
 WRITTEN, MARKED = 100, 30
-#: Drawn over a cell of a heatmap whose value is not known.
+#: Shape over a heatmap cell with an unknown value.
 SLASH = "M-1,1L1,-1"
-#: How numbers are written: four digits.
+#: Number format: four significant digits.
 NUMBER = ",.4~g"
 
 
 def spec(insight: Insight) -> dict[str, Any]:
-    """The chart of an insight; ``no data`` where there is nothing to draw.
+    """The chart of an insight, or a chart that says "no data".
 
     Raises:
         ValueError: the insight has no chart.
@@ -45,11 +45,11 @@ def spec(insight: Insight) -> dict[str, Any]:
     number = "value" if chart.kind == "heatmap" else "y"
     columns = _categories(selection) | {"x": chart.x_label, "value": getattr(chart, f"{number}_label")}
     whole = framed(insight.title, caption, values(selection), view, selection.panels, columns)
-    return whole if _alike(selection) else whole | INDEPENDENT
+    return whole if _share_scale(selection) else whole | INDEPENDENT
 
 
 def _heatmap(selection: Selection) -> dict[str, Any]:
-    """The value of each pair of categories as a colour, and as text in a few; an unknown one is struck through."""
+    """A cell per pair of categories, coloured by value; small heatmaps show values, unknown ones are struck through."""
     chart, xs, ys = selection.chart, selection.domain("x"), selection.domain("y")
     written = len(xs) * len(ys) <= WRITTEN
     wide, high = (min(60.0, max(36.0, longest(xs) + 10)), 20) if written else (min(16.0, max(6.0, 480 / len(xs))), 12)
@@ -77,7 +77,7 @@ def _heatmap(selection: Selection) -> dict[str, Any]:
 
 
 def _bars(selection: Selection) -> dict[str, Any]:
-    """A bar from zero for each number, those of one category of x side by side."""
+    """A bar from zero for each number; bars of one x category stand side by side."""
     chart, xs, colours = selection.chart, selection.domain("x"), selection.domain("colour")
     size = {"width": round(min(660.0, max(140.0, len(xs) * max(14.0, 7.0 * len(colours))))), "height": 150}
     encoding = {"x": _along(xs, chart.x_label, size["width"]), "y": _across("value", chart.y_label, size["height"])}
@@ -89,7 +89,7 @@ def _bars(selection: Selection) -> dict[str, Any]:
 
 
 def _lines(selection: Selection) -> dict[str, Any]:
-    """A line for each colour, from left to right; a number that is not known leaves a gap."""
+    """A line for each colour; an unknown number leaves a gap."""
     lines = len({(row.panel, row.colour) for row in selection.rows})
     few = len(selection.rows) <= MARKED * lines or any(math.isnan(row.value) for row in selection.rows)
     mark = {"type": "line", "aria": False, "point": {"size": 20, "aria": False} if few else False}
@@ -110,7 +110,7 @@ DRAW: Mapping[str, Callable[[Selection], dict[str, Any]]] = {
 def _plane(
     selection: Selection, mark: Mapping[str, Any], small: tuple[int, int], also: Literal["shape", "strokeDash"]
 ) -> dict[str, Any]:
-    """Marks over two numbers, in the small size where there are many panels."""
+    """Marks over two numeric axes, at the small size if there are many panels."""
     chart, panels = selection.chart, len(selection.names["panel"])
     wide, high = (430, 240) if panels == 1 else (290, 190) if panels == 2 else (195, 150) if panels <= 6 else small
     encoding = {"x": _across("x", chart.x_label, wide), "y": _across("value", chart.y_label, high)}
@@ -125,7 +125,7 @@ def _plane(
 
 
 def _along(names: Sequence[str], title: str, size: float, *, upright: bool = True) -> dict[str, Any]:
-    """Position among categories; names that have no room beside each other are written at a slant."""
+    """Position by category; names that would overlap are slanted."""
     axis: dict[str, Any] = {"title": plain(title, LABEL), "titleLimit": max(look.SHORTEST_LIMIT, round(size))}
     room = size / len(names)
     if upright and min(longest(names), look.LABEL) + 4 > room:
@@ -143,7 +143,7 @@ def _across(field: str, title: str, size: float) -> dict[str, Any]:
 
 
 def _categories(selection: Selection) -> dict[str, str]:
-    """What the fields of the data that hold categories are, in words."""
+    """Titles of the data's categorical fields."""
     chart = selection.chart
     named = {"panel": chart.panel, "colour": None if chart.kind == "heatmap" else chart.colour}
     named |= {part: getattr(chart, f"{part}_label") for part in CATEGORIES[chart.kind]}
@@ -151,12 +151,12 @@ def _categories(selection: Selection) -> dict[str, str]:
 
 
 def _tips(selection: Selection) -> list[dict[str, str]]:
-    """What a tooltip says of the categories."""
+    """Tooltip lines of the categories."""
     return [tip(part, title) for part, title in _categories(selection).items()]
 
 
 def _ends(values: Sequence[float], centre: float | None) -> list[float]:
-    """Ends of a heatmap's scale; they lie as far below a centre as above it."""
+    """Ends of a heatmap's scale, symmetric about the centre if there is one."""
     if centre is not None:
         reach = max(abs(value - centre) for value in values) or abs(centre) or 1.0
         return [centre - reach, centre + reach]
@@ -166,7 +166,7 @@ def _ends(values: Sequence[float], centre: float | None) -> list[float]:
 
 
 def _form(values: Sequence[float]) -> str:
-    """How the numbers of one heatmap are written: with as many decimals as three digits of the largest need."""
+    """Number format of a heatmap: as many decimals as three digits of the largest value need."""
     largest = max(map(abs, values))
     if not 0.01 <= largest < 1e5:
         return ".2~g"
@@ -174,8 +174,8 @@ def _form(values: Sequence[float]) -> str:
     return f".{0 if whole else min(2, max(0, 2 - math.floor(math.log10(largest))))}f"
 
 
-def _alike(selection: Selection) -> bool:
-    """True where the numbers of all panels are large enough to be seen on one scale."""
+def _share_scale(selection: Selection) -> bool:
+    """Whether the numbers of all panels are readable on one scale."""
     if selection.chart.kind in ("heatmap", "bars"):
         return True
     for part in ("at", "value"):

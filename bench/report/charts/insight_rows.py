@@ -1,6 +1,6 @@
-"""Which rows of an insight its chart draws, under which names, and what it has to leave out.
+"""The rows of an insight that its chart draws, with their names, and notes on what is left out.
 
-A chart's data have fields of fixed names alone, for Vega-Lite reads a dot or a bracket in a field's name as a path.
+The data's fields have fixed names, as Vega-Lite reads a dot or bracket in a field's name as a path.
 """
 
 import itertools
@@ -14,17 +14,17 @@ from bench.report.charts.chart_parts import PANELS, first, rounded, thinned
 from bench.report.charts.figure_text import distinct, plain
 from bench.report.charts.look import LIGHT
 
-#: Numbers beyond it are left out, for an axis cannot span them; those below the inverse are drawn as zero.
+#: Largest number on an axis; larger ones are left out, and those below the inverse are drawn as zero.
 LARGEST = 1e100
-#: Categories that are drawn, the first ones, and the columns that are categories by kind of chart.
+#: Largest number of categories by part of a chart, and the categorical columns by kind of chart.
 LIMITS = {"panel": PANELS, "colour": 24, "x": 60, "y": 60}
 CATEGORIES: Mapping[str, tuple[str, ...]] = {"heatmap": ("x", "y"), "bars": ("x",), "lines": (), "scatter": ()}
-#: Marks that are drawn of one chart, and points of a scatter plot, for each is a path in the file.
+#: Largest number of marks of a chart, and of points of a scatter plot.
 MARKS, POINTS = 4000, 1000
 
 
 class Mark(NamedTuple):
-    """One row of the columns that a chart names; ``at`` and ``value`` are NaN where they are no number."""
+    """One row of the chart's columns; ``at`` and ``value`` are NaN if they are not numbers."""
 
     panel: Value
     colour: Value
@@ -36,13 +36,13 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is drawn of an insight.
+    """The part of an insight that is drawn.
 
     Attributes:
-        chart: how.
-        rows: in the order of the columns.
-        names: of the categories that are drawn, by part of the chart: panel, colour, x, y.
-        notes: what is not drawn, and what a line means, a sentence each.
+        chart: description of the chart.
+        rows: rows in the order of the columns.
+        names: names of the categories on show, by part of the chart: panel, colour, x, y.
+        notes: sentences on omissions and reference lines.
     """
 
     chart: Chart
@@ -52,7 +52,7 @@ class Selection:
 
     @property
     def panels(self) -> list[str]:
-        """Names of the panels; none where nothing names them."""
+        """Names of the panels; empty without panels."""
         if self.chart.panel is None:
             return []
         told = self.names["panel"].items()
@@ -64,14 +64,14 @@ class Selection:
 
 
 def number(value: Value) -> float:
-    """The value as a number that can be drawn, NaN where it is none."""
+    """The value as a number to draw; NaN if it is not one."""
     if not isinstance(value, int | float) or not abs(value) <= LARGEST:
         return math.nan
     return rounded(float(value)) if abs(value) > 1 / LARGEST else 0.0
 
 
 def select(insight: Insight, chart: Chart) -> Selection:
-    """The rows that can be drawn, and what had to be left out."""
+    """Select the rows that can be drawn."""
     rows, notes = _rows(insight, chart), []
     if chart.kind in ("lines", "scatter"):
         gaps = chart.kind == "lines"
@@ -112,7 +112,7 @@ def _rows(insight: Insight, chart: Chart) -> list[Mark]:
 
 
 def _fewer(rows: Sequence[Mark], most: int) -> list[Mark]:
-    """So many rows at most, of each colour in each panel the same share."""
+    """At most so many rows, the same share of each colour in each panel."""
     if len(rows) <= most:
         return list(rows)
     groups: dict[tuple[Value, Value], list[Mark]] = {}
@@ -122,7 +122,7 @@ def _fewer(rows: Sequence[Mark], most: int) -> list[Mark]:
 
 
 def values(selection: Selection) -> list[dict[str, Any]]:
-    """The chart's data; of a heatmap a row for each cell, the last where there are several."""
+    """The chart's data; a heatmap has one row per cell, where the last value counts."""
     names, panels = selection.names, selection.panels or [""]
     places = {value: place for place, value in enumerate(names["panel"])}
     values: dict[Any, dict[str, Any]] = {}

@@ -1,4 +1,4 @@
-"""How every chart of the house looks, on paper and on a dark screen, apart from what it shows."""
+"""Appearance of all charts, in a light and a dark theme."""
 
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ DARK = ("#4776ef", "#e89576", "#82f3eb", "#c195cc", "#f4e468", "#279732", "#d460
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-left")
 #: Pixels drawn and left out; five, beside eight colours: 40 pairs differ.
 DASHES = ((1, 0), (6, 2), (2, 2), (8, 2, 2, 2), (12, 3))
-#: The charts' own renderer brings it; Arial has its widths, should a reader's machine lack it.
+#: The renderer includes Liberation Sans; Arial has the same widths.
 FAMILY = "Liberation Sans, Arial, Helvetica, sans-serif"
 TITLE, TEXT, SMALL = 14, 11, 10
 #: Pixels of a character of TEXT, and of a line of it.
@@ -36,7 +36,7 @@ _THEMES: dict[Theme, dict[str, Any]] = {
 
 
 def config(theme: Theme) -> dict[str, Any]:
-    """The configuration of Vega-Lite; a spec names its styles and ranges, and holds no colour of its own."""
+    """The Vega-Lite configuration, whose styles and ranges specs name; specs contain no colours."""
     of = _THEMES[theme]
     apart = {"top": {"margin": 28}}  # between legends; Vega-Lite hands it on, though its schema does not name it
     ink, quiet, line = of["ink"], of["quiet"], of["line"]

@@ -1,4 +1,4 @@
-"""The rows of charts and of the page: of each row of the tables its names, its numbers and what must be known of it."""
+"""The rows of charts and page: names, numbers and notes of each table row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ class ReportRow:
     """One row.
 
     Attributes:
-        place: where it stands, and its cells.
-        machine: of its run, where there are several; else empty.
+        place: address and cells.
+        machine: machine of its run if there are several runs; else empty.
         numbers: names, status and numbers, units in the keys; None is unknown.
-        standing: what its F1 is worth.
-        stamp: valid, suspect or unstamped; empty where all its cells failed.
-        notes: what must be known of it, a sentence each.
+        standing: significance of its F1.
+        stamp: valid, suspect or unstamped; empty if all cells failed.
+        notes: footnotes of the row.
     """
 
     place: Place
@@ -38,12 +38,12 @@ class ReportRow:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Dataset, model, method, and the machine where there are several."""
+        """Dataset, model, method, and the machine if there are several runs."""
         return (*(self.numbers[name] for name in NAMES), *([self.machine] if self.machine else []))
 
     @property
     def dataset(self) -> str:
-        """Its label, and the machine where there are several."""
+        """Label of the dataset, with the machine if there are several runs."""
         return ", ".join((self.numbers["dataset"], *([self.machine] if self.machine else [])))
 
     @property
@@ -53,13 +53,13 @@ class ReportRow:
 
     @property
     def f1(self) -> float | None:
-        """Mean macro F1; None where unknown."""
+        """Mean macro F1; None if unknown."""
         found: float | None = self.numbers[f"{F1}_mean"]
         return found
 
 
 def quantities(results: Results) -> tuple[Quantity, ...]:
-    """The columns of numbers: those of Table 3, time and energy."""
+    """The number columns: those of Table 3, time and energy."""
     return (*QUANTITIES.of("table3", [record for record, _ in results.cells]), *QUANTITIES.of("page"))
 
 
@@ -67,8 +67,8 @@ def rows(results: Results, judges: Sequence[F1Significance]) -> list[ReportRow]:
     """The rows of all runs.
 
     Args:
-        results: that are drawn.
-        judges: of the records of each run.
+        results: results of the report.
+        judges: significance of F1 of each run.
     """
     columns, labels = quantities(results), results.labels() if len(results.runs) > 1 else [""] * len(results.runs)
     found: list[ReportRow] = []

@@ -1,22 +1,22 @@
-"""A study's own figures as files: F1 against cost, ranks, memory, the way through training and confusion matrices."""
+"""The figures of a study: F1 against cost, ranks, memory, training curves and confusion matrices."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.report.charts import chart_frames
 from bench.report.charts.figures import Figures
-from bench.report.charts.plots import confusion, cost, curves, ledger, pareto, ranks
+from bench.report.charts.plots import confusion, cost, curves, memory, pareto, ranks
 from bench.report.charts.rows import ReportRow
 
 FOLDER = "figures"
 
 
 def add(found: Sequence[ReportRow], source: str, figures: Figures) -> None:
-    """Have the figures drawn that have something to show, below ``figures/``.
+    """Add the non-empty figures, with paths below ``figures/``.
 
     Args:
-        found: the rows.
-        source: sha256 of the records that they come from.
+        found: rows of the report.
+        source: sha256 of the records.
         figures: figures of the report.
     """
     for name, spec in _specs(found):
@@ -35,10 +35,10 @@ def _specs(found: Sequence[ReportRow]) -> Iterator[tuple[str, dict[str, Any] | N
     yield "pareto", pareto.spec(table)
     yield "cost", cost.spec(table)
     yield "ranks", ranks.spec(table)
-    yield "memory", None if parts.empty else ledger.spec(parts)
+    yield "memory", None if parts.empty else memory.spec(parts)
     yield "curves", curves.spec(points)
     matrices: dict[str, list[dict[str, Any]]] = {}
     for row in found:
         matrices.setdefault(row.dataset, []).extend(chart_frames.confusion(row))
-    for number, matrix in enumerate(matrices.values(), start=1):  # not by name, which may hold anything
+    for number, matrix in enumerate(matrices.values(), start=1):  # numbered, as names may contain anything
         yield f"confusion_{number}", confusion.spec(matrix)

@@ -60,12 +60,12 @@ function phases({ phases: list = [] }) {
   return rows.length ? section("Phases", grid(heads, rows, "Phases")) : null;
 }
 
-function ledgers({ memory = [] }) {
-  return section("Memory ledger", memory.map(({ of, peak_bytes: peak, ...parts }) => [
+function memoryBreakdowns({ memory = [] }) {
+  return section("Memory breakdown", memory.map(({ of, peak_bytes: peak, ...parts }) => [
     make("h4", {}, `${of}: peak ${bytes(peak)}`),
     grid(["Part", "Size", "Of the peak"], Object.entries(parts).map(([name, size]) => [
       name.replace(/_bytes$/, "").replaceAll("_", " "), bytes(size), bar(size, peak),
-    ]), `Memory ledger of ${of}`),
+    ]), `Memory breakdown of ${of}`),
   ]));
 }
 
@@ -103,7 +103,7 @@ function cellView(key) {
     facts("Quality", record.quality), confusion("Confusion matrix", record.quality),
     facts("Written answers", record.generation),
     confusion("Confusion matrix of written answers", record.generation?.quality), settings(cell),
-    facts("Environment", record.machine), phases(record), ledgers(record), stamp(cell), courses(cell),
+    facts("Environment", record.machine), phases(record), memoryBreakdowns(record), stamp(cell), courses(cell),
     facts("Training", record.training), facts("Inference", record.inference),
     record.latency?.map((one) => facts(`Latency, ${one.batch_size} at a time`, one)),
     facts("Parameters and operations", { ...record.parameters, ...record.flops }), facts("Data", record.data),

@@ -81,9 +81,9 @@ const keyed = (id, label, height) => (charts, form) => {
   update();
 };
 
-function ledger(charts, form) {
+function memory(charts, form) {
   const phases = distinct(Object.values(charts).flatMap((spec) => spec.data.values).map((row) => row.panel));
-  const update = () => show("ledger", figure(wide(charts[dataset.value], { panel: phase.value })));
+  const update = () => show("memory", figure(wide(charts[dataset.value], { panel: phase.value })));
   const dataset = choose(form, "Dataset", Object.keys(charts), update, Object.keys(charts)[0]);
   const phase = choose(form, "Peak of", phases, update, phases[1] ?? phases[0]);
   update();
@@ -149,7 +149,7 @@ function courses(cell) {
 
 function charts() {
   const [cost, ranks] = [keyed("cost", "Dataset", 220), keyed("ranks", "Dataset and model")];
-  for (const [id, start] of Object.entries({ pareto, cost, ranks, ledger, curves })) {
+  for (const [id, start] of Object.entries({ pareto, cost, ranks, memory, curves })) {
     if (data.charts[id]) start(data.charts[id], document.querySelector(`#chart-${id} form`));
   }
   for (const place of document.querySelectorAll("details[data-chart]")) {

@@ -6,14 +6,14 @@ from typing import Any
 import pandas as pd
 
 from bench.report.charts import chart_frames, look
-from bench.report.charts.plots import cost, curves, ledger, pareto, points, ranks
+from bench.report.charts.plots import cost, curves, memory, pareto, points, ranks
 from bench.report.charts.rows import ReportRow
 from bench.report.page.embed import clean
 
 #: What the page calls its charts, in their order.
 TITLES = {
     "pareto": "Any two quantities, and the front", "cost": "F1 against time, energy and memory",
-    "ranks": "Ranks of the methods", "ledger": "What peaks of memory are made of", "curves": "Training, step by step",
+    "ranks": "Ranks of the methods", "memory": "What peaks of memory are made of", "curves": "Training, step by step",
 }  # fmt: skip
 THEMES: tuple[look.Theme, ...] = ("light", "dark")
 
@@ -29,7 +29,7 @@ def embedded(rows: Sequence[ReportRow], insights: Sequence[Any]) -> dict[str, An
         "pareto": _each(rows, _pareto),
         "cost": _each(rows, cost.spec),
         "ranks": _each(rows, ranks.spec, lambda row: f"{row.dataset}, {row.numbers['model']}"),
-        "ledger": _each(rows, ledger.spec, lines=chart_frames.parts),
+        "memory": _each(rows, memory.spec, lines=chart_frames.parts),
         "curves": _curves(rows),
     }
     looks = {theme: look.config(theme) for theme in THEMES}

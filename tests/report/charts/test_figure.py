@@ -78,7 +78,7 @@ def test_no_address_is_asked(asked: Asked, name: str) -> None:
         [sys.executable, "-c", code], input=json.dumps(specs[name]), capture_output=True, text=True,
         check=True, timeout=60, cwd=ROOT,
     )  # fmt: skip
-    assert "holds no other" in done.stdout if name == "image" else "not allowed" in done.stdout
+    assert "must not contain an image" in done.stdout if name == "image" else "not allowed" in done.stdout
     assert asked == []
 
 

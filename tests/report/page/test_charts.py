@@ -30,7 +30,7 @@ def test_there_is_a_title_for_each_chart(drawn: dict[str, Any]) -> None:
 
 
 def test_a_chart_a_dataset(drawn: dict[str, Any]) -> None:
-    for name in ("pareto", "cost", "ledger"):
+    for name in ("pareto", "cost", "memory"):
         assert list(drawn[name]) == ["IMDb", "TweetEval-Emotion"]
     assert list(drawn["ranks"]) == ["IMDb, RoBERTa-base", "IMDb, Qwen2.5-7B", "TweetEval-Emotion, RoBERTa-base"]
 
@@ -56,13 +56,13 @@ def test_every_choice_has_a_value_a_row_of_the_spec(drawn: dict[str, Any]) -> No
 
 
 def test_parts_of_a_peak_add_up(drawn: dict[str, Any], some_results: Results) -> None:
-    values = drawn["ledger"]["IMDb"]["data"]["values"]
+    values = drawn["memory"]["IMDb"]["data"]["values"]
     whole = sum(row["mb"] for row in values if row["panel"] == "train" and row["row"] == "RoBERTa-base / Full FT")
     peaks = [
-        ledger.peak_bytes
+        breakdown.peak_bytes
         for record, _ in rows_of(some_results)[0].place.cells
-        for ledger in record.memory
-        if ledger.of == "train"
+        for breakdown in record.memory
+        if breakdown.of == "train"
     ]
     assert whole == pytest.approx(sum(peaks) / len(peaks) / 1e6, rel=1e-4)
     assert {row["part"] for row in values} <= set(PARTS.values())

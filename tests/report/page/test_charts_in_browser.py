@@ -90,12 +90,12 @@ def test_a_chart_is_saved(shown: Browser) -> None:
     assert address.startswith("data:image/svg+xml;charset=utf-8,%3Csvg")
 
 
-def test_the_ledger_of_a_phase(shown: Browser) -> None:
-    drawn(shown, "ledger")
-    choose(shown, "ledger", "Peak of", "inference")
-    shown.run("document.querySelector('#chart-ledger details').open = true")
-    shown.wait("return document.querySelector('#chart-ledger details table') !== null")
-    assert set(texts(shown, "#chart-ledger details tbody th")) == {"inference"}
+def test_the_memory_breakdown_of_a_phase(shown: Browser) -> None:
+    drawn(shown, "memory")
+    choose(shown, "memory", "Peak of", "inference")
+    shown.run("document.querySelector('#chart-memory details').open = true")
+    shown.wait("return document.querySelector('#chart-memory details table') !== null")
+    assert set(texts(shown, "#chart-memory details tbody th")) == {"inference"}
 
 
 def test_curves_of_chosen_methods_and_seeds(shown: Browser) -> None:
@@ -122,16 +122,16 @@ def test_repeats_are_lines_of_their_own(shown: Browser, tmp_path: Path) -> None:
 
 
 def test_a_part_of_a_peak_below_nothing_has_no_bar(shown: Browser, tmp_path: Path) -> None:
-    ledger = {
+    memory = {
         "of": "train", "weights_bytes": 12_500_000, "gradients_bytes": 0, "optimizer_state_bytes": 0,
         "activations_bytes": 0, "workspace_bytes": 0, "allocator_slack_bytes": None, "cuda_context_bytes": None,
         "process_bytes": 0, "unattributed_bytes": -2_500_000, "peak_bytes": 10_000_000,
     }  # fmt: skip
     path = tmp_path / "report.html"
-    page = page_of(results(RUN, _record(fields={"memory": [ledger]})))
+    page = page_of(results(RUN, _record(fields={"memory": [memory]})))
     path.write_text(page, encoding="utf-8")
     shown.open(path, f"#cell={data_in(page, 'cells')['cells'][0]['key']}")
-    rows = [row.text.split() for row in shown.all("#view [aria-label^='Memory ledger'] tbody tr")]
+    rows = [row.text.split() for row in shown.all("#view [aria-label^='Memory breakdown'] tbody tr")]
     assert ["unattributed", "-2.5", "MB"] in rows
     bars = shown.run("return [...document.querySelectorAll('#view td.bars .bar')].map((bar) => bar.style.width)")
     assert (bars[0], bars[-1]) == ("100%", "0%")
@@ -194,7 +194,7 @@ def test_a_cell_shows_all_that_is_known(shown: Browser, page_file: Path) -> None
     cell = next(one for one in data_in(page, "cells")["cells"] if one["title"][2] == "LoRA r8")
     shown.open(page_file, f"#cell={cell['key']}")
     heads = texts(shown, "#view h3")
-    for wanted in ("Summary", "Quality", "Settings", "Environment", "Phases", "Memory ledger", "Stamp", "Curves",
+    for wanted in ("Summary", "Quality", "Settings", "Environment", "Phases", "Memory breakdown", "Stamp", "Curves",
                    "Log: its end", "Measure it again", "Record"):  # fmt: skip
         assert wanted in heads
     text = shown.one("#view").text

@@ -1,1 +1,1 @@
-"""The figures of a study, as specs of Vega-Lite made of data frames; each is None where there is nothing to draw."""
+"""The figures of a study, as Vega-Lite specs from data frames; each is None if there is nothing to draw."""

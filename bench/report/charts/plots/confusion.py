@@ -1,4 +1,4 @@
-"""Which classes are taken for which: the confusion matrix of each row on one dataset, as a heatmap a row."""
+"""Confusion matrices on one dataset, one heatmap per row."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,10 +17,10 @@ CHART = Chart(
 
 
 def spec(rows: Sequence[FrameRow]) -> dict[str, Any] | None:
-    """The chart, a panel a row of the table; None where there is no matrix.
+    """The chart with one panel per table row; None without matrices.
 
     Args:
-        rows: a row a number of a matrix, as ``chart_frames.confusion`` gives them, of one dataset.
+        rows: entries of the matrices of one dataset, see ``chart_frames.confusion``.
     """
     if not rows:
         return None

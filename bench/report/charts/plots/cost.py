@@ -1,4 +1,4 @@
-"""F1 against what it costs: training time, energy and peak memory, a row of panels each."""
+"""F1 against training time, energy and peak memory, one row of panels each."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,10 @@ COSTS = ("train_seconds", "energy_train_joules", "peak_train_mb")
 
 
 def spec(frame: "pd.DataFrame", costs: Sequence[str] = COSTS) -> dict[str, Any] | None:
-    """The charts, a panel a dataset; a cost that no row knows is left out, and where none is known it is None.
+    """The charts with one panel per dataset, without costs that no row knows; None if none is known.
 
     Args:
-        frame: a row for each row of the table.
+        frame: one line per table row.
         costs: names of metrics.
     """
     found, f1 = points.select(frame.to_dict("records")), metrics()["macro_f1"]

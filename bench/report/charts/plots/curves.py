@@ -1,4 +1,4 @@
-"""How loss, validation F1 and throughput went, by step or by time: a line a cell."""
+"""Loss, validation F1 and throughput by step or time, one line per cell."""
 
 import math
 import statistics
@@ -10,7 +10,7 @@ from bench.report.charts.figure_text import tip
 from bench.report.charts.plots import points
 from bench.report.charts.plots.metrics import FrameRow
 
-#: By measure: the pass, the column and what readers see.
+#: By measure: pass, column and axis title.
 MEASURES = {
     "loss": ("train", "loss_nats", "Training loss (nats)"),
     "macro_f1": ("validation", "macro_f1", "Validation macro F1"),
@@ -18,9 +18,9 @@ MEASURES = {
     "inference_speed": ("inference", "tokens_per_second", "Inference (tokens/s)"),
 }
 OVER = {"step": "Step", "elapsed_seconds": "Time since the first step (s)"}
-#: Points that are drawn of all lines together, and of each at least.
+#: Largest number of points of all lines, and smallest number per line.
 POINTS, FEWEST = 6000, 8
-#: Points of a measure up to which each is marked.
+#: Largest number of points of a measure that are marked.
 MARKED = 1000
 
 Line = list[tuple[float, float]]
@@ -31,12 +31,12 @@ def spec(
     over: Literal["step", "elapsed_seconds"] = "step",
     measures: Sequence[str] = ("loss", "macro_f1", "train_speed"),
 ) -> dict[str, Any] | None:
-    """The charts below each other, a panel for each dataset and model; None where no measure has a point.
+    """The charts below each other, one panel per dataset and model; None without points.
 
     Args:
-        rows: points, by column as ``load_curves`` gives them; pandas would take longer to go over them than they take.
-        over: column across.
-        measures: that are drawn, where known.
+        rows: points with the columns of ``load_curves``; no data frame, as iterating over one is slow.
+        over: column of the x axis.
+        measures: measures to draw if known.
     """
     found = points.select(rows)
     some = {(row["model"], row["dataset"]): row for row in found.rows}
@@ -78,7 +78,7 @@ def spec(
 
 
 def coarser(line: Line, most: int) -> Line:
-    """The line with at most so many points, each the mean of consecutive ones at the place of the last of them."""
+    """The line with at most so many points, each the mean of consecutive points at the x of the last."""
     size = math.ceil(len(line) / most)
     chunks: Iterable[Line] = (line[start : start + size] for start in range(0, len(line), size))
     return [(chunk[-1][0], statistics.fmean(y for _, y in chunk)) for chunk in chunks]

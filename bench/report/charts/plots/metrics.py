@@ -1,4 +1,4 @@
-"""What the axes of a study's figures can show: columns of the frame, their units, and which way is better."""
+"""Metrics that the axes of a study's figures can show: columns of the frame, units and better direction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from bench.report.charts.chart_parts import number, rounded
 
 FrameRow = Mapping[Any, Any]
 """One row of a frame by column, unknown as NA."""
-#: A scale is logarithmic where the largest value is more than so many times the smallest.
+#: A scale is logarithmic if the largest value exceeds this many times the smallest.
 DECADES = 100
-#: Pixels between the outermost points and the ends of an axis, and how d3-format writes powers of ten.
+#: Pixels between the outermost points and the ends of an axis, and number format of powers of ten.
 PADDING, FORM = 12, ",.6~g"
 
 
@@ -20,11 +20,11 @@ class Metric:
     """One quantity of a row.
 
     Attributes:
-        column: of the frame; with a spread followed by _mean, _low and _high.
-        name: for readers, with the unit.
-        less: the smaller is the better.
-        spread: the frame has an interval of it.
-        unit: so many units of the frame are one of the name.
+        column: column of the frame; with a spread followed by _mean, _low and _high.
+        name: name with the unit.
+        less: whether smaller is better.
+        spread: whether the frame has its interval.
+        unit: frame units per unit of the name.
     """
 
     column: str
@@ -35,20 +35,20 @@ class Metric:
 
     @property
     def title(self) -> str:
-        """Of an axis."""
+        """Title of an axis."""
         return f"{self.name}, {'less' if self.less else 'more'} is better"
 
     def of(self, row: FrameRow) -> tuple[float | None, float | None, float | None]:
-        """The value and the ends of its interval; None where unknown."""
+        """The value and the ends of its interval; None if unknown."""
         columns = [f"{self.column}_{end}" for end in ("mean", "low", "high")] if self.spread else [self.column]
         found = [number(row.get(column)) for column in columns]
         value, low, high = (None if each is None else rounded(each / self.unit) for each in (*found, None, None)[:3])
         return value, low, high
 
     def encoding(self, values: Sequence[tuple[float | None, ...]]) -> dict[str, Any]:
-        """How Vega-Lite places it, but for the field.
+        """Encoding of Vega-Lite, without the field.
 
-        Logarithmic where the values span over two decades; about zero linear, where some are zero.
+        The scale is logarithmic if the values span more than two decades, and linear near zero if some are zero.
         """
         scale: dict[str, Any] = {"nice": False, "padding": PADDING}
         axis: dict[str, Any] = {"type": "quantitative", "title": self.title, "scale": scale | {"zero": False}}
@@ -66,7 +66,7 @@ class Metric:
 
 
 def metrics() -> dict[str, Metric]:
-    """What axes can show, by name in the data of charts."""
+    """The metrics by name in the data of charts."""
     found = [(quantity, quantity.axis) for quantity in QUANTITIES.of("charts") if quantity.axis]
     return {
         (key := axis.key or quantity.column): Metric(key, axis.name, quantity.better != "higher", axis.spread, axis.per)

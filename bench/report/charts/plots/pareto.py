@@ -1,4 +1,4 @@
-"""F1 against a cost, or any two metrics: intervals, and the front of the means.
+"""F1 against a cost, or any two metrics, with intervals and the Pareto front of the means.
 
 A page shows other metrics in the same spec by putting ``m = choices(frame)[name]`` on an axis ``a``, ``x`` or ``y``:
 
@@ -7,7 +7,7 @@ A page shows other metrics in the same spec by putting ``m = choices(frame)[name
 - in ``spec.encoding.tooltip``: the ``title`` of the entry whose ``field`` is ``a`` becomes ``m.name``;
 - in ``params``: the ``value`` of the one named ``a_sign`` becomes ``m.sign``.
 
-Rows without one of both are not drawn, and the front follows by itself.
+Rows without both metrics are not drawn, and the front is computed by the spec.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def spec(frame: "pd.DataFrame", x: str = "trainable_params", y: str = "macro_f1") -> dict[str, Any] | None:
-    """The chart, a panel a dataset; None where no row has both metrics.
+    """The chart with one panel per dataset; None if no row has both metrics.
 
     Args:
-        frame: a row for each row of the table.
-        x: name of the metric across.
-        y: name of the metric upwards.
+        frame: one line per table row.
+        x: metric of the x axis.
+        y: metric of the y axis.
     """
     found = points.select(frame.to_dict("records"))
     across, up = metrics()[x], metrics()[y]
@@ -59,7 +59,7 @@ def spec(frame: "pd.DataFrame", x: str = "trainable_params", y: str = "macro_f1"
 
 
 def choices(frame: "pd.DataFrame") -> dict[str, dict[str, Any]]:
-    """By metric that some row knows: its ``name``, ``sign``, ``encoding`` and ``values``, see above."""
+    """``name``, ``sign``, ``encoding`` and ``values`` of each metric that some row has, see above."""
     rows = points.select(frame.to_dict("records")).rows
     found = {}
     for key, metric in metrics().items():
@@ -72,12 +72,12 @@ def choices(frame: "pd.DataFrame") -> dict[str, dict[str, Any]]:
 
 
 def _sign(less: bool) -> int:
-    """What a metric is multiplied with to be a cost."""
+    """The factor that turns a metric into a cost."""
     return 1 if less else -1
 
 
 def _transform() -> list[dict[str, Any]]:
-    """Marks the points of the front: from the lowest cost on, those that are better than all before."""
+    """Transforms that mark the front: by increasing cost, points better than all before."""
     order = {"sort": [{"field": "x_cost"}, {"field": "y_gain", "order": "descending"}], "groupby": ["panel"]}
     return [
         {"filter": "isValid(datum.x) && isValid(datum.y)"},

@@ -1,4 +1,4 @@
-"""Rows of a study as points of two metrics, with their intervals: data, layers, and what a caption says of them."""
+"""Rows of a study as points of two metrics with intervals: data, layers and sentences for the caption."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from bench.report.charts.figure_text import NAME, distinct, plain, tip
 from bench.report.charts.look import LIGHT, SHAPES
 from bench.report.charts.plots.metrics import FrameRow, Metric
 
-#: Methods and models that are drawn, the first ones: as many as a legend can hold.
+#: Largest number of methods and of models, which a legend can hold.
 METHODS, MODELS = 24, 24
 INTERVALS = "Lines through points: 95 % intervals of the means, where known."
 PARTS = ("dataset", "model", "method")
@@ -21,9 +21,9 @@ class Rows:
     """Rows that are drawn.
 
     Attributes:
-        rows: of the frame, in its order.
-        names: what each dataset, model and method is called, by part.
-        notes: what is left out, a sentence each.
+        rows: rows of the frame, in its order.
+        names: names of datasets, models and methods, by part.
+        notes: sentences on what is left out.
     """
 
     rows: Sequence[FrameRow]
@@ -31,12 +31,12 @@ class Rows:
     notes: Sequence[str]
 
     def named(self, row: FrameRow, *parts: str) -> str:
-        """Names of some parts of a row, those that all rows share left out but for the last."""
+        """Names of some parts of a row, without those that all rows share; the last is always included."""
         told = [part for part in parts[:-1] if len(self.names[part]) > 1] + [parts[-1]]
         return plain(" / ".join(self.names[part][row[part]] for part in told), 3 * NAME)
 
     def place(self, row: FrameRow) -> dict[str, Any]:
-        """The fields of the data that say which row it is."""
+        """The fields of the data that identify the row."""
         names = {part: self.names[part][row[part]] for part in PARTS}
         at = list(self.names["dataset"]).index(row["dataset"])
         of = {"panel": names["dataset"], "place": at, "model": names["model"], "method": names["method"]}
@@ -44,7 +44,7 @@ class Rows:
 
 
 def select(rows: Sequence[FrameRow]) -> Rows:
-    """The rows of the first datasets, models and methods, which together name a row."""
+    """The rows of the first datasets, models and methods."""
     names: dict[str, dict[Any, str]] = {}
     notes: list[str] = []
     for part, most in (("dataset", PANELS), ("model", MODELS), ("method", METHODS)):
@@ -62,12 +62,12 @@ def between(x: Sequence[float | None], y: Sequence[float | None]) -> dict[str, A
 
 
 def encoding(x: Metric, y: Metric, values: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
-    """Where points stand and what a tooltip says: what all layers share.
+    """Axes and tooltip, which all layers share.
 
     Args:
-        x: across.
-        y: upwards.
-        values: of x and y by row, as ``Metric.of`` gives them.
+        x: metric of the x axis.
+        y: metric of the y axis.
+        values: values of x and y by row, see ``Metric.of``.
     """
     tips = [tip("panel", "dataset"), tip("model", "model"), tip("method", "method"), tip("seeds", "seeds", "d")]
     for axis, metric in (("x", x), ("y", y)):
@@ -100,13 +100,13 @@ def layers(found: Rows) -> list[dict[str, Any]]:
 
 
 def repeated(found: Rows) -> list[str]:
-    """What a caption says where there are more categories than looks."""
+    """Sentences of a caption on colours or shapes that repeat."""
     looks = (("method", "Colours", len(LIGHT)), ("model", "Shapes", len(SHAPES)))
     return [f"{what} repeat after {count} {part}s." for part, what, count in looks if len(found.names[part]) > count]
 
 
 def seeds(rows: Sequence[FrameRow]) -> str:
-    """How many rows there are, and of how many seeds each is the mean."""
+    """The sentence of a caption on the number of rows and seeds."""
     counts = sorted({int(count) for row in rows if (count := number(row.get("seeds"))) is not None}) or [0]
     over = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     return f"n = {len(rows)} rows, each the mean over {over} {'seed' if counts == [1] else 'seeds'}."

@@ -1,4 +1,4 @@
-"""Ranks of the methods on each dataset and model, as far as intervals settle them."""
+"""Ranks of the methods on each dataset and model, with the range that intervals allow."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,14 +13,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Estimate = tuple[float, float | None, float | None]
-"""A mean, and the ends of its interval where it has one."""
+"""A mean, and the ends of its interval or None."""
 
 
 def ranks(values: Sequence[Estimate]) -> list[tuple[float, int, int]]:
-    """By row, the larger the better: the rank of its mean, and the best and the worst that the intervals allow.
+    """The rank of each mean, and the best and worst rank that the intervals allow; larger means rank first.
 
-    Equal means share the mean of their ranks. The best is one more than the rows whose whole interval lies above; the
-    worst is one more than those whose interval does not lie wholly below. One without an interval may lie anywhere.
+    Equal means share the mean of their ranks. The best rank is one more than the number of rows whose whole interval
+    lies above; the worst is one more than the number of rows whose interval does not lie entirely below. A row without
+    an interval may have any rank.
     """
     found = []
     for at, value in enumerate(values):
@@ -40,10 +41,10 @@ def _ends(value: Estimate) -> Interval | None:
 
 
 def spec(frame: "pd.DataFrame") -> dict[str, Any] | None:
-    """The chart, a panel for each dataset and model; None where none has two methods with a known F1.
+    """The chart with one panel per dataset and model; None if none has two methods with a known F1.
 
     Args:
-        frame: a row for each row of the table.
+        frame: one line per table row.
     """
     found, f1 = points.select(frame.to_dict("records")), metrics()["macro_f1"]
     groups: dict[str, list[tuple[dict[str, Any], Estimate]]] = {}

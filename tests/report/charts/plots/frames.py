@@ -49,7 +49,7 @@ def _rows(datasets: Sequence[str], models: Sequence[str], methods: Sequence[str]
         yield row(dataset, model, method, **known)
 
 
-def ledger(rows: pd.DataFrame) -> pd.DataFrame:
+def memory(rows: pd.DataFrame) -> pd.DataFrame:
     """Three peaks of each row of a table, of four parts each."""
     parts = {"weights": 500.0, "gradients": 250.0, "activations": 120.0, "unattributed": -3.0}
     peaks = product(rows.to_dict("records"), ("load", "train", "inference"), parts.items())

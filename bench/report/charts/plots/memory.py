@@ -1,4 +1,4 @@
-"""What the peaks of memory are made of: a stacked bar a row, for loading, training and inference."""
+"""Memory breakdowns of loading, training and inference: one stacked bar per row."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +11,17 @@ from bench.report.charts.plots.metrics import FrameRow
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Rows of the table that are drawn, the first ones.
+#: Largest number of rows.
 ROWS = 100
 #: Pixels of the longest name of a row.
 LABEL = 280
 
 
 def spec(frame: "pd.DataFrame") -> dict[str, Any] | None:
-    """The chart, a panel for each ``of``; None where nothing is known.
+    """The chart with a panel for each ``of``; None if nothing is known.
 
     Args:
-        frame: a row a part of a ledger: dataset, model, method, of, part, mb. Of equal names the first is drawn.
+        frame: one row per part of a breakdown: dataset, model, method, of, part, mb. The first of equal names is drawn.
     """
     known = [row for row in frame.to_dict("records") if number(row["mb"]) is not None]
     found = points.select(known)
