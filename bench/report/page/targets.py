@@ -44,7 +44,7 @@ class Course:
 def course(row: ReportRow) -> Course:
     """The course of a row's training."""
     records = [cell.record for cell in row.place.measured]
-    if row.f1 is None:  # random weights have no quality worth reading
+    if row.f1 is None:  # e.g. random weights
         return Course((), None, None, _mean(list(map(train_seconds, records))), row.numbers["seeds"])
     curves = [{point.step: point for point in record.training.validation} if record.training else {}
               for record in records]  # fmt: skip
