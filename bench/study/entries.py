@@ -67,8 +67,7 @@ class ModelEntry(Frozen):
         None, description="content of a config.json, to plan a model without its files"
     )
     attention: Literal["eager"] | None = Field(
-        None,
-        description="eager: separate matmuls and softmax; absent: PyTorch's fused attention if supported",
+        None, description="eager: separate matmuls and softmax; absent: PyTorch's fused attention if supported"
     )
     scale: Literal["tiny"] | None = Field(
         None, description="tiny: few layers, small widths and vocabulary, for a quick trial; random weights only"

@@ -123,10 +123,7 @@ class PromptSettings(Frozen):
         None, min_length=2, description="answers by class index; absent: the catalog's, or the class names"
     )
     examples_per_class: int = Field(
-        0,
-        ge=0,
-        le=100,
-        description="number of train texts per class shown as examples, drawn by data.split_seed",
+        0, ge=0, le=100, description="number of train texts per class shown as examples, drawn by data.split_seed"
     )
     length_normalization: Literal["none", "tokens"] = Field(
         "none", description="label likelihood; none: sum over a label's tokens; tokens: their mean"

@@ -97,10 +97,7 @@ _OPTION = re.compile(rf"(?<!\S)(?P<name>--?(?:[A-Za-z][\w-]{{0,80}}?)?{_LAST})(?
 _MARK = re.compile(r"(?P<open>(?:[\[(]\s{0,3})?)(?P<mark>\\{0,8}(?:\"\"\"|'{3}|['\"]))")
 _BARE = re.compile(r"(?:[^\s,;&\"'<>()\[\]{}`\\]|\\(?![\"']))+")
 #: The text between quotation marks, up to the end of the line if the closing one is cut off.
-_BETWEEN = {
-    '"': re.compile(r'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+'),
-    "'": re.compile(r"[^'\\\n]*+(?:\\.[^'\\\n]*+)*+"),
-}
+_BETWEEN = {'"': re.compile(r'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+'), "'": re.compile(r"[^'\\\n]*+(?:\\.[^'\\\n]*+)*+")}
 _IN_LIST = re.compile(r"[^\])\n]*+")
 _NOTHING = re.compile(
     r"(?P<mark>\\{0,8}['\"])(?:None|null|[Tt]rue|[Ff]alse)?(?P=mark)(?!['\"])"

@@ -61,10 +61,7 @@ class MixtureOfExperts(Method):
         trainable = [p for group in super().parameter_groups(model) for p in group["params"]]
         decayed = [p for p in trainable if p.ndim >= 2 and id(p) not in biases]
         plain = [p for p in trainable if p.ndim < 2 or id(p) in biases]
-        return [
-            {"params": decayed, "weight_decay": self.options.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ]
+        return [{"params": decayed, "weight_decay": self.options.weight_decay}, {"params": plain, "weight_decay": 0.0}]
 
     def extra_loss(self, model: nn.Module) -> Tensor | None:
         """Load-balancing loss and z-loss, summed over the replaced blocks; None outside training."""

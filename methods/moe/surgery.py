@@ -81,9 +81,7 @@ PATTERNS = (
     ),
     Pattern(
         models="ALBERT",
-        scopes={
-            "": frozenset({"attention", "ffn", "activation", "ffn_output", "full_layer_layer_norm", "dropout"}),
-        },
+        scopes={"": frozenset({"attention", "ffn", "activation", "ffn_output", "full_layer_layer_norm", "dropout"})},
         first=("ffn",),
         activation="activation",
         last="ffn_output",

@@ -90,8 +90,6 @@ def _end(ok: bool, at: float) -> Any:
     status = api_pb2.STATUS_SUCCESS if ok else api_pb2.STATUS_FAILURE
     told = HParamsPluginData(session_end_info=SessionEndInfo(status=status, end_time_secs=at))
     value = Summary.Value(
-        tag=metadata.SESSION_END_INFO_TAG,
-        metadata=metadata.create_summary_metadata(told),
-        tensor=metadata.NULL_TENSOR,
+        tag=metadata.SESSION_END_INFO_TAG, metadata=metadata.create_summary_metadata(told), tensor=metadata.NULL_TENSOR
     )
     return Summary(value=[value])

@@ -35,10 +35,7 @@ def columns(f1: Column) -> tuple[Column, Column]:
         low, high = row[f"{F1}_low"], row[f"{F1}_high"]
         return DASH if pd.isna(low) else f"{low:.4f} to {high:.4f}"
 
-    return (
-        Column(F1, f1.header, with_seeds),
-        Column(F1_INTERVAL, f"F1 {LEVEL:.0%}\ninterval", interval),
-    )
+    return (Column(F1, f1.header, with_seeds), Column(F1_INTERVAL, f"F1 {LEVEL:.0%}\ninterval", interval))
 
 
 def of_row(

@@ -65,10 +65,7 @@ def steady(of: str, found: Drift | None) -> list[Check]:
         f"lost (suspect above {100 * LOST_FRACTION:g} %)"
     )
     suspect = found.disturbed_fraction > DISTURBED_FRACTION or found.lost_fraction > LOST_FRACTION
-    return [
-        check(f"stationary {of}", moved, later),
-        check(f"undisturbed {of}", suspect, disturbed),
-    ]
+    return [check(f"stationary {of}", moved, later), check(f"undisturbed {of}", suspect, disturbed)]
 
 
 def of_training(log: StepLog, warmup: WarmUp, speed: Speed | None) -> list[Check]:

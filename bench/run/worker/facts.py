@@ -4,17 +4,7 @@ from typing import Any, Literal, TypedDict
 
 from bench.record.data import Data, Prompt
 from bench.record.memory_breakdown import MemoryBreakdown
-from bench.record.record import (
-    CpuKernel,
-    Flops,
-    Generation,
-    Latency,
-    Machine,
-    Parameters,
-    Quality,
-    Speed,
-    Training,
-)
+from bench.record.record import CpuKernel, Flops, Generation, Latency, Machine, Parameters, Quality, Speed, Training
 
 
 class Facts(TypedDict, total=False):

@@ -75,10 +75,7 @@ def train_again(
     method.after_step(model, 1)
     held = max(peaks.values(), key=lambda part: sum(part.values()))
     return TrainingPass(
-        held=held,
-        losses=(first[0], again[0]),
-        gradient_norms=(first[1], again[1]),
-        attention_kernels=attention.names,
+        held=held, losses=(first[0], again[0]), gradient_norms=(first[1], again[1]), attention_kernels=attention.names
     )
 
 
@@ -107,10 +104,7 @@ def _loss_and_gradient(step: TrainStep, batch: Batch, seed: int) -> tuple[float,
 
 
 def infer_again(
-    model: nn.Module,
-    score: Callable[[Batch], Tensor],
-    batch: Batch,
-    device: torch.device,
+    model: nn.Module, score: Callable[[Batch], Tensor], batch: Batch, device: torch.device
 ) -> tuple[Held, frozenset[str]]:
     """Bytes by kind at the peak of scoring a batch, and the attention kernels that ran."""
     batch = batch.to(device)

@@ -34,11 +34,7 @@ def write_split(paths: CellFolder, dataset: texts.Dataset) -> None:
 
 
 def write_predictions(
-    paths: CellFolder,
-    split: texts.Split,
-    labels: Sequence[int],
-    scores: NDArray[np.float32],
-    answers: Answers | None,
+    paths: CellFolder, split: texts.Split, labels: Sequence[int], scores: NDArray[np.float32], answers: Answers | None
 ) -> None:
     """Write predictions.jsonl, with id, label, prediction, scores and any generated answer of each text."""
     predicted = scores.argmax(axis=1).tolist()

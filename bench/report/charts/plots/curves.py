@@ -91,12 +91,7 @@ def _view(title: str, over: str, methods: Sequence[str], panels: int, marked: bo
         "x": {"field": "x", "type": "quantitative", "title": over, "scale": scale, "axis": ticks},
         "y": {"field": "y", "type": "quantitative", "title": title, "scale": scale, "axis": ticks},
         "detail": {"field": "seed"},
-        "tooltip": [
-            tip("method", "method"),
-            tip("seed", "seed"),
-            tip("x", over, ",.4~g"),
-            tip("y", title, ",.4~g"),
-        ],
+        "tooltip": [tip("method", "method"), tip("seed", "seed"), tip("x", over, ",.4~g"), tip("y", title, ",.4~g")],
     }
     mark = {"type": "line", "aria": False, "point": {"size": 9, "aria": False} if marked else False}
     colour = category("method", list(methods), "Method", PAGE, "strokeDash")
