@@ -18,11 +18,9 @@ from bench.method import Options as BaseOptions
 
 #: Default targets, query and value as in Hu et al.: those of peft, and ours for architectures that peft lacks.
 QUERY_AND_VALUE: dict[str, Sequence[str]] = {
-    "albert": ["query", "value"],
-    "distilbert": ["q_lin", "v_lin"],
-    "modernbert": ["Wqkv"],
+    "albert": ["query", "value"], "distilbert": ["q_lin", "v_lin"], "modernbert": ["Wqkv"],
     **TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING,
-}
+}  # fmt: skip
 #: Classification heads by the end of their name; peft trains a copy of them and adds no update.
 SAVED_COPIES = ("classifier", "score")
 
@@ -62,14 +60,12 @@ class LoRA(Method):
         model_type = getattr(getattr(model, "config", None), "model_type", None)
         targets = self.options.target_modules or QUERY_AND_VALUE.get(str(model_type))
         config = LoraConfig(
-            task_type=TaskType.SEQ_CLS if task.kind == "encoder" else TaskType.CAUSAL_LM,
-            r=self.options.r,
-            lora_alpha=self.options.alpha,
-            lora_dropout=self.options.dropout,
+            task_type=TaskType.SEQ_CLS if task.kind == "encoder" else TaskType.CAUSAL_LM, r=self.options.r,
+            lora_alpha=self.options.alpha, lora_dropout=self.options.dropout,
             target_modules=targets if targets is None or isinstance(targets, str) else list(targets),
             modules_to_save=list(fresh_layers(model)) or None,
             exclude_modules=self._heads(model) if task.kind == "encoder" else None,
-        )
+        )  # fmt: skip
         try:
             with warnings.catch_warnings():
                 # peft warns that merging changes tied layers; _untie separates them before merging.

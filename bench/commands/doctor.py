@@ -79,14 +79,11 @@ def _facts() -> dict[str, str]:
     machine = describe(torch.device("cpu"))
     lines = {
         "tunebench": f"{__version__}, commit {machine.commit or 'unknown'}{' with changes' if machine.dirty else ''}",
-        "python": machine.python,
-        "cpu": f"{machine.cpu}, {machine.cores} cores, {machine.memory_bytes / 1e9:.1f} GB",
-        **device_lines(),
-        "packages": ", ".join(f"{name} {found}" for name, found in machine.packages.items()),
-        "hub": os.environ.get("HF_ENDPOINT", "the default endpoint") + _offline(),
-        "token cache": str(cache_folder()),
+        "python": machine.python, "cpu": f"{machine.cpu}, {machine.cores} cores, {machine.memory_bytes / 1e9:.1f} GB",
+        **device_lines(), "packages": ", ".join(f"{name} {found}" for name, found in machine.packages.items()),
+        "hub": os.environ.get("HF_ENDPOINT", "the default endpoint") + _offline(), "token cache": str(cache_folder()),
         "studies": ", ".join(shipped_studies()),
-    }
+    }  # fmt: skip
     return {name: message(text) for name, text in lines.items()}
 
 

@@ -18,12 +18,9 @@ def add_study(parser: argparse.ArgumentParser) -> None:
     """Arguments for the study and the choice of its cells."""
     parser.add_argument("study", help="name of a shipped study, or path of a .toml file")
     parser.add_argument(
-        "--only",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
+        "--only", action="append", default=[], metavar="KEY=VALUE",
         help="only cells with this dataset, model, method or seed",
-    )
+    )  # fmt: skip
     parser.add_argument("--scale", choices=("tiny",), help="tiny: small models with random weights, to test the setup")
 
 
@@ -35,24 +32,17 @@ def add_data_root(parser: argparse.ArgumentParser, what: str = "read datasets fr
 def add_plugins(parser: argparse.ArgumentParser) -> None:
     """Argument for the user's own method files."""
     parser.add_argument(
-        "--plugin",
-        dest="plugin_files",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
+        "--plugin", dest="plugin_files", type=Path, action="append", default=[], metavar="FILE",
         help="a method file of your own",
-    )
+    )  # fmt: skip
 
 
 def add_no_memory(parser: argparse.ArgumentParser) -> None:
     """Argument that turns the prediction of peak memory off."""
     parser.add_argument(
-        "--no-memory",
-        dest="with_memory",
-        action="store_false",
+        "--no-memory", dest="with_memory", action="store_false",
         help="do not predict memory, which takes most of the time",
-    )
+    )  # fmt: skip
 
 
 def add_format(parser: argparse.ArgumentParser, *formats: str) -> None:
@@ -73,19 +63,13 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
     """Arguments of a command that writes a report."""
     add_reports(parser)
     parser.add_argument(
-        "--format",
-        dest="formats",
-        action="append",
-        choices=("md", "csv", "tex", "html", "png", "all"),
+        "--format", dest="formats", action="append", choices=("md", "csv", "tex", "html", "png", "all"),
         help="write only this format; may be given several times (all)",
-    )
+    )  # fmt: skip
     parser.add_argument(
-        "--log",
-        action="append",
-        default=[],
-        metavar="TARGET",
+        "--log", action="append", default=[], metavar="TARGET",
         help="log every cell to tensorboard=DIR or mlflow=URI as well; may be given several times",
-    )
+    )  # fmt: skip
     parser.add_argument("--wide", action="store_true", help="print every column of the table, with its notes")
 
 

@@ -21,13 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``plan``."""
     options.add_study(parser)
     parser.add_argument(
-        "--model",
-        dest="models",
-        action="append",
-        default=[],
-        metavar="MODEL",
+        "--model", dest="models", action="append", default=[], metavar="MODEL",
         help="replaces the study's models: a name, a hub id, a folder or a config.json",
-    )
+    )  # fmt: skip
     options.add_data_root(parser)
     options.add_plugins(parser)
     parser.add_argument(
@@ -42,12 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="mark rows that fit a GPU of this size, e.g. 24GB, or the batch size that would; predicts for cuda",
     )
     parser.add_argument(
-        "--run",
-        dest="run_folder",
-        type=Path,
-        metavar="DIR",
+        "--run", dest="run_folder", type=Path, metavar="DIR",
         help="run folder of the study, whose measured peaks are printed beside the predicted ones",
-    )
+    )  # fmt: skip
     options.add_format(parser, "csv", "json")
     parser.set_defaults(act=plan)
 
@@ -71,12 +64,9 @@ def plan(
     if limit_bytes is not None and not with_memory:
         raise StudyError("--fits needs predicted memory; leave --no-memory out")
     request = Request(
-        study=_with_models(load_study(study), models),
-        data_root=data_root,
-        plugin_files=plugin_files,
-        only=parse_only(only),
-        scale=scale,
-    )
+        study=_with_models(load_study(study), models), data_root=data_root, plugin_files=plugin_files,
+        only=parse_only(only), scale=scale,
+    )  # fmt: skip
     if device is not None:
         _check_device(device)
     if run_folder is not None:

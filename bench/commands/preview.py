@@ -49,12 +49,9 @@ def show_prompt(model: str, dataset: str, study_name: str | None, data_root: Pat
     lines = [
         f"tokens: {len(prompt.prefix_ids)} before the text, {len(ids)} in the text, of which {min(len(ids), room)} are "
         f"kept, {len(prompt.suffix_ids)} after it; data.max_length {cell.data.max_length}",
-        f"labels, with their tokens: {labels}",
-        f"length normalisation: {cell.prompt.length_normalization}",
-        f"sha256: {prompt.sha256}",
-        "prompt of test/0:",
-        shown,
-    ]
+        f"labels, with their tokens: {labels}", f"length normalisation: {cell.prompt.length_normalization}",
+        f"sha256: {prompt.sha256}", "prompt of test/0:", shown,
+    ]  # fmt: skip
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 

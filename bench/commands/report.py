@@ -14,12 +14,9 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``report``."""
     parser.add_argument(
-        "runs",
-        type=Path,
-        nargs="*",
-        metavar="RUN",
+        "runs", type=Path, nargs="*", metavar="RUN",
         help="runs/<study> or a report; several are distinguished by a machine column",
-    )
+    )  # fmt: skip
     options.add_report_options(parser)
     parser.add_argument(
         "--verify", type=Path, metavar="DIR", help="write a report again from its own records and compare every byte"

@@ -48,11 +48,9 @@ def _lengths(split: Split) -> str:
 def _duplicates(dataset: Dataset, found: Duplicates) -> list[str]:
     """One line for each split and kind of duplicate or empty text."""
     kinds: tuple[tuple[str, Mapping[str, list[int]]], ...] = (
-        ("in train too", found.in_train),
-        ("repeated within their split", found.repeated),
-        ("repeated with another label", found.conflicting),
-        ("empty", found.empty),
-    )
+        ("in train too", found.in_train), ("repeated within their split", found.repeated),
+        ("repeated with another label", found.conflicting), ("empty", found.empty),
+    )  # fmt: skip
     return [
         f"{name}: {len(places)} of {len(dataset.splits[name])} texts {what}{_ids(dataset.splits[name], places)}"
         for what, by_split in kinds

@@ -232,11 +232,9 @@ def _emotion_phrases(emotion: str) -> Mapping[Kind, tuple[str, ...]]:
         return tuple(t.format(felt=felt, other=other) for t, felt, other in product(templates, words, others))
 
     return {
-        "plain": words,
-        "intensified": tuple(f"{modifier} {word}" for modifier, word in product(INTENSIFIERS, words)),
-        "diminished": against(EMOTION_DIMINISHED),
-        "negated": against(EMOTION_NEGATED),
-    }
+        "plain": words, "intensified": tuple(f"{modifier} {word}" for modifier, word in product(INTENSIFIERS, words)),
+        "diminished": against(EMOTION_DIMINISHED), "negated": against(EMOTION_NEGATED),
+    }  # fmt: skip
 
 
 def _row(grammar: _Grammar, label: int, rng: random.Random) -> CleanRow:

@@ -104,13 +104,11 @@ def _load(source: DatasetSource, settings: DataSettings) -> Dataset:
         if limit is not None and limit < len(splits[split]):
             splits[split] = splits[split].take(splitting.stratified(splits[split].labels, limit, rng))
     return Dataset(
-        labels=classes.names,
-        splits={split: splits[split] for split in SPLITS},
-        validation_carved=carved,
+        labels=classes.names, splits={split: splits[split] for split in SPLITS}, validation_carved=carved,
         sha256=_content_sha256(splits),
         columns=None if source.pair_column is None else (source.text_column, source.pair_column),
         label_values=classes.values,
-    )
+    )  # fmt: skip
 
 
 def _named(split: str) -> str:

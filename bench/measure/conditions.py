@@ -57,19 +57,14 @@ class Conditions:
         """Current values of the counters."""
         busy, stolen = _cores()
         return cls(
-            seconds=monotonic_seconds(),
-            own_cpu_seconds=process_cpu_seconds(),
-            cpu_seconds=busy,
-            stolen_cpu_seconds=stolen,
-            swapped_bytes=_swapped_bytes(),
-            major_faults=resource.getrusage(resource.RUSAGE_SELF).ru_majflt,
-            cpu_throttled=_cpu_throttled(CPU_FOLDER),
+            seconds=monotonic_seconds(), own_cpu_seconds=process_cpu_seconds(), cpu_seconds=busy,
+            stolen_cpu_seconds=stolen, swapped_bytes=_swapped_bytes(),
+            major_faults=resource.getrusage(resource.RUSAGE_SELF).ru_majflt, cpu_throttled=_cpu_throttled(CPU_FOLDER),
             gpu_throttled_seconds=None if nvml is None else nvml.throttled_seconds(),
             gpu_power_capped_seconds=None if nvml is None else nvml.power_capped_seconds(),
             allocator_retries=_allocator_retries(device),
-            idle_seconds=_idle_seconds() if device.type == "cpu" else None,
-            suspended_seconds=suspended_seconds(),
-        )
+            idle_seconds=_idle_seconds() if device.type == "cpu" else None, suspended_seconds=suspended_seconds(),
+        )  # fmt: skip
 
     def since(self, before: "Conditions") -> "Conditions":
         """Growth of each counter since ``before``."""

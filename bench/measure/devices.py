@@ -102,12 +102,9 @@ def gpu_at(index: int) -> Gpu:
     """The GPU with this index in CUDA's order; this starts CUDA."""
     facts = torch.cuda.get_device_properties(index)
     return Gpu(
-        index=index,
-        name=facts.name,
-        uuid=_uuid(facts),
-        memory_bytes=facts.total_memory,
+        index=index, name=facts.name, uuid=_uuid(facts), memory_bytes=facts.total_memory,
         capability=(facts.major, facts.minor),
-    )
+    )  # fmt: skip
 
 
 def _uuid(facts: Any) -> str | None:

@@ -25,23 +25,16 @@ def describe(device: torch.device) -> Machine:
     on_cuda = device.type == "cuda"
     gpu = gpu_at(device.index or 0) if on_cuda else None
     return Machine(
-        cpu=_cpu(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cpu=_cpu(), cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
-        system=f"{platform.system()} {platform.release()} {platform.machine()}",
-        python=platform.python_version(),
-        gpu=gpu.name if gpu else None,
-        gpu_index=gpu.index if gpu else None,
-        gpu_uuid=gpu.uuid if gpu else None,
-        gpu_capability=gpu.capability if gpu else None,
-        gpus=torch.cuda.device_count() if on_cuda else None,
-        driver=driver_version() if on_cuda else None,
-        device="cuda" if on_cuda else "cpu",
+        system=f"{platform.system()} {platform.release()} {platform.machine()}", python=platform.python_version(),
+        gpu=gpu.name if gpu else None, gpu_index=gpu.index if gpu else None, gpu_uuid=gpu.uuid if gpu else None,
+        gpu_capability=gpu.capability if gpu else None, gpus=torch.cuda.device_count() if on_cuda else None,
+        driver=driver_version() if on_cuda else None, device="cuda" if on_cuda else "cpu",
         threads=torch.get_num_threads(),
-        packages={name: found for name in PACKAGES if (found := _version(name)) is not None},
-        commit=commit,
+        packages={name: found for name in PACKAGES if (found := _version(name)) is not None}, commit=commit,
         dirty=dirty,
-    )
+    )  # fmt: skip
 
 
 def device_for(wanted: str) -> torch.device:

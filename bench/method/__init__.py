@@ -19,19 +19,6 @@ from bench.method.contract import (
 )
 
 __all__ = [
-    "Architecture",
-    "Chart",
-    "Encoded",
-    "Examples",
-    "Insight",
-    "Insights",
-    "Method",
-    "ModelKind",
-    "Options",
-    "Step",
-    "Task",
-    "Trace",
-    "finds_last_token_by_id",
-    "fresh_layers",
-    "usable_positions",
-]
+    "Architecture", "Chart", "Encoded", "Examples", "Insight", "Insights", "Method", "ModelKind", "Options", "Step",
+    "Task", "Trace", "finds_last_token_by_id", "fresh_layers", "usable_positions",
+]  # fmt: skip

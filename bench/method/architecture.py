@@ -112,14 +112,11 @@ def _bert_like(config: Any, kind: ModelKind) -> Architecture:
     first, last = ("pooler.dense", "classifier") if config.model_type == "bert" else HEAD_OF_TWO
     projection = [LinearLayer("embeddings_project", embedding, h)] if embedding != h else []
     linears = [
-        *projection,
-        *(LinearLayer(f"attention.self.{name}", h, h, n) for name in ("query", "key", "value")),
-        LinearLayer("attention.output.dense", h, h, n),
-        LinearLayer("intermediate.dense", h, f, n),
-        LinearLayer("output.dense", f, h, n),
-        LinearLayer(first, h, h, rows=1),
+        *projection, *(LinearLayer(f"attention.self.{name}", h, h, n) for name in ("query", "key", "value")),
+        LinearLayer("attention.output.dense", h, h, n), LinearLayer("intermediate.dense", h, f, n),
+        LinearLayer("output.dense", f, h, n), LinearLayer(first, h, h, rows=1),
         LinearLayer(last, h, config.num_labels, rows=1),
-    ]
+    ]  # fmt: skip
     return _architecture(config, kind, linears, (h, f, embedding), n)
 
 
@@ -127,11 +124,9 @@ def _distilbert(config: Any, kind: ModelKind) -> Architecture:
     h, f, n = config.dim, config.hidden_dim, config.n_layers
     linears = [
         *(LinearLayer(f"attention.{name}", h, h, n) for name in ("q_lin", "k_lin", "v_lin", "out_lin")),
-        LinearLayer("ffn.lin1", h, f, n),
-        LinearLayer("ffn.lin2", f, h, n),
-        LinearLayer("pre_classifier", h, h, rows=1),
+        LinearLayer("ffn.lin1", h, f, n), LinearLayer("ffn.lin2", f, h, n), LinearLayer("pre_classifier", h, h, rows=1),
         LinearLayer("classifier", h, config.num_labels, rows=1),
-    ]
+    ]  # fmt: skip
     return _architecture(config, kind, linears, (h, f, h), n)
 
 
@@ -155,13 +150,11 @@ def _deberta_v2(config: Any, kind: ModelKind) -> Architecture:
         *projection,
         *(LinearLayer(f"attention.self.{name}", h, h, n) for name in ("query_proj", "key_proj", "value_proj")),
         *(LinearLayer(f"attention.self.{name}", h, h, n, rows=relative) for name in projected),
-        LinearLayer("attention.output.dense", h, h, n),
-        LinearLayer("intermediate.dense", h, f, n),
-        LinearLayer("output.dense", f, h, n),
-        *convolution,
+        LinearLayer("attention.output.dense", h, h, n), LinearLayer("intermediate.dense", h, f, n),
+        LinearLayer("output.dense", f, h, n), *convolution,
         LinearLayer("pooler.dense", config.pooler_hidden_size, config.pooler_hidden_size, rows=1),
         LinearLayer("classifier", h, config.num_labels, rows=1),
-    ]
+    ]  # fmt: skip
     used = sum(way in (config.pos_att_type or ()) for way in ("c2p", "p2c"))
     return _architecture(config, kind, linears, (h, f, embedding), n, relative_vectors=relative * used)
 
@@ -185,11 +178,9 @@ def _albert(config: Any, kind: ModelKind) -> Architecture:
     linears = [
         LinearLayer("embedding_hidden_mapping_in", e, h),
         *(LinearLayer(f"attention.{name}", h, h, n) for name in ("query", "key", "value", "dense")),
-        LinearLayer("ffn", h, f, n),
-        LinearLayer("ffn_output", f, h, n),
-        LinearLayer("pooler", h, h, rows=1),
+        LinearLayer("ffn", h, f, n), LinearLayer("ffn_output", f, h, n), LinearLayer("pooler", h, h, rows=1),
         LinearLayer("classifier", h, config.num_labels, rows=1),
-    ]
+    ]  # fmt: skip
     return _architecture(config, kind, linears, (h, f, e), n)
 
 
@@ -197,13 +188,10 @@ def _modernbert(config: Any, kind: ModelKind) -> Architecture:
     """Gated feed-forward; local attention is computed in full and then masked, as in sdpa."""
     h, f, n = config.hidden_size, config.intermediate_size, config.num_hidden_layers
     linears = [
-        LinearLayer("attn.Wqkv", h, 3 * h, n),
-        LinearLayer("attn.Wo", h, h, n),
-        LinearLayer("mlp.Wi", h, 2 * f, n),
-        LinearLayer("mlp.Wo", f, h, n),
-        LinearLayer("head.dense", h, h, rows=1),
+        LinearLayer("attn.Wqkv", h, 3 * h, n), LinearLayer("attn.Wo", h, h, n), LinearLayer("mlp.Wi", h, 2 * f, n),
+        LinearLayer("mlp.Wo", f, h, n), LinearLayer("head.dense", h, h, rows=1),
         LinearLayer("classifier", h, config.num_labels, rows=1),
-    ]
+    ]  # fmt: skip
     return _architecture(config, kind, linears, (h, f, h), n)
 
 
@@ -211,12 +199,9 @@ def _gpt2(config: Any, kind: ModelKind) -> Architecture:
     h, n = config.n_embd, config.n_layer
     f = config.n_inner or 4 * h
     linears = [
-        LinearLayer("attn.c_attn", h, 3 * h, n),
-        LinearLayer("attn.c_proj", h, h, n),
-        LinearLayer("mlp.c_fc", h, f, n),
-        LinearLayer("mlp.c_proj", f, h, n),
-        _decoder_head(config, kind, h),
-    ]
+        LinearLayer("attn.c_attn", h, 3 * h, n), LinearLayer("attn.c_proj", h, h, n), LinearLayer("mlp.c_fc", h, f, n),
+        LinearLayer("mlp.c_proj", f, h, n), _decoder_head(config, kind, h),
+    ]  # fmt: skip
     return _architecture(config, kind, linears, (h, f, h), n)
 
 
@@ -230,14 +215,11 @@ def _llama_like(config: Any, kind: ModelKind) -> Architecture:
     wide, narrow = config.num_attention_heads * head, config.num_key_value_heads * head
     output, inner, last = ("dense", ["fc1"], "fc2") if config.model_type == "phi" else LLAMA_NAMES
     linears = [
-        LinearLayer("self_attn.q_proj", h, wide, n),
-        LinearLayer("self_attn.k_proj", h, narrow, n),
-        LinearLayer("self_attn.v_proj", h, narrow, n),
-        LinearLayer(f"self_attn.{output}", wide, h, n),
-        *(LinearLayer(f"mlp.{name}", h, f, n) for name in inner),
-        LinearLayer(f"mlp.{last}", f, h, n),
+        LinearLayer("self_attn.q_proj", h, wide, n), LinearLayer("self_attn.k_proj", h, narrow, n),
+        LinearLayer("self_attn.v_proj", h, narrow, n), LinearLayer(f"self_attn.{output}", wide, h, n),
+        *(LinearLayer(f"mlp.{name}", h, f, n) for name in inner), LinearLayer(f"mlp.{last}", f, h, n),
         _decoder_head(config, kind, h),
-    ]
+    ]  # fmt: skip
     return _architecture(config, kind, linears, (h, f, h), n, attention_width=wide)
 
 
@@ -255,33 +237,17 @@ def _architecture(
     """The architecture with these linear layers; ``widths`` are hidden, feed-forward and embedding size."""
     hidden, intermediate, embedding = widths
     return Architecture(
-        model_type=config.model_type,
-        kind=kind,
-        hidden_size=hidden,
-        intermediate_size=intermediate,
-        embedding_size=embedding,
-        num_layers=num_layers,
-        attention_width=attention_width or hidden,
-        relative_vectors=relative_vectors,
-        linears=tuple(linears),
-    )
+        model_type=config.model_type, kind=kind, hidden_size=hidden, intermediate_size=intermediate,
+        embedding_size=embedding, num_layers=num_layers, attention_width=attention_width or hidden,
+        relative_vectors=relative_vectors, linears=tuple(linears),
+    )  # fmt: skip
 
 
 LLAMA_NAMES = ("o_proj", ["gate_proj", "up_proj"], "down_proj")
 HEAD_OF_TWO = ("classifier.dense", "classifier.out_proj")
 DECODERS = ("gpt2", "llama", "mistral", "qwen2", "gemma", "phi")
 READERS: dict[str, Callable[[Any, ModelKind], Architecture]] = {
-    "bert": _bert_like,
-    "roberta": _bert_like,
-    "electra": _bert_like,
-    "distilbert": _distilbert,
-    "deberta-v2": _deberta_v2,
-    "albert": _albert,
-    "modernbert": _modernbert,
-    "gpt2": _gpt2,
-    "llama": _llama_like,
-    "mistral": _llama_like,
-    "qwen2": _llama_like,
-    "gemma": _llama_like,
-    "phi": _llama_like,
-}
+    "bert": _bert_like, "roberta": _bert_like, "electra": _bert_like, "distilbert": _distilbert,
+    "deberta-v2": _deberta_v2, "albert": _albert, "modernbert": _modernbert, "gpt2": _gpt2, "llama": _llama_like,
+    "mistral": _llama_like, "qwen2": _llama_like, "gemma": _llama_like, "phi": _llama_like,
+}  # fmt: skip

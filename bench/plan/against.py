@@ -108,17 +108,13 @@ def compare_peaks(rows: Sequence[PlanRow], measured: Mapping[Key, Record]) -> li
 
 def _row(row: PlanRow, record: Record | None) -> PeakComparison:
     return PeakComparison(
-        dataset=row.dataset,
-        model=row.model,
-        method=row.method,
-        status="not run" if record is None else record.status,
-        predicted_train_peak_bytes=_total(row.train_memory),
-        measured_train_peak_bytes=_of_tensors(record, "train"),
+        dataset=row.dataset, model=row.model, method=row.method, status="not run" if record is None else record.status,
+        predicted_train_peak_bytes=_total(row.train_memory), measured_train_peak_bytes=_of_tensors(record, "train"),
         predicted_inference_peak_bytes=_total(row.inference_memory),
         measured_inference_peak_bytes=_of_tensors(record, "inference"),
         train_waiting_fraction=None if record is None else _waiting(record),
         suspect_checks=() if record is None else tuple(c.name for c in record.checks if c.verdict == "suspect"),
-    )
+    )  # fmt: skip
 
 
 def _total(memory: MemoryBreakdown | None) -> int | None:
@@ -149,9 +145,7 @@ def against_table(title: str, rows: Sequence[PeakComparison]) -> Table:
         rows: rows of the plan with their measurements.
     """
     return Table(
-        title=title,
-        heads={"named": "Dataset / Model / Method"},
-        columns=COLUMNS,
+        title=title, heads={"named": "Dataset / Model / Method"}, columns=COLUMNS,
         rows=[
             _peak(row, moment)
             for row in rows
@@ -159,7 +153,7 @@ def against_table(title: str, rows: Sequence[PeakComparison]) -> Table:
             if moment == "inference" or row.predicted_train_peak_bytes is not None
         ],
         footnotes=tuple(Footnote("", text) for text in _summary(rows)),
-    )
+    )  # fmt: skip
 
 
 def to_csv(rows: Sequence[PeakComparison]) -> str:
@@ -175,14 +169,11 @@ def to_csv(rows: Sequence[PeakComparison]) -> str:
 def _peak(row: PeakComparison, moment: Moment) -> dict[str, str | float | None]:
     waiting = row.train_waiting_fraction if moment == "train" else None
     return {
-        "named": row.named,
-        "moment": moment,
-        "status": row.status,
+        "named": row.named, "moment": moment, "status": row.status,
         "predicted": getattr(row, f"predicted_{moment}_peak_bytes"),
-        "measured": getattr(row, f"measured_{moment}_peak_bytes"),
-        "ratio": row.ratio(moment),
+        "measured": getattr(row, f"measured_{moment}_peak_bytes"), "ratio": row.ratio(moment),
         "waiting": None if waiting is None else 100 * waiting,
-    }
+    }  # fmt: skip
 
 
 def _measured(row: Values) -> str:
@@ -192,11 +183,9 @@ def _measured(row: Values) -> str:
 
 COLUMNS = (
     Column("moment", "Peak of", lambda row: str(row["moment"]), prose=True),
-    Column("predicted", "Predicted\nMB", scaled("predicted", MEGA, 1)),
-    Column("measured", "Measured\nMB", _measured),
-    Column("ratio", "Ratio", scaled("ratio", digits=3)),
-    Column("waiting", "GPU waits\n%", scaled("waiting", digits=0)),
-)
+    Column("predicted", "Predicted\nMB", scaled("predicted", MEGA, 1)), Column("measured", "Measured\nMB", _measured),
+    Column("ratio", "Ratio", scaled("ratio", digits=3)), Column("waiting", "GPU waits\n%", scaled("waiting", digits=0)),
+)  # fmt: skip
 
 
 def _summary(rows: Sequence[PeakComparison]) -> list[str]:

@@ -27,11 +27,9 @@ def cuda_kernels() -> Iterator[None]:
     inactive in a backward pass, in which gradient checkpointing runs the forward pass again.
     """
     choices: dict[str, Any] = {
-        "scaled_dot_product_attention": _attention,
-        "dropout": _dropout,
-        "layer_norm": _in_fp32(F.layer_norm),
+        "scaled_dot_product_attention": _attention, "dropout": _dropout, "layer_norm": _in_fp32(F.layer_norm),
         "softmax": _in_fp32(F.softmax),
-    }
+    }  # fmt: skip
     with patch.multiple(F, **choices), patch.object(FakeTensor, "is_cuda", True, create=True):
         yield
 

@@ -61,13 +61,10 @@ def plan_table(title: str, rows: Sequence[PlanRow], fits: Mapping[int, Fit], sen
     """
     fits_column = (Column("fits", "Fits", _fits),) if fits else ()
     return Table(
-        name="plan",
-        title=title,
-        heads=HEADS,
-        columns=(*COLUMNS, *fits_column),
+        name="plan", title=title, heads=HEADS, columns=(*COLUMNS, *fits_column),
         rows=[record(row, fits.get(at)) for at, row in enumerate(rows)],
         footnotes=tuple(Footnote("", text) for text in (*_assumptions(rows), *_remarks(rows), *sentences)),
-    )
+    )  # fmt: skip
 
 
 def scaled(name: str, unit: float = 1, digits: int = 2) -> Callable[[Values], str]:

@@ -52,39 +52,27 @@ class Shape:
         """A key that is equal for cells with equal numbers."""
         cell = self.cell
         facts: Facts = {
-            "model": cell.model.fingerprint,
-            "bits": cell.model.bits,
-            "kind": cell.model.kind,
+            "model": cell.model.fingerprint, "bits": cell.model.bits, "kind": cell.model.kind,
             "names": [cell.model.name, cell.method.name],  # messages about unsupported cells contain them
             "labels": len(self.labels) if cell.model.kind == "encoder" else None,
             "method": [cell.method.sha256, cell.method.given],
-        }
+        }  # fmt: skip
         if length_matters:
             facts |= {
-                "data": cell.data.max_length,
-                "train": cell.train.model_dump(),
-                "on": [self.device, self.precision],
-            }
+                "data": cell.data.max_length, "train": cell.train.model_dump(), "on": [self.device, self.precision],
+            }  # fmt: skip
         return json.dumps(facts, sort_keys=True)
 
     def names(self) -> Facts:
         """The columns that need no computation."""
         cell = self.cell
         return {
-            "dataset": cell.dataset.name,
-            "model": cell.model.name,
-            "method": cell.method.name,
-            "dataset_label": cell.dataset.label,
-            "model_label": cell.model.label,
-            "method_label": cell.method.label,
-            "trains": self.method.trains,
-            "num_labels": len(self.labels),
-            "sequence_length": cell.data.max_length,
-            "batch_size": cell.train.batch_size,
-            "inference_batch_size": cell.train.inference_batch_size,
-            "device": self.device,
-            "precision": self.precision,
-        }
+            "dataset": cell.dataset.name, "model": cell.model.name, "method": cell.method.name,
+            "dataset_label": cell.dataset.label, "model_label": cell.model.label, "method_label": cell.method.label,
+            "trains": self.method.trains, "num_labels": len(self.labels), "sequence_length": cell.data.max_length,
+            "batch_size": cell.train.batch_size, "inference_batch_size": cell.train.inference_batch_size,
+            "device": self.device, "precision": self.precision,
+        }  # fmt: skip
 
     def _check_positions(self, model: nn.Module) -> None:
         positions = usable_positions(model)
@@ -167,12 +155,10 @@ class Shape:
         trained = [p for p in model.parameters() if p.requires_grad] if self.method.trains else []
         counts = parameters.count(model)
         return (
-            *(getattr(counts, name) for name in PARAMETERS),
-            forward,
-            train_flops,
+            *(getattr(counts, name) for name in PARAMETERS), forward, train_flops,
             traced.count_forward(model, length, kind),
             self.method.artifact_elements(model) * torch.float32.itemsize if trained else 0,
-        )
+        )  # fmt: skip
 
     def peaks(self, config: PretrainedConfig) -> Costs:
         """The predicted peaks, see ``as_costs``."""
@@ -201,11 +187,9 @@ class Shape:
         elif self.cell.model.bits == 8:
             unknown |= dict.fromkeys(("train_memory", "inference_memory"), "8-bit operators need real values")
         return {
-            "forward_flops_closed_form": closed.adapted,
-            "expert_flops": closed.experts,
-            "remarks": () if found is None else (found,),
-            "unknown": unknown,
-        }
+            "forward_flops_closed_form": closed.adapted, "expert_flops": closed.experts,
+            "remarks": () if found is None else (found,), "unknown": unknown,
+        }  # fmt: skip
 
     def _task(self, tokens: int) -> Task:
         return Task(labels=self.labels, max_length=tokens, kind=self.cell.model.kind)

@@ -36,14 +36,9 @@ class MemoryBreakdown(Frozen):
             held: bytes by kind; a missing kind has 0.
         """
         return cls(
-            of=moment,
-            **{f"{kind}_bytes": held.get(kind, 0) for kind in KINDS},
-            allocator_slack_bytes=None,
-            cuda_context_bytes=None,
-            process_bytes=None,
-            unattributed_bytes=0,
-            peak_bytes=sum(held.values()),
-        )
+            of=moment, **{f"{kind}_bytes": held.get(kind, 0) for kind in KINDS}, allocator_slack_bytes=None,
+            cuda_context_bytes=None, process_bytes=None, unattributed_bytes=0, peak_bytes=sum(held.values()),
+        )  # fmt: skip
 
     @property
     def held_bytes(self) -> dict[Kind, int]:

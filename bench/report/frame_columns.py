@@ -87,10 +87,8 @@ _ORIGINS: _Group = (
     ("tokens_per_text", "Float64", "data.tokens_per_sample", "mean over the evaluated split, prompts included"),
     ("truncated_fraction", "Float64", "data.truncated_fraction", "evaluated texts that max_length cut"),
     ("data_sha256", "string", "data.sha256", "over all texts and labels that were used"),
-    ("device", "string", "machine.device", "cpu or cuda"),
-    ("gpu", "string", "machine.gpu", "name"),
-    ("driver", "string", "machine.driver", "version, of the GPU"),
-    ("cpu", "string", "machine.cpu", "name"),
+    ("device", "string", "machine.device", "cpu or cuda"), ("gpu", "string", "machine.gpu", "name"),
+    ("driver", "string", "machine.driver", "version, of the GPU"), ("cpu", "string", "machine.cpu", "name"),
     ("cores", "Int64", "machine.cores", "that the process may use"),
     ("threads", "Int64", "machine.threads", "that torch computes with"),
     ("machine_memory_bytes", "Int64", "machine.memory_bytes", "of the host"),
@@ -99,7 +97,7 @@ _ORIGINS: _Group = (
     ("commit", "string", "machine.commit", "of this project's checkout; NA outside of one"),
     ("dirty", "boolean", "machine.dirty", "the checkout had uncommitted changes"),
     ("started_at", "string", "started_at", "UTC, ISO 8601"),
-)
+)  # fmt: skip
 
 
 def _each(where: str | Reader) -> Callable[[Sequence[Record]], Sequence[Any]]:

@@ -54,11 +54,9 @@ def write(files: Mapping[str, bytes], records_sha256: str, formats: Sequence[str
         RunFolderError: a file cannot be written, or a newer tunebench drew the existing report.
     """
     manifest = Manifest(
-        records_sha256=records_sha256,
-        formats=tuple(formats),
-        drawn_with=versions(),
+        records_sha256=records_sha256, formats=tuple(formats), drawn_with=versions(),
         files={name: digest_of(content) for name, content in sorted(files.items())},
-    )
+    )  # fmt: skip
     text = json.dumps(manifest.model_dump(mode="json"), indent=1) + "\n"
     return publish(folder, {**files, MANIFEST: text.encode()}, _earlier(folder))
 

@@ -76,13 +76,10 @@ class ChangedCells:
         record = self._latest[cell_id]
         assert record is not None, "a valid cell has a record"
         failed = Record(
-            cell_id=cell_id,
-            cell=record.cell,
-            status="error",
+            cell_id=cell_id, cell=record.cell, status="error",
             failure=Failure(phase="keep", type="Changed", message=f"{what}, {MOST_TIMES + 1} times, by another cell"),
-            started_at=date_now(),
-            wall_seconds=record.wall_seconds,
-        )
+            started_at=date_now(), wall_seconds=record.wall_seconds,
+        )  # fmt: skip
         self._finished.keep(cell_id, failed.model_dump_json(indent=1) + "\n")
         self._latest[cell_id] = failed
         self._watcher.warned(f"given up: {what}")

@@ -119,16 +119,12 @@ class Attempts:
         killed_since = oom_kills()
         where = read_progress(paths)
         return Ending(
-            exit_code=code,
-            timed_out=timed_out,
+            exit_code=code, timed_out=timed_out,
             oom_killed=kills is not None and killed_since is not None and killed_since > kills,
-            disk_full=is_full(self._folder.path),
-            phase=where[0] if where else phase,
-            doing=None if (doing := doing_of(paths.path)) is None else doing.what,
-            started=started,
-            started_at=started_at,
-            answered=paths.measured.exists(),
-        )
+            disk_full=is_full(self._folder.path), phase=where[0] if where else phase,
+            doing=None if (doing := doing_of(paths.path)) is None else doing.what, started=started,
+            started_at=started_at, answered=paths.measured.exists(),
+        )  # fmt: skip
 
 
 def redact(log: Path) -> None:

@@ -60,18 +60,13 @@ def record_of(cell: Cell, paths: CellFolder, ending: Ending) -> Record:
     if status == "oom":
         memory = "host" if _killed_by_kernel(ending) else memory_that_ran_out(log)
     return Record(
-        cell_id=cell.id,
-        cell=cell,
-        status=status,
+        cell_id=cell.id, cell=cell, status=status,
         failure=Failure(
-            phase=ending.phase,
-            type=kind,
-            message=told(f"{message}\n{redacted(log)[-LOG_CHARACTERS:]}".strip()),
+            phase=ending.phase, type=kind, message=told(f"{message}\n{redacted(log)[-LOG_CHARACTERS:]}".strip()),
             memory=memory,
         ),
-        started_at=ending.started_at,
-        wall_seconds=monotonic_seconds() - ending.started,
-    )
+        started_at=ending.started_at, wall_seconds=monotonic_seconds() - ending.started,
+    )  # fmt: skip
 
 
 def _status_of(cell: Cell, ending: Ending, log: str) -> tuple[Status, str, str]:

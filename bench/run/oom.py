@@ -122,11 +122,9 @@ class SmallerBatches:
         key = f"{record.cell.row_id} {batch} {memory}"
         if key not in self._known:
             question = {
-                "cell": record.cell.model_dump(mode="json"),
-                "failed_batch": batch,
-                "failure_memory": memory,
+                "cell": record.cell.model_dump(mode="json"), "failed_batch": batch, "failure_memory": memory,
                 "device": record.machine.device if record.machine else None,
-            }
+            }  # fmt: skip
             try:
                 self._known[key] = LargestBatch(**self._ask("bench.run.worker.largest_batch:answer", question))
             except RequestError as error:  # the measurement has its record anyway

@@ -82,11 +82,9 @@ class _Run:
         self._make_executor = make_executor
         self._executor: Executor | None = None
         self._questions = Questions(
-            folder.jobs,
-            lambda entry, place: self._start(entry, place, free_memory_bytes()),
-            watcher.warned,
+            folder.jobs, lambda entry, place: self._start(entry, place, free_memory_bytes()), watcher.warned,
             request.study.limits.cell_timeout_seconds,
-        )
+        )  # fmt: skip
 
     def go(self, sources: Sources) -> list[Record]:
         earlier, known = earlier_run(self.folder, self.watcher.warned)
@@ -181,15 +179,12 @@ class _Run:
 
     def _run_content(self, cells: Sequence[Cell], descriptions: Mapping[str, Any], command: str) -> dict[str, Any]:
         return {
-            "schema_version": SCHEMA_VERSION,
-            "study": redacted_study(self.request.study.model_dump(mode="json")),
-            "command": redacted_command(command),
-            "written_at": date_now(),
-            "cell_ids": [cell.id for cell in cells],
+            "schema_version": SCHEMA_VERSION, "study": redacted_study(self.request.study.model_dump(mode="json")),
+            "command": redacted_command(command), "written_at": date_now(), "cell_ids": [cell.id for cell in cells],
             "methods": {
                 name: {"sha256": self.needed[name].sha256, "says": dict(says)} for name, says in descriptions.items()
             },
-        }
+        }  # fmt: skip
 
     def _measure(self, pending: Sequence[Cell], chosen: Mapping[str, Cell], latest: dict[str, Record | None]) -> None:
         """Measure every cell, and those again whose files were changed meanwhile.

@@ -16,28 +16,14 @@ from bench.study.values import Device
 
 #: Settings added after the first release, with the value of the earlier behaviour, which does not enter the id.
 ADDED: tuple[tuple[str, str, Any], ...] = (
-    ("dataset", "pair_column", None),
-    ("dataset", "label_values", None),
-    ("data", "test_fraction", 0.2),
-    ("model", "bits", None),
-    ("model", "architecture", None),
-    ("model", "tokenizer", None),
-    ("model", "chat_template", None),
-    ("model", "special_tokens", []),
-    ("model", "scale", None),
-    ("model", "attention", None),
-    ("model", "head", "fresh"),
-    ("train", "gradient_checkpointing", False),
-    ("train", "optimizer", "adamw"),
-    ("train", "validation_points", 0),
-    ("train", "weights_storage", "auto"),
-    ("train", "gradient_accumulation_steps", 1),
-    ("train", "loss_tokens", "answer"),
-    ("train", "class_weights", "none"),
-    ("train", "label_smoothing", 0.0),
-    ("train", "keep", "last"),
-    ("train", "early_stopping_patience", None),
-)
+    ("dataset", "pair_column", None), ("dataset", "label_values", None), ("data", "test_fraction", 0.2),
+    ("model", "bits", None), ("model", "architecture", None), ("model", "tokenizer", None),
+    ("model", "chat_template", None), ("model", "special_tokens", []), ("model", "scale", None),
+    ("model", "attention", None), ("model", "head", "fresh"), ("train", "gradient_checkpointing", False),
+    ("train", "optimizer", "adamw"), ("train", "validation_points", 0), ("train", "weights_storage", "auto"),
+    ("train", "gradient_accumulation_steps", 1), ("train", "loss_tokens", "answer"), ("train", "class_weights", "none"),
+    ("train", "label_smoothing", 0.0), ("train", "keep", "last"), ("train", "early_stopping_patience", None),
+)  # fmt: skip
 
 
 class Cell(Frozen):

@@ -161,13 +161,10 @@ class _Expansion:
             )
         plugin = self.found[_plugin_name(study, row)]
         method = MethodSource(
-            name=row,
-            label=(entry.label if entry else None) or self._description(row)["label"],
-            plugin=plugin.name,
-            path=str(plugin.path),
-            sha256=plugin.sha256,
+            name=row, label=(entry.label if entry else None) or self._description(row)["label"], plugin=plugin.name,
+            path=str(plugin.path), sha256=plugin.sha256,
             given={**(entry.options if entry else {}), **grid.options.get(row, {})},
-        )
+        )  # fmt: skip
         return Cell(
             study=study.name, dataset=dataset, model=model, method=method, seed=seed, device=study.device,
             data=study.data_settings(grid, dataset.name), train=train,

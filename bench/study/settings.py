@@ -78,12 +78,10 @@ class TrainSettings(Frozen):
     keep_artifact: bool = Field(False, description="keep the saved adapter or model; its size is always measured")
     timing_warmup_steps: int = Field(5, ge=0, description="first steps, which are excluded from the throughput")
     validation_points: int = Field(
-        0,
-        ge=0,
-        le=50,
+        0, ge=0, le=50,
         description="number of validation points, evenly over the training, the last at its end; the others keep the "
         "trained weights on disk until then",
-    )
+    )  # fmt: skip
     keep: Literal["last", "best"] = Field(
         "last",
         description="weights to save and evaluate: those of the last step, or of the validation point with the highest "

@@ -98,15 +98,13 @@ def quality(predicted: NDArray[np.int64], truth: Sequence[int], labels: Sequence
     counts = np.bincount(target, minlength=len(labels))
     return Quality.model_validate(
         {
-            "split": split,
-            "samples": len(target),
-            **summary,
+            "split": split, "samples": len(target), **summary,
             "f1_by_label": dict(zip(labels, f1_by_label, strict=True)),
             "label_counts": dict(zip(labels, counts.tolist(), strict=True)),
             "majority_macro_f1": majority_macro_f1(counts.tolist()),
             "confusion": {"labels": labels, "texts": _confusion(target, predicted, len(labels))},
         }
-    )
+    )  # fmt: skip
 
 
 def _confusion(target: NDArray[np.int64], predicted: NDArray[np.int64], num_labels: int) -> list[list[int]]:
@@ -128,10 +126,7 @@ def _scores(
 
     macro, weighted, each = averaged("macro"), averaged("weighted"), averaged(None)
     summary = {
-        "macro_precision": float(macro[0]),
-        "macro_recall": float(macro[1]),
-        "macro_f1": float(macro[2]),
-        "weighted_f1": float(weighted[2]),
-        "accuracy": float(accuracy_score(target, predicted)),
-    }
+        "macro_precision": float(macro[0]), "macro_recall": float(macro[1]), "macro_f1": float(macro[2]),
+        "weighted_f1": float(weighted[2]), "accuracy": float(accuracy_score(target, predicted)),
+    }  # fmt: skip
     return [float(value) for value in each[2]], summary

@@ -211,14 +211,11 @@ class Reading:
                 )
             )  # fmt: skip
         return Examples(
-            split=name,
-            texts=[shown_text(split, self.dataset.columns, row) for row in rows],
-            rows=rows.tolist(),
-            labels=[labels[row] for row in rows],
-            batches=batches,
+            split=name, texts=[shown_text(split, self.dataset.columns, row) for row in rows], rows=rows.tolist(),
+            labels=[labels[row] for row in rows], batches=batches,
             token=lambda token_id: str(self.tokenizer.convert_ids_to_tokens(token_id)),
             special_ids=frozenset(self.tokenizer.all_special_ids),
-        )
+        )  # fmt: skip
 
     def write(
         self, model: nn.Module, split: str, device: torch.device, on_step: StepHook
@@ -250,13 +247,10 @@ class Reading:
         first = self.tokenizer.decode(tokens.ids[: tokens.offsets[1]])  # as truncated
         settings = self.prompt.settings
         return PromptRecord(
-            sha256=self.prompt.sha256,
-            example=self.prompt.text(first),
-            constant_tokens=len(self.prompt.prefix_ids),
-            label_words=self.prompt.label_words,
-            length_normalization=settings.length_normalization,
+            sha256=self.prompt.sha256, example=self.prompt.text(first), constant_tokens=len(self.prompt.prefix_ids),
+            label_words=self.prompt.label_words, length_normalization=settings.length_normalization,
             examples_per_class=settings.examples_per_class,
-        )
+        )  # fmt: skip
 
 
 def class_weights(cell: Cell, dataset: Dataset) -> Tensor | None:

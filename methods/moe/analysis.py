@@ -77,15 +77,10 @@ def describe(observed: Observed, examples: Examples, training_shares: NDArray[np
     seen = _Seen(observed, examples)
     numbers = _numbers(seen)
     parts = (
-        _utilisation(seen, training_shares),
-        _tokens_by_expert(seen),
-        _routing(seen, numbers),
-        _expert_by_class(seen),
-        preferred_tokens(observed, examples),
-        preferred_examples(observed, examples, seen.counts),
-        _similarity(observed),
-        projection(observed, examples, seen.counts),
-    )
+        _utilisation(seen, training_shares), _tokens_by_expert(seen), _routing(seen, numbers), _expert_by_class(seen),
+        preferred_tokens(observed, examples), preferred_examples(observed, examples, seen.counts),
+        _similarity(observed), projection(observed, examples, seen.counts),
+    )  # fmt: skip
     layers = {
         name: {**row, "shares": [number(share) for share in shares]}
         for (name, row), shares in zip(numbers.items(), seen.shares, strict=True)
@@ -123,18 +118,13 @@ def _numbers(seen: _Seen) -> dict[str, dict[str, Value]]:
         load_entropy = float((load * np.log(1 / np.where(load > 0, load, 1.0))).sum())
         expert, share = _first_choice(layer)
         rows[layer.name] = {
-            "tokens": seen.tokens,
-            "texts": len(seen.examples.texts),
-            "router_entropy_nats": number(entropy),
+            "tokens": seen.tokens, "texts": len(seen.examples.texts), "router_entropy_nats": number(entropy),
             "router_entropy_fraction": number(entropy / uniform),
-            "utilisation_entropy_fraction": number(load_entropy / uniform),
-            "first_choice_expert": expert,
-            "first_choice_share": number(share),
-            "mutual_information_bits": number(found.bits[place]),
+            "utilisation_entropy_fraction": number(load_entropy / uniform), "first_choice_expert": expert,
+            "first_choice_share": number(share), "mutual_information_bits": number(found.bits[place]),
             "permuted_mutual_information_bits": number(found.permuted_bits[place]),
-            "p_value": number(found.p_values[place]),
-            "p_value_holm": number(adjusted[place]),
-        }
+            "p_value": number(found.p_values[place]), "p_value_holm": number(adjusted[place]),
+        }  # fmt: skip
     return rows
 
 

@@ -121,13 +121,10 @@ def observe(model: nn.Module, task: Task, examples: Examples, experts: Sequence[
     names = _names([run.experts for run in parts[0].runs])
     return Observed(
         layers=tuple(_layer(name, [part.runs[at] for part in parts]) for at, name in enumerate(names)),
-        num_experts=experts[0].num_experts,
-        token_ids=np.concatenate([part.token_ids for part in parts]),
+        num_experts=experts[0].num_experts, token_ids=np.concatenate([part.token_ids for part in parts]),
         text_of_token=np.concatenate([part.text_of_token for part in parts]),
-        labels=np.asarray(examples.labels, dtype=np.int64),
-        label_names=task.labels,
-        states=states,
-    )
+        labels=np.asarray(examples.labels, dtype=np.int64), label_names=task.labels, states=states,
+    )  # fmt: skip
 
 
 def _names(modules: Sequence[SparseExperts]) -> list[str]:
@@ -174,14 +171,11 @@ class _Part:
 def _layer(name: str, runs: Sequence[_Run]) -> LayerRouting:
     module, tokens = runs[0].experts, torch.cat([run.compared for run in runs])
     return LayerRouting(
-        name=name,
-        chosen=np.concatenate([run.chosen for run in runs]),
-        shares=np.concatenate([run.shares for run in runs]),
-        entropy=np.concatenate([run.entropy for run in runs]),
+        name=name, chosen=np.concatenate([run.chosen for run in runs]),
+        shares=np.concatenate([run.shares for run in runs]), entropy=np.concatenate([run.entropy for run in runs]),
         weight_similarity=_array(module.weight_similarity().double()),
-        output_similarity=_array(cosines(module.every_output(tokens)).double()),
-        compared_tokens=len(tokens),
-    )
+        output_similarity=_array(cosines(module.every_output(tokens)).double()), compared_tokens=len(tokens),
+    )  # fmt: skip
 
 
 def _means(states: Tensor, mask: Tensor | None) -> NDArray[np.float64]:

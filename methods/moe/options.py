@@ -52,11 +52,9 @@ class Options(BaseOptions):
     )
     router_z_loss_coef: float = Field(0.001, ge=0, description="weight of the router's z-loss")
     router_jitter_noise: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
+        0.0, ge=0, lt=1,
         description="in training, the router's input is multiplied by random numbers between 1 - x and 1 + x",
-    )
+    )  # fmt: skip
     pooler: bool = Field(
         False,
         description="add a pooler beside the classification head, as in the published study; the head does not use it",

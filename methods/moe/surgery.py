@@ -46,15 +46,10 @@ def _inside(
     """The pattern of a block that is one module from D to D, by the names of its parts."""
     parts = [*first, activation, last, *([dropout] if dropout else [])]
     return Pattern(
-        models=models,
-        scopes={module: frozenset(parts)},
-        first=tuple(f"{module}.{part}" for part in first),
-        activation=f"{module}.{activation}",
-        last=f"{module}.{last}",
-        replaced=module,
-        gated=gated,
+        models=models, scopes={module: frozenset(parts)}, first=tuple(f"{module}.{part}" for part in first),
+        activation=f"{module}.{activation}", last=f"{module}.{last}", replaced=module, gated=gated,
         dropout=f"{module}.{dropout}" if dropout else None,
-    )
+    )  # fmt: skip
 
 
 PATTERNS = (
@@ -64,46 +59,29 @@ PATTERNS = (
             "intermediate": frozenset({"dense", "intermediate_act_fn"}),
             "output": frozenset({"dense", "LayerNorm", "dropout"}),
         },
-        first=("intermediate.dense",),
-        activation="intermediate.intermediate_act_fn",
-        last="output.dense",
-        replaced="intermediate",
-        skipped=("output.dense",),
+        first=("intermediate.dense",), activation="intermediate.intermediate_act_fn", last="output.dense",
+        replaced="intermediate", skipped=("output.dense",),
     ),
     Pattern(
-        models="DistilBERT",
-        scopes={"ffn": frozenset({"lin1", "activation", "lin2", "dropout"})},
-        first=("ffn.lin1",),
-        activation="ffn.activation",
-        last="ffn.lin2",
-        replaced="ffn.lin1",
-        skipped=("ffn.activation", "ffn.lin2"),
+        models="DistilBERT", scopes={"ffn": frozenset({"lin1", "activation", "lin2", "dropout"})}, first=("ffn.lin1",),
+        activation="ffn.activation", last="ffn.lin2", replaced="ffn.lin1", skipped=("ffn.activation", "ffn.lin2"),
     ),
     Pattern(
         models="ALBERT",
         scopes={"": frozenset({"attention", "ffn", "activation", "ffn_output", "full_layer_layer_norm", "dropout"})},
-        first=("ffn",),
-        activation="activation",
-        last="ffn_output",
-        replaced="ffn",
-        skipped=("activation", "ffn_output"),
-        shared=True,
+        first=("ffn",), activation="activation", last="ffn_output", replaced="ffn",
+        skipped=("activation", "ffn_output"), shared=True,
     ),
     _inside("ModernBERT", "mlp", ("Wi",), "act", "Wo", gated=True, dropout="drop"),
     Pattern(
-        models="GPT-2",
-        scopes={"mlp": frozenset({"c_fc", "act", "c_proj", "dropout"})},
-        first=("mlp.c_fc",),
-        activation="mlp.act",
-        last="mlp.c_proj",
-        replaced="mlp.c_fc",
-        skipped=("mlp.act", "mlp.c_proj"),
+        models="GPT-2", scopes={"mlp": frozenset({"c_fc", "act", "c_proj", "dropout"})}, first=("mlp.c_fc",),
+        activation="mlp.act", last="mlp.c_proj", replaced="mlp.c_fc", skipped=("mlp.act", "mlp.c_proj"),
     ),
     _inside("Llama, Mistral and Qwen2", "mlp", ("gate_proj", "up_proj"), "act_fn", "down_proj", gated=True),
     _inside("Phi", "mlp", ("fc1",), "activation_fn", "fc2"),
     _inside("T5", "DenseReluDense", ("wi",), "act", "wo", dropout="dropout"),
     _inside("gated T5", "DenseReluDense", ("wi_0", "wi_1"), "act", "wo", gated=True, dropout="dropout"),
-)
+)  # fmt: skip
 
 
 def known_patterns(named: BlockNames | None) -> tuple[Pattern, ...]:

@@ -22,12 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--names", type=Path, metavar="TOML", help="file that maps the names in a .csv file to those of the study"
     )
     parser.add_argument(
-        "--run",
-        dest="run_folder",
-        type=Path,
-        metavar="DIR",
+        "--run", dest="run_folder", type=Path, metavar="DIR",
         help="run folder or report, whose numbers are printed beside",
-    )
+    )  # fmt: skip
     options.add_data_root(parser, "count labels in")
     options.add_plugins(parser)
     parser.add_argument(

@@ -15,14 +15,11 @@ from bench.study.cell import Cell
 Key = tuple[str, str, str]
 #: Column of the report's QUANTITIES and its factor to base units, by quantity.
 COLUMNS = {
-    "f1": ("macro_f1", 1.0),
-    "trainable_params": ("trainable_params", 1.0),
-    "total_params": ("total_params", 1.0),
+    "f1": ("macro_f1", 1.0), "trainable_params": ("trainable_params", 1.0), "total_params": ("total_params", 1.0),
     "train_throughput": ("train_samples_per_second", 1.0),
-    "inference_throughput": ("inference_samples_per_second", 1.0),
-    "flops": ("forward_gflops", 1e9),
+    "inference_throughput": ("inference_samples_per_second", 1.0), "flops": ("forward_gflops", 1e9),
     "peak_memory": ("peak_train_mb", 1e6),
-}
+}  # fmt: skip
 QUALITY: dict[str, Callable[[Record], float | None]] = {
     "accuracy": lambda record: record.quality.accuracy if record.quality else None,
     "precision": lambda record: record.quality.macro_precision if record.quality else None,

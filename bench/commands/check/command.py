@@ -19,13 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "methods", nargs="+", metavar="METHOD_OR_FILE", help="name of a method, or path of a .py file or a package"
     )
     parser.add_argument(
-        "--timeout",
-        dest="timeout_seconds",
-        type=float,
-        default=300.0,
-        metavar="SECONDS",
+        "--timeout", dest="timeout_seconds", type=float, default=300.0, metavar="SECONDS",
         help="time limit for the checks of one method (300)",
-    )
+    )  # fmt: skip
     parser.add_argument("--traceback", action="store_true", help="show the traceback of an exception in a method")
     options.add_format(parser, "json")
     parser.set_defaults(act=check)

@@ -63,12 +63,9 @@ def to_json(reports: Iterable[tuple[Plugin, Sequence[Result], float]]) -> str:
     """The results of every method, as JSON."""
     methods = [
         {
-            "name": plugin.name,
-            "path": str(plugin.path),
-            "sha256": plugin.sha256,
-            "seconds": round(seconds, 3),
+            "name": plugin.name, "path": str(plugin.path), "sha256": plugin.sha256, "seconds": round(seconds, 3),
             "results": [result.model_dump(mode="json") for result in results],
         }
         for plugin, results, seconds in reports
-    ]
+    ]  # fmt: skip
     return dumps({"methods": methods})

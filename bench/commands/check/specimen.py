@@ -93,17 +93,14 @@ class Specimen:
         halves = [np.array(half) for half in ([0, 2, 4], [1, 3, 5])]
         batches = [collate(self._tokens(0), labels, half, self.pad_id) for half in halves]
         return Examples(
-            split="test",
-            texts=[f"text {index}" for index in range(len(TEXT_LENGTHS))],
-            rows=list(range(len(TEXT_LENGTHS))),
-            labels=labels,
+            split="test", texts=[f"text {index}" for index in range(len(TEXT_LENGTHS))],
+            rows=list(range(len(TEXT_LENGTHS))), labels=labels,
             batches=[
                 Encoded(input_ids=batch.input_ids, attention_mask=batch.attention_mask, rows=half.tolist())
                 for batch, half in zip(batches, halves, strict=True)
             ],
-            token=lambda token_id: f"word{token_id}",
-            special_ids=frozenset(range(FIRST_WORD)),
-        )
+            token=lambda token_id: f"word{token_id}", special_ids=frozenset(range(FIRST_WORD)),
+        )  # fmt: skip
 
     def logits(self, model: nn.Module, batch: Batch) -> Tensor:
         """Scores of a batch as the harness computes them: [B, C] for an encoder, [B, T, V] for a causal model."""

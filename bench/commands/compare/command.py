@@ -14,12 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", type=Path, metavar="A", help="baseline: runs/<study>, or a report with records.jsonl")
     parser.add_argument("b", type=Path, metavar="B", help="candidate: a run folder or report likewise")
     parser.add_argument(
-        "--threshold",
-        type=float,
-        default=5.0,
-        metavar="PERCENT",
+        "--threshold", type=float, default=5.0, metavar="PERCENT",
         help="speed or memory that is worse by more, and beyond its noise, is a regression (5)",
-    )
+    )  # fmt: skip
     parser.add_argument(
         "--f1-threshold", type=float, default=0.01, metavar="F1", help="the same for F1, as a difference (0.01)"
     )

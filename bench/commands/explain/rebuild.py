@@ -168,12 +168,9 @@ def explain_with(rebuilt: Rebuilt, record: Record, text: str) -> Explanation:
     weights = np.exp(scores[0].astype(np.float64) - scores[0].max())
     answer = zip(rebuilt.labels, (weights / weights.sum()).tolist(), strict=True)
     return Explanation(
-        cell=cell,
-        answer=tuple(sorted(answer, key=lambda pair: -pair[1])),
-        tokens=tuple(_tokens(reading, text)),
-        trace=_trace(rebuilt, ids),
-        notes=tuple(_notes(reading, record)),
-    )
+        cell=cell, answer=tuple(sorted(answer, key=lambda pair: -pair[1])), tokens=tuple(_tokens(reading, text)),
+        trace=_trace(rebuilt, ids), notes=tuple(_notes(reading, record)),
+    )  # fmt: skip
 
 
 def _reading(rebuilt: Rebuilt, text: str) -> Reading:

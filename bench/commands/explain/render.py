@@ -81,14 +81,9 @@ def _table(explanation: Explanation) -> Table:
 def to_html(explanation: Explanation) -> str:
     """The explanation as one self-contained HTML page without scripts."""
     return page_template(Path(__file__).parent / TEMPLATE).render(
-        subject=_subject(explanation.cell),
-        answer=explanation.answer,
-        tokens=explanation.tokens,
-        trace=explanation.trace,
-        notes=explanation.notes,
-        tint=tint,
-        line=_line,
-    )
+        subject=_subject(explanation.cell), answer=explanation.answer, tokens=explanation.tokens,
+        trace=explanation.trace, notes=explanation.notes, tint=tint, line=_line,
+    )  # fmt: skip
 
 
 def _line(category: int) -> str:

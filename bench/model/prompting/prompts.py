@@ -125,16 +125,11 @@ def build(
     around = frame(tokenizer, instruction, shown, chat_template, where)
     suffix_ids = _ids(tokenizer, around.after)
     prompt = Prompt(
-        prefix_ids=_prefix_ids(tokenizer, around.before),
-        suffix_ids=suffix_ids,
-        label_ids=_label_ids(tokenizer, around, suffix_ids, chosen, where),
-        end_id=_end_id(tokenizer, around.tail),
-        label_words=chosen,
-        prefix_text="".join(piece.text for piece in around.before),
-        suffix_text=around.after,
-        settings=settings,
-        where=where,
-    )
+        prefix_ids=_prefix_ids(tokenizer, around.before), suffix_ids=suffix_ids,
+        label_ids=_label_ids(tokenizer, around, suffix_ids, chosen, where), end_id=_end_id(tokenizer, around.tail),
+        label_words=chosen, prefix_text="".join(piece.text for piece in around.before), suffix_text=around.after,
+        settings=settings, where=where,
+    )  # fmt: skip
     _require_distinct(prompt)
     return prompt
 

@@ -88,16 +88,10 @@ def between(runs: Resampled, first: Sequence[int], second: Sequence[int]) -> Dif
     only_first = (first_right & ~second_right).sum(axis=1)
     only_second = (second_right & ~first_right).sum(axis=1)
     return Difference(
-        texts=len(runs.truth),
-        by_seed=tuple(by_seed),
-        low=low,
-        high=high,
-        seeds_low=seeds_low,
-        seeds_high=seeds_high,
-        only_first_right=float(only_first.mean()),
-        only_second_right=float(only_second.mean()),
+        texts=len(runs.truth), by_seed=tuple(by_seed), low=low, high=high, seeds_low=seeds_low, seeds_high=seeds_high,
+        only_first_right=float(only_first.mean()), only_second_right=float(only_second.mean()),
         p_value=mcnemar(int(only_first[0]), int(only_second[0])) if len(by_seed) == 1 else None,
-    )
+    )  # fmt: skip
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

@@ -33,22 +33,12 @@ def text(record: Record, beside: Sequence[Record], library: Library, source: str
     """
     shown = labels(record.cell, [one.cell for one in beside])
     sections = [
-        f"# {_plain(shown['method'])} on {_plain(shown['dataset'])}",
-        *_what(record, shown),
-        "## Measured",
-        _own(record),
-        f"Stamp of the measurement: {_stamp(record)}.",
-        "## Beside the other methods",
-        _beside(record, beside),
-        paragraph(_plain(conditions(beside))),
-        "Whether a difference is more than chance, the report of the run says.",
-        "## How to load it",
-        *_loading(record, library),
-        "## Where it comes from",
-        *_origin(record, source),
-        "## Licence",
-        _licence(record),
-    ]
+        f"# {_plain(shown['method'])} on {_plain(shown['dataset'])}", *_what(record, shown), "## Measured",
+        _own(record), f"Stamp of the measurement: {_stamp(record)}.", "## Beside the other methods",
+        _beside(record, beside), paragraph(_plain(conditions(beside))),
+        "Whether a difference is more than chance, the report of the run says.", "## How to load it",
+        *_loading(record, library), "## Where it comes from", *_origin(record, source), "## Licence", _licence(record),
+    ]  # fmt: skip
     body = "\n\n".join(section for section in sections if section)
     return str(ModelCard(f"---\n{_metadata(record, shown, library).to_yaml()}\n---\n\n{body}\n"))
 
@@ -70,16 +60,13 @@ def _metadata(record: Record, shown: dict[str, str], library: Library) -> ModelC
             EvalResult(metric_type="accuracy", metric_name="accuracy", metric_value=quality.accuracy, **task),
         ]  # fmt: skip
     return ModelCardData(
-        license="unknown",
-        library_name=library,
-        pipeline_tag="text-classification" if cell.model.kind == "encoder" else "text-generation",
-        base_model=base,
-        datasets=None if dataset is None else [dataset],
-        metrics=["f1", "accuracy"] if results else None,
+        license="unknown", library_name=library,
+        pipeline_tag="text-classification" if cell.model.kind == "encoder" else "text-generation", base_model=base,
+        datasets=None if dataset is None else [dataset], metrics=["f1", "accuracy"] if results else None,
         tags=["tunebench", _word(cell.method.plugin)],
         model_name=", ".join(_word(shown[part]) for part in ("model", "method", "dataset")),
         eval_results=results or None,
-    )
+    )  # fmt: skip
 
 
 def _what(record: Record, shown: dict[str, str]) -> list[str]:
@@ -166,13 +153,10 @@ def _origin(record: Record, source: str) -> list[str]:
     cell = record.cell
     options = ", ".join(f"{name} = {value}" for name, value in cell.method.options.items())
     facts = [
-        f"cell {record.cell_id}",
-        source,
-        f"method {cell.method.plugin}, source sha256 {cell.method.sha256}",
-        f"options: {options}" if options else "",
-        f"data sha256 {record.data.sha256}" if record.data else "",
+        f"cell {record.cell_id}", source, f"method {cell.method.plugin}, source sha256 {cell.method.sha256}",
+        f"options: {options}" if options else "", f"data sha256 {record.data.sha256}" if record.data else "",
         f"started {record.started_at}",
-    ]
+    ]  # fmt: skip
     return [
         "\n".join(f"- {_plain(fact, LONGEST_FACT)}" for fact in facts if fact),
         "`tunebench report --verify DIR` rebuilds the report of the run from the records of this hash.",

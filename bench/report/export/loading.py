@@ -51,25 +51,20 @@ def _encoder(library: Library, cell: Cell) -> str:
     else:
         imports, base, revision = _base(cell.model)
         loads = [
-            *imports,
-            "from peft import PeftModel",
-            "from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, set_seed",
-            "",
-            'folder = "."  # where this card lies',
-            f"base = {base}",
+            *imports, "from peft import PeftModel",
+            "from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, set_seed", "",
+            'folder = "."  # where this card lies', f"base = {base}",
             f"set_seed({cell.seed})  # draws, as in training, what neither the base model nor the adapter holds",
             "config = AutoConfig.from_pretrained(folder)",
             f"model = AutoModelForSequenceClassification.from_pretrained(base, {revision}config=config)",
             "model = PeftModel.from_pretrained(model, folder).eval()",
-        ]
+        ]  # fmt: skip
     asks = [
-        "tokenizer = AutoTokenizer.from_pretrained(folder)",
-        "inputs = tokenizer(",
+        "tokenizer = AutoTokenizer.from_pretrained(folder)", "inputs = tokenizer(",
         f'    "a text", truncation=True, max_length={cell.data.max_length}, return_token_type_ids=False, '
         'return_tensors="pt"',
-        ")",
-        "print(model.config.id2label[model(**inputs).logits.argmax().item()])",
-    ]
+        ")", "print(model.config.id2label[model(**inputs).logits.argmax().item()])",
+    ]  # fmt: skip
     return "\n".join([*loads, *asks])
 
 
@@ -80,18 +75,14 @@ def _causal(cell: Cell) -> str:
     names = "AutoModelForCausalLM, AutoTokenizer" + (", BitsAndBytesConfig" if bits else "")
     return "\n".join(
         [
-            *imports,
-            "from peft import PeftModel",
-            f"from transformers import {names}",
-            "",
-            'folder = "."  # where this card lies',
-            f"base = {base}",
+            *imports, "from peft import PeftModel", f"from transformers import {names}", "",
+            'folder = "."  # where this card lies', f"base = {base}",
             *([f"bits = BitsAndBytesConfig({bits})"] if bits else ()),
             f"model = AutoModelForCausalLM.from_pretrained(base, {revision}{settings})",
             "model = PeftModel.from_pretrained(model, folder).eval()",
             "tokenizer = AutoTokenizer.from_pretrained(folder)",
         ]
-    )
+    )  # fmt: skip
 
 
 def _base(source: ModelSource) -> tuple[list[str], str, str]:
@@ -109,12 +100,9 @@ def _base(source: ModelSource) -> tuple[list[str], str, str]:
 def _by_tunebench() -> str:
     return "\n".join(
         [
-            "from pathlib import Path",
-            "",
-            "from bench.commands.explain.rebuild import rebuild",
-            "from bench.record.run_folder import CellFolder, read_record",
-            "",
+            "from pathlib import Path", "", "from bench.commands.explain.rebuild import rebuild",
+            "from bench.record.run_folder import CellFolder, read_record", "",
             'cell = CellFolder(Path("..").resolve())  # the cell\'s folder, where the folder of this card lies',
             "model = rebuild(cell, read_record(cell.record)).model",
         ]
-    )
+    )  # fmt: skip

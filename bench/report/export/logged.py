@@ -79,15 +79,11 @@ def cells(results: Results) -> list[LoggedCell]:
     ]
     return [
         LoggedCell(
-            record=cell.record,
-            study=row["run"],
-            machine=row["machine"],
-            settings=_known(row, settings),
-            numbers={name: float(value) for name, value in _known(row, numbers).items()},
-            points=tuple(points_of(cell)),
+            record=cell.record, study=row["run"], machine=row["machine"], settings=_known(row, settings),
+            numbers={name: float(value) for name, value in _known(row, numbers).items()}, points=tuple(points_of(cell)),
         )
         for cell, row in zip(results.cells, frame.to_dict("records"), strict=True)
-    ]
+    ]  # fmt: skip
 
 
 def _known(row: dict[Any, Any], names: list[str]) -> dict[str, Any]:

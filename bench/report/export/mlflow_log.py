@@ -120,12 +120,9 @@ def _log_cell(client: Any, experiment_id: str, cell: LoggedCell) -> None:
 def _tags(cell: LoggedCell) -> dict[str, str]:
     record = cell.record
     facts: dict[str, str | None] = {
-        "cell_id": record.cell_id,
-        "status": record.status,
-        "stamp": record.stamp,
-        "machine": cell.machine,
+        "cell_id": record.cell_id, "status": record.status, "stamp": record.stamp, "machine": cell.machine,
         "commit": record.machine.commit if record.machine else None,
-    }
+    }  # fmt: skip
     if record.failure is not None:
         facts |= {"failure_phase": record.failure.phase, "failure_message": record.failure.message}
     return {f"tunebench.{name}": value[:LONGEST_TEXT] for name, value in facts.items() if value}

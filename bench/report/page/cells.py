@@ -69,17 +69,12 @@ def _cell(cell: Measured, key: str, at: int, row: ReportRow, run: Run, pool: _Po
         if home.get(name) is not None:
             home[name] = pool.keep(path, home[name])
     found = {
-        "key": key,
-        "row": at,
+        "key": key, "row": at,
         "title": [*(row.numbers[name] for name in NAMES), f"seed {record.cell.seed}{_repeat(record)}"],
-        "stamp": record.stamp,
-        "record": content,
-        "curves": [_curve(curve) for curve in evidence.curves],
-        "replay": list(replay(run.name, record.cell_id)),
-        "log": evidence.log,
-        "troubles": evidence.troubles,
+        "stamp": record.stamp, "record": content, "curves": [_curve(curve) for curve in evidence.curves],
+        "replay": list(replay(run.name, record.cell_id)), "log": evidence.log, "troubles": evidence.troubles,
         "predictions": evidence.predictions if isinstance(evidence.predictions, str) else "",
-    }
+    }  # fmt: skip
     return {name: value for name, value in found.items() if value or name == "row"}
 
 

@@ -26,12 +26,10 @@ def embedded(rows: Sequence[ReportRow], insights: Sequence[Any]) -> dict[str, An
         insights: specs of what methods show, clean.
     """
     found = {
-        "pareto": _each(rows, _pareto),
-        "cost": _each(rows, cost.spec),
+        "pareto": _each(rows, _pareto), "cost": _each(rows, cost.spec),
         "ranks": _each(rows, ranks.spec, lambda row: f"{row.dataset}, {row.numbers['model']}"),
-        "memory": _each(rows, memory.spec, lines=chart_frames.parts),
-        "curves": _curves(rows),
-    }
+        "memory": _each(rows, memory.spec, lines=chart_frames.parts), "curves": _curves(rows),
+    }  # fmt: skip
     looks = {theme: look.config(theme) for theme in THEMES}
     return {"looks": looks, "insights": list(insights)} | {name: clean(chart) for name, chart in found.items()}
 

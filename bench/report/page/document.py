@@ -69,12 +69,10 @@ def build(
         _environment()
         .get_template(TEMPLATE)
         .render(
-            policy=policy(scripts.values(), [style]),
-            style=Markup(style),
-            scripts={name: Markup(text) for name, text in scripts.items()},
-            **content,
+            policy=policy(scripts.values(), [style]), style=Markup(style),
+            scripts={name: Markup(text) for name, text in scripts.items()}, **content,
         )
-    )
+    )  # fmt: skip
 
 
 def _content(
@@ -88,26 +86,19 @@ def _content(
     insights, specs = shown.embedded(found)
     drawn = charts.embedded(found, specs)
     data = {
-        "rows": overview.embedded(results, found),
-        "heads": overview.heads_of_cells(results),
-        "cells": cells.embedded(results, found),
-        "budgets": budgets.embedded(found, judges),
-        "targets": targets.embedded(found),
-        "charts": drawn,
+        "rows": overview.embedded(results, found), "heads": overview.heads_of_cells(results),
+        "cells": cells.embedded(results, found), "budgets": budgets.embedded(found, judges),
+        "targets": targets.embedded(found), "charts": drawn,
         "copies": {table.name: _texts(table, files) for table in tables.values()},
-    }
+    }  # fmt: skip
     titles = [(name, title) for name, title in charts.TITLES.items() if drawn[name] is not None]
     return {
         "data": {name: json_in_html(value) for name, value in data.items()},
         "contents": _contents(list(tables.values()), bool(insights), bool(titles)),
-        "tables": list(map(_table, tables.values())),
-        "copies": COPIES,
-        "charts": titles,
-        "captions": {"budgets": budgets.CAPTION, "targets": targets.CAPTION},
-        "insights": insights,
-        **overview.head(results),
-        **overview.table(results, found),
-    }
+        "tables": list(map(_table, tables.values())), "copies": COPIES, "charts": titles,
+        "captions": {"budgets": budgets.CAPTION, "targets": targets.CAPTION}, "insights": insights,
+        **overview.head(results), **overview.table(results, found),
+    }  # fmt: skip
 
 
 def _contents(tables: Sequence[Table], insights: bool, charts_drawn: bool) -> list[Section]:

@@ -100,15 +100,11 @@ def _line(row: ReportRow, columns: Sequence[Quantity], options: Mapping[str, Seq
     if "machine" in options:
         names.append((row.machine, []))
     return {
-        "key": row.place.key,
-        "address": _address(row),
-        "facts": {name: texts.index(facts[name]) for name, texts in options.items()},
-        "method": facts["method"],
-        "names": names,
-        "numbers": [_number(row, column) for column in columns],
-        "stamp": row.stamp,
+        "key": row.place.key, "address": _address(row),
+        "facts": {name: texts.index(facts[name]) for name, texts in options.items()}, "method": facts["method"],
+        "names": names, "numbers": [_number(row, column) for column in columns], "stamp": row.stamp,
         "status": facts["status"],
-    }
+    }  # fmt: skip
 
 
 def _address(row: ReportRow) -> str:
@@ -152,16 +148,12 @@ def embedded(results: Results, rows: Sequence[ReportRow]) -> list[dict[str, Any]
     columns = quantities(results)
     return [
         {
-            "key": row.place.key,
-            "address": _address(row),
-            "run": row.place.run,
-            "names": list(row.names),
-            "cells": list(row.place.cell_keys),
-            "each": [_of_cell(record, columns) for record, _ in row.place.cells],
+            "key": row.place.key, "address": _address(row), "run": row.place.run, "names": list(row.names),
+            "cells": list(row.place.cell_keys), "each": [_of_cell(record, columns) for record, _ in row.place.cells],
             "notes": clean(row.notes),
         }
         for row in rows
-    ]
+    ]  # fmt: skip
 
 
 def _of_cell(record: Record, columns: Sequence[Quantity]) -> list[str]:

@@ -46,13 +46,9 @@ def texts(results: Results) -> dict[str, str]:
 
 def _run(run: Run) -> dict[str, Any]:
     content: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION,
-        "study": portable.study(run.study),
-        "command": portable.command(run.command),
-        "written_at": run.written_at,
-        "cell_ids": list(run.cell_ids),
-        "records": len(run.cells),
-    }
+        "schema_version": SCHEMA_VERSION, "study": portable.study(run.study), "command": portable.command(run.command),
+        "written_at": run.written_at, "cell_ids": list(run.cell_ids), "records": len(run.cells),
+    }  # fmt: skip
     return content | ({"unread": list(run.unread)} if run.unread else {})
 
 

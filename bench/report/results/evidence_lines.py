@@ -57,13 +57,11 @@ def write(cells: Sequence[Measured]) -> list[str]:
 def _line(cell: Measured, sets: dict[str, str]) -> str:
     found = cell.evidence
     content: dict[str, Any] = {
-        "cell_id": cell.record.cell_id,
-        "texts": None,
+        "cell_id": cell.record.cell_id, "texts": None,
         "curves": [curve.model_dump(mode="json") for curve in found.curves],
         "shown": [one.model_dump(mode="json") for one in found.shown],
-        "troubles": tuple(map(portable.text, found.troubles)),
-        "log": portable.text(found.log),
-    }
+        "troubles": tuple(map(portable.text, found.troubles)), "log": portable.text(found.log),
+    }  # fmt: skip
     if isinstance(found.predictions, str):
         content["no_predictions"] = portable.text(found.predictions)
     else:
@@ -117,11 +115,8 @@ def _parsed(text: str, where: Path) -> Iterator[_Texts | _EvidenceLine]:
 def _evidence(found: _EvidenceLine, record: Record, sets: dict[str, _Texts]) -> Evidence:
     return Evidence(
         _predictions(found, record, sets) or found.no_predictions or "the report gives no predictions and no reason",
-        found.curves,
-        found.shown,
-        found.troubles,
-        found.log,
-    )
+        found.curves, found.shown, found.troubles, found.log,
+    )  # fmt: skip
 
 
 def _predictions(found: _EvidenceLine, record: Record, sets: dict[str, _Texts]) -> Predictions | str | None:

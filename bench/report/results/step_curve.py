@@ -69,12 +69,10 @@ def _curve(name: str, steps: list[dict[str, str]]) -> StepCurve:
     starts = ends[:-1]
     took = np.add.reduceat(seconds, starts)
     return StepCurve(
-        name=name,
-        last_step=tuple(ends[1:].tolist()),
-        elapsed_seconds=_short(np.cumsum(took)),
+        name=name, last_step=tuple(ends[1:].tolist()), elapsed_seconds=_short(np.cumsum(took)),
         tokens_per_second=_short(np.add.reduceat(tokens, starts) / took),
         loss=None if losses is None else _short(np.add.reduceat(losses, starts) / np.diff(ends)),
-    )
+    )  # fmt: skip
 
 
 def _short(values: np.ndarray) -> tuple[float, ...]:

@@ -118,17 +118,11 @@ def build(
         _note(notes, at, pairings, compared)
         rows.append(_names(pairing, cells) | _numbers(compared) | {"note": notes.of_row(at)})
     return Table(
-        name=NAME,
-        title=f"{study['title'].strip() or study['name']}: paired comparisons",
-        caption=f"{CAPTION} {CAPTION_OF_FILES}",
-        heads=HEADS,
-        columns=(*BUYS, *COSTS),
-        frame=frame_of(rows, TEXTS),
-        footnotes=tuple(notes.footnotes()),
-        marks=notes.marks(),
-        grids=(("What the first buys", BUYS), ("What the first costs", COSTS)),
-        source=source,
-    )
+        name=NAME, title=f"{study['title'].strip() or study['name']}: paired comparisons",
+        caption=f"{CAPTION} {CAPTION_OF_FILES}", heads=HEADS, columns=(*BUYS, *COSTS), frame=frame_of(rows, TEXTS),
+        footnotes=tuple(notes.footnotes()), marks=notes.marks(),
+        grids=(("What the first buys", BUYS), ("What the first costs", COSTS)), source=source,
+    )  # fmt: skip
 
 
 def _one_per_seed(cells: Sequence[Measured]) -> list[Measured]:
@@ -164,20 +158,14 @@ def _names(pairing: Pairing, cells: Sequence[Cell]) -> dict[str, str]:
 def _numbers(compared: Compared) -> dict[str, Any]:
     found = compared.difference
     numbers: dict[str, Any] = {
-        "seeds": len(compared.seeds),
-        "texts": found and found.texts,
-        "macro_f1_difference": found and found.mean,
-        "interval_low": found and found.low,
-        "interval_high": found and found.high,
-        "seeds_interval_low": found and found.seeds_low,
-        "seeds_interval_high": found and found.seeds_high,
-        "lowest_seed_difference": found and min(found.by_seed),
-        "highest_seed_difference": found and max(found.by_seed),
+        "seeds": len(compared.seeds), "texts": found and found.texts, "macro_f1_difference": found and found.mean,
+        "interval_low": found and found.low, "interval_high": found and found.high,
+        "seeds_interval_low": found and found.seeds_low, "seeds_interval_high": found and found.seeds_high,
+        "lowest_seed_difference": found and min(found.by_seed), "highest_seed_difference": found and max(found.by_seed),
         "verdict": VERDICTS.get(found.significance.verdict, NOT_TOLD_APART) if found else NOT_AVAILABLE,
         "only_first_right_texts_mean": found and found.only_first_right,
-        "only_second_right_texts_mean": found and found.only_second_right,
-        "mcnemar_p_value": found and found.p_value,
-    }
+        "only_second_right_texts_mean": found and found.only_second_right, "mcnemar_p_value": found and found.p_value,
+    }  # fmt: skip
     for column in RATIOS:
         ratio = compared.ratios.get(column)
         for part in PARTS:

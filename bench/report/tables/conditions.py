@@ -36,8 +36,7 @@ def settings(records: Sequence[Record]) -> str:
     kernels = sorted({kernel for record in records for kernel in record.cpu_kernels or ()}, reverse=True)
     seeds = sorted({record.cell.seed for record in records})
     facts = [
-        _said("device", map(_device, machines)),
-        _said("cores", (machine.cores for machine in machines)),
+        _said("device", map(_device, machines)), _said("cores", (machine.cores for machine in machines)),
         _said("threads", (machine.threads for machine in machines)),
         _said("precision", (record.precision for record in records if record.precision)),
         *([_said("causal models with", causal)] if causal else ()),
@@ -46,9 +45,8 @@ def settings(records: Sequence[Record]) -> str:
         _said("inference batch size", map(inference_batch, records)),
         _said("max length in tokens", (record.cell.data.max_length for record in records)),
         f"seeds {', '.join(map(str, seeds))}",
-        _said("evaluated split", (record.cell.data.evaluate_split for record in records)),
-        *_versions(records),
-    ]
+        _said("evaluated split", (record.cell.data.evaluate_split for record in records)), *_versions(records),
+    ]  # fmt: skip
     return f"Measured with {'; '.join(facts)}. Means over the {_cells(records)}, ± their sample standard deviation."
 
 

@@ -20,12 +20,9 @@ from bench.text.tables.table import Column, Values
 NAME = "efficiency"
 #: Heading of each grid, and its place in the registry.
 GRIDS: tuple[tuple[str, Place], ...] = (
-    ("Throughput", "throughput"),
-    ("Latency of inference", "latency"),
-    ("Energy and use of the device", "use"),
-    ("Peak memory in training, in MB", "train memory"),
-    ("Peak memory in inference, in MB", "inference memory"),
-)
+    ("Throughput", "throughput"), ("Latency of inference", "latency"), ("Energy and use of the device", "use"),
+    ("Peak memory in training, in MB", "train memory"), ("Peak memory in inference, in MB", "inference memory"),
+)  # fmt: skip
 #: Part of a header that the heading of its grid repeats.
 SHORT = " throughput\n"
 
@@ -44,17 +41,12 @@ def build(title: str, records: Sequence[Record], *, source: str = "", others: Se
         content[at] |= ranks.as_text(ranked, at, names) | validity.mark(at, row, notes) | {"note": notes.of_row(at)}
     first, *rest = [(heading, tuple(map(_column, of))) for heading, of in grids]
     return Table(
-        name=NAME,
-        title=f"{title}: efficiency",
-        caption=f"{conditions(records)} {_caption(records)} {ranks.OF_RATES}",
+        name=NAME, title=f"{title}: efficiency", caption=f"{conditions(records)} {_caption(records)} {ranks.OF_RATES}",
         columns=(SEEDS, *map(_column, quantities), validity.COLUMN),
         frame=frame_of(content, (*TEXTS, *validity.TEXTS, *(f"{name}_mark" for name in names))),
-        footnotes=tuple(notes.footnotes()),
-        marks=notes.marks(),
-        ranks=ranked,
-        grids=((first[0], (SEEDS, *first[1], validity.COLUMN)), *rest),
-        source=source,
-    )
+        footnotes=tuple(notes.footnotes()), marks=notes.marks(), ranks=ranked,
+        grids=((first[0], (SEEDS, *first[1], validity.COLUMN)), *rest), source=source,
+    )  # fmt: skip
 
 
 def _has_more(record: Record) -> bool:

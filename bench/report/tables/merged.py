@@ -38,18 +38,13 @@ def merged(tables: Sequence[tuple[str, Table]]) -> Table:
     frame["note"] = [notes.of_row(at) for at in range(len(frame))]
     ranked = [WITHIN] if ranks or "against_best" in frame else []
     return Table(
-        name=first.name,
-        title="; ".join(dict.fromkeys(table.title for _, table in tables)),
+        name=first.name, title="; ".join(dict.fromkeys(table.title for _, table in tables)),
         caption=" ".join([_by_label([(label, _sentences(table.caption)) for label, table in tables]), *ranked]),
-        heads={**first.heads, MACHINE: "Machine"},
-        columns=columns,
-        frame=frame,
-        footnotes=(*notes.footnotes(), *_unmarked(tables)),
-        marks=notes.marks(),
-        ranks=ranks,
+        heads={**first.heads, MACHINE: "Machine"}, columns=columns, frame=frame,
+        footnotes=(*notes.footnotes(), *_unmarked(tables)), marks=notes.marks(), ranks=ranks,
         grids=tuple((name, _together([own[name] for own in parts if name in own])) for name in headings),
         source="; ".join(dict.fromkeys(table.source for _, table in tables if table.source)),
-    )
+    )  # fmt: skip
 
 
 def _together(lists: Iterable[Sequence[Column]]) -> tuple[Column, ...]:

@@ -41,15 +41,11 @@ def build(title: str, records: Sequence[Record], *, source: str = "", others: Se
         "deviation over mean, within a seed; of several seeds the largest."
     )
     return Table(
-        name=NAME,
-        title=f"{title}: repeatability",
-        caption=caption,
+        name=NAME, title=f"{title}: repeatability", caption=caption,
         columns=(REPEATS, *map(_column, quantities), validity.COLUMN),
-        frame=frame_of(content, (*TEXTS, *validity.TEXTS)),
-        footnotes=tuple(notes.footnotes()),
-        marks=notes.marks(),
+        frame=frame_of(content, (*TEXTS, *validity.TEXTS)), footnotes=tuple(notes.footnotes()), marks=notes.marks(),
         source=source,
-    )
+    )  # fmt: skip
 
 
 def _variation(quantity: Quantity, good: Sequence[Record]) -> dict[str, Any]:

@@ -49,16 +49,10 @@ def build(title: str, records: Sequence[Record], *, source: str = "") -> Table:
             notes.add(at, "dataset", f"{SAME_NAME}{own}")
         content.append({"dataset": label} | _row(at, row, notes))
     return Table(
-        name=NAME,
-        title=f"{title}: datasets",
-        caption=f"{reading(records)} {CAPTION}",
-        heads={"dataset": "Dataset"},
-        columns=COLUMNS,
-        frame=frame_of([row | {"note": notes.of_row(at)} for at, row in enumerate(content)], TEXTS),
-        footnotes=tuple(notes.footnotes()),
-        marks=notes.marks(),
-        source=source,
-    )
+        name=NAME, title=f"{title}: datasets", caption=f"{reading(records)} {CAPTION}", heads={"dataset": "Dataset"},
+        columns=COLUMNS, frame=frame_of([row | {"note": notes.of_row(at)} for at, row in enumerate(content)], TEXTS),
+        footnotes=tuple(notes.footnotes()), marks=notes.marks(), source=source,
+    )  # fmt: skip
 
 
 def _samples(records: Sequence[Record]) -> list[list[Record]]:

@@ -49,17 +49,11 @@ def build(
     cut = [f"Of {len(classes)} classes the first {SHOWN_CLASSES} are shown; the csv has all."] if left_out else []
     by_class = tuple(map(column_of, shown))
     return Table(
-        name=NAME,
-        title=f"{title}: quality",
-        caption=" ".join([settings(records), MACRO, *ranked, *cut]),
-        columns=(*columns(), *by_class),
-        frame=frame_of(content, TEXTS_OF_QUALITY),
-        footnotes=tuple(notes.footnotes()),
-        marks=notes.marks(),
-        ranks=scores.ranks(found),
-        grids=(("", columns()), *_grids(by_class)) if by_class else (),
+        name=NAME, title=f"{title}: quality", caption=" ".join([settings(records), MACRO, *ranked, *cut]),
+        columns=(*columns(), *by_class), frame=frame_of(content, TEXTS_OF_QUALITY), footnotes=tuple(notes.footnotes()),
+        marks=notes.marks(), ranks=scores.ranks(found), grids=(("", columns()), *_grids(by_class)) if by_class else (),
         source=source,
-    )
+    )  # fmt: skip
 
 
 def columns() -> tuple[Column, ...]:

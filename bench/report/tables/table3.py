@@ -69,16 +69,11 @@ def build(
         content[at]["note"] = notes.of_row(at)
     frame = frame_of(content, OWN_TEXTS)
     return Table(
-        name=NAME,
-        title=title,
-        caption=f"{conditions(records)} {_caption(frame, found, judge.reads, bool(rates))}",
-        columns=_columns(quantities),
-        frame=frame,
+        name=NAME, title=title, caption=f"{conditions(records)} {_caption(frame, found, judge.reads, bool(rates))}",
+        columns=_columns(quantities), frame=frame,
         footnotes=(*notes.footnotes(), *scores.floor_lines(content, rows), *_loose(missing, remarks)),
-        marks=notes.marks(),
-        ranks=ranked,
-        source=source,
-    )
+        marks=notes.marks(), ranks=ranked, source=source,
+    )  # fmt: skip
 
 
 def _loose(missing: int, remarks: Sequence[str]) -> list[Footnote]:

@@ -49,20 +49,14 @@ def build(
     if any(standing.against for standing in found):
         caption.append(ranks.of_f1("the variants of a method on a model and dataset", judge.reads))
     return Table(
-        name=NAME,
-        title=f"{title}: variants of one method",
-        caption=" ".join(caption),
-        heads=VARIANT,
+        name=NAME, title=f"{title}: variants of one method", caption=" ".join(caption), heads=VARIANT,
         columns=(OPTIONS, *table2.columns()),
         frame=frame_of(
             [{name: row[name] for name in VARIANT} | row for row in content],
             (*table2.TEXTS_OF_QUALITY, "plugin", "options"),
         ),
-        footnotes=tuple(notes.footnotes()),
-        marks=notes.marks(),
-        ranks=scores.ranks(found),
-        source=source,
-    )
+        footnotes=tuple(notes.footnotes()), marks=notes.marks(), ranks=scores.ranks(found), source=source,
+    )  # fmt: skip
 
 
 def _group(record: Record) -> Hashable:

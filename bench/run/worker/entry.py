@@ -57,16 +57,11 @@ def _record(work: Work, status: Status, failure: Failure | None, started: float)
     checks = [*work.checks, adds_up, UNCOMPARED]
     facts = work.facts | {"warnings": tuple(map(message, work.facts.get("warnings", ())))}
     return Record(
-        cell_id=work.cell.id,
-        cell=work.cell,
-        status=status,
-        failure=failure,
-        wall_seconds=wall_seconds,
+        cell_id=work.cell.id, cell=work.cell, status=status, failure=failure, wall_seconds=wall_seconds,
         phases=tuple(work.phases.done),
         checks=() if failure else tuple(each.model_copy(update={"found": message(each.found)}) for each in checks),
-        unknown={name: message(reason) for name, reason in work.unknown.items()},
-        **facts,
-    )
+        unknown={name: message(reason) for name, reason in work.unknown.items()}, **facts,
+    )  # fmt: skip
 
 
 def prepare_process() -> None:

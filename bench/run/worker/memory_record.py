@@ -135,13 +135,11 @@ class MemoryRecord:
         tensors = MemoryBreakdown.of_tensors(moment, held | {"workspace": held.get("workspace", 0) + library})
         return tensors.model_copy(
             update={
-                "allocator_slack_bytes": slack,
-                "cuda_context_bytes": self._context_bytes,
-                "process_bytes": process,
+                "allocator_slack_bytes": slack, "cuda_context_bytes": self._context_bytes, "process_bytes": process,
                 "unattributed_bytes": peak - (process or 0) - tensors.peak_bytes,
                 "peak_bytes": peak + (slack or 0) + (self._context_bytes or 0),
             }
-        )
+        )  # fmt: skip
 
 
 def _why_no_context(before: GpuUse | None, now: GpuUse) -> str:

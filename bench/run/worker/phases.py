@@ -136,14 +136,11 @@ class Phases:
         assert self._conditions_before is not None, "start has read them"
         conditions = Conditions.now(self._device, self.nvml).since(self._conditions_before)
         phase = Phase(
-            name=self.current,
-            seconds=seconds,
-            energy_joules=self.energy.since(self._energy_before),
-            peak_host_bytes=peaks.host_bytes,
-            peak_cuda_allocated_bytes=peaks.cuda_allocated_bytes,
+            name=self.current, seconds=seconds, energy_joules=self.energy.since(self._energy_before),
+            peak_host_bytes=peaks.host_bytes, peak_cuda_allocated_bytes=peaks.cuda_allocated_bytes,
             peak_cuda_reserved_bytes=peaks.cuda_reserved_bytes,
             gpu_busy_fraction=sum(busy) / len(busy) if busy else None,
-        )
+        )  # fmt: skip
         before = [index for index, done in enumerate(self.done) if done.name == phase.name] if self._joins else []
         if not before:
             self.done.append(phase)

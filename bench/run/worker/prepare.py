@@ -115,18 +115,12 @@ def _record_data(work: Work, reading: Reading) -> None:
     evaluated = reading.tokens[split]
     found = duplicates.find(dataset.splits)
     work.facts["data"] = Data(
-        sha256=dataset.sha256,
-        rows={name: len(split) for name, split in dataset.splits.items()},
-        synthetic=work.cell.dataset.synthetic,
-        validation_carved=dataset.validation_carved,
-        labels=dataset.labels,
-        tokens_per_sample=reading.tokens_per_sample,
-        truncated_fraction=evaluated.truncated / len(evaluated.lengths),
-        texts_in_train=_counted(found.in_train),
-        repeated_texts=_counted(found.repeated),
-        conflicting_texts=_counted(found.conflicting),
-        empty_texts=_counted(found.empty),
-    )
+        sha256=dataset.sha256, rows={name: len(split) for name, split in dataset.splits.items()},
+        synthetic=work.cell.dataset.synthetic, validation_carved=dataset.validation_carved, labels=dataset.labels,
+        tokens_per_sample=reading.tokens_per_sample, truncated_fraction=evaluated.truncated / len(evaluated.lengths),
+        texts_in_train=_counted(found.in_train), repeated_texts=_counted(found.repeated),
+        conflicting_texts=_counted(found.conflicting), empty_texts=_counted(found.empty),
+    )  # fmt: skip
     if not work.cell.dataset.synthetic:  # duplicates of generated texts mean nothing
         work.facts["warnings"] = cautions(dataset, found, split)
     if work.cell.dataset.kind == "file":

@@ -44,17 +44,12 @@ def speed(log: StepLog, skip: int, batch_size: int, cost: Cost | None = None) ->
         model_flops = sum(count * cost.flops.at(of / count) for count, of in pairs) / seconds
     usable = model_flops is not None and cost.matmul_flops_per_second is not None
     return Speed(
-        timed_steps=len(log.seconds) - skip,
-        timed_seconds=seconds,
-        timed_samples=samples,
-        timed_tokens=tokens,
-        timed_padded_tokens=sum(log.padded_tokens[steps]),
-        samples_per_second=samples / seconds,
-        tokens_per_second=tokens / seconds,
-        batch_size=batch_size,
+        timed_steps=len(log.seconds) - skip, timed_seconds=seconds, timed_samples=samples, timed_tokens=tokens,
+        timed_padded_tokens=sum(log.padded_tokens[steps]), samples_per_second=samples / seconds,
+        tokens_per_second=tokens / seconds, batch_size=batch_size,
         windowed_samples_per_second=windowed_rate(log.samples[steps], log.seconds[steps]),
         windowed_tokens_per_second=windowed_rate(log.tokens[steps], log.seconds[steps]),
         energy_joules_per_sample=None if cost.energy_joules is None else cost.energy_joules / samples,
         model_flops_per_second=model_flops,
         mfu_fraction=(model_flops or 0) / (cost.matmul_flops_per_second or 1) if usable else None,
-    )
+    )  # fmt: skip

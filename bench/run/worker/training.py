@@ -103,14 +103,9 @@ def _train(work: Work, subject: Subject, snapshots: Snapshots, stopping: EarlySt
     if found is None:
         work.unknown["training.speed"] = f"all {steps} steps were warm-up"
     work.facts["training"] = Training(
-        steps=steps,
-        samples=sum(log.samples),
-        final_loss=sum(tail) / len(tail),
-        speed=found,
-        train_seconds=sum(log.seconds),
-        planned_steps=total,
-        kept_step=steps,
-    )
+        steps=steps, samples=sum(log.samples), final_loss=sum(tail) / len(tail), speed=found,
+        train_seconds=sum(log.seconds), planned_steps=total, kept_step=steps,
+    )  # fmt: skip
     work.checks += validity.of_training(log, warmup, found)
     if timed := work.phases.named("train"):
         work.checks.append(lost_time.steps_add_up("training", sum(log.seconds[warmup.steps :]), timed[-1].seconds))
@@ -157,8 +152,6 @@ def _validate(work: Work, subject: Subject, snapshots: Snapshots, stopping: Earl
         "validation": tuple(
             ValidationPoint(step=step, train_seconds=until[step], macro_f1=f1) for step, f1 in found.items()
         ),
-        "best_step": best,
-        "best_seconds": until[best],
-        "kept_step": best if keeps_best else training.steps,
-    }
+        "best_step": best, "best_seconds": until[best], "kept_step": best if keeps_best else training.steps,
+    }  # fmt: skip
     work.facts["training"] = training.model_copy(update=changes)

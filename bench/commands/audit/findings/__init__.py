@@ -34,16 +34,8 @@ def find_all(
         flops_at: forward FLOPs at other lengths than the plan's.
     """
     return (
-        *more_trained_than_there(rows),
-        *f1_above_its_parts(rows),
-        *below_own_parts(rows),
-        *less_for_more_work(rows),
-        *implied_lengths_differ(rows, flops_at),
-        *total_holds_untrained(rows),
-        *faster_with_more_work(rows),
-        *slower_at_same_work(rows),
-        *tables_disagree(rows),
-        *averages_mixed(rows, label_counts),
-        *constant_answer(rows, label_counts),
-        *below_constant_answer(rows, label_counts),
-    )
+        *more_trained_than_there(rows), *f1_above_its_parts(rows), *below_own_parts(rows), *less_for_more_work(rows),
+        *implied_lengths_differ(rows, flops_at), *total_holds_untrained(rows), *faster_with_more_work(rows),
+        *slower_at_same_work(rows), *tables_disagree(rows), *averages_mixed(rows, label_counts),
+        *constant_answer(rows, label_counts), *below_constant_answer(rows, label_counts),
+    )  # fmt: skip

@@ -6,18 +6,11 @@ from difflib import get_close_matches
 
 #: Quantities in the order of reports, with their titles.
 TITLES = {
-    "f1": "F1",
-    "accuracy": "Accuracy",
-    "precision": "Precision",
-    "recall": "Recall",
-    "trainable_params": "Trainable parameters",
-    "total_params": "Total parameters",
-    "throughput": "Throughput",
-    "train_throughput": "Train throughput",
-    "inference_throughput": "Inference throughput",
-    "flops": "GFLOPs",
+    "f1": "F1", "accuracy": "Accuracy", "precision": "Precision", "recall": "Recall",
+    "trainable_params": "Trainable parameters", "total_params": "Total parameters", "throughput": "Throughput",
+    "train_throughput": "Train throughput", "inference_throughput": "Inference throughput", "flops": "GFLOPs",
     "peak_memory": "Peak memory",
-}
+}  # fmt: skip
 #: Fractions: their base unit is 1 and they cannot exceed it.
 FRACTIONS = ("f1", "accuracy", "precision", "recall")
 

@@ -33,10 +33,8 @@ def spec(rows: Sequence[FrameRow]) -> dict[str, Any] | None:
     seeds = "1 seed" if number == "1" else f"{number} seeds"
     return insight_chart.spec(
         Insight(
-            name="confusion",
-            title=one_line(f"Confusion matrices on {rows[0]['dataset']}", 200),
-            caption=" ".join([f"n = {seeds} a row.", CAPTION, *([NO_CLASS] if unnamed else [])]),
-            columns=columns,
+            name="confusion", title=one_line(f"Confusion matrices on {rows[0]['dataset']}", 200),
+            caption=" ".join([f"n = {seeds} a row.", CAPTION, *([NO_CLASS] if unnamed else [])]), columns=columns,
             chart=CHART,
         )
-    )
+    )  # fmt: skip

@@ -56,13 +56,10 @@ def _view(wide: int, names: list[str], parts: list[str]) -> dict[str, Any]:
     encoding = {
         "x": {"field": "mb", "type": "quantitative", "stack": "zero", "title": "Memory (MB)", "axis": {"tickCount": 3}},
         "y": {
-            "field": "row",
-            "type": "nominal",
-            "scale": {"domain": names},
-            "axis": {"title": None, "labelLimit": LABEL},
+            "field": "row", "type": "nominal", "scale": {"domain": names}, "axis": {"title": None, "labelLimit": LABEL},
         },
         "order": {"field": "order", "type": "quantitative"},
         "tooltip": [tip("row", "row"), tip("panel", "peak of"), tip("part", "part"), tip("mb", "MB", ",.1~f")],
-    } | category("part", parts, "Part", PAGE)
+    } | category("part", parts, "Part", PAGE)  # fmt: skip
     mark = {"type": "bar", "style": "parted", "aria": False}
     return {"width": wide, "height": {"step": look.LINE + 2}, "mark": mark, "encoding": encoding}
