@@ -92,13 +92,9 @@ class Classes:
 
 
 def named_classes(
-    dataset: str,
-    names: Sequence[str],
-    origin: str,
-    rows: Iterable[Row],
-    values: LabelValues | None = None,
+    dataset: str, names: Sequence[str], origin: str, rows: Iterable[Row], values: LabelValues | None = None,
     preferred: LabelValues | None = None,
-) -> Classes:
+) -> Classes:  # fmt: skip
     """Classes with given names; whether labels are names or indices is decided once for all rows.
 
     Args:

@@ -46,12 +46,9 @@ class AllocationTracker(TorchDispatchMode):
         self._sizes: dict[int, tuple[weakref.ref[Any], int, Kind]] = {}
 
     def __torch_dispatch__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
+        self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    ) -> Any:  # fmt: skip
         """Run the operator and count its outputs."""
         del types
         result = func(*args, **(kwargs or {}))

@@ -67,12 +67,9 @@ class _Calls(TorchFunctionMode):
         self._kernels = kernels
 
     def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
+        self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    ) -> Any:  # fmt: skip
         del types
         before = self._kernels.fused_calls
         result = func(*args, **(kwargs or {}))

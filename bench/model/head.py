@@ -29,13 +29,9 @@ def draw_head(model: nn.Module, drawn: Collection[str]) -> None:
 
 
 def take_head(
-    model: nn.Module,
-    name: str,
-    folder: Path,
-    missing: Sequence[str],
-    of_other_size: Sequence[tuple[str, Any, Any]],
+    model: nn.Module, name: str, folder: Path, missing: Sequence[str], of_other_size: Sequence[tuple[str, Any, Any]],
     labels: Sequence[str],
-) -> None:
+) -> None:  # fmt: skip
     """Reorder the classes of the checkpoint's head to the task's order.
 
     Args:

@@ -22,12 +22,9 @@ INT8_OUTLIERS = 6.0
 
 
 def quantize_linear_layers(
-    model: nn.Module,
-    compute_dtype: torch.dtype,
-    bits: int = 4,
-    prepare: Callable[[nn.Module], None] | None = None,
+    model: nn.Module, compute_dtype: torch.dtype, bits: int = 4, prepare: Callable[[nn.Module], None] | None = None,
     left_whole: Sequence[str] = (),
-) -> None:
+) -> None:  # fmt: skip
     """Replace every ``nn.Linear`` but the output head by a quantised layer; embeddings stay unquantised.
 
     The same code quantises weights on a device that bitsandbytes supports and, in 4 bits, shapes on the meta device.

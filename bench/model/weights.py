@@ -21,13 +21,9 @@ from bench.study.models import ModelSource
 
 
 def load_model(
-    source: ModelSource,
-    folder: Path | None,
-    config: PretrainedConfig,
-    dtype: torch.dtype,
-    device: torch.device,
+    source: ModelSource, folder: Path | None, config: PretrainedConfig, dtype: torch.dtype, device: torch.device,
     labels: Sequence[str] = (),
-) -> nn.Module:
+) -> nn.Module:  # fmt: skip
     """The model before adaptation.
 
     An encoder's head is drawn from the global seed, or taken from the checkpoint if the source says so.

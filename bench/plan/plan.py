@@ -21,13 +21,9 @@ class Plan(Rows):
     """
 
     def __init__(
-        self,
-        request: Request,
-        *,
-        device: str | None = None,
-        settled: ResolvedDevice | None = None,
+        self, request: Request, *, device: str | None = None, settled: ResolvedDevice | None = None,
         with_memory: bool = True,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Expand the study.
 
         Args:

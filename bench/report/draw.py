@@ -20,14 +20,9 @@ NOT_OF_RECORDS = (*(f"comparisons.{suffix}" for suffix in ("md", "csv", "tex")),
 
 
 def draw(
-    paths: Sequence[Path],
-    reports: Path,
-    console: Console,
-    formats: Sequence[str] = ("all",),
-    *,
-    wide: bool = False,
+    paths: Sequence[Path], reports: Path, console: Console, formats: Sequence[str] = ("all",), *, wide: bool = False,
     again: bool = True,
-) -> Results:
+) -> Results:  # fmt: skip
     """Print a summary of run folders or reports; write tables, figures and a page to a folder.
 
     Args:

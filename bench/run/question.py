@@ -18,12 +18,9 @@ class Questions:
     """Asks questions, each with its own worker and folder."""
 
     def __init__(
-        self,
-        place: Path,
-        start: Callable[[str, Path], Job],
-        tell: Callable[[str], None],
+        self, place: Path, start: Callable[[str, Path], Job], tell: Callable[[str], None],
         import_seconds: float = IMPORT_SECONDS,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Store the collaborators.
 
         Args:

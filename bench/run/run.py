@@ -64,15 +64,9 @@ def run(
 
 class _Run:
     def __init__(
-        self,
-        request: Request,
-        folder: RunFolder,
-        found: dict[str, registry.Plugin],
-        needed: dict[str, registry.Plugin],
-        make_executor: Callable[[], Executor],
-        watcher: Watcher,
-        retry_oom: bool,
-    ) -> None:
+        self, request: Request, folder: RunFolder, found: dict[str, registry.Plugin],
+        needed: dict[str, registry.Plugin], make_executor: Callable[[], Executor], watcher: Watcher, retry_oom: bool,
+    ) -> None:  # fmt: skip
         self.request = request
         self.folder = folder
         self.found = found

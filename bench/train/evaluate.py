@@ -20,15 +20,9 @@ from bench.train.loop import StepHook, StepLog, autocast
 
 
 def predict(
-    model: nn.Module,
-    batches: Sequence[Batch],
-    num_labels: int,
-    device: torch.device,
-    dtype: torch.dtype,
-    on_step: StepHook,
-    warmup_batches: int = 0,
-    score: Callable[[Batch], Tensor] | None = None,
-) -> tuple[NDArray[np.float32], StepLog]:
+    model: nn.Module, batches: Sequence[Batch], num_labels: int, device: torch.device, dtype: torch.dtype,
+    on_step: StepHook, warmup_batches: int = 0, score: Callable[[Batch], Tensor] | None = None,
+) -> tuple[NDArray[np.float32], StepLog]:  # fmt: skip
     """Class scores of every sample, and the time of each batch.
 
     Args:

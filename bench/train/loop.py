@@ -102,15 +102,9 @@ class TrainStep:
     """One training step: forward, backward, clipping and update."""
 
     def __init__(
-        self,
-        model: nn.Module,
-        method: Method,
-        total_steps: int,
-        settings: TrainSettings,
-        precision: torch.autocast,
-        kind: ModelKind = "encoder",
-        class_weights: Tensor | None = None,
-    ) -> None:
+        self, model: nn.Module, method: Method, total_steps: int, settings: TrainSettings, precision: torch.autocast,
+        kind: ModelKind = "encoder", class_weights: Tensor | None = None,
+    ) -> None:  # fmt: skip
         """Set up the optimizer and its schedule.
 
         Args:
@@ -198,20 +192,11 @@ class TrainStep:
 
 
 def train(
-    model: nn.Module,
-    method: Method,
-    batches: Iterator[Batch],
-    total_steps: int,
-    settings: TrainSettings,
-    device: torch.device,
-    dtype: torch.dtype,
-    on_step: StepHook,
-    kind: ModelKind = "encoder",
-    warmup: WarmUp | None = None,
-    aside: Aside | None = None,
-    class_weights: Tensor | None = None,
+    model: nn.Module, method: Method, batches: Iterator[Batch], total_steps: int, settings: TrainSettings,
+    device: torch.device, dtype: torch.dtype, on_step: StepHook, kind: ModelKind = "encoder",
+    warmup: WarmUp | None = None, aside: Aside | None = None, class_weights: Tensor | None = None,
     ended: Callable[[], bool] = lambda: False,
-) -> StepLog:
+) -> StepLog:  # fmt: skip
     """Train the adapted model in place.
 
     Args:

@@ -69,13 +69,9 @@ class _Judged:
 
 
 def compare(
-    matched: Matched,
-    title: str,
-    columns: tuple[PrintedColumn, ...],
-    measured: Mapping[Key, Mapping[str, float]] | None,
-    flops_at: FlopsAt | None = None,
-    threshold: float = THRESHOLD,
-) -> list[AuditedNumber]:
+    matched: Matched, title: str, columns: tuple[PrintedColumn, ...],
+    measured: Mapping[Key, Mapping[str, float]] | None, flops_at: FlopsAt | None = None, threshold: float = THRESHOLD,
+) -> list[AuditedNumber]:  # fmt: skip
     """Judge every number of one printed row.
 
     Args:

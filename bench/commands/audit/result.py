@@ -63,16 +63,10 @@ class Audit:
 
 
 def audit(
-    published: Published,
-    plan_rows: Sequence[PlanRow],
-    label_counts: Mapping[str, Mapping[str, int]],
-    measured: Sequence[Record] | None = None,
-    flops_at: FlopsAt | None = None,
-    *,
-    study: str | None = None,
-    causal: Collection[str] | None = None,
-    threshold: float = THRESHOLD,
-) -> Audit:
+    published: Published, plan_rows: Sequence[PlanRow], label_counts: Mapping[str, Mapping[str, int]],
+    measured: Sequence[Record] | None = None, flops_at: FlopsAt | None = None, *, study: str | None = None,
+    causal: Collection[str] | None = None, threshold: float = THRESHOLD,
+) -> Audit:  # fmt: skip
     """Compare published tables with a plan.
 
     Args:

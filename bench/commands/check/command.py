@@ -28,13 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check(
-    *,
-    methods: Sequence[str],
-    timeout_seconds: float,
-    traceback: bool,
-    format: str,
+    *, methods: Sequence[str], timeout_seconds: float, traceback: bool, format: str,
     make_executor: "Callable[[], Executor] | None" = None,
-) -> int:
+) -> int:  # fmt: skip
     """Check methods and print the verdicts; the exit code says whether all of them conform."""
     from rich.console import Console
 

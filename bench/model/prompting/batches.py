@@ -34,13 +34,9 @@ def collate_prompts(
 
 
 def collate_answers(
-    prompt: Prompt,
-    tokens: Tokens,
-    labels: Sequence[int],
-    indices: NDArray[np.int64],
-    pad_id: int,
+    prompt: Prompt, tokens: Tokens, labels: Sequence[int], indices: NDArray[np.int64], pad_id: int,
     loss_tokens: Literal["answer", "all"] = "answer",
-) -> Batch:
+) -> Batch:  # fmt: skip
     """Rows to train on, [prefix + text + suffix + label + end], padded on the left.
 
     Args:

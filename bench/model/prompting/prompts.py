@@ -97,13 +97,9 @@ class Prompt:
 
 
 def build(
-    tokenizer: Any,
-    settings: PromptSettings,
-    labels: Sequence[str],
-    examples: Sequence[tuple[str, int]] = (),
-    chat_template: str | None = None,
-    where: str = "",
-) -> Prompt:
+    tokenizer: Any, settings: PromptSettings, labels: Sequence[str], examples: Sequence[tuple[str, int]] = (),
+    chat_template: str | None = None, where: str = "",
+) -> Prompt:  # fmt: skip
     """Build the prompt with the model's chat template.
 
     Args:

@@ -88,13 +88,9 @@ def level(value: float, style: str) -> dict[str, Any]:
 
 
 def framed(
-    title: str,
-    caption: str,
-    values: Sequence[Mapping[str, Any]],
-    view: Mapping[str, Any],
-    panels: Sequence[str] = (),
+    title: str, caption: str, values: Sequence[Mapping[str, Any]], view: Mapping[str, Any], panels: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Any]:  # fmt: skip
     """A complete spec of one view, or of a panel for each name in the data's field ``panel``.
 
     Args:
@@ -110,13 +106,9 @@ def framed(
 
 
 def stacked(
-    title: str,
-    caption: str,
-    values: Sequence[Mapping[str, Any]],
-    views: Mapping[str, Mapping[str, Any]],
-    panels: Sequence[str],
-    columns: Mapping[str, str],
-) -> dict[str, Any]:
+    title: str, caption: str, values: Sequence[Mapping[str, Any]], views: Mapping[str, Mapping[str, Any]],
+    panels: Sequence[str], columns: Mapping[str, str],
+) -> dict[str, Any]:  # fmt: skip
     """Like ``framed``, with several views that have their own scales, side by side if there is room.
 
     Args:

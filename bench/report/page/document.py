@@ -45,13 +45,9 @@ class Section(NamedTuple):
 
 
 def build(
-    results: Results,
-    tables: Mapping[str, Table],
-    judges: Sequence[F1Significance],
-    found: Sequence[ReportRow],
-    script: str,
-    files: Mapping[str, bytes] | None = None,
-) -> str:
+    results: Results, tables: Mapping[str, Table], judges: Sequence[F1Significance], found: Sequence[ReportRow],
+    script: str, files: Mapping[str, bytes] | None = None,
+) -> str:  # fmt: skip
     """The page.
 
     Args:
@@ -76,12 +72,9 @@ def build(
 
 
 def _content(
-    results: Results,
-    tables: Mapping[str, Table],
-    judges: Sequence[F1Significance],
-    found: Sequence[ReportRow],
+    results: Results, tables: Mapping[str, Table], judges: Sequence[F1Significance], found: Sequence[ReportRow],
     files: Mapping[str, bytes],
-) -> dict[str, Any]:
+) -> dict[str, Any]:  # fmt: skip
     """What the template fills in, by name."""
     insights, specs = shown.embedded(found)
     drawn = charts.embedded(found, specs)

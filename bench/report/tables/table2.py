@@ -25,13 +25,9 @@ MACRO = "Precision, recall and F1 are unweighted means over the labels; the csv 
 
 
 def build(
-    title: str,
-    records: Sequence[Record],
-    judge: F1Significance | None = None,
-    *,
-    source: str = "",
+    title: str, records: Sequence[Record], judge: F1Significance | None = None, *, source: str = "",
     others: Sequence[Cell] = (),
-) -> Table | None:
+) -> Table | None:  # fmt: skip
     """Aggregate quality over seeds; None if no record has any. Arguments and errors: ``table3.build``."""
     rows, notes = rows_of(title, records), Notes()
     classes = of_classes(records)

@@ -29,15 +29,9 @@ OWN_TEXTS = (
 
 
 def build(
-    title: str,
-    records: Sequence[Record],
-    missing: int = 0,
-    remarks: Sequence[str] = (),
-    judge: F1Significance | None = None,
-    *,
-    source: str = "",
-    others: Sequence[Cell] = (),
-) -> Table:
+    title: str, records: Sequence[Record], missing: int = 0, remarks: Sequence[str] = (),
+    judge: F1Significance | None = None, *, source: str = "", others: Sequence[Cell] = (),
+) -> Table:  # fmt: skip
     """Aggregate records over their seeds.
 
     Args:

@@ -23,13 +23,9 @@ NO_OPTION = "no option or train setting differs from the other variants"
 
 
 def build(
-    title: str,
-    records: Sequence[Record],
-    judge: F1Significance | None = None,
-    *,
-    source: str = "",
+    title: str, records: Sequence[Record], judge: F1Significance | None = None, *, source: str = "",
     others: Sequence[Cell] = (),
-) -> Table | None:
+) -> Table | None:  # fmt: skip
     """Aggregate the quality of variants over seeds; None if no method has two variants on a dataset and model.
 
     Arguments and errors: ``table3.build``.

@@ -18,13 +18,9 @@ class EarlyStopping:
     """
 
     def __init__(
-        self,
-        points: Sequence[int],
-        patience: int,
-        macro_f1: Callable[[], float],
-        around: Callable[[], AbstractContextManager[None]],
-        keep: Callable[[int], None] | None = None,
-    ) -> None:
+        self, points: Sequence[int], patience: int, macro_f1: Callable[[], float],
+        around: Callable[[], AbstractContextManager[None]], keep: Callable[[int], None] | None = None,
+    ) -> None:  # fmt: skip
         """Start with no point.
 
         Args:
