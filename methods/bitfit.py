@@ -29,7 +29,6 @@ class BitFit(Method):
 
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
         """Freeze all but the biases and, with ``train_head``, the head and the layers that the checkpoint lacks."""
-        del task
         biases = 0
         fresh = set(fresh_layers(model))
         for name, parameter in model.named_parameters():

@@ -28,7 +28,6 @@ class FullFineTuning(Method):
         Raises:
             UnsupportedError: weights are quantised to 4 or 8 bits and have no gradient.
         """
-        del task
         if not all(parameter.is_floating_point() for parameter in model.parameters()):
             raise UnsupportedError("full fine-tuning cannot train quantised weights; set bits = 16")
         return model.requires_grad_(True)

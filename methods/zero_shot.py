@@ -24,7 +24,6 @@ class ZeroShot(Method):
 
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
         """Freeze everything."""
-        del task
         return model.requires_grad_(False)
 
     def closed_form_flops(self, architecture: Architecture, task: Task) -> int:

@@ -22,25 +22,7 @@ from itertools import product
 from types import MappingProxyType
 from typing import Literal, TypeVar, get_args
 
-from bench.data.synthetic_vocabulary import (
-    CONTRAST_FRAMES,
-    DIMINISHERS,
-    EMOTION_CLAUSES,
-    EMOTION_DIMINISHED,
-    EMOTION_DOMAINS,
-    EMOTION_IRRELEVANT,
-    EMOTION_NEGATED,
-    EMOTION_WORDS,
-    INTENSIFIERS,
-    NEGATORS,
-    NEITHER,
-    NEUTRAL,
-    OTHER_FRAMES,
-    POLARITY_CLAUSES,
-    POLARITY_DOMAINS,
-    POLARITY_IRRELEVANT,
-    POLARITY_WORDS,
-)
+from bench.data import synthetic_vocabulary as vocabulary
 from bench.errors import DataError, UnknownNameError
 from bench.study.catalog import catalog
 
@@ -194,13 +176,13 @@ class _Grammar:
 @cache
 def _grammar(name: str) -> _Grammar:
     if name == "synthetic_emotion":
-        phrases = tuple(_emotion_phrases(emotion) for emotion in EMOTION_WORDS)
-        tables = (EMOTION_CLAUSES, EMOTION_DOMAINS, EMOTION_IRRELEVANT)
+        phrases = tuple(_emotion_phrases(emotion) for emotion in vocabulary.EMOTION_WORDS)
+        tables = (vocabulary.EMOTION_CLAUSES, vocabulary.EMOTION_DOMAINS, vocabulary.EMOTION_IRRELEVANT)
     elif name in TASKS:
         stars = ((-2,), (-1,), (0,), (1,), (2,))
         scores = stars if name == "synthetic_stars" else ((-2, -1), (1, 2))
         phrases = tuple(_polarity_phrases(of_label) for of_label in scores)
-        tables = (POLARITY_CLAUSES, POLARITY_DOMAINS, POLARITY_IRRELEVANT)
+        tables = (vocabulary.POLARITY_CLAUSES, vocabulary.POLARITY_DOMAINS, vocabulary.POLARITY_IRRELEVANT)
     else:
         raise UnknownNameError("synthetic task", name, TASKS)
     clauses, domains, irrelevant = tables
@@ -209,31 +191,35 @@ def _grammar(name: str) -> _Grammar:
 
 def _polarity_phrases(scores: tuple[int, ...]) -> Mapping[Kind, tuple[str, ...]]:
     """All phrases, by kind, with one of these scores."""
-    before = {"plain": ("",), "intensified": INTENSIFIERS, "diminished": DIMINISHERS, "negated": NEGATORS}
+    before = {
+        "plain": ("",), "intensified": vocabulary.INTENSIFIERS, "diminished": vocabulary.DIMINISHERS,
+        "negated": vocabulary.NEGATORS,
+    }  # fmt: skip
     phrases: dict[Kind, list[str]] = {}
-    for kind, (strength, words) in product(get_args(Kind), POLARITY_WORDS.items()):
+    for kind, (strength, words) in product(get_args(Kind), vocabulary.POLARITY_WORDS.items()):
         # "Not ordinary" may be praise or blame, so a neutral word is never negated.
         if score(strength, kind) in scores and (strength, kind) != (0, "negated"):
             found = phrases.setdefault(kind, [])
             found += [f"{modifier} {word}".lstrip() for modifier, word in product(before[kind], words)]
     if 0 in scores:
-        good, bad = POLARITY_WORDS[1], POLARITY_WORDS[-1]
+        good, bad = vocabulary.POLARITY_WORDS[1], vocabulary.POLARITY_WORDS[-1]
         pairs = [*product(good, bad), *product(bad, good)]
-        phrases["negated"] = [NEITHER.format(first=first, second=second) for first, second in pairs]
+        phrases["negated"] = [vocabulary.NEITHER.format(first=first, second=second) for first, second in pairs]
     return {kind: tuple(found) for kind, found in phrases.items()}
 
 
 def _emotion_phrases(emotion: str) -> Mapping[Kind, tuple[str, ...]]:
     """All phrases, by kind, that mean this emotion, whatever their strength."""
-    words = EMOTION_WORDS[emotion]
-    others = [word for name, others in EMOTION_WORDS.items() if name != emotion for word in others]
+    words = vocabulary.EMOTION_WORDS[emotion]
+    others = [word for name, others in vocabulary.EMOTION_WORDS.items() if name != emotion for word in others]
 
     def against(templates: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(t.format(felt=felt, other=other) for t, felt, other in product(templates, words, others))
 
     return {
-        "plain": words, "intensified": tuple(f"{modifier} {word}" for modifier, word in product(INTENSIFIERS, words)),
-        "diminished": against(EMOTION_DIMINISHED), "negated": against(EMOTION_NEGATED),
+        "plain": words,
+        "intensified": tuple(f"{modifier} {word}" for modifier, word in product(vocabulary.INTENSIFIERS, words)),
+        "diminished": against(vocabulary.EMOTION_DIMINISHED), "negated": against(vocabulary.EMOTION_NEGATED),
     }  # fmt: skip
 
 
@@ -243,7 +229,7 @@ def _row(grammar: _Grammar, label: int, rng: random.Random) -> CleanRow:
     phrase, kind = _phrase(grammar, label, rng)
     main = rng.choice(grammar.clauses).format(subject=subject, phrase=phrase)
     aside = _aside(grammar, frame, label, aside_subject, rng)
-    frames = CONTRAST_FRAMES if frame == "contrast" else OTHER_FRAMES
+    frames = vocabulary.CONTRAST_FRAMES if frame == "contrast" else vocabulary.OTHER_FRAMES
     text = rng.choice(frames).format(main=main, aside=aside)
     text = f"{text[0].upper()}{text[1:]}."
     return CleanRow(text=text, label=label, kind=kind, frame=frame, phrase=phrase, main=main, aside=aside)
@@ -251,7 +237,7 @@ def _row(grammar: _Grammar, label: int, rng: random.Random) -> CleanRow:
 
 def _aside(grammar: _Grammar, frame: Frame, label: int, subject: str, rng: random.Random) -> str:
     if frame == "neutral":
-        return rng.choice(NEUTRAL)
+        return rng.choice(vocabulary.NEUTRAL)
     num_labels = len(grammar.phrases)
     if frame == "contrast":
         templates, said = grammar.clauses, _another(label, num_labels, rng)

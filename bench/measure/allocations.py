@@ -50,7 +50,6 @@ class AllocationTracker(TorchDispatchMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:  # fmt: skip
         """Run the operator and count its outputs."""
-        del types
         result = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(result):
             if isinstance(leaf, Tensor):

@@ -50,7 +50,6 @@ class _Operators(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        del types
         name = str(func.overloadpacket.__name__)
         if name.startswith(FUSED) and not name.endswith("_backward"):
             kernel = name.removeprefix(FUSED)
@@ -70,7 +69,6 @@ class _Calls(TorchFunctionMode):
         self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:  # fmt: skip
-        del types
         before = self._kernels.fused_calls
         result = func(*args, **(kwargs or {}))
         if func is torch.nn.functional.scaled_dot_product_attention and self._kernels.fused_calls == before:

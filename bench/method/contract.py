@@ -141,7 +141,6 @@ class Method(ABC):
 
     def extra_loss(self, model: nn.Module) -> Tensor | None:
         """A scalar added to the task's loss after each forward pass, or None."""
-        del model
         return None
 
     def after_step(self, model: nn.Module, step: int) -> None:  # noqa: B027 - a hook that most methods leave out
@@ -186,12 +185,10 @@ class Method(ABC):
         two counts of the model. With the default None only these two are compared. A method that adds no work returns
         ``architecture.forward_flops``.
         """
-        del architecture, task
         return None
 
     def expert_flops(self, architecture: Architecture, task: Task) -> int:
         """The part of ``closed_form_flops`` spent in experts, if each token uses only some of them; default: 0."""
-        del architecture, task
         return 0
 
     def insights(self, model: nn.Module, task: Task, examples: Examples) -> Insights:
@@ -199,12 +196,10 @@ class Method(ABC):
 
         A method may have stored data of its training in ``self``.
         """
-        del model, task, examples
         return Insights()
 
     def explain(self, model: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Trace | None:
         """What the method did with each token of one text, ids (1, L); None if there is nothing to show."""
-        del model, input_ids, attention_mask
         return None
 
 

@@ -38,19 +38,13 @@ class CellFolder:
     def __init__(self, path: Path) -> None:
         """Name the folder; nothing is created."""
         self.path = path
-        self.cell = path / "cell.json"
+        self.cell, self.record = path / "cell.json", path / "record.json"
         self.measured = path / "measured.json"  # written by the worker; the runner makes the record from it
-        self.record = path / "record.json"
-        self.predictions = path / "predictions.jsonl"
-        self.steps = path / "steps.csv"
-        self.split = path / "split.csv"
-        self.insights = path / "insights.json"
-        self.explanation = path / "explanation.html"
-        self.progress = path / "progress.json"
-        self.marks = path / "marks"
-        self.stdout = path / "stdout.txt"
-        self.stderr = path / "stderr.txt"
-        self.replay = path / "replay.sh"
+        self.progress, self.marks = path / "progress.json", path / "marks"
+        self.predictions, self.insights = path / "predictions.jsonl", path / "insights.json"
+        self.steps, self.split = path / "steps.csv", path / "split.csv"
+        self.stdout, self.stderr = path / "stdout.txt", path / "stderr.txt"
+        self.explanation, self.replay = path / "explanation.html", path / "replay.sh"
         self.artifact = path / "artifact"
 
 

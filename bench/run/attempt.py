@@ -15,21 +15,12 @@ from bench.record.files import write_json, write_text
 from bench.record.notices import DOING, doing_of, notices_of
 from bench.record.record import Record
 from bench.record.run_folder import CellFolder, RunFolder, read_progress, valid_record
+from bench.run import recovery
 from bench.run.executor import Job
 from bench.run.failures import Ending, record_of
 from bench.run.finished import Finished
 from bench.run.marks import Watch, with_check
 from bench.run.oom import as_of_study
-from bench.run.recovery import (
-    begin_attempt,
-    end_attempt,
-    identity,
-    is_full,
-    make_way,
-    remove,
-    remove_asides,
-    require_there,
-)
 from bench.run.watcher import Watcher
 from bench.study.cell import Cell
 from bench.text.redaction import redacted
@@ -65,15 +56,15 @@ class Attempts:
         Raises:
             RunFolderError: the folder cannot be written, e.g. on a full disk.
         """
-        paths = begin_attempt(self._folder, cell.id)
+        paths = recovery.begin_attempt(self._folder, cell.id)
         write_json(paths.cell, as_run.model_dump(mode="json"))
         write_text(paths.replay, _replay_command(paths))
-        place, watch = identity(paths.path), Watch.start()
+        place, watch = recovery.identity(paths.path), Watch.start()
         ending = self._work(as_run, paths)
-        require_there(self._folder)
-        if identity(paths.path) != place:
+        recovery.require_there(self._folder)
+        if recovery.identity(paths.path) != place:
             ending = replace(ending, folder_lost=True)
-            make_way(paths)
+            recovery.make_way(paths)
         self._tell(notices_of(paths.path))
         for log in (paths.stdout, paths.stderr):
             redact(log)
@@ -82,7 +73,7 @@ class Attempts:
         record = with_check(record, watch.check(record, paths.marks))
         _clear(paths, keep_artifact=found is not None)
         self.keep(record)
-        end_attempt(self._folder, cell.id)
+        recovery.end_attempt(self._folder, cell.id)
         return record
 
     def keep(self, record: Record) -> None:
@@ -121,7 +112,7 @@ class Attempts:
         return Ending(
             exit_code=code, timed_out=timed_out,
             oom_killed=kills is not None and killed_since is not None and killed_since > kills,
-            disk_full=is_full(self._folder.path), phase=where[0] if where else phase,
+            disk_full=recovery.is_full(self._folder.path), phase=where[0] if where else phase,
             doing=None if (doing := doing_of(paths.path)) is None else doing.what, started=started,
             started_at=started_at, answered=paths.measured.exists(),
         )  # fmt: skip
@@ -164,10 +155,10 @@ def _clear(paths: CellFolder, keep_artifact: bool) -> None:
     announced = paths.path.glob(f"{PREFIX}*")
     for path in (paths.measured, paths.progress, paths.path / DOING, *announced, paths.record, *artifact):
         with suppress(OSError):
-            remove(path)
+            recovery.remove(path)
     if not keep_artifact:
         with suppress(OSError):
-            remove_asides(paths.path)
+            recovery.remove_asides(paths.path)
 
 
 def _replay_command(paths: CellFolder) -> str:

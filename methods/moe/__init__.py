@@ -35,7 +35,6 @@ class MixtureOfExperts(Method):
 
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
         """Replace the chosen blocks, add the pooler if the options ask for it, and train everything."""
-        del task
         self._shares = []
         blocks = find_blocks(model, self.options.block)
         chosen = {index: blocks[index] for index in choose(self.options.layers, len(blocks))}

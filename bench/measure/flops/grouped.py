@@ -19,7 +19,6 @@ class GroupedMatmulShapes(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        del types
         kwargs = kwargs or {}
         if func is not torch.ops.aten._grouped_mm.default:
             return func(*args, **kwargs)

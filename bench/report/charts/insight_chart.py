@@ -5,17 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from bench.method.insight import Insight, Value
+from bench.report.charts import chart_parts as parts
 from bench.report.charts import look
-from bench.report.charts.chart_parts import (
-    INDEPENDENT,
-    NARROWEST,
-    SPACING,
-    category,
-    columns_of,
-    framed,
-    level,
-    nothing,
-)
 from bench.report.charts.figure_text import LABEL, longest, plain, tip
 from bench.report.charts.insight_rows import CATEGORIES, Selection, select, values
 
@@ -38,14 +29,14 @@ def spec(insight: Insight) -> dict[str, Any]:
     selection = select(insight, insight.chart)
     chart, caption = selection.chart, " ".join((insight.caption, *selection.notes))
     if not any(math.isfinite(row.value) for row in selection.rows):
-        return nothing(insight.title, caption)
+        return parts.nothing(insight.title, caption)
     view = DRAW[chart.kind](selection)
     if chart.reference is not None:
-        view["layer"].append(level(chart.reference, "reference"))
+        view["layer"].append(parts.level(chart.reference, "reference"))
     number = "value" if chart.kind == "heatmap" else "y"
     columns = _categories(selection) | {"x": chart.x_label, "value": getattr(chart, f"{number}_label")}
-    whole = framed(insight.title, caption, values(selection), view, selection.panels, columns)
-    return whole if _share_scale(selection) else whole | INDEPENDENT
+    whole = parts.framed(insight.title, caption, values(selection), view, selection.panels, columns)
+    return whole if _share_scale(selection) else whole | parts.INDEPENDENT
 
 
 def _heatmap(selection: Selection) -> dict[str, Any]:
@@ -82,10 +73,11 @@ def _bars(selection: Selection) -> dict[str, Any]:
     size = {"width": round(min(660.0, max(140.0, len(xs) * max(14.0, 7.0 * len(colours))))), "height": 150}
     encoding = {"x": _along(xs, chart.x_label, size["width"]), "y": _across("value", chart.y_label, size["height"])}
     if chart.colour is not None:
-        encoding |= category("colour", colours, plain(chart.colour), max(size["width"], NARROWEST))
+        encoding |= parts.category("colour", colours, plain(chart.colour), max(size["width"], parts.NARROWEST))
         encoding["xOffset"] = {"field": "colour", "type": "nominal", "scale": {"domain": colours}}
     tips = {"tooltip": [*_tips(selection), tip("value", chart.y_label, NUMBER)]}
-    return size | {"layer": [{"mark": {"type": "bar", "aria": False}, "encoding": encoding | tips}, level(0, "zero")]}
+    bars = {"mark": {"type": "bar", "aria": False}, "encoding": encoding | tips}
+    return size | {"layer": [bars, parts.level(0, "zero")]}
 
 
 def _lines(selection: Selection) -> dict[str, Any]:
@@ -117,8 +109,8 @@ def _plane(
     for axis in encoding.values():
         axis["scale"] = {"zero": False}
     if chart.colour is not None:
-        room = columns_of(panels, wide) * (wide + SPACING)
-        encoding |= category("colour", selection.domain("colour"), plain(chart.colour), room, also)
+        room = parts.columns_of(panels, wide) * (wide + parts.SPACING)
+        encoding |= parts.category("colour", selection.domain("colour"), plain(chart.colour), room, also)
     tips = [tip("x", chart.x_label, NUMBER), tip("value", chart.y_label, NUMBER)]
     layer = {"mark": dict(mark), "encoding": encoding | {"tooltip": [*_tips(selection), *tips]}}
     return {"width": wide, "height": high, "layer": [layer]}

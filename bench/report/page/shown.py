@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bench.method.insight import Insight
 from bench.report.charts import insight_chart
 from bench.report.charts.rows import ReportRow
 from bench.report.page.embed import clean, json_in_html
@@ -27,7 +26,8 @@ def embedded(rows: Sequence[ReportRow]) -> tuple[list[dict[str, Any]], list[Any]
     for row, cell in _cells(rows):
         parts, left_out = [], []
         for shown in cell.evidence.shown:
-            part, chart = _part(shown), _chart(shown.part)
+            part = _part(shown)
+            chart = None if shown.part.chart is None else clean(insight_chart.spec(shown.part))
             size = len(json_in_html([part, chart]).encode())
             if size > room:
                 left_out.append(shown.part.title)
@@ -50,10 +50,6 @@ def _cells(rows: Sequence[ReportRow]) -> Iterator[tuple[ReportRow, Measured]]:
         for cell in row.place.cells:
             if cell.evidence.shown or cell.evidence.troubles:
                 yield row, cell
-
-
-def _chart(part: Insight) -> Any:
-    return None if part.chart is None else clean(insight_chart.spec(part))
 
 
 def _part(shown: Shown) -> dict[str, Any]:

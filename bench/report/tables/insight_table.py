@@ -1,36 +1,22 @@
 """An insight as a short table, and sentences on the columns that it leaves out."""
 
-from typing import NamedTuple
-
 from bench.method.insight import Insight, Value
 from bench.report.results.measured import QUOTE_CHARACTERS, Shown
 
 ROWS, COLUMNS = 20, 12
 
 
-class Beginning(NamedTuple):
-    """The first rows and columns of an insight.
+def beginning(part: Insight) -> tuple[list[str], list[list[str]], str]:
+    """The first column names and rows, and a sentence on those omitted, if any; the caller escapes control characters.
 
-    Attributes:
-        heads: names of the columns.
-        rows: cells as text, numbers with six significant digits; unknown is empty.
-        cut: sentence on omitted rows or columns; empty if there are none.
+    Numbers have six significant digits; an unknown value is empty.
     """
-
-    heads: list[str]
-    rows: list[list[str]]
-    cut: str
-
-
-def beginning(part: Insight) -> Beginning:
-    """The first rows and columns; the caller escapes control characters."""
     heads = list(part.columns)[:COLUMNS]
     rows = [list(map(_text, row)) for row in zip(*(part.columns[name][:ROWS] for name in heads), strict=True)]
     count = len(part.columns[heads[0]]) if heads else 0
     whole = count <= ROWS and len(part.columns) <= COLUMNS
-    return Beginning(
-        heads, rows, "" if whole else f"Shown is the beginning of {count} rows and {len(part.columns)} columns."
-    )
+    cut = "" if whole else f"Shown is the beginning of {count} rows and {len(part.columns)} columns."
+    return heads, rows, cut
 
 
 def left_out(shown: Shown) -> list[str]:
