@@ -6,23 +6,15 @@ from collections.abc import Mapping
 
 # Words by strength: the sign is the polarity, the size the strength of the word without a modifier.
 POLARITY_WORDS: Mapping[int, tuple[str, ...]] = {
-    -2: (
-        "awful", "dreadful", "horrible", "atrocious", "appalling",
-        "abysmal", "terrible", "unbearable", "hideous",
-    ),
-    -1: (
-        "bad", "dull", "weak", "clumsy", "bland", "tiresome", "sloppy", "disappointing", "shabby", "tedious",
-    ),
+    -2: ("awful", "dreadful", "horrible", "atrocious", "appalling", "abysmal", "terrible", "unbearable", "hideous"),
+    -1: ("bad", "dull", "weak", "clumsy", "bland", "tiresome", "sloppy", "disappointing", "shabby", "tedious"),
     0: ("average", "ordinary", "acceptable", "unremarkable", "middling", "standard", "typical", "passable"),
-    1: (
-        "good", "nice", "pleasant", "enjoyable", "likeable",
-        "charming", "neat", "satisfying", "cosy", "decent",
-    ),
+    1: ("good", "nice", "pleasant", "enjoyable", "likeable", "charming", "neat", "satisfying", "cosy", "decent"),
     2: (
         "brilliant", "superb", "wonderful", "outstanding", "magnificent",
         "flawless", "terrific", "marvellous", "sublime",
     ),
-}
+}  # fmt: skip
 INTENSIFIERS = ("very", "really", "truly", "remarkably", "thoroughly", "extremely")
 DIMINISHERS = ("slightly", "somewhat", "a little", "mildly", "a touch", "rather")
 NEGATORS = ("not", "hardly", "far from", "not exactly", "by no means", "scarcely")
@@ -48,19 +40,13 @@ POLARITY_IRRELEVANT = (
 )
 
 EMOTION_WORDS: Mapping[str, tuple[str, ...]] = {
-    "anger": (
-        "annoyed", "irritated", "cross", "angry", "furious", "enraged", "outraged", "livid", "resentful",
-    ),
+    "anger": ("annoyed", "irritated", "cross", "angry", "furious", "enraged", "outraged", "livid", "resentful"),
     "joy": ("glad", "happy", "pleased", "cheerful", "delighted", "thrilled", "overjoyed", "elated", "merry"),
     "optimism": (
-        "hopeful", "confident", "optimistic", "encouraged", "reassured", "upbeat", "expectant", "determined",
-        "bullish",
+        "hopeful", "confident", "optimistic", "encouraged", "reassured", "upbeat", "expectant", "determined", "bullish",
     ),
-    "sadness": (
-        "sad", "gloomy", "downcast", "wistful", "miserable",
-        "heartbroken", "sorrowful", "desolate", "tearful",
-    ),
-}
+    "sadness": ("sad", "gloomy", "downcast", "wistful", "miserable", "heartbroken", "sorrowful", "desolate", "tearful"),
+}  # fmt: skip
 # {felt} carries the label; {other} is another emotion, denied or outweighed.
 EMOTION_NEGATED = (
     "not {other} but {felt}", "{felt} and not {other}", "{felt} rather than {other}",

@@ -42,11 +42,9 @@ def quantize_linear_layers(
     """
     head = _output_head(model)
     places = [
-        (module, name)
-        for path, module in model.named_modules()
-        for name, child in module.named_children()
+        (module, name) for path, module in model.named_modules() for name, child in module.named_children()
         if type(child) is nn.Linear and child is not head and should_convert_module(f"{path}.{name}", [*left_whole])
-    ]
+    ]  # fmt: skip
     if not places:
         raise UnsupportedError(f"the model has no nn.Linear layer to quantise to {bits} bits; set bits = 16")
     for module, name in places:  # by name, because a list of layers would keep the replaced ones alive

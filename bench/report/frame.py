@@ -18,14 +18,9 @@ from bench.report.results.run import Results, Run
 
 OPTION, VERSION = "option_", "version_"
 CURVES: Mapping[str, tuple[Dtype, str]] = {
-    "run": ("string", "name of the study"),
-    "machine": ("string", "that measured most cells of the run"),
-    "cell_id": ("string", "as in load_records"),
-    "dataset": ("string", "name"),
-    "model": ("string", "name"),
-    "method": ("string", "name"),
-    "seed": ("Int64", "of the cell"),
-    "repeat": ("Int64", "of the cell"),
+    "run": ("string", "name of the study"), "machine": ("string", "that measured most cells of the run"),
+    "cell_id": ("string", "as in load_records"), "dataset": ("string", "name"), "model": ("string", "name"),
+    "method": ("string", "name"), "seed": ("Int64", "of the cell"), "repeat": ("Int64", "of the cell"),
     "pass_name": ("string", "train, inference, generation: points stand for the steps since the last; or validation"),
     "step": ("Int64", "last step of the point, from 1"),
     "elapsed_seconds": ("Float64", "since the first step of the pass began; of validation: of the training's steps"),

@@ -120,9 +120,7 @@ def _windowed(column: str) -> FrameColumn:
 _BEHIND: Mapping[str, tuple[str, FrameColumn]] = {
     "peak_inference_bytes": (
         "peak_kind",
-        FrameColumn(
-            "result", "string", "cuda_allocated, or host_vmhwm with Python and libraries", _each("peak_kind")
-        ),
+        FrameColumn("result", "string", "cuda_allocated, or host_vmhwm with Python and libraries", _each("peak_kind")),
     ),
     "train_tokens_per_second": ("train_speed_is_windowed", _windowed("train_tokens_per_second")),
     "inference_tokens_per_second": ("inference_speed_is_windowed", _windowed("inference_tokens_per_second")),

@@ -31,14 +31,9 @@ def to_csv(comparison: Comparison) -> str:
 def to_json(comparison: Comparison) -> str:
     """The same as one JSON object; absent values are left out."""
     return dumps({
-        "schema_version": 1,
-        "regression": comparison.regressed,
-        "verdict": comparison.sentence(),
-        "threshold": comparison.rules.threshold,
-        "f1_threshold": comparison.rules.f1_threshold,
-        "strict": comparison.rules.strict,
-        "a": _side(comparison.a),
-        "b": _side(comparison.b),
+        "schema_version": 1, "regression": comparison.regressed, "verdict": comparison.sentence(),
+        "threshold": comparison.rules.threshold, "f1_threshold": comparison.rules.f1_threshold,
+        "strict": comparison.rules.strict, "a": _side(comparison.a), "b": _side(comparison.b),
         **{f"{kind}s": [_present(row) for row in rows] for kind, rows in _tables(comparison)},
     })  # fmt: skip
 

@@ -177,8 +177,6 @@ def _suspect(cells: Sequence[Pair]) -> tuple[str, ...]:
     """Short descriptions of the failed checks of either side."""
     validities = [validity_of([one.records[at] for one in cells]) for at in (0, 1)]
     return tuple(
-        f"in {side}: {reason}"
-        for side, validity in zip("AB", validities, strict=True)
-        if validity.verdict == "suspect"
+        f"in {side}: {reason}" for side, validity in zip("AB", validities, strict=True) if validity.verdict == "suspect"
         for reason in validity.reasons
-    )
+    )  # fmt: skip

@@ -41,9 +41,7 @@ def config(theme: Theme) -> dict[str, Any]:
     apart = {"top": {"margin": 28}}  # between legends; Vega-Lite hands it on, though its schema does not name it
     ink, quiet, line = of["ink"], of["quiet"], of["line"]
     return {
-        "background": of["background"],
-        "font": FAMILY,
-        "padding": 8,
+        "background": of["background"], "font": FAMILY, "padding": 8,
         "title": {"anchor": "start", "frame": "bounds", "color": ink, "fontSize": TITLE, "lineHeight": 18, "offset": 8},
         "axis": {
             "labelColor": ink, "titleColor": ink, "domainColor": line, "tickColor": line, "gridColor": of["grid"],
@@ -63,17 +61,13 @@ def config(theme: Theme) -> dict[str, Any]:
             "labelAnchor": "start", "labelLimit": 2 * LABEL, "labelPadding": 5,
         },
         "view": {"stroke": None, "discreteWidth": {"step": 20}, "discreteHeight": {"step": 16}},
-        "facet": {"spacing": 18},
-        "concat": {"spacing": 22},
+        "facet": {"spacing": 18}, "concat": {"spacing": 22},
         "range": {
             "category": list(of["palette"]), "heatmap": list(of["ramp"]), "ramp": list(of["ramp"]),
             "diverging": list(of["diverging"]),
         },
-        "mark": {"color": of["palette"][0]},
-        "point": {"filled": True, "size": 55, "opacity": 0.9, "strokeWidth": 1.5},
-        "line": {"strokeWidth": 1.5},
-        "rule": {"color": line},
-        "text": {"color": ink, "fontSize": SMALL},
+        "mark": {"color": of["palette"][0]}, "point": {"filled": True, "size": 55, "opacity": 0.9, "strokeWidth": 1.5},
+        "line": {"strokeWidth": 1.5}, "rule": {"color": line}, "text": {"color": ink, "fontSize": SMALL},
         "style": {
             "caption": {"fontSize": TEXT, "fontWeight": "normal", "fill": quiet},
             "reference": {"color": quiet, "strokeDash": [4, 2], "strokeWidth": 1},
@@ -81,7 +75,6 @@ def config(theme: Theme) -> dict[str, Any]:
             "front": {"color": quiet, "strokeWidth": 1.2, "strokeDash": [3, 2]},
             "interval": {"strokeWidth": 1, "strokeOpacity": 0.55},
             "unknown": {"color": line, "filled": False, "strokeWidth": 1},
-            "parted": {"stroke": of["background"], "strokeWidth": 0.8},
-            "empty": {"fill": quiet, "fontSize": TEXT},
+            "parted": {"stroke": of["background"], "strokeWidth": 0.8}, "empty": {"fill": quiet, "fontSize": TEXT},
         },
     }  # fmt: skip

@@ -32,11 +32,9 @@ def write(run_folder: Path, results: Results, warn: Callable[[str], None]) -> li
     if folder.cells.is_symlink():
         return []
     kept = [
-        (run, record, place)
-        for run in results.runs
-        for record in run.records
+        (run, record, place) for run in results.runs for record in run.records
         if (place := _artifact(folder, record)) is not None
-    ]
+    ]  # fmt: skip
     if not kept:
         return []
     from bench.report.export import card

@@ -73,9 +73,7 @@ def table(results: Results, rows: Sequence[ReportRow]) -> dict[str, Any]:
         "heads": heads,
         "filters": [{"name": name, "label": name.capitalize(), "options": texts}
                     for name, texts in options.items() if len(texts) > 1],
-        "rows": [_line(row, columns, options) for row in rows],
-        "level": f"{LEVEL:.0%}",
-        "dash": DASH,
+        "rows": [_line(row, columns, options) for row in rows], "level": f"{LEVEL:.0%}", "dash": DASH,
     }  # fmt: skip
 
 

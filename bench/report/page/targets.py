@@ -115,10 +115,7 @@ def embedded(rows: Sequence[ReportRow]) -> list[dict[str, Any]]:
             continue
         own, courses = [places[n] for n in known], [courses[n] for n in known]
         found.append({
-            "dataset": dataset,
-            "model": model,
-            "rows": own,
-            "reference": reference([rows[at] for at in own]),
+            "dataset": dataset, "model": model, "rows": own, "reference": reference([rows[at] for at in own]),
             "lines": [[*map(_short, (one.seconds, one.end, one.tested)), one.seeds] for one in courses],
             "reached": [[reached(one, full) for one in courses] for full in courses],
         })  # fmt: skip

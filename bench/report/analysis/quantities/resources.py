@@ -49,29 +49,23 @@ SIZES = (
 TRAINING = (
     _of_frame("train_steps", "Int64", "training.steps", "optimizer steps"),
     _of_frame(
-        "planned_steps", "Int64", "training.planned_steps",
-        "above train_steps where early stopping ended the training",
+        "planned_steps", "Int64", "training.planned_steps", "above train_steps where early stopping ended the training",
     ),
     _of_frame(
         "kept_step", "Int64", "training.kept_step",
         "whose weights are evaluated: the last, or the best by validation F1",
     ),
     _of_frame(
-        "best_step", "Int64", "training.best_step",
-        "validation point with the highest macro F1; NA without points",
+        "best_step", "Int64", "training.best_step", "validation point with the highest macro F1; NA without points",
     ),
     _of_frame("best_seconds", "Float64", "training.best_seconds", "of the steps until best_step"),
     _of_frame("train_samples", "Int64", "training.samples", "sequences trained on, each as often as it was"),
     _of_frame(
-        "train_seconds", "Float64", "training.train_seconds",
-        "of all steps, warm-up included; NA in older records",
+        "train_seconds", "Float64", "training.train_seconds", "of all steps, warm-up included; NA in older records",
     ),
+    _of_frame("final_loss_nats", "Float64", "training.final_loss", "mean task loss over the last tenth of the steps"),
     _of_frame(
-        "final_loss_nats", "Float64", "training.final_loss", "mean task loss over the last tenth of the steps"
-    ),
-    _of_frame(
-        "train_energy_joules", "Float64", readers.train_joules,
-        "of the GPU, or the CPU's package, warm-up included",
+        "train_energy_joules", "Float64", readers.train_joules, "of the GPU, or the CPU's package, warm-up included",
     ),
     Quantity(
         "train_minutes", "Training\n(min)", readers.train_seconds, ("training.train_seconds", "training"), 2, True,
