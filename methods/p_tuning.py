@@ -3,16 +3,8 @@
 from pathlib import Path
 from typing import Any, Literal, cast
 
+import peft
 import torch
-from peft import (
-    PeftModel,
-    PromptEncoderConfig,
-    PromptEncoderReparameterizationType,
-    PromptTuningConfig,
-    PromptTuningInit,
-    TaskType,
-    get_peft_model,
-)
 from pydantic import Field
 from torch import nn
 
@@ -56,12 +48,12 @@ class PTuning(Method):
                 f"{self.options.num_virtual_tokens} virtual tokens and max_length {task.max_length} are more than the "
                 f"model's {positions} positions; lower data.max_length or num_virtual_tokens"
             )
-        return cast(nn.Module, get_peft_model(model, self._config(model)))
+        return cast(nn.Module, peft.get_peft_model(model, self._config(model)))
 
-    def _config(self, model: nn.Module) -> PromptTuningConfig | PromptEncoderConfig:
+    def _config(self, model: nn.Module) -> peft.PromptTuningConfig | peft.PromptEncoderConfig:
         tokens, kind = self.options.num_virtual_tokens, self.options.reparameterization
         shape: dict[str, Any] = {
-            "task_type": TaskType.SEQ_CLS,
+            "task_type": peft.TaskType.SEQ_CLS,
             "num_virtual_tokens": tokens,
             "modules_to_save": list(fresh_layers(model)) or None,
             # peft looks for names that some configs lack, and takes hidden_size for the width of embeddings.
@@ -70,16 +62,16 @@ class PTuning(Method):
             "num_attention_heads": model.config.num_attention_heads,  # type: ignore[union-attr]
         }
         if kind == "none":
-            return PromptTuningConfig(prompt_tuning_init=PromptTuningInit.RANDOM, **shape)
-        return PromptEncoderConfig(
-            encoder_reparameterization_type=PromptEncoderReparameterizationType[kind.upper()],
+            return peft.PromptTuningConfig(prompt_tuning_init=peft.PromptTuningInit.RANDOM, **shape)
+        return peft.PromptEncoderConfig(
+            encoder_reparameterization_type=peft.PromptEncoderReparameterizationType[kind.upper()],
             encoder_hidden_size=self.options.hidden_size,
             **shape,
         )
 
     def prepare_inference(self, model: nn.Module) -> nn.Module:
         """Compute the output of the mlp or lstm once and store it."""
-        wrapped = cast(PeftModel, model)
+        wrapped = cast(peft.PeftModel, model)
         with torch.no_grad():
             prompt = wrapped.get_prompt_embedding_to_save("default")
             encoder = wrapped.prompt_encoder["default"]
@@ -89,18 +81,18 @@ class PTuning(Method):
 
     def save(self, model: nn.Module, folder: Path) -> None:
         """Write the virtual tokens and the head in peft's own format."""
-        cast(PeftModel, model).save_pretrained(str(folder), safe_serialization=True)
+        cast(peft.PeftModel, model).save_pretrained(str(folder), safe_serialization=True)
 
     def artifact_elements(self, model: nn.Module) -> int:
         """Elements of the virtual tokens after the mlp or lstm, and of the head."""
-        encoder = cast(PeftModel, model).prompt_encoder["default"]
+        encoder = cast(peft.PeftModel, model).prompt_encoder["default"]
         tokens = cast(nn.Embedding, encoder.embedding).weight.numel()
         inside = sum(parameter.numel() for parameter in encoder.parameters() if parameter.requires_grad)
         return super().artifact_elements(model) - inside + tokens
 
     def load(self, model: nn.Module, folder: Path) -> nn.Module:
         """Load the virtual tokens and the head."""
-        wrapped = cast(PeftModel, model)
+        wrapped = cast(peft.PeftModel, model)
         wrapped.load_adapter(str(folder), adapter_name="default", is_trainable=True)
         _use_embedding_as_is(wrapped)  # peft saves the output of the mlp or lstm
         return model
@@ -118,6 +110,6 @@ class PTuning(Method):
         return architecture.forward_flops(task.max_length + tokens) + encoder
 
 
-def _use_embedding_as_is(model: PeftModel) -> None:
+def _use_embedding_as_is(model: peft.PeftModel) -> None:
     """Skip the mlp or lstm, as peft does in inference mode."""
     model.peft_config["default"].inference_mode = True

@@ -27,16 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_data_root(parser)
     options.add_plugins(parser)
     parser.add_argument(
-        "--device",
-        metavar="DEVICE",
+        "--device", metavar="DEVICE",
         help="device to predict memory for, replacing the study's: auto, cpu, cuda or cuda:N",
-    )
+    )  # fmt: skip
     options.add_no_memory(parser)
     parser.add_argument(
-        "--fits",
-        metavar="SIZE",
+        "--fits", metavar="SIZE",
         help="mark rows that fit a GPU of this size, e.g. 24GB, or the batch size that would; predicts for cuda",
-    )
+    )  # fmt: skip
     parser.add_argument(
         "--run", dest="run_folder", type=Path, metavar="DIR",
         help="run folder of the study, whose measured peaks are printed beside the predicted ones",

@@ -19,10 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add_report_options(parser)
     parser.add_argument(
-        "--retry",
-        choices=("oom",),
+        "--retry", choices=("oom",),
         help="oom: run cells that ran out of memory again, at a batch size predicted to fit",
-    )
+    )  # fmt: skip
     parser.set_defaults(act=run)
 
 

@@ -3,17 +3,9 @@
 from collections.abc import Sequence
 from types import TracebackType
 
+from rich import progress
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from bench.clocks import monotonic_seconds
 from bench.record.record import Record
@@ -45,12 +37,13 @@ class ProgressDisplay:
         """Prepare the display on a console."""
         self._console = console
         self._live = console.is_terminal
-        self._bars = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            TextColumn("eta"), TimeRemainingColumn(), console=console, transient=True, disable=not self._live,
+        self._bars = progress.Progress(
+            progress.TextColumn("{task.description}"), progress.BarColumn(), progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(), progress.TextColumn("eta"), progress.TimeRemainingColumn(), console=console,
+            transient=True, disable=not self._live,
         )  # fmt: skip
-        self._study: TaskID | None = None
-        self._cell: TaskID | None = None
+        self._study: progress.TaskID | None = None
+        self._cell: progress.TaskID | None = None
         self._count = self._total = 0
         self._said_at = monotonic_seconds()
 

@@ -19,15 +19,7 @@ from bench.method.architecture import ModelKind
 with warnings.catch_warnings():
     # On import fvcore scripts an unused loss function, which torch reports as deprecated.
     warnings.simplefilter("ignore", DeprecationWarning)
-    from fvcore.nn import FlopCountAnalysis
-    from fvcore.nn.jit_handles import (
-        addmm_flop_jit,
-        bmm_flop_jit,
-        einsum_flop_jit,
-        get_shape,
-        linear_flop_jit,
-        matmul_flop_jit,
-    )
+    from fvcore.nn import FlopCountAnalysis, jit_handles
 
 #: Function that counts the multiply-adds of one node of the trace, from its inputs and outputs.
 Handle = Callable[[list[Any], list[Any]], Any]
@@ -117,7 +109,7 @@ class _Logits(nn.Module):
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:
-    return tuple(get_shape(tensor))
+    return tuple(jit_handles.get_shape(tensor))
 
 
 def _named(name: str, count: Callable[[list[Any], list[Any]], int]) -> Handle:
@@ -126,7 +118,7 @@ def _named(name: str, count: Callable[[list[Any], list[Any]], int]) -> Handle:
 
 def _matmul(inputs: list[Any], outputs: list[Any]) -> Any:
     """``mm``, whose third input is the output buffer."""
-    return matmul_flop_jit(inputs[:2], outputs)
+    return jit_handles.matmul_flop_jit(inputs[:2], outputs)
 
 
 def _attention(inputs: list[Any], outputs: list[Any]) -> int:
@@ -164,12 +156,12 @@ def _lstm(inputs: list[Any], outputs: list[Any]) -> int:
 
 #: Only matmuls: fvcore's defaults also count normalisations, which the other two ways do not.
 HANDLES: dict[str, Handle | None] = {
-    "aten::linear": linear_flop_jit,
-    "aten::matmul": matmul_flop_jit,
+    "aten::linear": jit_handles.linear_flop_jit,
+    "aten::matmul": jit_handles.matmul_flop_jit,
     "aten::mm": _matmul,
-    "aten::bmm": bmm_flop_jit,
-    "aten::addmm": addmm_flop_jit,
-    "aten::einsum": einsum_flop_jit,
+    "aten::bmm": jit_handles.bmm_flop_jit,
+    "aten::addmm": jit_handles.addmm_flop_jit,
+    "aten::einsum": jit_handles.einsum_flop_jit,
     "aten::baddbmm": _named("baddbmm", _batched_sum),
     "aten::scaled_dot_product_attention": _named("attention", _attention),
     "aten::_grouped_mm": _named("grouped", _grouped),
