@@ -36,9 +36,7 @@ class Shape:
     """The settings that determine the numbers of a row, and the computation of these numbers."""
 
     def __init__(self, cell: Cell, with_memory: bool, settled: ResolvedDevice) -> None:
-        self.cell = cell
-        self.with_memory = with_memory
-        self.settled = settled
+        self.cell, self.with_memory, self.settled = cell, with_memory, settled
         self.device = settled.device
         self.precision = settled.precision(cell.train.precision)
         self.dtype = DTYPES[self.precision]

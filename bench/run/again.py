@@ -30,11 +30,8 @@ class ChangedCells:
             check: function that fills in the options of cells and raises if they cannot be measured.
             watcher: receiver of warnings.
         """
-        self._chosen = chosen
-        self._latest = latest
-        self._finished = finished
-        self._check = check
-        self._watcher = watcher
+        self._chosen, self._latest, self._finished = chosen, latest, finished
+        self._check, self._watcher = check, watcher
         self._times: Counter[str] = Counter()
 
     def cells(self, queued: set[str], thoroughly: bool) -> list[Cell]:

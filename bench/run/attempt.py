@@ -40,10 +40,7 @@ class Attempts:
 
     def __init__(self, folder: RunFolder, finished: Finished, start: Start, watcher: Watcher) -> None:
         """Store the collaborators."""
-        self._folder = folder
-        self._finished = finished
-        self._start = start
-        self._watcher = watcher
+        self._folder, self._finished, self._start, self._watcher = folder, finished, start, watcher
         self._told: set[str] = set()
 
     def measure(self, cell: Cell, as_run: Cell) -> Record:

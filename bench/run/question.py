@@ -29,10 +29,7 @@ class Questions:
             tell: receiver of each notice of a worker to the user.
             import_seconds: time limit for the import of a plugin, if it is less than the default.
         """
-        self._place = place
-        self._start = start
-        self._tell = tell
-        self._import_seconds = import_seconds
+        self._place, self._start, self._tell, self._import_seconds = place, start, tell, import_seconds
         self._asked = 0
 
     def ask(self, entry: str, request: Any) -> Any:

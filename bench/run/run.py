@@ -67,13 +67,8 @@ class _Run:
         self, request: Request, folder: RunFolder, found: dict[str, registry.Plugin],
         needed: dict[str, registry.Plugin], make_executor: Callable[[], Executor], watcher: Watcher, retry_oom: bool,
     ) -> None:  # fmt: skip
-        self.request = request
-        self.folder = folder
-        self.found = found
-        self.needed = needed
-        self.watcher = watcher
-        self.retry_oom = retry_oom
-        self._make_executor = make_executor
+        self.request, self.folder, self.found, self.needed = request, folder, found, needed
+        self.watcher, self.retry_oom, self._make_executor = watcher, retry_oom, make_executor
         self._executor: Executor | None = None
         self._questions = Questions(
             folder.jobs, lambda entry, place: self._start(entry, place, free_memory_bytes()), watcher.warned,

@@ -49,9 +49,7 @@ class Phases:
         self.carried_bytes: list[int | None] = []
         self.nvml = NvmlDevice.of(device)
         self.energy = EnergyMeter.of(device, self.nvml)
-        self._device = device
-        self._progress = progress
-        self._marks = marks
+        self._device, self._progress, self._marks = device, progress, marks
         self._progress_written = 0.0
         self._open = False
         self._joins = False
