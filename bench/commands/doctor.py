@@ -21,10 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--prompt", nargs=2, metavar=("MODEL", "DATASET"), help="print only the whole prompt of one text"
     )
     parser.add_argument(
-        "--data",
-        metavar="NAME_OR_PATH",
+        "--data", metavar="NAME_OR_PATH",
         help="print only the sizes, classes, lengths, duplicates and leaks of a dataset",
-    )
+    )  # fmt: skip
     parser.add_argument(
         "--study", metavar="STUDY", help="study that defines models, datasets and settings for --prompt and --data"
     )

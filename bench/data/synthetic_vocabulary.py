@@ -49,9 +49,8 @@ EMOTION_WORDS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 # {felt} carries the label; {other} is another emotion, denied or outweighed.
 EMOTION_NEGATED = (
-    "not {other} but {felt}", "{felt} and not {other}", "{felt} rather than {other}",
-    "no longer {other} but {felt}",
-)
+    "not {other} but {felt}", "{felt} and not {other}", "{felt} rather than {other}", "no longer {other} but {felt}",
+)  # fmt: skip
 EMOTION_DIMINISHED = (
     "a little {other} but mostly {felt}", "mostly {felt} and a little {other}", "more {felt} than {other}",
     "slightly {other} yet far more {felt}", "less {other} than {felt}",

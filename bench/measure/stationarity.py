@@ -84,11 +84,10 @@ def drift(seconds: Sequence[float], samples: Sequence[int], padded_tokens: Seque
     disturbed = times > DISTURBED_RATIO * explained
     earlier, later = np.array_split(ratios, 2)
     return Drift(
-        fraction=float(np.median(later) / np.median(earlier) - 1),
-        p_value=float(mannwhitneyu(earlier, later).pvalue),
+        fraction=float(np.median(later) / np.median(earlier) - 1), p_value=float(mannwhitneyu(earlier, later).pvalue),
         disturbed_fraction=float(disturbed.mean()),
         lost_fraction=float((times - explained)[disturbed].sum() / times.sum()),
-    )
+    )  # fmt: skip
 
 
 def _explained(times: Floats, samples: NDArray[np.int64], padded_tokens: NDArray[np.int64]) -> Floats:

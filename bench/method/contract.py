@@ -134,9 +134,8 @@ class Method(ABC):
         decayed = [parameter for parameter in trainable if parameter.ndim >= 2]
         plain = [parameter for parameter in trainable if parameter.ndim < 2]
         groups = [
-            {"params": decayed, "weight_decay": self.options.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ]
+            {"params": decayed, "weight_decay": self.options.weight_decay}, {"params": plain, "weight_decay": 0.0},
+        ]  # fmt: skip
         return [group for group in groups if group["params"]]
 
     def extra_loss(self, model: nn.Module) -> Tensor | None:

@@ -177,10 +177,9 @@ def _memory(matched: Matched, plan: PlanRow, number: Number, threshold: float) -
     if missing and not matched.row.inferred:
         said = f"; the plan's figure is for {conditions}" if memory else f"; {_why_null(plan, field)}"
         return _Judged(
-            "not checkable",
-            f"the publication does not state {listed(missing)}{said}",
+            "not checkable", f"the publication does not state {listed(missing)}{said}",
             memory.peak_bytes if memory else None,
-        )
+        )  # fmt: skip
     if memory is None:
         return _Judged("not checkable", _why_null(plan, field))
     if any(there[name] not in (None, value) for name, value in here.items()):

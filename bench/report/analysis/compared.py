@@ -58,12 +58,11 @@ def compare(pairing: Pairing) -> Compared:
     divided = {column: _ratio(quantity, pairing.names, pairs) for column, quantity in RATIOS.items()}
     reasons = {"difference": found, **divided}
     return Compared(
-        seeds=tuple(first[0].cell.seed for first, _ in pairs),
-        left_out=tuple(left_out),
+        seeds=tuple(first[0].cell.seed for first, _ in pairs), left_out=tuple(left_out),
         difference=None if isinstance(found, str) else found,
         ratios={column: ratio for column, ratio in divided.items() if isinstance(ratio, Ratio)},
         reasons={column: reason for column, reason in reasons.items() if isinstance(reason, str)},
-    )
+    )  # fmt: skip
 
 
 def _difference(pairs: Sequence[SeedPair]) -> Difference | str:

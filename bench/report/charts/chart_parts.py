@@ -146,10 +146,9 @@ def said(title: str, caption: str, width: float, columns: Mapping[str, str]) -> 
     title, caption = one_line(title, TITLE) or UNKNOWN, one_line(caption, CAPTION)
     named = {field: plain(text) for field, text in columns.items()}
     return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "description": f"{title}. {caption}",
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json", "description": f"{title}. {caption}",
         "usermeta": {"title": title, "caption": caption, "width": round(width), "columns": named},
-    }
+    }  # fmt: skip
 
 
 def nothing(title: str, caption: str) -> dict[str, Any]:

@@ -75,9 +75,8 @@ def encoding(x: Metric, y: Metric, values: Sequence[tuple[Any, Any]]) -> dict[st
         tips += [tip(f"{axis}_{end}", f"{axis} {end}", NUMBER) for end in ("low", "high")]
     return {
         "x": {"field": "x"} | x.encoding([value[0] for value in values]),
-        "y": {"field": "y"} | y.encoding([value[1] for value in values]),
-        "tooltip": tips,
-    }
+        "y": {"field": "y"} | y.encoding([value[1] for value in values]), "tooltip": tips,
+    }  # fmt: skip
 
 
 def layers(found: Rows) -> list[dict[str, Any]]:
@@ -89,9 +88,8 @@ def layers(found: Rows) -> list[dict[str, Any]]:
     drawn = []
     for axis in ("x", "y"):
         ends = {
-            axis: {"field": f"{axis}_low", "type": "quantitative", "title": ""},
-            f"{axis}2": {"field": f"{axis}_high"},
-        }
+            axis: {"field": f"{axis}_low", "type": "quantitative", "title": ""}, f"{axis}2": {"field": f"{axis}_high"},
+        }  # fmt: skip
         known = {"filter": f"isValid(datum.{axis}_low) && isValid(datum.{axis}_high)"}
         mark = {"type": "rule", "style": "interval", "aria": False}
         drawn.append({"transform": [known], "mark": mark, "encoding": ends | {"color": of}})
