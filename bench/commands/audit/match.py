@@ -94,11 +94,9 @@ def _names(plan_rows: Sequence[PlanRow], part: str) -> dict[str, str]:
 
 
 def _matched(
-    row: PublishedRow,
-    known: Sequence[Mapping[str, str]],
-    by_key: Mapping[tuple[str, str, str], PlanRow],
+    row: PublishedRow, known: Sequence[Mapping[str, str]], by_key: Mapping[tuple[str, str, str], PlanRow],
     causal: Collection[str],
-) -> Matched:
+) -> Matched:  # fmt: skip
     found: list[str | None] = []
     why = ""
     for part, name, mapped, names in zip(("dataset", "model", "method"), row.named, row.mapped, known, strict=True):

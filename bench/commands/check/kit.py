@@ -64,12 +64,9 @@ Started = Callable[[str, str], object]
 
 
 def examine(
-    plugin: registry.Plugin,
-    options: Mapping[str, Any] | None = None,
-    chosen: Sequence[Specimen] | None = None,
-    started: Started = lambda *_: None,
-    checks: Sequence[ConformanceCheck] = CHECKS,
-) -> Iterator[Result]:
+    plugin: registry.Plugin, options: Mapping[str, Any] | None = None, chosen: Sequence[Specimen] | None = None,
+    started: Started = lambda *_: None, checks: Sequence[ConformanceCheck] = CHECKS,
+) -> Iterator[Result]:  # fmt: skip
     """Run every check on a method and yield the results.
 
     Args:
