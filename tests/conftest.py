@@ -24,6 +24,7 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HOME": _HUB_HOME, "TOKENIZERS_PARALLEL
 
 TextRow = tuple[str, Any]
 TextFolder = Callable[..., Path]
+Tunebench = Callable[..., tuple[int, str]]
 
 
 #: This machine: a browser is told there what to do, and servers of tests listen there.
@@ -113,6 +114,31 @@ def write_tiny_encoder(folder: Path) -> Path:
         BertModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def model(tiny_encoder: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny encoder's folder, which a test may spoil."""
+    return Path(shutil.copytree(tiny_encoder, tmp_path / "a model"))
+
+
+@pytest.fixture
+def tunebench(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tunebench:
+    """The command in this process, in the empty folder ``here``; returns its exit code and all that it printed."""
+    from bench.commands.cli import main
+
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    def run(*arguments: object) -> tuple[int, str]:
+        try:
+            code = main([str(each) for each in arguments])
+        except SystemExit as ended:
+            code = int(str(ended.code))
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return run
 
 
 def _words(limit: int) -> list[str]:

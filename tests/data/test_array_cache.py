@@ -47,8 +47,7 @@ def test_what_is_kept_is_found(path: Path, told: Told) -> None:
     assert {name: array.tolist() for name, array in found.items()} == {k: v.tolist() for k, v in ARRAYS.items()}
     assert {name: array.dtype for name, array in found.items()} == {k: v.dtype for k, v in ARRAYS.items()}
     assert read_cached(path.with_name("b.safetensors")) is None
-    assert [each.name for each in path.parent.iterdir()] == ["a.safetensors"]
-    assert told() == []
+    assert ([each.name for each in path.parent.iterdir()], told()) == (["a.safetensors"], [])
 
 
 @pytest.mark.parametrize("bit", [0, 7])
@@ -64,8 +63,7 @@ def test_no_flipped_bit_is_believed(bit: int, path: Path) -> None:
 @pytest.mark.parametrize("length", [0, 1, 8, 50, -1])
 def test_one_that_is_cut_short(length: int, path: Path, told: Told) -> None:
     path.write_bytes(path.read_bytes()[:length])
-    assert read_cached(path) is None
-    assert len(told()) == 1
+    assert (read_cached(path), len(told())) == (None, 1)
 
 
 def test_one_of_before_there_were_digests(path: Path, told: Told) -> None:
@@ -106,8 +104,7 @@ def test_a_file_in_place_of_the_folder(tmp_path: Path, told: Told) -> None:
     (tmp_path / "file").write_text("in the way")
     path = tmp_path / "file" / "tokens" / "a.safetensors"
     write_cached(path, ARRAYS)
-    assert read_cached(path) is None
-    assert len(told()) == 1
+    assert (read_cached(path), len(told())) == (None, 1)
     assert f"the cache {path.parent} cannot be written" in told()[0]
 
 

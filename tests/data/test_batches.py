@@ -58,8 +58,7 @@ class TestOrder:
     def test_prediction_groups_by_length_the_longest_first(self) -> None:
         lengths = np.array([3, 9, 1, 9, 4])
         first, *others = (batch.tolist() for batch in prediction_order(lengths, 2))
-        assert first == [1, 3]
-        assert sorted(others) == [[2], [4, 0]]
+        assert (first, sorted(others)) == ([1, 3], [[2], [4, 0]])
 
     def test_times_of_prediction_do_not_fall_with_the_lengths(self) -> None:
         """After the first batch, the earlier half is not the longer half, and the order is fixed."""
@@ -80,17 +79,14 @@ class TestCollate:
     def test_pads_to_the_longest_of_the_batch_on_the_right(self) -> None:
         batch = collate(self.TOKENS, [0, 1, 2, 3], np.array([2, 1]), PAD)
         assert batch.input_ids.tolist() == [[5, 6], [4, PAD]]
-        assert known(batch.attention_mask).tolist() == [[1, 1], [1, 0]]
-        assert batch.labels.tolist() == [2, 1]
-        assert batch.indices.tolist() == [2, 1]
-        assert (batch.tokens, batch.padded_tokens) == (3, 4)
+        assert (known(batch.attention_mask).tolist(), batch.labels.tolist()) == ([[1, 1], [1, 0]], [2, 1])
+        assert (batch.indices.tolist(), batch.tokens, batch.padded_tokens) == ([2, 1], 3, 4)
         assert {batch.input_ids.dtype, known(batch.attention_mask).dtype, batch.labels.dtype} == {torch.int64}
 
     @pytest.mark.parametrize("indices", [[0, 3], [1], [2]])
     def test_has_no_mask_where_nothing_is_padded(self, indices: list[int]) -> None:
         batch = collate(self.TOKENS, [0, 1, 2, 3], np.array(indices), PAD)
-        assert batch.attention_mask is None
-        assert batch.tokens == batch.padded_tokens
+        assert (batch.attention_mask, batch.tokens) == (None, batch.padded_tokens)
 
     def test_a_token_that_looks_like_padding_is_none(self) -> None:
         batch = collate(tokens_of([[PAD, PAD], [1]]), [0, 0], np.array([0, 1]), PAD)
@@ -105,8 +101,7 @@ class TestCollate:
             batch = collate(tokens, list(range(len(rows))), indices, PAD)
             mask = torch.ones_like(batch.input_ids) if batch.attention_mask is None else batch.attention_mask
             for row, label, ids, on in zip(indices, batch.labels, batch.input_ids, mask, strict=True):
-                assert label == row
-                assert ids[on == 1].tolist() == rows[row]
+                assert (label, ids[on == 1].tolist()) == (row, rows[row])
                 assert (ids[on == 0] == PAD).all()
             assert batch.tokens == int(mask.sum())
             total += batch.tokens

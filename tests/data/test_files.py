@@ -49,8 +49,7 @@ class TestCsv:
         folder = laid(tmp_path, train__csv=f'text,label\n"{long}",1\nshort,0\n', test__csv="text,label\na,1\nb,0\n")
         dataset = loaded(folder, validation_fraction=0.5)
         lengths = [len(text) for split in ("train", "validation") for text in dataset.splits[split].texts]
-        assert sorted(lengths) == [5, LONGEST_TEXT]
-        assert csv.field_size_limit() == before
+        assert (sorted(lengths), csv.field_size_limit()) == ([5, LONGEST_TEXT], before)
 
 
 NOT_SEPARATED = r"columns of a \.csv are separated by commas, those of a \.tsv by tabs"
@@ -110,8 +109,7 @@ class TestMark:
 
 class TestJsonl:
     def test_windows_line_ends_and_empty_lines(self, tmp_path: Path) -> None:
-        content = jsonl(ROWS).replace(b"\n", b"\r\n\r\n")
-        assert rows_read(everywhere(tmp_path, "jsonl", content)) == ROWS
+        assert rows_read(everywhere(tmp_path, "jsonl", jsonl(ROWS).replace(b"\n", b"\r\n\r\n"))) == ROWS
 
     def test_a_text_as_long_as_in_csv(self, tmp_path: Path) -> None:
         long = "é" * (LONGEST_TEXT // 8)
@@ -139,8 +137,7 @@ class TestShards:
         files |= {f"{folder}{split}-00000-of-00001.{form}": content(self.PARTS[0]) for split in ("validation", "test")}
         dataset = loaded(laid(tmp_path, **files))
         assert dataset.splits["train"].texts == ["a", "b", "c", "d", "e"]
-        assert dataset.splits["train"].labels == [0, 1, 0, 1, 0]
-        assert dataset.splits["train"].ids[-1] == "train/4"
+        assert (dataset.splits["train"].labels, dataset.splits["train"].ids[-1]) == ([0, 1, 0, 1, 0], "train/4")
         assert len(dataset.splits["validation"]) == 2
 
     def test_are_the_same_data_as_one_file(self, tmp_path: Path) -> None:

@@ -42,28 +42,24 @@ class TestNumbers:
     )  # fmt: skip
     def test_mean_the_class_of_their_value(self, train: list[str], test: str, wanted: str, tmp_path: Path) -> None:
         dataset = loaded(folder_of(tmp_path, csv_of(*train), csv_of(*test.split())))
-        assert meant(dataset) == wanted.split()
-        assert len(dataset.labels) == len(set(map(float, train)))
+        assert (meant(dataset), len(dataset.labels)) == (wanted.split(), len(set(map(float, train))))
 
     @pytest.mark.parametrize("label", ["3", "1e0", "nan", "0x1", "\uff11", "1_0", "1,0", "1.", "²"])
     def test_one_that_train_lacks_is_no_index(self, label: str, tmp_path: Path) -> None:
-        train = csv_of("10", "20", "30.5")
-        folder = folder_of(tmp_path, train, f'label,text\n"{label}",text\n')
+        folder = folder_of(tmp_path, csv_of("10", "20", "30.5"), f'label,text\n"{label}",text\n')
         with pytest.raises(DataError, match=rf"test\.csv: line 2: bad label '{label}'; wanted one of 10, 20, 30.5"):
             loaded(folder)
 
     def test_given_names_that_are_numbers_are_names(self, tmp_path: Path) -> None:
         dataset = loaded(everywhere(tmp_path, "csv", csv_of("1", "3.0", "2")), {"labels": ["1", "2", "3"]})
-        assert dataset.splits["test"].labels == [0, 2, 1]
-        assert dataset.label_values == "names"
+        assert (dataset.splits["test"].labels, dataset.label_values) == ([0, 2, 1], "names")
 
 
 class TestNames:
     @pytest.mark.parametrize("test", ["neg ", " neg", "\u00a0neg", "neg\u3000"])
     def test_blanks_around_are_left_out(self, test: str, tmp_path: Path) -> None:
         dataset = loaded(folder_of(tmp_path, "label,text\npos ,a\n pos,b\nneg,c\n", csv_of(test)))
-        assert dataset.labels == ("neg", "pos")
-        assert dataset.splits["train"].labels == [1, 1, 0]
+        assert (dataset.labels, dataset.splits["train"].labels) == (("neg", "pos"), [1, 1, 0])
         assert dataset.splits["test"].labels == [0]
 
     @pytest.mark.parametrize(
@@ -88,8 +84,7 @@ class TestNames:
         )
 
     def test_booleans_are_names(self, tmp_path: Path) -> None:
-        dataset = loaded(everywhere(tmp_path, "jsonl", jsonl([("a", True), ("b", False)])))
-        assert meant(dataset) == ["True", "False"]
+        assert meant(loaded(everywhere(tmp_path, "jsonl", jsonl([("a", True), ("b", False)])))) == ["True", "False"]
         with pytest.raises(DataError, match=r"line 1: bad label 1; wanted one of False, True"):
             loaded(laid(tmp_path, test__jsonl=jsonl([("a", 1)])))
 
@@ -120,8 +115,7 @@ class TestMixed:
             loaded(folder)
         assert 'set labels = [...], or label_values = "names" if' in str(caught.value)
         assert "in [datasets.mine]" in str(caught.value)
-        dataset = loaded(folder, {"label_values": "names"})
-        assert dataset.labels == tuple(sorted(map(str, labels)))
+        assert loaded(folder, {"label_values": "names"}).labels == tuple(sorted(map(str, labels)))
 
 
 GOOD = jsonl([("a", 0), ("b", 1)])
@@ -263,8 +257,7 @@ class TestDeclared:
 
     def test_are_the_names(self, tmp_path: Path) -> None:
         dataset = loaded(everywhere(tmp_path, "parquet", parquet(self.ROWS, ["neg", "pos", "mixed"])))
-        assert dataset.labels == ("neg", "pos", "mixed")
-        assert dataset.splits["train"].labels == [1, 0, 2]
+        assert (dataset.labels, dataset.splits["train"].labels) == (("neg", "pos", "mixed"), [1, 0, 2])
 
     def test_a_file_that_numbers_them_otherwise_means_the_names(self, tmp_path: Path) -> None:
         train = parquet(self.ROWS, ["neg", "pos", "mixed"])

@@ -41,8 +41,7 @@ FORMATS = {
 class TestRead:
     @pytest.mark.parametrize("suffix", FORMATS)
     def test_every_format_gives_the_same_rows(self, suffix: str, tmp_path: Path) -> None:
-        folder = tmp_path / "a folder"
-        dataset = loaded(everywhere(folder, suffix, FORMATS[suffix]))
+        dataset = loaded(everywhere(tmp_path / "a folder", suffix, FORMATS[suffix]))
         assert dataset.labels == ("0", "1")
         for found in dataset.splits.values():
             assert list(zip(found.texts, found.labels, strict=True)) == ROWS
@@ -88,8 +87,7 @@ class TestLabels:
     ) -> None:  # fmt: skip
         rows = [("a text", label) for label in given_labels]
         dataset = loaded(text_folder(train=rows, validation=rows, test=rows), entry)
-        assert dataset.labels == labels
-        assert dataset.splits["test"].labels == indices
+        assert (dataset.labels, dataset.splits["test"].labels) == (labels, indices)
 
     @pytest.mark.parametrize("labels", [[1, 2], [0, 0], ["only"], [0, 2], [-1, 0], ["0", "00"]])
     def test_that_cannot_be_inferred(self, labels: list[Any], text_folder: TextFolder) -> None:
@@ -98,8 +96,7 @@ class TestLabels:
             loaded(text_folder(train=rows, validation=rows, test=rows))
 
     def test_bad_label_in_csv_names_the_line_of_the_file(self, tmp_path: Path) -> None:
-        rows = [("over\ntwo lines", 0), ("fine", 1), ("not", 5)]
-        folder = everywhere(tmp_path, "csv", as_csv(rows))
+        folder = everywhere(tmp_path, "csv", as_csv([("over\ntwo lines", 0), ("fine", 1), ("not", 5)]))
         with pytest.raises(DataError, match=r"train\.csv: line 5: bad label '5'"):
             loaded(folder, {"labels": ["a", "b"]})
 
@@ -216,8 +213,7 @@ class TestHash:
             loaded(text_folder(f"d{i}", train=ROWS, validation=ROWS, test=rows)).sha256
             for i, rows in enumerate([ROWS, ROWS, changed, relabelled, ROWS[::-1]])
         ]
-        assert found[0] == found[1]
-        assert len(set(found)) == 4
+        assert (found[0], len(set(found))) == (found[1], 4)
 
 
 def test_files_that_changed_after_planning_are_refused(tmp_path: Path) -> None:

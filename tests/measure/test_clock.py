@@ -74,14 +74,12 @@ def test_an_accelerator_of_any_kind_times_itself(monkeypatch: pytest.MonkeyPatch
         stream.queued_seconds += seconds
         clock.mark()
     stream.reached_seconds = 3.5
-    assert clock.ended_seconds() == [1.0, 2.0]
-    assert waited == []
+    assert (clock.ended_seconds(), waited) == ([1.0, 2.0], [])
     stream.queued_seconds += 100
     clock.resume()
     stream.queued_seconds += 8
     clock.mark()
-    assert clock.seconds() == [1.0, 2.0, 4.0, 8.0]
-    assert waited == [device]
+    assert (clock.seconds(), waited) == ([1.0, 2.0, 4.0, 8.0], [device])
 
 
 @pytest.mark.parametrize("enabled", [True, False])

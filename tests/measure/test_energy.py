@@ -68,8 +68,7 @@ class TestCpu:
     def test_none_is_said(self, tmp_path: Path) -> None:
         for folder in (tmp_path, tmp_path / "absent"):
             meter = EnergyMeter.of(CPU, None, folder)
-            assert meter.why_not == "this machine shows no RAPL counters"
-            assert meter.since(meter.now()) is None
+            assert (meter.why_not, meter.since(meter.now())) == ("this machine shows no RAPL counters", None)
 
     @pytest.mark.parametrize(
         ("broken", "content", "said"),
@@ -124,8 +123,7 @@ class TestGpu:
         """The CPU's counters are not used instead."""
         domain(tmp_path, "intel-rapl:0", "package-0", 0)
         meter = EnergyMeter.of(CUDA, NvmlDevice(Driver(), "handle"), tmp_path)
-        assert meter.why_not == "this GPU counts no energy: Not Supported"
-        assert meter.since(meter.now()) is None
+        assert (meter.why_not, meter.since(meter.now())) == ("this GPU counts no energy: Not Supported", None)
 
     def test_no_driver_is_said(self) -> None:
         assert EnergyMeter.of(CUDA, None).why_not == "the driver does not answer by NVML"

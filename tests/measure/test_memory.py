@@ -27,8 +27,7 @@ def test_known_allocation_is_found_and_a_restart_forgets_it() -> None:
     assert still >= 0.99 * peak  # the kernel sums its per-core counters only now and then
     release_freed_memory(CPU)  # other tests may have told the heap to keep freed blocks
     restart_peaks(CPU)
-    after = known(read_peaks(CPU, True).host_bytes)
-    assert after < peak - 200 * MIB
+    assert known(read_peaks(CPU, True).host_bytes) < peak - 200 * MIB
 
 
 def test_a_peak_that_was_not_restarted_is_unknown() -> None:
@@ -47,8 +46,7 @@ def test_a_restarted_peak_carries_nothing_over() -> None:
     del block
     release_freed_memory(CPU)
     carried = known(carried_bytes(CPU, True))
-    assert carried == pytest.approx(64 * MIB, rel=0.03)
-    assert carried_bytes(CPU, host_restarted=False) is None
+    assert (carried, carried_bytes(CPU, host_restarted=False)) == (pytest.approx(64 * MIB, rel=0.03), None)
 
 
 def test_the_peaks_of_an_accelerator_are_its_allocator_s_whatever_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,8 +68,7 @@ def test_the_peaks_of_an_accelerator_are_its_allocator_s_whatever_its_kind(monke
     peaks = read_peaks(device, host_restarted=False)
     assert (peaks.cuda_allocated_bytes, peaks.cuda_reserved_bytes) == (300, 400)
     order = ("synchronize", "reset_peak_memory_stats", "synchronize", "max_memory_allocated", "max_memory_reserved")
-    assert asked == [(name, device) for name in order]
-    assert carried_bytes(device, host_restarted=True) is None
+    assert (asked, carried_bytes(device, host_restarted=True)) == ([(name, device) for name in order], None)
 
 
 @pytest.mark.gpu
@@ -89,5 +86,4 @@ def test_known_allocation_on_cuda() -> None:
     assert known(peaks.cuda_reserved_bytes) >= peaks.cuda_allocated_bytes
     assert read_peaks(cuda, False).cuda_allocated_bytes == peaks.cuda_allocated_bytes
     restart_peaks(cuda)
-    assert read_peaks(cuda, False).cuda_allocated_bytes == before
-    assert carried_bytes(cuda, False) is None
+    assert (read_peaks(cuda, False).cuda_allocated_bytes, carried_bytes(cuda, False)) == (before, None)

@@ -111,11 +111,8 @@ def device(**told: Any) -> NvmlDevice:
 def test_units() -> None:
     """The driver counts in millijoules, bytes and nanoseconds."""
     told = device(energy_millijoules=1500, used=2**30, violation_nanoseconds=250_000_000, power_nanoseconds=750_000_000)
-    assert told.energy_joules() == 1.5
-    assert told.why_no_energy() == ""
-    assert told.used_bytes() == 2**30
-    assert told.throttled_seconds() == 0.25
-    assert told.power_capped_seconds() == 0.75
+    assert (told.energy_joules(), told.why_no_energy(), told.used_bytes()) == (1.5, "", 2**30)
+    assert (told.throttled_seconds(), told.power_capped_seconds()) == (0.25, 0.75)
     driver = told.library
     policies = driver.NVML_PERF_POLICY_THERMAL, driver.NVML_PERF_POLICY_POWER
     assert driver.asked[-2:] == [("handle", policy) for policy in policies]
@@ -155,8 +152,7 @@ def test_other_processes(process_ids: tuple[int, ...] | None, others: int | None
 
 def test_what_draws_or_computes_by_the_multi_process_service_counts_too() -> None:
     told = device(process_ids=(1, 2), drawing_ids=(2, 3), mps_ids=(4,))
-    assert told.process_ids() == frozenset({1, 2, 3, 4})
-    assert told.other_processes() == 3
+    assert (told.process_ids(), told.other_processes()) == (frozenset({1, 2, 3, 4}), 3)
 
 
 def test_a_cpu_has_none() -> None:
@@ -165,8 +161,7 @@ def test_a_cpu_has_none() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_no_driver_is_no_error() -> None:
-    assert NvmlDevice.of(CUDA) is None
-    assert nvml.use_by_uuid() == {}
+    assert (NvmlDevice.of(CUDA), nvml.use_by_uuid()) == (None, {})
 
 
 class TestWhich:

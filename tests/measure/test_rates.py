@@ -19,8 +19,7 @@ SIGN_TEST = {
 class TestMedianInterval:
     @pytest.mark.parametrize(("count", "critical"), SIGN_TEST.items())
     def test_ranks_as_published(self, count: int, critical: int) -> None:
-        ordered = [float(rank) for rank in range(1, count + 1)]
-        assert median_interval(ordered) == (critical + 1, count - critical)
+        assert median_interval([float(rank) for rank in range(1, count + 1)]) == (critical + 1, count - critical)
 
     def test_worked_example(self) -> None:
         """Example of ci.median in the R package statpsych, after Snedecor and Cochran, Statistical Methods."""
@@ -47,16 +46,14 @@ class TestWindowedRate:
     @given(steps=st.integers(1, 500))
     def test_windows_are_as_long_as_said(self, steps: int) -> None:
         found = known(windowed_rate([8] * steps, [0.5] * steps))
-        assert found.median == 16
-        assert found.windows == steps // found.window_steps
+        assert (found.median, found.windows) == (16, steps // found.window_steps)
         assert (found.window_steps == 1) if steps < 40 else (20 <= found.windows < 40)
         assert (found.low, found.high) == ((16, 16) if found.windows >= 6 else (None, None))
 
     def test_a_window_s_rate_is_its_amount_over_its_time(self) -> None:
         """Forty steps, two per window: 8 samples in 1 s and 8 in 3 s are 4 per second, not the mean of 8 and 2.67."""
         found = known(windowed_rate([8] * 40, [1.0, 3.0] * 20))
-        assert (found.windows, found.window_steps) == (20, 2)
-        assert (found.median, found.low, found.high) == (4, 4, 4)
+        assert (found.windows, found.window_steps, found.median, found.low, found.high) == (20, 2, 4, 4, 4)
 
     def test_interval_by_hand(self) -> None:
         """Ten windows of 1 to 10 samples per second: ranks 2 and 9."""
@@ -66,8 +63,7 @@ class TestWindowedRate:
     def test_a_few_disturbed_steps_move_it_less_than_the_total(self) -> None:
         seconds = [0.1] * 40
         seconds[3] = seconds[20] = 5.0
-        found = known(windowed_rate([8] * 40, seconds))
-        assert found.median == pytest.approx(80)
+        assert known(windowed_rate([8] * 40, seconds)).median == pytest.approx(80)
         assert 8 * 40 / sum(seconds) < 25
 
     def test_steps_that_make_no_whole_window_are_left_out(self) -> None:
@@ -82,10 +78,8 @@ class TestWindowedRate:
 class TestLatency:
     def test_percentiles_of_known_times(self) -> None:
         found = latency(4, [(number + 1) / 1000 for number in np.random.default_rng(0).permutation(101)])
-        assert (found.batch_size, found.timed_batches) == (4, 101)
-        assert found.p50_seconds == pytest.approx(0.051)
-        assert found.p90_seconds == pytest.approx(0.091)
-        assert found.p99_seconds == pytest.approx(0.100)
+        assert (found.batch_size, found.timed_batches, found.p50_seconds) == (4, 101, pytest.approx(0.051))
+        assert (found.p90_seconds, found.p99_seconds) == (pytest.approx(0.091), pytest.approx(0.100))
 
     @pytest.mark.parametrize(("batches", "known"), [(99, False), (100, True)])
     def test_the_last_percentile_needs_a_hundred(self, batches: int, known: bool) -> None:

@@ -20,8 +20,7 @@ def test_a_gpu_that_is_here(wanted: str) -> None:
 
 
 def test_one_without_bf16() -> None:
-    old = TWO.model_copy(update={"gpus": (gpu(0, "NVIDIA T4", (7, 5)),)})
-    found = resolve_device("auto", old)
+    found = resolve_device("auto", TWO.model_copy(update={"gpus": (gpu(0, "NVIDIA T4", (7, 5)),)}))
     assert (found.precision("auto"), found.precision("fp16"), found.precision("bf16")) == ("fp32", "fp16", "bf16")
 
 
@@ -33,8 +32,7 @@ def test_a_gpu_that_is_not_here_is_planned_for(wanted: str, found: Found) -> Non
 
 def test_the_cpu() -> None:
     cpu = resolve_device("cpu", TWO)
-    assert (cpu.device, cpu.capability, cpu.name) == ("cpu", None, None)
-    assert resolve_device("auto", NONE) == cpu
+    assert (cpu.device, cpu.capability, cpu.name, resolve_device("auto", NONE)) == ("cpu", None, None, cpu)
 
 
 @pytest.mark.parametrize(("wanted", "found"), [("auto", BROKEN), ("cuda:2", TWO)])
@@ -50,8 +48,7 @@ def test_no_process_is_asked_for_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolved_device, "probe", fail)
     assert resolve_device("cpu").device == "cpu"
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: None)
-    assert resolve_device("auto").device == "cpu"
-    assert resolve_device("cuda").device == "cuda"
+    assert (resolve_device("auto").device, resolve_device("cuda").device) == ("cpu", "cuda")
 
 
 class TestProbe:

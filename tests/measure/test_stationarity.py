@@ -56,8 +56,7 @@ class TestWarmedUp:
     def test_settled_steps_are_called_unsettled_once_in_twenty_times(self) -> None:
         rng = np.random.default_rng(2)
         trials = [rng.lognormal(-3, 0.1, 16).tolist() for _ in range(400)]
-        called = sum(not warmed_up(seconds, [64] * 16) for seconds in trials)
-        assert 0.02 * 400 < called < 0.08 * 400
+        assert 0.02 * 400 < sum(not warmed_up(seconds, [64] * 16) for seconds in trials) < 0.08 * 400
 
 
 class TestDrift:
@@ -67,8 +66,7 @@ class TestDrift:
         seconds = explained(padded, SAMPLES)
         assert seconds[: STEPS // 2].mean() > 1.5 * seconds[STEPS // 2 :].mean()
         found = known(drift(seconds.tolist(), SAMPLES, padded))
-        assert found.fraction == pytest.approx(0, abs=1e-6)
-        assert found.disturbed_fraction == 0
+        assert (found.fraction, found.disturbed_fraction) == (pytest.approx(0, abs=1e-6), 0)
 
     def test_known_step_in_the_middle_is_found(self) -> None:
         later = np.where(np.arange(STEPS) < STEPS // 2, 1.0, 1.2)
@@ -108,11 +106,9 @@ class TestDrift:
         def with_one(ratio: float) -> float:
             seconds = explained(PADDED, SAMPLES)
             seconds[7] *= ratio
-            found = known(drift(seconds.tolist(), SAMPLES, PADDED))
-            return found.disturbed_fraction
+            return known(drift(seconds.tolist(), SAMPLES, PADDED)).disturbed_fraction
 
-        assert with_one(1.45) == 0
-        assert with_one(1.55) == 1 / STEPS
+        assert (with_one(1.45), with_one(1.55)) == (0, 1 / STEPS)
 
     @pytest.mark.parametrize("at", [0, 11, 50, 99])
     def test_one_long_pause_is_told_by_its_time(self, at: int) -> None:
@@ -120,8 +116,7 @@ class TestDrift:
         seconds = [0.04] * 100
         seconds[at] += 6
         found = known(drift(seconds, [8] * 100, [256] * 100))
-        assert found.disturbed_fraction == 0.01
-        assert found.lost_fraction == pytest.approx(0.6)
+        assert (found.disturbed_fraction, found.lost_fraction) == (0.01, pytest.approx(0.6))
 
     def test_time_is_lost_in_steps_of_any_size(self) -> None:
         """Steps as long as their sizes explain lose nothing; a pause is lost completely."""
@@ -131,8 +126,7 @@ class TestDrift:
         whole = sum(seconds)
         seconds[7] += whole / 10
         paused = known(drift(seconds, samples, padded))
-        assert calm.lost_fraction == 0
-        assert paused.lost_fraction == pytest.approx(1 / 11, rel=0.01)
+        assert (calm.lost_fraction, paused.lost_fraction) == (0, pytest.approx(1 / 11, rel=0.01))
 
     def test_is_unknown_below_twelve_steps(self) -> None:
         assert drift([0.1] * 11, [8] * 11, [64] * 11) is None

@@ -47,8 +47,7 @@ class TestFind:
             write(tmp_path, name)
         (tmp_path / "notes.txt").write_text("no method")
         found = find(methods_folder=tmp_path)
-        assert list(found) == ["alpha", "beta"]
-        assert found["alpha"].path == tmp_path / "alpha.py"
+        assert (list(found), found["alpha"].path) == (["alpha", "beta"], tmp_path / "alpha.py")
 
     def test_a_label_holds_no_credentials(self, tmp_path: Path) -> None:
         write(tmp_path, "leak", GOOD.replace('"Good"', '"Leak Authorization: Bearer X"'))
@@ -347,8 +346,7 @@ class TestWhatAsksAPluginIsAnnounced:
         method = load("asked", path)
         options("asked", method, {})
         assert len(told) == 4
-        assert filled_options("asked", method, {})["rank"] == 8
-        assert len(told) == 6
+        assert (filled_options("asked", method, {})["rank"], len(told)) == (8, 6)
         assert set(told) == {f"method asked: {path} was still being called after 0 s; make it faster"}
 
     def test_one_that_follows_another_has_a_limit_of_its_own(self, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Models: only what their checksum says, only safetensors, never their own code."""
 
 import hashlib
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,6 @@ from bench.model.load import build, fetch, load_config, load_tokenizer
 from tests.model.folders import change_json, load, source_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture
-def copy(tiny_encoder: Path, tmp_path: Path) -> Path:
-    """A model folder that a test may break."""
-    return Path(shutil.copytree(tiny_encoder, tmp_path / "a model"))
 
 
 class TestWeights:
@@ -37,67 +30,67 @@ class TestWeights:
         assert torch.equal(one["classifier.weight"], again["classifier.weight"])
         assert not torch.equal(one["classifier.weight"], other["classifier.weight"])
 
-    def test_are_fp32_whatever_the_file_holds(self, copy: Path) -> None:
-        tensors = load_file(copy / "model.safetensors")
+    def test_are_fp32_whatever_the_file_holds(self, model: Path) -> None:
+        tensors = load_file(model / "model.safetensors")
         half = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
-        save_file(half, copy / "model.safetensors", metadata={"format": "pt"})
-        assert {p.dtype for p in load(source_of(copy), 3).parameters()} == {torch.float32}
+        save_file(half, model / "model.safetensors", metadata={"format": "pt"})
+        assert {p.dtype for p in load(source_of(model), 3).parameters()} == {torch.float32}
 
-    def test_of_another_checksum_are_refused_before_they_are_read(self, copy: Path) -> None:
-        good = hashlib.sha256((copy / "model.safetensors").read_bytes()).hexdigest()
-        load(source_of(copy, sha256=good), 3)
-        (copy / "model.safetensors").write_bytes(b"no safetensors at all")
-        other = source_of(copy, sha256=good, name="other")
+    def test_of_another_checksum_are_refused_before_they_are_read(self, model: Path) -> None:
+        good = hashlib.sha256((model / "model.safetensors").read_bytes()).hexdigest()
+        load(source_of(model, sha256=good), 3)
+        (model / "model.safetensors").write_bytes(b"no safetensors at all")
+        other = source_of(model, sha256=good, name="other")
         with pytest.raises(ModelError, match=f"has sha256 .*, expected {good}; it is not loaded"):
             fetch(other)
 
-    def test_with_a_checksum_and_no_file(self, copy: Path) -> None:
-        (copy / "model.safetensors").unlink()
+    def test_with_a_checksum_and_no_file(self, model: Path) -> None:
+        (model / "model.safetensors").unlink()
         with pytest.raises(ModelError, match="cannot be read"):
-            fetch(source_of(copy, sha256="00"))
+            fetch(source_of(model, sha256="00"))
 
-    def test_that_lack_tensors_of_the_body_are_refused(self, copy: Path) -> None:
-        tensors = load_file(copy / "model.safetensors")
+    def test_that_lack_tensors_of_the_body_are_refused(self, model: Path) -> None:
+        tensors = load_file(model / "model.safetensors")
         lost = sorted(name for name in tensors if "attention" in name)[:2]
         save_file(
-            {n: t for n, t in tensors.items() if n not in lost}, copy / "model.safetensors", metadata={"format": "pt"}
+            {n: t for n, t in tensors.items() if n not in lost}, model / "model.safetensors", metadata={"format": "pt"}
         )
         with pytest.raises(ModelError, match=f"lacks weights for 2 tensors, first bert.{lost[0]}"):
-            load(source_of(copy), 3)
+            load(source_of(model), 3)
 
-    def test_without_a_pooler_are_accepted(self, copy: Path) -> None:
-        tensors = load_file(copy / "model.safetensors")
+    def test_without_a_pooler_are_accepted(self, model: Path) -> None:
+        tensors = load_file(model / "model.safetensors")
         body = {name: tensor for name, tensor in tensors.items() if "pooler" not in name}
-        save_file(body, copy / "model.safetensors", metadata={"format": "pt"})
-        assert load(source_of(copy), 3).num_labels == 3
+        save_file(body, model / "model.safetensors", metadata={"format": "pt"})
+        assert load(source_of(model), 3).num_labels == 3
 
-    def test_of_other_shapes_are_refused(self, copy: Path) -> None:
-        change_json(copy / "config.json", intermediate_size=48)
+    def test_of_other_shapes_are_refused(self, model: Path) -> None:
+        change_json(model / "config.json", intermediate_size=48)
         with pytest.raises(ModelError, match="cannot be loaded"):
-            load(source_of(copy), 3)
+            load(source_of(model), 3)
 
-    def test_random_needs_no_file_and_follows_the_seed(self, copy: Path) -> None:
-        (copy / "model.safetensors").unlink()
+    def test_random_needs_no_file_and_follows_the_seed(self, model: Path) -> None:
+        (model / "model.safetensors").unlink()
         found = []
         for seed in (1, 1, 2):
             torch.manual_seed(seed)
-            found.append(torch.cat([p.flatten() for p in load(source_of(copy, weights="random"), 3).parameters()]))
+            found.append(torch.cat([p.flatten() for p in load(source_of(model, weights="random"), 3).parameters()]))
         assert torch.equal(found[0], found[1])
         assert not torch.equal(found[0], found[2])
 
-    def test_pickle_beside_an_unrelated_safetensors_is_not_loaded(self, copy: Path) -> None:
-        torch.save(load_file(copy / "model.safetensors"), copy / "pytorch_model.bin")
-        (copy / "model.safetensors").rename(copy / "adapter.safetensors")
+    def test_pickle_beside_an_unrelated_safetensors_is_not_loaded(self, model: Path) -> None:
+        torch.save(load_file(model / "model.safetensors"), model / "pytorch_model.bin")
+        (model / "model.safetensors").rename(model / "adapter.safetensors")
         with pytest.raises(ModelError):
-            load(source_of(copy), 3)
+            load(source_of(model), 3)
 
 
 class TestConfig:
     @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"model_type": "no-such-model"}', b"\xff"])
-    def test_that_is_broken_is_named(self, content: bytes, copy: Path) -> None:
-        (copy / "config.json").write_bytes(content)
+    def test_that_is_broken_is_named(self, content: bytes, model: Path) -> None:
+        (model / "config.json").write_bytes(content)
         with pytest.raises(ModelError, match=r"model m: .*config\.json"):
-            load_config(source_of(copy), copy, 2)
+            load_config(source_of(model), model, 2)
 
     def test_builds_on_meta_without_memory(self, tiny_encoder: Path) -> None:
         with torch.device("meta"):
@@ -106,11 +99,11 @@ class TestConfig:
 
 
 class TestTokenizer:
-    def test_that_is_missing(self, copy: Path) -> None:
-        for path in copy.glob("tokenizer*"):
+    def test_that_is_missing(self, model: Path) -> None:
+        for path in model.glob("tokenizer*"):
             path.unlink()
         with pytest.raises(ModelError, match="no tokenizer"):
-            load_tokenizer(source_of(copy), copy)
+            load_tokenizer(source_of(model), model)
 
 
 def test_hub_that_cannot_be_reached_names_the_way_out() -> None:

@@ -44,8 +44,7 @@ class TestWrite:
         path = tmp_path / "a file"
         write_text(path, "é\n" * 3)
         write_text(path, "shorter")
-        assert path.read_text(encoding="utf-8") == "shorter"
-        assert names(tmp_path) == ["a file"]
+        assert (path.read_text(encoding="utf-8"), names(tmp_path)) == ("shorter", ["a file"])
 
     def test_a_failure_leaves_the_old_file_and_nothing_else(self, tmp_path: Path) -> None:
         path = tmp_path / "record.json"
@@ -54,15 +53,13 @@ class TestWrite:
             write_text(path, "x" * 100_000)
         with pytest.raises(UnicodeEncodeError):
             write_text(path, "x" * 100_000 + "\ud800")
-        assert path.read_text() == "old"
-        assert names(tmp_path) == ["record.json"]
+        assert (path.read_text(), names(tmp_path)) == ("old", ["record.json"])
 
     def test_file_and_name_are_synced_in_this_order(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path, synced, sync = tmp_path / "record.json", [], os.fsync
 
         def note(descriptor: int) -> None:
-            place = Path(f"/proc/self/fd/{descriptor}").resolve()
-            synced.append((place.name, path.exists()))
+            synced.append((Path(f"/proc/self/fd/{descriptor}").resolve().name, path.exists()))
             sync(descriptor)
 
         monkeypatch.setattr(os, "fsync", note)

@@ -15,6 +15,7 @@ from bench.report.results.run import Results, Run
 from bench.report.results.step_curve import MOST_POINTS, StepCurve
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import study
+from tests.support import known
 
 DATASETS = ("IMDb", "TweetEval-Emotion", "SST-5")
 MODELS = ("RoBERTa-base", "Qwen2.5-7B")
@@ -72,14 +73,12 @@ def _cell(
 
 def _measured(record: Record, at: int, number: int, trainable: int, f1: float) -> dict[str, Any]:
     """What is changed in a record that is as short as they come."""
-    assert record.quality is not None
-    assert record.data is not None
     seconds, trains = 60.0 + 11 * number + at % 7, trainable > 0
     peak = 2_000_000_000 + 150_000_000 * number + 3_000_000 * (at % 5)
     speeds = (100.0 - 4 * number + at % 3, 320.0 - 9 * number + at % 4)
     return {
-        "data": record.data.model_dump() | {"rows": {"train": 2000, "validation": 200, "test": TEXTS}},
-        "quality": record.quality.model_dump() | {"macro_f1": f1, "accuracy": f1, "samples": TEXTS},
+        "data": known(record.data).model_dump() | {"rows": {"train": 2000, "validation": 200, "test": TEXTS}},
+        "quality": known(record.quality).model_dump() | {"macro_f1": f1, "accuracy": f1, "samples": TEXTS},
         "parameters": {"trainable_params": trainable, "total_params": max(TOTAL, trainable), "logical_params": TOTAL},
         "training": _training(speeds[0], seconds, f1) if trains else None,
         "inference": _speed(speeds[1], 64),

@@ -90,3 +90,7 @@ def study(*pairs: tuple[str, str], **tables: Any) -> dict[str, Any]:
     return {
         "name": "s", "title": "Run", "notes": "", "grid": [grid], "methods": {}, "comparisons": [*map(list, pairs)],
     } | tables  # fmt: skip
+
+
+#: The run.json of a study of no cells.
+RUN = {"study": study(), "command": "tunebench run s", "written_at": "", "cell_ids": []}

@@ -62,12 +62,10 @@ class TestRecords:
         records = [make_record(seed=0), failed(make_record("oom", seed=1)), make_record(method="BitFit")]
         frame = bench.load_records(run_folder(tmp_path / "run", *map(alone, records)))
         assert list(frame["cell_id"]) == [record.cell_id for record in records]
-        assert list(frame["status"]) == ["ok", "oom", "ok"]
-        assert list(frame["seed"]) == [0, 1, 0]
+        assert (list(frame["status"]), list(frame["seed"])) == (["ok", "oom", "ok"], [0, 1, 0])
         assert frame["row_id"].nunique() == 2
         stopped = frame.iloc[1]
-        assert stopped["failure_phase"] == "train"
-        assert stopped["fitting_batch_size"] == 4
+        assert (stopped["failure_phase"], stopped["fitting_batch_size"]) == ("train", 4)
         assert stopped["macro_f1"] is pd.NA
         assert stopped["batch_size"] == 16
 
@@ -156,8 +154,7 @@ class TestRecords:
             report(tmp_path / "a", make_record()),
             report(tmp_path / "b", make_record(device="cuda", fields={"started_at": "2026-02-02"})),
         )
-        frame = bench.load_records(a, b)
-        assert list(frame["machine"]) == ["AMD EPYC 7B13, 2 cores", "NVIDIA H200"]
+        assert list(bench.load_records(a, b)["machine"]) == ["AMD EPYC 7B13, 2 cores", "NVIDIA H200"]
         with pytest.raises(RunFolderError, match="given twice"):
             bench.load_records(a, a)
 
@@ -172,8 +169,7 @@ class TestRecords:
         RunFolder(folder).cell(broken.cell_id).record.write_text("{")
         with pytest.warns(UserWarning, match="left out") as said:
             frame = bench.load_records(folder)
-        assert list(frame["cell_id"]) == [kept.cell_id]
-        assert said[0].filename == __file__
+        assert (list(frame["cell_id"]), said[0].filename) == ([kept.cell_id], __file__)
 
     def test_means_are_those_of_the_committed_table(self) -> None:
         for name in ("minilm_real", "repeatability", "expert_ablation"):

@@ -51,8 +51,7 @@ def test_mean_and_deviation_over_seeds(make_record: MakeRecord) -> None:
     row = pd.read_csv(io.StringIO(to_csv(table))).iloc[0]
     assert [row[column] for column in COLUMNS] == pytest.approx([0.82, 0.02, 2.0], abs=1e-12)
     assert list(table.frame.columns).index(COLUMNS[0]) == list(table.frame.columns).index("macro_f1_high") + 1
-    ends = [row[f"generated_macro_f1_{end}"] for end in ("low", "high")]
-    assert ends == pytest.approx([0.7703, 0.8697], abs=1e-4)
+    assert [row[f"generated_macro_f1_{end}"] for end in ("low", "high")] == pytest.approx([0.7703, 0.8697], abs=1e-4)
     assert "parse_failure_percent_std" not in table.frame
 
 
@@ -77,8 +76,7 @@ def test_an_encoder_writes_nothing(make_record: MakeRecord) -> None:
 def test_a_causal_model_without_answers_says_why(make_record: MakeRecord) -> None:
     wrote, silent = make_record(**LLM, generated_f1=0.8), make_record(**LLM, method="M")
     mute = make_record(**LLM, method="N", fields={"unknown": {}})
-    broken = make_record(**LLM, method="O", status="oom", message="wanted 9 GB")
-    table = build("Run", [wrote, silent, mute, broken])
+    table = build("Run", [wrote, silent, mute, make_record(**LLM, method="O", status="oom", message="wanted 9 GB")])
     assert generated(table, 1) == [("–", ("a",)), ("–", ("a",))]
     assert notes(table) == [
         "a generation was not asked for",
@@ -89,23 +87,19 @@ def test_a_causal_model_without_answers_says_why(make_record: MakeRecord) -> Non
         "f not known whether it can be told apart from the best of its model and dataset, LoRA: "
         "one seed, and no predictions beside the records",
     ]
-    assert generated(table, 2) == [("–", ("b",)), ("–", ("c",))]
-    assert generated(table, 3) == [("–", ("d",))] * 2
+    assert (generated(table, 2), generated(table, 3)) == ([("–", ("b",)), ("–", ("c",))], [("–", ("d",))] * 2)
 
 
 def test_random_weights_have_no_quality(make_record: MakeRecord) -> None:
     table = build("Run", [make_record(**LLM, weights="random", generated_f1=0.8, parse_failures=0.97)])
-    found = cells(table)
-    assert found["macro_f1"] == ("– (n=1)", ("a",))
-    assert generated(table) == [("–", ("a",))] * 2
+    assert (cells(table)["macro_f1"], generated(table)) == (("– (n=1)", ("a",)), [("–", ("a",))] * 2)
     assert notes(table) == ["‡ random weights: the architecture alone, nothing pretrained", f"a {NO_QUALITY}"]
     assert table.frame[COLUMNS].isna().all(axis=None)
     assert "97" not in to_csv(table)
 
 
 def test_random_weights_that_wrote_nothing(make_record: MakeRecord) -> None:
-    records = [make_record(**LLM, generated_f1=0.8), make_record(**LLM, method="M", weights="random")]
-    table = build("Run", records)
+    table = build("Run", [make_record(**LLM, generated_f1=0.8), make_record(**LLM, method="M", weights="random")])
     reasons = dict(note.split(" ", 1) for note in notes(table))
     assert [reasons[mark] for _, (mark,) in generated(table, 1)] == ["generation was not asked for"] * 2
 
@@ -131,8 +125,7 @@ def test_a_generated_f1_may_be_at_its_floor(make_record: MakeRecord) -> None:
 def test_f1_of_a_causal_model_says_how_it_was_scored(make_record: MakeRecord, prompt: dict, text: str) -> None:
     asked = [make_record(**LLM, seed=seed, **prompt) for seed in (0, 1)]
     table = build("Run", [*asked, make_record(seed=0), make_record(seed=1)])
-    assert cells(table)["macro_f1"] == ("0.9300 ± 0.0000 (n=2)", ("a",))
-    assert notes(table) == [f"a {text}"]
+    assert (cells(table)["macro_f1"], notes(table)) == (("0.9300 ± 0.0000 (n=2)", ("a",)), [f"a {text}"])
     assert list(table.frame["note"]) == [text, ""]
 
 

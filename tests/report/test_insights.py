@@ -35,8 +35,7 @@ def cell(folder: Path, record: Record, *parts: dict[str, Any], text: str | None 
     path = folder / "cells" / record.cell_id
     path.mkdir(parents=True)
     if parts or text is not None:
-        content = json.dumps({"parts": parts}) if text is None else text
-        (path / "insights.json").write_text(content, encoding="utf-8")
+        (path / "insights.json").write_text(json.dumps({"parts": parts}) if text is None else text, encoding="utf-8")
     return record, path
 
 
@@ -67,8 +66,7 @@ def test_one_row(tmp_path: Path, make_record: MakeRecord) -> None:
     paths = write([cell(tmp_path, record, part(), part("share"))], report)
     place = report / "insights" / "IMDb__RoBERTa__LoRA"
     drawn = {place / f"{name}.{suffix}" for name in ("tokens", "share") for suffix in ("png", "svg", "csv")}
-    assert set(paths[:-1]) == drawn
-    assert paths[-1] == report / INDEX
+    assert (set(paths[:-1]), paths[-1]) == (drawn, report / INDEX)
     assert all(path.stat().st_size > 0 for path in paths)
     assert index(report).split("\n\n")[2:] == [
         "## IMDb / RoBERTa / LoRA",
@@ -99,8 +97,7 @@ def test_a_row_is_drawn_once_from_its_first_measured_seed(tmp_path: Path, make_r
         cell(tmp_path, make_record(method="BitFit", seed=1), part("from_other_row")),
         cell(tmp_path, make_record(seed=2), part("from_two")), cell(tmp_path, make_record(seed=3), part("from_three")),
     ]  # fmt: skip
-    names = [path.stem for path in write(pairs, tmp_path) if path.suffix == ".svg"]
-    assert names == ["from_two", "from_other_row"]
+    assert [path.stem for path in write(pairs, tmp_path) if path.suffix == ".svg"] == ["from_two", "from_other_row"]
     headings = [line for line in index(tmp_path).splitlines() if line.startswith(("## ", "Seed"))]
     assert headings == ["## IMDb / RoBERTa / LoRA", "Seed 2.", "## IMDb / RoBERTa / BitFit", "Seed 1."]
 
@@ -108,8 +105,7 @@ def test_a_row_is_drawn_once_from_its_first_measured_seed(tmp_path: Path, make_r
 def test_rows_that_share_names_do_not_share_files(tmp_path: Path, make_record: MakeRecord) -> None:
     records = [make_record(options={"rank": rank}) for rank in (8, 16)] + [make_record(method="lora")]
     pairs = [cell(tmp_path, record, part(caption=f"n = {at}.")) for at, record in enumerate(records)]
-    paths = write(pairs, tmp_path)
-    folders = list(dict.fromkeys(path.parent.name for path in paths[:-1]))
+    folders = list(dict.fromkeys(path.parent.name for path in write(pairs, tmp_path)[:-1]))
     assert [re.sub(r"-[0-9a-f]{10}$", "-hash", folder) for folder in folders] == [
         "IMDb__RoBERTa__LoRA-hash",
         "IMDb__RoBERTa__LoRA-hash",
@@ -126,8 +122,7 @@ def test_rows_that_share_names_do_not_share_files(tmp_path: Path, make_record: M
 def test_nothing_to_show(tmp_path: Path, make_record: MakeRecord) -> None:
     report = tmp_path / "report"
     pairs = [cell(tmp_path, make_record()), cell(tmp_path, make_record(seed=1), text='{"parts": []}')]
-    assert write(pairs, report) == []
-    assert write([], report) == []
+    assert (write(pairs, report), write([], report)) == ([], [])
     assert not report.exists()
 
 
@@ -151,8 +146,7 @@ BAD = {
 
 @pytest.mark.parametrize(("text", "said"), BAD.values(), ids=BAD)
 def test_a_file_that_cannot_be_read_is_named(text: str, said: str, tmp_path: Path, make_record: MakeRecord) -> None:
-    paths = write([cell(tmp_path, make_record(), text=text)], tmp_path)
-    assert paths == [tmp_path / INDEX]
+    assert write([cell(tmp_path, make_record(), text=text)], tmp_path) == [tmp_path / INDEX]
     found = index(tmp_path)
     assert "## IMDb / RoBERTa / LoRA\n\nNothing could be read.\n\nNot shown: seed 0: insights.json " in found
     assert said in found.replace("\\_", "_")

@@ -51,8 +51,7 @@ def test_failed_cells_have_a_line_each(make_record: MakeRecord) -> None:
 @pytest.mark.parametrize(("count", "more"), [(MOST_LINES, False), (MOST_LINES + 3, True)])
 def test_no_more_lines_than_a_screen_holds(make_record: MakeRecord, count: int, more: bool) -> None:
     text = summary(*(make_record("error", seed=seed) for seed in range(count)))
-    assert text.count("  error: ") == MOST_LINES
-    assert ("  and 3 more; the tables name them" in text) == more
+    assert (text.count("  error: "), "  and 3 more; the tables name them" in text) == (MOST_LINES, more)
 
 
 class TestGrid:
@@ -90,13 +89,11 @@ class TestGrid:
         assert any(line.startswith("! suspect") for line in lines) == bool(mark)
 
     def test_rows_of_one_name_are_told_apart(self, make_record: MakeRecord) -> None:
-        rows = [make_record(options={"learning_rate": rate}) for rate in (1e-3, 1e-4)]
-        text = summary(*rows, width=200)
+        text = summary(*[make_record(options={"learning_rate": rate}) for rate in (1e-3, 1e-4)], width=200)
         assert "(learning_rate = 0.001)" in text
         assert "(learning_rate = 0.0001)" in text
 
 
 def numbers(*records: Record) -> list[str]:
-    rows = summary(*records, width=200).splitlines()
-    (row,) = [line for line in rows if line.startswith("IMDb")]
+    (row,) = [line for line in summary(*records, width=200).splitlines() if line.startswith("IMDb")]
     return row.split()[3:]

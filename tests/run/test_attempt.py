@@ -41,8 +41,7 @@ def test_of_a_very_long_log_the_end_is_kept(tmp_path: Path, monkeypatch: pytest.
     first, *kept = long.read_text().splitlines()
     left_out = int(first.removeprefix("[the first ").removesuffix(" bytes of this log were left out]"))
     assert 0 <= left_out - (size - 1000) < len(SAID)
-    assert kept[0] == SAID.strip().replace("user:PASSWORD", "REDACTED")
-    assert kept[-1] == "end"
+    assert (kept[0], kept[-1]) == (SAID.strip().replace("user:PASSWORD", "REDACTED"), "end")
     assert "PASSWORD" not in long.read_text()
 
 
@@ -65,13 +64,11 @@ def test_a_record_keeps_no_half_of_a_credential(make_record: MakeRecord, tmp_pat
         started=0.0,
         started_at="2026-01-02",
     )
-    failure = known(record_of(make_record("error").cell, paths, ending).failure)
-    assert "PASSWORD" not in failure.message
+    assert "PASSWORD" not in known(record_of(make_record("error").cell, paths, ending).failure).message
 
 
 def test_the_end_of_a_log(tmp_path: Path) -> None:
     log = tmp_path / "stderr.txt"
     assert end_of_log(log, 10) == ""
     log.write_bytes(b"\xff" * 10**6 + "é".encode() * 20 + b"\n")
-    assert end_of_log(log, 10) == "é" * 10
-    assert end_of_log(tmp_path, 10) == ""
+    assert (end_of_log(log, 10), end_of_log(tmp_path, 10)) == ("é" * 10, "")

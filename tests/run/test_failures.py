@@ -56,8 +56,7 @@ def test_how_a_worker_ended_is_its_status(
     assert (record.status, record.failure.type, record.failure.phase) == (status, kind, "train")
     assert said in record.failure.message
     assert record.failure.message.endswith(log)
-    assert record.cell == CELL
-    assert record.started_at == "2001-09-09T01:46:40+00:00"
+    assert (record.cell, record.started_at) == (CELL, "2001-09-09T01:46:40+00:00")
     assert Record.model_validate_json(record.model_dump_json()) == record
 
 
@@ -80,8 +79,7 @@ def test_a_log_that_is_not_there_or_no_text(log: str | None, tmp_path: Path) -> 
     ],
 )  # fmt: skip
 def test_whose_memory_ran_out_is_told(how: dict[str, Any], log: str, memory: str | None, tmp_path: Path) -> None:
-    failure = known(failed(tmp_path, log, **how).failure)
-    assert failure.memory == memory
+    assert known(failed(tmp_path, log, **how).failure).memory == memory
 
 
 def test_the_reason_is_found_before_the_frames_that_follow_it(tmp_path: Path) -> None:

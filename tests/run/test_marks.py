@@ -30,8 +30,7 @@ def folder(tmp_path: Path) -> Path:
     at = START_NS
     for number, (name, seconds) in enumerate(spent, start=1):
         made.enter(name)
-        path = tmp_path / "marks" / f"{number:06d}.{name or 'outside'}"
-        os.utime(path, ns=(at, at))
+        os.utime(tmp_path / "marks" / f"{number:06d}.{name or 'outside'}", ns=(at, at))
         at += round(seconds * 1e9)
     return tmp_path / "marks"
 
@@ -86,8 +85,7 @@ def test_a_clock_that_is_scaled_is_found_in_its_phase(
     watch = Watch.start()
     parent.now += 16
     phases = [phase(each.name, each.seconds * factor) for each, factor in zip(TRUE, factors, strict=True)]
-    found = marks.with_check(told(*phases), watch.check(told(*phases), folder))
-    (check,) = found.checks
+    (check,) = marks.with_check(told(*phases), watch.check(told(*phases), folder)).checks
     assert (check.name, check.verdict) == ("clock", verdict)
     assert named in check.found
     assert not folder.exists()
@@ -111,8 +109,7 @@ def test_without_marks_the_whole_is_compared(wall: float, verdict: str, tmp_path
 @pytest.mark.parametrize("moved", [-3600.0, 3600.0, 1.0])
 def test_dates_are_not_believed_where_the_date_was_set(moved: float, folder: Path, parent: Parent) -> None:
     """By an hour back, say: the files' dates are then an hour off, and the worker is right."""
-    last = max(folder.iterdir())
-    os.utime(last, ns=(START_NS + round((15.5 + moved) * 1e9),) * 2)
+    os.utime(max(folder.iterdir()), ns=(START_NS + round((15.5 + moved) * 1e9),) * 2)
     watch = Watch.start()
     parent.now, parent.ahead = parent.now + 16, parent.ahead + moved
     check = watch.check(told(*TRUE), folder)

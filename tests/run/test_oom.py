@@ -53,8 +53,7 @@ def test_the_batch_that_a_phase_works_with(phase: str, batch: int | None) -> Non
 @pytest.mark.parametrize(("batch", "left"), [(16, (16, 16)), (100, (64, 100)), (128, (64, 128)), (1, (1, 1))])
 def test_no_batch_is_larger_than_what_fits_and_none_grows(batch: int, left: tuple[int, int]) -> None:
     cell = cell_of()
-    assert sizes(reduced(cell, batch)) == left
-    assert reduced(cell, 128) == cell
+    assert (sizes(reduced(cell, batch)), reduced(cell, 128)) == (left, cell)
 
 
 class TestRecordOfAReducedCell:
@@ -127,8 +126,7 @@ class TestSmaller:
         plan = Plan()
         smaller = plan.smaller
         fittings = [smaller.largest_batch(out_of_memory(cell_of(seed=seed))) for seed in range(3)]
-        assert [fitting.batch_size for fitting in fittings] == [16, 16, 16]
-        assert len(plan.asked) == 1
+        assert ([fitting.batch_size for fitting in fittings], len(plan.asked)) == ([16, 16, 16], 1)
         smaller.largest_batch(out_of_memory(cell_of(batch_size=32)))
         assert [question["failed_batch"] for question in plan.asked] == [64, 32]
 
@@ -161,8 +159,7 @@ class TestSmaller:
     @pytest.mark.parametrize("record", [None, _record(status="error")])
     def test_other_cells_are_run_as_the_study_says(self, record: Record | None) -> None:
         plan, cell = Plan(), cell_of()
-        assert plan.smaller.of(cell, record) == cell
-        assert plan.warnings == []
+        assert (plan.smaller.of(cell, record), plan.warnings) == (cell, [])
 
 
 @pytest.mark.parametrize(

@@ -2,26 +2,24 @@
 
 import csv
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.commands.cli import main
 from bench.data import texts
 from bench.errors import DataError
 from bench.model.prompting.prompts import Prompt
 from bench.study.settings import DataSettings
 from bench.train.cell_prompt import prompt_of
 from bench.train.inputs import Reading
+from tests.conftest import Tunebench
 from tests.data.forms import everywhere, jsonl, laid, located, parquet
 from tests.model.prompting.support import byte_tokenizer
 from tests.run.test_text_pairs import cell_of
 from tests.support import command, records, small_study, write_study
 
 WORDS = (("good", "pos"), ("bad", "neg"), ("fine", "pos"), ("poor", "neg"))
-Doctor = Callable[..., tuple[int, str]]
 ROWS = [(f"a {'very ' * times}{word} film", label) for times in range(12) for word, label in WORDS]
 
 
@@ -80,33 +78,21 @@ def test_what_makes_numbers_mislead_is_in_the_record_and_under_the_table(tmp_pat
 
 
 class TestDoctor:
-    @pytest.fixture
-    def doctor(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Doctor:
-        """The verb, run here: its exit code and what it printed."""
-        monkeypatch.chdir(tmp_path)
-
-        def run(*arguments: object) -> tuple[int, str]:
-            code = main(["doctor", "--data", *map(str, arguments)])
-            said = capsys.readouterr()
-            return code, said.out + said.err
-
-        return run
-
-    def test_shows_a_file_before_anything_is_run(self, doctor: Doctor, tmp_path: Path) -> None:
-        laid(tmp_path, tickets__csv="text,label\n" + "".join(f"{text},{label}\n" for text, label in ROWS))
-        code, said = doctor("tickets.csv")
+    def test_shows_a_file_before_anything_is_run(self, tunebench: Tunebench) -> None:
+        laid(Path(), tickets__csv="text,label\n" + "".join(f"{text},{label}\n" for text, label in ROWS))
+        code, said = tunebench("doctor", "--data", "tickets.csv")
         assert code == 0, said
         assert "dataset tickets.csv: file, " in said
         assert "classes: 2: neg, pos\n" in said
         assert "train: 34 texts; neg 17, pos 17\n" in said
         assert "test: 0 of 10 texts in train too\n" in said
         assert "model " not in said
-        assert not (tmp_path / "runs").exists()
+        assert not Path("runs").exists()
 
-    def test_takes_the_study_s_columns(self, doctor: Doctor, tmp_path: Path, tiny_encoder: Path) -> None:
-        laid(tmp_path / "d", **{f"{s}__csv": "a,b,y\nx,z,0\nv,w,1\n" for s in ("train", "validation", "test")})
-        study = study_of(tmp_path, tiny_encoder, {"path": "d", "text": ["a", "b"], "label": "y"})
-        _, said = doctor("reviews", "--study", study)
+    def test_takes_the_study_s_columns(self, tunebench: Tunebench, tiny_encoder: Path) -> None:
+        laid(Path("d"), **{f"{s}__csv": "a,b,y\nx,z,0\nv,w,1\n" for s in ("train", "validation", "test")})
+        study = study_of(Path(), tiny_encoder, {"path": "d", "text": ["a", "b"], "label": "y"})
+        _, said = tunebench("doctor", "--data", "reviews", "--study", study)
         assert "pairs of a and b\n" in said
         assert "test: 2 of 2 texts in train too: test/0, test/1\n" in said
         assert "caution: 100.0 % of the test texts are in train too (2 of 2)\n" in said
@@ -119,9 +105,9 @@ class TestDoctor:
             (["d", "--prompt", "m", "d"], "give one of --data and --prompt"),
         ],
     )
-    def test_says_what_is_wrong(self, doctor: Doctor, arguments: list[str], wrong: str, tmp_path: Path) -> None:
-        everywhere(tmp_path / "d", "csv", "label,text\npos,In a word, superb\n")
-        code, said = doctor(*arguments)
+    def test_says_what_is_wrong(self, tunebench: Tunebench, arguments: list[str], wrong: str) -> None:
+        everywhere(Path("d"), "csv", "label,text\npos,In a word, superb\n")
+        code, said = tunebench("doctor", "--data", *arguments)
         assert code == 2
         assert wrong in said
 

@@ -138,8 +138,7 @@ class TestImports:
             assert imports.under_way == "method mine: mine.py"
             (tmp_path / f"{PREFIX}{os.getpid()}").unlink()
             assert imports.under_way == "method mine: mine.py", "a plugin removed the word of it"
-        assert imports.under_way is None
-        assert imports.last == "method mine: mine.py"
+        assert (imports.under_way, imports.last) == (None, "method mine: mine.py")
 
     def test_a_limit_that_is_shorter_than_usual(self, tmp_path: Path) -> None:
         with announced("mine", Path("mine.py")):
@@ -149,8 +148,7 @@ class TestImports:
 
     def test_output_counts_during_an_import_alone(self, tmp_path: Path) -> None:
         (tmp_path / "stdout.txt").write_bytes(bytes(MOST_OUTPUT_BYTES + 1))
-        imports = Imports(tmp_path)
-        assert imports.trouble() is None
+        assert Imports(tmp_path).trouble() is None
         with announced("mine", Path("mine.py")):
             pass
 
@@ -171,8 +169,7 @@ class TestInterruptible:
         except Interrupted as error:
             asked = error
         assert asked is not None
-        assert exit_code(asked) == 128 + number
-        assert signal.getsignal(number) == before
+        assert (exit_code(asked), signal.getsignal(number)) == (128 + number, before)
 
     def test_what_is_ignored_stays_so(self) -> None:
         before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -39,8 +39,7 @@ def attempt(folder: RunFolder, record: Record | None, log: str) -> CellFolder:
 class TestAttempts:
     def test_an_attempt_begins_in_an_empty_folder(self, folder: RunFolder) -> None:
         paths = attempt(folder, None, "killed")
-        assert begin_attempt(folder, CELL).path == paths.path
-        assert list(paths.path.iterdir()) == []
+        assert (begin_attempt(folder, CELL).path, list(paths.path.iterdir())) == (paths.path, [])
 
     @pytest.mark.parametrize(
         "spoil",
@@ -86,8 +85,7 @@ def test_what_was_written_aside_and_never_moved_goes(folder: RunFolder) -> None:
     folder.jobs.mkdir()
     (folder.jobs / "request.json").write_text("{}")
     recover(folder)
-    assert [path for path in left if path.exists()] == []
-    assert [path for path in kept if not path.exists()] == []
+    assert ([path for path in left if path.exists()], [path for path in kept if not path.exists()]) == ([], [])
     assert not folder.jobs.exists()
 
 

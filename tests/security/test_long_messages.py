@@ -1,36 +1,18 @@
 """What is said of a file is bounded, however wide, long or deep the file is."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bench.commands.cli import main
 from bench.method import registry
+from tests.conftest import Tunebench
 from tests.support import write_plugin
 
 MOST_CHARACTERS = 12_000
-Said = Callable[..., str]
 WIDE = ",".join(f"column_{at}" for at in range(1_000_000))
 LONG = "L" * 200_000
-
-
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Said:
-    """What the command prints of a wrong request, run in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> str:
-        try:
-            code = main(arguments)
-        except SystemExit as ended:
-            code = int(str(ended.code))
-        shown = capsys.readouterr()
-        assert code == 2
-        return shown.out + shown.err
-
-    return run
 
 
 FILES = {
@@ -49,12 +31,11 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_dataset(name: str, said: Said, tmp_path: Path) -> None:
+def test_a_dataset(name: str, tunebench: Tunebench) -> None:
     content, rule, advice = FILES[name]
-    (tmp_path / name).write_text(content)
-    shown = said("doctor", "--data", name)
-    assert rule in shown
-    assert advice in shown
+    Path(name).write_text(content)
+    code, shown = tunebench("doctor", "--data", name)
+    assert (code, rule in shown, advice in shown) == (2, True, True), shown[:MOST_CHARACTERS]
     assert len(shown) < MOST_CHARACTERS
 
 
@@ -66,10 +47,10 @@ def test_a_dataset(name: str, said: Said, tmp_path: Path) -> None:
         ["check", LONG], ["explain", LONG, "x", "y"], ["doctor", "--data", LONG], [LONG],
     ],
 )  # fmt: skip
-def test_an_argument(arguments: list[str], said: Said) -> None:
-    shown = said(*arguments)
-    assert shown.strip()
-    assert len(shown) < MOST_CHARACTERS
+def test_an_argument(arguments: list[str], tunebench: Tunebench) -> None:
+    code, shown = tunebench(*arguments)
+    assert code == 2
+    assert 0 < len(shown.strip()) < MOST_CHARACTERS
 
 
 @pytest.mark.parametrize(
@@ -88,8 +69,9 @@ def test_a_plugin_that_does_not_import(raised: str, tmp_path: Path) -> None:
     assert len(shown) < MOST_CHARACTERS
 
 
-def test_a_run_folder(said: Said, tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text(json.dumps({"schema_version": 1, "cell_ids": [LONG]}))
-    assert len(said("report", ".")) < MOST_CHARACTERS
-    (tmp_path / "run.json").write_text(json.dumps({LONG: 1, "schema_version": {LONG: LONG}, "cell_ids": []}))
-    assert len(said("report", ".")) < MOST_CHARACTERS
+@pytest.mark.parametrize("content", [{"cell_ids": [LONG]}, {LONG: 1, "schema_version": {LONG: LONG}, "cell_ids": []}])
+def test_a_run_folder(content: dict[str, Any], tunebench: Tunebench) -> None:
+    Path("run.json").write_text(json.dumps({"schema_version": 1} | content))
+    code, shown = tunebench("report", ".")
+    assert code == 2
+    assert len(shown) < MOST_CHARACTERS

@@ -34,12 +34,6 @@ ROWS = jsonl([("a good film", 1), ("bad", 0)] * 10)
 EMBEDDINGS = "embeddings.word_embeddings.weight"
 
 
-@pytest.fixture
-def model(tiny_encoder: Path, tmp_path: Path) -> Path:
-    """A copy of the encoder's folder, to be spoiled."""
-    return shutil.copytree(tiny_encoder, tmp_path / "model")
-
-
 def problems(folder: Path, **changes: Any) -> list[str]:
     """What the check before a run finds."""
     cell = _record().cell

@@ -79,12 +79,6 @@ def test_the_search_finds(source: str) -> None:
     assert len(list(forbidden(source))) >= 1
 
 
-@pytest.fixture
-def model(tiny_encoder: Path, tmp_path: Path) -> Path:
-    """A copy of the encoder's folder, to be spoiled."""
-    return shutil.copytree(tiny_encoder, tmp_path / "model")
-
-
 class TestWeights:
     """A folder with safetensors of its own, and something that leads elsewhere."""
 

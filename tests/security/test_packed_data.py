@@ -106,8 +106,7 @@ class TestParquet:
     ) -> None:
         monkeypatch.setattr(files, "LONGEST_TEXT", 1000)
         sink = io.BytesIO()
-        texts = pa.array(["y", *["\u00e9" * 1001] * 9], kind)
-        pq.write_table(pa.table({"text": texts, "label": [0, 1] * 5}), sink)
+        pq.write_table(pa.table({"text": pa.array(["y", *["\u00e9" * 1001] * 9], kind), "label": [0, 1] * 5}), sink)
         said = refused(tmp_path, train__parquet=sink.getvalue())
         assert "train.parquet: a text must have at most 1000 characters, got 1001" in said
 
@@ -119,8 +118,7 @@ class TestParquet:
         assert files._batch_rows(located(tmp_path, text="label"), located_at, metadata) == files.BATCH_ROWS
 
     def test_of_a_list_in_a_row(self, tmp_path: Path) -> None:
-        content = parquet_of([["a"], ["b"]], [0, 1])
-        said = refused(tmp_path, train__parquet=content)
+        said = refused(tmp_path, train__parquet=parquet_of([["a"], ["b"]], [0, 1]))
         assert "column 'text' must hold a text or a label in each row, got list<element: string>; set text" in said
 
     def test_other_columns_are_neither_counted_nor_read(self, tmp_path: Path) -> None:
@@ -147,8 +145,7 @@ class TestLines:
     @pytest.mark.parametrize("suffix", ["jsonl", "csv", "tsv", "jsonl__gz"])
     def test_a_line_without_end(self, suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(files, "LONGEST_LINE_BYTES", 1_000_000)
-        said = refused(tmp_path, **{f"train__{suffix}": "x" * 2_000_000})
-        assert "a line must have at most 1000000 bytes" in said
+        assert "a line must have at most 1000000 bytes" in refused(tmp_path, **{f"train__{suffix}": "x" * 2_000_000})
 
     @pytest.mark.parametrize(
         "content", ["[" * 100_000, '{"a":' * 100_000, '{"text": "a", "label": ' + "9" * 1_000_000 + "}"],
@@ -159,8 +156,7 @@ class TestLines:
 
     def test_lines_that_hold_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(files, "UNPACKED_BYTES", 50_000_000)
-        part = gzip.compress(b"\n" * 200_000)
-        (tmp_path / "train.jsonl.gz").write_bytes(part * 25)
+        (tmp_path / "train.jsonl.gz").write_bytes(gzip.compress(b"\n" * 200_000) * 25)
         assert "train.jsonl.gz: unpacks to more than" in refused(tmp_path)
 
 

@@ -63,8 +63,7 @@ def test_star_takes_the_variants_of_the_study_along() -> None:
     found = {cell.method.name: cell.method for cell in cells(study({}, methods=variants))}
     assert list(found) == ["alpha", "beta", "big"]
     assert (found["big"].plugin, found["big"].label, found["big"].given) == ("beta", "Big", {"r": 64})
-    assert found["alpha"].given == {"r": 1}
-    assert found["beta"].given == {}
+    assert (found["alpha"].given, found["beta"].given) == ({"r": 1}, {})
 
 
 def test_star_beside_names_repeats_no_row() -> None:
@@ -232,8 +231,7 @@ class TestOfRandomWeights:
 
 
 def on_hub_as(name: str, hub_id: str) -> DatasetSource:
-    entries = {name: {"hub_id": hub_id, "labels": ["a", "b"]}}
-    return resolve_dataset(name, study({}, datasets=entries))
+    return resolve_dataset(name, study({}, datasets={name: {"hub_id": hub_id, "labels": ["a", "b"]}}))
 
 
 def test_class_weights_of_a_causal_model_are_refused_by_name() -> None:

@@ -27,7 +27,7 @@ from bench.study.datasets import (
 from bench.study.settings import PromptSettings
 from bench.study.study import Study
 from tests.conftest import TextFolder
-from tests.support import ROOT
+from tests.support import ROOT, known
 
 PROFILED = [name for name, entry in catalog("datasets").items() if "length_profile" in entry]
 SPLITS = [(name, split) for name in PROFILED for split in length_profiles(name)]
@@ -52,8 +52,7 @@ class TestLengthProfiles:
     def test_are_those_of_the_data(self, name: str, split: SplitName) -> None:
         rows, profile = real_rows(name, split), length_profiles(name)[split]
         lengths = [len(row["text"].split()) for row in rows]
-        found = np.quantile(lengths, np.array(PERCENTS) / 100)
-        assert np.rint(found).astype(int).tolist() == list(profile.words)
+        assert np.rint(np.quantile(lengths, np.array(PERCENTS) / 100)).astype(int).tolist() == list(profile.words)
         assert Counter(row["label"] for row in rows) == dict(enumerate(profile.label_counts))
         made = [len(text.split()) for text in generate(profile, split)[0]]
         assert np.mean(made) == pytest.approx(np.mean(lengths), rel=0.015)
@@ -111,12 +110,9 @@ class TestPrompts:
         source = resolved(name)
         prompt = known_prompt(source)
         settings = PromptSettings.model_validate(prompt)
-        assert source.labels is not None
         assert settings.label_words is not None
-        assert len(set(settings.label_words)) == len(settings.label_words) == len(source.labels)
-        assert settings.instruction is not None
-        assert settings.instruction.count("{labels}") == 1
-        assert set(prompt) == {"instruction", "label_words"}
+        assert len(set(settings.label_words)) == len(settings.label_words) == len(known(source.labels))
+        assert (known(settings.instruction).count("{labels}"), set(prompt)) == (1, {"instruction", "label_words"})
 
     def test_follow_the_data_wherever_they_lie(self, text_folder: TextFolder) -> None:
         rows = [("good", 1), ("bad", 0)]
@@ -139,8 +135,7 @@ class TestPrompts:
         assert known_prompt(resolved(str(folder))) == {}, "its labels are not known before it is read"
         assert known_prompt(resolved("owner/imdb")) == {}
         assert known_prompt(resolved("cardiffnlp/tweet_eval")) == {}, "another configuration"
-        renamed = {"hub_id": "stanfordnlp/imdb", "labels": ["a", "b", "c"]}
-        assert known_prompt(resolved("mine", mine=renamed)) == {}
+        assert known_prompt(resolved("mine", mine={"hub_id": "stanfordnlp/imdb", "labels": ["a", "b", "c"]})) == {}
 
     def test_can_be_changed_by_whoever_asked(self) -> None:
         known_prompt(resolved("imdb"))["instruction"] = "another"

@@ -38,8 +38,7 @@ class TestCatalog:
     @pytest.mark.parametrize("name", [name for name, entry in catalog("models").items() if "hub_id" in entry])
     def test_hub_model_is_pinned_to_a_commit(self, name: str, tmp_path: Path) -> None:
         source = resolve_model(name, study().in_folder(tmp_path))
-        assert (source.folder, source.weights) == (None, "pretrained")
-        assert len(source.revision or "") == 40
+        assert (source.folder, source.weights, len(source.revision or "")) == (None, "pretrained", 40)
         assert str(source.revision) in source.fingerprint
 
     def test_model_of_a_missing_package_names_the_extra(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,8 +62,7 @@ class TestDataRoot:
     def test_is_read_in_place_of_the_hub(self, tmp_path: Path, text_folder: TextFolder) -> None:
         text_folder("root/imdb", suffix=".jsonl.gz", train=ROWS, test=ROWS)
         source = dataset("imdb", tmp_path, data_root=tmp_path / "root")
-        assert source.kind == "folder"
-        assert set(source.files) == {"train", "test"}
+        assert (source.kind, set(source.files)) == ("folder", {"train", "test"})
         assert source.labels == ("negative", "positive")
 
     def test_leaves_synthetic_data_and_own_datasets_alone(self, tmp_path: Path, text_folder: TextFolder) -> None:
@@ -113,12 +111,10 @@ class TestOwnFolder:
     def test_fingerprint_follows_content_and_columns_and_not_the_place(
         self, tmp_path: Path, text_folder: TextFolder
     ) -> None:
-        first = text_folder("one", train=ROWS, test=ROWS)
-        shutil.copytree(first, tmp_path / "two")
+        shutil.copytree(text_folder("one", train=ROWS, test=ROWS), tmp_path / "two")
         before = dataset("./one", tmp_path).fingerprint
         assert dataset("./two", tmp_path).fingerprint == before
-        other_column = {"mine": {"path": "one", "text": "label"}}
-        assert dataset("mine", tmp_path, datasets=other_column).fingerprint != before
+        assert dataset("mine", tmp_path, datasets={"mine": {"path": "one", "text": "label"}}).fingerprint != before
         text_folder("one", test=[("good", 1), ("bad", 1)])
         assert dataset("./one", tmp_path).fingerprint != before
 
@@ -149,8 +145,7 @@ class TestOwnModel:
 
     def test_relative_to_the_study(self, tiny_encoder: Path) -> None:
         models = {"mine": {"path": tiny_encoder.name}}
-        source = resolve_model("mine", study(models=models).in_folder(tiny_encoder.parent))
-        assert source.folder == str(tiny_encoder)
+        assert resolve_model("mine", study(models=models).in_folder(tiny_encoder.parent)).folder == str(tiny_encoder)
 
     def test_without_config(self, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()

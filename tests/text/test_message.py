@@ -17,9 +17,7 @@ def test_the_middle_is_left_out() -> None:
     assert shown.startswith("aaaa")
     assert shown.endswith("bbbb")
     assert "[…140 characters left out…]" in shown
-    assert shortened(shown, 60) == shown
-    assert shortened("abcdef", 5) == "abcd…"
-    assert shortened("abcde", 5) == "abcde"
+    assert (shortened(shown, 60), shortened("abcdef", 5), shortened("abcde", 5)) == (shown, "abcd…", "abcde")
 
 
 def test_a_message_is_bounded_and_holds_no_credentials() -> None:

@@ -24,11 +24,9 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[dict[st
 def test_the_static_columns(printed: tuple[str, list[dict[str, str]]]) -> None:
     _, lines = printed
     verdicts = Counter((line["quantity"], line["verdict"]) for line in lines)
-    assert verdicts["trainable_params", "exact"] == 33
-    assert verdicts["total_params", "exact"] == 24
+    assert (verdicts["trainable_params", "exact"], verdicts["total_params", "exact"]) == (33, 24)
     not_exact = [line for line in lines if line["quantity"] == "total_params" and line["verdict"] != "exact"]
-    assert {line["method"] for line in not_exact} == {"Zero-shot"}
-    assert len(not_exact) == 9
+    assert ({line["method"] for line in not_exact}, len(not_exact)) == ({"Zero-shot"}, 9)
     assert verdicts["flops", "exact"] == 12
     wrong = [line for line in lines if line["quantity"] == "flops" and line["verdict"] == "differs"]
     assert {line["method"] for line in wrong} == {"MoE"}

@@ -55,8 +55,7 @@ def test_the_threshold_is_an_argument(matched: MatchText) -> None:
 
 def test_computed_and_difference_are_in_the_printed_unit(matched: MatchText) -> None:
     found = check(matched, "total_params_million", "imdb,roberta-base,lora,125.00")
-    assert found.unit == "M"
-    assert found.computed == pytest.approx(125.534212)
+    assert (found.unit, found.computed) == ("M", pytest.approx(125.534212))
     assert found.relative_difference == pytest.approx(125 / 125.534212 - 1)
 
 
@@ -130,22 +129,19 @@ def test_what_the_plan_does_not_know_is_not_checkable(matched: MatchText) -> Non
 
 
 def test_a_measured_mean_stands_beside_and_decides_where_nothing_is_computed(matched: MatchText) -> None:
-    key = ("imdb", "roberta-base", "lora")
-    measured = {key: {"f1": 0.92, "total_params": 125_534_212.0}}
+    measured = {("imdb", "roberta-base", "lora"): {"f1": 0.92, "total_params": 125_534_212.0}}
     f1 = check(matched, "f1", "imdb,roberta-base,lora,0.9310", measured=measured)
     assert (f1.verdict, f1.computed, f1.measured) == ("within", None, 0.92)
     assert f1.explanation == "1.20% above, against the measured mean"
     total = check(matched, "total_params_million", "imdb,roberta-base,lora,125.53", measured=measured)
-    assert total.verdict == "exact"
-    assert total.measured == pytest.approx(125.534212)
+    assert (total.verdict, total.measured) == ("exact", pytest.approx(125.534212))
     speed = check(matched, "throughput_samples_per_second", "imdb,roberta-base,lora,5", measured=measured)
     assert speed.explanation == "the run has no successful cell of this row"
 
 
 def test_the_published_table_against_its_plan(paper_plan: tuple[PlanRow, ...]) -> None:
     counts = audit(load(find("paper")), paper_plan, COUNTS, None, llm_flops, causal=CAUSAL).counts()
-    assert counts["trainable_params"] == {"exact": 33}
-    assert counts["total_params"] == {"exact": 24, "within": 9}
+    assert (counts["trainable_params"], counts["total_params"]) == ({"exact": 33}, {"exact": 24, "within": 9})
     assert counts["flops"] == {"exact": 12, "differs": 3, "not checkable": 18}
     assert counts["f1"] == counts["throughput"] == {"not checkable": 33}
     # The plan's peaks are made up here; those of RoBERTa are compared, since their conditions were inferred.

@@ -67,8 +67,7 @@ def test_below_own_parts(gflops: str, severity: str | None, says: str, matched: 
 
 def test_below_own_parts_needs_experts_and_the_same_length(matched: MatchText) -> None:
     assert findings.below_own_parts(matched(FLOPS, "imdb,roberta-base,full_ft,10.00")) == []
-    rows = matched(f"{FLOPS},sequence_length", "imdb,roberta-base,moe,24.00,128")
-    assert findings.below_own_parts(rows) == []
+    assert findings.below_own_parts(matched(f"{FLOPS},sequence_length", "imdb,roberta-base,moe,24.00,128")) == []
 
 
 def test_less_for_more_work(matched: MatchText) -> None:
@@ -131,8 +130,7 @@ def test_total_holds_untrained(matched: MatchText) -> None:
     ],
 )
 def test_faster_with_more_work(lines: list[str], says: str, matched: MatchText) -> None:
-    rows = matched(SPEED, *(f"imdb,roberta-base,{line}" for line in lines))
-    found = findings.faster_with_more_work(rows)
+    found = findings.faster_with_more_work(matched(SPEED, *(f"imdb,roberta-base,{line}" for line in lines)))
     assert len(found) == bool(says)
     assert says in texts(found).lower().replace("gflops", "GFLOPs")
 
@@ -170,8 +168,7 @@ def test_tables_disagree(paper_plan: tuple[PlanRow, ...]) -> None:
 
 def test_coarser_digits_are_no_disagreement(matched: MatchText) -> None:
     fine, coarse = (matched(F1, f"imdb,roberta-base,lora,{f1}")[0] for f1 in ("0.9310", "0.93"))
-    other = replace(coarse, row=replace(coarse.row, table="other"))
-    assert findings.tables_disagree([fine, other]) == []
+    assert findings.tables_disagree([fine, replace(coarse, row=replace(coarse.row, table="other"))]) == []
     worse = matched(F1, "imdb,roberta-base,lora,0.94")[0]
     assert len(findings.tables_disagree([fine, replace(worse, row=replace(worse.row, table="other"))])) == 1
 

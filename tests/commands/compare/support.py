@@ -39,8 +39,7 @@ def side(*cells: Record | Measured, not_run: Sequence[str] = (), **study: Any) -
 
 def report(folder: Path, *records: Record, more_ids: Sequence[str] = (), **study: Any) -> Path:
     """A published report of these records."""
-    texts = archive.texts(results(run_json(records, more_ids, **study), *map(alone, records)))
-    write_files(folder, texts)
+    write_files(folder, archive.texts(results(run_json(records, more_ids, **study), *map(alone, records))))
     return folder
 
 
@@ -67,6 +66,5 @@ def changed(record: Record, **fields: Any) -> Record:
 
 def changed_code(record: Record, sha256: str = "1") -> Record:
     """The record of the same cell, measured with another version of the method's code."""
-    method = record.cell.method.model_copy(update={"sha256": sha256})
-    cell = record.cell.model_copy(update={"method": method})
+    cell = record.cell.model_copy(update={"method": record.cell.method.model_copy(update={"sha256": sha256})})
     return record.model_copy(update={"cell": cell, "cell_id": cell.id})

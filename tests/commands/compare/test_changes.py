@@ -8,11 +8,11 @@ from bench.commands.compare.changes import ABSENT, Change, find, unseen
 from bench.record.record import Record
 from tests.commands.compare.support import changed, changed_code, pairs, side
 from tests.report.conftest import MakeRecord
+from tests.support import known
 
 
 def machine(record: Record, **fields: Any) -> Record:
-    assert record.machine is not None
-    return changed(record, machine=record.machine.model_dump() | fields)
+    return changed(record, machine=known(record.machine).model_dump() | fields)
 
 
 def between(a: Record | list[Record], b: Record | list[Record], **study: Any) -> list[Change]:
@@ -61,8 +61,7 @@ def test_a_change_is_said_once_with_the_number_of_its_cells(make_record: MakeRec
 
 def test_precision_prompt_and_batch(make_record: MakeRecord) -> None:
     a = make_record(kind="causal", generated_f1=0.5)
-    assert a.prompt is not None
-    b = changed(a, precision="bf16", study_batch_size=32, prompt=a.prompt.model_dump() | {"sha256": "1"})
+    b = changed(a, precision="bf16", study_batch_size=32, prompt=known(a.prompt).model_dump() | {"sha256": "1"})
     assert between(a, b) == [
         Change("machine", "precision", "fp32", "bf16", 1),
         Change("prompt", "sha256", "0", "1", 1),

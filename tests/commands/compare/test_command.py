@@ -68,8 +68,7 @@ def test_a_committed_report_against_itself(run: Run, name: str, metrics: int) ->
     code, text = run(REPORTS / name, REPORTS / name, "--format", "csv")
     lines = [line for line in csv.DictReader(io.StringIO(text)) if line["kind"] == "metric"]
     verdicts = [(line["verdict"], line["regression"]) for line in lines]
-    assert code == 0
-    assert verdicts == [("same", "false")] * metrics
+    assert (code, verdicts) == (0, [("same", "false")] * metrics)
     assert len(text.splitlines()) == metrics + 1, "nothing changed, and every cell has its partner"
 
 
@@ -133,8 +132,7 @@ def test_runs_and_reports_mix(run: Run, make_record: MakeRecord, tmp_path: Path)
 class TestCells:
     def test_one_that_fails_now(self, run: Run, baseline: Path, make_record: MakeRecord, tmp_path: Path) -> None:
         failed = make_record("oom", seed=2, message="no [bold]memory[/bold]\x1b[31m")
-        b = report(tmp_path / "b", *rates(make_record, 100.0, 101.0), failed)
-        code, text = run(baseline, b)
+        code, text = run(baseline, report(tmp_path / "b", *rates(make_record, 100.0, 101.0), failed))
         assert code == 3
         assert "now fails; train: Stopped: no [bold]memory[/bold] [31m" in text
         assert "\x1b" not in text
@@ -168,8 +166,7 @@ class TestCells:
         assert run(b, baseline, "--strict")[0] == 3  # BitFit is gone
 
     def test_no_cell_has_a_partner(self, run: Run, baseline: Path, make_record: MakeRecord, tmp_path: Path) -> None:
-        b = report(tmp_path / "b", make_record(method="BitFit"))
-        code, text = run(baseline, b)
+        code, text = run(baseline, report(tmp_path / "b", make_record(method="BitFit")))
         assert code == 2
         assert "Nothing was compared: no cell of A has a counterpart in B." in text
         assert last(text).startswith("tunebench: nothing was compared: no cell of ")
@@ -204,8 +201,7 @@ class TestFormats:
             records = rates(make_record, 100.0 - 20 * at, method=name, method_name=name, dataset=name)
             machine = records[0].model_dump()["machine"]
             machine |= {"gpu": f"@{at}{name}", "packages": {f"-{name}": f"+{at}{name}"}}
-            checks = [{"name": "=c", "verdict": "suspect", "found": name}]
-            one = changed(records[0], machine=machine, checks=checks)
+            one = changed(records[0], machine=machine, checks=[{"name": "=c", "verdict": "suspect", "found": name}])
             failed = make_record("error", seed=1, method=name, message=name, phase=name)
             folders.append(report(tmp_path / folder, one, failed, notes=f"={at}{name}"))
         return folders
@@ -229,8 +225,7 @@ class TestFormats:
     def test_json(self, run: Run, hostile: list[Path]) -> None:
         code, text = run(*hostile, "--format", "json")
         found = json.loads(text)
-        assert code == 0
-        assert found["schema_version"] == 1
+        assert (code, found["schema_version"]) == (0, 1)
         assert found["regression"] is False
         assert found["verdict"].startswith("No regression: ")
         assert found["a"]["kind"] == "report"

@@ -40,11 +40,9 @@ def windowed(make_record: MakeRecord, median: float, low: float | None, high: fl
 
 
 def test_the_difference_of_a_quality_is_absolute_and_that_of_a_cost_relative() -> None:
-    assert difference(F1, 0.5, 0.75) == 0.25
-    assert difference(SPEED, 200.0, 150.0) == -0.25
+    assert (difference(F1, 0.5, 0.75), difference(SPEED, 200.0, 150.0)) == (0.25, -0.25)
     assert difference(SPEED, -200.0, -150.0) == 0.25  # a damaged record; larger is still larger
-    assert difference(MEMORY, 0.0, 1.0) is None
-    assert difference(MEMORY, 0.0, 0.0) == 0
+    assert (difference(MEMORY, 0.0, 1.0), difference(MEMORY, 0.0, 0.0)) == (None, 0)
     assert difference(SPEED, 1e-300, 1e300) is None
 
 
@@ -71,8 +69,7 @@ def test_over_seeds_it_is_students(make_record: MakeRecord) -> None:
 def test_of_one_seed_the_windows_tell(make_record: MakeRecord) -> None:
     a = windowed(make_record, 100.0, 96.0, 104.0)
     apart = of(SPEED, pairs([a], [windowed(make_record, 90.0, 88.0, 92.0)]))
-    assert apart.sources == ("windows",)
-    assert apart.interval == pytest.approx((88 / 104 - 1, 92 / 96 - 1))
+    assert (apart.sources, apart.interval) == (("windows",), pytest.approx((88 / 104 - 1, 92 / 96 - 1)))
     assert apart.verdict in ("higher", "lower")
     # The intervals meet: 97 lies in both.
     assert of(SPEED, pairs([a], [windowed(make_record, 94.0, 91.0, 97.0)])).verdict == "not told apart"
@@ -83,8 +80,7 @@ def test_of_one_seed_the_windows_tell(make_record: MakeRecord) -> None:
 
 def test_where_runs_are_paired_windows_within_them_add_nothing(make_record: MakeRecord) -> None:
     a = [windowed(make_record, 100.0, 90.0, 110.0, seed=seed) for seed in (0, 1)]
-    b = [windowed(make_record, 92.0 + seed / 10, 86.0, 98.0, seed=seed) for seed in (0, 1)]
-    found = of(SPEED, pairs(a, b))
+    found = of(SPEED, pairs(a, [windowed(make_record, 92.0 + seed / 10, 86.0, 98.0, seed=seed) for seed in (0, 1)]))
     assert found.sources == ("2 paired runs",)
     assert found.interval == pytest.approx(student_interval([-0.08, -0.079]))
     assert found.verdict in ("higher", "lower")
@@ -99,8 +95,7 @@ def test_repeats_of_a_seed_are_runs_of_a_speed_and_one_of_a_quality(make_record:
         return found
 
     row = pairs(repeated(100.0, 0.7), repeated(90.0, 0.6))
-    assert of(SPEED, row).sources == ("2 paired runs",)
-    assert of(F1, row).interval is None
+    assert (of(SPEED, row).sources, of(F1, row).interval) == (("2 paired runs",), None)
 
 
 class TestPredictions:

@@ -36,8 +36,7 @@ def test_a_report(make_record: MakeRecord, tmp_path: Path) -> None:
 def test_a_run_folder(make_record: MakeRecord, tmp_path: Path) -> None:
     records = [make_record(), make_record(seed=1)]
     found = load(run_of(tmp_path / "r", *records, more_ids=("x__y__z__s0-0123456789",)))
-    assert found.kind == "run folder"
-    assert found.records == records
+    assert (found.kind, found.records) == ("run folder", records)
     assert [evidence.predictions for _, evidence in found.cells] == [
         f"{record.cell_id}/predictions.jsonl is missing" for record in records
     ]
@@ -49,8 +48,7 @@ def test_no_path_of_a_report_is_opened(make_record: MakeRecord, tmp_path: Path) 
     record = make_record()
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "predictions.jsonl").write_text("not to be read")
-    folder = report(tmp_path / "r", record.model_copy(update={"cell_id": "../secret"}))
-    found = load(folder)
+    found = load(report(tmp_path / "r", record.model_copy(update={"cell_id": "../secret"})))
     assert found.cells[0].evidence.predictions == "a report keeps no predictions"
 
 

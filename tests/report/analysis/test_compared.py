@@ -40,16 +40,14 @@ def test_a_difference(cells: Cells) -> None:
     # 1 of 12 wrong: 5 of 6 zeros and 7 guessed ones of 6: F1 10/11 and 12/13.
     assert found.difference.by_seed == pytest.approx((1 - (10 / 11 + 12 / 13) / 2,))
     assert (found.difference.texts, found.difference.only_first_right) == (12, 1)
-    assert (found.seeds, found.left_out, found.reasons) == ((0,), (), {})
-    assert set(found.ratios) == set(RATIOS)
+    assert (found.seeds, found.left_out, found.reasons, set(found.ratios)) == ((0,), (), {}, set(RATIOS))
 
 
 def test_seeds_are_paired(cells: Cells) -> None:
     first = [cells.measured(flipped(seed), method="LoRA", seed=seed) for seed in (0, 1, 2)]
     second = [cells.measured(flipped(seed), method="BitFit", seed=seed) for seed in (2, 1)]
     found = compared(*first, *second, cells.failed(method="BitFit", seed=0))
-    assert found.seeds == (1, 2)
-    assert found.left_out == ("seed 0: BitFit stopped (oom in train)",)
+    assert (found.seeds, found.left_out) == ((1, 2), ("seed 0: BitFit stopped (oom in train)",))
     assert found.difference is not None
     # Seed by seed they are the same; any other pairing would tell them apart.
     assert (found.difference.by_seed, found.difference.low, found.difference.high) == ((0, 0), 0, 0)
@@ -83,8 +81,7 @@ def data(**changes: Any) -> dict[str, Any]:
 )
 def test_records_that_cannot_be_compared(cells: Cells, fields: dict[str, Any], reason: str) -> None:
     found = of_two(cells, fields)
-    assert found.difference is None
-    assert list(found.reasons) == ["difference"]
+    assert (found.difference, list(found.reasons)) == (None, ["difference"])
     assert re.fullmatch(reason, found.reasons["difference"])
     assert set(found.ratios) == set(RATIOS)  # what it costs is known all the same
     assert found.seeds == (0,)
@@ -99,8 +96,7 @@ def test_another_split(cells: Cells) -> None:
 
 
 def test_random_weights(cells: Cells) -> None:
-    pair = [cells.measured(PERFECT, method=method, weights="random") for method in BOTH]
-    found = compared(*pair)
+    found = compared(*[cells.measured(PERFECT, method=method, weights="random") for method in BOTH])
     assert found.reasons == {"difference": "the model has random weights"}
     assert found.ratios["forward_gflops"] == Ratio(1, 1, 1)
 
@@ -164,8 +160,7 @@ def test_medians_of_windows_are_divided_where_both_have_them(cells: Cells) -> No
 )  # fmt: skip
 def test_an_unknown_ratio(cells: Cells, fields: dict[str, Any], column: str, reason: str) -> None:
     found = of_two(cells, fields)
-    assert found.reasons == {column: reason}
-    assert set(found.ratios) == set(RATIOS) - {column}
+    assert (found.reasons, set(found.ratios)) == ({column: reason}, set(RATIOS) - {column})
     assert found.difference is not None
 
 

@@ -32,8 +32,7 @@ def said(pairings: list[Pairing]) -> list[tuple[list[str], list[str], str]]:
 
 
 def test_a_study_without_comparisons(make_record: MakeRecord) -> None:
-    old = {"name": "s", "title": "", "methods": {}}
-    assert find(old, cells(make_record())) == []
+    assert find({"name": "s", "title": "", "methods": {}}, cells(make_record())) == []
     assert find(study(), cells(make_record())) == []
 
 
@@ -80,8 +79,7 @@ def test_other_settings_are_no_partners(make_record: MakeRecord) -> None:
 
 def test_train_settings_of_a_method_s_own_belong_to_it(make_record: MakeRecord) -> None:
     records = [with_train(make_record(method="LoRA"), epochs=9, batch_size=4), make_record(method="BitFit")]
-    own = {"LoRA": {"train": {"epochs": 9, "batch_size": 4}}}
-    (pairing,) = find(study(BOTH, methods=own), cells(*records))
+    (pairing,) = find(study(BOTH, methods={"LoRA": {"train": {"epochs": 9, "batch_size": 4}}}), cells(*records))
     assert (pairing.reason, len(pairing.first), len(pairing.second)) == ("", 1, 1)
     part = {"LoRA": {"train": {"epochs": 9}}}
     assert [reason for *_, reason in said(find(study(BOTH, methods=part), cells(*records)))] == [

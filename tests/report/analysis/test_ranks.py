@@ -19,8 +19,7 @@ TRAIN = QUANTITIES["train_samples_per_second"]
 def found(records: Sequence[Record]) -> dict[str, str]:
     """The rank by method."""
     rows = by_row(records)
-    content = describe(rows, [TRAIN], Notes())
-    ranked = ranks.of_rates(rows, content, [TRAIN])
+    ranked = ranks.of_rates(rows, describe(rows, [TRAIN], Notes()), [TRAIN])
     return {row[0].cell.method.name: ranked.get((at, TRAIN.column), "") for at, row in enumerate(rows)}
 
 
@@ -55,8 +54,7 @@ def test_ranks_over_seeds(make_record: MakeRecord, rates: dict[str, Sequence[flo
 def test_windows_of_a_single_seed(make_record: MakeRecord) -> None:
     apart = [windowed(make_record(method="a"), 90, 95), windowed(make_record(method="b"), 80, 89)]
     assert found(apart) == {"a": "best", "b": ""}
-    touching = [apart[0], windowed(make_record(method="b"), 80, 90)]
-    assert found(touching) == {"a": "", "b": ""}
+    assert found([apart[0], windowed(make_record(method="b"), 80, 90)]) == {"a": "", "b": ""}
 
 
 def test_a_row_without_an_interval_is_told_from_none(make_record: MakeRecord) -> None:

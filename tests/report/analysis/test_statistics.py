@@ -37,10 +37,8 @@ def with_windows(record: Record, **windows: Any) -> Record:
 )
 def test_mean_std_certified(first: float, low: float, high: float, pairs: int, mean: float, std: float) -> None:
     """NIST, Statistical Reference Datasets, univariate summary statistics, NumAcc1 to NumAcc4: certified values."""
-    values = [first, *[low, high] * pairs] if pairs else [first, low, high]
-    found = mean_std(values)
-    assert found[0] == pytest.approx(mean, rel=1e-15)
-    assert found[1] == pytest.approx(std, rel=1e-7)
+    found = mean_std([first, *[low, high] * pairs] if pairs else [first, low, high])
+    assert (found[0], found[1]) == (pytest.approx(mean, rel=1e-15), pytest.approx(std, rel=1e-7))
 
 
 def test_several_seeds_have_the_interval_of_their_mean(make_record: MakeRecord) -> None:
@@ -55,8 +53,7 @@ def test_one_seed_has_the_interval_of_its_windows(make_record: MakeRecord) -> No
     record = with_windows(make_record(), windowed_samples_per_second=estimate(105.0, 101.0, 108.0))
     found = over_seeds([record], TRAIN)
     assert (found.mean, found.std, found.low, found.high) == (105.0, None, 101.0, 108.0)
-    few = with_windows(make_record(), windowed_samples_per_second=estimate(105.0))
-    assert over_seeds([few], TRAIN).low is None
+    assert over_seeds([with_windows(make_record(), windowed_samples_per_second=estimate(105.0))], TRAIN).low is None
     assert over_seeds([make_record()], TRAIN).low is None
 
 
@@ -76,18 +73,14 @@ def test_windows_are_read_where_all_seeds_have_them(make_record: MakeRecord) -> 
 
 def test_a_quantity_without_windows_is_read_as_it_is(make_record: MakeRecord) -> None:
     record = with_windows(make_record(), windowed_samples_per_second=estimate(105.0, 101.0, 108.0))
-    assert F1.estimates([record]) is None
-    assert F1.values([record]) == [0.93]
-    assert over_seeds([record], F1).low is None
+    assert (F1.estimates([record]), F1.values([record]), over_seeds([record], F1).low) == (None, [0.93], None)
     nothing = Quantity("x", "X", lambda record: None, ("training",), 1, windowed=TRAIN.windowed)
     assert nothing.estimates([record]) is None
-    zero = Quantity("x", "X", lambda record: 0.0, ("training",), 1)
-    assert zero.values([record]) == [0.0]
+    assert Quantity("x", "X", lambda record: 0.0, ("training",), 1).values([record]) == [0.0]
 
 
 def test_an_interval_holds_no_impossible_values(make_record: MakeRecord) -> None:
-    assert possible((-0.2, 1.3), largest=1) == (0, 1)
-    assert possible((-0.2, 1.3)) == (0, 1.3)
+    assert (possible((-0.2, 1.3), largest=1), possible((-0.2, 1.3))) == ((0, 1), (0, 1.3))
     assert possible((0.2, 0.3), largest=1) == (0.2, 0.3)
     records = [make_record(seed=seed, macro_f1=f1, train_rate=rate)
                for seed, (f1, rate) in enumerate([(0.8, 1.0), (0.99, 100.0)])]  # fmt: skip
@@ -103,10 +96,8 @@ def test_what_is_predicted_counts_once_a_seed(make_record: MakeRecord) -> None:
             record = make_record(seed=seed, macro_f1=f1, train_rate=100.0 * (repeat + 1))
             records.append(record.model_copy(update={"cell": record.cell.model_copy(update={"repeat": repeat})}))
     predicted, rate = over_seeds(records, F1), over_seeds(records, TRAIN)
-    assert predicted.mean == pytest.approx(0.7)
-    assert predicted.std == pytest.approx(0.4 / 2**0.5)
-    assert rate.mean == pytest.approx(175)
-    assert rate.known == 4
+    assert (predicted.mean, predicted.std) == (pytest.approx(0.7), pytest.approx(0.4 / 2**0.5))
+    assert (rate.mean, rate.known) == (pytest.approx(175), 4)
 
 
 def test_rows_are_told_apart_by_all_but_the_seed(make_record: MakeRecord) -> None:
@@ -122,8 +113,7 @@ def test_why_a_value_is_unknown(make_record: MakeRecord) -> None:
 
 
 def test_random_weights_have_no_f1(make_record: MakeRecord) -> None:
-    assert macro_f1(make_record(weights="random")) is None
-    assert macro_f1(make_record()) == 0.93
+    assert (macro_f1(make_record(weights="random")), macro_f1(make_record())) == (None, 0.93)
 
 
 def test_the_first_repeat_that_succeeded_speaks_for_its_seed(make_record: MakeRecord) -> None:
@@ -131,5 +121,4 @@ def test_the_first_repeat_that_succeeded_speaks_for_its_seed(make_record: MakeRe
     for repeat, f1 in enumerate((0.9, 0.5, 0.4)):
         record = make_record(macro_f1=f1)
         records.append(record.model_copy(update={"cell": record.cell.model_copy(update={"repeat": repeat})}))
-    assert over_seeds(records, F1).mean == 0.9
-    assert over_seeds(records[1:], F1).mean == 0.5
+    assert (over_seeds(records, F1).mean, over_seeds(records[1:], F1).mean) == (0.9, 0.5)

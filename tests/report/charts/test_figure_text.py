@@ -11,14 +11,12 @@ def test_names_that_read_alike_are_told_apart() -> None:
     assert distinct(["a", "a\n", 1, "1", None, "–", "a"]) == {
         "a": "a", "a\n": "a (2)", 1: "1", "1": "1 (2)", None: "–", "–": "– (2)"
     }  # fmt: skip
-    long = distinct(["x" * 100 + "a", "x" * 100 + "b"])
-    assert len(set(long.values())) == 2
+    assert len(set(distinct(["x" * 100 + "a", "x" * 100 + "b"]).values())) == 2
 
 
 def test_a_tooltip_has_no_special_key() -> None:
     """A page's tooltip may show the value of ``image`` as a picture of that address."""
-    assert tip("x", "image")["title"] == "image (column)"
-    assert tip("x", "title")["title"] == "title (column)"
+    assert (tip("x", "image")["title"], tip("x", "title")["title"]) == ("image (column)", "title (column)")
     assert tip("x", '\\"')["title"] == "/'"
 
 
@@ -51,5 +49,4 @@ def test_a_name_that_every_object_has_is_drawn(name: str) -> None:
     columns = {"x": [name, "b"], "y": [1, 2]}
     chart = {"kind": "bars", "x": "x", "y": "y", "x_label": name, "y_label": name, "colour": "x"}
     part = {"name": "part", "title": name, "caption": name, "columns": columns, "chart": chart}
-    drawn = figure.svg(insight_chart.spec(Insight.model_validate(part)))
-    assert f"«{name}»" in drawn
+    assert f"«{name}»" in figure.svg(insight_chart.spec(Insight.model_validate(part)))

@@ -37,10 +37,8 @@ def test_every_kind(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
     found = texts(figure.svg(spec))
     assert {"A title", "across", "upwards"} <= set(found)
     assert any(text.startswith("Of costs $5 and $6, n = 12 texts.") for text in found)
-    assert ("lift" in found) == (kind == "heatmap")
-    assert spec["usermeta"]["title"] == "A title"
-    assert spec["usermeta"]["columns"]["x"] == "across"
-    assert colours(spec) == []
+    assert ("lift" in found, spec["usermeta"]["title"]) == (kind == "heatmap", "A title")
+    assert (spec["usermeta"]["columns"]["x"], colours(spec)) == ("across", [])
     assert json.loads(json.dumps(spec, allow_nan=False)) == spec
 
 
@@ -64,8 +62,7 @@ class TestHeatmap:
         for theme, light_text in (("light", "3.10"), ("dark", "−0.25")):
             drawn = ElementTree.fromstring(figure.svg(insight_chart.spec(heatmap()), theme))  # type: ignore[arg-type]
             fills = {"".join(each.itertext()): each.get("fill") for each in drawn.iter() if each.tag.endswith("text")}
-            assert fills[light_text] == "white"
-            assert {fills["3.10"], fills["−0.25"]} == {"white", "black"}
+            assert (fills[light_text], {fills["3.10"], fills["−0.25"]}) == ("white", {"white", "black"})
 
     def test_an_unknown_value_is_struck_through(self) -> None:
         content = heatmap()
@@ -91,8 +88,7 @@ class TestHeatmap:
 
     def test_a_centre_has_as_much_room_on_both_sides(self) -> None:
         scale = layer(insight_chart.spec(heatmap(centre=1.0)), "rect")["encoding"]["color"]["scale"]
-        assert scale["domain"] == pytest.approx([-1.1, 3.1])
-        assert scale["range"] == "diverging"
+        assert (scale["domain"], scale["range"]) == (pytest.approx([-1.1, 3.1]), "diverging")
         drawn = figure.svg(insight_chart.spec(heatmap(centre=1.0)))
         assert "rgb(247, 247, 247)" in drawn or "#f7f7f7" in drawn
 
@@ -104,8 +100,7 @@ class TestHeatmap:
 
     def test_categories_as_they_come_up_the_first_on_top(self) -> None:
         content = insight("heatmap", {"x": ["b", "a"], "y": [10, 9], "value": [1, 2]})
-        at = layer(insight_chart.spec(content), "rect")["encoding"]
-        assert at["x"]["scale"]["domain"] == ["b", "a"]
+        assert layer(insight_chart.spec(content), "rect")["encoding"]["x"]["scale"]["domain"] == ["b", "a"]
         found = texts(figure.svg(insight_chart.spec(content)))
         assert found.index("10") < found.index("9")
 
@@ -174,15 +169,13 @@ class TestLines:
 
     def test_series_beyond_the_palette_differ(self) -> None:
         columns: dict[str, Any] = {"x": [0, 1] * 24, "y": [1] * 48, "c": [i // 2 for i in range(48)]}
-        spec = insight_chart.spec(insight("lines", columns, colour="c"))
-        drawn = marks(figure.svg(spec), "line")
+        drawn = marks(figure.svg(insight_chart.spec(insight("lines", columns, colour="c"))), "line")
         looks = {(group[0].get("stroke"), group[0].get("stroke-dasharray")) for group in drawn}
         assert len(drawn) == len(looks) == 24
 
     def test_few_points_are_marked_many_are_not(self) -> None:
         for steps, marked in ((30, True), (31, False)):
-            mark = layer(insight_chart.spec(lines(steps)), "line")["mark"]
-            assert bool(mark["point"]) == marked
+            assert bool(layer(insight_chart.spec(lines(steps)), "line")["mark"]["point"]) == marked
 
     def test_panels_of_other_sizes_have_scales_of_their_own(self) -> None:
         columns: dict[str, Any] = {"x": [0, 1, 0, 1], "y": [0, 1, 0, 1000], "p": ["a", "a", "b", "b"]}
@@ -224,8 +217,7 @@ def test_panels_are_limited_and_in_the_order_in_which_they_come_up() -> None:
     columns: dict[str, Any] = {"x": [1] * 90, "y": list(range(90)), "p": [30 - i for i in range(30)] * 3}
     spec = insight_chart.spec(insight("lines", columns, panel="p"))
     assert "Drawn are the first 24 of 30 categories of panel." in caption(spec)
-    found = [text for text in texts(figure.svg(spec)) if text.startswith("p ")]
-    assert found == [f"p {30 - i}" for i in range(24)]
+    assert [text for text in texts(figure.svg(spec)) if text.startswith("p ")] == [f"p {30 - i}" for i in range(24)]
     assert spec["columns"] == 4
 
 

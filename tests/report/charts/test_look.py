@@ -104,8 +104,7 @@ def test_colours_are_told_apart_with_any_colour_vision(theme: str, eye: str) -> 
 
 @pytest.mark.parametrize("theme", PALETTES)
 def test_the_first_three_are_told_apart_in_grey(theme: str) -> None:
-    lightness = sorted(lab(linear(colour))[0] for colour in PALETTES[theme][:3])
-    assert min(np.diff(lightness)) >= 12
+    assert min(np.diff(sorted(lab(linear(colour))[0] for colour in PALETTES[theme][:3]))) >= 12
 
 
 @pytest.mark.parametrize("theme", PALETTES)
@@ -122,8 +121,7 @@ def test_marks_and_text_stand_out(theme: look.Theme) -> None:
 def test_scales_read_in_grey(theme: look.Theme) -> None:
     """A sequential one goes one way in luminance; a diverging one is nearest to the ground in its middle."""
     ranges, ground = look.config(theme)["range"], luminance(GROUNDS[theme])
-    steps = np.diff([luminance(colour) for colour in ranges["heatmap"]])
-    assert len({step > 0 for step in steps.tolist()}) == 1
+    assert len({step > 0 for step in np.diff([luminance(colour) for colour in ranges["heatmap"]]).tolist()}) == 1
     away = [abs(luminance(colour) - ground) for colour in ranges["diverging"]]
     assert away[2] == min(away)
     assert away[0] > away[1] > away[2] < away[3] < away[4]

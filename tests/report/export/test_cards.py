@@ -54,11 +54,8 @@ def code_in(text: str) -> str:
 class TestText:
     def test_metadata(self, make_record: MakeRecord) -> None:
         data = metadata(text_of(make_record(dataset="IMDb", macro_f1=0.9312)))
-        assert data.library_name == "peft"
-        assert data.license == "unknown"
-        assert data.datasets == ["o/d"]
-        assert data.pipeline_tag == "text-classification"
-        assert data.tags == ["tunebench", "lora"]
+        assert (data.library_name, data.license, data.datasets) == ("peft", "unknown", ["o/d"])
+        assert (data.pipeline_tag, data.tags) == ("text-classification", ["tunebench", "lora"])
         f1, accuracy = data.eval_results
         assert (f1.metric_type, f1.metric_value, f1.metric_args) == ("f1", 0.9312, {"average": "macro"})
         assert (f1.dataset_type, f1.dataset_name, f1.dataset_split) == ("o/d", "IMDb", "test")
@@ -122,8 +119,7 @@ class TestHostileText:
             assert drawn.count(tag) == plain.count(tag), tag
         assert not re.search("<(script|a|img|b)[ >]", drawn)
         assert not re.search("[\x00-\x08\x1b\u202e]", said)
-        assert metadata(said).license == "unknown"
-        assert metadata(said).library_name == "peft"
+        assert (metadata(said).license, metadata(said).library_name) == ("unknown", "peft")
 
     def test_a_base_model_that_is_no_hub_id_gets_into_no_code(self, make_record: MakeRecord) -> None:
         record = based_on(make_record(), hub_id='x"); import os; ("', revision='"); ')
@@ -138,8 +134,7 @@ class TestHostileText:
 
 
 def based_on(record: Record, **model: Any) -> Record:
-    cell = record.cell.model_copy(update={"model": record.cell.model.model_copy(update=model)})
-    return changed(record, cell=cell)
+    return changed(record, cell=record.cell.model_copy(update={"model": record.cell.model.model_copy(update=model)}))
 
 
 def html(text: str) -> str:
@@ -198,8 +193,7 @@ class TestWrite:
     def test_a_card_where_something_was_kept_and_nowhere_else(self, make_record: MakeRecord, tmp_path: Path) -> None:
         records = [make_record(), make_record(seed=1), make_record(seed=2)]
         run = ready(tmp_path / "run", *records)
-        place = RunFolder(run).cell(records[1].cell_id).artifact
-        (place / "adapter.safetensors").unlink()
+        (RunFolder(run).cell(records[1].cell_id).artifact / "adapter.safetensors").unlink()
         RunFolder(run).cell(records[2].cell_id).artifact.rename(tmp_path / "away")
         written = cards.write(run, load([run], print), print)
         assert written == [RunFolder(run).cell(records[0].cell_id).artifact / CARD]
@@ -215,8 +209,7 @@ class TestWrite:
         assert path.read_bytes() == before
         path.write_text(path.read_text().replace("## Licence", "## Licence of mine"))
         edited = path.read_bytes()
-        assert cards.write(run, load([run], print), said.append) == []
-        assert path.read_bytes() == edited
+        assert (cards.write(run, load([run], print), said.append), path.read_bytes()) == ([], edited)
         assert said == [f"{path} was edited since it was written, and stays; delete it to have it written anew"]
 
     def test_one_that_is_of_before_is_written_anew(self, make_record: MakeRecord, tmp_path: Path) -> None:
@@ -232,8 +225,7 @@ class TestWrite:
         (path,) = cards.write(run, load([run], print), said.append)
         path.unlink()
         path.mkdir()
-        assert cards.write(run, load([run], print), said.append) == []
-        assert len(said) == 1
+        assert (cards.write(run, load([run], print), said.append), len(said)) == ([], 1)
         assert "it is not a regular file" in said[0]
 
     def test_the_library_by_the_files(self, make_record: MakeRecord, tmp_path: Path) -> None:
@@ -261,8 +253,7 @@ class TestWrite:
         elsewhere.rename(place)
         (tmp_path / "mine").write_text("mine")
         (place / CARD).symlink_to(tmp_path / "mine")
-        assert cards.write(run, loaded, print) == []
-        assert (tmp_path / "mine").read_text() == "mine"
+        assert (cards.write(run, loaded, print), (tmp_path / "mine").read_text()) == ([], "mine")
         assert (place / CARD).is_symlink()
 
     def test_a_cell_that_was_measured_again_since(self, make_record: MakeRecord, tmp_path: Path) -> None:

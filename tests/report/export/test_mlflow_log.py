@@ -52,15 +52,13 @@ def test_an_experiment_a_study_and_a_run_a_cell(
     assert (good.info.status, bad.info.status) == ("FINISHED", "FAILED")
     assert bad.data.tags["tunebench.failure_message"] == "no memory left"
     assert (good.info.start_time, good.info.end_time) == (1767323045000, 1767323054000)
-    assert good.info.run_name == validated.cell_id
-    assert good.data.tags["tunebench.stamp"] == "valid"
+    assert (good.info.run_name, good.data.tags["tunebench.stamp"]) == (validated.cell_id, "valid")
     assert good.data.tags["tunebench.machine"] == "AMD EPYC 7B13, 2 cores"
     assert good.data.tags["tunebench.commit"] == "0123456789abcdef"
     assert {name: good.data.params[name] for name in ("method", "batch_size", "option_rank", "seed")} == {
         "method": "LoRA", "batch_size": "16", "option_rank": "8", "seed": "0",
     }  # fmt: skip
-    assert good.data.metrics["macro_f1"] == 0.93
-    assert good.data.metrics["peak_train_bytes"] == 1_512_800_000
+    assert (good.data.metrics["macro_f1"], good.data.metrics["peak_train_bytes"]) == (0.93, 1_512_800_000)
     assert "generated_macro_f1" not in good.data.metrics
     assert "macro_f1" not in bad.data.metrics
 

@@ -52,13 +52,10 @@ def test_hyper_parameters_and_how_the_run_ended(results_of: ResultsOf, make_reco
     tensorboard_log.log(results_of(ok, oom), tmp_path)
     good, bad = (told(read(tmp_path / "s" / record.cell_id)) for record in (ok, oom))
     start = good["_hparams_/session_start_info"].session_start_info
-    assert start.group_name == ok.cell_id
-    assert start.hparams["method"].string_value == "LoRA"
-    assert start.hparams["batch_size"].number_value == 16
-    assert start.hparams["option_rank"].number_value == 8
+    assert (start.group_name, start.hparams["method"].string_value) == (ok.cell_id, "LoRA")
+    assert (start.hparams["batch_size"].number_value, start.hparams["option_rank"].number_value) == (16, 8)
     assert start.hparams["option_on"].bool_value is True
-    assert start.hparams["stamp"].string_value == "valid"
-    assert start.start_time_secs == 1767323045.0
+    assert (start.hparams["stamp"].string_value, start.start_time_secs) == ("valid", 1767323045.0)
     ends = [each["_hparams_/session_end_info"].session_end_info for each in (good, bad)]
     assert [end.status for end in ends] == [api_pb2.STATUS_SUCCESS, api_pb2.STATUS_FAILURE]
     assert ends[0].end_time_secs == 1767323054.0
@@ -72,8 +69,7 @@ def test_the_same_results_give_the_same_bytes_once(
     tensorboard_log.log(logged, tmp_path / "a")
     tensorboard_log.log(logged, tmp_path / "b")
     (a,), (b,) = (list((tmp_path / name).rglob("*tfevents*")) for name in "ab")
-    assert a.read_bytes() == b.read_bytes()
-    assert tensorboard_log.log(logged, tmp_path / "a") == (0, 1)
+    assert (a.read_bytes(), tensorboard_log.log(logged, tmp_path / "a")) == (b.read_bytes(), (0, 1))
     assert [path for path in (tmp_path / "a").rglob("*") if path.is_file()] == [a]
 
 
@@ -90,8 +86,7 @@ def test_runs_of_several_machines_are_told_apart(
     results_of: ResultsOf, make_record: MakeRecord, tmp_path: Path
 ) -> None:
     one, other = make_record(), make_record(device="cuda")
-    both = Results((*results_of(one).runs, *results_of(other).runs))
-    tensorboard_log.log(both, tmp_path)
+    tensorboard_log.log(Results((*results_of(one).runs, *results_of(other).runs)), tmp_path)
     places = {path.parent.relative_to(tmp_path / "s").parts for path in tmp_path.rglob("*tfevents*")}
     assert places == {("AMD_EPYC_7B13_2_cores", one.cell_id), ("NVIDIA_H200", other.cell_id)}
 

@@ -9,6 +9,7 @@ from bench.report.results.run import Results, Run
 from bench.report.results.step_curve import StepCurve
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import study
+from tests.support import known
 
 #: Runs, or breaks the page, wherever it is not text. What it would set, tests look for.
 MARKUP = "</script></style></title><img src=x onerror='window.harmed=1'><script>window.harmed=2</script><!--"
@@ -37,18 +38,16 @@ def hostile(make_record: MakeRecord) -> Results:
 
 
 def _measured(record: Record, text: str) -> Measured:
-    assert record.data is not None
     assert record.machine is not None
-    assert record.quality is not None
     machine = record.machine.model_dump() | {"cpu": text, "gpu": text, "driver": text, "system": text, "commit": text}
     machine |= {"packages": {"tunebench": text, text: text}}
     matrix = {"labels": [text], "texts": [[8, 1]]}
-    quality = record.quality.model_dump() | {"f1_by_label": {text: 0.5}, "label_counts": {text: 9}}
+    quality = known(record.quality).model_dump() | {"f1_by_label": {text: 0.5}, "label_counts": {text: 9}}
     quality |= {"confusion": matrix}
     fields = {
         "machine": machine, "quality": quality, "warnings": [text, TEXT], "unknown": {text: text, "generation": text},
         "insights": {text: "\ud800", "__proto__": [text]}, "started_at": text,
-        "data": record.data.model_dump() | {"labels": [text, "b"], "rows": {text: 1}, "sha256": text},
+        "data": known(record.data).model_dump() | {"labels": [text, "b"], "rows": {text: 1}, "sha256": text},
         "checks": [{"name": text, "verdict": "suspect", "found": TEXT}],
         "cell_id": f"{text}-{record.cell.seed}",
     }  # fmt: skip

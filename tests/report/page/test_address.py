@@ -4,9 +4,7 @@ from bench.report.charts.address import places
 from bench.report.results.measured import Evidence, Measured
 from bench.report.results.run import Results
 from tests.report.conftest import MakeRecord
-from tests.report.predicted import results, study
-
-RUN = {"study": study(), "command": "tunebench run s", "written_at": "", "cell_ids": []}
+from tests.report.predicted import RUN, results
 
 
 def test_a_cell_is_called_by_its_id(make_record: MakeRecord) -> None:

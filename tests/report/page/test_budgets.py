@@ -9,9 +9,7 @@ from bench.report.page.budgets import costs, embedded
 from bench.report.results.run import Results
 from tests.report.conftest import MakeRecord
 from tests.report.page.conftest import judges_of
-from tests.report.predicted import results, study
-
-RUN = {"study": study(), "command": "tunebench run s", "written_at": "", "cell_ids": []}
+from tests.report.predicted import RUN, results
 
 
 def row_of(

@@ -13,9 +13,7 @@ from bench.report.results.run import Results
 from bench.report.results.step_curve import StepCurve
 from tests.report.conftest import MakeRecord
 from tests.report.page.conftest import judges_of
-from tests.report.predicted import results, study
-
-RUN = {"study": study(), "command": "tunebench run s", "written_at": "", "cell_ids": []}
+from tests.report.predicted import RUN, results
 
 
 def found_in(run: Results) -> dict[str, Any]:
@@ -81,9 +79,7 @@ def test_what_stands_beside_a_record(make_record: MakeRecord) -> None:
     evidence = Evidence("no predictions", (curve,), troubles=("a trouble",), log="the\x1b log")
     cell = found_in(results(RUN, Measured(make_record(seed=4), evidence)))["cells"][0]
     assert cell["curves"] == [{"name": "train", "last_step": [1], "tokens_per_second": [3.0], "loss": [4.0]}]
-    assert cell["log"] == "the  log"
-    assert cell["troubles"] == ["a trouble"]
-    assert cell["predictions"] == "no predictions"
+    assert (cell["log"], cell["troubles"], cell["predictions"]) == ("the  log", ["a trouble"], "no predictions")
     assert cell["title"] == ["IMDb", "RoBERTa", "LoRA", "seed 4"]
 
 

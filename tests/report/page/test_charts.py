@@ -10,9 +10,7 @@ from bench.report.page.charts import TITLES, embedded
 from bench.report.results.run import Results
 from tests.report.conftest import MakeRecord
 from tests.report.page.conftest import judges_of
-from tests.report.predicted import results, study
-
-RUN = {"study": study(), "command": "tunebench run s", "written_at": "", "cell_ids": []}
+from tests.report.predicted import RUN, results
 
 
 def rows_of(run: Results) -> list[ReportRow]:

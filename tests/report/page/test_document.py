@@ -13,9 +13,7 @@ from tests.html_page import Page
 from tests.report.conftest import MakeRecord, _record
 from tests.report.page.conftest import data_in, judges_of, page_of, script, tables_of
 from tests.report.page.hostile import TEXTS, hostile
-from tests.report.predicted import results, study
-
-RUN = {"study": study(), "command": "tunebench run s", "written_at": "", "cell_ids": []}
+from tests.report.predicted import RUN, results
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,7 @@ HOSTILE = "</script><!--<script>&amp;\u2028\u2029]]>"
 def test_json_comes_back_as_it_was_and_ends_no_script() -> None:
     value = {HOSTILE: [HOSTILE, 1.5, None]}
     (script,) = Page(f'<script type="application/json">{json_in_html(value)}</script>').found
-    assert script[0] == "script"
-    assert json.loads(script[2]) == value
+    assert (script[0], json.loads(script[2])) == ("script", value)
     assert not set("<>&\u2028\u2029") & set(json_in_html(value))
 
 
@@ -33,8 +32,7 @@ def test_what_is_no_number_is_an_error() -> None:
     ],
 )  # fmt: skip
 def test_texts_lose_what_prints_nothing(text: str, wanted: str) -> None:
-    assert clean_text(text) == wanted
-    assert clean({text: (text, [text])}) == {wanted: [wanted, [wanted]]}
+    assert (clean_text(text), clean({text: (text, [text])})) == (wanted, {wanted: [wanted, [wanted]]})
 
 
 def test_a_long_text_is_cut_and_says_so() -> None:

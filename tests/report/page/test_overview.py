@@ -48,13 +48,11 @@ def test_what_is_not_real_is_marked(make_record: MakeRecord, given: dict[str, An
 
 def test_nothing_is_marked_that_is_real(make_record: MakeRecord) -> None:
     run = results(RUN, make_record())
-    assert head(run)["tags"] == []
-    assert [tags for _, tags in drawn(run)["rows"][0]["names"]] == [[], []]
+    assert (head(run)["tags"], [tags for _, tags in drawn(run)["rows"][0]["names"]]) == ([], [[], []])
 
 
 def test_a_number_has_its_raw_value_and_an_f1_its_interval(make_record: MakeRecord) -> None:
-    run = results(RUN, make_record(macro_f1=0.9, seed=0), make_record(macro_f1=0.8, seed=1))
-    (row,) = drawn(run)["rows"]
+    (row,) = drawn(results(RUN, make_record(macro_f1=0.9, seed=0), make_record(macro_f1=0.8, seed=1)))["rows"]
     f1, trainable = row["numbers"][:2]
     assert (f1["value"], f1["text"], f1["std"]) == ("0.85", "0.8500", "0.0707")
     assert f1["interval"] == "0.2147 to 1.0000, n=2"
@@ -74,8 +72,7 @@ def test_a_row_leads_to_its_cell_or_its_cells(make_record: MakeRecord) -> None:
         make_record(method="B", method_name="b", seed=1),
     )
     alone, several = drawn(results(RUN, one, two, three))["rows"]
-    assert alone["address"] == f"cell={one.cell_id}"
-    assert several["address"] == f"row={two.cell.row_id}"
+    assert (alone["address"], several["address"]) == (f"cell={one.cell_id}", f"row={two.cell.row_id}")
 
 
 def test_filters_are_for_what_differs(make_record: MakeRecord) -> None:
@@ -97,8 +94,7 @@ def test_each_cell_has_its_own_numbers(make_record: MakeRecord) -> None:
     run = results(RUN, make_record(macro_f1=0.9), make_record("oom", seed=1))
     (row,) = embedded(run, rows(run, judges_of(run)))
     assert [len(each) for each in row["each"]] == [len(quantities(run)) + 2] * 2
-    assert (row["each"][0][0], row["each"][0][-1]) == ("0.9000", "ok")
-    assert set(row["each"][1][:-1]) == {"–"}
+    assert (row["each"][0][0], row["each"][0][-1], set(row["each"][1][:-1])) == ("0.9000", "ok", {"–"})
     assert any("oom in train: out of memory" in note for note in row["notes"])
 
 

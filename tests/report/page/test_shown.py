@@ -11,9 +11,8 @@ from bench.report.page import shown
 from bench.report.results.measured import Evidence, Measured, Shown
 from tests.report.conftest import MakeRecord
 from tests.report.page.conftest import judges_of
-from tests.report.predicted import results, study
+from tests.report.predicted import RUN, results
 
-RUN = {"study": study(), "command": "tunebench run s", "written_at": "", "cell_ids": []}
 CHART = Chart(kind="bars", x="expert", y="tokens", x_label="expert", y_label="tokens")
 
 

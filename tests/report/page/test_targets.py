@@ -8,9 +8,8 @@ from bench.report.charts.rows import ReportRow, rows
 from bench.report.page.targets import NEVER, UNKNOWN, Course, course, embedded, reached, reference
 from tests.report.conftest import MakeRecord
 from tests.report.page.conftest import judges_of
-from tests.report.predicted import results, study
+from tests.report.predicted import RUN, results
 
-RUN = {"study": study(), "command": "tunebench run s", "written_at": "", "cell_ids": []}
 FULL = Course(((10, 0.5), (20, 0.8)), 0.8, 0.79, 20, 3)
 
 
@@ -61,8 +60,7 @@ def test_a_course_is_the_mean_over_seeds_at_steps_that_all_have(make_record: Mak
     )
     found = course(row)
     assert [value for point in found.points for value in point] == pytest.approx([2.0, 0.5, 3.0, 0.7])
-    assert found.end == pytest.approx(0.7)
-    assert (found.seconds, found.seeds) == (9.0, 2)
+    assert (found.end, found.seconds, found.seeds) == (pytest.approx(0.7), 9.0, 2)
 
 
 def test_full_training_trains_all_that_it_stores_and_stores_the_fewest(make_record: MakeRecord) -> None:
@@ -71,8 +69,7 @@ def test_full_training_trains_all_that_it_stores_and_stores_the_fewest(make_reco
         return {"method": name, "method_name": name, "fields": {"parameters": counts}}
 
     found = rows_of(make_record, sized("part", 1, 100), sized("more", 120, 120), sized("all", 100, 100))
-    assert reference(found) == 2
-    assert reference(found[:1]) is None
+    assert (reference(found), reference(found[:1])) == (2, None)
     (group,) = embedded(found)
     assert (group["reference"], group["rows"]) == (2, [0, 1, 2])
     assert [len(line) for line in group["reached"]] == [3, 3, 3]
@@ -84,5 +81,4 @@ def test_a_row_alone_has_nothing_to_be_held_against(make_record: MakeRecord) -> 
 
 def test_random_weights_have_no_course(make_record: MakeRecord) -> None:
     (row,) = rows_of(make_record, {"weights": "random", "fields": points((2, 1.0, 0.4))})
-    assert course(row).points == ()
-    assert course(row).end is None
+    assert (course(row).points, course(row).end) == ((), None)

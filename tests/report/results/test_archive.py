@@ -70,12 +70,10 @@ def test_texts_that_cells_share_are_kept_once(two: Results) -> None:
 
 
 def test_several_runs(two: Results, make_record: MakeRecord) -> None:
-    other = results(RUN | {"study": study(name="t")}, make_record(seed=7))
-    both = Results((*two.runs, *other.runs))
+    both = Results((*two.runs, *results(RUN | {"study": study(name="t")}, make_record(seed=7)).runs))
     found = parse(texts(both), Path("here"))
     assert [[record.cell.seed for record in run.records] for run in found.runs] == [[0, 1, 2], [7]]
-    assert [run.name for run in found.runs] == ["s", "t"]
-    assert found.name == "s+t"
+    assert ([run.name for run in found.runs], found.name) == (["s", "t"], "s+t")
 
 
 def test_the_hash_is_that_of_the_records(two: Results, make_record: MakeRecord) -> None:
@@ -160,12 +158,9 @@ def test_a_study_holds_no_absolute_path(make_record: MakeRecord) -> None:
         "title": "/r/dataisbeautiful", "datasets": {"x": {"path": "/home/me/x"}},
         "grid": [{"datasets": ["/home/me/reviews", "/data/reviews"], "models": ["/home/me/bert"], "methods": ["lora"]}],
     }  # fmt: skip
-    kept = texts(results(RUN | {"study": given}, make_record()))[STUDY]
-    found = json.loads(kept)["study"]
-    assert found["title"] == "/r/dataisbeautiful"
-    assert found["datasets"]["x"]["path"] == "x"
-    assert found["grid"][0]["datasets"] == ["reviews", "reviews-1"]
-    assert found["grid"][0]["models"] == ["bert"]
+    found = json.loads(texts(results(RUN | {"study": given}, make_record()))[STUDY])["study"]
+    assert (found["title"], found["datasets"]["x"]["path"]) == ("/r/dataisbeautiful", "x")
+    assert (found["grid"][0]["datasets"], found["grid"][0]["models"]) == (["reviews", "reviews-1"], ["bert"])
     again = texts(parse(texts(results(RUN | {"study": given}, make_record())), Path("here")))
     assert json.loads(again[STUDY])["study"]["grid"][0]["datasets"] == ["reviews", "reviews-1"]
 
@@ -198,8 +193,7 @@ def test_curves_of_columns_of_different_lengths(two: Results) -> None:
 class TestAChangedReport:
     @pytest.fixture
     def folder(self, two: Results, tmp_path: Path) -> Path:
-        files = {name: text.encode() for name, text in texts(two).items()}
-        manifest.write(files, "0" * 64, ("md",), tmp_path / "r")
+        manifest.write({name: text.encode() for name, text in texts(two).items()}, "0" * 64, ("md",), tmp_path / "r")
         return tmp_path / "r"
 
     @pytest.mark.parametrize("name", [RECORDS, STUDY, EVIDENCE])

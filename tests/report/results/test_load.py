@@ -74,8 +74,7 @@ def test_steps_that_cannot_be_read_are_said_in_the_log(make_record: MakeRecord, 
 def test_a_report_holds_what_its_run_folder_did(make_record: MakeRecord, tmp_path: Path) -> None:
     found = load([run_folder(tmp_path / "run", make_record, {"seed": 0}, {"seed": 1})], silent)
     again = load([report(tmp_path / "report", found)], silent)
-    assert archive.texts(again) == archive.texts(found)
-    assert again.sha256 == found.sha256
+    assert (archive.texts(again), again.sha256) == (archive.texts(found), found.sha256)
 
 
 def test_records_that_cannot_be_read_are_left_out(make_record: MakeRecord, tmp_path: Path) -> None:
@@ -85,8 +84,7 @@ def test_records_that_cannot_be_read_are_left_out(make_record: MakeRecord, tmp_p
     (folder / "cells" / second / "record.json").unlink()
     warned: list[str] = []
     (run,) = load([folder], warned.append).runs
-    assert [record.cell_id for record in run.records] == [third]
-    assert (run.unread, run.not_run) == ((first,), 1)
+    assert ([record.cell_id for record in run.records], run.unread, run.not_run) == ([third], (first,), 1)
     assert len(warned) == 1
     assert warned[0].startswith(f"left out: {folder}/cells/{first}/record.json is not a record")
     (again,) = load([report(tmp_path / "report", Results((run,)))], silent).runs
@@ -116,13 +114,11 @@ class TestSeveral:
             record = Record.model_validate_json((place / "record.json").read_text())
             write_text(place / "record.json", on(record, cpu).model_dump_json())
         found = load(paths, silent)
-        assert found.labels() == ["Fast, 2 cores", "Slow, 2 cores"]
-        assert found.name == "s_2_runs"
+        assert (found.labels(), found.name) == (["Fast, 2 cores", "Slow, 2 cores"], "s_2_runs")
         assert load([report(tmp_path / "both", found)], silent).labels() == found.labels()
 
     def test_one_machine_twice(self, make_record: MakeRecord, tmp_path: Path) -> None:
-        paths = [run_folder(tmp_path / name, make_record, {}, name=name) for name in "ab"]
-        found = load(paths, silent)
+        found = load([run_folder(tmp_path / name, make_record, {}, name=name) for name in "ab"], silent)
         assert found.labels() == ["AMD EPYC 7B13, 2 cores, a", "AMD EPYC 7B13, 2 cores, b"]
         assert found.name == "a+b"
 

@@ -79,8 +79,7 @@ def test_several_seeds(cells: Cells) -> None:
         "train_samples_per_second": "0.505 (0.500 to 0.510)", "inference_samples_per_second": "1.00",
         "forward_gflops": "1.00", "trainable_params": "1.00",
     }  # fmt: skip
-    assert shown(found)[0]["p_value"] == ("–", ("a",))
-    assert notes(found) == [f"a {SEVERAL_SEEDS}"]
+    assert (shown(found)[0]["p_value"], notes(found)) == (("–", ("a",)), [f"a {SEVERAL_SEEDS}"])
 
 
 def test_one_seed(cells: Cells) -> None:
@@ -88,8 +87,7 @@ def test_one_seed(cells: Cells) -> None:
     row = texts(found)
     assert (row["difference"], row["interval"], row["seeds_interval"]) == ("+1.0000", "+1.0000 to +1.0000", "–")
     assert (row["verdict"], row["right"], row["p_value"]) == ("first higher", "12.0 / 0.0", "0.0005")
-    assert notes(found) == [f"a {AT_FLOOR}"]
-    assert shown(found)[0]["second"] == ("BitFit", ("a",))
+    assert (notes(found), shown(found)[0]["second"]) == ([f"a {AT_FLOOR}"], ("BitFit", ("a",)))
     assert "a single seed has no such interval, and its verdict is about those runs alone" in found.caption
     assert "over seeds is in the files" not in " ".join(printed(found, 100).split())
 
@@ -135,14 +133,12 @@ def test_what_a_reader_must_know_of_the_sources(cells: Cells) -> None:
     found = table(measured)
     row = shown(found)[0]
     assert (row["dataset"], row["model"]) == (("IMDb", ("†",)), ("RoBERTa", ("‡", "a")))
-    assert row["difference"] == ("–", ("b",))
-    assert row["forward_gflops"] == ("1.00", ())
+    assert (row["difference"], row["forward_gflops"]) == (("–", ("b",)), ("1.00", ()))
     assert notes(found)[3] == "b the model has random weights"
 
 
 def test_seeds_left_out_are_said(cells: Cells) -> None:
-    measured = [*two_seeds(cells), cells.measured(PERFECT, method="LoRA", seed=2)]
-    found = table(measured)
+    found = table([*two_seeds(cells), cells.measured(PERFECT, method="LoRA", seed=2)])
     assert shown(found)[0]["seeds"] == ("2", ("a",))
     assert notes(found) == ["a left out: seed 2: BitFit was not measured", f"b {SEVERAL_SEEDS}"]
 
@@ -165,8 +161,7 @@ def test_rows_of_the_same_names_are_told_apart(cells: Cells) -> None:
 
 
 def test_how_a_causal_model_was_scored(cells: Cells) -> None:
-    measured = [cells.measured(flipped(0), method=method, kind="causal") for method in BOTH]
-    found = table(measured)
+    found = table([cells.measured(flipped(0), method=method, kind="causal") for method in BOTH])
     assert shown(found)[0]["difference"][1] == ("a",)
     assert notes(found) == ["a F1 by label likelihood (length normalisation: none)"]
 

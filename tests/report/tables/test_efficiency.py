@@ -60,8 +60,7 @@ def test_no_table_where_records_hold_totals_alone(make_record: MakeRecord) -> No
 
 @pytest.mark.parametrize("field", ["latency", "memory"])
 def test_one_field_is_enough(make_record: MakeRecord, field: str) -> None:
-    record = full(make_record)
-    assert build("Run", [make_record(fields={field: record.model_dump()[field]})]) is not None
+    assert build("Run", [make_record(fields={field: full(make_record).model_dump()[field]})]) is not None
 
 
 def test_every_number(make_record: MakeRecord) -> None:
@@ -149,8 +148,7 @@ def test_means_and_intervals_over_seeds(make_record: MakeRecord) -> None:
 
 
 def test_failed_rows(make_record: MakeRecord) -> None:
-    table = built(full(make_record), make_record("oom", method="BitFit"))
-    failed = cells(table, 1)
+    failed = cells(built(full(make_record), make_record("oom", method="BitFit")), 1)
     assert failed.pop("seeds") == ("oom in train", ())
     assert [text for text, _ in list(failed.values())[3:]] == ["–"] * (
         sum(len(QUANTITIES.of(place)) for _, place in GRIDS) + 1
@@ -158,8 +156,7 @@ def test_failed_rows(make_record: MakeRecord) -> None:
 
 
 def test_files(make_record: MakeRecord) -> None:
-    table = built(full(make_record), full(make_record, method="=BitFit"))
-    found = files(table, ["csv", "md"])
+    found = files(built(full(make_record), full(make_record, method="=BitFit")), ["csv", "md"])
     assert list(found) == ["efficiency.md", "efficiency.csv"]
     text, rows = found["efficiency.md"].decode(), list(csv.DictReader(found["efficiency.csv"].decode().splitlines()))
     assert text.startswith("# Run: efficiency\n\nMeasured with device CPU")

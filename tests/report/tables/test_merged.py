@@ -86,8 +86,7 @@ def test_footnotes_are_shared_by_their_text(make_record: MakeRecord) -> None:
     assert [known[cells(table, at)["stamp"][1][0]] for at in (3, 4, 5)] == [
         f"oom in train: {message}" for message in ("full", "fuller", "full")
     ]
-    assert cells(table)["dataset"] == ("S", ("†",))
-    assert table.frame["note"][4] == "oom in train: fuller"
+    assert (cells(table)["dataset"], table.frame["note"][4]) == (("S", ("†",)), "oom in train: fuller")
     loose = [note.text for note in table.footnotes if not note.mark]
     assert loose.count("A note.") == 1
     assert {"a: 1 cell not run yet", "b: 2 cells not run yet", "c: 1 cell not run yet"} <= set(loose)
@@ -99,8 +98,7 @@ def test_columns_that_one_machine_has_not(make_record: MakeRecord) -> None:
     table = merged(tables)
     assert [column.name for column in table.columns] == [column.name for column in tables[1][1].columns]
     text, (mark,) = cells(table)["generated_macro_f1"]
-    assert (text, notes(table)[mark]) == ("–", ABSENT)
-    assert cells(table, 2)["generated_macro_f1"][0] == "0.8000"
+    assert (text, notes(table)[mark], cells(table, 2)["generated_macro_f1"][0]) == ("–", ABSENT, "0.8000")
     assert unexplained(table) == []
 
 
@@ -112,8 +110,7 @@ def test_every_table_in_every_format(make_record: MakeRecord, build: Callable[..
     assert other is not None
     table = merged([("A & B", one), ("=C", other)])
     assert len(table.frame) == len(one.frame) + len(other.frame)
-    assert unexplained(table) == []
-    assert table.title == f"{one.title}; {other.title}"
+    assert (unexplained(table), table.title) == ([], f"{one.title}; {other.title}")
     assert "machine" in to_csv(table).splitlines()[0].split(",")
     assert r"A \& B" in to_latex(table)
     assert "A &amp; B" in to_html(table)

@@ -107,8 +107,7 @@ def test_cells_that_failed_before_they_read_leave_it_to_the_others(make_record: 
 
 def test_failed_cells_only(make_record: MakeRecord) -> None:
     table = build("Run", [make_record("oom", seed=0), make_record("timeout", seed=1, message="too slow")])
-    assert texts(table) == ["IMDb", *["–"] * 6]
-    assert unexplained(table) == []
+    assert (texts(table), unexplained(table)) == (["IMDb", *["–"] * 6], [])
     assert notes(table) == {"a": "2 of 2 cells failed: oom in train: out of memory; timeout in train: too slow"}
 
 
@@ -116,8 +115,7 @@ def test_a_record_without_data(make_record: MakeRecord) -> None:
     said = make_record(fields={"data": None, "unknown": {"data": "an old\nrecord"}})
     assert notes(build("Run", [said])) == {"a": "an old record"}
     silent = build("Run", [make_record(fields={"data": None})])
-    assert notes(silent) == {"a": "the record gives no data and no reason"}
-    assert unexplained(silent) == []
+    assert (notes(silent), unexplained(silent)) == ({"a": "the record gives no data and no reason"}, [])
 
 
 def test_a_split_that_is_missing(make_record: MakeRecord) -> None:

@@ -44,8 +44,7 @@ def test_scores_and_their_heads(make_record: MakeRecord) -> None:
 
 def test_mean_and_deviation(make_record: MakeRecord) -> None:
     table = known(build("Run", [scored(make_record, seed=seed, accuracy=0.8 + seed / 10) for seed in (0, 1)]))
-    assert cells(table)["accuracy"] == ("0.8500 ± 0.0707", ())
-    assert cells(table)["seeds"] == ("2", ())
+    assert (cells(table)["accuracy"], cells(table)["seeds"]) == (("0.8500 ± 0.0707", ()), ("2", ()))
     assert table.frame["accuracy_std"][0] == pytest.approx(0.005**0.5)
 
 
@@ -54,10 +53,8 @@ def test_interval_and_rank_are_those_of_the_judge(make_record: MakeRecord, tmp_p
     rows = (("A", list(TRUTH)), ("B", flipped(*range(12))))
     measured: list[Measured] = [made.measured(one, method=name) for name, one in rows]
     records = [record for record, _ in measured]
-    judge = F1Significance(records, reader(measured))
-    table = known(build("Run", records, judge))
-    assert table.ranks == {(0, "macro_f1"): "best"}
-    assert list(table.frame["macro_f1_mark"]) == ["best", ""]
+    table = known(build("Run", records, F1Significance(records, reader(measured))))
+    assert (table.ranks, list(table.frame["macro_f1_mark"])) == ({(0, "macro_f1"): "best"}, ["best", ""])
     assert (table.frame["macro_f1_low"][0], table.frame["macro_f1_high"][0]) == (1, 1)
     assert "judged over the seeds alone" not in table.caption
     alone = known(build("Run", records))
@@ -70,8 +67,7 @@ def test_marks(make_record: MakeRecord) -> None:
     random = make_record(model="R", weights="random")
     collapsed = scored(make_record, method="C", macro_f1=1 / 3)
     table = known(build("Run", [llm, random, collapsed, make_record("oom", method="F")]))
-    assert texts(table, 1)[4:] == ["–"] * 4
-    assert texts(table, 3)[3:] == ["oom in train", *["–"] * 4]
+    assert (texts(table, 1)[4:], texts(table, 3)[3:]) == (["–"] * 4, ["oom in train", *["–"] * 4])
     assert unexplained(table) == []
     assert sorted(notes(table).values()) == [
         "F1 by label likelihood (length normalisation: none)",
@@ -90,16 +86,14 @@ def test_nothing_to_show(make_record: MakeRecord) -> None:
 
 
 def test_small_scores_keep_four_digits(make_record: MakeRecord) -> None:
-    table = known(build("Run", [scored(make_record, accuracy=0.00004)]))
-    assert cells(table)["accuracy"][0] == "0.0000"
+    assert cells(known(build("Run", [scored(make_record, accuracy=0.00004)])))["accuracy"][0] == "0.0000"
 
 
 def test_repeats_are_told_from_seeds(make_record: MakeRecord) -> None:
     records = [scored(make_record, macro_f1=0.45, repeat=repeat) for repeat in (0, 1)]
     table = known(build("Run", [*records, make_record("oom", repeat=2)]))
     assert cells(table)["seeds"] == ("1 (2 measured)", ())
-    numbers = table.frame[["seeds", "measurements", "failed_measurements"]]
-    assert list(numbers.iloc[0]) == [1, 2, 1]
+    assert list(table.frame[["seeds", "measurements", "failed_measurements"]].iloc[0]) == [1, 2, 1]
     assert notes(table)["a"] == "1 of 3 measurements failed: oom in train: out of memory"
     assert "of what is predicted over the n seeds" in table.caption
 
@@ -124,8 +118,7 @@ def test_f1_by_class_is_a_grid_of_its_own_where_there_is_a_confusion_matrix(make
         ("F1 by class", ["sad", "glad|", "other"]),
     ]
     assert texts(table)[-3:] == ["0.5000 ± 0.0000", "0.7500 ± 0.0707", "–"]
-    assert texts(table, 1)[-3:] == ["0.2500", "–", "1.0000"]
-    assert unexplained(table) == []
+    assert (texts(table, 1)[-3:], unexplained(table)) == (["0.2500", "–", "1.0000"], [])
     assert sorted(notes(table).values()) == ["IMDb has no class of this name", "Second has no class of this name"]
     assert table.frame["f1_class_glad|_mean"][0] == pytest.approx(0.75)
     for text in (to_markdown(table), to_latex(table), to_html(table)):
@@ -152,15 +145,12 @@ def test_of_many_classes_the_first_are_shown_and_the_csv_has_all(make_record: Ma
 
 
 def test_runs_with_and_without_a_matrix_stand_in_one_table(make_record: MakeRecord) -> None:
-    new = build("Run", [by_class(make_record, {"n": 0.5, "p": 0.7})])
-    old = build("Run", [make_record()])
-    assert new is not None
-    assert old is not None
+    new = known(build("Run", [by_class(make_record, {"n": 0.5, "p": 0.7})]))
+    old = known(build("Run", [make_record()]))
     assert old.grids == ()
     for tables in ((new, old), (old, new)):
         found = merged(list(zip("AB", tables, strict=True)))
-        assert [heading for heading, _ in found.grids] == ["", "F1 by class"]
-        assert unexplained(found) == []
+        assert ([heading for heading, _ in found.grids], unexplained(found)) == (["", "F1 by class"], [])
 
 
 def test_classes_that_look_alike_have_columns_of_their_own(make_record: MakeRecord) -> None:

@@ -62,8 +62,7 @@ def test_one_seed(make_record: MakeRecord) -> None:
     row = table.frame.iloc[0]
     assert (row["trainable_params"], row["total_params"]) == (887_042, 125_534_212)
     assert row["macro_f1_std"] is pd.NA
-    assert row["forward_gflops"] == 46.05
-    assert row["peak_train_mb"] == 1512.8
+    assert (row["forward_gflops"], row["peak_train_mb"]) == (46.05, 1512.8)
     assert (row["status"], row["seeds"], row["failed_measurements"]) == ("ok", 1, 0)
 
 
@@ -74,8 +73,7 @@ def test_three_seeds(make_record: MakeRecord) -> None:
     assert len(table.frame) == 1
     assert texts(table)[3] == "0.9200 ± 0.0200 (n=3)"
     # Student's t for 2 degrees of freedom: 4.3027 deviations over the root of 3.
-    assert texts(table)[4] == "0.8703 to 0.9697"
-    assert texts(table)[7:9] == ["100.0 ± 10.0", "300.0 ± 0.0"]
+    assert (texts(table)[4], texts(table)[7:9]) == ("0.8703 to 0.9697", ["100.0 ± 10.0", "300.0 ± 0.0"])
     row = table.frame.iloc[0]
     ends = [row[f"train_samples_per_second_{end}"] for end in ("low", "high")]
     assert ends == pytest.approx([75.1586, 124.8414], abs=1e-4)
@@ -111,8 +109,7 @@ def test_markdown_exactly(make_record: MakeRecord) -> None:
     records += [make_record(method="BitFit"), make_record(dataset="SST-5")]
     shares = "100.0 ± 0.0 300.0 ± 0.0 46.05 1512.8 700.0 valid"
     once = "100.0 300.0 46.05 1512.8 700.0 valid"
-    text = to_markdown(build("My run", records))
-    lines = text.splitlines()
+    lines = to_markdown(build("My run", records)).splitlines()
     assert lines[:4] == [
         "# My run",
         "",
@@ -145,8 +142,7 @@ def test_markdown_exactly(make_record: MakeRecord) -> None:
 def test_interleaved_seeds_keep_the_order_of_rows(make_record: MakeRecord) -> None:
     names = ["LoRA", "BitFit", "Full FT"]
     table = build("Run", [make_record(method=name, seed=seed) for seed in (1, 0) for name in names])
-    assert list(table.frame["method"]) == names
-    assert list(table.frame["seeds"]) == [2, 2, 2]
+    assert (list(table.frame["method"]), list(table.frame["seeds"])) == (names, [2, 2, 2])
     assert table.runs() == [(3, 3), (0, 0), (0, 0)]
 
 
@@ -258,20 +254,17 @@ def test_missing_cells(make_record: MakeRecord) -> None:
     ],
 )  # fmt: skip
 def test_millions(params: int, written: str) -> None:
-    quantity = QUANTITIES["trainable_params"]
-    assert quantity.written(params, None) == written
+    assert QUANTITIES["trainable_params"].written(params, None) == written
 
 
 def test_small_numbers_are_not_shown_as_zero(make_record: MakeRecord) -> None:
     flops = {"forward_flops": 12_340, "sequence_length": 8}
     table = build("Run", [make_record(seed=s, train_rate=0.02 + s / 100, fields={"flops": flops}) for s in range(2)])
-    assert texts(table)[7] == "0.0250 ± 0.0071"
-    assert texts(table)[9] == "0.0000123"
+    assert (texts(table)[7], texts(table)[9]) == ("0.0250 ± 0.0071", "0.0000123")
 
 
 def test_other_settings_are_another_row(make_record: MakeRecord) -> None:
-    records = [make_record(options={"rank": rank}, seed=seed) for rank in (8, 16) for seed in (0, 1)]
-    table = build("Run", records)
+    table = build("Run", [make_record(options={"rank": rank}, seed=seed) for rank in (8, 16) for seed in (0, 1)])
     assert list(table.frame["seeds"]) == [2, 2]
     apart = "apart from the row of the same name: method.options.rank ="
     same = "c not told apart from the best of its model and dataset, LoRA, judged over seeds alone"
@@ -299,8 +292,7 @@ def test_caption_says_where_rows_differ(make_record: MakeRecord) -> None:
 
 
 def test_caption_of_a_dirty_checkout(make_record: MakeRecord) -> None:
-    machine = known(make_record().machine)
-    changed = machine.model_copy(update={"dirty": True, "packages": {"torch": "2.9.0"}})
+    changed = known(make_record().machine).model_copy(update={"dirty": True, "packages": {"torch": "2.9.0"}})
     caption = build("Run", [make_record(fields={"machine": changed})]).caption
     assert "commit 0123456789ab with uncommitted changes;" in caption
     assert "peft of unrecorded version;" in caption
@@ -330,8 +322,7 @@ def test_hostile_names_in_markdown(make_record: MakeRecord) -> None:
 
 
 def test_hostile_names_in_csv(make_record: MakeRecord) -> None:
-    table = hostile(make_record)
-    back = pd.read_csv(io.StringIO(to_csv(table)))
+    back = pd.read_csv(io.StringIO(to_csv(hostile(make_record))))
     assert list(back["dataset"]) == ["a|b", "<script>", "$x_1$ & \\input", "'=cmd()", "[red]", "IMDb"]
     for char in "+-@":
         first = to_csv(build("Run", [make_record(method=f"{char}1")])).splitlines()[1]
@@ -351,8 +342,7 @@ def test_hostile_names_in_latex(make_record: MakeRecord) -> None:
 
 
 def test_latex_is_whole(make_record: MakeRecord) -> None:
-    table = hostile(make_record)
-    text = to_latex(table)
+    text = to_latex(hostile(make_record))
     opened: list[str] = []
     for verb, name in re.findall(r"\\(begin|end)\{([^}]*)\}", text):
         if verb == "begin":
@@ -394,8 +384,7 @@ def test_nan_never_appears(make_record: MakeRecord) -> None:
 def test_many_footnotes_have_marks_of_their_own(make_record: MakeRecord) -> None:
     records = [make_record(method=f"m{i}", status="error", message=str(i)) for i in range(28)]
     marks = [note.mark for note in build("Run", records).footnotes]
-    assert marks[0] == "a"
-    assert marks[25:] == ["z", "aa", "ab"]
+    assert (marks[0], marks[25:]) == ("a", ["z", "aa", "ab"])
 
 
 def timed(record: Record, rate: float) -> Record:

@@ -43,8 +43,7 @@ def test_variants_and_the_options_that_differ(make_record: MakeRecord) -> None:
 def test_the_best_is_the_best_of_the_variants(make_record: MakeRecord) -> None:
     """Another method of the same dataset and model is no matter."""
     table = known(build("Run", pair(make_record)))
-    assert table.ranks == {(0, "macro_f1"): "best"}
-    assert list(table.frame["macro_f1_mark"]) == ["best", ""]
+    assert (table.ranks, list(table.frame["macro_f1_mark"])) == ({(0, "macro_f1"): "best"}, ["best", ""])
     assert "Bold F1: the best of the variants of a method on a model and dataset" in table.caption
 
 
@@ -63,15 +62,13 @@ def test_train_settings_tell_variants_apart_too(make_record: MakeRecord) -> None
 
 def test_variants_that_differ_in_nothing(make_record: MakeRecord) -> None:
     table = known(build("Run", [variant(make_record, "a"), variant(make_record, "b")]))
-    assert cells(table)["options"][0] == "–"
-    assert unexplained(table) == []
+    assert (cells(table)["options"][0], unexplained(table)) == ("–", [])
     assert NO_OPTION in notes(table).values()
 
 
 def test_options_are_bounded_and_on_one_line(make_record: MakeRecord) -> None:
     records = [variant(make_record, name, options={"text": f"{name}\n\x1b[31m{'x' * 9000}"}) for name in "ab"]
-    table = known(build("Run", records))
-    options = cells(table)["options"][0]
+    options = cells(known(build("Run", records)))["options"][0]
     assert options.startswith("text = a [31mxxx")
     assert options.isprintable()
     assert len(options) <= 160

@@ -52,8 +52,7 @@ def test_of_repeats_it_names_those_that_are_suspect(make_record: MakeRecord) -> 
 
 def test_suspect_with_all_seeds(make_record: MakeRecord) -> None:
     table = build("Run", [make_record(seed=seed, **checked(SUSPECT)) for seed in (0, 1)])
-    assert stamps(table) == [("suspect", ("a",))]
-    assert note(table, "a") == f"suspect: {REASON}"
+    assert (stamps(table), note(table, "a")) == ([("suspect", ("a",))], f"suspect: {REASON}")
 
 
 def test_rows_of_before_there_were_checks_share_a_footnote(make_record: MakeRecord) -> None:
@@ -72,6 +71,5 @@ def test_a_row_is_valid_only_with_all_its_seeds(make_record: MakeRecord) -> None
 
 def test_a_row_that_failed_has_no_stamp(make_record: MakeRecord) -> None:
     table = build("Run", [make_record("oom")])
-    assert stamps(table) == [("–", ("a",))]
-    assert note(table, "a") == "oom in train: out of memory"
+    assert (stamps(table), note(table, "a")) == ([("–", ("a",))], "oom in train: out of memory")
     assert list(table.frame["stamp"]) == [""]

@@ -13,9 +13,8 @@ from tests.known import known
 from tests.report.conftest import MakeRecord
 from tests.report.drawn import HOSTILE, colours, compiled, texts
 from tests.report.page.conftest import judges_of
-from tests.report.predicted import results, study
+from tests.report.predicted import RUN, results
 
-RUN = {"study": study(), "command": "tunebench run s", "written_at": "", "cell_ids": []}
 TEXTS = ((40, 9, 1), (7, 43, 0))
 
 
@@ -43,8 +42,7 @@ def test_seeds_add_up_and_repeats_do_not(make_record: MakeRecord) -> None:
 def test_a_panel_a_row_with_its_counts(make_record: MakeRecord, capfd: pytest.CaptureFixture[str]) -> None:
     spec = known(confusion.spec(frame(*(with_matrix(make_record(method=name)) for name in ("LoRA", "BitFit")))))
     compiled(spec, capfd)
-    found = texts(figure.svg(spec))
-    assert {"RoBERTa, LoRA", "RoBERTa, BitFit", "True", "Predicted", "40", "43", "–"} <= set(found)
+    assert {"RoBERTa, LoRA", "RoBERTa, BitFit", "True", "Predicted", "40", "43", "–"} <= set(texts(figure.svg(spec)))
     assert "n = 1 seed a row." in spec["usermeta"]["caption"]
     assert confusion.NO_CLASS in spec["usermeta"]["caption"]
     assert spec["usermeta"]["title"] == "Confusion matrices on IMDb"
@@ -61,8 +59,7 @@ def test_a_figure_a_dataset_and_none_of_older_records(make_record: MakeRecord) -
     records = [with_matrix(make_record()), with_matrix(make_record(dataset="SST-5")), make_record(dataset="Old")]
     found = results(RUN, *records)
     drawn = [name for name, spec in _specs(rows(found, judges_of(found))) if name.startswith("confusion") and spec]
-    assert drawn == ["confusion_1", "confusion_2"]
-    assert frame(make_record(), make_record("oom", seed=1)) == []
+    assert (drawn, frame(make_record(), make_record("oom", seed=1))) == (["confusion_1", "confusion_2"], [])
     assert confusion.spec([]) is None
 
 

@@ -27,16 +27,14 @@ def test_a_line_a_cell_for_each_measure(capfd: pytest.CaptureFixture[str]) -> No
 
 
 def test_over_time() -> None:
-    frame = frames.curves(frames.study(["d"], ["m"], ["LoRA"]))
-    spec = known(spec_of(frame, "elapsed_seconds"))
+    spec = known(spec_of(frames.curves(frames.study(["d"], ["m"], ["LoRA"])), "elapsed_seconds"))
     assert "Time since the first step (s)" in texts(figure.svg(spec))
     assert max(value["x"] for value in spec["data"]["values"]) == 50
 
 
 def test_a_measure_that_nothing_knows_is_left_out() -> None:
     frame = frames.curves(frames.study(["d"], ["m"], ["LoRA"]))
-    spec = known(spec_of(frame[frame["pass_name"] == "train"]))
-    assert len(spec["concat"]) == 2
+    assert len(known(spec_of(frame[frame["pass_name"] == "train"]))["concat"]) == 2
     assert spec_of(frame, measures=["inference_speed"]) is None
     assert spec_of(frame.head(0)) is None
 
@@ -72,5 +70,4 @@ def test_repeats_are_lines_of_their_own() -> None:
 
 @pytest.mark.parametrize("texts", [HOSTILE[:24], HOSTILE[24:]], ids=["first", "rest"])
 def test_hostile_names(texts: list[str], capfd: pytest.CaptureFixture[str]) -> None:
-    spec = known(spec_of(frames.curves(frames.study(texts[:12], texts[:2], texts), points=1)))
-    compiled(spec, capfd)
+    compiled(known(spec_of(frames.curves(frames.study(texts[:12], texts[:2], texts), points=1))), capfd)

@@ -17,8 +17,7 @@ def test_a_bar_a_row_in_a_panel_a_peak(capfd: pytest.CaptureFixture[str]) -> Non
     assert [len(group) for group in marks(svg, "rect")] == [72 * 4] * 3
     found = texts(svg)
     assert {"load", "train", "inference", "Memory (MB)", "weights"} <= set(found)
-    assert found.count("IMDb / RoBERTa-base / Full FT") == 1
-    assert colours(spec) == []
+    assert (found.count("IMDb / RoBERTa-base / Full FT"), colours(spec)) == (1, [])
 
 
 def test_parts_are_stacked_in_their_order() -> None:
@@ -34,8 +33,7 @@ def test_what_is_left_out() -> None:
     spec = known(memory.spec(many))
     assert "Drawn are the first 100 of 120 rows of the table." in spec["usermeta"]["caption"]
     assert "n = 100 rows." in spec["usermeta"]["caption"]
-    twice = pd.concat([many.head(12), many.head(12)])
-    once = known(memory.spec(twice))
+    once = known(memory.spec(pd.concat([many.head(12), many.head(12)])))
     assert len(once["data"]["values"]) == 12
 
 
@@ -49,5 +47,4 @@ def test_nothing_known() -> None:
 @pytest.mark.parametrize("texts", [HOSTILE[:24], HOSTILE[24:], ["😀" * 7, "other"]], ids=["first", "rest", "emoji"])
 def test_hostile_names(texts: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     names = ("dataset", "model", "method", "of", "part")
-    spec = known(memory.spec(pd.DataFrame([dict.fromkeys(names, text) | {"mb": 1.0} for text in texts])))
-    compiled(spec, capfd)
+    compiled(known(memory.spec(pd.DataFrame([dict.fromkeys(names, text) | {"mb": 1.0} for text in texts]))), capfd)

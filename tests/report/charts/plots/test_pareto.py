@@ -91,8 +91,7 @@ def test_axes_have_units_and_say_which_way_is_better() -> None:
     [([1, 99], None), ([1, 101], "log"), ([0, 1, 99], None), ([0, 1, 101], "symlog"), ([5], None), ([0], None)],
 )
 def test_a_span_over_two_decades_is_logarithmic(values: list[float], kind: str | None) -> None:
-    metric = metrics()["train_seconds"]
-    encoding = metric.encoding([(value, None, None) for value in values])
+    encoding = metrics()["train_seconds"].encoding([(value, None, None) for value in values])
     assert encoding["scale"].get("type") == kind
     assert (0 in encoding.get("axis", {}).get("values", [])) == (kind == "symlog")
 
@@ -111,10 +110,8 @@ def test_an_interval_that_reaches_zero_is_drawn_whole(capfd: pytest.CaptureFixtu
 
 
 def test_names_stand_at_the_front_of_one_model_alone() -> None:
-    one = texts(figure.svg(drawn(study(models=["RoBERTa-base"]))))
-    assert one.count("Full FT") > 1
-    many = texts(figure.svg(drawn(study())))
-    assert many.count("Full FT") == 1
+    assert texts(figure.svg(drawn(study(models=["RoBERTa-base"])))).count("Full FT") > 1
+    assert texts(figure.svg(drawn(study()))).count("Full FT") == 1
 
 
 def test_rows_without_one_of_both_are_counted_and_not_drawn() -> None:
