@@ -55,8 +55,10 @@ def test_equals_the_tokenizer_asked_text_by_text(max_length: int, tokenizer: Cou
     texts = [text for text in TEXTS if text.isprintable()]
     wanted = [tokenizer.inner(text, truncation=True, max_length=max_length)["input_ids"] for text in texts]
     tokens = tokenise(texts, tokenizer, max_length)
-    assert (rows(tokens), tokens.lengths.tolist()) == (wanted, [len(ids) for ids in wanted])
-    assert (tokens.ids.dtype, tokens.offsets.dtype) == (np.int32, np.int64)
+    assert rows(tokens) == wanted
+    assert tokens.lengths.tolist() == [len(ids) for ids in wanted]
+    assert tokens.ids.dtype == np.int32
+    assert tokens.offsets.dtype == np.int64
 
 
 def test_truncated_counts_the_texts_that_were_cut(tokenizer: CountingTokenizer) -> None:
@@ -77,7 +79,9 @@ def test_second_process_finds_every_split_in_the_cache(
     tokenise(splits[0], tokenizer, 8)
     assert (another.calls, tokenizer.calls) == (0, calls)
     for one, two in zip(first, second, strict=True):
-        assert (rows(one), one.truncated, two.ids.dtype) == (rows(two), two.truncated, np.int32)
+        assert rows(one) == rows(two)
+        assert one.truncated == two.truncated
+        assert two.ids.dtype == np.int32
         assert two.offsets.dtype == np.int64
 
 
@@ -97,8 +101,10 @@ def test_corrupt_cache_is_ignored_and_replaced(tokenizer: CountingTokenizer, ano
     wanted = rows(tokenise(["the cast was bad"], tokenizer, 8))
     (path,) = cached_files()
     save_file({"something": np.zeros(3)}, path)
-    assert (rows(tokenise(["the cast was bad"], another, 8)), another.calls) == (wanted, 1)
-    assert (rows(tokenise(["the cast was bad"], another, 8)), another.calls) == (wanted, 1)
+    assert rows(tokenise(["the cast was bad"], another, 8)) == wanted
+    assert another.calls == 1
+    assert rows(tokenise(["the cast was bad"], another, 8)) == wanted
+    assert another.calls == 1
 
 
 def changed_copy(folder: Path, to: Path, **settings: Any) -> Any:
@@ -116,7 +122,8 @@ class TestTwoCopiesOfOneFolder:
         text = "good bad not superb the cast was , ."
         wanted = [tokenizer(text, truncation=True, max_length=6)["input_ids"] for tokenizer in (right, left)]
         assert wanted[0] != wanted[1]
-        assert [rows(tokenise([text], tokenizer, 6))[0] for tokenizer in (right, left)] == wanted
+        found = [rows(tokenise([text], tokenizer, 6))[0] for tokenizer in (right, left)]
+        assert found == wanted
 
     def test_whose_side_is_set_after_loading(self, tiny_encoder: Path, tmp_path: Path) -> None:
         tokenizer = changed_copy(tiny_encoder, tmp_path / "copy")

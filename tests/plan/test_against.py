@@ -47,8 +47,7 @@ class TestRows:
     def test_ratios_are_predicted_over_measured(self) -> None:
         record = on_gpu()
         (row,) = compare_peaks([planned(record)], measured(record))
-        assert (row.ratio("train"), row.ratio("inference")) == (0.9, 0.9)
-        assert row.status == "ok"
+        assert (row.ratio("train"), row.ratio("inference"), row.status) == (0.9, 0.9, "ok")
 
     def test_on_a_cpu_the_process_itself_is_taken_off(self) -> None:
         parts = dict.fromkeys(
@@ -104,8 +103,7 @@ class TestRunFolder:
 
     def test_the_first_that_succeeded_stands_for_a_row(self, tmp_path: Path) -> None:
         failed, one, two = _record(status="error", seed=0), _record(seed=1), _record(seed=2)
-        found = read_run(self.write(tmp_path, failed, one, two))
-        assert [record.cell.seed for record in found.values()] == [1]
+        assert [record.cell.seed for record in read_run(self.write(tmp_path, failed, one, two)).values()] == [1]
 
     def test_no_run_folder(self, tmp_path: Path) -> None:
         with pytest.raises(RunFolderError, match=r"is no run folder: it has no run\.json; run the study first"):
@@ -114,8 +112,7 @@ class TestRunFolder:
 
 class TestShown:
     def test_a_line_a_peak_and_what_is_suspect(self) -> None:
-        check = {"name": "other load", "verdict": "suspect", "found": "much"}
-        record = on_gpu(checks=(check,))
+        record = on_gpu(checks=({"name": "other load", "verdict": "suspect", "found": "much"},))
         console = Console(file=io.StringIO(), width=80)
         terminal.show(against_table("Title", compare_peaks([planned(record)], measured(record))), console)
         assert isinstance(console.file, io.StringIO)

@@ -86,8 +86,7 @@ class TestCsv:
 
     def test_a_row_that_is_unsupported_has_no_numbers(self) -> None:
         [_, out] = read(to_csv([row(), unsupported("it has no layers")], {}))
-        assert out["unsupported"] == "it has no layers"
-        assert {out[name] for name in FIRST[3:]} == {""}
+        assert (out["unsupported"], {out[name] for name in FIRST[3:]}) == ("it has no layers", {""})
 
     def test_fits_adds_columns_behind(self) -> None:
         fits = {0: Fit(24, True, 32), 1: Fit(24, False, 3), 2: Fit(24, None, None)}
@@ -105,8 +104,7 @@ class TestJson:
         rows = [row(), frozen(), unsupported("no")]
         content = json.loads(to_json("s", plan_table("Plan", rows, {})))
         columns = to_csv(rows, {}).splitlines()[0].split(",")
-        assert content["study"] == "s"
-        assert [list(one) for one in content["rows"]] == [columns] * 3
+        assert (content["study"], [list(one) for one in content["rows"]]) == ("s", [columns] * 3)
         assert content["rows"][0]["predicted_train_peak_bytes"] == TRAINING.peak_bytes
         assert content["rows"][1]["train_gflops"] is None
         assert content["rows"][2]["trainable_params"] is None

@@ -52,8 +52,7 @@ def test_a_class_that_is_never_predicted_counts_as_zero_without_a_warning() -> N
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = quality(np.array([0, 0, 1]), [0, 0, 1], LABELS, "test")
-    assert found.f1_by_label == {"a": 1.0, "b": 1.0, "c": 0.0, "d": 0.0}
-    assert found.macro_f1 == 0.5
+    assert (found.f1_by_label, found.macro_f1) == ({"a": 1.0, "b": 1.0, "c": 0.0, "d": 0.0}, 0.5)
 
 
 def test_perfect_and_wrong() -> None:
@@ -66,8 +65,8 @@ def test_an_answer_that_names_no_class_is_wrong_and_no_class_of_its_own() -> Non
     """Two classes, half right: with a third class of unparsable answers the macro average could not pass 2/3."""
     found = quality(np.array([0, 1, NO_CLASS, NO_CLASS]), [0, 1, 0, 1], ("no", "yes"), "test")
     assert found.f1_by_label == {"no": pytest.approx(2 / 3), "yes": pytest.approx(2 / 3)}
-    assert found.macro_f1 == pytest.approx(2 / 3)
     assert (found.accuracy, found.macro_precision) == (0.5, 1)
+    assert found.macro_f1 == pytest.approx(2 / 3)
     texts = ((1, 0, 1), (0, 1, 1))
     assert found.confusion == Confusion(labels=("no", "yes"), texts=texts), "the last column counts those of no class"
     assert quality(np.array([NO_CLASS] * 2), [0, 1], ("no", "yes"), "test").macro_f1 == 0

@@ -96,8 +96,7 @@ class TestTerminal:
         assert text.count("token ") >= (12 if width == 40 else 3 if width == 80 else 2)
 
     def test_a_console_narrower_than_one_step(self) -> None:
-        text = printed(explanation(), width=20)
-        assert max(map(cell_len, text.splitlines())) <= 20
+        assert max(map(cell_len, printed(explanation(), width=20).splitlines())) <= 20
 
     def test_a_long_token_is_folded(self) -> None:
         text = printed(explanation(tokens=("z" * 100,)))
@@ -110,19 +109,16 @@ class TestTerminal:
     def test_the_colour_is_the_category_and_its_strength_the_weight(self) -> None:
         shown = explanation(tokens=("one",), places=1)
         colour = ";".join(str(int(tint(0, 0.61)[start : start + 2], 16)) for start in (1, 3, 5))
-        text = printed(shown, force_terminal=True, color_system="truecolor")
-        assert f"48;2;{colour}mt0p0" in text
+        assert f"48;2;{colour}mt0p0" in printed(shown, force_terminal=True, color_system="truecolor")
 
     def test_only_the_likeliest_of_many_classes(self) -> None:
-        answer = tuple((f"class {number}", 1 / 16) for number in range(16))
-        text = printed(explanation(answer=answer))
+        text = printed(explanation(answer=tuple((f"class {number}", 1 / 16) for number in range(16))))
         assert "class 9" in text
         assert "class 10" not in text
         assert "0.3750  6 more classes" in text
 
     def test_markup_is_shown_as_it_is(self) -> None:
-        text = printed(hostile("[bold]x[/bold] [/] [link=y]"), width=200)
-        assert text.count("[bold]x[/bold] [/] [link=y]") >= 7
+        assert printed(hostile("[bold]x[/bold] [/] [link=y]"), width=200).count("[bold]x[/bold] [/] [link=y]") >= 7
 
     def test_control_characters_are_spelled_out(self) -> None:
         text = printed(hostile(CONTROL), width=200)
@@ -149,8 +145,7 @@ class TestPage:
     def test_the_text_flows_once_a_place(self) -> None:
         shown = explanation(tokens=("a", "film", "s"), places=3)
         joined = (*shown.tokens[:2], Token(before="", text="s", label="##s"))
-        page = Page(to_html(dataclasses.replace(shown, tokens=joined)))
-        assert page.text.count(" a films") == 3
+        assert Page(to_html(dataclasses.replace(shown, tokens=joined))).text.count(" a films") == 3
 
     @pytest.mark.parametrize("said", [EVIL, "</style><script>alert(1)</script>", "{{ 7 * 7 }}{% raw %}"])
     def test_what_data_and_plugins_say_is_escaped(self, said: str) -> None:
@@ -167,8 +162,7 @@ class TestPage:
         assert {char for char in html if not char.isprintable()} == {"\n"}
 
     def test_more_categories_than_colours_have_other_lines(self) -> None:
-        html = to_html(explanation(categories=20, places=20))
-        chips = re.findall(r'class="chip" style="([^"]+)"', html)
+        chips = re.findall(r'class="chip" style="([^"]+)"', to_html(explanation(categories=20, places=20)))
         assert len(set(chips)) == len(chips) == 20
 
     def test_every_style_is_ours(self) -> None:

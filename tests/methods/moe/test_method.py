@@ -42,8 +42,7 @@ class TestPublishedSizes:
         assert (counted.total_params, counted.trainable_params) == (wanted, wanted)
         forward = counter.get_total_flops()
         assert round(forward / 1e9, 2) == {4: 48.32, 6: 48.33}[num_experts]
-        architecture = closed_form.Architecture.from_config(config, "encoder")
-        assert method.closed_form_flops(architecture, task) == forward
+        assert method.closed_form_flops(closed_form.Architecture.from_config(config, "encoder"), task) == forward
 
 
 class TestForInference:
@@ -63,8 +62,7 @@ class TestForInference:
         assert outputs.shape == (5, 7, 16)
 
     def test_upcycled_experts_are_alike(self) -> None:
-        module = experts_in(adapted("bert"))[0]
-        torch.testing.assert_close(module.weight_similarity(), torch.ones(4, 4))
+        torch.testing.assert_close(experts_in(adapted("bert"))[0].weight_similarity(), torch.ones(4, 4))
 
 
 class TestExplain:

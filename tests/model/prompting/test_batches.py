@@ -34,9 +34,7 @@ def test_prompts_are_texts_and_suffixes_padded_on_the_left() -> None:
     batch = collate_prompts(PROMPT, tokens_of([[4], [4, 5, 6], []]), [1, 0, 1], np.array([2, 1, 0]), PAD)
     assert batch.input_ids.tolist() == [[PAD, PAD, PAD, 7, 8], [4, 5, 6, 7, 8], [PAD, PAD, 4, 7, 8]]
     assert known(batch.attention_mask).tolist() == [[0, 0, 0, 1, 1], [1, 1, 1, 1, 1], [0, 0, 1, 1, 1]]
-    assert batch.labels.tolist() == [1, 0, 1]
-    assert batch.tokens == 10
-    assert batch.indices.tolist() == [2, 1, 0]
+    assert (batch.labels.tolist(), batch.tokens, batch.indices.tolist()) == ([1, 0, 1], 10, [2, 1, 0])
 
 
 def test_answers_are_whole_rows_with_the_answer_at_the_right_end() -> None:
@@ -49,8 +47,7 @@ def test_answers_are_whole_rows_with_the_answer_at_the_right_end() -> None:
 @pytest.mark.parametrize("collate", [collate_prompts, collate_answers])
 def test_no_mask_where_nothing_is_padded(collate) -> None:
     batch = collate(PROMPT, tokens_of([[4], [5]]), [1, 1], np.array([0, 1]), PAD)
-    assert batch.attention_mask is None
-    assert batch.tokens == batch.padded_tokens
+    assert (batch.attention_mask, batch.tokens) == (None, batch.padded_tokens)
 
 
 def test_without_prefix_and_end() -> None:
@@ -67,8 +64,7 @@ def test_rows_come_back_out(texts: list[list[int]], data: st.DataObject) -> None
     asked, answered = collate_prompts(PROMPT, *arguments), collate_answers(PROMPT, *arguments)
     assert rows_of(asked) == [[*texts[i], *PROMPT.suffix_ids] for i in order]
     whole = [[*PROMPT.prefix_ids, *texts[i], *PROMPT.suffix_ids, *PROMPT.answer_ids(labels[i])] for i in order]
-    assert rows_of(answered) == whole
-    assert asked.tokens == sum(map(len, rows_of(asked)))
+    assert (rows_of(answered), asked.tokens) == (whole, sum(map(len, rows_of(asked))))
     assert answered.tokens == sum(map(len, whole))
     width = answered.labels.shape[1]
     for place, index in enumerate(order):

@@ -79,8 +79,7 @@ def test_a_generation_config_changes_nothing_and_nothing_warns() -> None:
 def test_no_more_is_written_than_there_are_positions() -> None:
     batch = prompts_batch(PROMPT, TOKENS)
     length = len(PROMPT.prefix_ids) + batch.input_ids.shape[1]
-    model = causal_model("gpt2", len(TOKENIZER), max_position_embeddings=length + 2)
-    writer = Writer(model, PROMPT, TOKENIZER, 50)
+    writer = Writer(causal_model("gpt2", len(TOKENIZER), max_position_embeddings=length + 2), PROMPT, TOKENIZER, 50)
     writer.stops = []
     assert writer._write(batch).shape == (len(TEXTS), 3)
 
@@ -89,8 +88,7 @@ def test_without_any_end_the_number_of_tokens_is_the_limit() -> None:
     tokenizer = byte_tokenizer()
     prompt = dataclasses.replace(prompt_of(tokenizer), end_id=None)
     tokenizer.eos_token = None
-    model = causal_model("llama", len(tokenizer))
-    writer = Writer(model, prompt, tokenizer, 3)
+    writer = Writer(causal_model("llama", len(tokenizer)), prompt, tokenizer, 3)
     assert writer._write(prompts_batch(prompt, text_tokens(tokenizer, TEXTS))).shape == (len(TEXTS), 3)
 
 
@@ -143,5 +141,4 @@ def test_a_model_that_knows_the_labels_gives_them_either_way() -> None:
     assert answers == [LABELS[label] for label in labels], "the end of the turn was learnt too"
     assert [parse(answer, prompt.label_words) for answer in answers] == labels
     for normalization in ("none", "tokens"):
-        scores = LabelScorer(model, prompt, normalization).scores(batch)
-        assert scores.argmax(dim=1).tolist() == labels
+        assert LabelScorer(model, prompt, normalization).scores(batch).argmax(dim=1).tolist() == labels

@@ -54,8 +54,7 @@ def test_the_text_stands_between_constants() -> None:
 
 def test_with_a_plain_text_it_is_what_the_template_makes_of_it() -> None:
     prompt = build(TOKENIZER, SETTINGS, FIVE)
-    message = f"label: {', '.join(FIVE)}\n\na good film"
-    chat = [{"role": "user", "content": message}]
+    chat = [{"role": "user", "content": f"label: {', '.join(FIVE)}\n\na good film"}]
     whole = TOKENIZER.apply_chat_template(chat, add_generation_prompt=True, return_dict=False)
     assert [*prompt.prefix_ids, *ids("a good film"), *prompt.suffix_ids] == list(whole)
 
@@ -71,8 +70,7 @@ def test_examples_are_earlier_turns(template: str) -> None:
         {"role": "user", "content": instruction + "HERE"},
     ]  # fmt: skip
     whole = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-    assert prompt.text("HERE") == whole
-    assert prompt.prefix_ids == ids(prompt.prefix_text)
+    assert (prompt.text("HERE"), prompt.prefix_ids) == (whole, ids(prompt.prefix_text))
 
 
 def test_the_default_lists_the_labels_and_label_words_stand_for_them() -> None:
@@ -97,15 +95,13 @@ def test_what_an_example_or_the_instruction_says_is_never_a_control_token(nasty:
         build(TOKENIZER, PromptSettings(instruction="label: {labels}" + nasty), FIVE, [("good", 1)]),
     ):
         assert nasty in prompt.prefix_text
-        assert control(prompt.prefix_ids) == control(plain.prefix_ids)
-        assert prompt.suffix_ids == plain.suffix_ids
+        assert (control(prompt.prefix_ids), prompt.suffix_ids) == (control(plain.prefix_ids), plain.suffix_ids)
 
 
 @pytest.mark.parametrize("nasty", NASTY)
 def test_nor_is_what_a_text_says(nasty: str) -> None:
     tokens = text_tokens(TOKENIZER, [nasty])
-    assert control(tuple(tokens.ids.tolist())) == []
-    assert TOKENIZER.decode(tokens.ids.tolist()) == nasty
+    assert (control(tuple(tokens.ids.tolist())), TOKENIZER.decode(tokens.ids.tolist())) == ([], nasty)
     prompt = build(TOKENIZER, SETTINGS, FIVE)
     assert prompt.text(nasty) == prompt.prefix_text + nasty + prompt.suffix_text
 
@@ -113,8 +109,7 @@ def test_nor_is_what_a_text_says(nasty: str) -> None:
 def test_a_blank_before_an_answer_belongs_to_it() -> None:
     tokenizer = byte_tokenizer(BRACKETS)
     prompt = build(tokenizer, SETTINGS, FIVE)
-    assert prompt.suffix_text == "[/INST]"
-    assert prompt.label_ids == tuple(ids(" " + label) for label in FIVE)
+    assert (prompt.suffix_text, prompt.label_ids) == ("[/INST]", tuple(ids(" " + label) for label in FIVE))
     assert prompt.end_id == tokenizer.eos_token_id
 
 
@@ -137,8 +132,7 @@ def test_words_that_a_template_puts_before_every_answer_belong_to_the_question()
 
 def test_the_end_of_an_answer() -> None:
     stop, eos = TOKENIZER.convert_tokens_to_ids("<|stop|>"), TOKENIZER.eos_token_id
-    line = TURNS.replace("<|stop|>", "<|stop|>\n")
-    assert build(TOKENIZER, SETTINGS, FIVE, chat_template=line).end_id == stop
+    assert build(TOKENIZER, SETTINGS, FIVE, chat_template=TURNS.replace("<|stop|>", "<|stop|>\n")).end_id == stop
     words = TURNS.replace("<|stop|>", " That is all.")
     assert build(TOKENIZER, SETTINGS, FIVE, chat_template=words).end_id == eos
     assert build(TOKENIZER, SETTINGS, FIVE, chat_template=BARE).end_id == ids("\n")[0]
@@ -161,8 +155,7 @@ def test_room_is_what_is_left_for_the_text() -> None:
     around = len(prompt.prefix_ids) + len(prompt.suffix_ids)
     needed = around + prompt.max_new_tokens
     assert build(TOKENIZER, UNWRITTEN, FIVE).room(512) == 512 - around - max(map(len, prompt.label_ids)) - 1
-    assert prompt.room(needed + 1) == 1
-    assert prompt.room(512) == 512 - needed
+    assert (prompt.room(needed + 1), prompt.room(512)) == (1, 512 - needed)
     with pytest.raises(StudyError, match=rf"^cell: data.max_length .* got {needed}; the prompt needs {needed} tokens"):
         build(TOKENIZER, SETTINGS, FIVE, where="cell").room(needed)
     few = build(TOKENIZER, PromptSettings(examples_per_class=2), FIVE, EXAMPLES)

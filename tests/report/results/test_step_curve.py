@@ -32,7 +32,8 @@ def test_few_steps_are_points(tmp_path: Path) -> None:
 def test_many_steps_are_thinned(tmp_path: Path, count: int) -> None:
     (curve,) = read(steps_csv(tmp_path, *(f"train,{at},0.5,1,{8 + at % 2},99,{at},0.1" for at in range(count))))
     assert len(curve.last_step) == MOST_POINTS
-    assert (curve.last_step[-1], curve.elapsed_seconds[-1]) == (count, pytest.approx(count / 2, rel=1e-4))
+    assert curve.last_step[-1] == count
+    assert curve.elapsed_seconds[-1] == pytest.approx(count / 2, rel=1e-4)
     sizes = [after - before for before, after in zip((0, *curve.last_step), curve.last_step, strict=False)]
     assert max(sizes) - min(sizes) <= 1
     tokens = sum(rate * size / 2 for rate, size in zip(curve.tokens_per_second, sizes, strict=True))

@@ -124,8 +124,7 @@ class TestUndisturbed:
 
 @pytest.mark.parametrize(("harness", "verdict"), [(0.19, "valid"), (0.21, "suspect")])
 def test_overhead_of_the_harness(harness: float, verdict: Verdict) -> None:
-    assert validity.overhead(harness, 10.0).verdict == verdict
-    assert validity.overhead(0.0, 0.0).verdict == "valid"
+    assert (validity.overhead(harness, 10.0).verdict, validity.overhead(0.0, 0.0).verdict) == (verdict, "valid")
 
 
 @pytest.mark.parametrize(
@@ -141,8 +140,7 @@ def test_same_seed_same_loss(
     losses: tuple[float, float], norms: tuple[float, float], verdict: Verdict, said: str
 ) -> None:
     check = validity.deterministic(losses, norms)
-    assert check.verdict == verdict
-    assert check.found == said
+    assert (check.verdict, check.found) == (verdict, said)
 
 
 @pytest.mark.parametrize(
@@ -222,8 +220,7 @@ class TestTokensCounted:
         assert validity.tokens_counted("training", padded, 110).verdict == "suspect"
 
     def test_no_step_has_more_tokens_than_places_for_them(self) -> None:
-        mixed_up = replace(self.LOG, tokens=[45, 65])
-        assert validity.tokens_counted("training", mixed_up, 110).verdict == "suspect"
+        assert validity.tokens_counted("training", replace(self.LOG, tokens=[45, 65]), 110).verdict == "suspect"
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,7 @@ class TestByLength:
     def test_frozen_weights_spare_their_gradients(self) -> None:
         model = OfKnownFlops()
         model.layer.requires_grad_(False)
-        found = counted(model, Everything(Options()))
-        assert known(found.training).at(10) == pytest.approx(2 * 10 * 2 * 8 * 5)
+        assert known(counted(model, Everything(Options())).training).at(10) == pytest.approx(2 * 10 * 2 * 8 * 5)
 
     def test_of_an_encoder_at_a_length_that_was_not_counted(self, config: PretrainedConfig) -> None:
         method = Everything(Options())
@@ -84,8 +83,7 @@ class TestByLength:
 
     def test_a_length_that_does_not_suit_costs_this_alone(self, capsys: pytest.CaptureFixture[str]) -> None:
         found = counted(OfKnownFlops(least_tokens=40), Everything(Options()))
-        assert found.flops.forward_flops == 64 * 2 * 8 * 5
-        assert (found.forward, found.training) == (None, None)
+        assert (found.flops.forward_flops, found.forward, found.training) == (64 * 2 * 8 * 5, None, None)
         assert "no text is shorter than 40 tokens" in capsys.readouterr().err
 
     def test_what_is_no_polynomial_is_unknown(self) -> None:
@@ -95,8 +93,7 @@ class TestByLength:
                 return SimpleNamespace(logits=self.layer(self.table(input_ids.repeat(1, times))).sum(dim=1))
 
         found = counted(Steep(), Everything(Options()))
-        assert found.flops.forward_flops == 9 * 64 * 2 * 8 * 5
-        assert (found.forward, found.training) == (None, None)
+        assert (found.flops.forward_flops, found.forward, found.training) == (9 * 64 * 2 * 8 * 5, None, None)
 
 
 class TestAgreement:

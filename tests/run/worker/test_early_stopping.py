@@ -19,8 +19,7 @@ class Course:
         self.stopping = EarlyStopping(points, patience, lambda: next(left), self.aside, self.kept.append)
         self.done = 9
         for step in range(9, 10 + len(scores)):
-            took_time = self.stopping(step)
-            assert took_time == (step >= 10)
+            assert self.stopping(step) == (step >= 10)
             self.done = step
             if self.stopping.ended:
                 break
@@ -44,8 +43,5 @@ def test_it_ends_after_so_many_points_in_a_row_that_are_no_better(
     scores: list[float], patience: int, points: int, best: int, kept: list[int]
 ) -> None:
     course = Course(scores, patience)
-    assert list(course.stopping.found.values()) == scores[:points]
-    assert course.done == 9 + points
-    assert course.asides == points
-    assert best_step(course.stopping.found) == best
-    assert course.kept == kept
+    assert (list(course.stopping.found.values()), course.done) == (scores[:points], 9 + points)
+    assert (course.asides, best_step(course.stopping.found), course.kept) == (points, best, kept)

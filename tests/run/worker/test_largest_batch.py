@@ -91,8 +91,7 @@ class TestRoom:
         """Another process may hold the rest."""
         free = {0: 60 * 10**9, 1: 20 * 10**9}
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (free[index], 80 * 10**9))
-        cell = self.cell(None).model_copy(update={"device": device})
-        size, said = room("cuda", "gpu", cell)
+        size, said = room("cuda", "gpu", self.cell(None).model_copy(update={"device": device}))
         assert size == free[index]
         gb = [f"{number / 1e9:.2f} GB" for number in (free[index], size)]
         assert said == f"what is free of the memory of GPU {index}, {gb[0]}, leaves {gb[1]} for tensors"
@@ -110,8 +109,7 @@ class TestRoom:
     ],
 )  # fmt: skip
 def test_the_plan_is_of_the_device_that_the_cell_ran_on(measured_on: str | None, device: str, asked: str) -> None:
-    cell = _record().cell.model_copy(update={"device": device})
-    assert job._device(measured_on, cell) == asked
+    assert job._device(measured_on, _record().cell.model_copy(update={"device": device})) == asked
 
 
 def test_a_real_cell_is_answered(tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

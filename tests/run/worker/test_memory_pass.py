@@ -131,10 +131,8 @@ class TestHeld:
         held = train_again(model, Everything(Options()), CELL, batch(1, 1), CPU, torch.float32).held
         parameters = list(model.parameters())
         weights = 4 * sum(parameter.numel() for parameter in parameters)
-        buffers = sum(buffer.nbytes for buffer in model.buffers())
-        assert held["weights"] == weights + buffers
-        assert held["gradients"] == weights
-        assert held["optimizer_state"] == 2 * weights + 4 * len(parameters)
+        assert held["weights"] == weights + sum(buffer.nbytes for buffer in model.buffers())
+        assert (held["gradients"], held["optimizer_state"]) == (weights, 2 * weights + 4 * len(parameters))
 
     def test_frozen_weights_need_neither(self, tiny_encoder: Path) -> None:
         method = shipped("bitfit")
@@ -160,8 +158,7 @@ def test_inference_of_known_size(tiny_encoder: Path) -> None:
     texts = batch()
 
     def score(shown: Batch) -> Tensor:
-        block = torch.ones(8 * 2**20 // 4)
-        return block[:8].view(4, 2)
+        return torch.ones(8 * 2**20 // 4)[:8].view(4, 2)
 
     held, kernels = infer_again(model, score, texts, CPU)
     assert kernels == {"eager"}

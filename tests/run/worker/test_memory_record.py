@@ -41,8 +41,7 @@ def phase(name: PhaseName, peak: int | None, reserved: int | None = None, on_cud
 
 def parts(breakdown: MemoryBreakdown) -> int:
     """The sum of all that a peak is made of."""
-    named = breakdown.model_dump(exclude={"of", "peak_bytes"})
-    return sum(value for value in named.values() if value is not None)
+    return sum(value for value in breakdown.model_dump(exclude={"of", "peak_bytes"}).values() if value is not None)
 
 
 def facts(record: MemoryRecord) -> tuple[Facts, dict[str, str], dict[str, MemoryBreakdown]]:
@@ -61,8 +60,7 @@ class TestPeaks:
         assert unknown == {}
 
     def test_on_cuda_they_are_the_allocator_s(self) -> None:
-        record = MemoryRecord(CUDA, MadeUp(phase("train", 500, 700, on_cuda=True)))
-        assert record.peak_bytes("train") == 500
+        assert MemoryRecord(CUDA, MadeUp(phase("train", 500, 700, on_cuda=True))).peak_bytes("train") == 500
 
     def test_a_phase_whose_peak_is_unknown_makes_the_whole_unknown(self) -> None:
         record = MemoryRecord(CPU, MadeUp(phase("warm-up", None), phase("train", 400), phase("inference", 300)))

@@ -13,8 +13,7 @@ from tests.support import known
 
 @pytest.fixture
 def work(tmp_path: Path) -> Work:
-    cell = _record().cell
-    return Work(cell.model_copy(update={"device": "cpu"}), CellFolder(tmp_path))
+    return Work(_record().cell.model_copy(update={"device": "cpu"}), CellFolder(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -25,8 +24,7 @@ def test_why_a_share_of_what_the_device_can_do_is_null(told: dict[str, str], why
     work.facts["matmul_flops_per_second"] = None
     work.unknown |= told
     log = StepLog(seconds=[1.0], samples=[4], tokens=[40], padded_tokens=[40])
-    found = known(work.speed("inference", log, 4, "inference", None))
-    assert found.mfu_fraction is None
+    assert known(work.speed("inference", log, 4, "inference", None)).mfu_fraction is None
     assert why in work.unknown["inference.mfu_fraction"]
 
 
