@@ -30,8 +30,7 @@ def test_nothing_is_left_of_it() -> None:
         assert torch.cuda.is_available()
         assert torch.accelerator.current_accelerator() == torch.device("cuda")
     after = (torch.cuda.is_available, torch.cuda.Event, torch.Event, torch.autocast.__init__, sys.modules.get("pynvml"))
-    assert after == before
-    assert torch.zeros(1).device.type == "cpu"
+    assert (after, torch.zeros(1).device.type) == (before, "cpu")
 
 
 class TestTensors:
@@ -65,8 +64,7 @@ class TestTensors:
 
     def test_of_the_host_alone_are_pinned(self, gpu: Gpu) -> None:
         host = torch.ones(4)
-        pinned = host.pin_memory()
-        assert (pinned.is_pinned(), host.is_pinned()) == (True, False)
+        assert (host.pin_memory().is_pinned(), host.is_pinned()) == (True, False)
         with pytest.raises(RuntimeError, match="cannot pin"):
             torch.ones(4, device=CUDA).pin_memory()
 
@@ -96,8 +94,7 @@ class TestLog:
 
     def test_cuda_starts_when_it_is_first_used(self, gpu: Gpu) -> None:
         assert not torch.cuda.is_initialized()
-        assert torch.cuda.device_count() == 1
-        assert torch.cuda.memory_allocated() == 0
+        assert (torch.cuda.device_count(), torch.cuda.memory_allocated()) == (1, 0)
         torch.accelerator.reset_peak_memory_stats()
         assert not torch.cuda.is_initialized()
         with pytest.raises(RuntimeError, match="did you call init"):

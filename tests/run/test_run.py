@@ -201,15 +201,13 @@ class TestFinishedStudy:
         bench, found = finished
         times = {path: path.stat().st_mtime_ns for path in bench.runs.glob("cells/*/*")}
         again, heard = bench.run(executor=no_executor, **FOUR_CELLS)
-        assert again == found
-        assert heard.measured == []
+        assert (again, heard.measured) == (found, [])
         assert {path: path.stat().st_mtime_ns for path in bench.runs.glob("cells/*/*")} == times
 
     def test_comparisons_may_be_asked_for_afterwards(self, finished, tmp_path):
         bench, found = finished
         folder = shutil.copytree(bench.runs, tmp_path / "small")
-        pairs = [["full_ft", "bitfit"]]
-        again, _ = bench.run(executor=no_executor, folder=folder, comparisons=pairs, **FOUR_CELLS)
+        again, _ = bench.run(executor=no_executor, folder=folder, comparisons=[["full_ft", "bitfit"]], **FOUR_CELLS)
         assert again == found
         draw([folder], tmp_path / "reports", Console(file=io.StringIO()), ["csv"])
         (row,) = csv.DictReader((tmp_path / "reports/small/comparisons.csv").read_text().splitlines())
@@ -232,8 +230,7 @@ class TestFinishedStudy:
             samples = [int(line.split(",")[3]) for line in steps if line.startswith("train,")]
             assert record.training.samples == sum(samples)
             assert record.training.speed.timed_samples == sum(samples[1:])
-            assert record.training.speed.timed_steps == 3
-            assert record.inference.timed_samples == len(TEST_ROWS)
+            assert (record.training.speed.timed_steps, record.inference.timed_samples) == (3, len(TEST_ROWS))
             assert record.parameters.trainable_params <= record.parameters.total_params
             # A machine may show no energy, and so few texts make no batch.
             unknown = {name for name in record.unknown if not name.endswith("energy_joules_per_sample")}
@@ -291,24 +288,21 @@ class TestWhatIsMeasuredAgain:
         (record,), _ = bench.run(folder=folder)
         RunFolder(folder).cell(record.cell_id).record.write_text(content)
         (again,), heard = bench.run(folder=folder)
-        assert heard.measured == ["full_ft/0"]
-        assert again.status == "ok"
+        assert (heard.measured, again.status) == (["full_ft/0"], "ok")
         assert re.match(r"measured again: .*record\.json is not a record", heard.warnings[0])
 
     def test_a_corrupt_record_of_a_cell_that_was_not_asked_for(self, bench):
         found, _ = bench.run(seeds=[0, 1])
         RunFolder(bench.runs).cell(found[0].cell_id).record.write_text("[]")
         left, heard = bench.run(seeds=[0, 1], only=parse_only(["seed=1"]), executor=no_executor)
-        assert [record.cell.seed for record in left] == [1]
-        assert len(heard.warnings) == 1
+        assert ([record.cell.seed for record in left], len(heard.warnings)) == ([1], 1)
 
     def test_a_record_of_another_cell(self, bench):
         found, _ = bench.run(seeds=[0, 1])
         paths = [RunFolder(bench.runs).cell(record.cell_id).record for record in found]
         shutil.copy(paths[1], paths[0])
         again, heard = bench.run(seeds=[0, 1])
-        assert heard.measured == ["full_ft/0"]
-        assert [record.cell.seed for record in again] == [0, 1]
+        assert (heard.measured, [record.cell.seed for record in again]) == (["full_ft/0"], [0, 1])
         assert "belongs to another cell" in heard.warnings[0]
 
     def test_a_cell_whose_folder_is_gone(self, bench):
@@ -318,16 +312,14 @@ class TestWhatIsMeasuredAgain:
         draw([bench.runs], bench.folder / "reports", Console(file=said, width=200), ["csv"])
         assert "1 not run yet" in said.getvalue()
         again, heard = bench.run(seeds=[0, 1])
-        assert heard.measured == ["full_ft/0"]
-        assert again[1] == found[1]
+        assert (heard.measured, again[1]) == (["full_ft/0"], found[1])
 
     def test_nothing_for_a_corrupt_run_json(self, bench):
         bench.run()
         for content in ("", '{"schema_version": 1, "meth', "[]", '{"schema_version": 1, "methods": {"full_ft": 3}}'):
             RunFolder(bench.runs).run.write_text(content)
             _, heard = bench.run()
-            assert heard.measured == []
-            assert len(RunFolder(bench.runs).cell_ids()) == 1
+            assert (heard.measured, len(RunFolder(bench.runs).cell_ids())) == ([], 1)
 
     def test_never_a_file_of_a_newer_schema(self, bench):
         bench.run()
@@ -352,8 +344,7 @@ class TestWhatIsMeasuredAgain:
         assert "record.json is not trusted: it was changed after its cell was measured" in said.getvalue()
         assert "0.999" not in said.getvalue()
         (again, _), heard = bench.run(seeds=[0, 1])
-        assert heard.measured == ["full_ft/0"]
-        assert again.quality == record.quality
+        assert (heard.measured, again.quality) == (["full_ft/0"], record.quality)
 
     def test_a_failed_cell(self, bench):
         marker = bench.folder / "mended"
@@ -403,8 +394,7 @@ class TestOutOfMemory:
 
         again = full(retry_oom=True)
         assert again.status == "ok", again.failure
-        assert again.cell_id == record.cell_id
-        assert (again.study_batch_size, again.cell.train.batch_size) == (4, 2)
+        assert (again.cell_id, again.study_batch_size, again.cell.train.batch_size) == (record.cell_id, 4, 2)
         assert full(executor=no_executor) == again, "found as finished"
 
     def test_without_the_flag_it_is_run_as_the_study_says(self, bench, full):
@@ -435,8 +425,7 @@ class TestCellsWithoutAllNumbers:
 
     def test_an_unsupported_model_is_known_for_good(self, bench):
         record = bench.run_one("raise UnsupportedError('no attention here')")
-        assert record.status == "unsupported"
-        assert record.failure.message == "no attention here"
+        assert (record.status, record.failure.message) == ("unsupported", "no attention here")
         bench.run(executor=no_executor, plugins=[bench.folder / "special.py"], methods=["special"])
 
     @pytest.mark.parametrize(("extra", "phase"), [("", "train"), (TRAINS_NOTHING, "inference")])
@@ -447,11 +436,8 @@ class TestCellsWithoutAllNumbers:
         assert record.quality is None
 
     def test_random_weights_have_no_quality(self, bench):
-        models = {"tiny": {"path": str(bench.encoder), "weights": "random"}}
-        (record,), _ = bench.run(models=models)
-        assert record.status == "ok"
-        assert record.quality is None
-        assert record.validation_macro_f1 is None
+        (record,), _ = bench.run(models={"tiny": {"path": str(bench.encoder), "weights": "random"}})
+        assert (record.status, record.quality, record.validation_macro_f1) == ("ok", None, None)
         assert record.unknown["quality"] == "the model has random weights"
         assert record.inference is not None
 
@@ -459,10 +445,8 @@ class TestCellsWithoutAllNumbers:
         record = bench.run_one("return model.requires_grad_(False)", TRAINS_NOTHING)
         assert record.status == "ok", record.failure
         assert record.training is None
-        assert record.peak_train_bytes is None
-        assert record.unknown["peak_train_bytes"] == "nothing is trained"
-        assert record.artifact_bytes == 0
-        assert record.cpu_kernels == ()
+        assert (record.peak_train_bytes, record.unknown["peak_train_bytes"]) == (None, "nothing is trained")
+        assert (record.artifact_bytes, record.cpu_kernels) == (0, ())
         assert record.quality is not None
         assert record.parameters.trainable_params == 0
         assert {"warm-up", "train"}.isdisjoint(phase.name for phase in record.phases)

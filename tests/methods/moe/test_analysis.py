@@ -90,12 +90,10 @@ class TestLoad:
         assert table[:2] == [("expert 0", 3, 0.333333), ("expert 0", 6, 0.333333)]
         assert table[133:135] == [("expert 0", 401, 0.5), ("expert 1", 3, 0.666667)]
         assert "n = 401 training steps; each point is the mean of up to 3 steps" in found.caption
-        assert found.chart is not None
-        assert found.chart.reference == 0.333333
+        assert known(found.chart).reference == 0.333333
 
     def test_few_steps_are_shown_one_by_one(self) -> None:
-        shares = np.ones((200, 1, 3), dtype=np.float32)
-        steps = part(shown(TINY, shares), "utilisation").columns["step"]
+        steps = part(shown(TINY, np.ones((200, 1, 3), dtype=np.float32)), "utilisation").columns["step"]
         assert steps[:200] == tuple(range(1, 201))
 
     @pytest.mark.parametrize("shares", [None, np.zeros((0, 1, 3), dtype=np.float32)])
@@ -111,12 +109,10 @@ class TestLoad:
         insights = shown(random_case())
         for layer in insights.facts["layers"].values():
             assert sum(layer["shares"]) == pytest.approx(2, abs=1e-5)
-        chart = known(part(insights, "tokens_by_expert").chart)
-        assert chart.reference == 0.5
+        assert known(part(insights, "tokens_by_expert").chart).reference == 0.5
 
     def test_routing_says_how_sure_and_how_even(self) -> None:
-        table = part(shown(TINY), "routing").columns
-        numbers = {name: values[0] for name, values in table.items()}
+        numbers = {name: values[0] for name, values in part(shown(TINY), "routing").columns.items()}
         even = -(0.375 * np.log(0.375) + 0.625 * np.log(0.625)) / np.log(3)
         assert numbers["router_entropy_fraction"] == pytest.approx(0.5 / np.log(3), rel=1e-5)
         assert numbers["utilisation_entropy_fraction"] == pytest.approx(even, rel=1e-5)
@@ -131,8 +127,7 @@ class TestLoad:
         observed = seen(np.reshape([chosen, other], (2, 80, 1)), np.repeat(np.arange(40), 2).tolist(), labels, 2)
         insights = shown(observed)
         table = part(insights, "routing").columns
-        assert table["mutual_information_bits"] == (1.0, 0.0)
-        assert table["p_value"] == (0.000999001, 1.0)
+        assert (table["mutual_information_bits"], table["p_value"]) == ((1.0, 0.0), (0.000999001, 1.0))
         assert table["p_value_holm"] == (0.001998, 1.0)
         assert insights.facts["layers"]["layer 4"]["p_value_holm"] == 0.001998
         assert "permuted 1,000 times" in part(insights, "routing").caption
@@ -178,8 +173,7 @@ class TestPreferredTokens:
         kinds = [(1, 0, 10), (2, 0, 12), (3, 0, 10), (4, 0, 9), (5, 0, 30), (6, 1, 100), (7, 0, 10), (7, 1, 10)]
         ids = np.repeat([kind[0] for kind in kinds], [kind[2] for kind in kinds])
         chosen = np.repeat([kind[1] for kind in kinds], [kind[2] for kind in kinds])
-        observed = seen(chosen[None, :, None], [0] * len(ids), [0], 2, token_ids=ids)
-        found = shown(observed, special_ids=frozenset({5}))
+        found = shown(seen(chosen[None, :, None], [0] * len(ids), [0], 2, token_ids=ids), special_ids=frozenset({5}))
         lift = round(len(ids) / 81, 5)
         assert rows(found, "preferred_tokens") == [
             ("layer 4", 0, 1, "token2", 12, 1.0, lift), ("layer 4", 0, 2, "token1", 10, 1.0, lift),
@@ -190,10 +184,8 @@ class TestPreferredTokens:
 
     def test_at_most_fifteen_and_only_where_there_is_a_preference(self) -> None:
         ids = np.repeat(np.arange(40), 10)
-        chosen = (ids >= 20)[None, :, None].astype(np.int64)
-        insights = shown(seen(chosen, [0] * 400, [0], 2, token_ids=ids))
-        table = part(insights, "preferred_tokens").columns
-        assert table["rank"] == tuple(range(1, 16)) * 2
+        insights = shown(seen((ids >= 20)[None, :, None].astype(np.int64), [0] * 400, [0], 2, token_ids=ids))
+        assert part(insights, "preferred_tokens").columns["rank"] == tuple(range(1, 16)) * 2
         everywhere = seen(np.tile([0, 1], (1, 400, 1)), [0] * 400, [0], 2, token_ids=ids)
         assert "preferred_tokens" not in names(shown(everywhere))
 
@@ -215,8 +207,7 @@ class TestPreferredExamples:
         ]  # fmt: skip
 
     def test_at_most_five(self) -> None:
-        chosen = np.repeat([0, 1], 40)[None, :, None]
-        observed = seen(chosen, np.repeat(np.arange(16), 5).tolist(), [0] * 16, 2)
+        observed = seen(np.repeat([0, 1], 40)[None, :, None], np.repeat(np.arange(16), 5).tolist(), [0] * 16, 2)
         assert part(shown(observed), "preferred_examples").columns["rank"] == (1, 2, 3, 4, 5) * 2
 
     def test_hostile_text_stays_one_short_line(self) -> None:
@@ -283,8 +274,7 @@ class TestWhole:
     )
     def test_every_value_is_plain_and_finite(self, case: dict[str, int]) -> None:
         observed = random_case(**case)
-        shares = np.full((7, 2, observed.num_experts), 0.5, dtype=np.float32)
-        insights = shown(observed, shares)
+        insights = shown(observed, np.full((7, 2, observed.num_experts), 0.5, dtype=np.float32))
         for found in insights.parts:
             assert Insight.model_validate(found.model_dump()) == found
             assert found.caption.endswith(".")
@@ -331,8 +321,7 @@ def test_a_real_model_from_training_to_insights() -> None:
     for _ in range(3):
         optimizer.zero_grad()
         loss = F.cross_entropy(model(ids, mask).logits, labels)
-        extra = known(method.extra_loss(model))
-        (loss + extra).backward()
+        (loss + known(method.extra_loss(model))).backward()
         optimizer.step()
     batches = [Encoded(input_ids=ids[half], attention_mask=mask[half], rows=half.tolist())
                for half in torch.arange(24).flip(0).view(2, 12)]  # fmt: skip

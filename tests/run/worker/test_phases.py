@@ -225,8 +225,7 @@ class TestAside:
                 pass
         phases.finish()
         assert len(phases.conditions) == len(phases.carried_bytes) == len(phases.done) == 2
-        train = known(phases.conditions_of("train"))
-        assert train.seconds == pytest.approx(phases.done[0].seconds, abs=0.05)
+        assert known(phases.conditions_of("train")).seconds == pytest.approx(phases.done[0].seconds, abs=0.05)
 
     def test_a_later_phase_of_the_name_is_one_of_its_own(self, phases: Phases) -> None:
         phases.start("train")
@@ -259,8 +258,7 @@ class TestOpenAndClosed:
     def test_an_error_leaves_the_phase_open_and_finish_closes_it(self, phases: Phases) -> None:
         with pytest.raises(KeyError), phases.timed("adapt"):
             raise KeyError("no layer")
-        assert phases.done == []
-        assert phases.current == "adapt"
+        assert (phases.done, phases.current) == ([], "adapt")
         phases.finish()
         phases.finish()
         assert [phase.name for phase in phases.done] == ["adapt"]
@@ -274,8 +272,7 @@ class TestOpenAndClosed:
             with phases.timed(name):
                 pass
         assert [phase.name for phase in phases.named("train", "memory")] == ["memory", "train", "memory"]
-        assert phases.named("load") == []
-        assert phases.conditions_of("load") is None
+        assert (phases.named("load"), phases.conditions_of("load")) == ([], None)
 
     def test_conditions_of_several_are_added_up(self, phases: Phases) -> None:
         with phases.timed("train"):
