@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, time
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any, TypeVar
+from typing import Any
 
 from bench.clocks import monotonic_seconds
 from bench.record.record import Record
@@ -21,7 +21,6 @@ from bench.study.study import Study
 ROOT = Path(__file__).parent.parent
 COMMAND = (sys.executable, "-m", "bench")
 COMMAND_SECONDS = 240.0
-T = TypeVar("T")
 
 WORDS = (("good", 1), ("bad", 0), ("fine", 1), ("poor", 0))
 TRAIN_ROWS = [(f"a {word} film", label) for _ in range(6) for word, label in WORDS]
@@ -44,12 +43,6 @@ class Special(Method):
         {adapt}
         return model.requires_grad_(True)
 '''
-
-
-def known(value: T | None) -> T:
-    """The value, which must not be None."""
-    assert value is not None
-    return value
 
 
 def write_texts(folder: Path, **splits: Sequence[tuple[Any, Any]]) -> Path:

@@ -15,7 +15,8 @@ from bench.data import array_cache
 from bench.data.array_cache import read_cached, write_cached
 from bench.errors import RunFolderError
 from bench.record.notices import kept_in, notices_of
-from tests.support import environment, known
+from tests.known import known
+from tests.support import environment
 
 ARRAYS = {"ids": np.arange(20, dtype=np.int32), "truncated": np.array([3]), "none": np.zeros(0, dtype=np.int8)}
 Told = Callable[[], list[str]]

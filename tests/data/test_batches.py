@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bench.data.batches import BUCKET_BATCHES, collate, prediction_order, training_order
 from bench.data.tokens import Tokens
-from tests.support import known
+from tests.known import known
 
 PAD = 99
 LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=300).map(lambda found: np.array(found, dtype=np.int64))

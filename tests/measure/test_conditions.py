@@ -13,8 +13,8 @@ import torch
 
 from bench.measure.conditions import OWN_SCHEDULE, Conditions, _cpu_throttled, _own_cores
 from bench.measure.nvml import NvmlDevice
+from tests.known import known
 from tests.measure.test_nvml import Driver
-from tests.support import known
 
 CPU = torch.device("cpu")
 NOTHING = Conditions(

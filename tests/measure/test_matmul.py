@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.measure import matmul
 from bench.measure.matmul import MatmulRate
-from tests.support import known
+from tests.known import known
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.usefixtures("one_thread")

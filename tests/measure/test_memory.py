@@ -6,7 +6,7 @@ import torch
 from bench.measure.host_limits import status_bytes
 from bench.measure.malloc import release_freed_memory
 from bench.measure.memory import CLEAR_REFS, carried_bytes, read_peaks, restart_peaks
-from tests.support import known
+from tests.known import known
 
 MIB = 2**20
 CPU = torch.device("cpu")

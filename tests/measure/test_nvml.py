@@ -12,7 +12,7 @@ import torch
 
 from bench.measure import nvml
 from bench.measure.nvml import GpuUse, NvmlDevice
-from tests.support import known
+from tests.known import known
 
 CUDA = torch.device("cuda", 0)
 NOT_SUPPORTED = "Not Supported"

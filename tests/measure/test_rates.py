@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.measure.rates import latency, median_interval, windowed_rate
-from tests.support import known
+from tests.known import known
 
 #: Critical values of the sign test, two-sided at 5 %, by n (Dixon and Mood, The Statistical Sign Test, Journal of the
 #: American Statistical Association 41, 1946): the ends of the interval are the next ranks, counted from either side.

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bench.measure.stationarity import WARMUP_WINDOW_STEPS, drift, warmed_up
-from tests.support import known
+from tests.known import known
 
 STEPS = 40
 SAMPLES = [8] * STEPS

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from bench.model.cpu_layers import CpuDropout, PackedLinear, own_kernels, pack_linear_layers, replace_dropout
-from tests.support import known
+from tests.known import known
 
 with_bf16 = pytest.mark.skipif(
     not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="oneDNN computes no bf16 on this machine"

@@ -13,9 +13,9 @@ from bench.report.results.measured import Evidence, Measured, Shown
 from bench.report.results.predictions import Predictions
 from bench.report.results.run import Results, Run
 from bench.report.results.step_curve import MOST_POINTS, StepCurve
+from tests.known import known
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import study
-from tests.support import known
 
 DATASETS = ("IMDb", "TweetEval-Emotion", "SST-5")
 MODELS = ("RoBERTa-base", "Qwen2.5-7B")

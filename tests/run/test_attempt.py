@@ -10,9 +10,9 @@ from bench.run import attempt
 from bench.run.attempt import redact
 from bench.run.failures import LOG_CHARACTERS, Ending, record_of
 from bench.text.message import message
+from tests.known import known
 from tests.report.conftest import MakeRecord
 from tests.report.conftest import make_record as make_record
-from tests.support import known
 
 SAID = "GET https://user:PASSWORD@host failed\n"
 

@@ -8,8 +8,8 @@ import pytest
 from bench.record.record import Record
 from bench.record.run_folder import CellFolder
 from bench.run.failures import Ending, record_of
+from tests.known import known
 from tests.report.conftest import _record
-from tests.support import known
 
 CELL = _record().cell
 NO_TENSOR = "RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 40 bytes"

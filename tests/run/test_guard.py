@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from bench.run.guard import Guard, end_group, watched_at_end
+from tests.known import known
 from tests.run.bench import lives
-from tests.support import known, wait_for
+from tests.support import wait_for
 
 #: A process in a group of its own with a child; it prints the child's number, then both sleep.
 FAMILY = "import subprocess; print(subprocess.Popen(['sleep', '1000']).pid, flush=True); import time; time.sleep(1000)"

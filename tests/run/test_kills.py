@@ -20,8 +20,9 @@ import psutil
 import pytest
 
 from bench.record.run_folder import RunFolder, read_record
+from tests.known import known
 from tests.run.bench import Bench, family_of, lives
-from tests.support import command, known, wait_for
+from tests.support import command, wait_for
 
 KILLS = int(os.environ.get("TUNEBENCH_KILLS", "25"))
 RNG_SEED = int(os.environ.get("TUNEBENCH_KILLS_SEED", "20"))

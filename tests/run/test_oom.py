@@ -18,8 +18,8 @@ from bench.run.oom import (
     with_largest_batch,
 )
 from bench.study.cell import Cell
+from tests.known import known
 from tests.report.conftest import _record
-from tests.support import known
 
 BATCHES = {"batch_size": 64, "inference_batch_size": 128}
 

@@ -27,9 +27,10 @@ from bench.train.cell_prompt import prompt_of, shown_text
 from bench.train.evaluate import logits_of
 from bench.train.inputs import Reading
 from tests.data import forms
+from tests.known import known
 from tests.model.prompting.support import byte_tokenizer
 from tests.report.conftest import _record
-from tests.support import command, known, records, small_study, write_study
+from tests.support import command, records, small_study, write_study
 
 WORDS = ("good", "bad", "fine", "poor")
 ROWS = [

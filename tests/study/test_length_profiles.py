@@ -27,7 +27,8 @@ from bench.study.datasets import (
 from bench.study.settings import PromptSettings
 from bench.study.study import Study
 from tests.conftest import TextFolder
-from tests.support import ROOT, known
+from tests.known import known
+from tests.support import ROOT
 
 PROFILED = [name for name, entry in catalog("datasets").items() if "length_profile" in entry]
 SPLITS = [(name, split) for name in PROFILED for split in length_profiles(name)]

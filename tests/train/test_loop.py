@@ -24,7 +24,7 @@ from bench.study.settings import TrainSettings
 from bench.study.values import WeightsStorage
 from bench.train.loop import StepLog, TrainStep, autocast, epoch_batches, learning_rate_factor, num_steps, train
 from bench.train.stored_weights import store_frozen_weights_as, store_weights
-from tests.support import known
+from tests.known import known
 from tests.train.support import CPU, Everything, encoder
 
 pytestmark = pytest.mark.usefixtures("one_thread")

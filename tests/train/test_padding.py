@@ -19,7 +19,8 @@ from bench.plan.plan import Plan
 from bench.study.models import ModelSource
 from bench.study.request import Request
 from bench.study.study import Study
-from tests.support import TEST_ROWS, TRAIN_ROWS, known, run_cell, small_study, write_texts
+from tests.known import known
+from tests.support import TEST_ROWS, TRAIN_ROWS, run_cell, small_study, write_texts
 from tests.train.support import shipped
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -7,8 +7,8 @@ import pytest
 from bench.commands.compare.changes import ABSENT, Change, find, unseen
 from bench.record.record import Record
 from tests.commands.compare.support import changed, changed_code, pairs, side
+from tests.known import known
 from tests.report.conftest import MakeRecord
-from tests.support import known
 
 
 def machine(record: Record, **fields: Any) -> Record:

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.measure.flops.agreement import agree, disagreement
-from tests.support import known
+from tests.known import known
 
 MILLION = 1_000_000
 

@@ -10,7 +10,7 @@ from bench.data.tokens import Tokens
 from bench.model.prompting.batches import collate_answers, collate_prompts
 from bench.model.prompting.prompts import Prompt
 from bench.study.settings import PromptSettings
-from tests.support import known
+from tests.known import known
 
 PAD = 99
 PROMPT = Prompt((1, 2, 3), (7, 8), ((10,), (11, 12, 13)), 20, ("no", "yes"), "", "", PromptSettings())

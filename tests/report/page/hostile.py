@@ -7,9 +7,9 @@ from bench.record.record import Record
 from bench.report.results.measured import Evidence, Measured, Shown
 from bench.report.results.run import Results, Run
 from bench.report.results.step_curve import StepCurve
+from tests.known import known
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import study
-from tests.support import known
 
 #: Runs, or breaks the page, wherever it is not text. What it would set, tests look for.
 MARKUP = "</script></style></title><img src=x onerror='window.harmed=1'><script>window.harmed=2</script><!--"

@@ -10,8 +10,8 @@ from bench.clocks import monotonic_seconds
 from bench.record.record import RANDOM_WEIGHTS, Record, Training
 from bench.run.worker import validation
 from bench.train.inputs import Reading
+from tests.known import known
 from tests.run.worker.test_validated_cells import STEPS, RunOne, checked, run_one
-from tests.support import known
 
 __all__ = ["run_one"]
 pytestmark = pytest.mark.usefixtures("one_thread")

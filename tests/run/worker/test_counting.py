@@ -14,7 +14,7 @@ from bench.method import Method, Options, Task
 from bench.method.architecture import Architecture
 from bench.model.load import build
 from bench.run.worker.counting import Counted, count
-from tests.support import known
+from tests.known import known
 from tests.train.support import FOUND, Everything, shipped
 
 pytestmark = pytest.mark.usefixtures("one_thread")

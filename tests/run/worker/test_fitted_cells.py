@@ -8,7 +8,8 @@ import pytest
 from bench.errors import RequestError
 from bench.record.record import Record
 from bench.run.executor import LocalExecutor
-from tests.support import TEST_ROWS, TRAIN_ROWS, known, run_cell, small_study, write_texts
+from tests.known import known
+from tests.support import TEST_ROWS, TRAIN_ROWS, run_cell, small_study, write_texts
 
 pytestmark = pytest.mark.slow
 #: Three of the class 0 to one of the class 1.

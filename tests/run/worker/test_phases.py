@@ -19,9 +19,9 @@ from bench.measure.nvml import NvmlDevice
 from bench.run.marks import Marks
 from bench.run.worker import checks as validity
 from bench.run.worker.phases import PROGRESS_SECONDS, Phases
+from tests.known import known
 from tests.measure.test_conditions import NOTHING
 from tests.measure.test_nvml import Driver
-from tests.support import known
 
 CPU = torch.device("cpu")
 MIB = 2**20

@@ -6,7 +6,7 @@ from bench.measure.flops.lengths import FlopsByLength
 from bench.record.record import Speed
 from bench.run.worker.speed import Cost, speed
 from bench.train.loop import StepLog
-from tests.support import known
+from tests.known import known
 
 LOG = StepLog(seconds=[9.0, 1.0, 3.0], samples=[8, 8, 4], tokens=[50, 60, 20], padded_tokens=[64, 64, 32])
 #: Of a sequence of L tokens: 1000 + 100 L + 10 L squared.

@@ -9,13 +9,13 @@ import pytest
 
 from bench.record.record import Record
 from bench.record.run_folder import RunFolder
+from tests.known import known
 from tests.model.prompting.support import byte_tokenizer, causal_model
 from tests.support import (
     TEST_ROWS,
     TRAIN_ROWS,
     WORDS,
     command,
-    known,
     records,
     run_cell,
     small_study,

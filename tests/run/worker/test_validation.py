@@ -28,8 +28,9 @@ from bench.train.evaluate import for_inference
 from bench.train.inputs import Reading
 from bench.train.loop import StepHook, StepLog, epoch_batches, num_steps, train
 from bench.train.stored_weights import store_frozen_weights_as
+from tests.known import known
 from tests.report.conftest import _record
-from tests.support import TRAIN_ROWS, WORDS, known
+from tests.support import TRAIN_ROWS, WORDS
 from tests.train.support import CPU, TRAINING, Everything, encoder, shipped
 
 pytestmark = pytest.mark.usefixtures("one_thread")

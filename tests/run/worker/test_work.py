@@ -7,8 +7,8 @@ import pytest
 from bench.record.run_folder import CellFolder
 from bench.run.worker.work import Work
 from bench.train.loop import StepLog
+from tests.known import known
 from tests.report.conftest import _record
-from tests.support import known
 
 
 @pytest.fixture
