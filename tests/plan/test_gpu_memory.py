@@ -35,7 +35,7 @@ def planned(study: str, only: str | None = None) -> list[PlanRow]:
 @cache
 def checks() -> list[AuditedNumber]:
     rows = planned("gpu_memory")
-    return list(audit(load(PUBLISHED), rows, {}, study="gpu_memory", causal=(), threshold=TOLERANCE).checks)
+    return list(audit(load(PUBLISHED), rows, {}, study="gpu_memory", causal=(), within=TOLERANCE).checks)
 
 
 def test_every_measured_row_is_planned() -> None:

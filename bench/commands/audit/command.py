@@ -81,7 +81,7 @@ def _audited(
         published, rows_with_progress(planned), _label_counts(planned.cells), measured, planned.flops_at,
         study=request.study.name,
         causal={cell.model.name for cell in planned.cells if cell.model.kind == "causal"},
-        threshold=within / 100,
+        within=within / 100,
     )  # fmt: skip
     return found, left_out
 

@@ -16,7 +16,7 @@ from bench.plan.row import PlanRow
 NumberVerdict = Literal["exact", "within", "differs", "not checkable"]
 VERDICTS: tuple[NumberVerdict, ...] = ("exact", "within", "differs", "not checkable")
 #: A relative difference up to this is "within".
-THRESHOLD = 0.05
+WITHIN = 0.05
 PLANNED = ("trainable_params", "total_params", "flops", "peak_memory")
 
 
@@ -37,7 +37,7 @@ class AuditedNumber:
         relative_difference: difference of the published number from the computed one, or from the measured one if
             nothing is computed; None if the number cannot be checked.
         measured: mean over seeds.
-        verdict: exact to the printed digits, within the threshold, differs, or not checkable.
+        verdict: exact to the printed digits, within that difference, differs, or not checkable.
         explanation: reason for the verdict.
         decimals: significant decimals of computed and measured.
         place: key of the table, line and quantity, as in ``Finding.places``.
@@ -70,7 +70,7 @@ class _Judged:
 
 def compare(
     matched: Matched, title: str, columns: tuple[PrintedColumn, ...],
-    measured: Mapping[Key, Mapping[str, float]] | None, flops_at: FlopsAt | None = None, threshold: float = THRESHOLD,
+    measured: Mapping[Key, Mapping[str, float]] | None, flops_at: FlopsAt | None = None, within: float = WITHIN,
 ) -> list[AuditedNumber]:  # fmt: skip
     """Judge every number of one printed row.
 
@@ -80,7 +80,7 @@ def compare(
         columns: columns of its table.
         measured: means by row and quantity, in base units; None without a run.
         flops_at: forward FLOPs at other sequence lengths than the plan's.
-        threshold: relative difference up to which a number is "within".
+        within: relative difference up to which a number is "within".
     """
     plan = matched.plan
     if plan is None:
@@ -91,7 +91,7 @@ def compare(
         number = matched.number(column.quantity)
         mean = None if measured is None else of_row(measured, key, column.quantity)
         if number is not None:
-            judged = _judge(matched, plan, number, mean, measured is not None, flops_at, threshold)
+            judged = _judge(matched, plan, number, mean, measured is not None, flops_at, within)
         elif column.quantity == "trainable_params" and not plan.trains and plan.trainable_params == 0:
             judged = _Judged("exact", "nothing is printed and nothing is trained", 0.0)
         else:
@@ -119,27 +119,27 @@ def _in_unit(value: float | None, column: PrintedColumn) -> float | None:
 
 def _judge(
     matched: Matched, plan: PlanRow, number: Number, mean: float | None, run: bool, flops_at: FlopsAt | None,
-    threshold: float,
+    within: float,
 ) -> _Judged:  # fmt: skip
     quantity = number.column.quantity
     if quantity not in PLANNED:
         if mean is not None:
-            return _beside(number, mean, threshold, "against the measured mean", computed=False)
+            return _beside(number, mean, within, "against the measured mean", computed=False)
         reason = "the run has no successful cell of this row" if run else "needs a measurement and no run was given"
         return _Judged("not checkable", reason)
     if plan.unsupported is not None:
         return _Judged("not checkable", f"the study cannot build this row: {plan.unsupported}")
     if quantity == "flops":
-        return _flops(matched, plan, number, flops_at, threshold)
+        return _flops(matched, plan, number, flops_at, within)
     if quantity == "peak_memory":
-        return _memory(matched, plan, number, threshold)
+        return _memory(matched, plan, number, within)
     computed = plan.trainable_params if quantity == "trainable_params" else plan.total_params
     if computed is None:
         return _Judged("not checkable", _why_null(plan, quantity))
-    return _beside(number, computed, threshold, "")
+    return _beside(number, computed, within, "")
 
 
-def _flops(matched: Matched, plan: PlanRow, number: Number, flops_at: FlopsAt | None, threshold: float) -> _Judged:
+def _flops(matched: Matched, plan: PlanRow, number: Number, flops_at: FlopsAt | None, within: float) -> _Judged:
     stated = matched.row.stated.sequence_length
     if plan.forward_flops is None:
         return _Judged("not checkable", _why_null(plan, "forward_flops"))
@@ -149,7 +149,7 @@ def _flops(matched: Matched, plan: PlanRow, number: Number, flops_at: FlopsAt | 
             return _Judged(
                 "not checkable", f"printed for {stated} tokens, planned for {plan.sequence_length}", plan.forward_flops
             )
-        return _beside(number, there, threshold, f"at the stated {stated} tokens")
+        return _beside(number, there, within, f"at the stated {stated} tokens")
     if stated is None and matched.causal:
         length = implied_length(plan, float(number.value), flops_at)
         implied = f"; the printed figure is a forward pass of {length:.1f} tokens" if length else ""
@@ -160,10 +160,10 @@ def _flops(matched: Matched, plan: PlanRow, number: Number, flops_at: FlopsAt | 
             plan.forward_flops,
         )
     source = "stated" if stated else "plan's"
-    return _beside(number, plan.forward_flops, threshold, f"at the {source} {plan.sequence_length} tokens")
+    return _beside(number, plan.forward_flops, within, f"at the {source} {plan.sequence_length} tokens")
 
 
-def _memory(matched: Matched, plan: PlanRow, number: Number, threshold: float) -> _Judged:
+def _memory(matched: Matched, plan: PlanRow, number: Number, within: float) -> _Judged:
     memory = plan.train_memory if plan.trains else plan.inference_memory
     field = "train_memory" if plan.trains else "inference_memory"
     stated = matched.row.stated
@@ -185,20 +185,20 @@ def _memory(matched: Matched, plan: PlanRow, number: Number, threshold: float) -
     if any(there[name] not in (None, value) for name, value in here.items()):
         return _Judged("not checkable", f"printed for other conditions than the plan's {conditions}", memory.peak_bytes)
     inferred = f"; {listed(missing)} inferred from the printed numbers" if missing else ""
-    return _beside(number, memory.peak_bytes, threshold, f"predicted for {conditions}{inferred}")
+    return _beside(number, memory.peak_bytes, within, f"predicted for {conditions}{inferred}")
 
 
 def _why_null(plan: PlanRow, field: str) -> str:
     return f"the plan has no figure: {plan.unknown.get(field, 'not worked out')}"
 
 
-def _beside(number: Number, value: float, threshold: float, how: str, computed: bool = True) -> _Judged:
+def _beside(number: Number, value: float, within: float, how: str, computed: bool = True) -> _Judged:
     """Compare with one value in base units; a whole number is compared exactly."""
     shown = value if computed else None
     difference = float((number.value - Decimal(value)) / Decimal(value)) if value else None
     if number.fits(value):
         return _Judged("exact", how, shown, difference)
-    if difference is not None and abs(difference) <= threshold:
+    if difference is not None and abs(difference) <= within:
         verdict: NumberVerdict = "within"
         said = f"{abs(difference):.2%} {'above' if difference > 0 else 'below'}"
     else:

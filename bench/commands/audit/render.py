@@ -49,7 +49,7 @@ def _narrow(table: Table) -> str:
 def count_table(audit: Audit) -> Table:
     """The number of printed numbers with each verdict, one row per quantity."""
     rows = [{"quantity": TITLES[quantity], **counts} for quantity, counts in audit.counts().items()]
-    headers = {verdict: audit.within if verdict == "within" else verdict for verdict in VERDICTS}
+    headers = {verdict: audit.within_text if verdict == "within" else verdict for verdict in VERDICTS}
     columns = tuple(Column(name, header, partial(_count, name)) for name, header in headers.items())
     return Table(title="Verdicts", heads={"quantity": "Quantity"}, columns=columns, rows=rows)
 
@@ -65,7 +65,7 @@ def check_table(audit: Audit) -> Table:
         return lambda row: DASH if row[name] is None else f"{row[name]:.{row['decimals']}f}"
 
     def verdict(row: Values) -> str:
-        return audit.within if row["verdict"] == "within" else str(row["verdict"])
+        return audit.within_text if row["verdict"] == "within" else str(row["verdict"])
 
     columns = (
         _words("dataset"), _words("model"), Column("method", "Method", lambda row: row["method"] or DASH, prose=True),

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.commands.audit import measured as measuring
-from bench.commands.audit.compare import THRESHOLD, AuditedNumber, compare
+from bench.commands.audit.compare import WITHIN, AuditedNumber, compare
 from bench.commands.audit.findings import KINDS, Finding, find_all
 from bench.commands.audit.lengths import FlopsAt
 from bench.commands.audit.match import match
@@ -25,7 +25,7 @@ class Audit:
         title: title of the publication.
         source: origin of the printed numbers.
         study: name of the study whose plan was compared.
-        threshold: relative difference up to which a number is "within".
+        within: relative difference up to which a number is "within".
         checks: printed numbers with their verdicts, in the order of the tables.
         findings: findings in the order of their kinds.
         unmatched: one sentence for each row that the study does not have.
@@ -36,7 +36,7 @@ class Audit:
     title: str
     source: str
     study: str
-    threshold: float
+    within: float
     checks: tuple[AuditedNumber, ...]
     findings: tuple[Finding, ...]
     unmatched: tuple[str, ...]
@@ -52,9 +52,9 @@ class Audit:
         return counts
 
     @property
-    def within(self) -> str:
-        """The verdict "within" with its threshold."""
-        return f"within {100 * self.threshold:g} %"
+    def within_text(self) -> str:
+        """The verdict "within" with its limit."""
+        return f"within {100 * self.within:g} %"
 
     def kinds(self) -> dict[str, list[Finding]]:
         """The findings by kind; kinds without findings are absent."""
@@ -65,7 +65,7 @@ class Audit:
 def audit(
     published: Published, plan_rows: Sequence[PlanRow], label_counts: Mapping[str, Mapping[str, int]],
     measured: Sequence[Record] | None = None, flops_at: FlopsAt | None = None, *, study: str | None = None,
-    causal: Collection[str] | None = None, threshold: float = THRESHOLD,
+    causal: Collection[str] | None = None, within: float = WITHIN,
 ) -> Audit:  # fmt: skip
     """Compare published tables with a plan.
 
@@ -77,14 +77,14 @@ def audit(
         flops_at: forward FLOPs of one sequence at another length, for a row of the plan.
         study: name of the study; None: the one that the publication names.
         causal: study names of the causal language models; None: those of the catalog.
-        threshold: relative difference up to which a number is "within", above 0 and below 1.
+        within: relative difference up to which a number is "within", above 0 and below 1.
 
     Raises:
         DataError: no printed row is in the study, or a name is ambiguous.
-        ValueError: the threshold is out of range.
+        ValueError: ``within`` is out of range.
     """
-    if not 0 < threshold < 1:
-        raise ValueError(f"threshold must be above 0 and below 1, got {threshold}")
+    if not 0 < within < 1:
+        raise ValueError(f"within must be above 0 and below 1, got {within}")
     if causal is None:
         causal = {name for name, entry in catalog("models").items() if entry["kind"] == "causal"}
     name = study or published.study or "given"
@@ -100,9 +100,9 @@ def audit(
             if row.plan is None:
                 unmatched.append(f"{table.title}, line {row.row.line}, {row.row.label}: {row.why}")
             elif table.compare:
-                checks += compare(row, table.title, table.columns, means, flops_at, threshold)
+                checks += compare(row, table.title, table.columns, means, flops_at, within)
     return Audit(
-        published.name, published.title, published.source, name, threshold,
+        published.name, published.title, published.source, name, within,
         tuple(_explained(check, findings) for check in checks), findings, tuple(unmatched), measuring.said(measured),
     )  # fmt: skip
 
@@ -129,7 +129,7 @@ def summary(audit: Audit) -> str:
         rest = [
             f"{label} in {verdicts[verdict]}"
             for verdict, label in (
-                ("within", audit.within), ("differs", "differing"), ("not checkable", "not checkable"),
+                ("within", audit.within_text), ("differs", "differing"), ("not checkable", "not checkable"),
             )
             if verdicts[verdict]
         ]  # fmt: skip

@@ -17,7 +17,7 @@ STYLES: dict[CheckVerdict, str] = {"pass": "green", "fail": "bold red", "not app
 VERDICT_WIDTH, CHECK_WIDTH = 16, 18
 
 
-def show(plugin: Plugin, results: Sequence[Result], seconds: float, console: Console, with_traceback: bool) -> None:
+def show(plugin: Plugin, results: Sequence[Result], seconds: float, console: Console, traceback: bool) -> None:
     """Print one line per check, grouped by model, then the number of results with each verdict.
 
     Checks that were not run share one line.
@@ -27,7 +27,7 @@ def show(plugin: Plugin, results: Sequence[Result], seconds: float, console: Con
         results: results of its checks.
         seconds: duration of the checks.
         console: output console.
-        with_traceback: whether tracebacks are printed.
+        traceback: whether tracebacks are printed.
     """
     say(f"{plugin.name}  {plugin.path}", console, "bold")
     for model, group in groupby(results, key=lambda result: result.model):
@@ -40,7 +40,7 @@ def show(plugin: Plugin, results: Sequence[Result], seconds: float, console: Con
             for result in same:
                 said = result.found if result.advice is None else f"{result.found}; {result.advice}"
                 _show(verdict, result.check, said, console)
-                if with_traceback and result.traceback:
+                if traceback and result.traceback:
                     _show_traceback(result.traceback, console)
     counts = Counter(result.verdict for result in results)
     summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(CheckVerdict))

@@ -23,12 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="also count suspect rows and cells that were measured only in A"
     )
-    parser.add_argument("--all", dest="every", action="store_true", help="also show metrics that did not move")
+    parser.add_argument("--all", dest="show_all", action="store_true", help="also show metrics that did not move")
     options.add_format(parser, "csv", "json")
     parser.set_defaults(act=compare)
 
 
-def compare(*, a: Path, b: Path, threshold: float, f1_threshold: float, strict: bool, every: bool, format: str) -> int:
+def compare(
+    *, a: Path, b: Path, threshold: float, f1_threshold: float, strict: bool, show_all: bool, format: str
+) -> int:
     """Print a comparison; the exit code says whether something got worse."""
     with options.importing():
         from bench.commands.compare.result import compare as compare_sides
@@ -46,7 +48,7 @@ def compare(*, a: Path, b: Path, threshold: float, f1_threshold: float, strict: 
 
         from bench.commands.compare import render
 
-        render.show(found, every, Console())
+        render.show(found, show_all, Console())
     else:
         from bench.commands.compare import export
 

@@ -31,12 +31,12 @@ MOVES = (
 )  # fmt: skip
 
 
-def show(comparison: Comparison, every: bool, console: Console) -> None:
+def show(comparison: Comparison, show_all: bool, console: Console) -> None:
     """Print a comparison.
 
     Args:
         comparison: comparison to print.
-        every: whether metrics that did not move are also printed.
+        show_all: whether metrics that did not move are also printed.
         console: output console.
     """
     terminal.unfold(console)
@@ -45,7 +45,7 @@ def show(comparison: Comparison, every: bool, console: Console) -> None:
     terminal.show(_changes(comparison), console)
     if comparison.outcomes:
         terminal.show(_outcomes(comparison), console)
-    terminal.show(_moves(comparison, every), console)
+    terminal.show(_moves(comparison, show_all), console)
     say(comparison.sentence(), console, "bold", fold=True)
 
 
@@ -82,8 +82,8 @@ def _outcome(one: Outcome) -> str:
     return one_line(said, LONGEST_REASON)
 
 
-def _moves(comparison: Comparison, every: bool) -> Table:
-    moves, notes = comparison.shown(every), Notes()
+def _moves(comparison: Comparison, show_all: bool) -> Table:
+    moves, notes = comparison.shown(show_all), Notes()
     names = {row: " / ".join(texts) for row, texts in comparison.names().items()}
     rows = [_move(at, move, names[id(move.row)], notes) for at, move in enumerate(moves)]
     hidden = Counter(move.verdict for move in comparison.moves) - Counter(move.verdict for move in moves)
@@ -92,7 +92,7 @@ def _moves(comparison: Comparison, every: bool) -> Table:
         said = ", ".join(f"{count} {verdict}" for verdict, count in hidden.most_common())
         lines.append(Footnote("", f"Not shown: {said}; --all shows them."))
     return Table(
-        title="" if not rows else "Every metric" if every else "Metrics that moved",
+        title="" if not rows else "Every metric" if show_all else "Metrics that moved",
         caption=wording.caption(comparison), heads={"row": "Row", "metric": "Metric"}, columns=MOVES, rows=rows,
         footnotes=tuple(lines), marks=notes.marks(),
     )  # fmt: skip

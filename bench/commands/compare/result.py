@@ -70,9 +70,9 @@ class Comparison:
         """Whether anything counts as a regression."""
         return any(move.regression for move in self.moves) or any(one.regression for one in self.outcomes)
 
-    def shown(self, every: bool) -> list[Move]:
+    def shown(self, show_all: bool) -> list[Move]:
         """The moves without the uneventful ones, or all of them."""
-        return [move for move in self.moves if every or move.verdict not in QUIET]
+        return [move for move in self.moves if show_all or move.verdict not in QUIET]
 
     def names(self) -> dict[int, tuple[str, str, str]]:
         """Dataset, model and method of each move's row, by the row's id(); differing settings are added if needed."""

@@ -48,9 +48,9 @@ def test_a_verdict(column: str, text: str, verdict: str, explanation: str, match
     assert (found.published, found.verdict, found.explanation) == (text, verdict, explanation)
 
 
-def test_the_threshold_is_an_argument(matched: MatchText) -> None:
+def test_the_limit_is_an_argument(matched: MatchText) -> None:
     assert check(matched, "gflops", "imdb,roberta-base,lora,40.00").verdict == "differs"
-    assert check(matched, "gflops", "imdb,roberta-base,lora,40.00", threshold=0.2).verdict == "within"
+    assert check(matched, "gflops", "imdb,roberta-base,lora,40.00", within=0.2).verdict == "within"
 
 
 def test_computed_and_difference_are_in_the_printed_unit(matched: MatchText) -> None:

@@ -119,7 +119,7 @@ def test_the_conditions_of_a_run_are_shown(paper_plan: tuple[PlanRow, ...], make
         assert "0.931040" in text
 
 
-@pytest.mark.parametrize("threshold", [0, 1, -0.1])
-def test_a_threshold_out_of_range_is_refused(threshold: float, paper_plan: tuple[PlanRow, ...]) -> None:
-    with pytest.raises(ValueError, match="threshold must be above 0 and below 1"):
-        audit(load(find("paper")), paper_plan, {}, threshold=threshold)
+@pytest.mark.parametrize("within", [0, 1, -0.1])
+def test_a_limit_out_of_range_is_refused(within: float, paper_plan: tuple[PlanRow, ...]) -> None:
+    with pytest.raises(ValueError, match="within must be above 0 and below 1"):
+        audit(load(find("paper")), paper_plan, {}, within=within)
