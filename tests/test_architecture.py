@@ -18,6 +18,8 @@ ROOMS = (
     "text", "clocks", "errors", "schema", "method", "study", "record", "measure", "data", "model", "train", "plan",
     "run", "report", "commands", "__main__",
 )  # fmt: skip
+#: Folders of bench/report/, low to high, in the same order of imports; the others are not ordered.
+REPORT_ROOMS = ("results", "analysis", "tables", "charts", "page")
 #: A report is drawn from records alone, on any machine.
 REPORT_MAY_IMPORT = {"text", "clocks", "errors", "schema", "method", "study", "record", "report"}
 #: Public names of the package, imported when they are first asked for.
@@ -25,6 +27,7 @@ PUBLIC = {"bench.report.frame"}
 METHODS_MAY_IMPORT = {"torch", "transformers", "peft", "pydantic", "numpy", "sklearn"} | sys.stdlib_module_names
 METHOD_NAMES = re.compile(r"\b(full_ft|bitfit|lora|p_tuning|moe|zero_shot)\b")
 MOST_ROOT_FILES = 6
+FEWEST_LINES, MOST_LINES = 15, 300
 
 
 def module_name(path: Path) -> str:
@@ -57,8 +60,22 @@ def room(name: str) -> str:
     return name.split(".")[1] if "." in name else ROOMS[0]
 
 
+def report_room(name: str) -> int:
+    """The place of a module in REPORT_ROOMS; -1 if it has none."""
+    parts = name.split(".")
+    ordered = parts[:2] == ["bench", "report"] and parts[2:] and parts[2] in REPORT_ROOMS
+    return REPORT_ROOMS.index(parts[2]) if ordered else -1
+
+
+def points_up(name: str, other: str) -> bool:
+    """Whether an import of ``other`` in ``name`` is one of a higher room, or of a higher folder of the report."""
+    if name == "bench" and other in PUBLIC:
+        return False
+    return ROOMS.index(room(other)) > ROOMS.index(room(name)) or report_room(other) > report_room(name) >= 0
+
+
 def arrows_up(imported: Mapping[str, set[str]]) -> list[str]:
-    """Imports of a higher room.
+    """Imports that point up.
 
     Args:
         imported: the modules that each module imports.
@@ -67,7 +84,7 @@ def arrows_up(imported: Mapping[str, set[str]]) -> list[str]:
         f"{name} imports {other}"
         for name, others in imported.items()
         for other in sorted(others)
-        if ROOMS.index(room(other)) > ROOMS.index(room(name)) and not (name == "bench" and other in PUBLIC)
+        if points_up(name, other)
     ]
 
 
@@ -83,7 +100,12 @@ def test_no_import_points_up() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [("bench.errors", "bench.study.study"), ("bench.report.draw", "bench.commands.cli"), ("bench", "bench.run")],
+    [
+        ("bench.errors", "bench.study.study"),
+        ("bench.report.draw", "bench.commands.cli"),
+        ("bench", "bench.run"),
+        ("bench.report.results.load", "bench.report.page"),
+    ],
 )
 def test_an_import_that_points_up_is_found(wrong: tuple[str, str]) -> None:
     assert arrows_up({wrong[0]: {wrong[1]}}) == [f"{wrong[0]} imports {wrong[1]}"]
@@ -98,6 +120,15 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 def test_few_files_stand_in_the_root() -> None:
     assert len(list((ROOT / "bench").glob("*.py"))) <= MOST_ROOT_FILES
+
+
+def test_every_source_file_has_a_size_to_read() -> None:
+    sizes = {
+        name: len(path.read_text(encoding="utf-8").splitlines())
+        for name, path in MODULES.items()
+        if path.name not in ("__init__.py", "__main__.py")
+    }
+    assert {name: lines for name, lines in sizes.items() if not FEWEST_LINES <= lines <= MOST_LINES} == {}
 
 
 def test_the_test_files_that_begin_first_are_there() -> None:
