@@ -1,4 +1,4 @@
-"""tunebench: what it costs, and what it buys, to adapt a pretrained language model to a text-classification task."""
+"""Measure what it costs, and what it gains, to adapt a pretrained language model to a text-classification task."""
 
 import importlib
 import logging

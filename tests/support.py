@@ -54,6 +54,13 @@ def write_texts(folder: Path, **splits: Sequence[tuple[Any, Any]]) -> Path:
     return folder
 
 
+def write_files(folder: Path, contents: Mapping[str, str]) -> None:
+    """Write texts by file name into a folder, which is made if missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in contents.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
 def write_plugin(folder: Path, name: str, adapt: str = "pass", extra: str = "") -> Path:
     """A method file whose ``adapt`` first runs these statements; ``extra`` goes to the end of its class."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -127,7 +127,10 @@ def test_every_page_is_in_the_site_and_linked_from_the_front_pages() -> None:
     there = {page.name for page in PAGES if page != README}
     assert set(re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)) == there
     assert {Path(path).name for path, _ in pages.links(README) if path.startswith("docs/")} == there - {"index.md"}
-    assert {path for path, _ in pages.links(ROOT / "docs" / "index.md")} == there - {"index.md"}
+    index = ROOT / "docs" / "index.md"
+    assert {path for path, _ in pages.links(index)} == there - {"index.md"}
+    front = re.findall(r"^\| (\[.+\]\()docs/(.+\)) \| (.+) \|$", pages.read(README), re.MULTILINE)
+    assert re.findall(r"^- (\[.+\]\()(.+\)): (.+)$", pages.read(index), re.MULTILINE) == front
 
 
 def settings_of(page: Path) -> Iterator[dict[str, Any]]:

@@ -52,7 +52,10 @@ COMMANDS = {
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="tunebench",
-        description="What it costs, and what it buys, to adapt a pretrained language model to text classification.",
+        description=(
+            "tunebench measures what it costs, and what it gains, to adapt a pretrained language model to a "
+            "text-classification task."
+        ),
     )
     parser.add_argument("--version", action="version", version=f"tunebench {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

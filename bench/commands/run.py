@@ -51,19 +51,19 @@ def run(
         with ProgressDisplay(PatientConsole()) as display:
             records = run_study(request, folder, LocalExecutor, display, retry_oom=retry is not None)
     except StoppedError as stopped:
-        _draw_rest(stopped, folder, reports)
+        _draw_rest(stopped, folder, reports, formats, wide)
         raise
     draw([folder], reports, formats, targets, wide=wide, again=False)
     return options.OK if all(record.status == "ok" for record in records) else options.CELLS_FAILED
 
 
-def _draw_rest(stopped: Exception, folder: Path, reports: Path) -> None:
+def _draw_rest(stopped: Exception, folder: Path, reports: Path, formats: Sequence[str] | None, wide: bool) -> None:
     """Report the cells that were finished before the study stopped, if that is possible."""
     from bench.errors import RunFolderError
     from bench.report.console import PatientConsole
     from bench.report.draw import draw as draw_report
 
     try:
-        draw_report([folder], reports, PatientConsole())
+        draw_report([folder], reports, PatientConsole(), formats or ["all"], wide=wide)
     except (RunFolderError, OSError) as error:
         stopped.args = (f"{stopped}\n{error}",)

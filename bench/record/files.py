@@ -2,7 +2,6 @@
 
 import errno
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,14 +89,6 @@ def make_folder(path: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write text in UTF-8 as ``write_bytes`` does."""
     write_bytes(path, text.encode())
-
-
-def write_files(folder: Path, contents: Mapping[str, str]) -> list[Path]:
-    """Write texts by file name into a folder, which is made if missing; return their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in contents.items():
-        write_text(folder / name, text)
-    return [folder / name for name in contents]
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.record.files import write_files
 from bench.report.results import archive
 from tests.report.conftest import _record
 from tests.report.many import many
-from tests.support import COMMAND, children_cpu_seconds
+from tests.support import COMMAND, children_cpu_seconds, write_files
 
 #: As in test_plan: the stated seconds on a quiet machine, the processor's time on two cores elsewhere.
 QUIET = bool(os.environ.get("TUNEBENCH_QUIET"))

@@ -1,4 +1,4 @@
-"""Parameter counts against published ones (paper/README.md), on the meta device."""
+"""Parameter counts against published ones (reports/published/sentiment_moe/), on the meta device."""
 
 from functools import cache
 from types import SimpleNamespace

@@ -17,7 +17,6 @@ from bench.commands.cli import main
 from bench.errors import RequestError
 from bench.method import registry
 from bench.method.insight import Insight
-from bench.record.files import write_files
 from bench.record.run_folder import RunFolder
 from bench.report.results import archive
 from tests.commands.audit.conftest import plan_row
@@ -25,7 +24,7 @@ from tests.report.conftest import _record
 from tests.report.drawn import written
 from tests.report.predicted import TRUTH, Cells, flipped, results, study
 from tests.security.hostile import NUMBERS, assert_clear, places, spoiled
-from tests.support import toml
+from tests.support import toml, write_files
 
 Said = Callable[[], tuple[str, str]]
 Files = dict[str, Any]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.record.files import write_files, write_text
+from bench.record.files import write_text
 from bench.report.export.mlflow_log import _said
 from bench.report.results import archive
 from tests.conftest import Tunebench
@@ -20,6 +20,7 @@ from tests.support import (
     records,
     refused,
     small_study,
+    write_files,
     write_plugin,
     write_study,
     write_texts,

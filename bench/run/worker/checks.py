@@ -102,7 +102,7 @@ def undisturbed(grown: Conditions, other_gpu_processes: int | None, on_cuda: boo
         on_cuda: whether the device is a GPU.
     """
     others, stolen = grown.others_fraction, grown.stolen_fraction
-    load = "this machine does not tell" if others is None else (
+    load = "not reported by this machine" if others is None else (
         f"others computed on {100 * others:.1f} % of this process's cores (suspect above {100 * OTHERS_FRACTION:g} %)"
     )  # fmt: skip
     checks = [check("other load", None if others is None else others > OTHERS_FRACTION, load)]
@@ -110,13 +110,13 @@ def undisturbed(grown: Conditions, other_gpu_processes: int | None, on_cuda: boo
         found = f"the host gave {100 * stolen:.1f} % of the cores to others (suspect above {100 * STOLEN_FRACTION:g} %)"
         checks.append(check("stolen time", stolen > STOLEN_FRACTION, found))
     swapped = grown.swapped_bytes
-    found = "this machine does not tell" if swapped is None else f"{swapped} bytes came from swap (suspect above 0)"
+    found = "not reported by this machine" if swapped is None else f"{swapped} bytes came from swap (suspect above 0)"
     checks.append(check("swap", None if swapped is None else swapped > 0, found))
     checks.append(_throttling(grown))
     if on_cuda:
         checks.append(_power_capping(grown))
         unknown = other_gpu_processes is None
-        found = "the driver does not tell" if unknown else f"{other_gpu_processes} other processes on the GPU"
+        found = "not reported by the driver" if unknown else f"{other_gpu_processes} other processes on the GPU"
         checks.append(check("other processes on the GPU", None if unknown else other_gpu_processes != 0, found))
         retries = grown.allocator_retries or 0
         checks.append(check("allocator retries", retries > 0, f"{retries} (suspect above 0)"))
@@ -131,14 +131,14 @@ def _throttling(grown: Conditions) -> Check:
     if cpu_times is not None:
         found.append(f"heat lowered a core's clock {cpu_times} times (suspect above 0)")
     if not found:
-        return check("throttling", None, "this machine does not tell")
+        return check("throttling", None, "not reported by this machine")
     return check("throttling", bool(gpu_seconds or cpu_times), "; ".join(found))
 
 
 def _power_capping(grown: Conditions) -> Check:
     seconds, share = grown.gpu_power_capped_seconds, grown.power_capped_fraction
     if seconds is None or share is None:
-        return check("power limit", None, "the driver does not tell; of a MIG instance it cannot")
+        return check("power limit", None, "not reported by the driver, which cannot report it for a MIG instance")
     found = f"the power limit lowered the GPU's clocks for {seconds:.3g} s, {100 * share:.1f} % of the time"
     limit = f"(suspect above {100 * POWER_CAPPED_FRACTION:g} %)"
     return check("power limit", share > POWER_CAPPED_FRACTION, f"{found} {limit}")

@@ -10,7 +10,6 @@ from bench.commands.audit.match import Matched, match
 from bench.commands.audit.published import load
 from bench.plan.row import PlanRow
 from bench.record.memory_breakdown import MemoryBreakdown
-from tests.report.conftest import make_record as make_record
 
 CLASSES = {"imdb": 2, "tweet_eval_emotion": 4, "sst5": 5}
 DATASET_LABELS = {"imdb": "IMDb", "tweet_eval_emotion": "TweetEval-Emotion", "sst5": "SST-5"}

@@ -8,12 +8,12 @@ import pytest
 
 from bench.commands.audit.measured import comparable, means, read_measured, said
 from bench.errors import RunFolderError
-from bench.record.files import write_files
 from bench.record.run_folder import RunFolder
 from bench.report.results import archive
 from tests.commands.compare.support import alone, report, run_folder, run_json
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import results
+from tests.support import write_files
 
 NAMES = {"dataset_name": "imdb", "model_name": "roberta-base", "method_name": "lora"}
 

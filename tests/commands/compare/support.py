@@ -6,13 +6,14 @@ from typing import Any
 
 from bench.commands.compare.pairs import Pair
 from bench.commands.compare.side import Side
-from bench.record.files import write_files, write_json
+from bench.record.files import write_json
 from bench.record.record import Record
 from bench.record.run_folder import RunFolder
 from bench.report.results import archive
 from bench.report.results.measured import Evidence, Measured
 from bench.study.study import Study
 from tests.report.predicted import results
+from tests.support import write_files
 
 STUDY = {"name": "s", "grid": [{"datasets": ["IMDb"], "models": ["RoBERTa"], "methods": ["LoRA"]}]}
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from bench.errors import RunFolderError
-from bench.record.files import write_files
 from bench.record.record import Record
 from bench.report import manifest
 from bench.report.results import portable
@@ -27,6 +26,7 @@ from bench.report.results.run import Results
 from bench.report.results.step_curve import StepCurve
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped, results, study
+from tests.support import write_files
 
 RUN = {"schema_version": 1, "study": study(), "command": "tunebench run s", "written_at": "", "cell_ids": []}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench.errors import RunFolderError
-from bench.record.files import write_files, write_text
+from bench.record.files import write_text
 from bench.record.record import Record
 from bench.record.run_folder import RunFolder
 from bench.report.results import archive
@@ -16,6 +16,7 @@ from bench.report.results.load import load
 from bench.report.results.run import Results
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped, study
+from tests.support import write_files
 
 
 def silent(text: str) -> None:

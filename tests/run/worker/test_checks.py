@@ -119,7 +119,7 @@ class TestUndisturbed:
         silent = replace(silent, gpu_throttled_seconds=None)
         checks = validity.undisturbed(silent, None, on_cuda=False)
         assert verdicts(checks) == {"other load": "unknown", "swap": "unknown", "throttling": "unknown"}
-        assert {check.found for check in checks} == {"this machine does not tell"}
+        assert {check.found for check in checks} == {"not reported by this machine"}
 
 
 @pytest.mark.parametrize(("harness", "verdict"), [(0.19, "valid"), (0.21, "suspect")])
