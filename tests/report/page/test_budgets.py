@@ -63,32 +63,32 @@ def test_only_rows_that_no_other_beats_can_be_the_best(make_record: MakeRecord) 
         row_of(make_record, "large", [0.9, 0.91], 3000), row_of(make_record, "small", [0.8, 0.81], 1000),
         row_of(make_record, "worse", [0.7, 0.71], 2000), row_of(make_record, "unknown", [0.6, 0.61], None),
     )  # fmt: skip
-    assert sorted(group["alike"]) == ["0", "1"]
+    assert sorted(group["same"]) == ["0", "1"]
     assert [row["costs"][0] for row in group["rows"]] == [3.0, 1.0, 2.0, None]
 
 
 def test_a_row_of_unknown_cost_wins_where_it_is_best_without_a_limit(make_record: MakeRecord) -> None:
     group = group_of(row_of(make_record, "a", [0.9, 0.91], None), row_of(make_record, "b", [0.8, 0.81], 1000))
-    assert sorted(group["alike"]) == ["0", "1"]
+    assert sorted(group["same"]) == ["0", "1"]
 
 
 def test_rows_that_are_not_told_apart_are_named(make_record: MakeRecord) -> None:
     group = group_of(
         row_of(make_record, "best", [0.9, 0.91, 0.92], 3000),
-        row_of(make_record, "alike", [0.905, 0.9, 0.91], 3000),
+        row_of(make_record, "same", [0.905, 0.9, 0.91], 3000),
         row_of(make_record, "lower", [0.5, 0.51, 0.52], 3000),
     )
-    assert group["alike"] == {"0": {"1": "not told apart"}}
+    assert group["same"] == {"0": {"1": "not told apart"}}
 
 
 def test_one_seed_without_predictions_cannot_be_told(make_record: MakeRecord) -> None:
     group = group_of(row_of(make_record, "best", [0.9], 3000), row_of(make_record, "other", [0.1], 3000))
-    assert group["alike"] == {"0": {"1": "not known"}}
+    assert group["same"] == {"0": {"1": "not known"}}
 
 
 def test_random_weights_are_no_candidates(make_record: MakeRecord) -> None:
     group = group_of(row_of(make_record, "a", [0.9], 1000, weights="random"))
-    assert (group["rows"], group["alike"]) == ([], {})
+    assert (group["rows"], group["same"]) == ([], {})
 
 
 @pytest.mark.parametrize("several", [True, False])
