@@ -1,4 +1,4 @@
-"""The figures of a report: which cells are drawn, where to, and an index that no text from elsewhere can break."""
+"""Insights of a report: cells that are drawn, paths of their files, and an index that no foreign text can break."""
 
 import json
 import re

@@ -12,8 +12,8 @@ from bench.report.charts.rows import ReportRow
 def embedded(rows: Sequence[ReportRow], judges: Sequence[F1Significance]) -> dict[str, Any]:
     """Data for the budget form: rows with an F1 by dataset, their costs, and rows that do not differ significantly.
 
-    ``same`` maps each row that can be the best within some limits to the rows of its dataset that do not differ
-    significantly from it, each with its verdict.
+    ``same`` maps each row that can be the best within some limits to the rows of its dataset that are not
+    significantly lower, each with its verdict.
 
     Args:
         rows: rows of the page.

@@ -1,4 +1,4 @@
-"""Matched budgets: what a row costs, which rows can be the best within limits, and which are like them."""
+"""Budgets: costs of a row, rows that can be the best within limits, and rows that are not significantly lower."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.report.predicted import RUN, results
 def row_of(
     make_record: MakeRecord, name: str, f1s: list[float], peak: int | None, seconds: float = 60, **given: Any
 ) -> list[Any]:
-    """The records of a row: an F1 a seed, all with one peak in MB and one time."""
+    """The records of a row: one F1 per seed, all with the same peak in MB and the same time in seconds."""
     phase = {"peak_host_bytes": None, "peak_cuda_allocated_bytes": None, "peak_cuda_reserved_bytes": None}
     fields = {
         "peak_train_bytes": None if peak is None else peak * 1_000_000,
@@ -46,7 +46,7 @@ def test_costs_are_in_the_units_of_the_limits(make_record: MakeRecord) -> None:
 
 
 def test_costs_are_what_is_shown_of_them(make_record: MakeRecord) -> None:
-    """Typed as a limit, a cost that is shown lets its own row in."""
+    """A shown cost, entered as a limit, includes its own row."""
     (row,), _ = rows_of(row_of(make_record, "a", [0.8], 1234, seconds=60.4344))
     assert costs(row) == [1.234, 1.007, 0.6043]
 

@@ -1,4 +1,4 @@
-"""Charts and budgets in a browser: what their controls choose is what is drawn and said."""
+"""Charts and budgets in a browser: charts, captions and answers follow the controls."""
 
 import re
 from pathlib import Path

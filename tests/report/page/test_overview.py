@@ -1,4 +1,4 @@
-"""The head and the overview of a page, before a browser sees them."""
+"""The head and the overview of a page, without a browser."""
 
 from typing import Any
 
