@@ -18,15 +18,15 @@ from bench.report.results.run import Results, Run
 
 OPTION, VERSION = "option_", "version_"
 CURVES: Mapping[str, tuple[Dtype, str]] = {
-    "run": ("string", "name of the study"), "machine": ("string", "that measured most cells of the run"),
+    "run": ("string", "name of the study"), "machine": ("string", "machine that measured most cells of the run"),
     "cell_id": ("string", "as in load_records"), "dataset": ("string", "name"), "model": ("string", "name"),
     "method": ("string", "name"), "seed": ("Int64", "of the cell"), "repeat": ("Int64", "of the cell"),
-    "pass_name": ("string", "train, inference, generation: points stand for the steps since the last; or validation"),
+    "pass_name": ("string", "train, inference, generation: points cover the steps since the previous; or validation"),
     "step": ("Int64", "last step of the point, from 1"),
-    "elapsed_seconds": ("Float64", "since the first step of the pass began; of validation: of the training's steps"),
+    "elapsed_seconds": ("Float64", "since the first step of the pass began; for validation: time in training steps"),
     "tokens_per_second": ("Float64", "over the point's steps, padding left out"),
-    "loss_nats": ("Float64", "mean task loss over the point's steps; training alone"),
-    "macro_f1": ("Float64", "on the validation split; validation alone"),
+    "loss_nats": ("Float64", "mean task loss over the point's steps; only for training"),
+    "macro_f1": ("Float64", "on the validation split; only for validation"),
 }  # fmt: skip
 """Type and meaning of each column of ``load_curves``."""
 

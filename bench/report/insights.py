@@ -17,11 +17,9 @@ from bench.text.tables.csv_text import csv_lines
 
 FOLDER, INDEX = "insights", "insights.md"
 LONGEST_TEXT = 2000
-#: Rows of the largest figure whose numbers a report has as csv too.
+#: Maximum number of rows of a figure that a report also has as csv.
 MOST_ROWS = 500
-INTRODUCTION = (
-    "What methods show beyond the table: of each row one seed, the first that was measured and shows something."
-)
+INTRODUCTION = "One seed per row: the first with insights."
 
 
 class _InsightRow(NamedTuple):
@@ -84,7 +82,7 @@ def _places(rows: Sequence[_InsightRow]) -> list[str]:
 
 
 def _heads(rows: Sequence[_InsightRow]) -> Iterator[list[str]]:
-    """By row: heading, seed on show, warnings and errors."""
+    """Heading, seed, settings, warnings and errors of each row."""
     cells = [row.source for row in rows]
     keys = [
         (*labels(cell, cells).values(), *filter(None, [row.machine])) for cell, row in zip(cells, rows, strict=True)
@@ -133,8 +131,8 @@ def _table(part: Insight) -> list[str]:
     heads, rows, cut = insight_table.beginning(part)
     if not heads:
         return []
-    lines = [heads, ["---"] * len(heads), *rows]
-    grid = "\n".join(f"| {' | '.join(map(_markdown, line))} |" for line in lines)
+    lines = [list(map(_markdown, line)) for line in (heads, *rows)]
+    grid = markdown.grid(lines[0], lines[1:], ["left"] * len(heads))
     return [grid, cut] if cut else [grid]
 
 

@@ -1,4 +1,4 @@
-"""The figures of a report: which cells are drawn, where to, and an index that no text from elsewhere can break."""
+"""Insights of a report: cells that are drawn, paths of their files, and an index that no foreign text can break."""
 
 import json
 import re
@@ -58,6 +58,12 @@ def index(folder: Path) -> str:
 
 def links(text: str) -> list[str]:
     return re.findall(r"\]\(([^)]*)\)", text)
+
+
+def grid(text: str) -> list[list[str]]:
+    """The cells of a text's table, without the rule below its heads."""
+    rows = [re.split(r" *\| *", line)[1:-1] for line in text.splitlines() if line.startswith("|")]
+    return rows[:1] + rows[2:]
 
 
 def test_one_row(tmp_path: Path, make_record: MakeRecord) -> None:
@@ -191,10 +197,9 @@ def test_text_from_elsewhere_is_escaped(tmp_path: Path, make_record: MakeRecord)
     assert [line.split(":")[0] for line in lines if line and line[0] not in "#!|"] == [
         lines[2].split(":")[0], "Seed 0.", "Warning", "Figure 1", "Table 2",
     ]  # fmt: skip
-    table = [line for line in lines if line.startswith("|")]
-    assert [len(re.findall(r"\|", line)) for line in table] == [3] * 4
-    assert table[1:3] == ["| --- | --- |", "| 1. no list |  |"]
-    assert table[3].endswith(" | 0.123457 |")
+    table = grid(found)
+    assert [len(cells) for cells in table] == [2] * 3
+    assert (table[1], table[2][1]) == (["1. no list", ""], "0.123457")
     assert all((tmp_path / link).is_file() for link in links(re.sub(r"\\.", "", found)) if link != "b")
     assert (tmp_path / "insights" / "a__RoBERTa__b" / "table.csv").is_file()
     assert not (tmp_path / "insights" / "a__RoBERTa__b" / "table.svg").exists()
@@ -216,7 +221,7 @@ def test_a_column_that_quotes_the_data_stays_in_the_run_folder(tmp_path: Path, m
     for path in report.rglob("*.csv"):
         assert path.read_text(encoding="utf-8") == "expert,tokens,row\nexpert 0,10,3\nexpert 1,20,0\n"
     assert index(report).count(f"{LEFT_OUT} {IN_THE_RUN}") == 2
-    assert "| expert | tokens | row |" in index(report)
+    assert grid(index(report))[0] == ["expert", "tokens", "row"]
     assert len(list(report.rglob("tokens.svg"))) == 1
     assert QUOTE in (pair[1] / "insights.json").read_text(encoding="utf-8")
 
@@ -228,7 +233,7 @@ def test_no_figure_of_a_column_that_quotes_the_data(place: str, tmp_path: Path, 
     paths = write([cell(tmp_path, make_record(), part(columns=columns, chart=chart))], tmp_path)
     assert [path.name for path in paths] == ["tokens.csv", INDEX]
     found = index(tmp_path)
-    assert "| expert | tokens |\n| --- | --- |\n| expert 0 | 10 |" in found
+    assert grid(found) == [["expert", "tokens"], ["expert 0", "10"]]
     assert f"{LEFT_OUT} There is no chart, for it needs what is left out. {IN_THE_RUN}" in found
     assert QUOTE not in found
 
@@ -242,9 +247,8 @@ def test_a_part_that_only_quotes_the_data(tmp_path: Path, make_record: MakeRecor
 def test_a_long_table_is_cut(tmp_path: Path, make_record: MakeRecord) -> None:
     columns = {f"c{at}": list(range(500)) for at in range(20)}
     write([cell(tmp_path, make_record(), part(columns=columns, chart=None))], tmp_path)
-    table = [line for line in index(tmp_path).splitlines() if line.startswith("|")]
-    assert len(table) == 22
-    assert table[0].endswith("| c11 |")
+    table = grid(index(tmp_path))
+    assert (len(table), table[0][-1]) == (21, "c11")
     assert "Shown is the beginning of 500 rows and 20 columns." in index(tmp_path)
 
 

@@ -1,4 +1,4 @@
-// The best F1 within limits that the reader sets, and how long each row takes to most of full training's F1.
+// The best F1 within limits that the reader sets, and the time until each row reaches most of full training's F1.
 
 const short = (value) => (value === null ? "–" : String(+value.toPrecision(4)));
 const called = (at) => data.rows[at].names.slice(1).join(", ");
@@ -6,9 +6,9 @@ const rowLink = (at) => link(data.rows[at].address, called(at));
 
 function budgets() {
   const { limits, groups } = data.budgets;
-  const heads = ["Row", "Macro F1", "Against the best", ...limits.map(({ name, unit }) => `${name} (${unit})`)];
+  const heads = ["Row", "Macro F1", "Compared with the best", ...limits.map(({ name, unit }) => `${name} (${unit})`)];
   const fields = limits.map(({ name, unit, most }) => {
-    const known = most === null ? "unknown of all rows" : `largest here ${short(most)}`;
+    const known = most === null ? "unknown for all rows" : `largest: ${short(most)}`;
     const field = make("input", { type: "number", min: "0", step: "any", placeholder: "no limit" });
     field.disabled = most === null;
     byId("limits").append(make("label", {}, `${name}, at most (${unit}; ${known})`, field));
@@ -24,18 +24,18 @@ function budgets() {
     if (event) say([...byId("answers").querySelectorAll("p")].map((part) => part.textContent).join(" "));
   }
 
-  function ofGroup({ dataset, rows, alike }, most, lead) {
+  function ofGroup({ dataset, rows, same }, most, lead) {
     const fits = ({ costs }) => costs.every((cost, at) => most[at] === null || (cost !== null && cost <= most[at]));
     const within = rows.filter(fits).sort((a, b) => b.f1 - a.f1 || a.row - b.row);
-    if (!within.length) return [make("p", {}, `${lead} there is none of ${rows.length} rows with a known F1.`)];
+    if (!within.length) return [make("p", {}, `${lead}: none of ${rows.length} rows with a known F1.`)];
     const [best] = within;
-    const others = within.filter(({ row }) => alike[best.row][row]);
-    const verdicts = within.slice(1).map(({ row }) => alike[best.row][row] ?? "lower");
+    const others = within.filter(({ row }) => same[best.row][row]);
+    const verdicts = within.slice(1).map(({ row }) => same[best.row][row] ?? "lower");
     const counts = distinct(verdicts).map((one) => `${verdicts.filter((other) => other === one).length} ${one}`);
-    const sentence = `${lead} the best mean macro F1 is ${best.f1.toFixed(4)}: ${called(best.row)} (n = ${best.seeds}).`
-      + (counts.length ? ` ${verdicts.length} more within it: ${counts.join(", ")}.` : "");
+    const sentence = `${lead}, the best mean macro F1 is ${best.f1.toFixed(4)}: ${called(best.row)} (n = ${best.seeds}).`
+      + (counts.length ? ` Other rows: ${verdicts.length} (${counts.join(", ")}).` : "");
     const line = ({ row, f1, costs }) =>
-      [rowLink(row), f1.toFixed(4), alike[best.row][row] ?? "best", ...costs.map(short)];
+      [rowLink(row), f1.toFixed(4), same[best.row][row] ?? "best", ...costs.map(short)];
     return [make("p", {}, sentence), grid(heads, [best, ...others].map(line), `Best of ${dataset}`)];
   }
   byId("limits").addEventListener("input", answer);
@@ -43,11 +43,11 @@ function budgets() {
 }
 
 function targets() {
-  const heads = ["Row", "Time to 95 %", "Whole training (s)", "Validation F1", "F1", "n"];
-  if (!data.targets.length) byId("reached").append(make("p", {}, "No dataset and model has two rows with a known F1."));
+  const heads = ["Row", "Time to 95 %", "Training time (s)", "Validation F1", "F1", "n"];
+  if (!data.targets.length) byId("reached").append(make("p", {}, "This needs two rows of a dataset and model with a known F1."));
   byId("reached").append(...data.targets.flatMap(({ dataset, model, rows, reference, lines, reached }) => {
     const [form, place] = [make("form", { class: "controls" }), make("div")];
-    const none = reference === null ? [["", "choose: no row trains all that it stores"]] : [];
+    const none = reference === null ? [["", "choose a row: none trains all its parameters"]] : [];
     const options = [...none, ...rows.map((row, at) => [at, data.rows[row].names.slice(2).join(", ")])];
     const select = choose(form, "Full training is", options, draw, reference ?? "");
 

@@ -1,4 +1,4 @@
-"""The best macro F1 within limits of memory, time and energy, and which rows cannot be told apart from it."""
+"""The best macro F1 within limits of memory, time and energy, and the rows that do not differ significantly."""
 
 import math
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from bench.report.charts.rows import ReportRow
 
 
 def embedded(rows: Sequence[ReportRow], judges: Sequence[F1Significance]) -> dict[str, Any]:
-    """What the page's script answers from: by dataset the rows with an F1, their costs, and who is like whom.
+    """Data for the budget form: rows with an F1 by dataset, their costs, and rows that do not differ significantly.
 
-    ``alike`` holds, for every row that can be the best within some limits, the verdict on those rows of the dataset
-    that are not told apart from it.
+    ``same`` maps each row that can be the best within some limits to the rows of its dataset that are not
+    significantly lower, each with its verdict.
 
     Args:
-        rows: of the page.
-        judges: of the records of each run.
+        rows: rows of the page.
+        judges: F1 significance of each run.
     """
     groups: dict[str, list[int]] = {}
     for at, row in enumerate(rows):
@@ -26,13 +26,13 @@ def embedded(rows: Sequence[ReportRow], judges: Sequence[F1Significance]) -> dic
     for dataset, places in groups.items():
         known = [at for at in places if rows[at].f1 is not None]
         cost = {at: costs(rows[at]) for at in known}
-        alike = {at: _alike(at, known, rows, judges) for at in known if _may_win(at, known, cost, rows)}
+        same = {at: _same(at, known, rows, judges) for at in known if _may_win(at, known, cost, rows)}
         found.append({
             "dataset": dataset,
             "rows": [
                 {"row": at, "f1": rows[at].f1, "seeds": rows[at].numbers["seeds"], "costs": cost[at]} for at in known
             ],
-            "alike": {str(at): verdicts for at, verdicts in alike.items()},
+            "same": {str(at): verdicts for at, verdicts in same.items()},
         })  # fmt: skip
     limits = [
         {"name": one.limit.name, "unit": one.limit.unit, "most": _most(found, at)}
@@ -43,9 +43,9 @@ def embedded(rows: Sequence[ReportRow], judges: Sequence[F1Significance]) -> dic
 
 
 def costs(row: ReportRow) -> list[float | None]:
-    """What a row takes, in the units of the limits; None where unknown.
+    """Costs of a row in the units of the limits; None where unknown.
 
-    A method that trains nothing needs the memory that its inference needs, and no time.
+    A method that trains nothing costs the peak memory of its inference and no time.
     """
     trains = row.numbers["trainable_params"] != 0
     found = []
@@ -57,7 +57,7 @@ def costs(row: ReportRow) -> list[float | None]:
 
 
 def _may_win(at: int, known: Sequence[int], cost: dict[int, list[float | None]], rows: Sequence[ReportRow]) -> bool:
-    """Whether no other row is as good at no more of any cost, an unknown one being beyond every limit."""
+    """Whether no other row has an F1 as high at costs as low; an unknown cost exceeds every limit."""
 
     def bounds(one: int) -> list[float]:
         return [math.inf if value is None else value for value in cost[one]]
@@ -69,10 +69,10 @@ def _may_win(at: int, known: Sequence[int], cost: dict[int, list[float | None]],
     return not any(map(beats, known))
 
 
-def _alike(
+def _same(
     best: int, known: Sequence[int], rows: Sequence[ReportRow], judges: Sequence[F1Significance]
 ) -> dict[str, str]:
-    """The verdict on each row of the dataset that is not lower than the best, as far as anyone can tell."""
+    """The verdict on each row of the dataset that is not significantly lower than the best."""
     below = [at for at in known if at != best and (rows[at].f1 or 0) <= (rows[best].f1 or 0)]
     records = [[record for record, _ in rows[at].place.cells] for at in (best, *below)]
     _, *standings = judges[rows[best].place.run].standings(records, lambda _: "those within the limits")
@@ -80,22 +80,22 @@ def _alike(
 
 
 def _said(against: Against | None) -> str:
-    """What the page says of a row against the best; empty where it is lower."""
-    # With repeats the judge, who reads the first of each seed, may find another row best.
+    """The verdict on a row compared with the best; empty if it is lower."""
+    # With repeats another row may be best here: significance uses the first repeat of each seed.
     if against is None or against.best or against.verdict == "unknown":
         return "not known"
     return {"lower": "", "higher": "higher on the seeds of both"}.get(against.verdict, against.verdict)
 
 
 def _most(groups: Sequence[dict[str, Any]], at: int) -> float | None:
-    """The largest cost of any row; None where none is known."""
+    """The largest known cost of a row; None if no cost is known."""
     known = [row["costs"][at] for group in groups for row in group["rows"] if row["costs"][at] is not None]
     return max(known, default=None)
 
 
-#: What the page says of it.
+#: Caption of the budget form.
 CAPTION = (
-    "Means over the seeds of a row, F1 on the evaluated split. Rows of a run are compared pair by pair, as in Table 3; "
-    "intervals are not corrected for the number of pairs. The peak is that of the training; a row that trains nothing "
-    "counts with its peak of inference, no time and no energy. A row whose cost is unknown is within no limit of it."
+    "Means over the seeds of a row; F1 on the evaluated split. Rows of a run are compared pairwise, as in Table 3; "
+    "intervals are not corrected for the number of pairs. Peak memory is that of training; a row that trains nothing "
+    "has the peak memory of its inference, no time and no energy. A row with an unknown cost exceeds any limit on it."
 )

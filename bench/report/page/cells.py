@@ -1,4 +1,4 @@
-"""The cells as a page embeds them: whole records, what many of them share kept once."""
+"""The cells that a page embeds: whole records, with shared parts stored once."""
 
 import json
 import shlex
@@ -13,7 +13,7 @@ from bench.report.results.measured import Measured
 from bench.report.results.run import Results, Run
 from bench.report.results.step_curve import StepCurve
 
-#: Parts of a record that many records share.
+#: Parts of a record that are often equal in many records.
 SHARED = (
     "cell.dataset", "cell.model", "cell.method", "cell.data", "cell.train", "cell.prompt", "cell.limits", "machine",
     "data", "prompt", "parameters", "flops", "unknown",
@@ -21,7 +21,7 @@ SHARED = (
 
 
 class _Pool:
-    """Values that are kept once, by place in the record."""
+    """Distinct values by their path in the record."""
 
     def __init__(self) -> None:
         self.values: dict[str, list[Any]] = {path: [] for path in SHARED}
@@ -36,14 +36,14 @@ class _Pool:
 
 
 def embedded(results: Results, rows: Sequence[ReportRow]) -> dict[str, Any]:
-    """What the page's script draws cells from.
+    """Data of the cell views: cells, shared parts of records, and facts on each run.
 
-    Of a record nulls are left out, but for settings, where they mean something. In the place of a shared part stands
-    the number of its value in ``shared``.
+    Nulls of a record are left out except in its settings, where they have a meaning. A shared part is replaced by the
+    index of its value in ``shared``.
 
     Args:
-        results: that are drawn.
-        rows: of the page.
+        results: results to draw.
+        rows: rows of the page.
     """
     pool = _Pool()
     cells = [
@@ -87,7 +87,7 @@ def _curve(curve: StepCurve) -> dict[str, Any]:
 
 
 def _differing(records: Iterable[Record]) -> list[str]:
-    """Settings that are not alike in all cells of a run, in the order in which they come."""
+    """Settings that differ between the cells of a run, in order of first appearance."""
     settings = [flat(record.cell.model_dump(mode="json")) for record in records]
     names = dict.fromkeys(name for one in settings for name in one)
     missing = object()
@@ -95,11 +95,11 @@ def _differing(records: Iterable[Record]) -> list[str]:
 
 
 def replay(run: str, cell_id: str) -> tuple[str, str]:
-    """The two commands that measure a cell again, from where the study was run: its file, and the worker itself.
+    """The two commands that measure a cell again: its script, and the worker; run in the folder of the study's run.
 
     Args:
-        run: name of the study, which names its folder below ``runs``.
-        cell_id: names the cell's.
+        run: name of the study and of its folder below ``runs``.
+        cell_id: name of the cell's folder.
     """
     folder = f"runs/{run}/cells/{cell_id}"
     return (

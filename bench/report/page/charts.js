@@ -1,8 +1,8 @@
-// The charts of the study: what their controls choose goes into the specs that the report made.
+// The charts of the study: their controls change the specs that the report made.
 
 const distinct = (values) => [...new Set(values)];
 
-// A select; options: values, or pairs of a value and its text.
+// Appends a select to a form; options: values, or pairs of a value and its text.
 function choose(form, label, options, change, chosen = "") {
   const texts = options.map((option) => [option].flat());
   const select = make("select", {}, texts.map(([value, text = value]) => make("option", { value }, text)));
@@ -12,7 +12,7 @@ function choose(form, label, options, change, chosen = "") {
   return select;
 }
 
-// Boxes to tick; returns what gives the ticked values.
+// Appends checkboxes to a form; returns a function that gives the checked values.
 function tick(form, label, values, change, chosen = values) {
   const boxes = values.map((value) => {
     const box = make("input", { type: "checkbox", value });
@@ -33,11 +33,11 @@ function show(id, content) {
 
 const changed = (value, change) => JSON.parse(JSON.stringify(value, change));
 
-// The spec as wide as there is room for, without panels; of several the one that is named. Views stand side by side.
+// The spec in the width of the window, for one panel if named. Views are side by side.
 function wide({ concat, ...spec }, { panel, height } = {}) {
   const room = Math.min(document.documentElement.clientWidth, 1536) - 80;
   const columns = Math.max(1, Math.min(concat?.length ?? 1, Math.floor(room / 400)));
-  const width = Math.max(180, Math.floor(room / columns) - (columns > 1 ? 90 : 80)); // of which an axis takes about 90
+  const width = Math.max(180, Math.floor(room / columns) - (columns > 1 ? 90 : 80)); // an axis takes about 90 pixels
   const size = { width, ...(height && { height }) };
   const view = ({ facet, columns, resolve, spec: inner, ...rest }) => ({ ...rest, ...inner, ...size });
   const values = spec.data.values.filter((row) => panel === undefined || row.panel === panel);
@@ -49,7 +49,7 @@ function pareto(charts, form) {
   const [{ x, y }] = Object.values(charts);
   const choices = Object.assign({}, ...Object.values(charts).map((chart) => chart.choices));
   const options = Object.entries(choices).map(([key, { name }]) => [key, name]);
-  const axes = { x: choose(form, "Across", options, update, x), y: choose(form, "Upwards", options, update, y) };
+  const axes = { x: choose(form, "X axis", options, update, x), y: choose(form, "Y axis", options, update, y) };
   const dataset = choose(form, "Dataset", Object.keys(charts), update, Object.keys(charts)[0]);
 
   function update() {
@@ -85,13 +85,13 @@ function memory(charts, form) {
   const phases = distinct(Object.values(charts).flatMap((spec) => spec.data.values).map((row) => row.panel));
   const update = () => show("memory", figure(wide(charts[dataset.value], { panel: phase.value })));
   const dataset = choose(form, "Dataset", Object.keys(charts), update, Object.keys(charts)[0]);
-  const phase = choose(form, "Peak of", phases, update, phases[1] ?? phases[0]);
+  const phase = choose(form, "Phase", phases, update, phases[1] ?? phases[0]);
   update();
 }
 
-// The points of one cell by measure, as the spec of curves reads them.
+// The points of one cell by measure, in the format of the curves' spec.
 function pointsOf({ curves: passes = [], row, record: { cell, training } }) {
-  const seed = cell.repeat ? `${cell.seed}, repeat ${cell.repeat}` : `${cell.seed}`; // as curves.py has it
+  const seed = cell.repeat ? `${cell.seed}, repeat ${cell.repeat}` : `${cell.seed}`; // same text as in curves.py
   const of = { ...data.charts.curves.rows[row], place: 0, seed };
   const line = (measure, steps, values = []) => values.map((y, at) => ({ ...of, measure, x: steps[at], y }));
   const points = training?.validation ?? [];
@@ -102,14 +102,14 @@ function pointsOf({ curves: passes = [], row, record: { cell, training } }) {
   ].flat(2);
 }
 
-// The spec of curves with the points of some cells of one panel; null where they have none.
+// The curves' spec with the points of cells of one panel; null without points.
 function curvesOf(list) {
   const { spec, rows = {} } = data.charts.curves ?? {};
   const lines = list.filter((cell) => rows[cell.row]).map(pointsOf).filter((points) => points.length);
   if (!lines.length) return null;
   const values = lines.flat();
   const has = (part) => values.some(({ measure }) => part.transform[0].filter.includes(`'${measure}'`));
-  const caption = `n = ${lines.length}; seeds of a method share its colour. A point stands for the steps up to it.`;
+  const caption = `n = ${lines.length}; seeds of a method share a colour. Points of loss and throughput cover the steps since the previous point.`;
   const names = distinct(values.map(({ method }) => method));
   const named = (name, value) => (name === "legend" && value ? { ...value, values: names } : value);
   const next = { ...spec, usermeta: { ...spec.usermeta, caption }, data: { ...spec.data, values } };
@@ -137,7 +137,7 @@ function curves({ rows }, form) {
   function update() {
     const isChosen = (cell) => methods().includes(of(cell).method) && seeds().includes(seed(cell));
     const spec = curvesOf(own.filter(isChosen));
-    show("curves", spec ? figure(spec) : make("p", {}, "No curve of that is known."));
+    show("curves", spec ? figure(spec) : make("p", {}, "No curve is recorded."));
   }
   refill();
 }

@@ -1,4 +1,4 @@
-"""The charts of a page: specs as the figures of a report have them, and what the page's script may put into them."""
+"""The charts of a page: the specs of the report's figures, and the choices of their controls."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -10,20 +10,20 @@ from bench.report.charts.plots import cost, curves, memory, pareto, points, rank
 from bench.report.charts.rows import ReportRow
 from bench.report.page.embed import clean
 
-#: What the page calls its charts, in their order.
+#: Titles of the charts, in the order of the page.
 TITLES = {
-    "pareto": "Any two quantities, and the front", "cost": "F1 against time, energy and memory",
-    "ranks": "Ranks of the methods", "memory": "What peaks of memory are made of", "curves": "Training, step by step",
+    "pareto": "Pareto front of two quantities", "cost": "F1 against time, energy and memory",
+    "ranks": "Ranks of the methods", "memory": "Memory breakdown", "curves": "Training curves",
 }  # fmt: skip
 THEMES: tuple[look.Theme, ...] = ("light", "dark")
 
 
 def embedded(rows: Sequence[ReportRow], insights: Sequence[Any]) -> dict[str, Any]:
-    """What the page draws; None for a chart that has nothing to show.
+    """Specs of the page's charts, and the looks of both themes; None for a chart without data.
 
     Args:
-        rows: of the page.
-        insights: specs of what methods show, clean.
+        rows: rows of the page.
+        insights: specs of insight charts, cleaned.
     """
     found = {
         "pareto": _each(rows, _pareto), "cost": _each(rows, cost.spec),
@@ -40,7 +40,7 @@ def _each(
     name: Callable[[ReportRow], str] = lambda row: row.dataset,
     lines: Callable[[ReportRow], Iterable[dict[str, Any]]] = lambda row: [chart_frames.line(row)],
 ) -> dict[str, Any] | None:
-    """A chart for each dataset, or whatever names it; None where none has anything to draw."""
+    """Charts by dataset, or by another name of rows; None if no chart has data."""
     frames: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         frames.setdefault(name(row), []).extend(lines(row))
@@ -57,7 +57,7 @@ def _pareto(table: pd.DataFrame) -> dict[str, Any] | None:
 
 
 def _curves(rows: Sequence[ReportRow]) -> dict[str, Any] | None:
-    """A spec without its points, which the cells have, and what each row is called in it."""
+    """A spec without points, which the script takes from the cells, and the name of each row in it."""
     lines = [{**line, "row": at} for at, row in enumerate(rows) for line in chart_frames.points(row, first_alone=True)]
     spec = curves.spec(lines, measures=list(curves.MEASURES))
     if spec is None:

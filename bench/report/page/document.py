@@ -1,4 +1,4 @@
-"""The page of a report: one HTML file that needs nothing else, alike to the byte for the same records."""
+"""The page of a report: a self-contained HTML file; the same records give the same bytes."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -19,10 +19,10 @@ from bench.text.tables.files import files as files_of
 
 FOLDER = Path(__file__).parent
 TEMPLATE = "page.html.jinja"
-#: One script, in this order.
+#: Parts of the page's script, in order.
 SCRIPTS = ("dom.js", "overview.js", "figure.js", "charts.js", "budgets.js", "cell.js", "main.js")
 COPIES = {"md": "Markdown", "tex": "LaTeX", "csv": "CSV"}
-#: What the page calls the tables that it knows; others go by the title that they have.
+#: Headings of known tables; other tables have their title as heading.
 NAMES = {
     "table1": "Table 1: data and settings", "table2": "Table 2: quality", "table3": "Table 3: quality and resources",
     "table4": "Table 4: variants of one method", "efficiency": "Efficiency", "repeatability": "Repeatability",
@@ -31,12 +31,12 @@ NAMES = {
 
 
 class Section(NamedTuple):
-    """A line of the table of contents.
+    """An entry of the table of contents.
 
     Attributes:
-        id: of the section.
-        name: for readers.
-        scripted: whether a script draws it.
+        id: HTML id of the section.
+        name: text of the link.
+        scripted: whether a script draws the section.
     """
 
     id: str
@@ -48,15 +48,15 @@ def build(
     results: Results, tables: Mapping[str, Table], judges: Sequence[F1Significance], found: Sequence[ReportRow],
     script: str, files: Mapping[str, bytes] | None = None,
 ) -> str:  # fmt: skip
-    """The page.
+    """The page as HTML.
 
     Args:
-        results: that are drawn.
-        tables: of the report by name, in the order in which they are read.
-        judges: of the records of each run.
-        found: the rows, see ``charts.rows``.
-        script: that draws charts, see ``charts.figure``.
-        files: of the tables by name, those that are written already.
+        results: results to draw.
+        tables: tables by name, in reading order.
+        judges: F1 significance of each run.
+        found: rows of the page, see ``charts.rows``.
+        script: script that draws charts, see ``charts.figure``.
+        files: table files by name, if already written.
     """
     content = _content(results, tables, judges, found, files or {})
     scripts = {"theme": _text("theme.js"), "vega": script, "page": "".join(map(_text, SCRIPTS))}
@@ -75,7 +75,7 @@ def _content(
     results: Results, tables: Mapping[str, Table], judges: Sequence[F1Significance], found: Sequence[ReportRow],
     files: Mapping[str, bytes],
 ) -> dict[str, Any]:  # fmt: skip
-    """What the template fills in, by name."""
+    """Variables of the template by name."""
     insights, specs = shown.embedded(found)
     drawn = charts.embedded(found, specs)
     data = {
@@ -100,7 +100,7 @@ def _contents(tables: Sequence[Table], insights: bool, charts_drawn: bool) -> li
         *([Section("charts", "Charts", True)] if charts_drawn else []),
         Section("budgets", "Within a budget", True),
         *(Section(table.name, _name(table).split(":")[0]) for table in tables),
-        *([Section("insights", "What methods show")] if insights else []),
+        *([Section("insights", "Insights")] if insights else []),
     ]
 
 
@@ -109,9 +109,9 @@ def _name(table: Table) -> str:
 
 
 def _table(table: Table) -> dict[str, Any]:
-    """What the template says of a table, its grids each in a box that scrolls by itself."""
-    box = f'<div class="box" role="group" aria-label="{table.name}, a grid that scrolls" tabindex="0">'
-    # Texts in the fragment are escaped: what looks like the beginning or the end of a table is one.
+    """Name, heading and HTML of a table, with each grid in its own scrolling box."""
+    box = f'<div class="box" role="group" aria-label="{table.name}, scrolls" tabindex="0">'
+    # Texts in the fragment are escaped, so only real table tags match.
     html = fragment.to_html(table).replace("<table", f"{box}<table").replace("</table>", "</table></div>")
     return {"name": table.name, "head": _name(table), "html": Markup(html)}
 

@@ -1,4 +1,4 @@
-// Elements, texts and tables. What records say becomes text, never markup.
+// Elements, texts and tables. Texts of records are never parsed as markup.
 
 const byId = (id) => document.getElementById(id);
 const embedded = [...document.querySelectorAll("script[type='application/json']")];
@@ -11,10 +11,10 @@ function make(tag, attributes = {}, ...inside) {
   return element;
 }
 
-// Keys and ids are made of letters, digits and a few marks; nothing in them needs an escape.
+// Keys and ids have no character that needs an escape.
 const link = (address, text) => make("a", { href: `#${address}` }, text);
 
-// rows: lists of texts, numbers and elements; the first of a row is its head, and numbers stand right.
+// rows: lists of texts, numbers and elements; the first of a row is its header, and numbers are right-aligned.
 function grid(heads, rows, name) {
   const right = heads.map((_, at) => at > 0 && rows.some((row) => typeof row[at] === "number") && { class: "number" });
   const head = (text, at) => make("th", { scope: "col", ...right[at] }, text);
@@ -53,7 +53,7 @@ async function copy(text, what) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // no clipboard for a page of this kind: the old way, from a field that is selected
+    // The clipboard API may be absent or refused: copy from a selected field.
     const before = document.activeElement;
     const field = make("textarea", { class: "unseen", "aria-label": what });
     document.body.append(field);
@@ -63,5 +63,5 @@ async function copy(text, what) {
     field.remove();
     before?.focus();
   }
-  say(done ? `${what} copied` : `${what} could not be copied: the browser refuses`);
+  say(done ? `${what} copied` : `${what} could not be copied: the browser refused`);
 }

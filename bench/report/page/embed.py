@@ -1,4 +1,4 @@
-"""What a page may hold: data as JSON inside of it, text without what prints nothing, and the policy it runs under."""
+"""Data and text embedded in a page, and its Content-Security-Policy."""
 
 import base64
 import hashlib
@@ -8,23 +8,27 @@ from typing import Any
 
 from markupsafe import Markup
 
-#: What could end the script element that holds JSON, or a line of script, by its escape in JSON.
+#: JSON escapes of characters that could end a script element or a line of script.
 ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
-#: Characters of the longest text that is kept; a record may hold any.
+#: Maximum length of a text in characters; texts of a record have no limit.
 LONGEST_TEXT = 20_000
 CUT = " … (cut here)"
 
 
 def json_in_html(value: Any) -> Markup:
-    """The value as JSON that stands in a script element; NaN is an error."""
+    """The value as JSON for a script element.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
+    """
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return Markup(text.translate(ESCAPES))  # nothing is left of it that HTML reads
+    return Markup(text.translate(ESCAPES))  # no character with a meaning in HTML is left
 
 
 def clean(value: Any) -> Any:
-    """The same lists and tables; their texts without control characters, marks of direction and half characters.
+    """Replace control characters, direction marks and lone surrogates by spaces in all texts of a value.
 
-    Line feeds stay. A very long text is cut and says so.
+    Line feeds stay. A text over LONGEST_TEXT characters is cut and marked with CUT.
     """
     if isinstance(value, str):
         return clean_text(value)
@@ -36,7 +40,7 @@ def clean(value: Any) -> Any:
 
 
 def clean_text(text: str) -> str:
-    """As ``clean``, of one text."""
+    """Clean one text as ``clean`` does."""
     if len(text) > LONGEST_TEXT:
         text = text[:LONGEST_TEXT] + CUT
     if text.isprintable():
@@ -45,15 +49,15 @@ def clean_text(text: str) -> str:
 
 
 def policy(scripts: Iterable[str], styles: Iterable[str]) -> str:
-    """A Content-Security-Policy: these scripts and styles run, and nothing else is run, asked for or sent.
+    """A Content-Security-Policy that allows these scripts and styles, and no other code, request or form.
 
     Args:
-        scripts: that the page holds, each to the letter.
-        styles: likewise.
+        scripts: exact texts of the page's scripts.
+        styles: exact texts of the page's styles.
     """
     allowed = {"script-src": scripts, "style-src": styles}
     parts = [f"{what} {' '.join(map(_hash, texts))}" for what, texts in allowed.items()]
-    # A picture that is saved or drawn on a canvas is a data: address.
+    # Images that are saved or drawn on a canvas have data: addresses.
     closed = ("default-src 'none'", *parts, "img-src data:", "base-uri 'none'", "form-action 'none'")
     return "; ".join(closed)
 

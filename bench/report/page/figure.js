@@ -1,4 +1,4 @@
-// A chart: drawn when it comes near the window, again when the theme changes; its caption and its data below it.
+// A chart with its caption and data; it is drawn when near the visible part, and again when the theme changes.
 
 const figures = new Map();
 const seen = (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => draw(entry.target));
@@ -19,7 +19,7 @@ function figure(spec) {
   return make("figure", {}, drawing, make("figcaption", {}, caption), make("div", { class: "below" }, details, save));
 }
 
-// The spec for a phone: two columns of a legend and of panels.
+// The spec for a narrow screen: at most two columns of legend entries and panels.
 const narrow = (spec) => changed(spec, (name, value) => (name === "columns" && value > 2 ? 2 : value));
 
 async function draw(drawing) {
@@ -28,7 +28,7 @@ async function draw(drawing) {
   one.drawnIn = theme();
   const look = data.charts.looks[one.drawnIn];
   const layout = isNarrow() ? { layout: { top: { anchor: "start", direction: "vertical" } } } : {};
-  // Expressions are interpreted, for this page turns no text into code; styles and tooltips are the page's own.
+  // The policy forbids eval, so expressions are interpreted; the page has its own styles and tooltips.
   const options = { ast: true, renderer: "svg", actions: false, defaultStyle: false, tooltip: tip, logLevel: 1 };
   const config = { ...look, legend: { ...look.legend, ...layout } };
   one.result?.finalize();
@@ -39,7 +39,7 @@ async function draw(drawing) {
   }
 }
 
-// Forgets the charts in an element that is about to go.
+// Frees the charts in an element that will be removed.
 function forget(place) {
   for (const [drawing, one] of figures) {
     if (!place.contains(drawing)) continue;
@@ -52,7 +52,7 @@ function forget(place) {
 function tip(_, event, item, value) {
   document.querySelector(".tip")?.remove();
   if (!value) return;
-  // What is unknown comes as the word that the library writes for it.
+  // The library writes unknown values as "null".
   const known = Object.entries(value).filter(([, text]) => text !== "null");
   const box = make("div", { class: "tip", role: "tooltip" }, pairs(known));
   document.body.append(box);
@@ -84,7 +84,7 @@ function themeButton() {
     try {
       localStorage.setItem("tunebench-theme", theme());
     } catch {
-      // the choice holds for this time
+      // The choice lasts until the page is closed.
     }
     update();
   });

@@ -1,4 +1,4 @@
-// What the address asks for is shown: the report, one cell, or the cells of a row.
+// Shows the view that the address names: the report, one cell, or the cells of a row.
 
 const title = document.title;
 const draws = new Map([["cell", cellView], ["row", rowView]]);
@@ -20,7 +20,7 @@ function swap(content) {
 }
 
 function open({ title: name, content }, from) {
-  // Not every browser focuses a link that is clicked.
+  // Some browsers do not focus a clicked link.
   const element = document.activeElement === document.body ? clicked ?? document.body : document.activeElement;
   if (!byId("report").hidden) opener = { element, top: scrollY, from };
   swap(content);
@@ -29,7 +29,7 @@ function open({ title: name, content }, from) {
   byId("view").querySelector("h2").focus({ preventScroll: true });
 }
 
-// Back to where the reader came from, to what a link of the contents names, or to the row of what was opened alone.
+// Returns to the reader's last position, to the section that a link names, or to the row of the closed view.
 function close() {
   const row = byId(byId("view").querySelector("a").hash.slice(1));
   swap([]);

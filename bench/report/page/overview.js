@@ -1,4 +1,4 @@
-// The overview: sorted by a click on a head, filtered by text and by what its selects say.
+// The overview: a click on a column head sorts it; a text and selects filter it.
 
 function overview() {
   const rows = [...byId("rows").tBodies[0].rows];
@@ -16,7 +16,7 @@ function overview() {
     const sign = heads[place].ariaSort === "ascending" ? -1 : 1;
     const order = (a, b) => (typeof a === "number" ? a - b : collator.compare(a, b));
     const found = rows.map((row) => [value(row, place), row]);
-    // What is unknown comes last in either direction.
+    // Unknown values come last in both directions.
     found.sort(([a], [b]) => (a === null || b === null ? (a === null) - (b === null) : sign * order(a, b)));
     for (const head of heads) head.ariaSort = "none";
     heads[place].ariaSort = sign > 0 ? "ascending" : "descending";

@@ -1,4 +1,4 @@
-"""The head of a page and its overview: a line a row, raw values beside what readers see, so that it can be sorted."""
+"""The head of a page and its overview table; cells have raw values for sorting."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -16,12 +16,12 @@ from bench.text.display import one_line
 from bench.text.tables.table import DASH
 
 NAMES = ("Dataset", "Model", "Machine")
-#: Digits of a raw value; more than any column shows.
+#: Significant digits of a raw value, more than any column shows.
 DIGITS = 9
 
 
 def head(results: Results) -> dict[str, Any]:
-    """What the page says before its overview."""
+    """Title, tags, facts and conditions of measurement, shown above the overview."""
     records = [record for record, _ in results.cells]
     several = len(results.runs) > 1
     texts = [f"{f'{label}: ' if several else ''}{conditions(run.records)}"
@@ -58,7 +58,7 @@ def _versions(records: Sequence[Record]) -> list[str]:
 
 
 def table(results: Results, rows: Sequence[ReportRow]) -> dict[str, Any]:
-    """What the template draws the overview from."""
+    """Heads, filters and rows of the overview, for the template."""
     columns = [
         one
         for one in quantities(results)
@@ -68,7 +68,7 @@ def table(results: Results, rows: Sequence[ReportRow]) -> dict[str, Any]:
     options = _options(rows, several)
     heads = [{"lines": [name], "number": False} for name in ("Method", *NAMES[: 3 if several else 2])]
     heads += [{"lines": one.header.split("\n"), "number": True} for one in columns]
-    heads += [{"lines": [name], "number": False} for name in ("Stamp", "Status")]
+    heads += [{"lines": [name], "number": False} for name in ("Validity", "Status")]
     return {
         "heads": heads,
         "filters": [{"name": name, "label": name.capitalize(), "options": texts}
@@ -78,10 +78,10 @@ def table(results: Results, rows: Sequence[ReportRow]) -> dict[str, Any]:
 
 
 def _facts(row: ReportRow, several: bool = True) -> dict[str, str]:
-    """What a row can be filtered by."""
+    """Values of a row by the name of their filter."""
     facts = {name: str(row.numbers[name]) for name in ("dataset", "model", "method")}
     facts |= {"machine": row.machine} if several else {}
-    return facts | {"stamp": row.stamp or DASH, "status": str(row.numbers["status"])}
+    return facts | {"validity": row.stamp or DASH, "status": str(row.numbers["status"])}
 
 
 def _options(rows: Sequence[ReportRow], several: bool) -> dict[str, list[str]]:
@@ -106,7 +106,7 @@ def _line(row: ReportRow, columns: Sequence[Quantity], options: Mapping[str, Seq
 
 
 def _address(row: ReportRow) -> str:
-    """Of the cell of a row, or of all its cells where there are several."""
+    """The address of a row's only cell, or of the view of all its cells."""
     keys = row.place.cell_keys
     return f"cell={keys[0]}" if len(keys) == 1 else f"row={row.place.key}"
 
@@ -142,7 +142,7 @@ def _number(row: ReportRow, column: Quantity) -> dict[str, Any]:
 
 
 def embedded(results: Results, rows: Sequence[ReportRow]) -> list[dict[str, Any]]:
-    """The rows as the page's script knows them: names, cells, and the numbers of each cell."""
+    """Data of the rows for the page's script: names, cells, and the numbers of each cell."""
     columns = quantities(results)
     return [
         {
@@ -163,5 +163,5 @@ def _of_cell(record: Record, columns: Sequence[Quantity]) -> list[str]:
 
 
 def heads_of_cells(results: Results) -> list[str]:
-    """What stands above the numbers of ``embedded``."""
-    return [*(column.label for column in quantities(results)), "Stamp", "Status"]
+    """Column heads of the numbers in ``embedded``."""
+    return [*(column.label for column in quantities(results)), "Validity", "Status"]

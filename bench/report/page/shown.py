@@ -1,4 +1,4 @@
-"""What methods show beyond the table, as far as a page has room for it."""
+"""Insights of methods on a page, up to a maximum size."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,15 +10,15 @@ from bench.report.results.measured import Measured, Shown
 from bench.report.tables import insight_table
 from bench.text.display import one_line
 
-#: Bytes of all charts and tables together; the page as a whole is to stay small.
+#: Maximum size of all insights together in bytes; it keeps the page small.
 MOST_BYTES = 800_000
 LONGEST_TEXT = 300
 
 
 def embedded(rows: Sequence[ReportRow]) -> tuple[list[dict[str, Any]], list[Any]]:
-    """By row with something to show, in the order of the tables: what the template says of it; and all charts.
+    """Insights by row, in the order of the tables, for the template; and the specs of their charts.
 
-    What there is no room for is named. Charts are specs, which the page draws when a reader opens them.
+    Insights beyond the maximum size are named in ``left_out``. The page draws a chart when a reader opens it.
     """
     found: list[dict[str, Any]] = []
     charts: list[Any] = []
@@ -45,7 +45,7 @@ def embedded(rows: Sequence[ReportRow]) -> tuple[list[dict[str, Any]], list[Any]
 
 
 def _cells(rows: Sequence[ReportRow]) -> Iterator[tuple[ReportRow, Measured]]:
-    """The cells that speak for their rows."""
+    """The cell shown for each row."""
     for row in rows:
         for cell in row.place.cells:
             if cell.evidence.shown or cell.evidence.troubles:
@@ -53,7 +53,7 @@ def _cells(rows: Sequence[ReportRow]) -> Iterator[tuple[ReportRow, Measured]]:
 
 
 def _part(shown: Shown) -> dict[str, Any]:
-    """What stands beside the chart, or in its place."""
+    """Title, caption and table of an insight."""
     part, said = shown.part, insight_table.left_out(shown)
     heads, rows, cut = insight_table.beginning(part)
     if part.chart is not None:

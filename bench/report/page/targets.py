@@ -1,4 +1,4 @@
-"""How long each row trains until it has most of the F1 of full training."""
+"""Training time of each row until it reaches most of the F1 of full training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,29 +9,29 @@ from bench.report.analysis.quantities.readers import train_seconds
 from bench.report.charts.rows import ReportRow
 
 SHARE = 0.95
-#: What the page says of it.
+#: Caption of the section.
 CAPTION = (
-    f"When the mean over the seeds had {SHARE:.0%} of the F1 that full training ended with: at the first validation "
-    "point that has, in seconds of training; a row without such points is known at the end of its training alone, and "
-    "says at most. F1 is that of the validation split where both rows have one, else of the evaluated split. Full "
-    "training is the row that trains every parameter it stores and stores the fewest; any other may be chosen."
+    f"Training time until the mean validation F1 first reached {100 * SHARE:g} % of the final F1 of full training. "
+    "Rows without validation points show an upper bound (at most). F1 is on the validation split if both rows have it, "
+    "else on the evaluated split. Full training is the row with the fewest stored parameters among those that train "
+    "all of them; you can choose another."
 )
 NEVER = "never reached"
 UNKNOWN = "unknown"
-#: Digits of a time.
+#: Significant digits of a time.
 DIGITS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What the training of one row came to, means over its seeds.
+    """Training of one row; means over its seeds.
 
     Attributes:
-        points: seconds of training and validation F1, at each step that all seeds have; may be none.
-        end: validation F1 after the training; None where unknown.
+        points: training time in seconds and validation F1, at each step that all seeds have; may be empty.
+        end: validation F1 after training; None where unknown.
         tested: F1 on the evaluated split; None where unknown.
-        seconds: of the whole training; None where unknown.
-        seeds: number of them.
+        seconds: training time in seconds; None where unknown.
+        seeds: number of seeds.
     """
 
     points: tuple[tuple[float, float], ...]
@@ -42,7 +42,7 @@ class Course:
 
 
 def course(row: ReportRow) -> Course:
-    """The course of a row's training."""
+    """The training of a row."""
     records = [cell.record for cell in row.place.measured]
     if row.f1 is None:  # e.g. random weights
         return Course((), None, None, _mean(list(map(train_seconds, records))), row.numbers["seeds"])
@@ -63,7 +63,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def reference(rows: Sequence[ReportRow]) -> int | None:
-    """The row of full training: of those that train every parameter they store, the one that stores the fewest."""
+    """The row of full training: the fewest stored parameters among rows that train all of them; None without one."""
     whole = {
         at: row.numbers["total_params"] for at, row in enumerate(rows)
         if row.numbers["total_params"] and row.numbers["trainable_params"] == row.numbers["total_params"]
@@ -72,10 +72,14 @@ def reference(rows: Sequence[ReportRow]) -> int | None:
 
 
 def reached(own: Course, full: Course) -> str:
-    """When a row had SHARE of the F1 of another one's whole training, in words.
+    """Training time until a row reached SHARE of another row's final F1, as text.
 
-    Its validation points tell, where it has any; else the end of its training is the latest that it can have been.
-    On the validation split, where it is known of both; else on the evaluated one.
+    Uses validation points if the row has any; else its total training time is an upper bound. F1 is on the validation
+    split if it is known for both rows, else on the evaluated split.
+
+    Args:
+        own: training of the row.
+        full: training of the reference row.
     """
     if own.points and full.end is not None:
         seconds = next((seconds for seconds, f1 in own.points if f1 >= SHARE * full.end), None)
@@ -99,10 +103,10 @@ def _short(value: float | None) -> float | None:
 
 
 def embedded(rows: Sequence[ReportRow]) -> list[dict[str, Any]]:
-    """By dataset and model: its rows, the reference, and what each row reached for every row that may be it.
+    """Rows by dataset and model, the row of full training, and times of each row for every choice of that row.
 
     Args:
-        rows: of the page.
+        rows: rows of the page.
     """
     groups: dict[tuple[str, str], list[int]] = {}
     for at, row in enumerate(rows):

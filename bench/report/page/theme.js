@@ -1,4 +1,4 @@
-// Runs before anything is drawn, so that no page flashes in the other theme; a file may be refused a memory.
+// Runs before the first paint, so that the page does not flash in the other theme. Local storage may be refused.
 document.documentElement.classList.add("scripts");
 try {
   document.documentElement.dataset.theme = localStorage.getItem("tunebench-theme") ?? "";

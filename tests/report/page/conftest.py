@@ -1,4 +1,4 @@
-"""Pages as the tests open them: built once, and a real headless Chromium."""
+"""Pages for tests, each built once, and a real headless Chromium."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ FLAGS = (
 
 
 def judges_of(results: Results) -> list[F1Significance]:
-    """The judges of each run."""
+    """F1 significance of each run."""
     return [F1Significance(run.records, reader(run.cells)) for run in results.runs]
 
 
@@ -45,7 +45,7 @@ def tables_of(results: Results) -> dict[str, Table]:
 
 @cache
 def script() -> str:
-    """What draws the charts of a page."""
+    """The script that draws the charts of a page."""
     return figure.script()
 
 
@@ -87,7 +87,7 @@ class Browser:
         self.driver.get(f"{path.as_uri()}{address}")
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """The value of a script in the page."""
+        """Run a script in the page and return its value."""
         return self.driver.execute_script(script, *arguments)
 
     def all(self, selector: str) -> list[Any]:
@@ -96,32 +96,32 @@ class Browser:
         return found
 
     def one(self, selector: str) -> Any:
-        """The first of them."""
+        """The first element that a selector finds."""
         return self.driver.find_element("css selector", selector)
 
     def wait(self, script: str, seconds: float = 10) -> Any:
-        """The value of a script, as soon as it is true."""
+        """Run a script until its value is true, and return it."""
         from selenium.webdriver.support.wait import WebDriverWait
 
         return WebDriverWait(self.driver, seconds, 0.05).until(lambda driver: driver.execute_script(script), script)
 
     def prefer(self, scheme: str) -> None:
-        """Prefer light or dark, and nothing that moves."""
+        """Prefer the light or dark theme, and reduced motion."""
         features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
         named = [{"name": name, "value": value} for name, value in features.items()]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": named})
 
     def wide(self, width: int, height: int = 900) -> None:
-        """Be as wide as a phone, or as a desk's screen."""
+        """Set the width of a phone or of a desktop screen."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
     def complaints(self) -> list[str]:
-        """What the console says since the last time, warnings and worse."""
+        """Warnings and errors of the console since the last call."""
         return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] in ("WARNING", "SEVERE")]
 
     def requests(self) -> list[str]:
-        """The addresses that were asked for since the last time."""
+        """Addresses requested since the last call."""
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         return [_address(one["params"]) for one in messages if one["method"] == "Network.requestWillBeSent"]
 
@@ -132,7 +132,7 @@ def _address(params: Mapping[str, Any]) -> str:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium; skips where there is none."""
+    """A headless Chromium; tests skip without one."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     if not (CHROMIUM.exists() and DRIVER.exists()):
         pytest.skip(f"needs {CHROMIUM} and {DRIVER}: Debian's packages chromium and chromium-driver")
@@ -148,7 +148,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def shown(browser: Browser, page_file: Path) -> Browser:
-    """The browser with the page of ``some_results``, as on a desk, light."""
+    """The browser with the page of ``some_results``, in desktop width and the light theme."""
     browser.wide(1280)
     browser.prefer("light")
     browser.complaints()

@@ -1,4 +1,4 @@
-"""Results whose every text from elsewhere is an attack on the page that shows it."""
+"""Results in which every foreign text attacks the page."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.known import known
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import study
 
-#: Runs, or breaks the page, wherever it is not text. What it would set, tests look for.
+#: Runs code or breaks the page if it is parsed as markup; tests look for window.harmed.
 MARKUP = "</script></style></title><img src=x onerror='window.harmed=1'><script>window.harmed=2</script><!--"
 ADDRESS = "javascript:window.harmed=3"
 QUOTES = "\"'`> onmouseover=window.harmed=4 {{7*7}} ${window.harmed=5}"
@@ -22,7 +22,7 @@ TEXT = " ".join(TEXTS)
 
 
 def hostile(make_record: MakeRecord) -> Results:
-    """A run of hostile cells: measured, causal and failed ones."""
+    """A run of hostile cells: measured, causal and failed."""
     cells = []
     for at, text in enumerate((*TEXTS, "__proto__", "constructor")):
         given: dict[str, Any] = {"dataset": f"{text} data", "model": f"{text} model", "method": f"{text} method",

@@ -1,4 +1,4 @@
-"""Keys of rows and cells: each is one cell's own, and safe in an address."""
+"""Keys of rows and cells are unique and safe in an address."""
 
 from bench.report.charts.address import places
 from bench.report.results.measured import Evidence, Measured

@@ -1,4 +1,4 @@
-"""Matched budgets: what a row costs, which rows can be the best within limits, and which are like them."""
+"""Budgets: costs of a row, rows that can be the best within limits, and rows that are not significantly lower."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.report.predicted import RUN, results
 def row_of(
     make_record: MakeRecord, name: str, f1s: list[float], peak: int | None, seconds: float = 60, **given: Any
 ) -> list[Any]:
-    """The records of a row: an F1 a seed, all with one peak in MB and one time."""
+    """The records of a row: one F1 per seed, all with the same peak in MB and the same time in seconds."""
     phase = {"peak_host_bytes": None, "peak_cuda_allocated_bytes": None, "peak_cuda_reserved_bytes": None}
     fields = {
         "peak_train_bytes": None if peak is None else peak * 1_000_000,
@@ -46,7 +46,7 @@ def test_costs_are_in_the_units_of_the_limits(make_record: MakeRecord) -> None:
 
 
 def test_costs_are_what_is_shown_of_them(make_record: MakeRecord) -> None:
-    """Typed as a limit, a cost that is shown lets its own row in."""
+    """A shown cost, entered as a limit, includes its own row."""
     (row,), _ = rows_of(row_of(make_record, "a", [0.8], 1234, seconds=60.4344))
     assert costs(row) == [1.234, 1.007, 0.6043]
 
@@ -63,32 +63,32 @@ def test_only_rows_that_no_other_beats_can_be_the_best(make_record: MakeRecord) 
         row_of(make_record, "large", [0.9, 0.91], 3000), row_of(make_record, "small", [0.8, 0.81], 1000),
         row_of(make_record, "worse", [0.7, 0.71], 2000), row_of(make_record, "unknown", [0.6, 0.61], None),
     )  # fmt: skip
-    assert sorted(group["alike"]) == ["0", "1"]
+    assert sorted(group["same"]) == ["0", "1"]
     assert [row["costs"][0] for row in group["rows"]] == [3.0, 1.0, 2.0, None]
 
 
 def test_a_row_of_unknown_cost_wins_where_it_is_best_without_a_limit(make_record: MakeRecord) -> None:
     group = group_of(row_of(make_record, "a", [0.9, 0.91], None), row_of(make_record, "b", [0.8, 0.81], 1000))
-    assert sorted(group["alike"]) == ["0", "1"]
+    assert sorted(group["same"]) == ["0", "1"]
 
 
 def test_rows_that_are_not_told_apart_are_named(make_record: MakeRecord) -> None:
     group = group_of(
         row_of(make_record, "best", [0.9, 0.91, 0.92], 3000),
-        row_of(make_record, "alike", [0.905, 0.9, 0.91], 3000),
+        row_of(make_record, "same", [0.905, 0.9, 0.91], 3000),
         row_of(make_record, "lower", [0.5, 0.51, 0.52], 3000),
     )
-    assert group["alike"] == {"0": {"1": "not told apart"}}
+    assert group["same"] == {"0": {"1": "not told apart"}}
 
 
 def test_one_seed_without_predictions_cannot_be_told(make_record: MakeRecord) -> None:
     group = group_of(row_of(make_record, "best", [0.9], 3000), row_of(make_record, "other", [0.1], 3000))
-    assert group["alike"] == {"0": {"1": "not known"}}
+    assert group["same"] == {"0": {"1": "not known"}}
 
 
 def test_random_weights_are_no_candidates(make_record: MakeRecord) -> None:
     group = group_of(row_of(make_record, "a", [0.9], 1000, weights="random"))
-    assert (group["rows"], group["alike"]) == ([], {})
+    assert (group["rows"], group["same"]) == ([], {})
 
 
 @pytest.mark.parametrize("several", [True, False])

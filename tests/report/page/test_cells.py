@@ -1,4 +1,4 @@
-"""Cells as a page embeds them: whole records again once their shared parts stand in their places."""
+"""Cells that a page embeds: records are whole again when their shared parts are put back."""
 
 import json
 import shlex
@@ -17,12 +17,12 @@ from tests.report.predicted import RUN, results
 
 
 def found_in(run: Results) -> dict[str, Any]:
-    """What is embedded, as a page's script reads it."""
+    """Embedded cells as the page's script reads them."""
     return json.loads(json.dumps(embedded(run, rows(run, judges_of(run)))))  # type: ignore[no-any-return]
 
 
 def whole(found: dict[str, Any], at: int) -> dict[str, Any]:
-    """A record, its shared parts in their places."""
+    """A record with its shared parts put back."""
     record = found["cells"][at]["record"]
     for path in SHARED:
         *above, name = path.split(".")

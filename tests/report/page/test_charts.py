@@ -1,4 +1,4 @@
-"""The charts of a page: one for each dataset, with the numbers of its rows, and curves without their points."""
+"""The charts of a page: one per dataset, with the numbers of its rows, and curves without points."""
 
 from typing import Any
 

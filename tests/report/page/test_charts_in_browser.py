@@ -1,4 +1,4 @@
-"""Charts and budgets in a browser: what their controls choose is what is drawn and said."""
+"""Charts and budgets in a browser: charts, captions and answers follow the controls."""
 
 import re
 from pathlib import Path
@@ -54,8 +54,8 @@ def test_a_point_says_what_it_is(shown: Browser) -> None:
 
 def test_any_two_quantities(shown: Browser) -> None:
     drawn(shown, "pareto")
-    choose(shown, "pareto", "Across", "Training time (s)")
-    choose(shown, "pareto", "Upwards", "Inference throughput (samples/s)")
+    choose(shown, "pareto", "X axis", "Training time (s)")
+    choose(shown, "pareto", "Y axis", "Inference throughput (samples/s)")
     titles = " ".join(texts(shown, "#chart-pareto svg text"))
     assert "Training time (s), less is better" in titles
     assert "Inference throughput (samples/s), more is better" in titles
@@ -65,7 +65,7 @@ def test_any_two_quantities(shown: Browser) -> None:
 
 def test_the_caption_counts_what_is_drawn(shown: Browser) -> None:
     drawn(shown, "pareto")
-    choose(shown, "pareto", "Across", "Peak memory in training (MB)")  # of zero-shot it is unknown
+    choose(shown, "pareto", "X axis", "Peak memory in training (MB)")  # of zero-shot it is unknown
     assert shown.one("#chart-pareto figcaption").text.startswith("n = 20 rows")
     shown.wait(f"return document.querySelectorAll('{POINTS}').length === 20")
     choose(shown, "pareto", "Dataset", "TweetEval-Emotion")
@@ -92,7 +92,7 @@ def test_a_chart_is_saved(shown: Browser) -> None:
 
 def test_the_memory_breakdown_of_a_phase(shown: Browser) -> None:
     drawn(shown, "memory")
-    choose(shown, "memory", "Peak of", "inference")
+    choose(shown, "memory", "Phase", "inference")
     shown.run("document.querySelector('#chart-memory details').open = true")
     shown.wait("return document.querySelector('#chart-memory details table') !== null")
     assert set(texts(shown, "#chart-memory details tbody th")) == {"inference"}
@@ -107,7 +107,7 @@ def test_curves_of_chosen_methods_and_seeds(shown: Browser) -> None:
         box.click()
     assert shown.one("#chart-curves figcaption").text.startswith("n = 3;")
     shown.all("#chart-curves fieldset:first-child input")[0].click()
-    assert shown.one("#chart-curves .place").text == "No curve of that is known."
+    assert shown.one("#chart-curves .place").text == "No curve is recorded."
 
 
 def test_repeats_are_lines_of_their_own(shown: Browser, tmp_path: Path) -> None:
@@ -149,11 +149,11 @@ def test_an_insight_is_drawn_when_it_is_opened(shown: Browser) -> None:
 def test_limits_are_answered_together(shown: Browser) -> None:
     memory, minutes, _ = shown.all("#limits input")
     whole = shown.one("#answers p").text
-    assert whole.startswith("Without a limit the best mean macro F1 is 0.")
+    assert whole.startswith("Without a limit, the best mean macro F1 is 0.")
     memory.send_keys("2.2")
     minutes.send_keys("1.2")
     said = shown.one("#answers p").text
-    assert said.startswith("Within 2.2 GB and 1.2 min the best mean macro F1 is 0.")
+    assert said.startswith("Within 2.2 GB and 1.2 min, the best mean macro F1 is 0.")
     heads = texts(shown, "#answers .box:nth-of-type(1) th[scope=col]")
     place = heads.index("Peak memory of training (GB)")
     costs = [
@@ -162,14 +162,14 @@ def test_limits_are_answered_together(shown: Browser) -> None:
     ]
     assert costs
     assert all(float(cost) <= 2.2 for cost in costs)
-    found = known(re.search(r"\. (\d+) more within it: (.*)\.", said))
+    found = known(re.search(r"\. Other rows: (\d+) \((.*)\)\.", said))
     more, counted = found.groups()
     assert sum(int(count) for count in re.findall(r"(\d+) [a-z]", counted)) == int(more)
     assert f"{len(costs) - 1} not told apart" in counted
     assert shown.run("return document.querySelector('#said').textContent") == " ".join(texts(shown, "#answers p"))
     memory.clear()
     memory.send_keys("0.001")
-    assert shown.one("#answers p").text.endswith("there is none of 22 rows with a known F1.")
+    assert shown.one("#answers p").text.endswith(": none of 22 rows with a known F1.")
 
 
 def test_the_answer_is_the_best_row(shown: Browser, page_file: Path) -> None:
@@ -194,8 +194,8 @@ def test_a_cell_shows_all_that_is_known(shown: Browser, page_file: Path) -> None
     cell = next(one for one in data_in(page, "cells")["cells"] if one["title"][2] == "LoRA r8")
     shown.open(page_file, f"#cell={cell['key']}")
     heads = texts(shown, "#view h3")
-    for wanted in ("Summary", "Quality", "Settings", "Environment", "Phases", "Memory breakdown", "Stamp", "Curves",
-                   "Log: its end", "Measure it again", "Record"):  # fmt: skip
+    for wanted in ("Summary", "Quality", "Settings", "Environment", "Phases", "Memory breakdown", "Validity", "Curves",
+                   "End of the log", "Measure it again", "Record"):  # fmt: skip
         assert wanted in heads
     text = shown.one("#view").text
     assert f"bash runs/many/cells/{cell['record']['cell_id']}/replay.sh" in text

@@ -1,4 +1,4 @@
-"""The page as a file: whole, small, alike each time, and nothing in it but what the report put there."""
+"""The page as a file: complete, small, reproducible, and without injected content."""
 
 import re
 from pathlib import Path

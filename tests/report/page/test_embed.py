@@ -1,4 +1,4 @@
-"""What stands inside a page: JSON that no HTML parser reads, clean texts, and a policy that names what may run."""
+"""Embedded JSON that no HTML parser reads, clean texts, and a Content-Security-Policy."""
 
 import base64
 import hashlib

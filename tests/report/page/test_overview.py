@@ -1,4 +1,4 @@
-"""The head and the overview of a page, before a browser sees them."""
+"""The head and the overview of a page, without a browser."""
 
 from typing import Any
 
@@ -80,7 +80,7 @@ def test_filters_are_for_what_differs(make_record: MakeRecord) -> None:
         RUN, make_record(), make_record(method="B", method_name="b"), make_record("oom", method="C", method_name="c")
     )
     found = {one["name"]: one["options"] for one in drawn(run)["filters"]}
-    assert found == {"method": ["LoRA", "B", "C"], "stamp": ["valid", "–"], "status": ["ok", "oom in train"]}
+    assert found == {"method": ["LoRA", "B", "C"], "validity": ["valid", "–"], "status": ["ok", "oom in train"]}
 
 
 def test_several_runs_have_a_column_for_the_machine(make_record: MakeRecord) -> None:

@@ -1,4 +1,4 @@
-"""The overview in a browser: sorted, filtered, and a way to every cell by mouse, keyboard and address."""
+"""The overview in a browser: sorting, filters, and links to cells by mouse, keyboard and address."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ PEAK = "Peak memory\ntrain"
 
 
 def column(browser: Browser, name: str) -> list[str]:
-    """What stands in the visible rows below a head."""
+    """Texts of a column in the visible rows."""
     found: list[str] = browser.run(COLUMN, name)
     return found
 
@@ -28,7 +28,7 @@ def head(browser: Browser, name: str) -> Any:
 
 
 def sort(browser: Browser, name: str) -> str:
-    """Click on a head; how its column is sorted then."""
+    """Click on a column head and return the sort order."""
     found = head(browser, name)
     browser.run("arguments[0].querySelector('button').click()", found)
     return str(found.get_attribute("aria-sort"))

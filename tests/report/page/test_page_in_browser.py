@@ -1,4 +1,4 @@
-"""The whole page in a browser: quiet, closed, safe, legible in both themes and on a phone, and usable without sight."""
+"""The page in a browser: no warnings, no requests, no injection, contrast, phone width and accessibility."""
 
 import itertools
 import re
@@ -16,7 +16,7 @@ from tests.report.predicted import results, study
 
 pytestmark = pytest.mark.slow
 REPORTS = Path(__file__).parents[3] / "reports"
-#: Opens every part of the page that is closed, and scrolls through it, so that all charts are drawn.
+#: Opens all closed parts of the page and scrolls through it, so that all charts are drawn.
 OPEN_ALL = "for (const one of document.querySelectorAll('details')) one.open = true;"
 DRAWN = """
 const waiting = [...document.querySelectorAll('details[data-chart]')].find(one => !one.querySelector('.chart'))
@@ -25,7 +25,7 @@ waiting?.scrollIntoView({behavior: 'instant'});
 return !waiting;
 """
 WIDER = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-#: Contrast of every text with what is behind it (WCAG 2.2, relative luminance); the lowest, with its text.
+#: Lowest contrast of a text with its background (WCAG 2.2, relative luminance), and that text.
 CONTRAST = """
 const channel = (value) => (value /= 255, value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
 const luminance = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
@@ -51,7 +51,7 @@ return lowest;
 
 
 def draw_all(browser: Browser) -> None:
-    """Open all that is closed and let every chart be drawn."""
+    """Open all closed parts and wait until every chart is drawn."""
     browser.run(OPEN_ALL)
     browser.wait(DRAWN, 30)
 
@@ -115,7 +115,7 @@ def test_a_narrow_page_does_not_scroll_sideways(shown: Browser, page_file: Path,
 
 
 def demo() -> Results:
-    """Rows as the demo has them: marked names, answers that are written, and training energy where none is needed."""
+    """Rows like the demo's: tagged names, generated answers, and training energy of methods without training."""
     tiny: dict[str, Any] = {
         "model": "Llama-3-8B-Instruct", "kind": "causal", "weights": "random", "scale": "tiny", "generated_f1": 0.5,
     }  # fmt: skip
@@ -249,7 +249,7 @@ def test_tables_are_copied_where_there_is_no_clipboard(shown: Browser) -> None:
 
 
 def odd(name: str) -> Results:
-    """Results that lack what most have."""
+    """Results without parts that most results have."""
     cells = {
         "failed cells only": [_record("oom"), _record("error", seed=1)],
         "one cell": [_record()],

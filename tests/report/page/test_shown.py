@@ -1,4 +1,4 @@
-"""What methods show on a page: each row's charts as far as there is room, and what there is none for is named."""
+"""Insights on a page: charts of each row up to a maximum size; those left out are named."""
 
 from dataclasses import replace
 from typing import Any
@@ -22,7 +22,7 @@ def part(name: str = "tokens", chart: Chart | None = CHART, **columns: Any) -> I
 
 
 def rows_of(make_record: MakeRecord, *evidence: Evidence) -> list[ReportRow]:
-    """A row for each."""
+    """One row per evidence."""
     run = results(
         RUN, *(Measured(make_record(method=f"m{at}", method_name=f"m{at}"), one) for at, one in enumerate(evidence))
     )

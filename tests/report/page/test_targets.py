@@ -1,4 +1,4 @@
-"""Time to 95 % of full training's F1: by validation points, by the end of the training, or never."""
+"""Time to 95 % of full training's F1: from validation points, as an upper bound, or never reached."""
 
 from typing import Any
 
