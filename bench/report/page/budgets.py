@@ -9,7 +9,7 @@ from bench.report.analysis.quantities import QUANTITIES
 from bench.report.charts.rows import ReportRow
 
 
-def embedded(rows: Sequence[ReportRow], judges: Sequence[F1Significance]) -> dict[str, Any]:
+def embedded(rows: Sequence[ReportRow], significances: Sequence[F1Significance]) -> dict[str, Any]:
     """What the page's script answers from: by dataset the rows with an F1, their costs, and who is like whom.
 
     ``alike`` holds, for every row that can be the best within some limits, the verdict on those rows of the dataset
@@ -17,7 +17,7 @@ def embedded(rows: Sequence[ReportRow], judges: Sequence[F1Significance]) -> dic
 
     Args:
         rows: of the page.
-        judges: of the records of each run.
+        significances: of the records of each run.
     """
     groups: dict[str, list[int]] = {}
     for at, row in enumerate(rows):
@@ -26,7 +26,7 @@ def embedded(rows: Sequence[ReportRow], judges: Sequence[F1Significance]) -> dic
     for dataset, places in groups.items():
         known = [at for at in places if rows[at].f1 is not None]
         cost = {at: costs(rows[at]) for at in known}
-        alike = {at: _alike(at, known, rows, judges) for at in known if _may_win(at, known, cost, rows)}
+        alike = {at: _alike(at, known, rows, significances) for at in known if _may_win(at, known, cost, rows)}
         found.append({
             "dataset": dataset,
             "rows": [
@@ -50,9 +50,9 @@ def costs(row: ReportRow) -> list[float | None]:
     trains = row.numbers["trainable_params"] != 0
     found = []
     for quantity in QUANTITIES.of("limits"):
-        column = quantity.centre if trains else quantity.centre.replace("peak_train", "peak_inference")
-        value, scale = row.numbers[column], quantity.limit.scale if quantity.limit else 1
-        found.append(None if value is None else float(f"{value / scale:.4g}"))
+        if limit := quantity.limit:
+            value = row.numbers[(not trains and limit.without_training) or quantity.centre]
+            found.append(None if value is None else float(f"{value / limit.scale:.4g}"))
     return found
 
 
@@ -70,18 +70,18 @@ def _may_win(at: int, known: Sequence[int], cost: dict[int, list[float | None]],
 
 
 def _alike(
-    best: int, known: Sequence[int], rows: Sequence[ReportRow], judges: Sequence[F1Significance]
+    best: int, known: Sequence[int], rows: Sequence[ReportRow], significances: Sequence[F1Significance]
 ) -> dict[str, str]:
     """The verdict on each row of the dataset that is not lower than the best, as far as anyone can tell."""
     below = [at for at in known if at != best and (rows[at].f1 or 0) <= (rows[best].f1 or 0)]
     records = [[record for record, _ in rows[at].place.cells] for at in (best, *below)]
-    _, *standings = judges[rows[best].place.run].standings(records, lambda _: "those within the limits")
-    return {str(at): said for at, standing in zip(below, standings, strict=True) if (said := _said(standing.against))}
+    _, *others = significances[rows[best].place.run].of_rows(records, lambda _: "those within the limits")
+    return {str(at): said for at, other in zip(below, others, strict=True) if (said := _said(other.against))}
 
 
 def _said(against: Against | None) -> str:
     """What the page says of a row against the best; empty where it is lower."""
-    # With repeats the judge, who reads the first of each seed, may find another row best.
+    # With repeats, the comparison uses the first of each seed and may find another row best.
     if against is None or against.best or against.verdict == "unknown":
         return "not known"
     return {"lower": "", "higher": "higher on the seeds of both"}.get(against.verdict, against.verdict)

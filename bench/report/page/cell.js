@@ -71,7 +71,7 @@ function memoryBreakdowns({ memory = [] }) {
 
 function stamp({ stamp: verdict, record: { checks = [] } }) {
   const rows = checks.map((one) => [one.name, one.verdict, one.found]);
-  return section("Stamp", make("p", { class: verdict }, `${verdict}: ${rows.length} checks`),
+  return section("Validity", make("p", { class: verdict }, `${verdict}: ${rows.length} checks`),
     rows.length && grid(["Check", "Verdict", "Found"], rows, "Checks"));
 }
 

@@ -68,7 +68,7 @@ def table(results: Results, rows: Sequence[ReportRow]) -> dict[str, Any]:
     options = _options(rows, several)
     heads = [{"lines": [name], "number": False} for name in ("Method", *NAMES[: 3 if several else 2])]
     heads += [{"lines": one.header.split("\n"), "number": True} for one in columns]
-    heads += [{"lines": [name], "number": False} for name in ("Stamp", "Status")]
+    heads += [{"lines": [name], "number": False} for name in ("Validity", "Status")]
     return {
         "heads": heads,
         "filters": [{"name": name, "label": name.capitalize(), "options": texts}
@@ -136,7 +136,7 @@ def _number(row: ReportRow, column: Quantity) -> dict[str, Any]:
         interval = "" if low is None else f"{low:.4f} to {high:.4f}"
         found |= {
             "interval": ", ".join(filter(None, [interval, f"n={row.numbers['seeds']}"])),
-            "rank": row.standing.rank,
+            "rank": row.significance.rank,
         }
     return found
 
@@ -164,4 +164,4 @@ def _of_cell(record: Record, columns: Sequence[Quantity]) -> list[str]:
 
 def heads_of_cells(results: Results) -> list[str]:
     """What stands above the numbers of ``embedded``."""
-    return [*(column.label for column in quantities(results)), "Stamp", "Status"]
+    return [*(column.label for column in quantities(results)), "Validity", "Status"]

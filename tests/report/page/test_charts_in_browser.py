@@ -194,7 +194,7 @@ def test_a_cell_shows_all_that_is_known(shown: Browser, page_file: Path) -> None
     cell = next(one for one in data_in(page, "cells")["cells"] if one["title"][2] == "LoRA r8")
     shown.open(page_file, f"#cell={cell['key']}")
     heads = texts(shown, "#view h3")
-    for wanted in ("Summary", "Quality", "Settings", "Environment", "Phases", "Memory breakdown", "Stamp", "Curves",
+    for wanted in ("Summary", "Quality", "Settings", "Environment", "Phases", "Memory breakdown", "Validity", "Curves",
                    "Log: its end", "Measure it again", "Record"):  # fmt: skip
         assert wanted in heads
     text = shown.one("#view").text
