@@ -56,11 +56,11 @@ def build(results: Results, formats: Collection[str], show: Show | None = None) 
         if kinds or "csv" in formats:  # first: other processes draw these figures meanwhile
             shown = insights.files(results, figures)
             files |= {name: content for name, content in shown.items() if _wanted(name, formats)}
-        judges = tuple(map(_judge, results.runs))
-        tables = _tables(results, judges)
+        significances = tuple(map(_significance, results.runs))
+        tables = _tables(results, significances)
         if show is not None:
             show(tables)
-        found_rows = rows(results, judges) if kinds or "html" in formats else []
+        found_rows = rows(results, significances) if kinds or "html" in formats else []
         if kinds:
             study_figures.add(found_rows, results.sha256, figures)
         for table in tables.values():
@@ -68,7 +68,7 @@ def build(results: Results, formats: Collection[str], show: Show | None = None) 
         if "tex" in formats:
             files["tables.tex"] = latex.document(tables.values()).encode()
         if "html" in formats:
-            page = document.build(results, tables, judges, found_rows, figures.script(), files)
+            page = document.build(results, tables, significances, found_rows, figures.script(), files)
             files["report.html"] = page.encode()
         files |= figures.files()
     return Contents(tables, files | {name: text.encode() for name, text in archive.texts(results).items()})
@@ -79,9 +79,11 @@ def _wanted(name: str, formats: Collection[str]) -> bool:
     return "md" in formats or (name.endswith(".csv") and "csv" in formats)
 
 
-def _tables(results: Results, judges: Sequence[F1Significance]) -> dict[str, Table]:
+def _tables(results: Results, significances: Sequence[F1Significance]) -> dict[str, Table]:
     """The tables of the results; several runs are merged, with the machine as a column."""
-    by_run = [_of_run(run, judge, results) for run, judge in zip(results.runs, judges, strict=True)]
+    by_run = [
+        _of_run(run, significance, results) for run, significance in zip(results.runs, significances, strict=True)
+    ]
     if len(by_run) == 1:
         return by_run[0]
     found = {}
@@ -91,13 +93,13 @@ def _tables(results: Results, judges: Sequence[F1Significance]) -> dict[str, Tab
     return found
 
 
-def _judge(run: Run) -> F1Significance:
+def _significance(run: Run) -> F1Significance:
     """The significance of a run's F1; texts are resampled once for all tables."""
     read = any(isinstance(cell.evidence.predictions, Predictions) for cell in run.cells)
     return F1Significance(run.records, reader(run.cells) if read else None)
 
 
-def _of_run(run: Run, judge: F1Significance, results: Results) -> dict[str, Table]:
+def _of_run(run: Run, significance: F1Significance, results: Results) -> dict[str, Table]:
     """The tables of one run, by name."""
     title, records, source = run.title, run.records, results.source
     remarks = [run.study.get("notes", ""), f"Measured by: {run.command}"]
@@ -106,9 +108,9 @@ def _of_run(run: Run, judge: F1Significance, results: Results) -> dict[str, Tabl
     others = results.others(run)
     built = (
         table1.build(title, records, source=source),
-        table2.build(title, records, judge, source=source, others=others),
-        table3.build(title, records, run.not_run, remarks, judge, source=source, others=others),
-        table4.build(title, records, judge, source=source, others=others),
+        table2.build(title, records, significance, source=source, others=others),
+        table3.build(title, records, run.not_run, remarks, significance, source=source, others=others),
+        table4.build(title, records, significance, source=source, others=others),
         efficiency.build(title, records, source=source, others=others),
         repeatability.build(title, records, source=source, others=others),
         comparisons.build(run.study, run.cells, source=source, others=others),

@@ -91,7 +91,7 @@ def _heads(rows: Sequence[_InsightRow]) -> Iterator[list[str]]:
     for at, row in enumerate(rows):
         own = apart(at, keys, facts)
         seed = f"Seed {cells[at].seed}" if row.cell.evidence.shown else "Nothing could be read"
-        settings = f"; apart from the row of the same name: {_markdown(own)}" if own else ""
+        settings = f"; differs from the row of the same name in: {_markdown(own)}" if own else ""
         yield [
             f"## {' / '.join(map(_markdown, keys[at]))}",
             f"{seed}{settings}.",

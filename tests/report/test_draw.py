@@ -125,7 +125,7 @@ def test_intervals_are_over_the_predicted_texts(run_folder: Path, tmp_path: Path
     rows = list(csv.DictReader(files["table3.csv"].splitlines()))
     assert [row["macro_f1_interval_over"] for row in rows] == ["texts"] * 2
     assert [row["against_best"] for row in rows] == ["best", "not told apart"]
-    assert "not told apart from the best of its model and dataset, LoRA" in said
+    assert "not significantly different from the best of its model and dataset, LoRA" in said
 
 
 def test_an_efficiency_table_where_records_hold_one(run_folder: Path, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_no_columns_where_nothing_was_generated(make_record: MakeRecord) -> None
     for records in ([make_record()], [make_record(), make_record(**LLM)]):
         table = build("Run", records)
         first, *others = [quantity.header for quantity in QUANTITIES.of("table3", ())]
-        assert list(table.headers[3:]) == [first, "F1 95%\ninterval", *others, "Stamp"]
+        assert list(table.headers[3:]) == [first, "F1 95%\ninterval", *others, "Validity"]
         assert not set(COLUMNS) & set(table.frame.columns)
         assert "generated" not in to_markdown(table)
 
@@ -84,7 +84,7 @@ def test_a_causal_model_without_answers_says_why(make_record: MakeRecord) -> Non
         "c the record gives no generation.parse_failure_fraction and no reason",
         "d oom in train: wanted 9 GB",
         f"e {LIKELIHOOD}",
-        "f not known whether it can be told apart from the best of its model and dataset, LoRA: "
+        "f unknown whether it differs from the best of its model and dataset, LoRA: "
         "one seed, and no predictions beside the records",
     ]
     assert (generated(table, 2), generated(table, 3)) == ([("–", ("b",)), ("–", ("c",))], [("–", ("d",))] * 2)
@@ -93,7 +93,7 @@ def test_a_causal_model_without_answers_says_why(make_record: MakeRecord) -> Non
 def test_random_weights_have_no_quality(make_record: MakeRecord) -> None:
     table = build("Run", [make_record(**LLM, weights="random", generated_f1=0.8, parse_failures=0.97)])
     assert (cells(table)["macro_f1"], generated(table)) == (("– (n=1)", ("a",)), [("–", ("a",))] * 2)
-    assert notes(table) == ["‡ random weights: the architecture alone, nothing pretrained", f"a {NO_QUALITY}"]
+    assert notes(table) == ["‡ random weights: the same architecture, not pretrained", f"a {NO_QUALITY}"]
     assert table.frame[COLUMNS].isna().all(axis=None)
     assert "97" not in to_csv(table)
 
@@ -108,7 +108,7 @@ def test_a_generated_f1_may_be_at_its_floor(make_record: MakeRecord) -> None:
     table = build("Run", [make_record(**LLM, generated_f1=1 / 3)])
     assert generated(table)[0] == ("0.3333", ("a",))
     assert notes(table) == [
-        "a generated answers: at or below the floor of always answering the most frequent label",
+        "a generated answers: not above the majority-class baseline",
         f"b {LIKELIHOOD}",
     ]
 

@@ -119,7 +119,7 @@ def test_rows_that_share_names_do_not_share_files(tmp_path: Path, make_record: M
     ]
     assert len({folder.casefold() for folder in folders}) == 3
     text = index(tmp_path)
-    assert "Seed 0; apart from the row of the same name: method.options.rank = 8." in text
+    assert "Seed 0; differs from the row of the same name in: method.options.rank = 8." in text
     assert "method.options.rank = 16." in text
     assert all((tmp_path / link).is_file() for link in links(text))
     assert len(set(links(text))) == 9

@@ -84,5 +84,5 @@ def test_rows_of_one_name_in_several_runs_are_told_apart(make_record: MakeRecord
     drawn = contents.build(Results(tuple(runs)), ["md", "html"])
     table3 = drawn.files["table3.md"].decode()
     for rank in (8, 64):
-        assert f"apart from the row of the same name: method.options.rank = {rank}" in table3
+        assert f"differs from the row of the same name in: method.options.rank = {rank}" in table3
         assert f"LoRA (method.options.rank = {rank})" in drawn.files["report.html"].decode()

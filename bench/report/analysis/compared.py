@@ -16,9 +16,6 @@ from bench.report.results.measured import Measured
 
 SeedPair = tuple[Measured, Measured]
 
-#: Quantities with a ratio, by column of the table.
-RATIOS = {quantity.column: quantity for quantity in QUANTITIES.of("ratios")}
-
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
@@ -38,7 +35,7 @@ class Compared:
         left_out: reasons why other seeds are left out.
         difference: difference in macro F1; None if unknown.
         ratios: known ratios by column.
-        reasons: reasons for unknown values, by ``difference`` or column of RATIOS.
+        reasons: reasons for unknown values, by ``difference`` or column of a ratio.
     """
 
     seeds: tuple[int, ...]
@@ -48,14 +45,20 @@ class Compared:
     reasons: Mapping[str, str]
 
 
+def ratios() -> dict[str, Quantity]:
+    """The quantities with a ratio, by column of the table."""
+    return {quantity.column: quantity for quantity in QUANTITIES.of("ratios")}
+
+
 def compare(pairing: Pairing) -> Compared:
     """Compare the two rows of a pairing."""
     pairs, left_out = pairing.seeds() if not pairing.reason else ([], [])
+    columns = ratios()
     if not pairs:
         reason = pairing.reason or f"no seed that both measured: {'; '.join(left_out)}"
-        return Compared((), (), None, {}, dict.fromkeys(("difference", *RATIOS), reason))
+        return Compared((), (), None, {}, dict.fromkeys(("difference", *columns), reason))
     found = _difference(pairs)
-    divided = {column: _ratio(quantity, pairing.names, pairs) for column, quantity in RATIOS.items()}
+    divided = {column: _ratio(quantity, pairing.names, pairs) for column, quantity in columns.items()}
     reasons = {"difference": found, **divided}
     return Compared(
         seeds=tuple(first[0].cell.seed for first, _ in pairs), left_out=tuple(left_out),
@@ -83,7 +86,7 @@ def _ratio(quantity: Quantity, names: tuple[str, str], pairs: Sequence[SeedPair]
         for name, record, value in zip(names, (first, second), values, strict=True):
             if value is None:
                 return f"{name}: {quantity.why_not(record)}"
-        if quantity.column.endswith("per_second") and conditions(first) != conditions(second):
+        if quantity.kind in ("timed", "memory") and conditions(first) != conditions(second):
             return "measured on different machines or in different precision"
         above, below = (value or 0 for value in values)
         if not below:

@@ -10,7 +10,7 @@ from bench.report.analysis.bootstrap import Resampled
 from bench.report.analysis.paired import between
 from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.analysis.ranks import dataset_and_model, grouped
-from bench.report.analysis.significance import Significance, Verdict, leading, over_texts_and_seeds, possible
+from bench.report.analysis.significance import Direction, Significance, leading, over_texts_and_seeds, possible
 from bench.report.analysis.stacked import ReadRecord, stack, unlike
 from bench.report.analysis.statistics import by_row, first_of_each_seed, measured
 from bench.text.tables.table import Rank
@@ -24,19 +24,19 @@ class Against:
         best: index of the better row.
         verdict: verdict on this row; lower or higher if all intervals of the difference exclude 0.
         lead: interval of the better row's F1 minus this row's, on common seeds; None if unknown.
-        over: sources of the interval, see Standing.
+        over: sources of the interval, see RowSignificance.
         reason: reason for an unknown verdict; empty otherwise.
     """
 
     best: int
-    verdict: Verdict
+    verdict: Direction
     lead: tuple[float, float] | None = None
     over: tuple[str, ...] = ()
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RowSignificance:
     """Significance of the macro F1 of one row within its group.
 
     Attributes:
@@ -103,20 +103,20 @@ class F1Significance:
             for places in grouped(rows, lambda record: record.cell.dataset.name):
                 self._runs |= _resample({rows[at][0].cell.row_id: rows[at] for at in places}, read)
 
-    def standings(
+    def of_rows(
         self, rows: Sequence[Sequence[Record]], group: Callable[[Record], Hashable] = dataset_and_model
-    ) -> list[Standing]:
-        """The standing of every row within its group.
+    ) -> list[RowSignificance]:
+        """The significance of every row within its group.
 
         Args:
             rows: records of each row, failed ones included.
             group: key of a row's group, from one of its records; a group has one dataset.
         """
-        found = [Standing() for _ in rows]
+        found = [RowSignificance() for _ in rows]
         for places in grouped(rows, group):
             known = {at: self._row(records) for at in places if (records := _with_f1(rows[at]))}
-            for at, standing in _of_group(known).items() if known else ():
-                found[at] = standing
+            for at, own in _of_group(known).items() if known else ():
+                found[at] = own
         return found
 
     def _row(self, records: Sequence[Record]) -> _F1Row:
@@ -130,7 +130,7 @@ def _with_f1(row: Iterable[Record]) -> list[Record]:
     return [record for record, _ in first_of_each_seed(known)]
 
 
-def _of_group(group: Mapping[int, _F1Row]) -> dict[int, Standing]:
+def _of_group(group: Mapping[int, _F1Row]) -> dict[int, RowSignificance]:
     order = sorted(group, key=lambda at: -group[at].mean)
     best, *others = order
     against = {at: _against(best, at, group) for at in others}
@@ -144,7 +144,7 @@ def _of_group(group: Mapping[int, _F1Row]) -> dict[int, Standing]:
         interval, over = _interval(row)
         unread = row.runs.reason if row.runs else ""
         is_best = at == best and len(group) > 1
-        found[at] = Standing(interval, over, unread, is_best, against.get(at), ranks.get(at, ""))
+        found[at] = RowSignificance(interval, over, unread, is_best, against.get(at), ranks.get(at, ""))
     return found
 
 
@@ -202,5 +202,5 @@ def _against(best: int, at: int, group: Mapping[int, _F1Row]) -> Against:
 
 def _compared(best: int, lead: Significance) -> Against:
     """The comparison with a better row, from the significance of that row's lead."""
-    opposite: dict[Verdict, Verdict] = {"higher": "lower", "lower": "higher"}
+    opposite: dict[Direction, Direction] = {"higher": "lower", "lower": "higher"}
     return Against(best, opposite.get(lead.verdict, lead.verdict), lead.interval, lead.sources)

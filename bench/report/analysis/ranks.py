@@ -12,9 +12,9 @@ from bench.text.tables.table import Rank
 
 #: Sentence of a caption.
 OF_RATES = (
-    "Bold throughput: the highest of rows that were measured alike, none suspect, where its interval (over seeds and "
-    "repeats; of a single measurement over its windows) lies above those of all other rows; underlined: the second, "
-    "likewise above those below it."
+    "Bold throughput: highest. Underlined: second. Both only if the interval (over seeds and repeats; for one "
+    "measurement over its windows) lies above the intervals of all lower rows, and only among rows measured under the "
+    "same conditions, none suspect."
 )
 
 
@@ -25,10 +25,10 @@ def of_f1(group: str, predictions: bool) -> str:
         group: description of the groups within which rows are ranked.
         predictions: whether predictions were read.
     """
-    alone = "" if predictions else " (judged over the seeds alone, which takes too many for different)"
+    alone = "" if predictions else " (predictions are missing, so only the variation between seeds counts)"
     return (
-        f"Bold F1: the best of {group} where every other row is told apart from it{alone}; underlined: then the "
-        "second, where every row below is told apart from that."
+        f"Bold F1: best of {group}. Underlined: second. Both only if the row's F1 is significantly higher than that of "
+        f"every lower row{alone}."
     )
 
 

@@ -1,4 +1,8 @@
-"""The decision whether two numbers differ, and the intervals that it is based on."""
+"""The decision whether two numbers differ, and the intervals that it is based on.
+
+Two tests are separate on purpose, because their numbers have no sampling error: whether a printed number agrees with a
+planned one after rounding (``tunebench audit``), and whether counts of FLOPs agree (``measure/flops/agreement``).
+"""
 
 import math
 import statistics
@@ -12,7 +16,7 @@ from bench.text.tables.table import Rank
 
 LEVEL = 0.95
 Interval = tuple[float, float]
-Verdict = Literal["higher", "lower", "not told apart", "unknown"]
+Direction = Literal["higher", "lower", "not told apart", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Significance:
     sources: tuple[str, ...] = ()
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Direction:
         """The verdict on a difference: higher or lower if all known intervals exclude 0 on the same side."""
         if self.interval is None:
             return "unknown"

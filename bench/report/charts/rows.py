@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.report.analysis.f1_significance import F1Significance, Standing
+from bench.report.analysis.f1_significance import F1Significance, RowSignificance
 from bench.report.analysis.names import NAMES
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Quantity
@@ -24,7 +24,7 @@ class ReportRow:
         place: address and cells.
         machine: machine of its run if there are several runs; else empty.
         numbers: names, status and numbers, units in the keys; None is unknown.
-        standing: significance of its F1.
+        significance: significance of its F1.
         stamp: valid, suspect or unstamped; empty if all cells failed.
         notes: footnotes of the row.
     """
@@ -32,7 +32,7 @@ class ReportRow:
     place: Place
     machine: str
     numbers: Mapping[str, Any]
-    standing: Standing
+    significance: RowSignificance
     stamp: str
     notes: tuple[str, ...]
 
@@ -63,27 +63,27 @@ def quantities(results: Results) -> tuple[Quantity, ...]:
     return (*QUANTITIES.of("table3", [record for record, _ in results.cells]), *QUANTITIES.of("page"))
 
 
-def rows(results: Results, judges: Sequence[F1Significance]) -> list[ReportRow]:
+def rows(results: Results, significances: Sequence[F1Significance]) -> list[ReportRow]:
     """The rows of all runs.
 
     Args:
         results: results of the report.
-        judges: significance of F1 of each run.
+        significances: significance of F1 of each run.
     """
     columns, labels = quantities(results), results.labels() if len(results.runs) > 1 else [""] * len(results.runs)
     found: list[ReportRow] = []
     known = places(results)
-    for number, (label, judge) in enumerate(zip(labels, judges, strict=True)):
+    for number, (label, significance) in enumerate(zip(labels, significances, strict=True)):
         own = [place for place in known if place.run == number]
         records = [[record for record, _ in place.cells] for place in own]
         notes = Notes()
         content = describe(records, columns, notes, results.others(results.runs[number]))
-        for at, (place, standing) in enumerate(zip(own, judge.standings(records), strict=True)):
+        for at, (place, of_f1) in enumerate(zip(own, significance.of_rows(records), strict=True)):
             verdict = validity.mark(at, records[at], notes)[validity.STAMP]
             mark_warnings(notes, at, records[at])
             texts = [text for (row, _), several in notes.texts.items() if row == at for text in several]
-            numbers = content[at] | scores.interval(standing)
+            numbers = content[at] | scores.interval(of_f1)
             if apart := apart_from_others(at, notes):
                 numbers["method"] = f"{numbers['method']} ({apart})"
-            found.append(ReportRow(place, label, numbers, standing, verdict, tuple(dict.fromkeys(texts))))
+            found.append(ReportRow(place, label, numbers, of_f1, verdict, tuple(dict.fromkeys(texts))))
     return found

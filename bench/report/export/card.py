@@ -34,7 +34,7 @@ def text(record: Record, beside: Sequence[Record], library: Library, source: str
     shown = labels(record.cell, [one.cell for one in beside])
     sections = [
         f"# {_plain(shown['method'])} on {_plain(shown['dataset'])}", *_what(record, shown), "## Measured",
-        _own(record), f"Stamp of the measurement: {_stamp(record)}.", "## Beside the other methods",
+        _own(record), f"Validity of the measurement: {_stamp(record)}.", "## Beside the other methods",
         _beside(record, beside), paragraph(_plain(conditions(beside))),
         "Whether a difference is more than chance, the report of the run says.", "## How to load it",
         *_loading(record, library), "## Where it comes from", *_origin(record, source), "## Licence", _licence(record),

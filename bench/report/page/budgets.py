@@ -9,7 +9,7 @@ from bench.report.analysis.quantities import QUANTITIES
 from bench.report.charts.rows import ReportRow
 
 
-def embedded(rows: Sequence[ReportRow], judges: Sequence[F1Significance]) -> dict[str, Any]:
+def embedded(rows: Sequence[ReportRow], significances: Sequence[F1Significance]) -> dict[str, Any]:
     """Data for the budget form: rows with an F1 by dataset, their costs, and rows that do not differ significantly.
 
     ``same`` maps each row that can be the best within some limits to the rows of its dataset that are not
@@ -17,7 +17,7 @@ def embedded(rows: Sequence[ReportRow], judges: Sequence[F1Significance]) -> dic
 
     Args:
         rows: rows of the page.
-        judges: F1 significance of each run.
+        significances: F1 significance of each run.
     """
     groups: dict[str, list[int]] = {}
     for at, row in enumerate(rows):
@@ -26,7 +26,7 @@ def embedded(rows: Sequence[ReportRow], judges: Sequence[F1Significance]) -> dic
     for dataset, places in groups.items():
         known = [at for at in places if rows[at].f1 is not None]
         cost = {at: costs(rows[at]) for at in known}
-        same = {at: _same(at, known, rows, judges) for at in known if _may_win(at, known, cost, rows)}
+        same = {at: _same(at, known, rows, significances) for at in known if _may_win(at, known, cost, rows)}
         found.append({
             "dataset": dataset,
             "rows": [
@@ -50,9 +50,9 @@ def costs(row: ReportRow) -> list[float | None]:
     trains = row.numbers["trainable_params"] != 0
     found = []
     for quantity in QUANTITIES.of("limits"):
-        column = quantity.centre if trains else quantity.centre.replace("peak_train", "peak_inference")
-        value, scale = row.numbers[column], quantity.limit.scale if quantity.limit else 1
-        found.append(None if value is None else float(f"{value / scale:.4g}"))
+        if limit := quantity.limit:
+            value = row.numbers[(not trains and limit.without_training) or quantity.centre]
+            found.append(None if value is None else float(f"{value / limit.scale:.4g}"))
     return found
 
 
@@ -70,13 +70,13 @@ def _may_win(at: int, known: Sequence[int], cost: dict[int, list[float | None]],
 
 
 def _same(
-    best: int, known: Sequence[int], rows: Sequence[ReportRow], judges: Sequence[F1Significance]
+    best: int, known: Sequence[int], rows: Sequence[ReportRow], significances: Sequence[F1Significance]
 ) -> dict[str, str]:
     """The verdict on each row of the dataset that is not significantly lower than the best."""
     below = [at for at in known if at != best and (rows[at].f1 or 0) <= (rows[best].f1 or 0)]
     records = [[record for record, _ in rows[at].place.cells] for at in (best, *below)]
-    _, *standings = judges[rows[best].place.run].standings(records, lambda _: "those within the limits")
-    return {str(at): said for at, standing in zip(below, standings, strict=True) if (said := _said(standing.against))}
+    _, *others = significances[rows[best].place.run].of_rows(records, lambda _: "those within the limits")
+    return {str(at): said for at, other in zip(below, others, strict=True) if (said := _said(other.against))}
 
 
 def _said(against: Against | None) -> str:

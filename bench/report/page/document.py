@@ -45,7 +45,7 @@ class Section(NamedTuple):
 
 
 def build(
-    results: Results, tables: Mapping[str, Table], judges: Sequence[F1Significance], found: Sequence[ReportRow],
+    results: Results, tables: Mapping[str, Table], significances: Sequence[F1Significance], found: Sequence[ReportRow],
     script: str, files: Mapping[str, bytes] | None = None,
 ) -> str:  # fmt: skip
     """The page as HTML.
@@ -53,12 +53,12 @@ def build(
     Args:
         results: results to draw.
         tables: tables by name, in reading order.
-        judges: F1 significance of each run.
+        significances: F1 significance of each run.
         found: rows of the page, see ``charts.rows``.
         script: script that draws charts, see ``charts.figure``.
         files: table files by name, if already written.
     """
-    content = _content(results, tables, judges, found, files or {})
+    content = _content(results, tables, significances, found, files or {})
     scripts = {"theme": _text("theme.js"), "vega": script, "page": "".join(map(_text, SCRIPTS))}
     style = _text("style.css")
     return (
@@ -72,7 +72,7 @@ def build(
 
 
 def _content(
-    results: Results, tables: Mapping[str, Table], judges: Sequence[F1Significance], found: Sequence[ReportRow],
+    results: Results, tables: Mapping[str, Table], significances: Sequence[F1Significance], found: Sequence[ReportRow],
     files: Mapping[str, bytes],
 ) -> dict[str, Any]:  # fmt: skip
     """Variables of the template by name."""
@@ -80,7 +80,7 @@ def _content(
     drawn = charts.embedded(found, specs)
     data = {
         "rows": overview.embedded(results, found), "heads": overview.heads_of_cells(results),
-        "cells": cells.embedded(results, found), "budgets": budgets.embedded(found, judges),
+        "cells": cells.embedded(results, found), "budgets": budgets.embedded(found, significances),
         "targets": targets.embedded(found), "charts": drawn,
         "copies": {table.name: _texts(table, files) for table in tables.values()},
     }  # fmt: skip

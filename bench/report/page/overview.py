@@ -136,7 +136,7 @@ def _number(row: ReportRow, column: Quantity) -> dict[str, Any]:
         interval = "" if low is None else f"{low:.4f} to {high:.4f}"
         found |= {
             "interval": ", ".join(filter(None, [interval, f"n={row.numbers['seeds']}"])),
-            "rank": row.standing.rank,
+            "rank": row.significance.rank,
         }
     return found
 

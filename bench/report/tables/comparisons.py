@@ -8,15 +8,16 @@ from typing import Any
 import pandas as pd
 
 from bench.report.analysis.bootstrap import RESAMPLES
-from bench.report.analysis.compared import RATIOS, Compared, compare
+from bench.report.analysis.compared import Compared, compare, ratios
 from bench.report.analysis.names import NOT_A_SETTING, apart, flat, labels
 from bench.report.analysis.pairing import Pairing, find
+from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.analysis.quantities.readers import is_synthetic
 from bench.report.analysis.significance import LEVEL
 from bench.report.analysis.statistics import first_of_each_seed
 from bench.report.results.measured import Measured, by_row
-from bench.report.tables.footnotes import AT_FLOOR, Notes, likelihood, mark_sources
-from bench.report.tables.scores import at_floor
+from bench.report.tables.footnotes import AT_BASELINE, Notes, likelihood, mark_sources
+from bench.report.tables.scores import at_baseline
 from bench.report.tables.table import Table, frame_of
 from bench.study.cell import Cell
 from bench.text.display import one_line
@@ -28,7 +29,7 @@ TEXTS = (*HEADS, "verdict", "note")
 NOT_AVAILABLE, NOT_TOLD_APART = "not available", "not told apart"
 #: Verdict in the table, by verdict on the first method.
 VERDICTS = {"higher": "first higher", "lower": "second higher"}
-SEVERAL_SEEDS = "the test is one of a single seed"
+SEVERAL_SEEDS = "the test needs a single seed"
 
 
 def _column(name: str, header: str, known: str, write: Callable[[Values], str]) -> Column:
@@ -41,13 +42,15 @@ def _interval(name: str, header: str) -> Column:
     return _column(name, header, low, lambda row: f"{row[low]:+.4f} to {row[high]:+.4f}")
 
 
-def _ratio(name: str, header: str) -> Column:
+def _ratio(quantity: Quantity) -> Column:
+    name = quantity.column
+
     def write(row: Values) -> str:
         middle, *ends = (_three_digits(row[f"{name}_ratio_{part}"]) for part in PARTS)
         alone = row[f"{name}_ratio_lowest"] == row[f"{name}_ratio_highest"]
         return middle if alone else f"{middle} ({' to '.join(ends)})"
 
-    return _column(name, header, f"{name}_ratio_median", write)
+    return _column(name, f"{quantity.label.partition(' (')[0]}\nratio", f"{name}_ratio_median", write)
 
 
 def _three_digits(value: float) -> str:
@@ -62,7 +65,7 @@ def _p_value(row: Values) -> str:
 
 FOUND = "macro_f1_difference"
 PARTS = ("median", "lowest", "highest")
-BUYS = (
+QUALITY = (
     _column("difference", "F1 difference\n(macro)", FOUND, lambda row: f"{row[FOUND]:+.4f}"),
     _interval("interval", f"{LEVEL:.0%} interval"),
     _interval("seeds_interval", f"{LEVEL:.0%} interval\nover seeds"),
@@ -75,18 +78,12 @@ BUYS = (
     ),
     _column("p_value", "McNemar p", "mcnemar_p_value", _p_value),
 )  # fmt: skip
-COSTS = (
-    _ratio("train_samples_per_second", "Train\nthroughput ratio"),
-    _ratio("inference_samples_per_second", "Inference\nthroughput ratio"),
-    _ratio("forward_gflops", "FLOPs\nratio"),
-    _ratio("trainable_params", "Trainable\nparams ratio"),
-)
 CAPTION = (
     "Macro F1 of the first method minus that of the second, on the same texts with the same seeds: mean over seeds. "
-    f"{LEVEL:.0%} interval: percentile bootstrap over {RESAMPLES:,} resamples of the texts, alike for both methods "
-    f"and all seeds, and of the seeds where there are several. {LEVEL:.0%} interval over seeds: Student's t interval "
-    "of the seeds' differences, which it takes to be normally distributed; a single seed has no such interval, and its "
-    "verdict is about those runs alone. First higher: all intervals of the row lie above 0; second higher: all lie "
+    f"{LEVEL:.0%} interval: percentile bootstrap over {RESAMPLES:,} resamples of the texts, the same for both methods "
+    f"and all seeds, and of the seeds if there are several. {LEVEL:.0%} interval over seeds: Student's t interval of "
+    "the difference by seed, assumed to be normally distributed; a single seed has no such interval, and its verdict "
+    "holds for those runs only. First higher: all intervals of the row lie above 0; second higher: all lie "
     "below. Intervals are not corrected for the number of comparisons."
 )
 CAPTION_OF_FILES = (
@@ -111,7 +108,7 @@ def build(
     pairings = find(study, _one_per_seed(measured))
     if not pairings:
         return None
-    cells = [*(record.cell for record, _ in measured), *others]
+    cells, costs = [*(record.cell for record, _ in measured), *others], tuple(map(_ratio, ratios().values()))
     notes, rows = Notes(), []
     for at, pairing in enumerate(pairings):
         compared = compare(pairing)
@@ -119,9 +116,9 @@ def build(
         rows.append(_names(pairing, cells) | _numbers(compared) | {"note": notes.of_row(at)})
     return Table(
         name=NAME, title=f"{study['title'].strip() or study['name']}: paired comparisons",
-        caption=f"{CAPTION} {CAPTION_OF_FILES}", heads=HEADS, columns=(*BUYS, *COSTS), frame=frame_of(rows, TEXTS),
+        caption=f"{CAPTION} {CAPTION_OF_FILES}", heads=HEADS, columns=(*QUALITY, *costs), frame=frame_of(rows, TEXTS),
         footnotes=tuple(notes.footnotes()), marks=notes.marks(),
-        grids=(("What the first buys", BUYS), ("What the first costs", COSTS)), source=source,
+        grids=(("Difference in quality", QUALITY), ("Ratios of cost", costs)), source=source,
     )  # fmt: skip
 
 
@@ -166,7 +163,7 @@ def _numbers(compared: Compared) -> dict[str, Any]:
         "only_first_right_texts_mean": found and found.only_first_right,
         "only_second_right_texts_mean": found and found.only_second_right, "mcnemar_p_value": found and found.p_value,
     }  # fmt: skip
-    for column in RATIOS:
+    for column in ratios():
         ratio = compared.ratios.get(column)
         for part in PARTS:
             numbers[f"{column}_ratio_{part}"] = getattr(ratio, part) if ratio else None
@@ -180,13 +177,13 @@ def _note(notes: Notes, at: int, pairings: Sequence[Pairing], compared: Compared
     if records:
         mark_sources(notes, at, records[0].cell, any(map(is_synthetic, records)))
     if own := apart(at, [_key(one) for one in pairings], [_facts(one) for one in pairings]):
-        notes.add(at, "second", f"apart from the row of the same names: {own}")
+        notes.add(at, "second", f"differs from the row of the same names in: {own}")
     if pairing.first and pairing.second and (unlike := _own_settings(pairing)):
         notes.add(at, "second", f"the methods' own train settings differ: {unlike}")
     for side, row in (("first", pairing.first), ("second", pairing.second)):
         qualities = [record.quality for record, _ in row if record.cell.seed in compared.seeds]
-        if compared.difference and at_floor(qualities):
-            notes.add(at, side, AT_FLOOR)
+        if compared.difference and at_baseline(qualities):
+            notes.add(at, side, AT_BASELINE)
     for column, reason in compared.reasons.items():
         notes.add(at, column, one_line(reason, 200))
     if compared.difference is None:

@@ -73,8 +73,8 @@ def _versions(records: Sequence[Record]) -> list[str]:
 
 def _cells(records: Sequence[Record]) -> str:
     if any(record.cell.repeat for record in records):
-        return "measurements that succeeded, repeats of seeds among them, and of what is predicted over the n seeds"
-    return "n seeds that succeeded"
+        return "successful measurements, repeats included (predicted numbers: over the n seeds)"
+    return "n successful seeds"
 
 
 def _throughput(records: Sequence[Record]) -> str:

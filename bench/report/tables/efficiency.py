@@ -8,7 +8,7 @@ from bench.record.record import Record
 from bench.report.analysis import ranks
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Place, Quantity
-from bench.report.analysis.quantities.readers import inference_batch, train_speed
+from bench.report.analysis.quantities.readers import inference_batch
 from bench.report.analysis.significance import LEVEL
 from bench.report.tables import validity
 from bench.report.tables.conditions import conditions
@@ -50,13 +50,9 @@ def build(title: str, records: Sequence[Record], *, source: str = "", others: Se
 
 
 def _has_more(record: Record) -> bool:
-    speeds = [speed for speed in (train_speed(record), record.inference) if speed is not None]
-    return bool(record.latency or record.memory) or any(
-        speed.windowed_samples_per_second
-        or speed.energy_joules_per_sample is not None
-        or speed.mfu_fraction is not None
-        for speed in speeds
-    )
+    windows = any(one.windowed and one.windowed(record) for one in QUANTITIES.of("throughput"))
+    used = any(one.read(record) is not None for one in QUANTITIES.of("use"))
+    return bool(record.latency or record.memory) or windows or used
 
 
 def _column(quantity: Quantity) -> Column:
@@ -74,16 +70,19 @@ def _column(quantity: Quantity) -> Column:
 def _caption(records: Sequence[Record]) -> str:
     batches = sorted({inference_batch(record) for record in records if record.latency})
     parts = [
-        f"In brackets: Student's t {LEVEL:.0%} interval over seeds and repeats; of a single seed's throughput, by "
-        "order statistics over its windows.",
-        "Tokens are those of the texts and prompts, without padding.",
+        f"In brackets: Student's t {LEVEL:.0%} interval over seeds and repeats; for the throughput of a single "
+        "seed, an interval by order statistics of its windows.",
+        "Tokens: those of texts and prompts, without padding.",
     ]
     if batches:
         study = ", ".join(map(str, batches))
-        parts.append(f"Latency: from a batch handed over to its scores at hand; the study's batch is {study}.")
+        parts.append(
+            f"Latency: time from passing a batch to the model to receiving its scores; the study's batch is {study}."
+        )
     parts += [
-        "Energy is that of the GPU, or of the CPU's package. MFU is the share of the FLOP/s of a large matmul on the "
-        "same device at the same precision.",
-        "The parts of a peak come from a pass of its own and add up to it; an allocator has slack on a GPU alone.",
+        "Energy: GPU, or CPU package. MFU: share of the FLOP/s of a large matmul on the same device in the same "
+        "precision.",
+        "The parts of a peak are measured in a separate pass and add up to the peak; allocator slack is known for GPUs "
+        "only.",
     ]
     return " ".join(parts)

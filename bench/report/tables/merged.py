@@ -12,7 +12,7 @@ from bench.report.tables.table import Table
 from bench.text.tables.table import SYMBOLS, Column, Footnote, Rank
 
 MACHINE = "machine"
-WITHIN = "What is bold, underlined or not told apart from the best is so within one machine."
+WITHIN = "Bold, underlining and comparisons with the best apply within one machine."
 ABSENT = "no cell of this machine has it"
 
 

@@ -8,11 +8,11 @@ import pandas as pd
 
 from bench.record.baselines import majority_macro_f1, random_macro_f1
 from bench.record.record import Quality, Record
-from bench.report.analysis.f1_significance import Standing
+from bench.report.analysis.f1_significance import RowSignificance
 from bench.report.analysis.significance import LEVEL
 from bench.report.analysis.stacked import ROUNDING
 from bench.report.analysis.statistics import mean_std, measured
-from bench.report.tables.footnotes import AT_FLOOR, WRITTEN_AT_FLOOR, Notes, likelihood
+from bench.report.tables.footnotes import AT_BASELINE, WRITTEN_AT_BASELINE, Notes, likelihood
 from bench.text.display import one_line
 from bench.text.tables.table import DASH, Column, Footnote, Rank, Values
 
@@ -39,67 +39,67 @@ def columns(f1: Column) -> tuple[Column, Column]:
 
 
 def of_row(
-    at: int, row: Sequence[Record], standing: Standing, numbers: Mapping[str, Any], notes: Notes
+    at: int, row: Sequence[Record], significance: RowSignificance, numbers: Mapping[str, Any], notes: Notes
 ) -> dict[str, Any]:
     """Interval and rank of one row's F1 for the frame; marks a row that does not beat the majority baseline.
 
     Args:
         at: index of the row.
         row: records of the row, failed ones included.
-        standing: significance of the row's F1.
+        significance: significance of the row's F1.
         numbers: numbers of the row, with its mean F1.
         notes: footnotes of the table.
     """
     good = measured(row)
-    _mark_floors(at, good, numbers, notes)
+    _mark_baseline(at, good, numbers, notes)
     if numbers[f"{F1}_mean"] is not None:
         for text in dict.fromkeys(likelihood(record.prompt) for record in good if record.prompt):
             notes.add(at, F1, text)
-    return interval(standing) | {f"{F1}_mark": standing.rank}
+    return interval(significance) | {f"{F1}_mark": significance.rank}
 
 
-def interval(standing: Standing) -> dict[str, float | None]:
+def interval(significance: RowSignificance) -> dict[str, float | None]:
     """The interval of a row's F1 for the frame, which replaces Student's."""
-    low, high = standing.interval or (None, None)
+    low, high = significance.interval or (None, None)
     return {f"{F1}_low": low, f"{F1}_high": high}
 
 
-def without_texts(standing: Standing) -> str:
+def without_texts(significance: RowSignificance) -> str:
     """Why an interval of F1 covers seeds only, or is missing."""
-    return one_line(f"without the texts' share: {standing.unread}", 200)
+    return one_line(f"without the variation between texts: {significance.unread}", 200)
 
 
-def _mark_floors(at: int, good: Sequence[Record], numbers: Mapping[str, Any], notes: Notes) -> None:
+def _mark_baseline(at: int, good: Sequence[Record], numbers: Mapping[str, Any], notes: Notes) -> None:
     written = [record.generation.quality for record in good if record.generation]
     for column, qualities, text in (
-        (F1, [record.quality for record in good], AT_FLOOR),
-        ("generated_macro_f1", written, WRITTEN_AT_FLOOR),
+        (F1, [record.quality for record in good], AT_BASELINE),
+        ("generated_macro_f1", written, WRITTEN_AT_BASELINE),
     ):
-        if numbers.get(f"{column}_mean") is not None and at_floor(qualities):
+        if numbers.get(f"{column}_mean") is not None and at_baseline(qualities):
             notes.add(at, column, text)
 
 
-def at_floor(qualities: Iterable[Quality | None]) -> bool:
+def at_baseline(qualities: Iterable[Quality | None]) -> bool:
     """Whether the mean macro F1 is not above the majority baseline; False without qualities."""
     above = [quality.macro_f1 - majority_macro_f1(_counts(quality)) for quality in qualities if quality]
     return bool(above) and fmean(above) <= ROUNDING
 
 
-def ranks(standings: Sequence[Standing]) -> dict[tuple[int, str], Rank]:
+def ranks(rows: Sequence[RowSignificance]) -> dict[tuple[int, str], Rank]:
     """The ranks of F1 by row and column."""
-    return {(at, F1): standing.rank for at, standing in enumerate(standings) if standing.rank}
+    return {(at, F1): row.rank for at, row in enumerate(rows) if row.rank}
 
 
-def floors(row: Sequence[Record]) -> dict[str, float | None]:
+def baselines(row: Sequence[Record]) -> dict[str, float | None]:
     """Macro F1 of the majority and uniform-random baselines, for the frame."""
     counts = [_counts(record.quality) for record in measured(row) if record.quality]
     return {
-        f"{name}_macro_f1": mean_std(list(map(floor, counts)))[0] if counts else None
-        for name, floor in (("majority", majority_macro_f1), ("random", random_macro_f1))
+        f"{name}_macro_f1": mean_std(list(map(score, counts)))[0] if counts else None
+        for name, score in (("majority", majority_macro_f1), ("random", random_macro_f1))
     }
 
 
-def floor_lines(content: Sequence[Mapping[str, Any]], rows: Sequence[Sequence[Record]]) -> list[Footnote]:
+def baseline_lines(content: Sequence[Mapping[str, Any]], rows: Sequence[Sequence[Record]]) -> list[Footnote]:
     """Footnotes with the baselines of each evaluated set of texts.
 
     Args:
@@ -111,9 +111,8 @@ def floor_lines(content: Sequence[Mapping[str, Any]], rows: Sequence[Sequence[Re
         for quality in (record.quality for record in measured(row) if record.quality):
             counts = _counts(quality)
             lines.append(
-                f"Floors on {numbers['dataset']} ({quality.split}, {sum(counts)} texts): macro F1 "
-                f"{majority_macro_f1(counts):.4f} by always answering the most frequent label, "
-                f"{random_macro_f1(counts):.4f} by answering each label equally often"
+                f"Baselines on {numbers['dataset']} ({quality.split}, {sum(counts)} texts): macro F1 "
+                f"{majority_macro_f1(counts):.4f} (majority class), {random_macro_f1(counts):.4f} (uniform random)"
             )
     return [Footnote("", line) for line in dict.fromkeys(lines)]
 

@@ -20,8 +20,11 @@ from bench.text.display import one_line
 from bench.text.tables import table as tables
 from bench.text.tables.table import DASH, Column, Values
 
-SAME_NAME = "apart from the row of the same name: "
-UNLIKE = "measured on several machines or in several precisions: speed, energy and memory are means over unlike things"
+SAME_NAME = "differs from the row of the same name in: "
+UNLIKE = (
+    "measured on several machines or in several precisions: speed, energy and memory are averaged over different "
+    "conditions"
+)
 TOTAL = "total over the timed steps: not all seeds have windows"
 #: Text columns of the frame; all others are numbers.
 TEXTS = (*NAMES, "status", "weights", "note")

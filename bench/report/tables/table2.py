@@ -25,7 +25,7 @@ MACRO = "Precision, recall and F1 are unweighted means over the labels; the csv 
 
 
 def build(
-    title: str, records: Sequence[Record], judge: F1Significance | None = None, *, source: str = "",
+    title: str, records: Sequence[Record], significance: F1Significance | None = None, *, source: str = "",
     others: Sequence[Cell] = (),
 ) -> Table | None:  # fmt: skip
     """Aggregate quality over seeds; None if no record has any. Arguments and errors: ``table3.build``."""
@@ -35,11 +35,11 @@ def build(
     content = describe(rows, (*QUANTITIES.of("table2 csv"), *shown), notes, others)
     if all(row[f"{F1}_mean"] is None for row in content):
         return None
-    judge = judge or F1Significance(records)
-    found = judge.standings(rows)
-    for at, (row, standing) in enumerate(zip(rows, found, strict=True)):
-        content[at] |= scores.of_row(at, row, standing, content[at], notes) | {"note": notes.of_row(at)}
-    ranked = [ranks.of_f1("a model and dataset", judge.reads)] if any(standing.against for standing in found) else []
+    significance = significance or F1Significance(records)
+    found = significance.of_rows(rows)
+    for at, (row, own) in enumerate(zip(rows, found, strict=True)):
+        content[at] |= scores.of_row(at, row, own, content[at], notes) | {"note": notes.of_row(at)}
+    ranked = [ranks.of_f1("a model and dataset", significance.reads)] if any(own.against for own in found) else []
     for at, more in enumerate(describe(rows, left_out, Notes(), others) if left_out else ()):
         content[at] = more | content[at]
     cut = [f"Of {len(classes)} classes the first {SHOWN_CLASSES} are shown; the csv has all."] if left_out else []

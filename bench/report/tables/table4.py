@@ -23,7 +23,7 @@ NO_OPTION = "no option or train setting differs from the other variants"
 
 
 def build(
-    title: str, records: Sequence[Record], judge: F1Significance | None = None, *, source: str = "",
+    title: str, records: Sequence[Record], significance: F1Significance | None = None, *, source: str = "",
     others: Sequence[Cell] = (),
 ) -> Table | None:  # fmt: skip
     """Aggregate the quality of variants over seeds; None if no method has two variants on a dataset and model.
@@ -36,14 +36,14 @@ def build(
     content = describe(rows, QUANTITIES.of("table2 csv"), notes, others)
     if all(row[f"{F1}_mean"] is None for row in content):
         return None
-    judge = judge or F1Significance(records)
-    found = judge.standings(rows, _group)
-    for at, (row, standing) in enumerate(zip(rows, found, strict=True)):
-        content[at] |= scores.of_row(at, row, standing, content[at], notes) | _variant(at, rows, notes)
+    significance = significance or F1Significance(records)
+    found = significance.of_rows(rows, _group)
+    for at, (row, own) in enumerate(zip(rows, found, strict=True)):
+        content[at] |= scores.of_row(at, row, own, content[at], notes) | _variant(at, rows, notes)
         content[at]["note"] = notes.of_row(at)
     caption = [settings([record for row in rows for record in row]), table2.MACRO]
-    if any(standing.against for standing in found):
-        caption.append(ranks.of_f1("the variants of a method on a model and dataset", judge.reads))
+    if any(own.against for own in found):
+        caption.append(ranks.of_f1("the variants of a method on a model and dataset", significance.reads))
     return Table(
         name=NAME, title=f"{title}: variants of one method", caption=" ".join(caption), heads=VARIANT,
         columns=(OPTIONS, *table2.columns()),

@@ -1,4 +1,4 @@
-"""The audit stamp of a row, from the validity checks of its seeds."""
+"""The validity of a row, from the validity checks of its seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from bench.text.tables.table import DASH, Column, Values
 
 STAMP = "stamp"
 TEXTS = (STAMP, "stamp_reasons")
-BEFORE = "unstamped: measured before there were checks"
+BEFORE = "unstamped: the record is older than the validity checks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def _write(row: Values) -> str:
     return str(row[STAMP]) if row[STAMP] in ("valid", "suspect") else DASH
 
 
-COLUMN = Column(STAMP, "Stamp", _write)
+COLUMN = Column(STAMP, "Validity", _write)
 
 
 def validity_of(records: Sequence[Record]) -> Validity:

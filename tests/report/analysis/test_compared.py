@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.report.analysis.compared import RATIOS, Compared, Ratio, compare
+from bench.report.analysis.compared import Compared, Ratio, compare, ratios
 from bench.report.analysis.pairing import find
 from bench.report.results.measured import Evidence, Measured
 from tests.known import known
@@ -40,7 +40,7 @@ def test_a_difference(cells: Cells) -> None:
     # 1 of 12 wrong: 5 of 6 zeros and 7 guessed ones of 6: F1 10/11 and 12/13.
     assert found.difference.by_seed == pytest.approx((1 - (10 / 11 + 12 / 13) / 2,))
     assert (found.difference.texts, found.difference.only_first_right) == (12, 1)
-    assert (found.seeds, found.left_out, found.reasons, set(found.ratios)) == ((0,), (), {}, set(RATIOS))
+    assert (found.seeds, found.left_out, found.reasons, set(found.ratios)) == ((0,), (), {}, set(ratios()))
 
 
 def test_seeds_are_paired(cells: Cells) -> None:
@@ -83,7 +83,7 @@ def test_records_that_cannot_be_compared(cells: Cells, fields: dict[str, Any], r
     found = of_two(cells, fields)
     assert (found.difference, list(found.reasons)) == (None, ["difference"])
     assert re.fullmatch(reason, found.reasons["difference"])
-    assert set(found.ratios) == set(RATIOS)  # what it costs is known all the same
+    assert set(found.ratios) == set(ratios())  # what it costs is known all the same
     assert found.seeds == (0,)
 
 
@@ -160,7 +160,7 @@ def test_medians_of_windows_are_divided_where_both_have_them(cells: Cells) -> No
 )  # fmt: skip
 def test_an_unknown_ratio(cells: Cells, fields: dict[str, Any], column: str, reason: str) -> None:
     found = of_two(cells, fields)
-    assert (found.reasons, set(found.ratios)) == ({column: reason}, set(RATIOS) - {column})
+    assert (found.reasons, set(found.ratios)) == ({column: reason}, set(ratios()) - {column})
     assert found.difference is not None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.report.analysis.f1_significance import F1Significance, Standing
+from bench.report.analysis.f1_significance import F1Significance, RowSignificance
 from bench.report.analysis.paired import difference
 from bench.report.analysis.stacked import reader
 from bench.report.results.measured import Evidence, Measured
@@ -30,10 +30,10 @@ def row(cells: Cells, method: str, *predicted: Sequence[int]) -> list[Measured]:
     return [cells.measured(one, method=method, seed=seed) for seed, one in enumerate(predicted)]
 
 
-def found(*rows: Sequence[Measured], read: bool = True) -> list[Standing]:
+def found(*rows: Sequence[Measured], read: bool = True) -> list[RowSignificance]:
     cells = [cell for of in rows for cell in of]
-    judge = F1Significance([record for record, _ in cells], reader(cells) if read else None)
-    return judge.standings([[record for record, _ in of] for of in rows])
+    significance = F1Significance([record for record, _ in cells], reader(cells) if read else None)
+    return significance.of_rows([[record for record, _ in of] for of in rows])
 
 
 def array(*predicted: Sequence[int]) -> Classes:
@@ -155,7 +155,7 @@ def test_rows_of_other_datasets_and_models_stand_alone(cells: Cells) -> None:
 
 def test_rows_without_f1_have_no_standing(cells: Cells) -> None:
     random, failed = [cells.measured(PERFECT, method="R", weights="random")], [cells.failed(method="F")]
-    assert found(random, failed) == [Standing(), Standing()]
+    assert found(random, failed) == [RowSignificance(), RowSignificance()]
 
 
 def test_the_texts_widen_what_seeds_agree_on(cells: Cells) -> None:
@@ -182,31 +182,33 @@ HALF = flipped(*range(6))
 )
 def test_best_and_second(cells: Cells, predicted: list[list[list[int]]], read: bool, wanted: list[str]) -> None:
     rows = [row(cells, name, *of) for name, of in zip("ABC", predicted, strict=False)]
-    assert [standing.rank for standing in found(*rows, read=read)] == wanted
+    assert [row.rank for row in found(*rows, read=read)] == wanted
 
 
 def test_rows_without_f1_take_no_rank_away(cells: Cells) -> None:
-    standings = found([cells.failed(method="F")], row(cells, "A", PERFECT), row(cells, "B", WRONG))
-    assert [standing.rank for standing in standings] == ["", "best", ""]
+    of_rows = found([cells.failed(method="F")], row(cells, "A", PERFECT), row(cells, "B", WRONG))
+    assert [row.rank for row in of_rows] == ["", "best", ""]
 
 
 def test_rows_of_two_models_are_judged_on_the_same_texts(cells: Cells) -> None:
     """As within a budget, where any model may win."""
     rows = [[cells.measured(one, method="A", model=model)] for model, one in (("large", PERFECT), ("small", WRONG))]
-    judge = F1Significance([record for of in rows for record, _ in of], reader([cell for of in rows for cell in of]))
-    _, other = judge.standings([[record for record, _ in of] for of in rows], lambda _: "all")
+    significance = F1Significance(
+        [record for of in rows for record, _ in of], reader([cell for of in rows for cell in of])
+    )
+    _, other = significance.of_rows([[record for record, _ in of] for of in rows], lambda _: "all")
     assert (known(other.against).verdict, known(other.against).over) == ("lower", ("texts",))
 
 
-def test_standings_within_other_groups(cells: Cells) -> None:
+def test_significance_within_other_groups(cells: Cells) -> None:
     """Two rows that are best of nothing together may be best of their own."""
     rows = [row(cells, "A", PERFECT), row(cells, "B", PERFECT), row(cells, "C", WRONG), row(cells, "D", WRONG)]
     group = {"A": 1, "B": 2, "C": 1, "D": 2}
     measured = [cell for of in rows for cell in of]
-    judge = F1Significance([record for record, _ in measured], reader(measured))
+    significance = F1Significance([record for record, _ in measured], reader(measured))
     records = [[record for record, _ in of] for of in rows]
-    assert [one.rank for one in judge.standings(records)] == ["", "", "", ""]
-    assert [one.rank for one in judge.standings(records, lambda record: group[record.cell.method.name])] == [
+    assert [one.rank for one in significance.of_rows(records)] == ["", "", "", ""]
+    assert [one.rank for one in significance.of_rows(records, lambda record: group[record.cell.method.name])] == [
         "best", "best", "", "",
     ]  # fmt: skip
 

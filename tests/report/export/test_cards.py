@@ -72,7 +72,7 @@ class TestText:
         assert any(line.startswith("| Full FT | oom | – |") for line in lines)
         assert "device CPU AMD EPYC 7B13" in said
         assert SOURCE in said
-        assert "Stamp of the measurement: valid." in said
+        assert "Validity of the measurement: valid." in said
 
     def test_it_says_what_the_model_is_not(self, make_record: MakeRecord) -> None:
         said = text_of(make_record(synthetic=True, weights="random", scale="tiny"))

@@ -27,18 +27,18 @@ FLAGS = (
 )  # fmt: skip
 
 
-def judges_of(results: Results) -> list[F1Significance]:
+def significances_of(results: Results) -> list[F1Significance]:
     """F1 significance of each run."""
     return [F1Significance(run.records, reader(run.cells)) for run in results.runs]
 
 
 def tables_of(results: Results) -> dict[str, Table]:
     """The tables of the first run."""
-    run, judge = results.runs[0], judges_of(results)[0]
+    run, significance = results.runs[0], significances_of(results)[0]
     found = [
-        table1.build(run.title, run.records), table2.build(run.title, run.records, judge),
-        table3.build(run.title, run.records, judge=judge, source=results.source),
-        table4.build(run.title, run.records, judge), efficiency.build(run.title, run.records),
+        table1.build(run.title, run.records), table2.build(run.title, run.records, significance),
+        table3.build(run.title, run.records, significance=significance, source=results.source),
+        table4.build(run.title, run.records, significance), efficiency.build(run.title, run.records),
     ]  # fmt: skip
     return {table.name: table for table in found if table is not None}
 
@@ -51,8 +51,8 @@ def script() -> str:
 
 def page_of(results: Results) -> str:
     """The page of results."""
-    judges = judges_of(results)
-    return build(results, tables_of(results), judges, rows(results, judges), script())
+    significances = significances_of(results)
+    return build(results, tables_of(results), significances, rows(results, significances), script())
 
 
 def data_in(page: str, name: str) -> Any:

@@ -8,7 +8,7 @@ from bench.report.charts.rows import ReportRow, rows
 from bench.report.page.budgets import costs, embedded
 from bench.report.results.run import Results
 from tests.report.conftest import MakeRecord
-from tests.report.page.conftest import judges_of
+from tests.report.page.conftest import significances_of
 from tests.report.predicted import RUN, results
 
 
@@ -29,13 +29,13 @@ def row_of(
 
 def rows_of(*records: Any) -> tuple[list[ReportRow], Results]:
     run = results(RUN, *(one for row in records for one in row))
-    return rows(run, judges_of(run)), run
+    return rows(run, significances_of(run)), run
 
 
 def group_of(*records: Any) -> dict[str, Any]:
     found, run = rows_of(*records)
     group: dict[str, Any]
-    (group,) = embedded(found, judges_of(run))["groups"]
+    (group,) = embedded(found, significances_of(run))["groups"]
     return group
 
 
@@ -97,7 +97,7 @@ def test_datasets_and_runs_are_kept_apart(make_record: MakeRecord, several: bool
     other = row_of(make_record, "a", [0.8], 1000, dataset="SST-5")
     one = results(RUN, *first, *other).runs[0]
     run = Results((one, one)) if several else Results((one,))
-    found = embedded(rows(run, judges_of(run)), judges_of(run))["groups"]
+    found = embedded(rows(run, significances_of(run)), significances_of(run))["groups"]
     machine = "AMD EPYC 7B13, 2 cores"
     named = [
         f"IMDb, {machine}, s (1)", f"SST-5, {machine}, s (1)", f"IMDb, {machine}, s (2)", f"SST-5, {machine}, s (2)",

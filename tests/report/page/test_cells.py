@@ -12,13 +12,13 @@ from bench.report.results.measured import Evidence, Measured
 from bench.report.results.run import Results
 from bench.report.results.step_curve import StepCurve
 from tests.report.conftest import MakeRecord
-from tests.report.page.conftest import judges_of
+from tests.report.page.conftest import significances_of
 from tests.report.predicted import RUN, results
 
 
 def found_in(run: Results) -> dict[str, Any]:
     """Embedded cells as the page's script reads them."""
-    return json.loads(json.dumps(embedded(run, rows(run, judges_of(run)))))  # type: ignore[no-any-return]
+    return json.loads(json.dumps(embedded(run, rows(run, significances_of(run)))))  # type: ignore[no-any-return]
 
 
 def whole(found: dict[str, Any], at: int) -> dict[str, Any]:

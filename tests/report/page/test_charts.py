@@ -9,12 +9,12 @@ from bench.report.charts.rows import ReportRow, rows
 from bench.report.page.charts import TITLES, embedded
 from bench.report.results.run import Results
 from tests.report.conftest import MakeRecord
-from tests.report.page.conftest import judges_of
+from tests.report.page.conftest import significances_of
 from tests.report.predicted import RUN, results
 
 
 def rows_of(run: Results) -> list[ReportRow]:
-    return rows(run, judges_of(run))
+    return rows(run, significances_of(run))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from bench.report.page.document import build
 from bench.report.results.run import Results
 from tests.html_page import Page
 from tests.report.conftest import MakeRecord, _record
-from tests.report.page.conftest import data_in, judges_of, page_of, script, tables_of
+from tests.report.page.conftest import data_in, page_of, script, significances_of, tables_of
 from tests.report.page.hostile import TEXTS, hostile
 from tests.report.predicted import RUN, results
 
@@ -34,8 +34,8 @@ def test_files_that_are_written_are_not_written_again(make_record: MakeRecord) -
     run = results(RUN, make_record())
     tables = tables_of(run)
     files = {f"{name}.{suffix}": f"{name} as {suffix}".encode() for name in tables for suffix in ("md", "tex", "csv")}
-    judges = judges_of(run)
-    found = data_in(build(run, tables, judges, rows(run, judges), script(), files), "copies")
+    significances = significances_of(run)
+    found = data_in(build(run, tables, significances, rows(run, significances), script(), files), "copies")
     assert found["table3"] == {suffix: f"table3 as {suffix}" for suffix in ("md", "tex", "csv")}
 
 

@@ -9,14 +9,14 @@ from bench.report.charts.rows import quantities, rows
 from bench.report.page.overview import embedded, head, table
 from bench.report.results.run import Results
 from tests.report.conftest import MakeRecord
-from tests.report.page.conftest import judges_of
+from tests.report.page.conftest import significances_of
 from tests.report.predicted import results, study
 
 RUN = {"study": study(title="A title\x1b"), "command": "tunebench run s", "written_at": "", "cell_ids": ["a", "b", "c"]}
 
 
 def drawn(run: Results) -> dict[str, Any]:
-    return table(run, rows(run, judges_of(run)))
+    return table(run, rows(run, significances_of(run)))
 
 
 def test_the_head_counts_cells_and_names_versions(make_record: MakeRecord) -> None:
@@ -92,7 +92,7 @@ def test_several_runs_have_a_column_for_the_machine(make_record: MakeRecord) -> 
 
 def test_each_cell_has_its_own_numbers(make_record: MakeRecord) -> None:
     run = results(RUN, make_record(macro_f1=0.9), make_record("oom", seed=1))
-    (row,) = embedded(run, rows(run, judges_of(run)))
+    (row,) = embedded(run, rows(run, significances_of(run)))
     assert [len(each) for each in row["each"]] == [len(quantities(run)) + 2] * 2
     assert (row["each"][0][0], row["each"][0][-1], set(row["each"][1][:-1])) == ("0.9000", "ok", {"–"})
     assert any("oom in train: out of memory" in note for note in row["notes"])

@@ -10,7 +10,7 @@ from bench.report.charts.rows import ReportRow, rows
 from bench.report.page import shown
 from bench.report.results.measured import Evidence, Measured, Shown
 from tests.report.conftest import MakeRecord
-from tests.report.page.conftest import judges_of
+from tests.report.page.conftest import significances_of
 from tests.report.predicted import RUN, results
 
 CHART = Chart(kind="bars", x="expert", y="tokens", x_label="expert", y_label="tokens")
@@ -26,7 +26,7 @@ def rows_of(make_record: MakeRecord, *evidence: Evidence) -> list[ReportRow]:
     run = results(
         RUN, *(Measured(make_record(method=f"m{at}", method_name=f"m{at}"), one) for at, one in enumerate(evidence))
     )
-    return rows(run, judges_of(run))
+    return rows(run, significances_of(run))
 
 
 def showing(*parts: Insight, **more: Any) -> Evidence:

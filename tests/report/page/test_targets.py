@@ -7,7 +7,7 @@ import pytest
 from bench.report.charts.rows import ReportRow, rows
 from bench.report.page.targets import NEVER, UNKNOWN, Course, course, embedded, reached, reference
 from tests.report.conftest import MakeRecord
-from tests.report.page.conftest import judges_of
+from tests.report.page.conftest import significances_of
 from tests.report.predicted import RUN, results
 
 FULL = Course(((10, 0.5), (20, 0.8)), 0.8, 0.79, 20, 3)
@@ -42,7 +42,7 @@ def test_test_f1_is_held_against_test_f1_alone() -> None:
 
 def rows_of(make_record: MakeRecord, *given: dict[str, Any]) -> list[ReportRow]:
     run = results(RUN, *(make_record(**one) for one in given))
-    return rows(run, judges_of(run))
+    return rows(run, significances_of(run))
 
 
 def points(*pairs: tuple[int, float, float]) -> dict[str, Any]:

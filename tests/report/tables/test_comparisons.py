@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bench.report.results.measured import Measured
 from bench.report.tables.comparisons import SEVERAL_SEEDS, brief, build
-from bench.report.tables.footnotes import AT_FLOOR
+from bench.report.tables.footnotes import AT_BASELINE
 from bench.report.tables.table import Table
 from bench.text.tables import terminal
 from bench.text.tables.csv_text import to_csv
@@ -87,16 +87,16 @@ def test_one_seed(cells: Cells) -> None:
     row = texts(found)
     assert (row["difference"], row["interval"], row["seeds_interval"]) == ("+1.0000", "+1.0000 to +1.0000", "–")
     assert (row["verdict"], row["right"], row["p_value"]) == ("first higher", "12.0 / 0.0", "0.0005")
-    assert (notes(found), shown(found)[0]["second"]) == ([f"a {AT_FLOOR}"], ("BitFit", ("a",)))
-    assert "a single seed has no such interval, and its verdict is about those runs alone" in found.caption
+    assert (notes(found), shown(found)[0]["second"]) == ([f"a {AT_BASELINE}"], ("BitFit", ("a",)))
+    assert "a single seed has no such interval, and its verdict holds for those runs only" in found.caption
     assert "over seeds is in the files" not in " ".join(printed(found, 100).split())
 
 
 def test_caption(cells: Cells) -> None:
     found = table(two_seeds(cells), BOTH, ("LoRA", "other"))
     assert " 95% interval: percentile bootstrap over 10,000 resamples of the texts" in found.caption
-    assert " 95% interval over seeds: Student's t interval of the seeds' differences" in found.caption
-    assert "which it takes to be normally distributed" in found.caption
+    assert " 95% interval over seeds: Student's t interval of the difference by seed" in found.caption
+    assert "assumed to be normally distributed" in found.caption
     assert " First higher: all intervals of the row lie above 0; second higher: all lie below. " in found.caption
     assert " Intervals are not corrected for the number of comparisons. " in found.caption
     assert " McNemar p: exact, two-sided, of equal accuracy; given for a single seed. " in found.caption
@@ -155,8 +155,8 @@ def test_rows_of_the_same_names_are_told_apart(cells: Cells) -> None:
     measured = [cells.measured(flipped(0), method="LoRA", options={"rank": rank}) for rank in (1, 2)]
     found = table([*measured, cells.measured(flipped(0), method="BitFit")])
     assert notes(found) == [
-        "a apart from the row of the same names: LoRA.rank = 1",
-        "b apart from the row of the same names: LoRA.rank = 2",
+        "a differs from the row of the same names in: LoRA.rank = 1",
+        "b differs from the row of the same names in: LoRA.rank = 2",
     ]
 
 

@@ -92,7 +92,7 @@ def test_dashes_have_reasons(make_record: MakeRecord) -> None:
     found = cells(table)
     assert found["latency_batch_study_p99_ms"] == ("–", ("a",))
     assert notes(table) == {
-        "a": "p99 needs 100 timed batches; there were 40", "b": "an allocator has slack on a GPU alone",
+        "a": "p99 needs 100 timed batches; there were 40", "b": "allocator slack is known for GPUs only",
     }  # fmt: skip
     assert found["memory_train_allocator_slack_mb"] == ("–", ("b",))
 
@@ -103,7 +103,7 @@ def test_on_a_gpu(make_record: MakeRecord) -> None:
     assert found["memory_inference_context_or_process_mb"] == ("500.0", ())
     table = built(full(make_record, ON_CUDA | {"cuda_context_bytes": None}, device="cuda"))
     text, (mark,) = cells(table)["memory_train_context_or_process_mb"]
-    assert (text, notes(table)[mark]) == ("–", "the driver does not tell, or other processes are on the GPU")
+    assert (text, notes(table)[mark]) == ("–", "the driver does not report it, or other processes use the GPU")
 
 
 def test_reasons_of_the_record(make_record: MakeRecord) -> None:
@@ -165,7 +165,7 @@ def test_files(make_record: MakeRecord) -> None:
     assert "| Weights | Gradients |" in " ".join(text.split())
     first = text[: text.index("## Latency")]
     assert "| Seeds |" in " ".join(first.split())
-    assert "Stamp |" in first
+    assert "Validity |" in first
     assert [row["method"] for row in rows] == ["LoRA", "'=BitFit"]
     row = rows[0]
     assert (row["train_tokens_per_second_mean"], row["train_tokens_per_second_low"]) == ("2000.0", "1995.0")

@@ -69,7 +69,7 @@ def test_captions_are_shared_as_far_as_they_agree(two: list[tuple[str, Table]]) 
     assert " GPU: Measured with device GPU NVIDIA H200, driver 570.1;" in caption
     assert caption.count("1 MB is 1e6 bytes") == 2  # of another kind of peak
     assert caption.count("GFLOPs is one sequence of 256 tokens, 2 per multiply-add.") == 1
-    assert caption.count("Stamp: suspect where") == 1
+    assert caption.count("Validity: suspect if") == 1
 
 
 def test_footnotes_are_shared_by_their_text(make_record: MakeRecord) -> None:

@@ -52,4 +52,4 @@ def test_repeats_are_one_row_and_tell_nothing_of_its_f1(make_record: MakeRecord)
     (row,) = table.frame.to_dict("records")
     assert (row["seeds"], row["measurements"]) == (1, 3)
     assert pd.isna(row["macro_f1_low"])
-    assert "Means over the measurements that succeeded, repeats of seeds among them" in table.caption
+    assert "Means over the successful measurements, repeats included" in table.caption

@@ -68,7 +68,8 @@ def test_other_samples_are_other_rows(make_record: MakeRecord) -> None:
     assert [texts(table, at)[:2] for at in (0, 1)] == [["IMDb", "3257"], ["IMDb", "100"]]
     apart = notes(table)[cells(table, 1)["dataset"][1][0]]
     assert apart == (
-        "apart from the row of the same name: data.max_train_samples = 100, rows.train = 100, sha256 = eeeeeeeeeeee"
+        "differs from the row of the same name in: data.max_train_samples = 100, "
+        "rows.train = 100, sha256 = eeeeeeeeeeee"
     )
 
 
@@ -88,7 +89,7 @@ def test_sources_are_marked(make_record: MakeRecord) -> None:
     records = [read(make_record, dataset="S", synthetic=True), read(make_record, dataset="P", dataset_kind="profile")]
     table = build("Run", records)
     assert [notes(table)[table.shown()[at][0][1][0]].split(":")[0] for at in (0, 1)] == [
-        "synthetic dataset", "filler texts of this dataset's recorded lengths",
+        "synthetic dataset", "filler texts with this dataset's recorded lengths",
     ]  # fmt: skip
     assert list(table.frame["synthetic"]) == [True, True]
 

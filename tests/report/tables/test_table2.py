@@ -56,10 +56,10 @@ def test_interval_and_rank_are_those_of_the_judge(make_record: MakeRecord, tmp_p
     table = known(build("Run", records, F1Significance(records, reader(measured))))
     assert (table.ranks, list(table.frame["macro_f1_mark"])) == ({(0, "macro_f1"): "best"}, ["best", ""])
     assert (table.frame["macro_f1_low"][0], table.frame["macro_f1_high"][0]) == (1, 1)
-    assert "judged over the seeds alone" not in table.caption
+    assert "predictions are missing" not in table.caption
     alone = known(build("Run", records))
     assert alone.ranks == {}
-    assert "judged over the seeds alone" in alone.caption
+    assert "predictions are missing" in alone.caption
 
 
 def test_marks(make_record: MakeRecord) -> None:
@@ -71,8 +71,8 @@ def test_marks(make_record: MakeRecord) -> None:
     assert unexplained(table) == []
     assert sorted(notes(table).values()) == [
         "F1 by label likelihood (length normalisation: none)",
-        "at or below the floor of always answering the most frequent label", "oom in train: out of memory",
-        "random weights: the architecture alone, nothing pretrained", "the model has random weights",
+        "not above the majority-class baseline", "oom in train: out of memory",
+        "random weights: the same architecture, not pretrained", "the model has random weights",
     ]  # fmt: skip
 
 
@@ -95,7 +95,7 @@ def test_repeats_are_told_from_seeds(make_record: MakeRecord) -> None:
     assert cells(table)["seeds"] == ("1 (2 measured)", ())
     assert list(table.frame[["seeds", "measurements", "failed_measurements"]].iloc[0]) == [1, 2, 1]
     assert notes(table)["a"] == "1 of 3 measurements failed: oom in train: out of memory"
-    assert "of what is predicted over the n seeds" in table.caption
+    assert "(predicted numbers: over the n seeds)" in table.caption
 
 
 def by_class(make_record: MakeRecord, f1: dict[str, float], **given: Any) -> Record:

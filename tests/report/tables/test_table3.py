@@ -34,7 +34,7 @@ RENDERERS = {"md": to_markdown, "csv": to_csv, "tex": to_latex, "html": to_html}
 def notes(table: Table) -> list[str]:
     """All but the floors, and why there is no interval of one seed."""
     texts = [f"{note.mark} {note.text}".strip() for note in table.footnotes if note.text != NO_INTERVAL]
-    return [text for text in texts if not text.startswith("Floors on ")]
+    return [text for text in texts if not text.startswith("Baselines on ")]
 
 
 def body(markdown: str) -> list[list[str]]:
@@ -85,22 +85,20 @@ CAPTION = (
     "Measured with device CPU AMD EPYC 7B13; cores 2; threads 2; precision fp32; training batch size 16; "
     "inference batch size 64; max length in tokens 256; seeds 0, 1; evaluated split test; torch 2.9.0; "
     "transformers 4.57.0; peft 0.18.0; tunebench 0.1.0; commit 0123456789ab; 2026-01-02. "
-    "Means over the n seeds that succeeded, ± their sample standard deviation. "
+    "Means over the n successful seeds, ± their sample standard deviation. "
     "Throughput is the total over the timed steps. "
     "Peak memory is VmHWM, the peak resident memory of the worker process with interpreter and "
     "libraries; 1 MB is 1e6 bytes. GFLOPs is one sequence of 256 tokens, 2 per multiply-add. "
-    "F1 interval: Student's t 95% interval over seeds, which takes the texts as given, for no predictions are "
-    "beside these records. "
-    "Every row is marked that cannot be told apart from the best of its model and dataset; the csv has the 95% "
-    "interval of the best's lead, not corrected for the number of rows. "
-    "Bold F1: the best of a model and dataset where every other row is told apart from it (judged over the seeds "
-    "alone, which takes too many for different); underlined: then the second, where every row below is told apart "
-    "from that. "
-    "Bold throughput: the highest of rows that were measured alike, none suspect, where its interval (over seeds and "
-    "repeats; of a single measurement over its windows) lies above those of all other rows; underlined: the second, "
-    "likewise above those below it. "
-    "The csv has intervals of throughput: Student's t 95% interval over seeds; of a single measurement by order "
-    "statistics of windows. Stamp: suspect where a check of the measurement failed with any seed."
+    "F1 interval: Student's t 95% interval over seeds, for fixed texts, because these records have no predictions. "
+    "A row is marked unless it is significantly lower than the best of its model and dataset; the csv has the 95% "
+    "interval of the best row's lead, not corrected for the number of rows. "
+    "Bold F1: best of a model and dataset. Underlined: second. Both only if the row's F1 is significantly higher than "
+    "that of every lower row (predictions are missing, so only the variation between seeds counts). "
+    "Bold throughput: highest. Underlined: second. Both only if the interval (over seeds and repeats; for one "
+    "measurement over its windows) lies above the intervals of all lower rows, and only among rows measured under the "
+    "same conditions, none suspect. "
+    "The csv has intervals of throughput: Student's t 95% interval over seeds; for a single measurement by order "
+    "statistics of windows. Validity: suspect if a check of the measurement failed for any seed."
 )
 
 
@@ -119,22 +117,20 @@ def test_markdown_exactly(make_record: MakeRecord) -> None:
     assert [" ".join(line.replace("|", " ").split()) for line in (lines[4], *lines[6:9])] == [
         "Dataset Model Method F1 (macro) F1 95% interval Trainable params (M) Total params (M) "
         "Train throughput (samples/s) Inference throughput (samples/s) GFLOPs (forward) Peak memory train (MB) "
-        "Peak memory inference (MB) Stamp",
+        "Peak memory inference (MB) Validity",
         f"IMDb RoBERTa LoRA 0.9100 ± 0.0141 (n=2)<sup>a</sup> 0.7829 to 1.0000 0.89 125.53 {shares}",
         f"BitFit 0.9300 (n=1) –<sup>b</sup> 0.89 125.53 {once}",
         f"SST-5 RoBERTa LoRA 0.9300 (n=1) –<sup>b</sup> 0.89 125.53 {once}",
     ]
     assert lines[10:] == [
-        "<sup>a</sup> not known whether it can be told apart from the best of its model and dataset, BitFit: "
+        "<sup>a</sup> unknown whether it differs from the best of its model and dataset, BitFit: "
         "one seed, and no predictions beside the records",
         "",
         f"<sup>b</sup> {NO_INTERVAL}",
         "",
-        "Floors on IMDb (test, 100 texts): macro F1 0.3333 by always answering the most frequent label, "
-        "0.5000 by answering each label equally often",
+        "Baselines on IMDb (test, 100 texts): macro F1 0.3333 (majority class), 0.5000 (uniform random)",
         "",
-        "Floors on SST-5 (test, 100 texts): macro F1 0.3333 by always answering the most frequent label, "
-        "0.5000 by answering each label equally often",
+        "Baselines on SST-5 (test, 100 texts): macro F1 0.3333 (majority class), 0.5000 (uniform random)",
     ]
     assert re.fullmatch(r"(\|:-+){3}(\|-+:){10}\|", lines[5])
 
@@ -195,7 +191,7 @@ def test_known_for_some_seeds(make_record: MakeRecord) -> None:
 )
 def test_collapsed(make_record: MakeRecord, macro_f1: float, collapsed: bool) -> None:
     table = build("Run", [make_record(macro_f1=macro_f1)])
-    floor = ["a at or below the floor of always answering the most frequent label"]
+    floor = ["a not above the majority-class baseline"]
     assert notes(table) == (floor if collapsed else [])
 
 
@@ -218,7 +214,7 @@ def test_synthetic_and_random_are_marked(make_record: MakeRecord, suffix: str) -
     assert all(part in line for part in marked)
     for explained in (
         "synthetic dataset: its texts are",
-        "random weights: the architecture",
+        "random weights: the same architecture",
         "the model has random weights",
     ):
         assert text.count(explained) == 1
@@ -237,7 +233,7 @@ def test_one_mark_does_not_stand_for_two_texts(make_record: MakeRecord) -> None:
 def test_a_tiny_model_is_marked(make_record: MakeRecord) -> None:
     table = build("Run", [make_record(model="Tiny", weights="random", scale="tiny"), make_record()])
     assert table.shown()[0][1] == ("Tiny", ("‡", "a"))
-    assert notes(table)[1] == "a tiny: layers and widths cut to test the wiring; not the model of this name"
+    assert notes(table)[1] == "a tiny: fewer and narrower layers, to test the code; not the model of this name"
     assert table.shown()[1][1] == ("RoBERTa", ())
 
 
@@ -266,8 +262,9 @@ def test_small_numbers_are_not_shown_as_zero(make_record: MakeRecord) -> None:
 def test_other_settings_are_another_row(make_record: MakeRecord) -> None:
     table = build("Run", [make_record(options={"rank": rank}, seed=seed) for rank in (8, 16) for seed in (0, 1)])
     assert list(table.frame["seeds"]) == [2, 2]
-    apart = "apart from the row of the same name: method.options.rank ="
-    same = "c not told apart from the best of its model and dataset, LoRA, judged over seeds alone"
+    apart = "differs from the row of the same name in: method.options.rank ="
+    best = "the best of its model and dataset, LoRA"
+    same = f"c not significantly different from {best} (only the variation between seeds counts)"
     assert notes(table) == [f"a {apart} 8", f"b {apart} 16", same]
     assert [marks for row in table.shown() for _, marks in row[2:3]] == [("a",), ("b",)]
 
@@ -425,11 +422,9 @@ def test_floors(make_record: MakeRecord) -> None:
     records = [make_record(), make_record(method="M"), make_record(dataset="D", fields={"quality": other}),
                make_record(dataset="R", weights="random")]  # fmt: skip
     table = build("Run", records)
-    assert [note.text for note in table.footnotes if note.text.startswith("Floors on ")] == [
-        "Floors on IMDb (test, 100 texts): macro F1 0.3333 by always answering the most frequent label, 0.5000 by "
-        "answering each label equally often",
-        "Floors on D (test, 100 texts): macro F1 0.4737 by always answering the most frequent label, 0.4048 by "
-        "answering each label equally often",
+    assert [note.text for note in table.footnotes if note.text.startswith("Baselines on ")] == [
+        "Baselines on IMDb (test, 100 texts): macro F1 0.3333 (majority class), 0.5000 (uniform random)",
+        "Baselines on D (test, 100 texts): macro F1 0.4737 (majority class), 0.4048 (uniform random)",
     ]
     rows = table.frame[["majority_macro_f1", "random_macro_f1"]]
     assert list(rows.iloc[2]) == pytest.approx([90 / 190, (180 / 280 + 20 / 120) / 2])
@@ -452,7 +447,7 @@ def predicted(make_record: MakeRecord, tmp_path: Path) -> list[Measured]:
 
 def judged(cells: list[Measured]) -> Table:
     records = [record for record, _ in cells]
-    return build("Run", records, judge=F1Significance(records, reader(cells)))
+    return build("Run", records, significance=F1Significance(records, reader(cells)))
 
 
 def test_rows_that_cannot_be_told_apart_are_marked(predicted: list[Measured]) -> None:
@@ -462,8 +457,8 @@ def test_rows_that_cannot_be_told_apart_are_marked(predicted: list[Measured]) ->
     assert cells(table, 2)["macro_f1"][1] == ("b",)  # for its floor alone
     low, high = table.frame["best_lead_low"][1], table.frame["best_lead_high"][1]
     assert notes(table) == [
-        "a not told apart from the best of its model and dataset, A",
-        "b at or below the floor of always answering the most frequent label",
+        "a not significantly different from the best of its model and dataset, A",
+        "b not above the majority-class baseline",
     ]
     assert low <= 0 < high
     assert list(table.frame["against_best"]) == ["best", "not told apart", "lower"]
@@ -477,11 +472,11 @@ def test_interval_with_predictions(predicted: list[Measured]) -> None:
     assert 0.6 < row["macro_f1_low"] < 0.9161 < row["macro_f1_high"] == 1
     assert row["macro_f1_interval_over"] == "texts and seeds"
     assert "F1 interval: 95% percentile bootstrap over 10,000 resamples of the texts; with several" in table.caption
-    assert "every other row is told apart from it; underlined: then" in table.caption
+    assert "significantly higher than that of every lower row." in table.caption
     alone = build("Run", [record for record, _ in predicted])
     assert alone.frame["macro_f1_interval_over"][1] == "seeds"
     assert cells(alone, 1)["macro_f1_interval"] == ("0.9161 to 0.9161", ())
-    assert "judged over the seeds alone" in alone.caption
+    assert "predictions are missing" in alone.caption
 
 
 def test_predictions_that_are_gone(predicted: list[Measured]) -> None:
@@ -490,7 +485,7 @@ def test_predictions_that_are_gone(predicted: list[Measured]) -> None:
     table = judged(predicted)
     text, (mark,) = cells(table, 1)["macro_f1_interval"]
     assert text == "0.9161 to 0.9161"
-    assert f"{mark} without the texts' share: {reason}" in notes(table)
+    assert f"{mark} without the variation between texts: {reason}" in notes(table)
 
 
 def test_an_f1_that_is_unknown_has_no_interval(make_record: MakeRecord) -> None:
@@ -519,4 +514,4 @@ def test_ranks_of_throughput_alone_are_explained(make_record: MakeRecord) -> Non
 
 def test_the_interval_of_repeats_is_called_so(make_record: MakeRecord) -> None:
     table = build("Run", [make_record(repeat=repeat, train_rate=100.0 + repeat) for repeat in (0, 1)])
-    assert "Student's t 95% interval over seeds and repeats; of a single measurement by order" in table.caption
+    assert "Student's t 95% interval over seeds and repeats; for a single measurement by order" in table.caption

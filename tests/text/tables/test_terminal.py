@@ -100,7 +100,7 @@ def test_the_grid_is_shown_where_it_fits_and_nowhere_else(columns: int) -> None:
 def test_long_names_fold(make_record: MakeRecord) -> None:
     name = "".join(chr(ord("a") + i % 26) for i in range(60))
     text = printed(build("Run", [make_record(dataset=name)]), 190)
-    grid = text[: text.index("Floors on")]
+    grid = text[: text.index("Baselines on")]
     assert name not in grid
     folded = "".join(line.split()[0] for line in grid.splitlines() if line.startswith(" ") and line.split())
     assert name in folded.replace("─", "")

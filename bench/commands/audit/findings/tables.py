@@ -1,11 +1,12 @@
 """Quantities that several tables print differently for the same row."""
 
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import permutations
 
 from bench.commands.audit.findings.finding import Finding, finding, listed
 from bench.commands.audit.match import Matched
 from bench.commands.audit.published.quantities import TITLES
+from bench.report.analysis.significance import lies_above
 
 
 def tables_disagree(rows: Sequence[Matched]) -> list[Finding]:
@@ -18,8 +19,8 @@ def tables_disagree(rows: Sequence[Matched]) -> list[Finding]:
     for group in groups.values():
         for quantity in TITLES:
             printed = [(row, number) for row in group if (number := row.number(quantity))]
-            pairs = combinations(printed, 2)
-            if not any(one.low > other.high or other.low > one.high for (_, one), (_, other) in pairs):
+            intervals = [(float(number.low), float(number.high)) for _, number in printed]
+            if not any(lies_above(one, other) for one, other in permutations(intervals, 2)):
                 continue
             said = listed([f"{number.said()} in {row.table}" for row, number in printed])
             names = max((row.row for row, _ in printed), key=lambda row: bool(row.printed[2]))

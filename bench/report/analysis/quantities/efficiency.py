@@ -102,7 +102,7 @@ def _latency(percentile: int, batch: Literal["one", "study"]) -> Quantity:
         f"latency_batch_{batch}_p{percentile}_ms", f"{name}\np{percentile} (ms)", seconds, fields, 2, True,
         explain=explain, convert=readers.times(1e3),
         frame=f"latency_batch_{'1' if batch == 'one' else batch}_p{percentile}_seconds",
-        meaning=f"of {texts}, batch handed over to scores at hand", better="lower", places=places,
+        meaning=f"of {texts}, from passing the batch to receiving its scores", better="lower", places=places,
     )  # fmt: skip
 
 
@@ -118,9 +118,9 @@ def _part(phase: Phase, part: str) -> Quantity:
 
     def explain(record: Record) -> str | None:
         if part == "allocator_slack" and record.machine is not None and record.machine.device == "cpu":
-            return "an allocator has slack on a GPU alone"
+            return "allocator slack is known for GPUs only"
         known = part == "context_or_process" and readers.memory_breakdown(record, phase) is not None
-        return "the driver does not tell, or other processes are on the GPU" if known else None
+        return "the driver does not report it, or other processes use the GPU" if known else None
 
     fields = (f"memory.{phase}", "memory", *(["training"] if phase == "train" else []))
     place: Place = "train memory" if phase == "train" else "inference memory"

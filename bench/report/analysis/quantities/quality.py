@@ -37,7 +37,7 @@ QUALITY = (
     _share("macro_recall", "Recall\n(macro)", "mean over labels", shown=3, csv=3),
     Quantity(
         "majority_macro_f1", "", readers.at("quality.majority_macro_f1"), ("quality",), 4, frame="majority_macro_f1",
-        meaning="floor: always the most frequent label",
+        meaning="baseline: always the most frequent label",
     ),
     Quantity(
         "validation_macro_f1", "F1 validation\n(macro)", readers.at("validation_macro_f1"),

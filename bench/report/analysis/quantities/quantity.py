@@ -55,11 +55,13 @@ class Limit(NamedTuple):
         name: label.
         unit: unit of the limit.
         scale: column units per unit of the limit.
+        without_training: column that a method without training is held to; empty: the quantity's own.
     """
 
     name: str
     unit: str
     scale: float = 1
+    without_training: str = ""
 
 
 @dataclass(frozen=True, slots=True)

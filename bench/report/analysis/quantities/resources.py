@@ -87,7 +87,7 @@ PEAKS = (
         convert=readers.divided_by(1e6), frame="peak_train_bytes", dtype="Int64",
         meaning="peak memory of warm-up and training", better="lower", kind="memory",
         axis=Axis("Peak memory in training (MB)"), brief=Brief("Peak MB\ntrain", 0),
-        limit=Limit("Peak memory of training", "GB", 1e3),
+        limit=Limit("Peak memory of training", "GB", 1e3, without_training="peak_inference_mb"),
         places={"table3": 40, "repeatability": 4, "limits": 1, "charts": 6, "summary": 7, "compare": 50},
     ),
     Quantity(

@@ -1,12 +1,16 @@
 """A quantity that is added to the registry appears wherever its entry says, with no other change."""
 
+import io
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from bench.commands.compare.result import compare
 from bench.commands.compare.verdicts import Rules
 from bench.record.record import Record
+from bench.report import summary
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Axis, Brief, Limit, Quantity
 from bench.report.analysis.quantities.readers import train_seconds
@@ -16,12 +20,12 @@ from bench.report.export import logged
 from bench.report.frame import records_frame
 from bench.report.page import budgets, charts, overview
 from bench.report.results.run import Results
-from bench.report.tables import table3
+from bench.report.tables import comparisons, table3
 from tests.commands.compare.support import alone, run_json, side
 from tests.known import known
 from tests.report.conftest import MakeRecord
-from tests.report.page.conftest import judges_of
-from tests.report.predicted import results
+from tests.report.page.conftest import significances_of
+from tests.report.predicted import results, study
 
 NAME = "train_seconds_per_epoch"
 EPOCHS = 3
@@ -36,7 +40,7 @@ ENTRY = Quantity(
     NAME, "Training\n(s/epoch)", _seconds_per_epoch, ("training.train_seconds",), 1, frame=NAME,
     meaning="of training, an epoch", better="lower", kind="timed", axis=Axis("Training time of an epoch (s)"),
     brief=Brief("Train\ns/epoch", 1), limit=Limit("Time of an epoch", "s"),
-    places={"table3": 99, "charts": 99, "compare": 99, "summary": 99, "limits": 99},
+    places={"table3": 99, "charts": 99, "compare": 99, "summary": 99, "limits": 99, "ratios": 99},
 )  # fmt: skip
 
 
@@ -63,7 +67,7 @@ def drawn(registered: None, make_record: MakeRecord) -> Results:
 
 @pytest.fixture
 def found(drawn: Results) -> list[ReportRow]:
-    return rows(drawn, judges_of(drawn))
+    return rows(drawn, significances_of(drawn))
 
 
 def test_it_is_in_the_data_frame(drawn: Results) -> None:
@@ -73,7 +77,7 @@ def test_it_is_in_the_data_frame(drawn: Results) -> None:
 def test_it_is_in_table_3(drawn: Results) -> None:
     table = table3.build("s", drawn.runs[0].records)
     assert list(table.frame[NAME]) == [20, 40]
-    assert [column.header for column in table.columns][-2:] == [ENTRY.header, "Stamp"]
+    assert [column.header for column in table.columns][-2:] == [ENTRY.header, "Validity"]
 
 
 def test_it_is_an_axis_of_the_charts_and_the_page(found: list[ReportRow]) -> None:
@@ -85,7 +89,7 @@ def test_it_is_an_axis_of_the_charts_and_the_page(found: list[ReportRow]) -> Non
 
 def test_it_is_in_the_overview_and_the_limits_of_the_page(drawn: Results, found: list[ReportRow]) -> None:
     assert ["Training", "(s/epoch)"] in [head["lines"] for head in overview.table(drawn, found)["heads"]]
-    limit = budgets.embedded(found, judges_of(drawn))["limits"][-1]
+    limit = budgets.embedded(found, significances_of(drawn))["limits"][-1]
     assert limit == {"name": "Time of an epoch", "unit": "s", "most": 40}
 
 
@@ -93,6 +97,20 @@ def test_it_is_compared(registered: None, make_record: MakeRecord) -> None:
     a, b = (side(trained(make_record, "A", seconds)) for seconds in (60.0, 90.0))
     (move,) = (one for one in compare(a, b, Rules()).moves if one.metric.quantity.column == NAME)
     assert (move.a, move.b, move.difference, move.verdict) == (20, 30, 0.5, "worse, noise unknown")
+
+
+def test_it_is_a_ratio_of_paired_comparisons(drawn: Results) -> None:
+    table = known(comparisons.build(study(("A", "B")), drawn.runs[0].cells))
+    assert list(table.frame[f"{NAME}_ratio_median"]) == [0.5]
+    assert table.columns[-1].header == "Training\nratio"
+
+
+def test_it_is_in_the_terminal_summary(drawn: Results) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    summary.show(drawn, [], Path("reports"), console)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert all(part in text for part in ("s/epoch", " 20.0", " 40.0"))
 
 
 def test_it_is_logged(drawn: Results) -> None:

@@ -12,7 +12,7 @@ from bench.report.charts.study_figures import _specs
 from tests.known import known
 from tests.report.conftest import MakeRecord
 from tests.report.drawn import HOSTILE, colours, compiled, texts
-from tests.report.page.conftest import judges_of
+from tests.report.page.conftest import significances_of
 from tests.report.predicted import RUN, results
 
 TEXTS = ((40, 9, 1), (7, 43, 0))
@@ -27,7 +27,7 @@ def with_matrix(record: Record, matrix: tuple[tuple[int, ...], ...] = TEXTS, lab
 
 def frame(*records: Record) -> list[dict[str, Any]]:
     found = results(RUN, *records)
-    return [line for row in rows(found, judges_of(found)) for line in chart_frames.confusion(row)]
+    return [line for row in rows(found, significances_of(found)) for line in chart_frames.confusion(row)]
 
 
 def test_seeds_add_up_and_repeats_do_not(make_record: MakeRecord) -> None:
@@ -58,7 +58,9 @@ def test_where_every_answer_names_a_class_there_is_no_such_column(make_record: M
 def test_a_figure_a_dataset_and_none_of_older_records(make_record: MakeRecord) -> None:
     records = [with_matrix(make_record()), with_matrix(make_record(dataset="SST-5")), make_record(dataset="Old")]
     found = results(RUN, *records)
-    drawn = [name for name, spec in _specs(rows(found, judges_of(found))) if name.startswith("confusion") and spec]
+    drawn = [
+        name for name, spec in _specs(rows(found, significances_of(found))) if name.startswith("confusion") and spec
+    ]
     assert (drawn, frame(make_record(), make_record("oom", seed=1))) == (["confusion_1", "confusion_2"], [])
     assert confusion.spec([]) is None
 
