@@ -49,8 +49,8 @@ def test_wide(table: Table) -> None:
 def test_footnotes_then_caption(table: Table) -> None:
     text = printed(table, 400)
     ends = [
-        "\n† synthetic dataset", "\n‡ random weights", "\na random", "\nb oom in train: [bold]full[/bold]\n",
-        "\n2 cells not",
+        "\n† synthetic dataset", "\n‡ random weights", "\na the model has random weights",
+        "\nb oom in train: [bold]full[/bold]\n", "\n2 cells not",
     ]  # fmt: skip
     places = [text.index(end) for end in [*ends, "\nMeasured with device CPU"]]
     assert places == sorted(places)
