@@ -197,6 +197,16 @@ class TestPlan:
         rows = json.loads(seen.said[seen.said.index("{") :])["rows"]
         assert [row["unsupported"] for row in rows] == [None, None]
 
+    def test_audit(self, machine: Machine) -> None:
+        (machine.folder / "mine.csv").write_text(
+            "dataset,model,method,trainable_params\nreviews,tiny,full_ft,1\nreviews,tiny,lora,1\n"
+        )
+        seen = machine.tunebench(
+            "audit", "mine.csv", "--study", machine.study_on("auto", ["full_ft", "lora"]), "--summary"
+        )
+        assert seen.code == 0, seen.said
+        assert seen.is_safe(), seen
+
 
 class TestOtherVerbs:
     """Verbs that read records alone import no torch, see tests/test_architecture.py."""
@@ -212,3 +222,12 @@ class TestOtherVerbs:
         assert seen.code == 0, seen.said
         assert seen.is_safe(), seen
         assert seen.started == {}
+
+    def test_doctor_lists_gpus(self, machine: Machine) -> None:
+        seen = machine.tunebench("doctor", MADE_UP_GPUS="2")
+        assert seen.is_safe(), seen
+        assert "gpu 1: Made-up GPU 1, 80.0 GB, compute capability 9.0, GPU-00000000" in seen.said
+        assert (
+            "device auto: GPU 0 (Made-up GPU 0) of 2\nprecision auto: bf16\nnvml: answers, driver 580.65" in seen.said
+        )
+        assert "bitsandbytes: does not work on cuda:0: " in seen.said, "there is nothing behind this GPU"
