@@ -170,7 +170,7 @@ class TestCounts:
         assert row.unsupported == "method own would train weights of model tiny that are held in 4 bits"
 
     def test_of_an_encoder_in_4_bits_are_refused(self, planner: Planner, tiny_encoder: Path) -> None:
-        with pytest.raises(ModelError, match="model tiny: bits is for causal models, and this is an encoder"):
+        with pytest.raises(ModelError, match="model tiny: bits is for causal models, but this is an encoder"):
             planner(models={"tiny": {"path": str(tiny_encoder), "bits": 4}})
 
     def test_of_memory_in_8_bits_are_unknown_and_say_why(self, planner: Planner, tmp_path: Path) -> None:

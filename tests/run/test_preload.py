@@ -138,7 +138,7 @@ class TestAnImportThatFails:
         (tmp_path / "broken.py").write_text(f"import os, signal\n{ends}\n")
         (first, second), errors = started(tmp_path, "broken")
         assert first == second
-        assert first.startswith(f"the fork server ended {how}, while it imported broken; ")
+        assert first.startswith(f"the fork server ended {how} while it imported broken; ")
         assert errors == ""
 
     def test_a_server_without_the_harness(self, tmp_path: Path) -> None:
