@@ -191,7 +191,8 @@ class TestAnswerAndTrace:
         edit(cell, model__folder=str(copied.folder / "model"))
         assert not any("not as they were" in note for note in copied.explain("tiny__moe", "good").notes)
         (copied.folder / "model" / "model.safetensors").touch()
-        assert "The files of model tiny have changed since the cell was measured" in copied.explain("tiny__moe", "good").notes[-1]
+        last_note = copied.explain("tiny__moe", "good").notes[-1]
+        assert "The files of model tiny have changed since the cell was measured" in last_note
 
 
 class TestCommand:
