@@ -55,12 +55,12 @@ def lines(report: GpuReport) -> dict[str, str]:
     found = report.found
     shown = {f"gpu {gpu.index}": _described(gpu) for gpu in found.gpus}
     try:
-        settled, gpu = resolve_device("auto", found), choose("auto", found)
+        resolved, gpu = resolve_device("auto", found), choose("auto", found)
     except RequestError as error:
         shown["device auto"] = f"refused: {error}"
     else:
         taken = f"GPU {gpu} of {len(found.gpus)}" if gpu is not None else f"CPU: {found.absent}"
-        native = settled.precision_of_auto == "bf16"
+        native = resolved.precision_of_auto == "bf16"
         shown |= {"device auto": taken, "precision auto": "bf16" if native else "fp32 (no native bf16)"}
     nvml = found.nvml or "no driver is installed"
     shown["nvml"] = f"does not answer: {nvml}" if report.driver is None else f"answers, driver {report.driver}"

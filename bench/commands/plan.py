@@ -102,11 +102,11 @@ def _show(table: "Table") -> None:
 
 def _beside_run(request: "Request", run_folder: Path, format: str) -> int:
     """Print predicted and measured peaks; the exit code says whether every row was measured."""
-    from bench.plan.against import against_table, compare_peaks, read_run, settled_of, to_csv
+    from bench.plan.against import against_table, compare_peaks, measured_device, read_run, to_csv
     from bench.plan.plan import Plan
 
     measured = read_run(run_folder)
-    rows = compare_peaks(rows_with_progress(Plan(request, settled=settled_of(measured))), measured)
+    rows = compare_peaks(rows_with_progress(Plan(request, resolved=measured_device(measured))), measured)
     if format == "csv":
         sys.stdout.write(to_csv(rows))
     else:

@@ -83,7 +83,7 @@ def read_run(folder: Path) -> dict[Key, Record]:
     return found
 
 
-def settled_of(measured: Mapping[Key, Record]) -> ResolvedDevice:
+def measured_device(measured: Mapping[Key, Record]) -> ResolvedDevice:
     """The device of a run, so that the plan assumes the machine that measured it.
 
     Raises:
@@ -102,7 +102,7 @@ def settled_of(measured: Mapping[Key, Record]) -> ResolvedDevice:
 
 
 def compare_peaks(rows: Sequence[PlanRow], measured: Mapping[Key, Record]) -> list[PeakComparison]:
-    """Each row of a plan, made for the machine of ``settled_of``, with its measurement."""
+    """Each row of a plan, made for the machine of ``measured_device``, with its measurement."""
     return [_row(row, measured.get((row.dataset, row.model, row.method))) for row in rows]
 
 

@@ -21,7 +21,7 @@ class Plan(Rows):
     """
 
     def __init__(
-        self, request: Request, *, device: str | None = None, settled: ResolvedDevice | None = None,
+        self, request: Request, *, device: str | None = None, resolved: ResolvedDevice | None = None,
         with_memory: bool = True,
     ) -> None:  # fmt: skip
         """Expand the study.
@@ -29,7 +29,7 @@ class Plan(Rows):
         Args:
             request: the user's request; only datasets with unknown labels are read.
             device: device to predict memory for: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; None: the study's.
-            settled: resolved device and precision; None: resolved from ``device``.
+            resolved: resolved device and precision; None: resolved from ``device``.
             with_memory: whether peaks are predicted, which takes most of the time.
 
         Raises:
@@ -38,7 +38,7 @@ class Plan(Rows):
         study = request.study
         found = registry.find(request.plugin_files)
         needed = needed_plugins(study, found)
-        super().__init__(needed, settled or resolve_device(device or study.device), with_memory=with_memory)
+        super().__init__(needed, resolved or resolve_device(device or study.device), with_memory=with_memory)
         for name, plugin in needed.items():
             if plugin.origin == "--plugin" and "error" in self.says[name]:
                 raise PluginError(self.says[name]["error"])

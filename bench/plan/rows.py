@@ -28,22 +28,22 @@ class Rows:
     """Computes the rows of cells whose methods are known.
 
     Attributes:
-        settled: device and precision of the prediction.
+        resolved: device and precision of the prediction.
         says: description of each plugin, see ``registry.describe``.
     """
 
     def __init__(
-        self, plugins: Mapping[str, registry.Plugin], settled: ResolvedDevice, *, with_memory: bool = True
+        self, plugins: Mapping[str, registry.Plugin], resolved: ResolvedDevice, *, with_memory: bool = True
     ) -> None:
         """Import the plugins.
 
         Args:
             plugins: plugins by name.
-            settled: device and precision of the prediction.
+            resolved: device and precision of the prediction.
             with_memory: whether peaks are predicted, which takes most of the time.
         """
         silence_libraries()
-        self.settled = settled
+        self.resolved = resolved
         self._with_memory = with_memory
         self._unseen, self.says = _described(plugins)
         self._facts: dict[str, Facts] = {}
@@ -128,7 +128,7 @@ class Rows:
         return found
 
     def _shape(self, cell: Cell) -> Shape:
-        return Shape(cell, self._with_memory, self.settled)
+        return Shape(cell, self._with_memory, self.resolved)
 
     def _work_out(self, shape: Shape) -> Facts:
         said = self.says[shape.cell.method.plugin]

@@ -35,10 +35,10 @@ COUNTED = ("forward_flops", "train_flops", "forward_flops_traced", "artifact_byt
 class Shape:
     """The settings that determine the numbers of a row, and the computation of these numbers."""
 
-    def __init__(self, cell: Cell, with_memory: bool, settled: ResolvedDevice) -> None:
-        self.cell, self.with_memory, self.settled = cell, with_memory, settled
-        self.device = settled.device
-        self.precision = settled.precision(cell.train.precision)
+    def __init__(self, cell: Cell, with_memory: bool, resolved: ResolvedDevice) -> None:
+        self.cell, self.with_memory, self.resolved = cell, with_memory, resolved
+        self.device = resolved.device
+        self.precision = resolved.precision(cell.train.precision)
         self.dtype = DTYPES[self.precision]
         self.labels = cell.dataset.labels or _read_labels(cell)
         self.config = _config(cell.model, len(self.labels))
@@ -162,7 +162,7 @@ class Shape:
         """The predicted peaks, see ``as_costs``."""
         peaks = predict(
             self.adapted(config), self.method, self.cell, self.device, self.dtype,
-            self.settled.capability or ASSUMED_CAPABILITY,
+            self.resolved.capability or ASSUMED_CAPABILITY,
         )  # fmt: skip
         return as_costs(peaks)
 

@@ -144,7 +144,7 @@ def columns() -> dict[str, FrameColumn]:
     """Every column by name, in the order of the frame."""
     run = {
         "run": FrameColumn("name", "string", "name of the study"),
-        "machine": FrameColumn("name", "string", "of most cells of the run, told apart where several runs are read"),
+        "machine": FrameColumn("name", "string", "machine of most cells of the run; numbered if several runs are read"),
     }
     named = run | _group("name", _NAMES) | _group("outcome", _OUTCOMES) | _group("setting", _SETTINGS)
     return named | _results() | _group("origin", _ORIGINS)

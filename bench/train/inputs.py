@@ -38,7 +38,7 @@ MAX_EXAMPLES = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Inputs:
     """The model inputs of a cell.
 
     Attributes:
@@ -47,7 +47,7 @@ class Reading:
         tokens: tokens of the needed splits; for a causal model those of the texts, without prompts.
         tokenizer: tokenizer of the model.
         prompt: prompt around each text; None for an encoder.
-        sealed: labels that were removed from ``dataset``; None: it holds all.
+        held_out: labels that were removed from ``dataset``; None: it holds all.
     """
 
     cell: Cell
@@ -55,10 +55,10 @@ class Reading:
     tokens: dict[str, Tokens]
     tokenizer: Any
     prompt: Prompt | None
-    sealed: HeldOutLabels | None = None
+    held_out: HeldOutLabels | None = None
 
     @classmethod
-    def of(cls, cell: Cell, dataset: Dataset, tokenizer: Any, splits: Iterable[str]) -> "Reading":
+    def of(cls, cell: Cell, dataset: Dataset, tokenizer: Any, splits: Iterable[str]) -> "Inputs":
         """Tokenise splits of a cell's dataset.
 
         Raises:
@@ -83,8 +83,8 @@ class Reading:
 
     def labels_of(self, split: str) -> list[int]:
         """Class index of each text of a split; callers must not keep it while plugin code runs."""
-        if self.sealed is not None and split in self.sealed:
-            return self.sealed.of(split)
+        if self.held_out is not None and split in self.held_out:
+            return self.held_out.of(split)
         return self.dataset.splits[split].labels
 
     @property
@@ -254,7 +254,7 @@ class Reading:
 
 
 def class_weights(cell: Cell, dataset: Dataset) -> Tensor | None:
-    """See ``Reading.class_weights``."""
+    """See ``Inputs.class_weights``."""
     if cell.train.class_weights == "none":
         return None
     return balanced_weights(dataset.splits["train"].labels, dataset.labels, f"dataset {cell.dataset.name}")

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from bench.errors import RunFolderError
-from bench.plan.against import Key, against_table, compare_peaks, read_run, settled_of, to_csv
+from bench.plan.against import Key, against_table, compare_peaks, measured_device, read_run, to_csv
 from bench.plan.row import PlanRow
 from bench.record.files import write_json
 from bench.record.memory_breakdown import MemoryBreakdown
@@ -84,12 +84,12 @@ class TestDevice:
         record = on_gpu()
         assert record.machine is not None
         machine = record.machine.model_copy(update={"device": "cuda", "gpu": "H200", "gpu_capability": (9, 0)})
-        settled = settled_of(measured(record.model_copy(update={"machine": machine})))
-        assert (settled.device, settled.capability, settled.name) == ("cuda", (9, 0), "H200")
+        resolved = measured_device(measured(record.model_copy(update={"machine": machine})))
+        assert (resolved.device, resolved.capability, resolved.name) == ("cuda", (9, 0), "H200")
 
     def test_a_run_that_never_began_says_so(self) -> None:
         with pytest.raises(RunFolderError, match="no cell of the run says which machine"):
-            settled_of(measured(_record(status="killed", fields={"machine": None})))
+            measured_device(measured(_record(status="killed", fields={"machine": None})))
 
 
 class TestRunFolder:

@@ -12,7 +12,7 @@ from bench.errors import DataError
 from bench.model.prompting.prompts import Prompt
 from bench.study.settings import DataSettings
 from bench.train.cell_prompt import prompt_of
-from bench.train.inputs import Reading
+from bench.train.inputs import Inputs
 from tests.conftest import Tunebench
 from tests.data.forms import everywhere, jsonl, laid, located, parquet
 from tests.model.prompting.support import byte_tokenizer
@@ -125,9 +125,9 @@ def test_an_llm_is_asked_for_the_names_that_a_file_declares(tmp_path: Path) -> N
 def test_a_text_of_no_token_is_named(tmp_path: Path) -> None:
     source = located(everywhere(tmp_path, "jsonl", jsonl([("a", 0), ("b", 1), ("", 1)])))
     dataset = texts.load(source, DataSettings())
-    Reading.of(cell_of(source, "causal"), dataset, byte_tokenizer(), ["test"]).require_tokens()
-    reading = Reading.of(cell_of(source), dataset, byte_tokenizer(), ["test"])
+    Inputs.of(cell_of(source, "causal"), dataset, byte_tokenizer(), ["test"]).require_tokens()
+    inputs = Inputs.of(cell_of(source), dataset, byte_tokenizer(), ["test"])
     with pytest.raises(
         DataError, match=r"test/2: the tokenizer of .* gives no token for this text; remove empty texts"
     ):
-        reading.require_tokens()
+        inputs.require_tokens()

@@ -25,7 +25,7 @@ from bench.study.settings import DataSettings
 from bench.study.study import load_study
 from bench.train.cell_prompt import prompt_of, shown_text
 from bench.train.evaluate import logits_of
-from bench.train.inputs import Reading
+from bench.train.inputs import Inputs
 from tests.data import forms
 from tests.known import known
 from tests.model.prompting.support import byte_tokenizer
@@ -175,8 +175,8 @@ class TestPrompt:
     def test_shows_both_with_their_names(self, tmp_path: Path) -> None:
         source, tokenizer = located(laid(tmp_path)), byte_tokenizer()
         dataset = texts.load(source, DataSettings())
-        reading = Reading.of(cell_of(source, "causal"), dataset, tokenizer, ["test"])
-        tokens = reading.tokens["test"]
+        inputs = Inputs.of(cell_of(source, "causal"), dataset, tokenizer, ["test"])
+        tokens = inputs.tokens["test"]
         shown = [tokenizer.decode(tokens.ids[a:b]) for a, b in zip(tokens.offsets, tokens.offsets[1:], strict=False)]
         assert shown[1] == "premise: a good film , good\nhypothesis: a bad film"
         assert shown[1] == shown_text(dataset.splits["test"], dataset.columns, 1)
@@ -193,8 +193,8 @@ class TestPrompt:
     def test_an_encoder_whose_tokenizer_parts_nothing_is_shown_the_same(self, tmp_path: Path) -> None:
         source, tokenizer = located(laid(tmp_path)), byte_tokenizer()
         dataset = texts.load(source, DataSettings())
-        reading = Reading.of(cell_of(source), dataset, tokenizer, ["test"])
-        tokens = reading.tokens["test"]
+        inputs = Inputs.of(cell_of(source), dataset, tokenizer, ["test"])
+        tokens = inputs.tokens["test"]
         assert tokens.types is None
         assert tokenizer.decode(tokens.ids[: tokens.offsets[1]]).startswith("premise: a good film , good\nhypothesis: ")
 

@@ -23,7 +23,7 @@ from bench.record.record import Record
 from bench.record.run_folder import CellFolder, read_cell
 from bench.study.cell import Cell
 from bench.study.models import has_changed
-from bench.train.inputs import Reading
+from bench.train.inputs import Inputs
 from bench.train.seeding import seed_generators
 
 CPU = torch.device("cpu")
@@ -153,13 +153,13 @@ def explain_with(rebuilt: Rebuilt, record: Record, text: str) -> Explanation:
             f"cell {cell.id}: explain takes one text, but dataset {cell.dataset.name} has pairs of "
             f"{cell.dataset.text_column} and {cell.dataset.pair_column}; choose a cell of single texts"
         )
-    reading = _reading(rebuilt, text)
-    ids = reading.tokens[SPLIT].ids.tolist()
+    inputs = _inputs(rebuilt, text)
+    ids = inputs.tokens[SPLIT].ids.tolist()
     if not ids:
         raise RequestError("there is no text to explain: the tokenizer gives no tokens")
-    if reading.prompt is not None:
-        ids = [*reading.prompt.prefix_ids, *ids, *reading.prompt.suffix_ids]
-    scores, _ = reading.predict(rebuilt.model, SPLIT, CPU, lambda *_: None)
+    if inputs.prompt is not None:
+        ids = [*inputs.prompt.prefix_ids, *ids, *inputs.prompt.suffix_ids]
+    scores, _ = inputs.predict(rebuilt.model, SPLIT, CPU, lambda *_: None)
     if not np.isfinite(scores).all():
         raise RunFolderError(
             f"cell {cell.id}: the model's class scores are not finite numbers"
@@ -168,18 +168,18 @@ def explain_with(rebuilt: Rebuilt, record: Record, text: str) -> Explanation:
     weights = np.exp(scores[0].astype(np.float64) - scores[0].max())
     answer = zip(rebuilt.labels, (weights / weights.sum()).tolist(), strict=True)
     return Explanation(
-        cell=cell, answer=tuple(sorted(answer, key=lambda pair: -pair[1])), tokens=tuple(_tokens(reading, text)),
-        trace=_trace(rebuilt, ids), notes=tuple(_notes(reading, record)),
+        cell=cell, answer=tuple(sorted(answer, key=lambda pair: -pair[1])), tokens=tuple(_tokens(inputs, text)),
+        trace=_trace(rebuilt, ids), notes=tuple(_notes(inputs, record)),
     )  # fmt: skip
 
 
-def _reading(rebuilt: Rebuilt, text: str) -> Reading:
+def _inputs(rebuilt: Rebuilt, text: str) -> Inputs:
     cell = rebuilt.cell
     splits = {SPLIT: texts.Split(["text"], [text], [0])}
     if cell.model.kind == "causal":  # the prompt may contain examples from train
         splits |= texts.load(cell.dataset, cell.data).splits
     dataset = texts.Dataset(labels=rebuilt.labels, splits=splits, validation_carved=False, sha256="")
-    return Reading.of(cell, dataset, rebuilt.tokenizer, [SPLIT])
+    return Inputs.of(cell, dataset, rebuilt.tokenizer, [SPLIT])
 
 
 def _trace(rebuilt: Rebuilt, ids: Sequence[int]) -> Trace:
@@ -189,10 +189,10 @@ def _trace(rebuilt: Rebuilt, ids: Sequence[int]) -> Trace:
     return found
 
 
-def _tokens(reading: Reading, text: str) -> list[Token]:
+def _tokens(inputs: Inputs, text: str) -> list[Token]:
     """The tokens of the model's input, including the prompt, with their characters."""
-    prompt, tokenizer, kept = reading.prompt, reading.tokenizer, reading.tokens[SPLIT]
-    length = reading.cell.data.max_length if prompt is None else prompt.room(reading.cell.data.max_length)
+    prompt, tokenizer, kept = inputs.prompt, inputs.tokenizer, inputs.tokens[SPLIT]
+    length = inputs.cell.data.max_length if prompt is None else prompt.room(inputs.cell.data.max_length)
     tokens: list[Token] = []
     end = 0
     places = spans(text, tokenizer, length, alone=prompt is None)
@@ -216,8 +216,8 @@ def _plain(tokenizer: Any, token_id: int) -> Token:
     return Token(before="", text=said, label=said.strip() or str(tokenizer.convert_ids_to_tokens(token_id)))
 
 
-def _notes(reading: Reading, record: Record) -> list[str]:
-    cell, kept = reading.cell, reading.tokens[SPLIT]
+def _notes(inputs: Inputs, record: Record) -> list[str]:
+    cell, kept = inputs.cell, inputs.tokens[SPLIT]
     notes = ["Computed in fp32 on the CPU."]
     if measured := _other_setup(record):
         notes.append(f"The cell was measured {measured}, so its own predictions may differ a little.")

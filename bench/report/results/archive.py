@@ -131,7 +131,7 @@ def _split(studies: Sequence[Mapping[str, Any]], cells: Sequence[Measured], wher
     told = [len(cells)] if len(studies) == 1 else [study.get("records") for study in studies]
     counts = [count for count in told if isinstance(count, int) and count >= 0]
     if len(counts) < len(studies) or sum(counts) != len(cells):
-        raise RunFolderError(f"{where} cannot be read: it does not tell which records are of which run")
+        raise RunFolderError(f"{where} cannot be read: it does not say which records belong to which run")
     begin = 0
     for study, count in zip(studies, counts, strict=True):
         own = tuple(cells[begin : begin + count])

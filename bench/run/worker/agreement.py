@@ -11,7 +11,7 @@ from bench.data.batches import Batch
 from bench.method import Method
 from bench.record.record import Check
 from bench.run.worker import checks as validity
-from bench.train.inputs import Reading
+from bench.train.inputs import Inputs
 from bench.train.loop import autocast
 from bench.train.seeding import kept_generators
 
@@ -25,18 +25,18 @@ class Agreement:
     number is at most the inference batch size, or two, so that they fit into memory.
     """
 
-    def __init__(self, reading: Reading, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, inputs: Inputs, device: torch.device, dtype: torch.dtype) -> None:
         """Choose the texts.
 
         Args:
-            reading: texts of the cell.
+            inputs: texts of the cell.
             device: device of the model.
             dtype: dtype of the matmuls.
         """
-        self._reading, self._device, self._dtype = reading, device, dtype
-        self._split = reading.cell.data.evaluate_split
+        self._inputs, self._device, self._dtype = inputs, device, dtype
+        self._split = inputs.cell.data.evaluate_split
         self._rows = _of_all_lengths(
-            reading.tokens[self._split].lengths, max(2, min(TEXTS, reading.cell.train.inference_batch_size))
+            inputs.tokens[self._split].lengths, max(2, min(TEXTS, inputs.cell.train.inference_batch_size))
         )
         self._merges = False
         self._unmerged: Tensor | None = None
@@ -47,7 +47,7 @@ class Agreement:
         if type(method).prepare_inference is Method.prepare_inference:
             return
         self._merges = True
-        storage = self._reading.cell.train.weights_storage
+        storage = self._inputs.cell.train.weights_storage
         try:
             with autocast(self._device, self._dtype, storage):
                 self._unmerged = self._scores(model, [self._rows])
@@ -57,7 +57,7 @@ class Agreement:
 
     def checks(self, model: nn.Module) -> list[Check]:
         """Checks that compare the prepared model's scores with and without padding, and with those before merging."""
-        bits = self._reading.cell.model.bits
+        bits = self._inputs.cell.model.bits
         limit = validity.agreement_limit(self._dtype, bits)
         together: Tensor | None = None
         alone: Tensor | None = None
@@ -75,12 +75,12 @@ class Agreement:
     @kept_generators()
     def _scores(self, model: nn.Module, batches: list[NDArray[np.int64]]) -> Tensor:
         """Class scores of all texts, float32, shape (N, C), one batch at a time."""
-        score = self._reading.scorer(model)
+        score = self._inputs.scorer(model)
         with torch.inference_mode():
             return torch.cat([score(self._batch(rows).to(self._device)).float().cpu() for rows in batches])
 
     def _batch(self, rows: NDArray[np.int64]) -> Batch:
-        return self._reading.batch_of(self._split, rows)
+        return self._inputs.batch_of(self._split, rows)
 
 
 def _of_all_lengths(lengths: NDArray[np.int64], most: int) -> NDArray[np.int64]:

@@ -35,9 +35,9 @@ def answer(folder: Path, requested_at: float) -> None:
     cell, failed = Cell.model_validate(request["cell"]), int(request["failed_batch"])
     try:
         device = _device(request["device"], cell)
-        settled = resolve_device(device, None if device == "cpu" else look())
-        left = room(settled.device, request["failure_memory"], cell)
-        batch, said = largest_fitting_batch(_planned(cell, settled), failed, left)
+        resolved = resolve_device(device, None if device == "cpu" else look())
+        left = room(resolved.device, request["failure_memory"], cell)
+        batch, said = largest_fitting_batch(_planned(cell, resolved), failed, left)
     except RequestError as error:
         batch, said = None, f"the plan does not know which batch would fit: {error}"
     write_json(folder / "answer.json", {"batch_size": batch, "said": said})
@@ -48,11 +48,11 @@ def _device(measured_on: str | None, cell: Cell) -> str:
     return cell.device if measured_on is None or cell.device.startswith(measured_on) else measured_on
 
 
-def _planned(cell: Cell, settled: ResolvedDevice) -> Callable[[int], PlanRow]:
+def _planned(cell: Cell, resolved: ResolvedDevice) -> Callable[[int], PlanRow]:
     """A function that returns the cell's row of a plan by batch size."""
     method = cell.method
     plugin = registry.Plugin(name=method.plugin, path=Path(method.path), sha256=method.sha256, origin="the cell")
-    rows = Rows({method.plugin: plugin}, settled)
+    rows = Rows({method.plugin: plugin}, resolved)
     return cache(lambda batch: rows.row(reduced(cell, batch)))
 
 

@@ -26,7 +26,7 @@ from bench.run.worker.validation import macro_f1
 from bench.run.worker.work import Work
 from bench.text.message import kind_of, print_error, said
 from bench.train.evaluate import NO_CLASS, for_inference, quality
-from bench.train.inputs import Reading
+from bench.train.inputs import Inputs
 from bench.train.seeding import seed_generators
 
 INFERENCE_WARMUP_BATCHES = 2
@@ -44,8 +44,8 @@ def measure(work: Work) -> None:
     work.facts["peak_kind"] = "cuda_allocated" if work.on_cuda else "host_vmhwm"
     seed_generators(cell.seed)
     subject = prepare(work)
-    method, reading = subject.method, subject.reading
-    agreement = Agreement(reading, work.device, work.dtype)
+    method, inputs = subject.method, subject.inputs
+    agreement = Agreement(inputs, work.device, work.dtype)
     if method.trains:
         train_and_validate(work, subject)
     else:
@@ -57,19 +57,19 @@ def measure(work: Work) -> None:
             agreement.before(subject.model, method)
         model = for_inference(method.prepare_inference(subject.model), work.dtype, work.device)
         work.used_cpu_kernels(own_kernels(model, training=False))
-        _evaluate(work, model, reading)
+        _evaluate(work, model, inputs)
     with timed("inference"):
-        scores = _infer(work, model, reading)
+        scores = _infer(work, model, inputs)
     _time_inference(work, subject)
     with timed("latency"):
-        _latency(work, model, reading)
-    answers = _generate(work, model, reading)
+        _latency(work, model, inputs)
+    answers = _generate(work, model, inputs)
     name = cell.data.evaluate_split
-    raw_outputs.write_predictions(work.paths, reading.dataset.splits[name], reading.labels_of(name), scores, answers)
+    raw_outputs.write_predictions(work.paths, inputs.dataset.splits[name], inputs.labels_of(name), scores, answers)
     with timed("memory"):
         if not method.trains:
             work.memory.read_context()
-        _infer_again(work, model, reading)
+        _infer_again(work, model, inputs)
         work.checks += agreement.checks(model)
     _keep_insights(work, model, subject)
 
@@ -78,38 +78,38 @@ def _save(work: Work, subject: Subject) -> None:
     if not subject.method.trains:
         work.facts["artifact_bytes"] = 0
         return
-    folder, base, reading = work.paths.artifact, work.cell.model, subject.reading
+    folder, base, inputs = work.paths.artifact, work.cell.model, subject.inputs
     folder.mkdir(exist_ok=True)
     subject.method.save(subject.model, folder)
     tidy(folder, base)
     files = [path for path in folder.rglob("*") if path.is_file()]
     work.facts["artifact_bytes"] = sum(path.stat().st_size for path in files)
     if work.cell.train.keep_artifact:
-        complete(folder, subject.model, reading.tokenizer, reading.dataset.labels, base)
+        complete(folder, subject.model, inputs.tokenizer, inputs.dataset.labels, base)
     else:
         for path in files:
             path.unlink()
 
 
-def _evaluate(work: Work, model: nn.Module, reading: Reading) -> None:
-    if "validation" not in reading.tokens or work.cell.data.evaluate_split == "validation":
+def _evaluate(work: Work, model: nn.Module, inputs: Inputs) -> None:
+    if "validation" not in inputs.tokens or work.cell.data.evaluate_split == "validation":
         work.unknown["validation_macro_f1"] = (
-            "nothing is trained" if "validation" not in reading.tokens else "the validation split is the evaluated one"
+            "nothing is trained" if "validation" not in inputs.tokens else "the validation split is the evaluated one"
         )
         return
     if work.random_weights("validation_macro_f1"):
         return
-    work.facts["validation_macro_f1"] = macro_f1(model, reading, work.device, work.phases.tell)
+    work.facts["validation_macro_f1"] = macro_f1(model, inputs, work.device, work.phases.tell)
 
 
-def _infer(work: Work, model: nn.Module, reading: Reading) -> NDArray[np.float32]:
+def _infer(work: Work, model: nn.Module, inputs: Inputs) -> NDArray[np.float32]:
     name = work.cell.data.evaluate_split
-    scores, log = reading.predict(model, name, work.device, work.phases.tell, INFERENCE_WARMUP_BATCHES)
+    scores, log = inputs.predict(model, name, work.device, work.phases.tell, INFERENCE_WARMUP_BATCHES)
     work.logs["inference"] = log
     if not np.isfinite(scores).all():
         raise DivergedError("the model's class scores are not finite numbers")
     if not work.random_weights("quality"):
-        work.facts["quality"] = quality(scores.argmax(axis=1), reading.labels_of(name), reading.dataset.labels, name)
+        work.facts["quality"] = quality(scores.argmax(axis=1), inputs.labels_of(name), inputs.dataset.labels, name)
     return scores
 
 
@@ -122,20 +122,20 @@ def _time_inference(work: Work, subject: Subject) -> None:
     work.facts["inference"] = found
     work.checks += validity.of_inference(log, found)
     # Not on a GPU, which loads kernels before the steps, nor with a prompt, whose prefix is computed before them.
-    if not work.on_cuda and subject.reading.prompt is None:
+    if not work.on_cuda and subject.inputs.prompt is None:
         seconds = sum(log.seconds) + sum(log.seconds[:INFERENCE_WARMUP_BATCHES])
         phase_seconds = work.phases.named("inference")[-1].seconds
         work.checks.append(lost_time.steps_add_up("inference", seconds, phase_seconds))
-    work.checks.append(validity.tokens_counted("inference", log, subject.reading.tokens_predicted(name)))
+    work.checks.append(validity.tokens_counted("inference", log, subject.inputs.tokens_predicted(name)))
 
 
-def _latency(work: Work, model: nn.Module, reading: Reading) -> None:
+def _latency(work: Work, model: nn.Module, inputs: Inputs) -> None:
     name, size = work.cell.data.evaluate_split, work.cell.train.inference_batch_size
-    score = reading.scorer(model)
-    singles = reading.single_batches(name, MOST_BATCHES)
+    score = inputs.scorer(model)
+    singles = inputs.single_batches(name, MOST_BATCHES)
     found = [time_batches(score, singles, work.device, 1)]
     # The first batch has the longest texts and is not representative.
-    _, *others = reading.batches(name)
+    _, *others = inputs.batches(name)
     full = [batch for batch in others if len(batch.indices) == size]
     if full and size > 1:
         found.append(time_batches(score, full, work.device, size))
@@ -144,20 +144,20 @@ def _latency(work: Work, model: nn.Module, reading: Reading) -> None:
     work.facts["latency"] = tuple(found)
 
 
-def _generate(work: Work, model: nn.Module, reading: Reading) -> Answers | None:
+def _generate(work: Work, model: nn.Module, inputs: Inputs) -> Answers | None:
     """Let a causal model generate its answers, and parse them; None if nothing is generated."""
-    prompt, name = reading.prompt, work.cell.data.evaluate_split
+    prompt, name = inputs.prompt, work.cell.data.evaluate_split
     if prompt is None or not prompt.settings.generate:
         if prompt is not None:
             work.unknown["generation"] = "prompt.generate is false"
         return None
     with work.phases.timed("generate"):
-        answers, named, log = reading.write(model, name, work.device, work.phases.tell)
+        answers, named, log = inputs.write(model, name, work.device, work.phases.tell)
     work.logs["generation"] = log
     random = work.random_weights("generation.quality", "generation.parse_failure_fraction")
     size = work.cell.train.inference_batch_size
     work.facts["generation"] = Generation(
-        quality=None if random else quality(named, reading.labels_of(name), reading.dataset.labels, name),
+        quality=None if random else quality(named, inputs.labels_of(name), inputs.dataset.labels, name),
         parse_failure_fraction=None if random else float((named == NO_CLASS).mean()),
         max_new_tokens=prompt.max_new_tokens,
         speed=work.speed("generation.speed", log, size, "generate", None),
@@ -165,10 +165,10 @@ def _generate(work: Work, model: nn.Module, reading: Reading) -> Answers | None:
     return answers, named
 
 
-def _infer_again(work: Work, model: nn.Module, reading: Reading) -> None:
+def _infer_again(work: Work, model: nn.Module, inputs: Inputs) -> None:
     try:
-        batch = reading.batches(work.cell.data.evaluate_split)[0]  # of the longest texts
-        held, kernels = infer_again(model, reading.scorer(model), batch, work.device)
+        batch = inputs.batches(work.cell.data.evaluate_split)[0]  # of the longest texts
+        held, kernels = infer_again(model, inputs.scorer(model), batch, work.device)
         work.memory.held("inference", held)
         work.attended_by(kernels)
     except Exception as error:  # an extra must not fail the cell
@@ -178,13 +178,13 @@ def _infer_again(work: Work, model: nn.Module, reading: Reading) -> None:
 
 def _keep_insights(work: Work, model: nn.Module, subject: Subject) -> None:
     """Call a method's ``insights`` hook on evaluated texts, and write its data beside the record."""
-    method, reading = subject.method, subject.reading
+    method, inputs = subject.method, subject.inputs
     if type(method).insights is Method.insights or work.random_weights("insights"):
         return
     with work.phases.timed("insights"):
         try:
             with torch.inference_mode():
-                shown = method.insights(model, subject.task, reading.examples(work.device, model))
+                shown = method.insights(model, subject.task, inputs.examples(work.device, model))
             content = {"parts": [part.model_dump(mode="json") for part in shown.parts]}
             write_json(work.paths.insights, content)
             work.facts["insights"] = json.loads(json.dumps(shown.facts, allow_nan=False))

@@ -23,7 +23,7 @@ from bench.model.weights import load_model, skeleton
 from bench.record.data import Data
 from bench.run.worker import counting, raw_outputs
 from bench.run.worker.work import Work
-from bench.train.inputs import Reading
+from bench.train.inputs import Inputs
 from bench.train.stored_weights import enable_gradient_checkpointing, store_weights
 
 
@@ -35,7 +35,7 @@ class Subject:
         model: adapted model on the device.
         method: method that adapted it.
         task: task that it was adapted to.
-        reading: texts of the cell.
+        inputs: texts of the cell.
         counted: counted FLOPs.
         class_weights: class weights of ``TaskLoss``, on the device.
     """
@@ -43,7 +43,7 @@ class Subject:
     model: nn.Module
     method: Method
     task: Task
-    reading: Reading
+    inputs: Inputs
     counted: counting.Counted
     class_weights: Tensor | None
 
@@ -53,12 +53,12 @@ def prepare(work: Work) -> Subject:
     cell = work.cell
     with work.phases.timed("load"):
         method_class = registry.load_planned(cell.method)
-        reading, config, model = _load(work, method_class)
+        inputs, config, model = _load(work, method_class)
     method = method_class(registry.options(cell.method.name, method_class, cell.method.options))
-    task = Task(labels=reading.dataset.labels, max_length=cell.data.max_length, kind=cell.model.kind)
+    task = Task(labels=inputs.dataset.labels, max_length=cell.data.max_length, kind=cell.model.kind)
     fresh = fresh_layers(model)
     with work.phases.timed("adapt"):
-        model = _adapt(work, model, method, task, reading)
+        model = _adapt(work, model, method, task, inputs)
     with work.phases.timed("calibrate"):
         counted = _count(work, config, method, task, fresh)
         work.facts["flops"] = counted.flops
@@ -66,10 +66,10 @@ def prepare(work: Work) -> Subject:
             work.unknown["flops.closed_form_flops"] = counted.why_no_closed_form
         work.checks.append(counted.check)
         _calibrate(work, method)
-    weights = reading.class_weights if method.trains else None
+    weights = inputs.class_weights if method.trains else None
     weights = None if weights is None else weights.to(work.device)
     return Subject(
-        model=model, method=method, task=task, reading=reading, counted=counted, class_weights=weights
+        model=model, method=method, task=task, inputs=inputs, counted=counted, class_weights=weights
     )  # fmt: skip
 
 
@@ -86,38 +86,38 @@ def _calibrate(work: Work, method: Method) -> None:
         work.unknown["matmul_flops_per_second"] = rate.why_not
 
 
-def _load(work: Work, method_class: type[Method]) -> tuple[Reading, PretrainedConfig, nn.Module]:
+def _load(work: Work, method_class: type[Method]) -> tuple[Inputs, PretrainedConfig, nn.Module]:
     cell = work.cell
     dataset = texts.load(cell.dataset, cell.data)
     folder = fetch(cell.model)
     tokenizer = load_tokenizer(cell.model, folder)
     split = cell.data.evaluate_split
-    reading = Reading.of(cell, dataset, tokenizer, {"train", "validation", split} if method_class.trains else {split})
-    reading.require_tokens()
+    inputs = Inputs.of(cell, dataset, tokenizer, {"train", "validation", split} if method_class.trains else {split})
+    inputs.require_tokens()
     config = load_config(cell.model, folder, len(dataset.labels))
-    for tokens in reading.tokens.values():
+    for tokens in inputs.tokens.values():
         require_known(tokens, config.vocab_size, f"model {cell.model.name}")
     require_room(cell.model, config, work.dtype, work.device, cell.limits.cell_memory_bytes)
     work.memory.start()
     model = load_model(cell.model, folder, config, work.dtype, work.device, dataset.labels)
     if cell.model.kind == "encoder":
-        pad_with(model, reading.pad_id)
-    work.facts["prompt"] = reading.prompt_record()
+        pad_with(model, inputs.pad_id)
+    work.facts["prompt"] = inputs.prompt_record()
     work.memory.loaded(model)
-    _record_data(work, reading)
-    sealed = work.files.enter_context(reading.without_labels(work.paths.path))
-    return replace(reading, sealed=sealed), config, model
+    _record_data(work, inputs)
+    held_out = work.files.enter_context(inputs.without_labels(work.paths.path))
+    return replace(inputs, held_out=held_out), config, model
 
 
-def _record_data(work: Work, reading: Reading) -> None:
+def _record_data(work: Work, inputs: Inputs) -> None:
     """Set the record's facts about the texts."""
-    dataset, split = reading.dataset, work.cell.data.evaluate_split
-    evaluated = reading.tokens[split]
+    dataset, split = inputs.dataset, work.cell.data.evaluate_split
+    evaluated = inputs.tokens[split]
     found = duplicates.find(dataset.splits)
     work.facts["data"] = Data(
         sha256=dataset.sha256, rows={name: len(split) for name, split in dataset.splits.items()},
         synthetic=work.cell.dataset.synthetic, validation_carved=dataset.validation_carved, labels=dataset.labels,
-        tokens_per_sample=reading.tokens_per_sample, truncated_fraction=evaluated.truncated / len(evaluated.lengths),
+        tokens_per_sample=inputs.tokens_per_sample, truncated_fraction=evaluated.truncated / len(evaluated.lengths),
         texts_in_train=_counted(found.in_train), repeated_texts=_counted(found.repeated),
         conflicting_texts=_counted(found.conflicting), empty_texts=_counted(found.empty),
     )  # fmt: skip
@@ -131,7 +131,7 @@ def _counted(places: Mapping[str, list[int]]) -> dict[str, int]:
     return {split: len(found) for split, found in places.items()}
 
 
-def _adapt(work: Work, model: nn.Module, method: Method, task: Task, reading: Reading) -> nn.Module:
+def _adapt(work: Work, model: nn.Module, method: Method, task: Task, inputs: Inputs) -> nn.Module:
     model = method.adapt(model, task)
     work.facts["parameters"] = parameters.count(model)
     if work.cell.train.gradient_checkpointing:
@@ -141,8 +141,8 @@ def _adapt(work: Work, model: nn.Module, method: Method, task: Task, reading: Re
     store_weights(model, work.dtype, work.cell.train.weights_storage)
     if work.cell.model.kind == "encoder":
         model = model.to(work.device)
-    if reading.prompt is not None:
-        AskedModel(model, reading.prompt).check_window(task.max_length)  # fail before the training, not after it
+    if inputs.prompt is not None:
+        AskedModel(model, inputs.prompt).check_window(task.max_length)  # fail before the training, not after it
     if work.device.type == "cpu":
         replace_dropout(model)
     work.used_cpu_kernels(own_kernels(model, training=True) if method.trains else ())

@@ -40,7 +40,7 @@ def _points(work: Work, subject: Subject) -> list[int]:
         if settings.validation_points:
             work.random_weights("training.best_step")
         return []
-    total = num_steps(len(subject.reading.dataset.splits["train"]), settings)
+    total = num_steps(len(subject.inputs.dataset.splits["train"]), settings)
     return validation_steps(total, settings.validation_points)
 
 
@@ -61,8 +61,8 @@ def _stopping(work: Work, subject: Subject, points: list[int], snapshots: Snapsh
         if snapshots.wanted(step):
             snapshots.keep(step)
 
-    model, reading, tell = subject.model, subject.reading, work.phases.tell
-    found = partial(macro_f1_as_it_is, model, reading, work.device, work.dtype, tell)
+    model, inputs, tell = subject.model, subject.inputs, work.phases.tell
+    found = partial(macro_f1_as_it_is, model, inputs, work.device, work.dtype, tell)
     return EarlyStopping(
         points, settings.early_stopping_patience, found, partial(work.phases.aside, "validate"),
         keep if settings.keep == "best" else None,
@@ -70,8 +70,8 @@ def _stopping(work: Work, subject: Subject, points: list[int], snapshots: Snapsh
 
 
 def _train(work: Work, subject: Subject, snapshots: Snapshots, stopping: EarlyStopping | None) -> None:
-    reading = subject.reading
-    tokens, labels = reading.tokens["train"], reading.dataset.splits["train"].labels
+    inputs = subject.inputs
+    tokens, labels = inputs.tokens["train"], inputs.dataset.splits["train"].labels
     settings = work.cell.train
     total = num_steps(len(labels), settings)
 
@@ -87,7 +87,7 @@ def _train(work: Work, subject: Subject, snapshots: Snapshots, stopping: EarlySt
         return True
 
     warmup = WarmUp(settings.timing_warmup_steps, total, train_begins)
-    batches = epoch_batches(tokens, labels, settings, reading.pad_id, work.cell.seed, reading.training_batch)
+    batches = epoch_batches(tokens, labels, settings, inputs.pad_id, work.cell.seed, inputs.training_batch)
     work.phases.start("warm-up" if settings.timing_warmup_steps else "train")
     kind, tell = work.cell.model.kind, work.phases.tell
     log = train(
@@ -109,13 +109,13 @@ def _train(work: Work, subject: Subject, snapshots: Snapshots, stopping: EarlySt
     work.checks += validity.of_training(log, warmup, found)
     if timed := work.phases.named("train"):
         work.checks.append(lost_time.steps_add_up("training", sum(log.seconds[warmup.steps :]), timed[-1].seconds))
-    work.checks.append(validity.tokens_counted("training", log, reading.tokens_trained_on(steps)))
+    work.checks.append(validity.tokens_counted("training", log, inputs.tokens_trained_on(steps)))
 
 
 def _train_again(work: Work, subject: Subject) -> None:
     cell = work.cell
     try:
-        batch = subject.reading.largest_training_batch(work.facts["training"].steps)
+        batch = subject.inputs.largest_training_batch(work.facts["training"].steps)
         again = train_again(
             subject.model, subject.method, cell, batch, work.device, work.dtype, subject.class_weights
         )  # fmt: skip
@@ -135,7 +135,7 @@ def _validate(work: Work, subject: Subject, snapshots: Snapshots, stopping: Earl
     try:
         found = {} if stopping is None else stopping.found
         if stopping is None:
-            scores = validate(subject.model, subject.reading, snapshots, work.device, work.dtype, work.phases.tell)
+            scores = validate(subject.model, subject.inputs, snapshots, work.device, work.dtype, work.phases.tell)
             found = dict(zip(snapshots.steps, scores, strict=True))
     except Exception as error:  # an extra must not fail the cell, e.g. if weights cannot be restored
         if keeps_best:  # the study requires these weights

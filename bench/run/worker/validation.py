@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from bench.errors import RunFolderError
 from bench.model.quantization import cast_parameters, is_quantized
 from bench.train.evaluate import quality
-from bench.train.inputs import Reading
+from bench.train.inputs import Inputs
 from bench.train.loop import StepHook
 from bench.train.seeding import kept_generators
 
@@ -139,24 +139,24 @@ def _bytes_of(tensor: Tensor) -> memoryview:
     return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
-def macro_f1(model: nn.Module, reading: Reading, device: torch.device, tell: StepHook) -> float:
+def macro_f1(model: nn.Module, inputs: Inputs, device: torch.device, tell: StepHook) -> float:
     """Macro F1 of a model in inference mode on the validation split."""
-    scores, _ = reading.predict(model, "validation", device, tell)
-    labels = reading.labels_of("validation")
-    return quality(scores.argmax(axis=1), labels, reading.dataset.labels, "validation").macro_f1
+    scores, _ = inputs.predict(model, "validation", device, tell)
+    labels = inputs.labels_of("validation")
+    return quality(scores.argmax(axis=1), labels, inputs.dataset.labels, "validation").macro_f1
 
 
 def macro_f1_as_it_is(
-    model: nn.Module, reading: Reading, device: torch.device, dtype: torch.dtype, tell: StepHook
+    model: nn.Module, inputs: Inputs, device: torch.device, dtype: torch.dtype, tell: StepHook
 ) -> float:
     """Macro F1 of a model during training, as in ``validate``; weights, modes and generators stay unchanged."""
     with _left_as_it_is(model), kept_generators():
         cast_parameters(model, dtype)
-        return macro_f1(model, reading, device, tell)
+        return macro_f1(model, inputs, device, tell)
 
 
 def validate(
-    model: nn.Module, reading: Reading, snapshots: Snapshots, device: torch.device, dtype: torch.dtype, tell: StepHook
+    model: nn.Module, inputs: Inputs, snapshots: Snapshots, device: torch.device, dtype: torch.dtype, tell: StepHook
 ) -> list[float]:
     """Macro F1 on the validation split at each point; the model stays unchanged.
 
@@ -165,7 +165,7 @@ def validate(
 
     Args:
         model: trained model on the device.
-        reading: texts of the cell.
+        inputs: texts of the cell.
         snapshots: snapshots of its training.
         device: device of the model.
         dtype: dtype of the matmuls.
@@ -184,7 +184,7 @@ def validate(
         with _left_as_it_is(model), kept_generators():
             snapshots.load(step)
             cast_parameters(model, dtype)
-            found.append(macro_f1(model, reading, device, tell_total))
+            found.append(macro_f1(model, inputs, device, tell_total))
     return found
 
 

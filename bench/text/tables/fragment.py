@@ -12,8 +12,8 @@ from bench.text.tables.table import Column, Rank, Table
 
 GRID: Any = Styler.from_custom_template(str(Path(__file__).parent), html_table="table.html.jinja")
 EMPHASIS: dict[Rank, str] = {
-    "best": '<strong title="best, told apart from all others">%s</strong>',
-    "second": '<u title="second best, told apart from all below">%s</u>',
+    "best": '<strong title="best: its interval lies above all others">%s</strong>',
+    "second": '<u title="second: its interval lies above all lower ones">%s</u>',
     "": "%s",
 }
 

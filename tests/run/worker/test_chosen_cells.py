@@ -9,7 +9,7 @@ import pytest
 from bench.clocks import monotonic_seconds
 from bench.record.record import RANDOM_WEIGHTS, Record, Training
 from bench.run.worker import validation
-from bench.train.inputs import Reading
+from bench.train.inputs import Inputs
 from tests.known import known
 from tests.run.worker.test_validated_cells import STEPS, RunOne, checked, run_one
 
@@ -127,16 +127,16 @@ def test_a_training_that_ends_amid_its_warm_up_has_no_speed(
 def test_predicting_amid_the_training_is_in_no_step(run_one: RunOne, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each point takes a made-up hour of the clock that everything reads."""
     hours = 0.0
-    predict = Reading.predict
+    predict = Inputs.predict
 
-    def slow(self: Reading, model: Any, split: str, *given: Any) -> Any:
+    def slow(self: Inputs, model: Any, split: str, *given: Any) -> Any:
         nonlocal hours
         hours += 3600.0 * (split == "validation" and any(p.requires_grad for p in model.parameters()))
         return predict(self, model, split, *given)
 
     for module in ("bench.measure.clock", "bench.train.loop", "bench.run.worker.phases"):
         monkeypatch.setattr(f"{module}.monotonic_seconds", lambda: monotonic_seconds() + hours)
-    monkeypatch.setattr(Reading, "predict", slow)
+    monkeypatch.setattr(Inputs, "predict", slow)
     record, folder = run_one(train={"early_stopping_patience": 4})
     assert trained(record).steps == STEPS
     assert hours == 4 * 3600

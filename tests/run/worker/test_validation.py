@@ -25,7 +25,7 @@ from bench.run.worker.phases import Phases
 from bench.run.worker.validation import Snapshots, validate, validation_steps
 from bench.study.cell import Cell
 from bench.train.evaluate import for_inference
-from bench.train.inputs import Reading
+from bench.train.inputs import Inputs
 from bench.train.loop import StepHook, StepLog, epoch_batches, num_steps, train
 from bench.train.stored_weights import store_frozen_weights_as
 from tests.known import known
@@ -41,7 +41,7 @@ MIB = 2**20
 VALIDATION_ROWS = [(f"{start} {word}", label) for start in ("a", "a very") for word, label in WORDS]
 
 
-class Watched(Reading):
+class Watched(Inputs):
     """Keeps the scores of each prediction; ``seen`` is the test's own."""
 
     seen: list[NDArray[np.float32]] = []  # noqa: RUF012
@@ -55,7 +55,7 @@ class Watched(Reading):
 
 
 @pytest.fixture
-def reading(tiny_encoder: Path) -> Iterator[Watched]:
+def inputs(tiny_encoder: Path) -> Iterator[Watched]:
     def split(name: str, rows: list[tuple[str, int]]) -> Split:
         texts, labels = zip(*rows, strict=True)
         return Split([f"{name}/{i}" for i in range(len(rows))], list(texts), list(labels))
@@ -70,11 +70,11 @@ def reading(tiny_encoder: Path) -> Iterator[Watched]:
 
 
 def trained(
-    model: nn.Module, method: Method, reading: Reading, aside: Callable[[int], bool] | None, dtype: torch.dtype
+    model: nn.Module, method: Method, inputs: Inputs, aside: Callable[[int], bool] | None, dtype: torch.dtype
 ) -> StepLog:
-    settings, labels = reading.cell.train, reading.dataset.splits["train"].labels
+    settings, labels = inputs.cell.train, inputs.dataset.splits["train"].labels
     torch.manual_seed(1)
-    batches = epoch_batches(reading.tokens["train"], labels, settings, reading.pad_id, 1)
+    batches = epoch_batches(inputs.tokens["train"], labels, settings, inputs.pad_id, 1)
     steps = num_steps(len(labels), settings)
     assert steps == STEPS
     return train(model, method, batches, steps, settings, CPU, dtype, lambda *_: None, aside=aside)
@@ -104,7 +104,7 @@ def test_points_are_spread_evenly_and_the_last_is_at_the_end(total: int, points:
 @pytest.mark.parametrize("name", TRAINING)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
 def test_with_points_and_without_the_training_is_bitwise_the_same(
-    name: str, dtype: torch.dtype, tiny_encoder: Path, reading: Watched, tmp_path: Path
+    name: str, dtype: torch.dtype, tiny_encoder: Path, inputs: Watched, tmp_path: Path
 ) -> None:
     """Losses, learning rates, weights, and the random numbers that come next; then the same after validation."""
     ended: list[tuple[StepLog, dict[str, Tensor], Tensor]] = []
@@ -114,12 +114,12 @@ def test_with_points_and_without_the_training_is_bitwise_the_same(
         if dtype != torch.float32:
             store_frozen_weights_as(model, dtype)
         with Snapshots(model, validation_steps(STEPS, points), tmp_path) as snapshots:
-            log = trained(model, method, reading, keeping(snapshots), dtype)
+            log = trained(model, method, inputs, keeping(snapshots), dtype)
             ended.append((log, {key: t.clone() for key, t in model.state_dict().items()}, torch.get_rng_state()))
             model.train()
             next(model.modules()).training = False  # any mode is to be found again
             before = [(tensor, tensor.data_ptr()) for tensor in (*model.parameters(), *model.buffers())]
-            assert len(validate(model, reading, snapshots, CPU, dtype, lambda *_: None)) == points
+            assert len(validate(model, inputs, snapshots, CPU, dtype, lambda *_: None)) == points
     (plain, weights, generator), (log, kept_weights, kept_generator) = ended
     assert log.losses == plain.losses
     assert log.learning_rates == plain.learning_rates
@@ -139,7 +139,7 @@ def test_with_points_and_without_the_training_is_bitwise_the_same(
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
 def test_each_point_is_what_the_model_was_then(
-    dtype: torch.dtype, tiny_encoder: Path, reading: Watched, tmp_path: Path
+    dtype: torch.dtype, tiny_encoder: Path, inputs: Watched, tmp_path: Path
 ) -> None:
     """Scores are those of a training that ended there, as the evaluate phase predicts; the last one's too."""
     method = Everything(Options(learning_rate=1e-2))
@@ -153,31 +153,31 @@ def test_each_point_is_what_the_model_was_then(
                 weights[step] = {key: tensor.clone() for key, tensor in model.state_dict().items()}
             return keep(step)
 
-        trained(model, method, reading, look, dtype)
+        trained(model, method, inputs, look, dtype)
         told: list[tuple[int, int]] = []
-        found = validate(model, reading, snapshots, CPU, dtype, lambda *done: told.append(done))
-    scores = list(reading.seen)
+        found = validate(model, inputs, snapshots, CPU, dtype, lambda *done: told.append(done))
+    scores = list(inputs.seen)
     assert len(scores) == len(found) == 4
     assert told == [(done, 8) for done in range(1, 9)]
     assert not np.array_equal(scores[0], scores[-1])
     for step, points_scores in zip(snapshots.steps, scores, strict=True):
         then = encoder(tiny_encoder)
         then.load_state_dict(weights[step])
-        expected, _ = reading.predict(for_inference(then, dtype, CPU), "validation", CPU, lambda *_: None)
+        expected, _ = inputs.predict(for_inference(then, dtype, CPU), "validation", CPU, lambda *_: None)
         # In bf16 the evaluate phase lays weights out anew, for a kernel that may round another way.
         np.testing.assert_allclose(points_scores, expected, atol=0 if dtype == torch.float32 else 0.02)
 
 
 def test_a_model_that_draws_when_it_predicts_changes_no_later_draw(
-    tiny_encoder: Path, reading: Watched, tmp_path: Path
+    tiny_encoder: Path, inputs: Watched, tmp_path: Path
 ) -> None:
     method = Everything(Options(learning_rate=1e-2))
     model = method.adapt(encoder(tiny_encoder), TASK)
     model.get_submodule("classifier").register_forward_hook(lambda _, __, scores: scores + torch.rand_like(scores))
     with Snapshots(model, [6, STEPS], tmp_path) as snapshots:
-        trained(model, method, reading, keeping(snapshots), torch.float32)
+        trained(model, method, inputs, keeping(snapshots), torch.float32)
         before = torch.get_rng_state()
-        validate(model, reading, snapshots, CPU, torch.float32, lambda *_: None)
+        validate(model, inputs, snapshots, CPU, torch.float32, lambda *_: None)
     assert torch.equal(torch.get_rng_state(), before)
 
 

@@ -67,8 +67,8 @@ def test_a_mark_refers_to_what_it_means(table: Table) -> None:
 def test_best_and_second(ranked: Table) -> None:
     page = Page(to_html(ranked))
     strong = [(attrs.get("title"), text) for attrs, text in page.all("strong") if attrs]
-    assert strong == [("best, told apart from all others", "0.9050 ± 0.0071 (n=2)")]
-    assert page.all("u") == [({"title": "second best, told apart from all below"}, "0.8050 ± 0.0071 (n=2)")]
+    assert strong == [("best: its interval lies above all others", "0.9050 ± 0.0071 (n=2)")]
+    assert page.all("u") == [({"title": "second: its interval lies above all lower ones"}, "0.8050 ± 0.0071 (n=2)")]
 
 
 def test_hostile_text_is_text(make_record: MakeRecord) -> None:

@@ -74,7 +74,7 @@ def spec(
         measure: _view(MEASURES[measure][2], OVER[over], methods, len(panels), sum(each) <= MARKED or min(each) == 1)
         for measure, each in counts.items()
     }
-    return stacked("Training, step by step", caption, data, views, panels, columns)
+    return stacked("Training curves", caption, data, views, panels, columns)
 
 
 def coarser(line: Line, most: int) -> Line:

@@ -48,7 +48,7 @@ def spec(frame: "pd.DataFrame") -> dict[str, Any] | None:
         f"{' '.join([*found.notes, *notes])}"
     )
     columns = {"panel": "peak of", "row": "row", "part": "part", "mb": "MB"}
-    return framed("What peaks of memory are made of", caption, data, _view(round(wide), names, list(parts.values())),
+    return framed("Peak memory by component", caption, data, _view(round(wide), names, list(parts.values())),
                   list(panels.values()), columns)  # fmt: skip
 
 

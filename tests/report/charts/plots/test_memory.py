@@ -1,4 +1,4 @@
-"""Stacked bars of what peaks of memory are made of."""
+"""Stacked bars of peak memory by component."""
 
 import pandas as pd
 import pytest
