@@ -37,6 +37,8 @@ ASSUMED_CAPABILITY = (8, 0)
 ANSWER_TOKENS = 2
 #: The first step creates the optimizer's state, so the second one has the full peak.
 STEPS = 2
+#: The first micro-batch finds no gradients and the second one finds them, as all later ones do, which are no larger.
+MICRO_BATCHES = 2
 
 PARTS = (*TRAINING_PARTS, "inference")
 #: Peaks by part. Each is linear in the depth of a model, but which one is highest may depend on it.
@@ -102,7 +104,7 @@ def _training(model: nn.Module, method: Method, cell: Cell, device: str, dtype: 
     tracker = tracker_of(model, device)
     hold_batch(tracker, batch)
     for _ in range(STEPS):
-        peaks = training_peaks(step, batch, tracker, partial(_kernels, device))
+        peaks = training_peaks(step, batch, tracker, partial(_kernels, device), MICRO_BATCHES)
         method.after_step(model, 0)
     return peaks
 

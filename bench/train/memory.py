@@ -55,8 +55,9 @@ def hold_state(tracker: AllocationTracker, optimizer: torch.optim.Optimizer) -> 
 
 
 def training_peaks(
-    step: TrainStep, batch: Batch, tracker: AllocationTracker, around: Callable[[], AbstractContextManager[None]]
-) -> dict[Part, Held]:
+    step: TrainStep, batch: Batch, tracker: AllocationTracker, around: Callable[[], AbstractContextManager[None]],
+    most_micro_batches: int | None = None,
+) -> dict[Part, Held]:  # fmt: skip
     """Take one training step and return the bytes held at the peak of each of its parts.
 
     With several micro-batches, each part's peak is the highest of all.
@@ -66,6 +67,7 @@ def training_peaks(
         batch: batch on the model's device, counted by ``hold_batch``.
         tracker: tracker that counts the weights, and the optimizer's state if it exists.
         around: further context manager around the operators.
+        most_micro_batches: number of micro-batches to run, the first ones; None: all.
     """
     peaks: dict[Part, Held] = {}
 
@@ -75,7 +77,8 @@ def training_peaks(
 
     with _tracked_gradients(step, tracker), tracker, around():
         tracker.restart_peak()
-        for micro_batch, share in step.micro_batches(batch):
+        parts = step.micro_batches(batch)  # all of them are held until the update
+        for micro_batch, share in parts[:most_micro_batches]:
             with tracker.making("activations"):
                 loss, total = step.loss(micro_batch)
             note("forward")
