@@ -90,8 +90,7 @@ class _Run:
             measured_before = len(chosen) - len(pending)
             if pending:
                 pending = self._preflight(pending)
-            command = shlex.join(["tunebench", *sys.argv[1:]]) if pending else earlier.get("command", "")
-            self.finished.write_run(self._run_content(cells, descriptions, command))
+            self.finished.write_run(self._run_content(cells, descriptions, {} if pending else earlier))
             self.watcher.started(pending, measured_before)
             if pending:
                 self._measure(pending, {cell.id: cell for cell in chosen}, latest)
@@ -166,10 +165,15 @@ class _Run:
             self._executor = self._make_executor()
         return self._executor.start(entry, folder, memory_bytes)
 
-    def _run_content(self, cells: Sequence[Cell], descriptions: Mapping[str, Any], command: str) -> dict[str, Any]:
+    def _run_content(
+        self, cells: Sequence[Cell], descriptions: Mapping[str, Any], earlier: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The content of run.json; command and date are those of ``earlier``, if that has them."""
+        command = earlier.get("command", shlex.join(["tunebench", *sys.argv[1:]]))
         return {
             "schema_version": SCHEMA_VERSION, "study": redacted_study(self.request.study.model_dump(mode="json")),
-            "command": redacted_command(command), "written_at": date_now(), "cell_ids": [cell.id for cell in cells],
+            "command": redacted_command(command), "written_at": earlier.get("written_at", date_now()),
+            "cell_ids": [cell.id for cell in cells],
             "methods": {
                 name: {"sha256": self.needed[name].sha256, "says": dict(says)} for name, says in descriptions.items()
             },

@@ -300,14 +300,17 @@ class TestAfterARun:
         assert tables(folder / "again" / "small") == tables(folder / "reports" / "small")
         assert set(tables(folder / "again" / "small")) >= {"table3.md", "table3.csv", "table3.tex"}
 
-    def test_the_parent_never_imports_torch(self, measured):
+    def test_without_new_cells_the_parent_imports_no_torch_and_draws_nothing(self, measured):
         folder, _ = measured
+        page = folder / "reports" / "small" / "report.html"
+        drawn = page.stat()
         again = subprocess.run(
             [sys.executable, "-c", NO_TORCH, "run", "small.toml"], cwd=folder, env=environment(),
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert again.returncode == 0, again.stderr
         assert "0 cells to measure, 2 finished before" in again.stdout
+        assert (page.stat().st_mtime_ns, page.stat().st_ino) == (drawn.st_mtime_ns, drawn.st_ino)
 
     def test_report_leaves_a_damaged_record_out(self, measured):
         folder, _ = measured
