@@ -73,6 +73,15 @@ inputs_hash() {
     { printf '%s\n' "$root" && cat -- "$root/pyproject.toml" "$root/constraints.txt"; } | cksum
 }
 
+# Hash of what the audit depends on: installed packages, code, and the published tables.
+audit_hash() {
+    {
+        inputs_hash
+        cd -- "$root"
+        find bench methods reports/published -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 cat
+    } | cksum
+}
+
 is_installed() {
     local extra done_hash='' done_extras=''
     [[ -f $stamp ]] || return 1
@@ -120,11 +129,11 @@ code=0
 "$venv/bin/tunebench" run demo --runs "$root/runs" --reports "$root/reports" || code=$?
 if [[ $code -le 1 ]]; then # 1: some cells failed; above: a wrong request or an interrupt
     say "audit of the published tables by a plan (details: tunebench audit paper):"
-    # It depends on the code alone and takes as long as a cell, so it is kept with the checksum of the code.
+    # It does not depend on the run and takes as long as a cell, so it is kept with the hash of its inputs.
     kept=$root/runs/audit_paper.txt
-    sources=$(cd "$root" && find bench methods -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 cat | cat - constraints.txt | cksum)
-    if [[ ! -f $kept || $(head -n 1 "$kept") != "$sources" ]]; then
-        { printf '%s\n' "$sources" && "$venv/bin/tunebench" audit paper --no-memory --summary; } >"$kept.new"
+    hash=$(audit_hash)
+    if [[ ! -f $kept || $(head -n 1 "$kept") != "$hash" ]]; then
+        { printf '%s\n' "$hash" && "$venv/bin/tunebench" audit paper --no-memory --summary; } >"$kept.new"
         mv -f -- "$kept.new" "$kept"
     fi
     tail -n +2 "$kept"
