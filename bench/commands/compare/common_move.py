@@ -75,9 +75,12 @@ def _move(ratios: Ratios, shared: layout.Floats, matmul: float | None, threshold
     verdict = _verdict(ratios, centre, margin, matmul or 0.0, threshold)
     if not ratios.trusted and verdict in ("worse", "better"):
         verdict = "suspect"
-    ends = None if margin is None else sorted(map(ratios.relative, (centre - margin, centre + margin)))
+    interval: Interval | None = None
+    if margin is not None:
+        low, high = sorted(map(ratios.relative, (centre - margin, centre + margin)))
+        interval = low, high
     return CommonMove(
-        ratios.metric, layout.rows(ratios.usable), ratios.relative(centre), ends and (ends[0], ends[1]),
+        ratios.metric, layout.rows(ratios.usable), ratios.relative(centre), interval,
         None if matmul is None else math.expm1(-matmul), verdict, verdict == "worse",
     )  # fmt: skip
 

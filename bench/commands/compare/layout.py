@@ -15,7 +15,7 @@ LEAST_ROWS = 3
 #: Standard deviations per median absolute deviation of a normal distribution.
 DEVIATIONS_PER_MAD = 1.4826
 #: Level of the test whether a row is noisier than the rows together.
-NOISIER_LEVEL = 0.01
+NOISIER_LEVEL = 0.001
 #: Decimals that are kept; what remains of equal values beyond them is rounding.
 DECIMALS = 12
 

@@ -71,7 +71,11 @@ class Comparison:
     @property
     def regressed(self) -> bool:
         """Whether anything counts as a regression."""
-        return any(one.regression for one in (*self.moves, *self.common, *self.outcomes))
+        found = (
+            *(move.regression for move in self.moves), *(one.regression for one in self.common),
+            *(one.regression for one in self.outcomes),
+        )  # fmt: skip
+        return any(found)
 
     @property
     def not_judged(self) -> bool:

@@ -73,7 +73,7 @@ def _failed(record: Record, metric: Metric) -> bool:
 
 def _about(record: Record, metric: Metric) -> Record:
     """The record with only those checks that speak of the metric."""
-    fields = set(metric.quantity.fields)
+    fields = {field.partition(".")[0] for field in metric.quantity.fields}
     checks = tuple(check for check in record.checks if fields & set(doubted(check)))
     return record.model_copy(update={"checks": checks})
 
