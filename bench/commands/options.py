@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-#: All cells ok; some cells failed; the request was wrong; a comparison found a regression; the reader of the output has
-#: closed it. A signal gives 128 plus its number.
-OK, CELLS_FAILED, WRONG_REQUEST, REGRESSED, OUTPUT_CLOSED = 0, 1, 2, 3, 141
+#: All cells ok; some cells failed; the request was wrong; a comparison found a regression; it found none, but could not
+#: judge everything that moved; the reader of the output has closed it. A signal gives 128 plus its number.
+OK, CELLS_FAILED, WRONG_REQUEST, REGRESSED, NOT_JUDGED, OUTPUT_CLOSED = 0, 1, 2, 3, 4, 141
 
 
 def add_study(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,10 @@ from bench.commands import options
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``compare``."""
-    parser.description = "Exit code 3 if B is worse than A, 0 if not, 2 if they cannot be compared."
+    parser.description = (
+        "Exit code 3 if B is worse than A, 4 if not, but something moved that cannot be judged (a suspect measurement, "
+        "another machine, other data), 0 if neither, 2 if they cannot be compared."
+    )
     parser.add_argument("a", type=Path, metavar="A", help="baseline: runs/<study>, or a report with records.jsonl")
     parser.add_argument("b", type=Path, metavar="B", help="candidate: a run folder or report likewise")
     parser.add_argument(
@@ -21,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--f1-threshold", type=float, default=0.01, metavar="F1", help="the same for F1, as a difference (0.01)"
     )
     parser.add_argument(
-        "--strict", action="store_true", help="also count suspect rows and cells that were measured only in A"
+        "--strict", action="store_true", help="also count suspect measurements and cells that were measured only in A"
     )
     parser.add_argument("--all", dest="show_all", action="store_true", help="also show metrics that did not move")
     options.add_format(parser, "csv", "json")
@@ -33,9 +36,9 @@ def compare(
 ) -> int:
     """Print a comparison; the exit code says whether something got worse."""
     with options.importing():
+        from bench.commands.compare.moves import Rules
         from bench.commands.compare.result import compare as compare_sides
         from bench.commands.compare.side import load
-        from bench.commands.compare.verdicts import Rules
         from bench.errors import RequestError
 
     for name, value in (("--threshold", threshold), ("--f1-threshold", f1_threshold)):
@@ -55,4 +58,6 @@ def compare(
         sys.stdout.write(export.to_csv(found) if format == "csv" else export.to_json(found))
     if not found.matching.pairs:
         raise RequestError(f"nothing was compared: no cell of {a} is one of {b} by dataset, model, method and seed")
-    return options.REGRESSED if found.regressed else options.OK
+    if found.regressed:
+        return options.REGRESSED
+    return options.NOT_JUDGED if found.not_judged else options.OK

@@ -11,10 +11,11 @@ from bench.report.analysis.names import NAMES
 from bench.text.json_text import dumps
 from bench.text.tables.csv_text import csv_lines
 
-#: A line is a change, a cell that was not measured on both sides, or a metric; unused columns are empty.
+#: A line is a change, a cell that was not measured on both sides, a move that all rows share, or a metric of a row;
+#: unused columns are empty.
 COLUMNS = (
-    "kind", "dataset", "model", "method", "seeds", "name", "a", "b", "difference", "difference_of", "interval_low",
-    "interval_high", "noise", "verdict", "regression", "note",
+    "kind", "dataset", "model", "method", "seeds", "name", "a", "b", "difference", "difference_of", "own_difference",
+    "interval_low", "interval_high", "noise", "verdict", "regression", "note",
 )  # fmt: skip
 
 
@@ -31,16 +32,18 @@ def to_csv(comparison: Comparison) -> str:
 def to_json(comparison: Comparison) -> str:
     """The same as one JSON object; absent values are left out."""
     return dumps({
-        "schema_version": 1, "regression": comparison.regressed, "verdict": comparison.sentence(),
-        "threshold": comparison.rules.threshold, "f1_threshold": comparison.rules.f1_threshold,
-        "strict": comparison.rules.strict, "a": _side(comparison.a), "b": _side(comparison.b),
-        **{f"{kind}s": [_present(row) for row in rows] for kind, rows in _tables(comparison)},
+        "schema_version": 2, "regression": comparison.regressed, "not_judged": comparison.not_judged,
+        "verdict": comparison.sentence(), "threshold": comparison.rules.threshold,
+        "f1_threshold": comparison.rules.f1_threshold, "strict": comparison.rules.strict,
+        "a": _side(comparison.a), "b": _side(comparison.b),
+        **{f"{kind.replace(' ', '_')}s": [_present(row) for row in rows] for kind, rows in _tables(comparison)},
     })  # fmt: skip
 
 
 def _tables(comparison: Comparison) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     yield "change", list(_changes(comparison))
     yield "cell", list(_cells(comparison))
+    yield "common move", list(_common(comparison))
     yield "metric", list(_metrics(comparison))
 
 
@@ -67,6 +70,17 @@ def _cells(comparison: Comparison) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
+def _common(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    for one in comparison.common:
+        low, high = one.interval or (None, None)
+        matmul = "matmul rate unknown" if one.matmul is None else f"matmul rate {one.matmul:+.4f}, relative"
+        yield {
+            "name": one.metric.quantity.column, "difference": one.difference, "difference_of": "relative",
+            "interval_low": low, "interval_high": high, "noise": f"single cells of {one.rows} rows",
+            "verdict": one.verdict, "regression": one.regression, "note": matmul,
+        }  # fmt: skip
+
+
 def _metrics(comparison: Comparison) -> Iterator[dict[str, Any]]:
     names = comparison.names()
     for move in comparison.moves:
@@ -74,7 +88,7 @@ def _metrics(comparison: Comparison) -> Iterator[dict[str, Any]]:
         yield {
             **dict(zip(NAMES, names[id(move.row)], strict=True)), "seeds": list(move.seeds),
             "name": move.metric.quantity.column, "a": move.a, "b": move.b, "difference": move.difference,
-            "difference_of": "absolute" if move.metric.kind == "quality" else "relative",
+            "difference_of": "absolute" if move.metric.kind == "quality" else "relative", "own_difference": move.own,
             "interval_low": low, "interval_high": high, "noise": ", ".join(move.noise.sources) if move.noise else "",
             "verdict": move.verdict, "regression": move.regression, "note": "; ".join(move.suspect),
         }  # fmt: skip

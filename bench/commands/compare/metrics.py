@@ -57,3 +57,12 @@ def of_row(row: Sequence[Pair]) -> list[Metric]:
     latencies = {latency.batch_size for one in row for record in one.records for latency in record.latency}
     found = [*QUANTITIES.of("compare"), *map(latency_of, sorted(latencies))]
     return list(map(Metric, sorted(found, key=lambda quantity: quantity.places["compare"])))
+
+
+TOGETHER = Metric(
+    Quantity(
+        "timed_metrics_together", "Timed metrics together\n(time or energy)", lambda _: None, (), 2,
+        better="lower", kind="timed",
+    )
+)  # fmt: skip
+"""The mean log ratio of a row's timed metrics, which no record holds."""

@@ -1,20 +1,32 @@
-"""The noise of a metric: how far it moves when nothing changes, if that was measured."""
+"""The difference of a metric, and its noise: how far it moves when nothing changes, if that was measured."""
 
-from collections.abc import Sequence
+import math
+from dataclasses import dataclass
 from statistics import fmean
 
-import numpy as np
-
 from bench.commands.compare.metrics import Metric
-from bench.commands.compare.pairs import Pair
-from bench.record.record import Estimate
-from bench.report.analysis import paired
-from bench.report.analysis.paired import Difference
-from bench.report.analysis.significance import Interval, Significance, student_interval, widest
-from bench.report.analysis.stacked import reader, stack
+from bench.commands.compare.sample import Sample
+from bench.report.analysis.significance import Significance
 
 #: Maximum absolute difference; a larger one counts as undefined.
 LARGEST = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What is judged of a metric of a row, and its noise.
+
+    Attributes:
+        difference: B minus A, mean over the cells, absolute for quality, else relative to A; None if undefined.
+        own: the part of it that is judged; for timed metrics, without the move that all rows share.
+        worsening: the part of it that counts, positive if B is worse; infinite if it is undefined.
+        significance: interval of ``own``, or the reason why there is none.
+    """
+
+    difference: float | None
+    own: float | None
+    worsening: float
+    significance: Significance
 
 
 def difference(metric: Metric, a: float, b: float) -> float | None:
@@ -25,77 +37,18 @@ def difference(metric: Metric, a: float, b: float) -> float | None:
     return change if abs(change) < LARGEST else None
 
 
-def measure(metric: Metric, row: Sequence[Pair], differences: Sequence[float | None]) -> Significance:
-    """The noise of one metric of a row: the widest of the intervals that are known.
-
-    - Runs: Student's interval of the paired differences of two or more runs; it includes everything that varies from
-      run to run. Repeats of a seed are separate runs, except for quality.
-    - Windows: for one run on either side whose values are medians of windows with an interval, from the lowest B over
-      the highest A to the highest B over the lowest A. It excludes 0 if the two intervals are disjoint.
-    - Texts: for macro F1, the paired bootstrap of ``bench.report.analysis.paired``, if both sides keep predictions.
-
-    Args:
-        metric: metric to measure.
-        row: pairs of cells with a value on both sides.
-        differences: difference of each pair, see ``difference``.
-    """
-    if metric.kind == "exact":
-        return Significance(None, ("exact",))
-    found: dict[str, Interval] = {}
-    known = _independent(metric, row, differences)
-    if len(known) > 1:
-        found[f"{len(known)} paired runs"] = student_interval(known)
-    elif windows := _windows(metric, row):
-        found["windows"] = windows
-    why = "one seed"
-    if metric.quantity.column == "macro_f1":
-        predicted = _predicted(row)
-        if isinstance(predicted, Difference):
-            found[f"{predicted.texts} texts"] = predicted.low, predicted.high
-        else:
-            why = f"one seed; {predicted}"
-    return widest(found, why)
+def mean_difference(sample: Sample) -> float | None:
+    """The mean of the cells' differences; None if one of them is undefined."""
+    found = [difference(sample.metric, a, b) for a, b in zip(sample.a, sample.b, strict=True)]
+    known = [one for one in found if one is not None]
+    return fmean(known) if len(known) == len(found) else None
 
 
-def _independent(metric: Metric, row: Sequence[Pair], differences: Sequence[float | None]) -> list[float]:
-    """The statistically independent differences; empty if one of them is unknown."""
-    if None in differences:
-        return []
-    by_run: dict[tuple[int, int], list[float]] = {}
-    for one, change in zip(row, differences, strict=True):
-        cell = one.a[0].cell
-        repeat = 0 if metric.kind == "quality" else cell.repeat
-        by_run.setdefault((cell.seed, repeat), []).append(change or 0.0)
-    return [fmean(changes) for changes in by_run.values()]
-
-
-def _windows(metric: Metric, row: Sequence[Pair]) -> Interval | None:
-    estimates = metric.quantity.estimates([*(one.a[0] for one in row), *(one.b[0] for one in row)])
-    if estimates is None:
-        return None
-    ends = [_ends(estimate) for estimate in estimates]
-    lows, highs = [], []
-    for a, b in zip(ends[: len(row)], ends[len(row) :], strict=True):
-        if a is None or b is None:
-            return None
-        lows.append(b[0] / a[1] - 1)
-        highs.append(b[1] / a[0] - 1)
-    low, high = fmean(lows), fmean(highs)
-    return (low, high) if max(abs(low), abs(high)) < LARGEST else None
-
-
-def _ends(estimate: Estimate | None) -> Interval | None:
-    """The interval of a rate; None if it is unknown or not above 0."""
-    if estimate is None or estimate.low is None or estimate.high is None:
-        return None
-    return (estimate.low, estimate.high) if 0 < estimate.low <= estimate.high else None
-
-
-def _predicted(row: Sequence[Pair]) -> Difference | str:
-    """The difference B minus A on the texts that both predicted, or the reason why there is none."""
-    cells = [*(one.b for one in row), *(one.a for one in row)]
-    stacked = stack([record for record, _ in cells], reader(cells))
-    if isinstance(stacked, str):
-        return stacked
-    b, a = np.split(stacked.predicted, 2)
-    return paired.difference(stacked.truth, b, a, stacked.num_labels)
+def unadjusted(sample: Sample, significance: Significance) -> Noise:
+    """The noise of a sample whose whole difference is judged."""
+    change = mean_difference(sample)
+    apart = fmean(sample.b) - fmean(sample.a) if change is None else change
+    worsening = -apart if sample.metric.higher_is_better else apart
+    if change is None:
+        worsening = math.copysign(math.inf, worsening)
+    return Noise(change, change, worsening, significance)

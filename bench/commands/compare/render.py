@@ -7,15 +7,17 @@ from rich.console import Console
 
 from bench.commands.compare import wording
 from bench.commands.compare.changes import Change
+from bench.commands.compare.common_move import CommonMove
+from bench.commands.compare.metrics import TOGETHER
+from bench.commands.compare.moves import Move
 from bench.commands.compare.result import Comparison, Outcome
-from bench.commands.compare.verdicts import Move
 from bench.report.analysis.names import HEADS, labels
 from bench.report.tables.footnotes import Notes
 from bench.text.display import one_line, say
 from bench.text.tables import terminal
 from bench.text.tables.table import DAGGER, DASH, Column, Footnote, Table, Values
 
-LONGEST_REASON = 120
+LONGEST_REASON, LONGEST_SUSPICIONS = 120, 300
 
 
 def _field(name: str, header: str, *, prose: bool = False) -> Column:
@@ -27,7 +29,11 @@ CHANGES = (A, B, _field("cells", "Paired cells"))
 OUTCOMES = (_field("seeds", "Seeds", prose=True), A, B, _field("outcome", "Outcome", prose=True))
 MOVES = (
     _field("verdict", "Verdict", prose=True), _field("a", "A"), _field("b", "B"), _field("difference", "Difference"),
-    _field("noise", "Noise"), _field("n", "n"),
+    _field("own", "Own"), _field("noise", "Noise"), _field("n", "n"),
+)  # fmt: skip
+COMMON = (
+    _field("verdict", "Verdict", prose=True), _field("difference", "Difference"), _field("noise", "Noise"),
+    _field("matmul", "Matmul rate"), _field("rows", "Rows"),
 )  # fmt: skip
 
 
@@ -45,6 +51,8 @@ def show(comparison: Comparison, show_all: bool, console: Console) -> None:
     terminal.show(_changes(comparison), console)
     if comparison.outcomes:
         terminal.show(_outcomes(comparison), console)
+    if comparison.common:
+        terminal.show(_common(comparison), console)
     terminal.show(_moves(comparison, show_all), console)
     say(comparison.sentence(), console, "bold", fold=True)
 
@@ -82,6 +90,20 @@ def _outcome(one: Outcome) -> str:
     return one_line(said, LONGEST_REASON)
 
 
+def _common(comparison: Comparison) -> Table:
+    return Table(
+        title="Moves that all rows share", caption=wording.COMMON, heads={"metric": "Metric"}, columns=COMMON,
+        rows=[_common_move(one) for one in comparison.common],
+    )  # fmt: skip
+
+
+def _common_move(one: CommonMove) -> Mapping[str, str]:
+    return {
+        "metric": one.metric.label, "verdict": one.verdict, "difference": wording.percent(one.difference),
+        "noise": wording.interval(one.interval), "matmul": wording.percent(one.matmul), "rows": str(one.rows),
+    }  # fmt: skip
+
+
 def _moves(comparison: Comparison, show_all: bool) -> Table:
     moves, notes = comparison.shown(show_all), Notes()
     names = {row: " / ".join(texts) for row, texts in comparison.names().items()}
@@ -99,12 +121,13 @@ def _moves(comparison: Comparison, show_all: bool) -> Table:
 
 
 def _move(at: int, move: Move, row: str, notes: Notes) -> Mapping[str, str]:
-    for text in move.suspect:
-        notes.add(at, "metric", one_line(f"suspect {text}", LONGEST_REASON), DAGGER)
+    if move.suspect and move.metric is not TOGETHER:  # the row's metrics have the footnotes
+        notes.add(at, "metric", one_line(f"suspect {'; '.join(move.suspect)}", LONGEST_SUSPICIONS), DAGGER)
     if move.noise is not None and move.metric.kind != "exact":
         notes.add(at, "noise", one_line(f"noise of {', '.join(move.noise.sources)}", LONGEST_REASON))
     a, b = wording.values(move)
     return {
         "row": row, "metric": move.metric.label, "verdict": move.verdict, "a": a, "b": b,
-        "difference": wording.difference(move), "noise": wording.noise(move), "n": str(len(move.seeds)),
+        "difference": wording.difference(move), "own": wording.own(move),
+        "noise": wording.noise(move), "n": str(len(move.seeds)),
     }  # fmt: skip

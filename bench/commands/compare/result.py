@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.commands.compare import changes, metrics
+from bench.commands.compare import changes, judging
 from bench.commands.compare.changes import Change
+from bench.commands.compare.common_move import CommonMove
+from bench.commands.compare.moves import NOISE_UNKNOWN, NOT_JUDGED, QUIET, Move, Rules
 from bench.commands.compare.pairs import Matching, Pair, Single, match
 from bench.commands.compare.side import Side
-from bench.commands.compare.verdicts import QUIET, Move, Rules, judge
 from bench.record.record import Record
 from bench.report.analysis.names import NOT_A_SETTING, apart, flat, labels
 from bench.text.message import message
@@ -54,6 +55,7 @@ class Comparison:
         unseen_code: whether code may have changed without a record of it.
         outcomes: outcomes of the cells that were not measured on both sides.
         moves: moves of every metric of every row that either side knows.
+        common: moves of the timed metrics that all rows share.
     """
 
     a: Side
@@ -64,11 +66,21 @@ class Comparison:
     unseen_code: bool
     outcomes: tuple[Outcome, ...]
     moves: tuple[Move, ...]
+    common: tuple[CommonMove, ...]
 
     @property
     def regressed(self) -> bool:
         """Whether anything counts as a regression."""
-        return any(move.regression for move in self.moves) or any(one.regression for one in self.outcomes)
+        found = (
+            *(move.regression for move in self.moves), *(one.regression for one in self.common),
+            *(one.regression for one in self.outcomes),
+        )  # fmt: skip
+        return any(found)
+
+    @property
+    def not_judged(self) -> bool:
+        """Whether anything moved that cannot be judged."""
+        return bool(self._counts(NOT_JUDGED)) or any(one.verdict == "suspect" for one in self.common)
 
     def shown(self, show_all: bool) -> list[Move]:
         """The moves without the uneventful ones, or all of them."""
@@ -94,20 +106,39 @@ class Comparison:
         paired = len(self.matching.pairs)
         if not paired:
             return "Nothing was compared: no cell of A has a counterpart in B."
-        counts = Counter(move.verdict for move in self.moves)
         rows = len({id(move.row) for move in self.moves})
-        said = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+        said = _listed(Counter(move.verdict for move in self.moves))
         compared = f"{counted(len(self.moves), 'metric')} of {counted(rows, 'row')} in {counted(paired, 'paired cell')}"
         compared += f": {said}" if said else ""
-        if not self.regressed:
-            return f"No regression: {compared}."
-        worse = [move for move in self.moves if move.regression]
-        lost = [one for one in self.outcomes if one.regression]
-        names = self.names()
-        named = [f"{move.metric.label} of {' / '.join(names[id(move.row)])}" for move in worse]
-        named += [f"cell {one.record.cell.id} ({one.reason or one.kind})" for one in lost]
+        unknown = self._counts(NOISE_UNKNOWN)
+        warning = f" Warning: moved far, but their noise is unknown: {_listed(unknown)}." if unknown else ""
+        if not self.regressed and not self.not_judged:
+            return f"No regression: {compared}.{warning}"
+        named = self._regressions()
         more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
-        return f"Regression: {'; '.join(named[:NAMED])}{more}. {compared[0].upper()}{compared[1:]}."
+        lead = f"Regression: {'; '.join(named[:NAMED])}{more}" if named else f"Not judged: {self._unjudged()}"
+        return f"{lead}. {compared[0].upper()}{compared[1:]}.{warning}"
+
+    def _regressions(self) -> list[str]:
+        names = self.names()
+        named = [f"{one.metric.label} of all rows" for one in self.common if one.regression]
+        for move in self.moves:
+            if move.regression:
+                named.append(f"{move.metric.label} of {' / '.join(names[id(move.row)])}")
+        lost = [one for one in self.outcomes if one.regression]
+        return [*named, *(f"cell {one.record.cell.id} ({one.reason or one.kind})" for one in lost)]
+
+    def _unjudged(self) -> str:
+        counts = self._counts(NOT_JUDGED)
+        counts["suspect"] += sum(one.verdict == "suspect" for one in self.common)
+        return f"metrics that moved but cannot be compared: {_listed(+counts)}"
+
+    def _counts(self, verdicts: Sequence[str]) -> Counter[str]:
+        return Counter(move.verdict for move in self.moves if move.verdict in verdicts)
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
 
 
 def counted(count: int, noun: str) -> str:
@@ -118,16 +149,11 @@ def counted(count: int, noun: str) -> str:
 def compare(a: Side, b: Side, rules: Rules) -> Comparison:
     """Compare two sides; A is the baseline."""
     matching = match(a, b)
-    moves = []
-    for row in matching.rows():
-        measured = tuple(one for one in row if one.measured)
-        for metric in metrics.of_row(measured) if measured else ():
-            move = judge(metric, measured, rules)
-            if move is not None:
-                moves.append(move)
+    rows = [tuple(one for one in row if one.measured) for row in matching.rows()]
+    moves, common = judging.judge([row for row in rows if row], rules)
     return Comparison(
         a, b, rules, matching, tuple(changes.find(a, b, matching.pairs)), changes.unseen(matching.pairs),
-        _outcomes(matching, rules), tuple(moves),
+        _outcomes(matching, rules), tuple(moves), tuple(common),
     )  # fmt: skip
 
 

@@ -5,10 +5,10 @@ import re
 from typing import Any
 
 from bench.commands.compare.changes import ABSENT, Change
+from bench.commands.compare.moves import Move, Rules
 from bench.commands.compare.result import Comparison, counted
 from bench.commands.compare.side import Side
-from bench.commands.compare.verdicts import Move, Rules
-from bench.report.analysis.significance import LEVEL
+from bench.report.analysis.significance import LEVEL, Interval
 from bench.text.display import one_line
 from bench.text.tables.table import DASH
 
@@ -17,6 +17,12 @@ LONGEST_VALUE = 60
 LEAD = 12
 DIGEST = re.compile(r"[0-9a-f]{40,64}")
 DIGEST_SHOWN = 12
+COMMON = (
+    "Median over the rows, which is taken out of each row's own difference. Noise: 99.8% interval from the deviation "
+    "of single cells, because a machine may change more between two runs than within one. Worse: slower beyond noise "
+    "and threshold, and the matmul of the same runs does not share it; as the matmul: it does, so the machine explains "
+    "it."
+)
 
 
 def change_values(change: Change) -> tuple[str, str]:
@@ -68,15 +74,28 @@ def difference(move: Move) -> str:
     return DASH if move.difference is None else _signed(move.difference, move.metric.kind == "quality")
 
 
+def own(move: Move) -> str:
+    """The part of the difference that is the row's own as text; a dash if it is all of it."""
+    return DASH if move.own is None or move.own == move.difference else percent(move.own)
+
+
 def noise(move: Move) -> str:
     """The interval of the difference, "none" or "unknown"."""
     if move.noise is None:
         return DASH
-    if move.metric.kind == "exact":
+    if move.metric.kind in ("exact", "size"):
         return "none"
-    if move.noise.interval is None:
-        return "unknown"
-    return " to ".join(_signed(end, move.metric.kind == "quality") for end in move.noise.interval)
+    return interval(move.noise.interval, move.metric.kind == "quality")
+
+
+def interval(ends: Interval | None, absolute: bool = False) -> str:
+    """An interval of differences, or "unknown"."""
+    return "unknown" if ends is None else " to ".join(_signed(end, absolute) for end in ends)
+
+
+def percent(change: float | None) -> str:
+    """A relative difference."""
+    return DASH if change is None else _signed(change, False)
 
 
 def _signed(change: float, absolute: bool) -> str:
@@ -89,23 +108,27 @@ def _signed(change: float, absolute: bool) -> str:
 def caption(comparison: Comparison) -> str:
     """Explanation of the numbers and of the rules for regressions."""
     rules: Rules = comparison.rules
-    percent = f"{100 * rules.threshold:g}%"
+    limit = f"{100 * rules.threshold:g}%"
     parts = [
-        "A and B: means over the n seeds that both sides measured. Difference: B minus A per seed, relative to A; "
-        "absolute for F1.",
-        f"Noise: {LEVEL:.0%} interval of the difference, the widest known: Student's t over two or more paired "
-        "runs; for one run, the intervals of the medians over windows of steps; for F1, a paired bootstrap of the "
-        "texts if both sides keep predictions. Intervals are not corrected for multiple comparisons.",
-        "Within noise: the interval contains 0.",
-        f"Worse, better: beyond the noise and by more than {percent} (F1: {rules.f1_threshold:g}); moved: by less.",
-        "Noise unknown: it was not measured; a move beyond the threshold still counts.",
-        "Parameters and FLOPs have no noise: more is worse, fewer is changed.",
-        "Other machine, other data: never a regression. Other machine applies to speed, energy and memory if device, "
+        "A and B: means over the n runs that both sides measured and no failed check doubts. Difference: B minus A, "
+        "relative to A, of times and energies by the mean of logarithms; absolute for F1. Own: the same without the "
+        "move that all rows share.",
+        f"Noise: {LEVEL:.0%} interval of the row's own difference: Student's t with the deviation pooled over the "
+        "rows' paired runs, corrected by Holm's method for the number of metrics and rows; for F1, also a paired "
+        "bootstrap of the texts if both sides keep predictions.",
+        "Within noise: the interval contains 0; as all rows: so it does, and the row moved with all others.",
+        f"Worse, better: beyond the noise and by more than {limit} (F1: {rules.f1_threshold:g}); moved: by less.",
+        "Noise unknown: there was one seed. It is a warning and never a regression.",
+        "Parameters, FLOPs and artifact size have no noise: more is worse (artifact: beyond the threshold).",
+        "Other machine, other data: not judged. Other machine applies to speed, energy and memory if device, "
         "number of threads or precision differ; other data to every metric that depends on the texts if they differ.",
     ]
     if any(move.suspect for move in comparison.moves):
-        counts = "count, as --strict asks" if rules.strict else "do not count without --strict"
-        parts.append(f"Suspect: a check of the record failed; moves of such rows {counts}.")
+        counts = (
+            "are compared, as --strict asks" if rules.strict
+            else "are left out; if no other is left, a metric that moved is suspect and is not judged"
+        )  # fmt: skip
+        parts.append(f"Measurements of which a check failed {counts}.")
     if comparison.unseen_code:
         parts.append(
             "Both sides had uncommitted changes on the same commit: only changes of the method's own file are recorded."

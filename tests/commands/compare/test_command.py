@@ -15,8 +15,8 @@ from rich.console import Console
 
 from bench.commands.cli import main
 from bench.commands.compare import render
+from bench.commands.compare.moves import Rules
 from bench.commands.compare.result import compare
-from bench.commands.compare.verdicts import Rules
 from bench.record.record import Record
 from tests.commands.compare.support import changed, changed_code, report, run_folder, side
 from tests.report.conftest import MakeRecord
@@ -63,21 +63,26 @@ def baseline(make_record: MakeRecord, tmp_path: Path) -> Path:
     return report(tmp_path / "a", *rates(make_record, 100.0, 101.0, 99.0))
 
 
-@pytest.mark.parametrize(("name", "metrics"), [("minilm_real", 96), ("expert_ablation", 96)])
+@pytest.mark.parametrize(("name", "metrics"), [("minilm_real", 104), ("expert_ablation", 103)])
 def test_a_committed_report_against_itself(run: Run, name: str, metrics: int) -> None:
     code, text = run(REPORTS / name, REPORTS / name, "--format", "csv")
     lines = [line for line in csv.DictReader(io.StringIO(text)) if line["kind"] == "metric"]
     verdicts = [(line["verdict"], line["regression"]) for line in lines]
     assert (code, verdicts) == (0, [("same", "false")] * metrics)
-    assert len(text.splitlines()) == metrics + 1, "nothing changed, and every cell has its partner"
+    common = [line["verdict"] for line in csv.DictReader(io.StringIO(text)) if line["kind"] == "common move"]
+    assert common == ["same"] * 4
+    assert len(text.splitlines()) == 1 + 4 + metrics, "nothing changed, and every cell has its partner"
 
 
 def test_the_committed_reports_against_each_other(run: Run) -> None:
     code, text = run(REPORTS / "minilm_real", REPORTS / "expert_ablation")
-    assert code == 0
+    assert code == 4
     assert "code: commit" in text
     assert "study: methods.moe_plain" in text
-    assert last(text) == ("No regression: 24 metrics of 2 rows in 6 paired cells: 12 same, 11 within noise, 1 suspect.")
+    assert last(text) == (
+        "Not judged: metrics that moved but cannot be compared: 6 suspect. "
+        "25 metrics of 2 rows in 6 paired cells: 12 same, 6 suspect, 4 within noise, 3 noise unknown."
+    )
 
 
 def test_a_regression(run: Run, baseline: Path, make_record: MakeRecord, tmp_path: Path) -> None:
@@ -86,13 +91,13 @@ def test_a_regression(run: Run, baseline: Path, make_record: MakeRecord, tmp_pat
     assert code == 3
     assert "The records show no changes." in text
     line = next(line for line in text.splitlines() if "Train throughput" in line)
-    row = "IMDb / RoBERTa / LoRA Train throughput (samples/s) worse 100.0 80.0 -20.00% -20.50% to -19.50% [a] 3"
+    row = "Train throughput (samples/s) worse 100.0 80.0 -20.00% – -23.13% to -16.75% [a] 3"
     assert " ".join(line.split()) == row
     assert "a noise of 3 paired runs" in text
     assert "Not shown: 7 same; --all shows them." in text
     assert last(text) == (
-        "Regression: Train throughput (samples/s) of IMDb / RoBERTa / LoRA. "
-        "8 metrics of 1 row in 3 paired cells: 7 same, 1 worse."
+        "Regression: Timed metrics together (time or energy) of IMDb / RoBERTa / LoRA; Train throughput (samples/s) of "
+        "IMDb / RoBERTa / LoRA. 9 metrics of 1 row in 3 paired cells: 7 same, 2 worse."
     )
     assert run(baseline, slower, "--threshold", "25")[0] == 0
 
@@ -103,7 +108,7 @@ def test_an_improvement(run: Run, baseline: Path, make_record: MakeRecord, tmp_p
     assert code == 0
     assert "code: method.sha256" in text
     assert "better" in text
-    assert last(text).startswith("No regression: 8 metrics of 1 row in 3 paired cells: 7 same, 1 better")
+    assert last(text).startswith("No regression: 9 metrics of 1 row in 3 paired cells: 7 same, 2 better")
 
 
 def test_all_metrics(run: Run, baseline: Path) -> None:
@@ -123,8 +128,8 @@ def test_runs_and_reports_mix(run: Run, make_record: MakeRecord, tmp_path: Path)
     assert code == 3
     assert "noise of 12 texts" in text
     code, text = run(published, runs[1])
-    assert code == 3
-    assert "worse, noise unknown" in text
+    assert code == 0
+    assert last(text).endswith("Warning: moved far, but their noise is unknown: 1 worse, noise unknown.")
     assert "noise of one seed; a report keeps no predictions" in text
     assert run(published, runs[0])[0] == 0
 
@@ -181,14 +186,56 @@ def test_rows_of_one_name_are_told_apart(run: Run, make_record: MakeRecord, tmp_
 
 
 def test_suspect_rows(run: Run, baseline: Path, make_record: MakeRecord, tmp_path: Path) -> None:
-    checks = [{"name": "load", "verdict": "suspect", "found": "3.2 above 0.5"}]
+    checks = [{"name": "other load", "verdict": "suspect", "found": "12 %"}]
     b = report(tmp_path / "b", *(changed(one, checks=checks) for one in rates(make_record, 80.0, 81.0, 79.0)))
     code, text = run(baseline, b)
-    assert code == 0
+    assert code == 4
     assert "Train throughput (samples/s) [†]" in text
-    assert "† suspect in B: load: 3.2 above 0.5" in text
-    assert "moves of such rows do not count without --strict" in text
+    assert "† suspect in B: other load: 12 %" in text
+    assert "a metric that moved is suspect and is not judged" in text
+    assert last(text).startswith("Not judged: metrics that moved but cannot be compared: 2 suspect.")
     assert run(baseline, b, "--strict")[0] == 3
+
+
+def worsened(line: str, speeds: bool) -> str:
+    """A record with both speeds halved, or with F1 lower by 0.2."""
+    record = json.loads(line)
+    if not speeds:
+        record["quality"]["macro_f1"] -= 0.2
+        return json.dumps(record)
+    for speed in (record["training"]["speed"], record["inference"]):
+        speed["samples_per_second"] /= 2
+        if windows := speed.get("windowed_samples_per_second"):
+            speed["windowed_samples_per_second"] = windows | {
+                end: windows[end] and windows[end] / 2 for end in ("median", "low", "high")
+            }
+    return json.dumps(record)
+
+
+@pytest.mark.parametrize("speeds", [True, False])
+def test_suspect_rows_hide_nothing(run: Run, tmp_path: Path, speeds: bool) -> None:
+    """All eight rows of this report have a suspect training or inference pass."""
+    records = [
+        Record.model_validate_json(worsened(line, speeds))
+        for line in (REPORTS / "expert_ablation" / "records.jsonl").read_text().splitlines()
+    ]
+    code, text = run(REPORTS / "expert_ablation", report(tmp_path / "b", *records), "--format", "csv")
+    assert code == 3
+    lines = [line for line in csv.DictReader(io.StringIO(text)) if line["verdict"] == "worse"]
+    if speeds:
+        assert {line["name"] for line in lines} == {"train_samples_per_second", "inference_samples_per_second"}
+        assert {line["kind"] for line in lines} == {"common move"}
+    else:
+        assert [line["name"] for line in lines] == ["macro_f1"] * 8
+
+
+def test_other_data_are_not_judged(run: Run, make_record: MakeRecord, tmp_path: Path) -> None:
+    data = make_record().model_dump()["data"] | {"sha256": "e"}
+    folders = [report(tmp_path / "a", make_record())]
+    folders.append(report(tmp_path / "b", changed(make_record(macro_f1=0.5), data=data)))
+    code, text = run(*folders)
+    assert code == 4
+    assert last(text).startswith("Not judged: metrics that moved but cannot be compared: 1 other data.")
 
 
 class TestFormats:
@@ -208,26 +255,26 @@ class TestFormats:
 
     def test_csv(self, run: Run, hostile: list[Path]) -> None:
         code, text = run(*hostile, "--format", "csv", "--strict")
-        assert code == 3
+        assert code == 0
         assert "\x1b" not in text
         assert "\u202e" not in text
         lines = list(csv.DictReader(io.StringIO(text)))
         assert {line["kind"] for line in lines} == {"change", "cell", "metric"}
         for line in lines:
             for column, value in line.items():
-                numeric = column in ("difference", "interval_low", "interval_high")
+                numeric = column in ("difference", "own_difference", "interval_low", "interval_high")
                 assert numeric or not value.startswith(tuple("=+-@")), (column, value)
-        (worse,) = (line for line in lines if line["regression"] == "true")
-        assert (worse["name"], worse["a"], worse["b"]) == ("train_samples_per_second", "100.0", "80.0")
+        (worse,) = (line for line in lines if line["name"] == "train_samples_per_second")
+        assert (worse["verdict"], worse["a"], worse["b"]) == ("worse, noise unknown", "100.0", "80.0")
         assert float(worse["difference"]) == pytest.approx(-0.2)
         assert (worse["seeds"], worse["difference_of"], worse["interval_low"]) == ("0", "relative", "")
 
     def test_json(self, run: Run, hostile: list[Path]) -> None:
         code, text = run(*hostile, "--format", "json")
         found = json.loads(text)
-        assert (code, found["schema_version"]) == (0, 1)
-        assert found["regression"] is False
-        assert found["verdict"].startswith("No regression: ")
+        assert (code, found["schema_version"]) == (4, 2)
+        assert (found["regression"], found["not_judged"]) == (False, True)
+        assert found["verdict"].startswith("Not judged: ")
         assert found["a"]["kind"] == "report"
         assert {change["name"].partition(":")[0] for change in found["changes"]} == {"machine", "packages", "study"}
         assert [cell["verdict"] for cell in found["cells"]] == ["fails in both"]
@@ -236,7 +283,7 @@ class TestFormats:
 
     def test_table(self, run: Run, hostile: list[Path]) -> None:
         code, text = run(*hostile)
-        assert code == 0
+        assert code == 4
         assert "\x1b" not in text
         assert "\u202e" not in text
         assert "=HYPERLINK(1)[red]" in text

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bench.commands.compare.moves import Rules
 from bench.commands.compare.result import compare
-from bench.commands.compare.verdicts import Rules
 from bench.record.record import Record
 from bench.report import summary
 from bench.report.analysis.quantities import QUANTITIES
@@ -96,7 +96,7 @@ def test_it_is_in_the_overview_and_the_limits_of_the_page(drawn: Results, found:
 def test_it_is_compared(registered: None, make_record: MakeRecord) -> None:
     a, b = (side(trained(make_record, "A", seconds)) for seconds in (60.0, 90.0))
     (move,) = (one for one in compare(a, b, Rules()).moves if one.metric.quantity.column == NAME)
-    assert (move.a, move.b, move.difference, move.verdict) == (20, 30, 0.5, "worse, noise unknown")
+    assert (move.a, move.b, move.difference, move.verdict) == (20, 30, pytest.approx(0.5), "worse, noise unknown")
 
 
 def test_it_is_a_ratio_of_paired_comparisons(drawn: Results) -> None:

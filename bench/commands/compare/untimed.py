@@ -1,0 +1,79 @@
+"""The noise of quality, memory and sizes, judged for all rows of a comparison at once."""
+
+import math
+from collections.abc import Sequence
+from statistics import fmean
+
+import numpy as np
+
+from bench.commands.compare import layout
+from bench.commands.compare.layout import Floats
+from bench.commands.compare.multiplicity import holm
+from bench.commands.compare.noise import Noise, difference, unadjusted
+from bench.commands.compare.pairs import Pair
+from bench.commands.compare.sample import Sample
+from bench.report.analysis import paired
+from bench.report.analysis.paired import Difference
+from bench.report.analysis.significance import LEVEL, Interval, Significance, widest
+from bench.report.analysis.stacked import reader, stack
+
+
+def measure(samples: Sequence[Sample]) -> list[Noise]:
+    """The noise of one metric over all rows.
+
+    - Sizes, parameters and FLOPs have none.
+    - Runs: Student's interval of the paired differences, with the deviation pooled over the rows; see
+      ``layout.estimates``. Repeats of a seed are separate runs, except for quality. The rows are one family of tests.
+    - Texts: for macro F1, the paired bootstrap of ``bench.report.analysis.paired``, if both sides keep predictions; of
+      this and the runs the wider interval counts.
+
+    Args:
+        samples: comparable samples of the metric, one per row.
+    """
+    changes = _changes(samples)
+    left = layout.deviations(changes)[None]
+    estimated = layout.estimates(changes, left, layout.pooled(left, centred=False))
+    known = [one for one in estimated if one is not None]
+    intervals = dict(zip(map(id, known), holm(known, 1 - LEVEL), strict=True))
+    return [
+        _untimed(one, None if estimate is None else intervals[id(estimate)])
+        for one, estimate in zip(samples, estimated, strict=True)
+    ]
+
+
+def _changes(samples: Sequence[Sample]) -> Floats:
+    """The statistically independent differences, shape (rows, runs); unknown for a row with an undefined one."""
+    found = []
+    for one in samples:
+        by_run: dict[tuple[int, int], list[float]] = {}
+        for (seed, repeat), a, b in zip(one.runs, one.a, one.b, strict=True):
+            change = difference(one.metric, a, b)
+            run = (seed, 0 if one.metric.kind == "quality" else repeat)
+            by_run.setdefault(run, []).append(math.nan if change is None else change)
+        changes = [fmean(run) for run in by_run.values()]
+        found.append([] if any(map(math.isnan, changes)) else changes)
+    return np.array([[*row, *[math.nan] * (max(map(len, found)) - len(row))] for row in found])
+
+
+def _untimed(sample: Sample, runs: Interval | None) -> Noise:
+    if sample.metric.kind in ("exact", "size"):
+        return unadjusted(sample, Significance(None, ("exact",)))
+    found = {} if runs is None else {f"{len(sample.cells)} paired runs": runs}
+    why = "one seed"
+    if sample.metric.quantity.column == "macro_f1" and sample.a != sample.b:
+        predicted = _predicted(sample.cells)
+        if isinstance(predicted, Difference):
+            found[f"{predicted.texts} texts"] = predicted.low, predicted.high
+        else:
+            why = f"one seed; {predicted}"
+    return unadjusted(sample, widest(found, why))
+
+
+def _predicted(row: Sequence[Pair]) -> Difference | str:
+    """The difference B minus A on the texts that both predicted, or the reason why there is none."""
+    cells = [*(one.b for one in row), *(one.a for one in row)]
+    stacked = stack([record for record, _ in cells], reader(cells))
+    if isinstance(stacked, str):
+        return stacked
+    b, a = np.split(stacked.predicted, 2)
+    return paired.difference(stacked.truth, b, a, stacked.num_labels)
