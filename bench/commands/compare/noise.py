@@ -7,7 +7,6 @@ import numpy as np
 
 from bench.commands.compare.metrics import Metric
 from bench.commands.compare.pairs import Pair
-from bench.record.record import Estimate
 from bench.report.analysis import paired
 from bench.report.analysis.paired import Difference
 from bench.report.analysis.significance import Interval, Significance, student_interval, widest
@@ -30,8 +29,6 @@ def measure(metric: Metric, row: Sequence[Pair], differences: Sequence[float | N
 
     - Runs: Student's interval of the paired differences of two or more runs; it includes everything that varies from
       run to run. Repeats of a seed are separate runs, except for quality.
-    - Windows: for one run on either side whose values are medians of windows with an interval, from the lowest B over
-      the highest A to the highest B over the lowest A. It excludes 0 if the two intervals are disjoint.
     - Texts: for macro F1, the paired bootstrap of ``bench.report.analysis.paired``, if both sides keep predictions.
 
     Args:
@@ -45,8 +42,6 @@ def measure(metric: Metric, row: Sequence[Pair], differences: Sequence[float | N
     known = _independent(metric, row, differences)
     if len(known) > 1:
         found[f"{len(known)} paired runs"] = student_interval(known)
-    elif windows := _windows(metric, row):
-        found["windows"] = windows
     why = "one seed"
     if metric.quantity.column == "macro_f1":
         predicted = _predicted(row)
@@ -67,28 +62,6 @@ def _independent(metric: Metric, row: Sequence[Pair], differences: Sequence[floa
         repeat = 0 if metric.kind == "quality" else cell.repeat
         by_run.setdefault((cell.seed, repeat), []).append(change or 0.0)
     return [fmean(changes) for changes in by_run.values()]
-
-
-def _windows(metric: Metric, row: Sequence[Pair]) -> Interval | None:
-    estimates = metric.quantity.estimates([*(one.a[0] for one in row), *(one.b[0] for one in row)])
-    if estimates is None:
-        return None
-    ends = [_ends(estimate) for estimate in estimates]
-    lows, highs = [], []
-    for a, b in zip(ends[: len(row)], ends[len(row) :], strict=True):
-        if a is None or b is None:
-            return None
-        lows.append(b[0] / a[1] - 1)
-        highs.append(b[1] / a[0] - 1)
-    low, high = fmean(lows), fmean(highs)
-    return (low, high) if max(abs(low), abs(high)) < LARGEST else None
-
-
-def _ends(estimate: Estimate | None) -> Interval | None:
-    """The interval of a rate; None if it is unknown or not above 0."""
-    if estimate is None or estimate.low is None or estimate.high is None:
-        return None
-    return (estimate.low, estimate.high) if 0 < estimate.low <= estimate.high else None
 
 
 def _predicted(row: Sequence[Pair]) -> Difference | str:

@@ -113,12 +113,8 @@ def _known(metric: Metric, row: Sequence[Pair]) -> tuple[list[Pair], list[float]
     """The cells with a metric on both sides, and its values on A and on B."""
     sides = [metric.values([one.records[at] for one in row]) for at in (0, 1)]
     cells = [one for one, a, b in zip(row, *sides, strict=True) if a is not None and b is not None]
-    # Read again for these cells only, because all values must be read in one way: by windows if all have windows.
-    values = metric.values([one.records[at] for at in (0, 1) for one in cells])
-    known = [value for value in values if value is not None]
-    if len(known) < len(values):
-        return [], [], []
-    return cells, known[: len(cells)], known[len(cells) :]
+    known = [(a, b) for a, b in zip(*sides, strict=True) if a is not None and b is not None]
+    return cells, [a for a, _ in known], [b for _, b in known]
 
 
 def _one_sided(metric: Metric, row: tuple[Pair, ...]) -> Move | None:

@@ -94,8 +94,8 @@ def caption(comparison: Comparison) -> str:
         "A and B: means over the n seeds that both sides measured. Difference: B minus A per seed, relative to A; "
         "absolute for F1.",
         f"Noise: {LEVEL:.0%} interval of the difference, the widest known: Student's t over two or more paired "
-        "runs; for one run, the intervals of the medians over windows of steps; for F1, a paired bootstrap of the "
-        "texts if both sides keep predictions. Intervals are not corrected for multiple comparisons.",
+        "runs; for F1, a paired bootstrap of the texts if both sides keep predictions. Intervals are not corrected for "
+        "multiple comparisons.",
         "Within noise: the interval contains 0.",
         f"Worse, better: beyond the noise and by more than {percent} (F1: {rules.f1_threshold:g}); moved: by less.",
         "Noise unknown: it was not measured; a move beyond the threshold still counts.",

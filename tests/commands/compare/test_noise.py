@@ -14,7 +14,7 @@ from bench.record.record import Record
 from bench.report.analysis.paired import difference as paired_difference
 from bench.report.analysis.significance import Significance, student_interval
 from bench.report.results.measured import Evidence, Measured
-from tests.commands.compare.support import alone, changed, pairs
+from tests.commands.compare.support import alone, pairs
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import TRUTH, Cells, flipped
 
@@ -30,13 +30,6 @@ def of(metric: Metric, row: tuple[Pair, ...]) -> Significance:
     known = [(a, b) for a, b in zip(*values, strict=True) if a is not None and b is not None]
     assert len(known) == len(row)
     return measure(metric, row, [difference(metric, a, b) for a, b in known])
-
-
-def windowed(make_record: MakeRecord, median: float, low: float | None, high: float | None, **given: Any) -> Any:
-    record = make_record(**given)
-    assert record.inference is not None
-    window = {"median": median, "low": low, "high": high, "windows": 9, "window_steps": 5}
-    return changed(record, inference=record.inference.model_dump() | {"windowed_samples_per_second": window})
 
 
 def test_the_difference_of_a_quality_is_absolute_and_that_of_a_cost_relative() -> None:
@@ -63,27 +56,6 @@ def test_over_seeds_it_is_students(make_record: MakeRecord) -> None:
     found = of(SPEED, pairs(a, b))
     assert found.sources == ("3 paired runs",)
     assert found.interval == pytest.approx(student_interval([-0.1, -0.08, -0.12]))
-    assert found.verdict in ("higher", "lower")
-
-
-def test_of_one_seed_the_windows_tell(make_record: MakeRecord) -> None:
-    a = windowed(make_record, 100.0, 96.0, 104.0)
-    apart = of(SPEED, pairs([a], [windowed(make_record, 90.0, 88.0, 92.0)]))
-    assert apart.sources == ("windows",)
-    assert apart.interval == pytest.approx((88 / 104 - 1, 92 / 96 - 1))
-    assert apart.verdict in ("higher", "lower")
-    # The intervals meet: 97 lies in both.
-    assert of(SPEED, pairs([a], [windowed(make_record, 94.0, 91.0, 97.0)])).verdict == "not told apart"
-    assert of(SPEED, pairs([a], [windowed(make_record, 106.0, 104.0, 108.0)])).verdict == "not told apart"
-    assert of(SPEED, pairs([a], [windowed(make_record, 90.0, None, None)])) == Significance(None, ("one seed",))
-    assert of(SPEED, pairs([a], [windowed(make_record, 90.0, -5.0, 92.0)])) == Significance(None, ("one seed",))
-
-
-def test_where_runs_are_paired_windows_within_them_add_nothing(make_record: MakeRecord) -> None:
-    a = [windowed(make_record, 100.0, 90.0, 110.0, seed=seed) for seed in (0, 1)]
-    found = of(SPEED, pairs(a, [windowed(make_record, 92.0 + seed / 10, 86.0, 98.0, seed=seed) for seed in (0, 1)]))
-    assert found.sources == ("2 paired runs",)
-    assert found.interval == pytest.approx(student_interval([-0.08, -0.079]))
     assert found.verdict in ("higher", "lower")
 
 
