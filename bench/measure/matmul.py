@@ -10,7 +10,7 @@ from bench.record.out_of_memory import memory_of_error
 
 #: Rows and columns of the matrices: large enough to keep a device busy, small enough to finish soon.
 CPU_SIZE, CUDA_SIZE = 2048, 8192
-MEASURED_SECONDS, LEAST_RUNS = 0.2, 5
+MEASURED_SECONDS, LEAST_RUNS = 0.2, 2
 
 
 @dataclass(frozen=True, slots=True)

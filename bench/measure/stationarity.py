@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
-Floats = NDArray[np.float64]
+from bench.measure.explained_time import explained_seconds
 
 #: Steps of each of the two windows that are compared to find the end of warm-up.
 WARMUP_WINDOW_STEPS = 8
@@ -18,10 +17,6 @@ DRIFT_STEPS = 12
 DRIFT_LEVEL = 0.01
 #: A step is disturbed if it takes more than this multiple of what its size explains.
 DISTURBED_RATIO = 1.5
-#: Number of fits, each without the outliers of the one before, and the outlier threshold in standard deviations.
-FIT_PASSES, OUTLIER_DEVIATIONS = 3, 4.0
-#: Standard deviations per median absolute deviation of a normal distribution.
-DEVIATIONS_PER_MAD = 1.4826
 
 
 def warmed_up(seconds: Sequence[float], padded_tokens: Sequence[int]) -> bool:
@@ -78,7 +73,7 @@ def drift(seconds: Sequence[float], samples: Sequence[int], padded_tokens: Seque
     if len(seconds) < DRIFT_STEPS:
         return None
     times = np.asarray(seconds, dtype=np.float64)
-    explained = _explained(times, np.asarray(samples), np.asarray(padded_tokens))
+    explained = explained_seconds(seconds, samples, padded_tokens)
     ratios = times / explained
     explained = explained * np.median(ratios)
     disturbed = times > DISTURBED_RATIO * explained
@@ -88,24 +83,3 @@ def drift(seconds: Sequence[float], samples: Sequence[int], padded_tokens: Seque
         disturbed_fraction=float(disturbed.mean()),
         lost_fraction=float((times - explained)[disturbed].sum() / times.sum()),
     )  # fmt: skip
-
-
-def _explained(times: Floats, samples: NDArray[np.int64], padded_tokens: NDArray[np.int64]) -> Floats:
-    """Seconds explained by a step's size: a constant, a term per token, and a term per pair of attending tokens.
-
-    Least squares, fitted again without outliers; the median replaces fitted values that are not positive.
-    """
-    attended = padded_tokens * (padded_tokens / np.maximum(samples, 1))
-    terms = np.stack([np.ones(len(times)), padded_tokens, attended], axis=1)
-    terms = terms / np.maximum(np.abs(terms).max(axis=0), 1)
-    kept = np.ones(len(times), dtype=bool)
-    fitted = np.full(len(times), np.median(times))
-    for _ in range(FIT_PASSES):
-        weights = np.linalg.lstsq(terms[kept], times[kept], rcond=None)[0]
-        fitted = terms @ weights
-        residuals = times - fitted
-        deviation = DEVIATIONS_PER_MAD * np.median(np.abs(residuals[kept] - np.median(residuals[kept])))
-        kept = np.abs(residuals) <= OUTLIER_DEVIATIONS * deviation + np.finfo(np.float64).eps
-        if kept.sum() < DRIFT_STEPS // 2:
-            break
-    return np.where(fitted > 0, fitted, np.median(times))

@@ -5,8 +5,10 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from bench.record.data import Data, Prompt
+from bench.record.drift import within_limit_now
 from bench.record.memory_breakdown import MemoryBreakdown
 from bench.record.out_of_memory import Memory
+from bench.record.timings import Estimate, Latency, WithinCell
 from bench.schema import Frozen, Share
 from bench.study.cell import Cell
 
@@ -71,28 +73,6 @@ class Flops(Frozen):
     )
 
 
-class Estimate(Frozen):
-    """The median rate over windows of consecutive steps, which is robust to a few disturbed steps."""
-
-    median: float
-    low: float | None = Field(
-        description="lower end of the 95 % interval of the median, by order statistics; null below 6 windows"
-    )
-    high: float | None
-    windows: int
-    window_steps: int
-
-
-class Latency(Frozen):
-    """Time from the input of a batch to its scores, one batch after another."""
-
-    batch_size: int
-    timed_batches: int
-    p50_seconds: float
-    p90_seconds: float
-    p99_seconds: float | None = Field(description="null below 100 batches")
-
-
 class Speed(Frozen):
     """A timed pass: throughput of the timed steps, warm-up excluded, device synchronised."""
 
@@ -104,11 +84,16 @@ class Speed(Frozen):
     samples_per_second: float
     tokens_per_second: float = Field(description="non-padding tokens per second")
     batch_size: int
-    windowed_samples_per_second: Estimate | None = None
-    windowed_tokens_per_second: Estimate | None = None
+    within_cell: WithinCell | None = Field(None, description="null in older records")
+    windowed_samples_per_second: Estimate | None = Field(None, description="only in older records")
+    windowed_tokens_per_second: Estimate | None = Field(None, description="only in older records")
     energy_joules_per_sample: float | None = None
     model_flops_per_second: float | None = Field(None, description="FLOPs of the non-padding tokens per second")
-    mfu_fraction: float | None = Field(None, description="model_flops_per_second / matmul_flops_per_second")
+    mfu_fraction: float | None = Field(
+        None,
+        description="model_flops_per_second / matmul_flops_per_second; null if the readings of the matmul disagree. "
+        "Older records have it from one reading",
+    )
 
 
 class ValidationPoint(Frozen):
@@ -237,7 +222,12 @@ class Record(Frozen):
     training: Training | None = None
     inference: Speed | None = None
     latency: tuple[Latency, ...] = Field((), description="inference latency at batch 1, then at the study's batch")
-    matmul_flops_per_second: float | None = Field(None, description="speed of a large matmul on this machine and dtype")
+    matmul_flops_per_second: float | None = Field(
+        None, description="speed of a large matmul on this machine and dtype: the highest reading; one in older records"
+    )
+    matmul_readings_flops_per_second: dict[PhaseName, float | None] = Field(
+        default_factory=dict, description="readings, each by the phase that it is part of or follows"
+    )
     memory: tuple[MemoryBreakdown, ...] = Field((), description="breakdowns of the peaks, from a separate pass")
     attention_kernels: tuple[str, ...] = Field(
         (), description="kernels that ran: PyTorch's flash, efficient, cudnn or math, the model's eager; empty: unknown"
@@ -272,6 +262,16 @@ class Record(Frozen):
             return value
         empty = {"quality": None, "parse_failure_fraction": None}
         return value.model_copy(update=empty) if isinstance(value, Generation) else None
+
+    @field_validator("checks")
+    @classmethod
+    def _judge_drift_by_the_limit_of_today(cls, value: tuple[Check, ...]) -> tuple[Check, ...]:
+        """Pass the check for drift of older records if it fails only by the lower limit of then."""
+        changes = [within_limit_now(check.name, check.found) if check.verdict == "suspect" else None for check in value]
+        return tuple(
+            check if found is None else check.model_copy(update={"verdict": "valid", "found": found})
+            for check, found in zip(value, changes, strict=True)
+        )
 
     @field_validator("unknown")
     @classmethod

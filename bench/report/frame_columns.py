@@ -106,24 +106,12 @@ def _each(where: str | Reader) -> Callable[[Sequence[Record]], Sequence[Any]]:
     return lambda row: [read(record) for record in row]
 
 
-def _windowed(column: str) -> FrameColumn:
-    def values(row: Sequence[Record]) -> list[bool | None]:
-        rate = QUANTITIES[column]
-        windowed = rate.estimates(row) is not None
-        return [None if value is None else windowed for value in rate.values(row)]
-
-    meaning = "median of windows of steps, known for all seeds of the row; else the total"
-    return FrameColumn("result", "boolean", meaning, values)
-
-
 #: Columns that qualify a number, by the column they follow.
 _BEHIND: Mapping[str, tuple[str, FrameColumn]] = {
     "peak_inference_bytes": (
         "peak_kind",
         FrameColumn("result", "string", "cuda_allocated, or host_vmhwm with Python and libraries", _each("peak_kind")),
     ),
-    "train_tokens_per_second": ("train_speed_is_windowed", _windowed("train_tokens_per_second")),
-    "inference_tokens_per_second": ("inference_speed_is_windowed", _windowed("inference_tokens_per_second")),
 }  # fmt: skip
 
 

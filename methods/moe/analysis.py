@@ -18,6 +18,7 @@ from .association import PERMUTATIONS, associate, count_choices, holm, share_and
 from .observe import LayerRouting, Observed
 from .preferences import preferred_examples, preferred_tokens
 from .projection import projection
+from .random_router import BESIDE, Range, caption_of, highest_lift, information
 from .values import Value, columns, number, percent, visible
 
 #: A router has collapsed if more than this share of the tokens have the same first choice.
@@ -39,6 +40,19 @@ class _Seen:
         places = self.observed.text_of_token
         by_layer = [count_choices(places, layer.chosen, texts, experts) for layer in self.observed.layers]
         return np.stack(by_layer, axis=1)
+
+    @cached_property
+    def class_of_token(self) -> NDArray[np.int64]:
+        """Class index of each token, [N]."""
+        return self.observed.labels[self.observed.text_of_token]
+
+    @cached_property
+    def random_bits(self) -> list[Range]:
+        """Mutual information of class and expert under random routers, by layer."""
+        classes, experts = len(self.observed.label_names), self.observed.num_experts
+        return [
+            information(self.class_of_token, layer.random_chosen, classes, experts) for layer in self.observed.layers
+        ]
 
     @property
     def tokens(self) -> int:
@@ -124,6 +138,7 @@ def _numbers(seen: _Seen) -> dict[str, dict[str, Value]]:
             "first_choice_share": number(share), "mutual_information_bits": number(found.bits[place]),
             "permuted_mutual_information_bits": number(found.permuted_bits[place]),
             "p_value": number(found.p_values[place]), "p_value_holm": number(adjusted[place]),
+            **dict(zip(BESIDE, seen.random_bits[place].beside(float(found.bits[place])), strict=True)),
         }  # fmt: skip
     return rows
 
@@ -187,16 +202,26 @@ def _routing(seen: _Seen, numbers: Mapping[str, Mapping[str, Value]]) -> Insight
     names = ("layer", *next(iter(numbers.values())))
     return Insight(
         name="routing",
-        title="How sure routers are, how even the load is, and whether experts go with classes",
+        title="How sure routers are, how even the load is, and the association of experts with classes",
         caption="Router entropy: mean over tokens of the entropy of the router's distribution, also as a fraction of "
         "ln E, that of an even one. Utilisation entropy: that of the experts' shares of all choices, as a fraction of "
         "ln E; 1 is an even load. First choice: the expert with the largest weight for most tokens, and their share. "
         "Mutual information of class and expert is over all choices, plug-in. Permutation test: the class labels of "
         f"whole texts, as tokens of one text are not independent, are permuted {PERMUTATIONS:,} times; the mean of the "
         "permuted values is what chance alone gives; p = (1 + permutations with at least the observed value) / "
-        f"{PERMUTATIONS + 1:,}, adjusted for {len(numbers)} tests by Holm's method. {seen.n}.",
+        f"{PERMUTATIONS + 1:,}, adjusted for {len(numbers)} tests by Holm's method. The test finds any association, "
+        "and hidden states encode classes before a router learns anything. "
+        f"{caption_of('the mutual information')} {_above_random(numbers)} {seen.n}.",
         columns=columns(names, [(name, *row.values()) for name, row in numbers.items()]),
     )
+
+
+def _above_random(numbers: Mapping[str, Mapping[str, Value]]) -> str:
+    """The layers in which experts go with classes more than under random routers."""
+    above = [name for name, row in numbers.items() if row[BESIDE[-1]] == "yes"]
+    if above:
+        return f"Experts go with classes more than under every random router in: {', '.join(above)}."
+    return "In no layer do experts go with classes more than under every random router."
 
 
 def _expert_by_class(seen: _Seen) -> Insight:
@@ -208,17 +233,19 @@ def _expert_by_class(seen: _Seen) -> Insight:
     for place, layer in enumerate(seen.observed.layers):
         tokens = by_class[:, place].sum(1) // seen.top_k
         shares, lifts = share_and_lift(by_class[:, place])
+        random = highest_lift(seen.class_of_token, layer.random_chosen, len(names), seen.observed.num_experts)
         for label, name in enumerate(names):
             n = int(tokens[label]), int(texts[label])
             for expert, found in enumerate(zip(shares[label].tolist(), lifts[label].tolist(), strict=True)):
-                rows.append((layer.name, visible(name), expert, *map(number, found), *n))
+                share, lift = map(number, found)
+                rows.append((layer.name, visible(name), expert, share, lift, *n, *random.beside(lift, label)))
     return Insight(
         name="expert_by_class",
         title="Experts by class: lift",
         caption="Lift: the share of the class's choices that go to the expert, over the share of all choices that go "
-        f"to it; 1 is what chance gives, and a test is in the table of routing. {seen.n}; the columns tokens and texts "
-        "hold those of each class.",
-        columns=columns(("layer", "class", "expert", "share", "lift", "tokens", "texts"), rows),
+        "to it; 1 is what chance gives, and a test is in the table of routing. "
+        f"{caption_of('the highest lift of the class')} {seen.n}; tokens and texts are those of each class.",
+        columns=columns(("layer", "class", "expert", "share", "lift", "tokens", "texts", *BESIDE), rows),
         chart=Chart(
             kind="heatmap", x="expert", y="class", value="lift", panel="layer", x_label="expert", y_label="class",
             value_label="lift", centre=1.0,

@@ -29,7 +29,7 @@ class Association(NamedTuple):
 
 
 def count_choices(
-    groups: NDArray[np.int64], chosen: NDArray[np.int64], num_groups: int, num_experts: int
+    groups: NDArray[np.int64], chosen: NDArray[np.signedinteger], num_groups: int, num_experts: int
 ) -> NDArray[np.int64]:
     """Choices of each expert by the tokens of each group, [G, E], from each token's group [N] and experts [N, K]."""
     cells = groups[:, None] * num_experts + chosen

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from bench.method import Encoded, Examples, Step, Task, Trace
 
 from .experts import SparseExperts, cosines
+from .random_router import RandomRouters
 from .router import Routing
 from .surgery import encoder_of
 
@@ -36,6 +37,7 @@ class LayerRouting:
         weight_similarity: pairwise cosines of the experts' weights, all matrices and biases in one vector, [E, E].
         output_similarity: mean over some tokens of the pairwise cosines of the experts' outputs, [E, E].
         compared_tokens: number of tokens of that mean.
+        random_chosen: experts that V random routers choose for the same hidden states, [V, N, K].
     """
 
     name: str
@@ -45,6 +47,7 @@ class LayerRouting:
     weight_similarity: NDArray[np.float64]
     output_similarity: NDArray[np.float64]
     compared_tokens: int
+    random_chosen: NDArray[np.int16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +111,7 @@ def observe(model: nn.Module, task: Task, examples: Examples, experts: Sequence[
         experts: replaced blocks of the model.
     """
     parts: list[_Part] = []
+    random_routers: list[RandomRouters] = []
     states = np.empty((0, 0))
     with _watching(model, experts) as watch:
         for batch in examples.batches:
@@ -117,7 +121,7 @@ def observe(model: nn.Module, task: Task, examples: Examples, experts: Sequence[
             means = _means(watch.states, batch.attention_mask)
             states = states if states.size else np.empty((len(examples.texts), means.shape[1]))
             states[list(batch.rows)] = means
-            parts.append(_Part.of(batch, watch, max(1, COMPARED_TOKENS // len(examples.batches))))
+            parts.append(_Part.of(batch, watch, max(1, COMPARED_TOKENS // len(examples.batches)), random_routers))
     names = _names([run.experts for run in parts[0].runs])
     return Observed(
         layers=tuple(_layer(name, [part.runs[at] for part in parts]) for at, name in enumerate(names)),
@@ -142,6 +146,7 @@ class _Run(NamedTuple):
     shares: NDArray[np.float64]
     entropy: NDArray[np.float64]
     compared: Tensor
+    random_chosen: NDArray[np.int16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,18 +158,22 @@ class _Part:
     runs: list[_Run]
 
     @classmethod
-    def of(cls, batch: Encoded, watch: _Watch, compared: int) -> "_Part":
+    def of(cls, batch: Encoded, watch: _Watch, compared: int, random_routers: list[RandomRouters]) -> "_Part":
+        """What was watched of a batch; the first batch adds the random routers of each layer to the list."""
         ids, mask = batch.input_ids, batch.attention_mask
         kept = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask != 0
         rows = torch.as_tensor(list(batch.rows), device=ids.device).unsqueeze(1).expand_as(ids)
         flat = kept.reshape(-1)
         runs = []
-        for module, tokens, routing in watch.routings:
+        for layer, (module, tokens, routing) in enumerate(watch.routings):
             of_text = tokens[flat]
             step = max(1, len(of_text) // compared)
             entropy = torch.special.entr(routing.probabilities[flat]).sum(-1)
             chosen, shares = _array(routing.chosen[flat]), _array(routing.shares[flat].double())
-            runs.append(_Run(module, chosen, shares, _array(entropy.double()), of_text[::step][:compared]))
+            if layer == len(random_routers):
+                random_routers.append(RandomRouters(of_text, module.num_experts, layer))
+            random = random_routers[layer].choose(of_text, chosen.shape[1])
+            runs.append(_Run(module, chosen, shares, _array(entropy.double()), of_text[::step][:compared], random))
         return cls(_array(ids[kept]), _array(rows[kept]), runs)
 
 
@@ -175,6 +184,7 @@ def _layer(name: str, runs: Sequence[_Run]) -> LayerRouting:
         shares=np.concatenate([run.shares for run in runs]), entropy=np.concatenate([run.entropy for run in runs]),
         weight_similarity=_array(module.weight_similarity().double()),
         output_similarity=_array(cosines(module.every_output(tokens)).double()), compared_tokens=len(tokens),
+        random_chosen=np.concatenate([run.random_chosen for run in runs], axis=1),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from bench.method import Examples, Insight
 
 from .association import count_choices, share_and_lift
 from .observe import Observed
+from .random_router import BESIDE, caption_of, highest_lift
 from .values import Value, columns, number, one_line, visible
 
 MIN_COUNT = 10
@@ -30,11 +31,12 @@ def preferred_tokens(observed: Observed, examples: Examples) -> Insight | None:
     def rows() -> Iterator[tuple[Value, ...]]:
         for layer in observed.layers:
             counts = count_choices(kinds, layer.chosen, len(ids), observed.num_experts)
+            random = highest_lift(kinds, layer.random_chosen, len(ids), observed.num_experts)
             for expert, rank, kind, share, lift in _ranked(counts, seen, allowed, MAX_TOKENS_LISTED):
                 token = visible(examples.token(int(ids[kind])))
-                yield layer.name, expert, rank, token, int(seen[kind]), share, lift
+                yield layer.name, expert, rank, token, int(seen[kind]), share, lift, *random.beside(lift, kind)
 
-    table = columns(("layer", "expert", "rank", "token", "count", "share", "lift"), rows())
+    table = columns(("layer", "expert", "rank", "token", "count", "share", "lift", *BESIDE), rows())
     if not table["layer"]:
         return None
     return Insight(
@@ -44,7 +46,8 @@ def preferred_tokens(observed: Observed, examples: Examples) -> Insight | None:
         "the token's choices that go to the expert, over the share of all choices that go to it. Listed are tokens "
         f"that occur at least {MIN_COUNT} times, {int(allowed.sum()):,} of {len(ids):,} different ones in "
         f"n = {len(observed.token_ids):,} tokens of {len(examples.texts):,} texts of the {examples.split} split; "
-        "special tokens are left out. Of equal lifts the more frequent token comes first. Nothing is tested.",
+        "special tokens are left out. Of equal lifts the more frequent token comes first. "
+        f"{caption_of('the highest lift of the token')}",
         columns=table,
     )
 
@@ -62,12 +65,14 @@ def preferred_examples(observed: Observed, examples: Examples, counts: NDArray[n
 
     def rows() -> Iterator[tuple[Value, ...]]:
         for place, layer in enumerate(observed.layers):
+            random = highest_lift(observed.text_of_token, layer.random_chosen, len(seen), observed.num_experts)
             for expert, rank, text, share, lift in _ranked(counts[:, place], seen, allowed, MAX_TEXTS_LISTED):
                 label = visible(observed.label_names[observed.labels[text]])
                 shown = one_line(examples.texts[text], MAX_CHARACTERS)
-                yield layer.name, expert, rank, examples.rows[text], shown, label, share, lift
+                numbers = share, lift, *random.beside(lift, text)
+                yield layer.name, expert, rank, examples.rows[text], shown, label, *numbers
 
-    table = columns(("layer", "expert", "rank", "row", "text", "class", "share", "lift"), rows())
+    table = columns(("layer", "expert", "rank", "row", "text", "class", "share", "lift", *BESIDE), rows())
     if not table["layer"]:
         return None
     return Insight(
@@ -77,7 +82,7 @@ def preferred_examples(observed: Observed, examples: Examples, counts: NDArray[n
         "text's choices that go to the expert, over the share of all choices that go to it. Listed are texts of at "
         f"least {MIN_TOKENS} tokens, special ones counted: {int(allowed.sum()):,} of n = {len(examples.texts):,} texts "
         f"of the {examples.split} split, cut at {MAX_CHARACTERS} characters; row counts the split's texts from 0. Of "
-        "equal lifts the longer text comes first. Nothing is tested.",
+        f"equal lifts the longer text comes first. {caption_of('the highest lift of the text')}",
         columns=table,
     )
 

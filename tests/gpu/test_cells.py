@@ -226,12 +226,15 @@ class TestFailures:
         assert record["status"] == "ok", record["failure"]
         assert (record["study_batch_size"], record["cell"]["train"]["batch_size"]) == (TRAIN["batch_size"], 2)
 
-    def test_no_room_for_the_large_matmul_costs_its_figure_alone(self, place: Place) -> None:
+    def test_no_room_for_the_large_matmul_costs_that_reading_alone(self, place: Place) -> None:
         ran = place.cell("full when calibrated")
         assert "fault" in names(ran.calls, "fault")
         assert ran.record["status"] == "ok", ran.record["failure"]
-        assert ran.record["matmul_flops_per_second"] is None
-        assert "out of memory" in ran.record["unknown"]["matmul_flops_per_second"]
+        readings = ran.record["matmul_readings_flops_per_second"]
+        assert list(readings) == ["calibrate", "train", "inference"]
+        assert readings["calibrate"] is None
+        assert "out of memory" in ran.record["unknown"]["matmul_readings_flops_per_second.calibrate"]
+        assert ran.record["matmul_flops_per_second"] == max(readings["train"], readings["inference"])
 
     def test_a_card_that_is_lost_leaves_a_record(self, place: Place) -> None:
         record = place.cell("lost").record

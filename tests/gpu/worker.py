@@ -71,7 +71,7 @@ def main(place: Path, device: str, names: Sequence[str]) -> None:
     if not (place / "encoder").exists():
         write_place(place)
     matmul.CPU_SIZE = matmul.CUDA_SIZE = MATMUL_SIZE
-    matmul.MEASURED_SECONDS = latency.MOST_SECONDS = SECONDS
+    matmul.MEASURED_SECONDS = latency.MOST_SECONDS = latency.SINGLE_TEXTS_SECONDS = SECONDS
     with _gpu(Case([]), device):
         (place / f"{device}.json").write_text(json.dumps(_describe_devices()), encoding="utf-8")
     usual = CASES if device == "cuda" else [name for name in CASES if CASES[name].card == Card()]

@@ -44,6 +44,7 @@ LATER = {
         "cell.train.class_weights", "cell.train.label_smoothing", "cell.train.keep",
         "cell.train.early_stopping_patience",
     ],
+    "the spread within a cell": ["inference.within_cell", "matmul_readings_flops_per_second"],
     "optional closed forms": ["flops.closed_form_flops", "cpu_kernels"],
 }  # fmt: skip
 
@@ -132,3 +133,28 @@ def test_published_schema_is_the_model_s() -> None:
     wanted = json.dumps(Record.model_json_schema(), indent=1) + "\n"
     found = SCHEMA_FILE.read_text(encoding="utf-8") if SCHEMA_FILE.exists() else ""
     assert found == wanted, f"bench/record.schema.json is out of date; write it with: {WRITE_SCHEMA}"
+
+
+OLDER = "the later half of the steps took {} half, batch sizes allowed for (p 1.5e-07; suspect beyond ±5 % at p < 0.01)"
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "verdict"),
+    [
+        ("stationary training", OLDER.format("9.0 % more time than the earlier"), "valid"),
+        ("stationary training", OLDER.format("15.1 % less time than the earlier"), "suspect"),
+        ("stationary inference", OLDER.format("-9.0 % of the time of the earlier"), "valid"),
+        ("undisturbed training", OLDER.format("9.0 % more time than the earlier"), "suspect"),
+        ("stationary training", "the later half of the steps took 9.0 % more time", "suspect"),
+    ],
+)
+def test_drift_of_an_older_record_is_judged_by_the_limit_of_today(name: str, found: str, verdict: str) -> None:
+    """By the drift that it holds, in the words of two versions; whatever else it says stays suspect."""
+    content = json.loads(_record().model_dump_json())
+    content["checks"] = [{"name": name, "verdict": "suspect", "found": found}]
+    record = Record.model_validate(content)
+    (judged,) = record.checks
+    assert judged.verdict == verdict
+    limit_now = "suspect beyond ±5 % at p < 0.01 when it was measured, beyond ±15 % now)"
+    assert (limit_now in judged.found) == (verdict == "valid")
+    assert Record.model_validate_json(record.model_dump_json()) == record, "once only"

@@ -104,19 +104,19 @@ def _training(rate: float, seconds: float, f1: float) -> dict[str, Any]:
 
 
 def _speed(rate: float, batch_size: int) -> dict[str, Any]:
-    windows = {"windows": 20, "window_steps": 5}
+    within = {f"p{end}_{unit}_per_second": factor * (rate + end / 10) for end in (10, 90)
+              for unit, factor in (("samples", 1), ("tokens", 20))}  # fmt: skip
     return {
         "timed_steps": 100, "timed_seconds": 100 * batch_size / rate, "timed_samples": 100 * batch_size,
         "timed_tokens": 2000 * batch_size, "timed_padded_tokens": 2500 * batch_size, "batch_size": batch_size,
         "samples_per_second": rate, "tokens_per_second": 20 * rate, "energy_joules_per_sample": 300 / rate,
         "model_flops_per_second": rate * 4e10, "mfu_fraction": rate * 4e10 / 3.1e14,
-        "windowed_samples_per_second": windows | {"median": rate, "low": 0.98 * rate, "high": 1.01 * rate},
-        "windowed_tokens_per_second": windows | {"median": 20 * rate, "low": 19 * rate, "high": 21 * rate},
+        "within_cell": within | {"windows": 20, "window_steps": 5, "relative_standard_error": 0.01},
     }  # fmt: skip
 
 
 def _latency(batch_size: int, seconds: float) -> dict[str, Any]:
-    return {"batch_size": batch_size, "timed_batches": 120} | {
+    return {"batch_size": batch_size, "timed_batches": 299} | {
         f"p{of}_seconds": seconds * of / 50 for of in (50, 90, 99)
     }
 

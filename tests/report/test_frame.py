@@ -14,6 +14,8 @@ from bench.errors import RunFolderError
 from bench.record.record import Record
 from bench.record.run_folder import RunFolder
 from bench.report.frame_columns import columns
+from bench.report.results import archive
+from bench.report.tables import table3
 from tests import pages
 from tests.commands.compare.support import alone, changed, report, run_folder
 from tests.report.conftest import MakeRecord
@@ -21,20 +23,16 @@ from tests.support import python
 
 ROOT = Path(__file__).parents[2]
 NULLABLE = {"string", "Int64", "Float64", "boolean"}
-SPEED = {"median": 50.0, "low": None, "high": None, "windows": 3, "window_steps": 2}
-
-
-def windowed(record: Record) -> Record:
-    """The record, its training timed in windows too."""
-    content = record.model_dump()
-    content["training"]["speed"] |= {"windowed_samples_per_second": SPEED, "windowed_tokens_per_second": SPEED}
-    return Record.model_validate(content)
+WITHIN_CELL = {
+    "windows": 20, "window_steps": 2, "relative_standard_error": 0.01, "p10_samples_per_second": 90.0,
+    "p90_samples_per_second": 110.0, "p10_tokens_per_second": 1800.0, "p90_tokens_per_second": 2200.0,
+}  # fmt: skip
 
 
 def full(record: Record) -> Record:
     """The record with all that a record can tell of an encoder."""
-    speed = {"energy_joules_per_sample": 0.25, "mfu_fraction": 0.5}
-    content = windowed(record).model_dump()
+    speed = {"energy_joules_per_sample": 0.25, "mfu_fraction": 0.5, "within_cell": WITHIN_CELL}
+    content = record.model_dump()
     content["training"]["speed"] |= speed
     content["inference"] |= speed
     content["training"]["train_seconds"] = 3.5
@@ -46,8 +44,10 @@ def full(record: Record) -> Record:
         Record.model_validate(content),
         phases=[phase | {"name": name, "seconds": seconds, "energy_joules": 2 * seconds}
                 for name, seconds in zip(("load", "warm-up", "train", "memory", "memory"), range(1, 6), strict=True)],
-        latency=[{"batch_size": size, "timed_batches": 100, "p50_seconds": size / 1000, "p90_seconds": size / 500,
-                  "p99_seconds": size / 250} for size in (1, 64)],
+        latency=[{"batch_size": size, "timed_batches": 299}
+                 | {f"p{of}_seconds": size * of / 25e3 for of in (50, 90, 99)}
+                 | {f"p{of}_interval_seconds": (size * of / 30e3, size * of / 20e3) for of in (50, 90, 99)}
+                 for size in (1, 64)],
         matmul_flops_per_second=1e12, artifact_bytes=3_548_168, validation_macro_f1=0.5, study_batch_size=32,
         worker_start_seconds=0.5, warnings=["one", "two"],
     )  # fmt: skip
@@ -106,7 +106,10 @@ class TestRecords:
         wanted = {
             "macro_f1": 0.93, "trainable_params": 887_042, "forward_flops": 46_050_000_000,
             "train_seconds": 3.5, "train_energy_joules": 10.0, "train_phase_seconds": 3.0, "warm_up_phase_seconds": 2.0,
-            "memory_phase_seconds": 9.0, "latency_batch_1_p99_seconds": 0.004, "latency_batch_study_p50_seconds": 0.064,
+            "memory_phase_seconds": 9.0, "latency_batch_1_p99_seconds": 0.00396,
+            "latency_batch_study_p50_seconds": 0.128, "latency_batch_1_p90_within_cell_high_seconds": 0.0045,
+            "latency_batch_study_timed_batches": 299, "train_within_cell_relative_standard_error": 0.01,
+            "inference_within_cell_p90_tokens_per_second": 2200.0,
             "inference_batch_size": 64, "train_mfu_fraction": 0.5, "peak_train_bytes": 1_512_800_000,
             "evaluated_texts": 100, "option_rank": 8, "version_torch": "2.9.0", "warnings": "one; two",
         }  # fmt: skip
@@ -117,21 +120,6 @@ class TestRecords:
         content["phases"][1]["energy_joules"] = None
         frame = bench.load_records(report(tmp_path / "r", Record.model_validate(content)))
         assert frame["train_energy_joules"].isna().all()
-
-    def test_throughput_as_the_tables_read_it(self, make_record: MakeRecord, tmp_path: Path) -> None:
-        both = [windowed(make_record(seed=seed)) for seed in (0, 1)]
-        mixed = [windowed(make_record(method="BitFit")), make_record(method="BitFit", seed=1)]
-        frame = bench.load_records(report(tmp_path / "r", *both, *mixed))
-        assert list(frame["train_samples_per_second"]) == [50.0, 50.0, 100.0, 100.0]
-        assert list(frame["train_speed_is_windowed"]) == [True, True, False, False]
-        assert list(frame["inference_speed_is_windowed"]) == [False] * 4
-
-    def test_a_failed_cell_does_not_change_how_the_others_are_read(
-        self, make_record: MakeRecord, tmp_path: Path
-    ) -> None:
-        stopped = changed(make_record(seed=1), status="error", failure={"phase": "p", "type": "E", "message": "m"})
-        frame = bench.load_records(report(tmp_path / "r", windowed(make_record()), stopped))
-        assert list(frame["train_samples_per_second"]) == [50.0, 100.0]
 
     def test_random_weights_have_no_quality(self, make_record: MakeRecord, tmp_path: Path) -> None:
         record = make_record(weights="random", kind="causal", generated_f1=0.5)
@@ -171,10 +159,10 @@ class TestRecords:
             frame = bench.load_records(folder)
         assert (list(frame["cell_id"]), said[0].filename) == ([kept.cell_id], __file__)
 
-    def test_means_are_those_of_the_committed_table(self) -> None:
+    def test_means_are_those_of_the_table(self) -> None:
         for name in ("minilm_real", "repeatability", "expert_ablation"):
             frame = bench.load_records(ROOT / "reports" / name)
-            table = pd.read_csv(ROOT / "reports" / name / "table3.csv")
+            table = table3.build(name, archive.read(ROOT / "reports" / name).runs[0].records).frame
             means = frame[frame["status"] == "ok"].groupby("row_id", sort=False).mean(numeric_only=True)
             for column in ("train_samples_per_second", "inference_samples_per_second", "macro_f1"):
                 assert means[column].tolist() == pytest.approx(table[f"{column}_mean"].tolist()), (name, column)

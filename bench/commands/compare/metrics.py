@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bench.commands.compare.pairs import Pair
 from bench.record.record import Record
 from bench.report.analysis.quantities import QUANTITIES
-from bench.report.analysis.quantities.efficiency import latency_of
+from bench.report.analysis.quantities.latency import latency_of
 from bench.report.analysis.quantities.quantity import Kind, Quantity
 
 #: Maximum absolute value, so that sums stay finite.

@@ -12,9 +12,9 @@ from bench.text.tables.table import Rank
 
 #: Sentence of a caption.
 OF_RATES = (
-    "Bold throughput: highest. Underlined: second. Both only if the interval (over seeds and repeats; for one "
-    "measurement over its windows) lies above the intervals of all lower rows, and only among rows measured under the "
-    "same conditions, none suspect."
+    "Bold throughput: highest. Underlined: second. Both only if the interval (over seeds and repeats; one measurement "
+    "has none) lies above the intervals of all lower rows, and only among rows measured under the same conditions, "
+    "none suspect."
 )
 
 
@@ -65,8 +65,6 @@ def of_rates(
     for quantity in quantities:
         for places in groups:
             known = [at for at in places if content[at][quantity.centre] is not None]
-            if len({quantity.estimates(measured(rows[at])) is None for at in known}) > 1:
-                continue  # totals are not comparable with medians of windows
             found |= {(at, quantity.column): rank for at, rank in _leading(known, content, quantity).items()}
     return found
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from bench.record.record import Record
 from bench.report.analysis.quantities.quantity import Quantity
-from bench.report.analysis.significance import Interval, possible, student_interval
+from bench.report.analysis.significance import possible, student_interval
 
 Pair = TypeVar("Pair", bound=tuple[Record, Any])
 
@@ -57,7 +57,7 @@ class Spread:
     Attributes:
         mean: mean over the cells with a value; of predicted quantities, one cell per seed; None without values.
         std: sample standard deviation; None below two values.
-        low: lower end of the mean's interval, Student's over seeds or that of a single seed's windows; None without.
+        low: lower end of Student's interval of the mean over seeds and repeats; None below two values.
         high: upper end of the mean's interval.
         known: number of cells with a value.
         reasons: distinct reasons why other cells have none.
@@ -78,15 +78,5 @@ def over_seeds(records: Sequence[Record], quantity: Quantity) -> Spread:
     known = [(record, value) for record, value in zip(records, values, strict=True) if value is not None]
     apart = [value for _, value in (first_of_each_seed(known) if quantity.is_predicted else known)]
     mean, std = mean_std(apart) if apart else (None, None)
-    low, high = _interval(records, quantity, apart) or (None, None)
+    low, high = possible(student_interval(apart), quantity.largest) if len(apart) > 1 else (None, None)
     return Spread(mean, std, low, high, len(known), tuple(dict.fromkeys(map(quantity.why_not, unknown))))
-
-
-def _interval(records: Sequence[Record], quantity: Quantity, known: Sequence[float]) -> Interval | None:
-    """The interval of the mean, clipped to the quantity's range."""
-    if len(known) > 1:
-        return possible(student_interval(known), quantity.largest)
-    for estimate in quantity.estimates(records) or ():
-        if estimate is not None and estimate.low is not None and estimate.high is not None:
-            return estimate.low, estimate.high
-    return None

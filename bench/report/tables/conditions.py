@@ -3,9 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from bench.record.record import Machine, Record
-from bench.report.analysis.quantities import QUANTITIES
-from bench.report.analysis.quantities.readers import inference_batch
-from bench.report.analysis.statistics import by_row
+from bench.report.analysis.quantities.readers import inference_batch, train_speed
 from bench.text.display import one_line
 
 PACKAGES = ("torch", "transformers", "peft", "tunebench")
@@ -79,18 +77,8 @@ def _cells(records: Sequence[Record]) -> str:
 
 def _throughput(records: Sequence[Record]) -> str:
     """The definition of throughput; empty if none is known."""
-    kinds = {
-        quantity.estimates(row) is not None
-        for row in by_row(record for record in records if record.status == "ok")
-        for quantity in QUANTITIES.of("table3")
-        if quantity.windowed is not None and any(quantity.read(record) is not None for record in row)
-    }
-    if not kinds:
-        return ""
-    windows, total = "the median of windows of consecutive steps", "the total over the timed steps"
-    if len(kinds) > 1:
-        return f"Throughput is {windows} where all seeds of a row have them, else {total} (differs between rows). "
-    return f"Throughput is {windows if True in kinds else total}. "
+    known = any(record.inference or train_speed(record) for record in records if record.status == "ok")
+    return "Throughput is the total over the timed steps. " if known else ""
 
 
 def _said(name: str, values: Iterable[int | str]) -> str:
@@ -107,7 +95,7 @@ def _device(machine: Machine) -> str:
 
 
 def _train_batch(record: Record) -> int:
-    speed = record.training.speed if record.training else None
+    speed = train_speed(record)
     return speed.batch_size if speed else record.cell.train.batch_size
 
 

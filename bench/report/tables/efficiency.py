@@ -1,4 +1,4 @@
-"""Intervals of throughput, latency, energy, device use and memory breakdowns, which Table 3 has no room for."""
+"""Throughput with intervals, latency, energy, device use and memory breakdowns, which Table 3 has no room for."""
 
 from collections.abc import Sequence
 
@@ -23,6 +23,8 @@ GRIDS: tuple[tuple[str, Place], ...] = (
     ("Throughput", "throughput"), ("Latency of inference", "latency"), ("Energy and use of the device", "use"),
     ("Peak memory in training, in MB", "train memory"), ("Peak memory in inference, in MB", "inference memory"),
 )  # fmt: skip
+#: Footnote of a row without intervals.
+ONE_MEASUREMENT = "one measurement has no interval; it takes several seeds, or repeats"
 #: Part of a header that the heading of its grid repeats.
 SHORT = " throughput\n"
 
@@ -32,12 +34,18 @@ def build(title: str, records: Sequence[Record], *, source: str = "", others: Se
     if not any(map(_has_more, records)):
         return None
     rows, notes = rows_of(title, records), Notes()
-    grids = [(heading, QUANTITIES.of(place)) for heading, place in GRIDS]
-    quantities, rates = [quantity for _, of in grids for quantity in of], grids[0][1]
+    grids = [(heading, QUANTITIES.of(place, records)) for heading, place in GRIDS]
+    quantities = [quantity for _, of in grids for quantity in of]
+    rates = [quantity for quantity in grids[0][1] if quantity.spread]
     content = describe(rows, quantities, notes, others)
+    # Columns that only the csv has get no footnotes.
+    in_csv = describe(rows, QUANTITIES.of("efficiency csv"), Notes(), others)
+    content = [more | row for more, row in zip(in_csv, content, strict=True)]
     ranked = ranks.of_rates(rows, content, rates)
     names = [quantity.column for quantity in rates]
     for at, row in enumerate(rows):
+        if content[at]["measurements"] == 1:
+            notes.add(at, SEEDS.name, ONE_MEASUREMENT)
         content[at] |= ranks.as_text(ranked, at, names) | validity.mark(at, row, notes) | {"note": notes.of_row(at)}
     first, *rest = [(heading, tuple(map(_column, of))) for heading, of in grids]
     return Table(
@@ -50,9 +58,8 @@ def build(title: str, records: Sequence[Record], *, source: str = "", others: Se
 
 
 def _has_more(record: Record) -> bool:
-    windows = any(one.windowed and one.windowed(record) for one in QUANTITIES.of("throughput"))
     used = any(one.read(record) is not None for one in QUANTITIES.of("use"))
-    return bool(record.latency or record.memory) or windows or used
+    return bool(record.latency or record.memory) or used
 
 
 def _column(quantity: Quantity) -> Column:
@@ -70,18 +77,23 @@ def _column(quantity: Quantity) -> Column:
 def _caption(records: Sequence[Record]) -> str:
     batches = sorted({inference_batch(record) for record in records if record.latency})
     parts = [
-        f"In brackets: Student's t {LEVEL:.0%} interval over seeds and repeats; for the throughput of a single "
-        "seed, an interval by order statistics of its windows.",
+        f"In brackets: Student's t {LEVEL:.0%} interval over seeds and repeats.",
         "Tokens: those of texts and prompts, without padding.",
     ]
     if batches:
         study = ", ".join(map(str, batches))
         parts.append(
-            f"Latency: time from passing a batch to the model to receiving its scores; the study's batch is {study}."
+            f"Latency: time from passing a batch to the model to receiving its scores; the study's batch is {study}. "
+            "The csv has the number of batches, and intervals of percentiles over the batches of a cell."
+        )
+    if any(record.inference and record.inference.within_cell for record in records):
+        parts.append(
+            "Standard error within cell: of the throughput, from the variation of step times within one cell "
+            "(moving-block bootstrap); repeats differ by more."
         )
     parts += [
         "Energy: GPU, or CPU package. MFU: share of the FLOP/s of a large matmul on the same device in the same "
-        "precision.",
+        "precision, the highest of up to three readings.",
         "The parts of a peak are measured in a separate pass and add up to the peak; allocator slack is known for GPUs "
         "only.",
     ]

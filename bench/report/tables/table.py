@@ -25,7 +25,6 @@ UNLIKE = (
     "measured on several machines or in several precisions: speed, energy and memory are averaged over different "
     "conditions"
 )
-TOTAL = "total over the timed steps: not all seeds have windows"
 #: Text columns of the frame; all others are numbers.
 TEXTS = (*NAMES, "status", "weights", "note")
 #: Whole numbers that are not in the registry of quantities.
@@ -106,14 +105,7 @@ def describe(
         others: one cell of each row of other runs, from which names must differ.
     """
     names = _names([row[0].cell for row in rows], notes, others)
-    content = [names[at] | _row(at, row, quantities, notes) for at, row in enumerate(rows)]
-    for quantity in quantities:
-        good = list(map(measured, rows))
-        if any(quantity.estimates(row) for row in good):
-            for at, row in enumerate(good):
-                if quantity.estimates(row) is None and content[at][quantity.centre] is not None:
-                    notes.add(at, quantity.column, TOTAL)
-    return content
+    return [names[at] | _row(at, row, quantities, notes) for at, row in enumerate(rows)]
 
 
 def _names(cells: Sequence[Cell], notes: Notes, others: Sequence[Cell]) -> list[dict[str, str]]:

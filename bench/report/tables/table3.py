@@ -47,8 +47,8 @@ def build(
     content = describe(rows, quantities, notes, others)
     significance = significance or F1Significance(records)
     found = significance.of_rows(rows)
-    windowed = [one for one in quantities if one.windowed is not None]
-    rates, names = ranks.of_rates(rows, content, windowed), [one.column for one in windowed]
+    timed = [one for one in quantities if one.kind == "timed" and one.spread]
+    rates, names = ranks.of_rates(rows, content, timed), [one.column for one in timed]
     ranked = rates | scores.ranks(found)
     for at, (row, own) in enumerate(zip(rows, found, strict=True)):
         sources = {name: content[at].pop(name) for name in ("synthetic", "weights")}
@@ -136,9 +136,6 @@ def _caption(
     if ranked or any(own.against for own in found):
         parts.append(ranks.OF_RATES)
     if not frame[[f"{rate}_low" for rate in rates]].isna().all(axis=None):
-        parts.append(
-            f"The csv has intervals of throughput: {student}{repeats}; for a single measurement by order statistics "
-            "of windows."
-        )
+        parts.append(f"The csv has intervals of throughput: {student}{repeats}; a row with one measurement has none.")
     parts.append("Validity: suspect if a check of the measurement failed for any seed.")
     return " ".join(parts)

@@ -6,12 +6,11 @@ from torch import Tensor
 from bench.measure.conditions import Conditions
 from bench.measure.stationarity import DISTURBED_RATIO, Drift, drift
 from bench.measure.warmup import WarmUp
+from bench.record.drift import DRIFT_FRACTION
 from bench.record.memory_breakdown import MemoryBreakdown
-from bench.record.record import Check, Speed, Verdict
+from bench.record.record import Check, Verdict
 from bench.train.loop import StepLog
 
-#: Largest valid change of step times from the earlier to the later half, if significant (see ``Drift.significant``).
-DRIFT_FRACTION = 0.05
 DISTURBED_FRACTION = 0.05
 #: Largest valid fraction of time lost in disturbed steps, beyond what their sizes explain; a long pause is one step.
 LOST_FRACTION = 0.05
@@ -68,20 +67,19 @@ def steady(of: str, found: Drift | None) -> list[Check]:
     return [check(f"stationary {of}", moved, later), check(f"undisturbed {of}", suspect, disturbed)]
 
 
-def of_training(log: StepLog, warmup: WarmUp, speed: Speed | None) -> list[Check]:
-    """Checks of the training pass; ``speed`` is None if every step was warm-up."""
+def of_training(log: StepLog, warmup: WarmUp) -> list[Check]:
+    """Checks of the training pass."""
     timed = slice(warmup.steps, None)
     return [
         warmed_up(warmup.stationary, warmup.steps),
         *steady("training", drift(log.seconds[timed], log.samples[timed], log.padded_tokens[timed])),
         overhead(log.harness_seconds, sum(log.seconds)),
-        *plausible("training", speed),
     ]
 
 
-def of_inference(log: StepLog, speed: Speed | None) -> list[Check]:
+def of_inference(log: StepLog) -> list[Check]:
     """Checks of the inference pass."""
-    return [*steady("inference", drift(log.seconds, log.samples, log.padded_tokens)), *plausible("inference", speed)]
+    return steady("inference", drift(log.seconds, log.samples, log.padded_tokens))
 
 
 def warmed_up(stationary: bool | None, steps: int) -> Check:
@@ -172,14 +170,6 @@ def counters_agree(problem: str | None, ways: int | None) -> Check:
     """
     suspect = None if ways is None else problem is not None
     return check("FLOP counters agree", suspect, problem or f"{ways} ways within 0.1 %")
-
-
-def plausible(of: str, speed: Speed | None) -> list[Check]:
-    """Whether a pass ran no faster than the device can compute; empty if that is unknown."""
-    if speed is None or speed.mfu_fraction is None:
-        return []
-    found = f"{100 * speed.mfu_fraction:.1f} % of what a large matmul reached here (suspect above 100 %)"
-    return [check(f"plausible {of}", speed.mfu_fraction > 1, found)]
 
 
 def accounted(memory: MemoryBreakdown) -> Check:

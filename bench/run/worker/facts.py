@@ -4,7 +4,8 @@ from typing import Any, Literal, TypedDict
 
 from bench.record.data import Data, Prompt
 from bench.record.memory_breakdown import MemoryBreakdown
-from bench.record.record import CpuKernel, Flops, Generation, Latency, Machine, Parameters, Quality, Speed, Training
+from bench.record.record import CpuKernel, Flops, Generation, Machine, Parameters, PhaseName, Quality, Speed, Training
+from bench.record.timings import Latency
 
 
 class Facts(TypedDict, total=False):
@@ -21,6 +22,7 @@ class Facts(TypedDict, total=False):
     inference: Speed | None
     latency: tuple[Latency, ...]
     matmul_flops_per_second: float | None
+    matmul_readings_flops_per_second: dict[PhaseName, float | None]
     memory: tuple[MemoryBreakdown, ...]
     attention_kernels: tuple[str, ...]
     cpu_kernels: tuple[CpuKernel, ...]

@@ -60,6 +60,7 @@ def measure(work: Work) -> None:
         _evaluate(work, model, inputs)
     with timed("inference"):
         scores = _infer(work, model, inputs)
+    work.read_matmul_after("inference")
     _time_inference(work, subject)
     with timed("latency"):
         _latency(work, model, inputs)
@@ -118,9 +119,8 @@ def _time_inference(work: Work, subject: Subject) -> None:
     log, name = work.logs["inference"], work.cell.data.evaluate_split
     # For a causal model, the log counts neither the cached prefix nor the scored labels.
     flops = subject.counted.forward if work.cell.model.kind == "encoder" else None
-    found = work.speed("inference", log, work.cell.train.inference_batch_size, "inference", flops)
-    work.facts["inference"] = found
-    work.checks += validity.of_inference(log, found)
+    work.facts["inference"] = work.speed("inference", log, work.cell.train.inference_batch_size, "inference", flops)
+    work.checks += validity.of_inference(log)
     # Not on a GPU, which loads kernels before the steps, nor with a prompt, whose prefix is computed before them.
     if not work.on_cuda and subject.inputs.prompt is None:
         seconds = sum(log.seconds) + sum(log.seconds[:INFERENCE_WARMUP_BATCHES])

@@ -74,16 +74,13 @@ def prepare(work: Work) -> Subject:
 
 
 def _calibrate(work: Work, method: Method) -> None:
-    """Make the libraries allocate their workspaces, one per thread, and measure a large matmul."""
+    """Make the libraries allocate their workspaces, one per thread, and read a large matmul."""
     with work.memory.library_workspace():
         matmul.small(work.device, work.dtype)
     if method.trains:
         with work.memory.library_workspace():
             matmul.small(work.device, work.dtype, backward=True)
-    rate = matmul.matmul_rate(work.device, work.dtype)
-    work.facts["matmul_flops_per_second"] = rate.flops_per_second
-    if rate.flops_per_second is None:
-        work.unknown["matmul_flops_per_second"] = rate.why_not
+    work.read_matmul("calibrate")
 
 
 def _load(work: Work, method_class: type[Method]) -> tuple[Inputs, PretrainedConfig, nn.Module]:

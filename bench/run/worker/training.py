@@ -16,7 +16,7 @@ from bench.train.loop import epoch_batches, num_steps, train
 
 
 def train_and_validate(work: Work, subject: Subject) -> None:
-    """Run the phases warm-up, train, memory and validate; the model then has the weights to keep.
+    """Run the phases warm-up, train, calibrate, memory and validate; the model then has the weights to keep.
 
     Raises:
         Exception: any exception of a plugin or a library.
@@ -25,6 +25,7 @@ def train_and_validate(work: Work, subject: Subject) -> None:
     with _snapshots(work, subject, points) as snapshots:
         stopping = _stopping(work, subject, points, snapshots)
         _train(work, subject, snapshots, stopping)
+        work.read_matmul_after("train")
         with work.phases.timed("memory"):
             work.memory.read_context()
             _train_again(work, subject)
@@ -106,7 +107,7 @@ def _train(work: Work, subject: Subject, snapshots: Snapshots, stopping: EarlySt
         steps=steps, samples=sum(log.samples), final_loss=sum(tail) / len(tail), speed=found,
         train_seconds=sum(log.seconds), planned_steps=total, kept_step=steps,
     )  # fmt: skip
-    work.checks += validity.of_training(log, warmup, found)
+    work.checks += validity.of_training(log, warmup)
     if timed := work.phases.named("train"):
         work.checks.append(lost_time.steps_add_up("training", sum(log.seconds[warmup.steps :]), timed[-1].seconds))
     work.checks.append(validity.tokens_counted("training", log, inputs.tokens_trained_on(steps)))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Literal
 
-from bench.measure import machine, nvml
+from bench.measure import machine, matmul, nvml
 from bench.measure.flops.lengths import FlopsByLength
 from bench.record.record import RANDOM_WEIGHTS, Check, CpuKernel, PhaseName, Speed
 from bench.record.run_folder import CellFolder
@@ -15,6 +15,7 @@ from bench.run.worker.facts import Facts
 from bench.run.worker.memory_record import MemoryRecord
 from bench.run.worker.phases import Phases
 from bench.run.worker.speed import Cost, speed
+from bench.run.worker.utilisation import MatmulReadings, plausible, utilisation
 from bench.study.cell import Cell
 from bench.train.loop import DTYPES, StepLog
 
@@ -34,6 +35,7 @@ class Work:
         dtype: precision as a torch dtype.
         phases: phases of the cell.
         memory: peaks and their breakdowns.
+        matmul: readings of a large matmul.
         files: files that stay open until the end.
     """
 
@@ -50,6 +52,7 @@ class Work:
         self.dtype = DTYPES[self.precision]
         self.phases = Phases(self.device, paths.progress, Marks(paths.marks))
         self.memory = MemoryRecord(self.device, self.phases, before_cuda)
+        self.matmul = MatmulReadings()
         self.files = ExitStack()
 
     @property
@@ -87,18 +90,55 @@ class Work:
         """
         ran = self.phases.named(phase)
         energy = ran[-1].energy_joules if ran else None
-        found = speed(log, skip, batch_size, Cost(energy, flops, self.facts["matmul_flops_per_second"]))
+        found = speed(log, skip, batch_size, Cost(energy, flops))
         if found is not None and found.energy_joules_per_sample is None:
             self.unknown[f"{field}.energy_joules_per_sample"] = self.phases.energy.why_not or "the counter failed"
-        if found is not None and found.mfu_fraction is None:
-            no_rate = self.unknown.get("matmul_flops_per_second")
-            self.unknown[f"{field}.mfu_fraction"] = no_rate or "FLOPs by length are not known for this pass"
+        if found is not None and found.model_flops_per_second is None:
+            _, self.unknown[f"{field}.mfu_fraction"] = utilisation(None, self.matmul)
         return found
+
+    def read_matmul(self, at: PhaseName) -> None:
+        """Read a large matmul inside the open phase, and set the record's fields about it.
+
+        Args:
+            at: phase that the reading is part of or follows.
+        """
+        self.matmul.by_phase[at] = matmul.matmul_rate(self.device, self.dtype)
+        self.facts["matmul_flops_per_second"] = self.matmul.highest
+        self.facts["matmul_readings_flops_per_second"] = {
+            name: rate.flops_per_second for name, rate in self.matmul.by_phase.items()
+        }
+
+    def read_matmul_after(self, finished: PhaseName) -> None:
+        """Read a large matmul in a phase of its own, so that no peak or time of the finished pass includes it."""
+        with self.phases.timed("calibrate"):
+            self.read_matmul(finished)
+
+    def _use_device(self) -> None:
+        """Add the utilisation of each pass and its check, once every reading of the matmul is known."""
+        self.unknown |= self.matmul.why_unknown
+        training = self.facts.get("training")
+        if training is not None:
+            used = self._used("training", training.speed)
+            self.facts["training"] = training.model_copy(update={"speed": used})
+        if "inference" in self.facts:
+            self.facts["inference"] = self._used("inference", self.facts["inference"])
+
+    def _used(self, of: str, timed: Speed | None) -> Speed | None:
+        """The speed of a pass with its utilisation."""
+        if timed is None or timed.model_flops_per_second is None:
+            return timed
+        self.checks += plausible(of, timed, self.matmul)
+        share, why = utilisation(timed.model_flops_per_second, self.matmul)
+        if share is None:
+            self.unknown[f"{'training.speed' if of == 'training' else of}.mfu_fraction"] = why
+        return timed.model_copy(update={"mfu_fraction": share})
 
     def close(self) -> None:
         """Close the open phase, and add peaks, their breakdowns and checks of the conditions."""
         self.files.close()
         self.phases.finish()
+        self._use_device()
         facts, unknown = self.memory.facts()
         if self.cell.train.optimizer == "paged_adamw" and facts.pop("peak_train_bytes", None) is not None:
             unknown["peak_train_bytes"] = "the optimizer's paged state is not allocated by torch"

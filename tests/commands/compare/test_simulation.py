@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from bench.commands.compare.judging import judge
 from bench.commands.compare.moves import Rules
 from bench.commands.compare.pairs import Pair
-from bench.record.record import Latency, Record
+from bench.record.record import Record
+from bench.record.timings import Latency
 from tests.commands.compare.support import alone
 from tests.known import known
 from tests.report.conftest import MakeRecord

@@ -160,14 +160,6 @@ def changed_speed(record: Record, **fields: Any) -> Record:
     return changed(record, training=training | {"speed": training["speed"] | fields})
 
 
-def test_windows_are_read_where_all_have_them(make_record: MakeRecord) -> None:
-    window = {"median": 50.0, "low": 49.0, "high": 51.0, "windows": 9, "window_steps": 5}
-    a, b = make_record(train_rate=100.0), make_record(train_rate=90.0)
-    both = [changed_speed(one, windowed_samples_per_second=window) for one in (a, b)]
-    assert said(SPEED, both[:1], both[1:]) == ("same", False)
-    assert (said(SPEED, both[:1], [b]), move(SPEED, both[:1], [b]).a) == (("worse, noise unknown", False), 100)
-
-
 @pytest.mark.parametrize(
     "fields", [{"machine": {"cpu": "other"}}, {"machine": {"threads": 9}}, {"precision": "bf16"}], ids=str
 )

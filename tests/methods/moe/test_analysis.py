@@ -21,6 +21,12 @@ from tests.known import known
 HOSTILE = "one\ntwo\r\n\x00three\x1b[31m\u202e\ud800 four\u2028 " + "x" * 400
 
 
+def random_chosen(layer: NDArray[np.int64], experts: int) -> NDArray[np.int16]:
+    """What three random routers choose, which pay no heed to the tokens."""
+    scores = np.random.default_rng(5).random((3, len(layer), experts))
+    return np.argsort(scores, axis=-1)[..., : layer.shape[1]].astype(np.int16)
+
+
 def seen(
     chosen: Any,
     text_of_token: Sequence[int],
@@ -34,6 +40,7 @@ def seen(
             name=f"layer {index}", chosen=layer, shares=np.full(layer.shape, 1 / layer.shape[1]),
             entropy=np.full(len(layer), 0.5), weight_similarity=np.eye(experts),
             output_similarity=np.full((experts, experts), 0.25), compared_tokens=64,
+            random_chosen=random_chosen(layer, experts),
         )
         for index, layer in enumerate(np.array(chosen), start=4)
     ]  # fmt: skip
@@ -151,7 +158,7 @@ class TestCollapse:
 
 class TestExpertByClass:
     def test_lift_of_an_example_worked_by_hand(self) -> None:
-        assert rows(shown(TINY), "expert_by_class") == [
+        assert [row[:7] for row in rows(shown(TINY), "expert_by_class")] == [
             ("layer 4", "anger", 0, 0.75, 2.0, 4, 1), ("layer 4", "anger", 1, 0.25, 0.4, 4, 1),
             ("layer 4", "anger", 2, 0.0, None, 4, 1),
             ("layer 4", "joy", 0, 0.0, 0.0, 4, 1), ("layer 4", "joy", 1, 1.0, 1.6, 4, 1),
@@ -175,7 +182,7 @@ class TestPreferredTokens:
         chosen = np.repeat([kind[1] for kind in kinds], [kind[2] for kind in kinds])
         found = shown(seen(chosen[None, :, None], [0] * len(ids), [0], 2, token_ids=ids), special_ids=frozenset({5}))
         lift = round(len(ids) / 81, 5)
-        assert rows(found, "preferred_tokens") == [
+        assert [row[:7] for row in rows(found, "preferred_tokens")] == [
             ("layer 4", 0, 1, "token2", 12, 1.0, lift), ("layer 4", 0, 2, "token1", 10, 1.0, lift),
             ("layer 4", 0, 3, "token3", 10, 1.0, lift), ("layer 4", 0, 4, "token7", 20, 0.5, round(lift / 2, 5)),
             ("layer 4", 1, 1, "token6", 100, 1.0, round(len(ids) / 110, 5)),
@@ -201,7 +208,7 @@ class TestPreferredExamples:
         lengths, experts = [5, 4, 6, 5, 10], [0, 0, 0, 0, 1]
         chosen = np.repeat(experts, lengths)[None, :, None]
         observed = seen(chosen, np.repeat(np.arange(5), lengths).tolist(), [0, 1, 2, 1, 0], 2)
-        assert rows(shown(observed), "preferred_examples") == [
+        assert [row[:8] for row in rows(shown(observed), "preferred_examples")] == [
             ("layer 4", 0, 1, 20, "text 2", "fear", 1.0, 1.5), ("layer 4", 0, 2, 0, "text 0", "anger", 1.0, 1.5),
             ("layer 4", 0, 3, 30, "text 3", "joy", 1.0, 1.5), ("layer 4", 1, 1, 40, "text 4", "anger", 1.0, 3.0),
         ]  # fmt: skip

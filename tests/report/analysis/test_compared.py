@@ -134,20 +134,6 @@ def test_ratios_are_medians_over_paired_seeds(cells: Cells) -> None:
     assert found["trainable_params"] == Ratio(1, 1, 1)
 
 
-def windowed(cells: Cells, rate: float, **given: Any) -> Measured:
-    windows = {"median": rate, "low": None, "high": None, "windows": 3, "window_steps": 4}
-    speed = cells.make_record().model_dump()["inference"] | {"windowed_samples_per_second": windows}
-    return cells.measured(PERFECT, {"inference": speed}, **given)
-
-
-def test_medians_of_windows_are_divided_where_both_have_them(cells: Cells) -> None:
-    both = compared(windowed(cells, 80.0, method="LoRA"), windowed(cells, 160.0, method="BitFit"))
-    assert both.ratios["inference_samples_per_second"] == Ratio(0.5, 0.5, 0.5)
-    total = cells.measured(PERFECT, method="BitFit", seed=1, inference_rate=100.0)
-    one = compared(windowed(cells, 80.0, method="LoRA", seed=1), total)
-    assert one.ratios["inference_samples_per_second"] == Ratio(3, 3, 3), "a median would be divided by a total"
-
-
 @pytest.mark.parametrize(
     ("fields", "column", "reason"),
     [

@@ -28,14 +28,6 @@ def rows(make_record: MakeRecord, rates: Mapping[str, Sequence[float]], **given:
             for name, of in rates.items() for seed, rate in enumerate(of)]  # fmt: skip
 
 
-def windowed(record: Record, low: float, high: float) -> Record:
-    content = record.model_dump()
-    content["training"]["speed"]["windowed_samples_per_second"] = {
-        "median": (low + high) / 2, "low": low, "high": high, "windows": 9, "window_steps": 4,
-    }  # fmt: skip
-    return Record.model_validate(content)
-
-
 @pytest.mark.parametrize(
     ("rates", "ranked"),
     [
@@ -51,21 +43,13 @@ def test_ranks_over_seeds(make_record: MakeRecord, rates: dict[str, Sequence[flo
     assert found(rows(make_record, rates)) == dict.fromkeys(rates, "") | ranked
 
 
-def test_windows_of_a_single_seed(make_record: MakeRecord) -> None:
-    apart = [windowed(make_record(method="a"), 90, 95), windowed(make_record(method="b"), 80, 89)]
-    assert found(apart) == {"a": "best", "b": ""}
-    assert found([apart[0], windowed(make_record(method="b"), 80, 90)]) == {"a": "", "b": ""}
+def test_single_measurements_are_not_ranked(make_record: MakeRecord) -> None:
+    assert found(rows(make_record, {"high": (100.0,), "low": (10.0,)})) == {"high": "", "low": ""}
 
 
 def test_a_row_without_an_interval_is_told_from_none(make_record: MakeRecord) -> None:
     records = [*rows(make_record, {"high": (100.0, 100.1)}), make_record(method="alone", train_rate=1.0)]
     assert found(records) == {"high": "", "alone": ""}
-
-
-def test_windows_and_totals_are_no_two_measurements_alike(make_record: MakeRecord) -> None:
-    total, other = (rows(make_record, {name: [rate, rate + 1]}) for name, rate in (("a", 90.0), ("b", 50.0)))
-    assert found([*total, *other])["a"] == "best"
-    assert found([*(windowed(record, 89.0, 91.0) for record in total), *other]) == {"a": "", "b": ""}
 
 
 def test_rows_without_the_number_take_no_rank_away(make_record: MakeRecord) -> None:

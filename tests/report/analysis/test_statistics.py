@@ -1,7 +1,5 @@
 """Centre, spread and interval of a quantity over seeds."""
 
-from typing import Any
-
 import pytest
 
 from bench.record.record import Record
@@ -13,17 +11,6 @@ from bench.report.analysis.statistics import by_row, mean_std, over_seeds
 from tests.report.conftest import MakeRecord
 
 TRAIN, F1 = QUANTITIES["train_samples_per_second"], QUANTITIES["macro_f1"]
-
-
-def estimate(median: float, low: float | None = None, high: float | None = None) -> dict[str, Any]:
-    return {"median": median, "low": low, "high": high, "windows": 9, "window_steps": 4}
-
-
-def with_windows(record: Record, **windows: Any) -> Record:
-    """The record, its training speed told from windows."""
-    content = record.model_dump()
-    content["training"]["speed"] |= windows
-    return Record.model_validate(content)
 
 
 @pytest.mark.parametrize(
@@ -50,34 +37,16 @@ def test_several_seeds_have_the_interval_of_their_mean(make_record: MakeRecord) 
     assert (found.low, found.high) == pytest.approx((75.1586, 124.8414), abs=1e-4)
 
 
-def test_one_seed_has_the_interval_of_its_windows(make_record: MakeRecord) -> None:
-    record = with_windows(make_record(), windowed_samples_per_second=estimate(105.0, 101.0, 108.0))
-    found = over_seeds([record], TRAIN)
-    assert (found.mean, found.std, found.low, found.high) == (105.0, None, 101.0, 108.0)
-    assert over_seeds([with_windows(make_record(), windowed_samples_per_second=estimate(105.0))], TRAIN).low is None
-    assert over_seeds([make_record()], TRAIN).low is None
-
-
-def test_windows_are_read_where_all_seeds_have_them(make_record: MakeRecord) -> None:
-    windows = [estimate(rate, 1.0, 2.0) for rate in (104.0, 106.0)]
-    records = [
-        with_windows(make_record(seed=seed), windowed_samples_per_second=one) for seed, one in enumerate(windows)
-    ]
-    assert TRAIN.values(records) == [104.0, 106.0]
-    assert over_seeds(records, TRAIN).low == pytest.approx(105 - 12.7062 * 2**0.5 / 2**0.5, abs=1e-3)
-    assert TRAIN.values([*records, make_record(seed=2)]) == [100.0] * 3
+def test_one_measurement_has_no_interval(make_record: MakeRecord) -> None:
+    content = make_record().model_dump()
+    content["training"]["speed"]["windowed_samples_per_second"] = {
+        "median": 105.0, "low": 101.0, "high": 108.0, "windows": 9, "window_steps": 4,
+    }  # fmt: skip
+    found = over_seeds([Record.model_validate(content)], TRAIN)
+    assert (found.mean, found.std, found.low, found.high, found.known) == (100.0, None, None, None, 1)
     untrained = make_record(seed=3, fields={"training": None, "unknown": {"training": "cut"}})
-    assert TRAIN.values([*records, untrained]) == [104.0, 106.0, None]
-    found = over_seeds([untrained, records[0]], TRAIN)
-    assert (found.mean, found.low, found.high, found.known, found.reasons) == (104.0, 1.0, 2.0, 1, ("cut",))
-
-
-def test_a_quantity_without_windows_is_read_as_it_is(make_record: MakeRecord) -> None:
-    record = with_windows(make_record(), windowed_samples_per_second=estimate(105.0, 101.0, 108.0))
-    assert (F1.estimates([record]), F1.values([record]), over_seeds([record], F1).low) == (None, [0.93], None)
-    nothing = Quantity("x", "X", lambda record: None, ("training",), 1, windowed=TRAIN.windowed)
-    assert nothing.estimates([record]) is None
-    assert Quantity("x", "X", lambda record: 0.0, ("training",), 1).values([record]) == [0.0]
+    found = over_seeds([untrained, make_record()], TRAIN)
+    assert (found.mean, found.low, found.known, found.reasons) == (100.0, None, 1, ("cut",))
 
 
 def test_an_interval_holds_no_impossible_values(make_record: MakeRecord) -> None:

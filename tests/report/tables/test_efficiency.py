@@ -27,14 +27,16 @@ ON_CUDA = LEDGER | {
 }  # fmt: skip
 
 
-def estimate(median: float) -> dict[str, Any]:
-    return {"median": median, "low": median - 5, "high": median + 5, "windows": 9, "window_steps": 4}
+def within(rate: float) -> dict[str, Any]:
+    ends = {"p10_samples_per_second": rate - 5, "p90_samples_per_second": rate + 5}
+    ends |= {"p10_tokens_per_second": 20 * rate - 5, "p90_tokens_per_second": 20 * rate + 5}
+    return {"windows": 20, "window_steps": 4, "relative_standard_error": rate / 1e4} | ends
 
 
-def latency(batch_size: int, seconds: float, batches: int = 200) -> dict[str, Any]:
-    p99 = 3 * seconds if batches >= 100 else None
-    return {"batch_size": batch_size, "timed_batches": batches, "p50_seconds": seconds, "p90_seconds": 2 * seconds,
-            "p99_seconds": p99}  # fmt: skip
+def latency(batch_size: int, seconds: float, batches: int = 299) -> dict[str, Any]:
+    p90, p99 = (2 * seconds if batches >= 30 else None), (3 * seconds if batches >= 299 else None)
+    return {"batch_size": batch_size, "timed_batches": batches, "p50_seconds": seconds, "p90_seconds": p90,
+            "p99_seconds": p99, "p90_interval_seconds": [seconds, 4 * seconds] if p90 else None}  # fmt: skip
 
 
 def full(make_record: MakeRecord, ledger: dict[str, Any] = ON_CPU, **given: Any) -> Record:
@@ -42,8 +44,8 @@ def full(make_record: MakeRecord, ledger: dict[str, Any] = ON_CPU, **given: Any)
     content = make_record(**given).model_dump()
     for speed, rate in ((content["training"]["speed"], 100.0), (content["inference"], 300.0)):
         speed |= {
-            "windowed_samples_per_second": estimate(rate), "windowed_tokens_per_second": estimate(20 * rate),
-            "energy_joules_per_sample": rate / 1000, "model_flops_per_second": 1e9, "mfu_fraction": rate / 1000,
+            "within_cell": within(rate), "energy_joules_per_sample": rate / 1000, "model_flops_per_second": 1e9,
+            "mfu_fraction": rate / 1000,
         }  # fmt: skip
     content["latency"] = [latency(1, 0.002), latency(64, 0.05, 40)]
     content["memory"] = [ledger | {"of": "load"}, ledger | {"of": "train"}, ledger | {"of": "inference"}]
@@ -67,9 +69,9 @@ def test_every_number(make_record: MakeRecord) -> None:
     found = {name: text for name, (text, _) in cells(built(full(make_record))).items()}
     assert found == {
         "dataset": "IMDb", "model": "RoBERTa", "method": "LoRA", "seeds": "1", "stamp": "valid",
-        "train_samples_per_second": "100.0 (95.0 to 105.0)", "train_tokens_per_second": "2000.0 (1995.0 to 2005.0)",
-        "inference_samples_per_second": "300.0 (295.0 to 305.0)",
-        "inference_tokens_per_second": "6000.0 (5995.0 to 6005.0)",
+        "train_samples_per_second": "100.0", "train_tokens_per_second": "2000.0",
+        "inference_samples_per_second": "300.0", "inference_tokens_per_second": "6000.0",
+        "train_within_cell_error_percent": "1.0", "inference_within_cell_error_percent": "3.0",
         "latency_batch_one_p50_ms": "2.00", "latency_batch_one_p90_ms": "4.00", "latency_batch_one_p99_ms": "6.00",
         "latency_batch_study_p50_ms": "50.00", "latency_batch_study_p90_ms": "100.00",
         "latency_batch_study_p99_ms": "–",
@@ -92,8 +94,10 @@ def test_dashes_have_reasons(make_record: MakeRecord) -> None:
     found = cells(table)
     assert found["latency_batch_study_p99_ms"] == ("–", ("a",))
     assert notes(table) == {
-        "a": "p99 needs 100 timed batches; there were 40", "b": "allocator slack is known for GPUs only",
+        "a": "p99 needs 299 timed batches; there were 40", "b": "allocator slack is known for GPUs only",
+        "c": "one measurement has no interval; it takes several seeds, or repeats",
     }  # fmt: skip
+    assert found["seeds"] == ("1", ("c",))
     assert found["memory_train_allocator_slack_mb"] == ("–", ("b",))
 
 
@@ -139,7 +143,7 @@ def test_a_method_that_trains_nothing(make_record: MakeRecord) -> None:
 def test_means_and_intervals_over_seeds(make_record: MakeRecord) -> None:
     records = [full(make_record, seed=seed) for seed in (0, 1)]
     content = records[1].model_dump()
-    content["training"]["speed"]["windowed_tokens_per_second"] = estimate(2010.0)
+    content["training"]["speed"]["tokens_per_second"] = 2010.0
     table = built(records[0], Record.model_validate(content))
     # Student's t of one degree of freedom: 12.706 deviations of 7.071 over the root of 2.
     assert cells(table)["train_tokens_per_second"] == ("2005.0 ± 7.1 (1941.5 to 2068.5)", ())
@@ -168,6 +172,38 @@ def test_files(make_record: MakeRecord) -> None:
     assert "Validity |" in first
     assert [row["method"] for row in rows] == ["LoRA", "'=BitFit"]
     row = rows[0]
-    assert (row["train_tokens_per_second_mean"], row["train_tokens_per_second_low"]) == ("2000.0", "1995.0")
+    assert (row["train_tokens_per_second_mean"], row["train_tokens_per_second_low"]) == ("2000.0", "")
+    assert (row["latency_batch_one_timed_batches"], row["latency_batch_study_timed_batches"]) == ("299", "40")
+    ends = [row[f"latency_batch_study_p90_within_cell_{end}_ms"] for end in ("low", "high")]
+    assert ends == ["50.0", "200.0"]
+    assert row["latency_batch_study_p99_within_cell_low_ms"] == ""
     assert (row["memory_train_peak_mb"], row["latency_batch_one_p50_ms_mean"]) == ("460.0", "2.0")
     assert (row["memory_train_allocator_slack_mb"], row["stamp"], row["weights"]) == ("", "valid", "pretrained")
+
+
+OLD_LATENCY = {"batch_size": 1, "timed_batches": 9, "p50_seconds": 0.125, "p90_seconds": 0.25, "p99_seconds": None}
+
+
+def test_an_older_record_is_read_by_the_rules_of_today(make_record: MakeRecord) -> None:
+    """It has medians of windows with intervals, percentiles of few batches, and use of one matmul that read too low."""
+    content = full(make_record).model_dump()
+    for speed in (content["training"]["speed"], content["inference"]):
+        speed |= {"within_cell": None, "mfu_fraction": 1.207}
+        speed["windowed_samples_per_second"] = {
+            "median": 90.0, "low": 88.0, "high": 92.0, "windows": 20, "window_steps": 4,
+        }  # fmt: skip
+    content |= {"latency": [OLD_LATENCY, OLD_LATENCY | {"batch_size": 64, "timed_batches": 100, "p99_seconds": 0.5}]}
+    table = built(Record.model_validate(content))
+    found, said = cells(table), notes(table)
+    assert found["train_samples_per_second"] == ("100.0", ()), "the total, without an interval"
+    assert not any("within_cell" in name for name in found), "no column that no record knows"
+    assert "Standard error within cell" not in table.caption
+    assert found["latency_batch_one_p50_ms"] == ("125.00", ())
+    reasons = {name: said[found[name][1][0]] for name in ("latency_batch_one_p90_ms", "latency_batch_study_p99_ms")}
+    assert reasons == {
+        "latency_batch_one_p90_ms": "p90 needs 30 timed batches; there were 9",
+        "latency_batch_study_p99_ms": "p99 needs 299 timed batches; there were 100",
+    }  # fmt: skip
+    assert found["latency_batch_study_p90_ms"][0] == "250.00"
+    text, (mark,) = found["inference_mfu_percent"]
+    assert (text, said[mark]) == ("–", "120.7 % of one reading of the large matmul, which was too low")

@@ -5,13 +5,11 @@ from typing import Any
 
 import pytest
 
-from bench.measure.flops.lengths import FlopsByLength
 from bench.measure.stationarity import Drift
 from bench.measure.warmup import WarmUp
 from bench.record.memory_breakdown import MemoryBreakdown
 from bench.record.record import Check, Verdict
 from bench.run.worker import checks as validity
-from bench.run.worker.speed import Cost, speed
 from bench.train.loop import StepLog
 from tests.measure.test_conditions import CORES, NOTHING
 
@@ -36,11 +34,11 @@ class TestSteady:
     @pytest.mark.parametrize(
         ("fraction", "p_value", "verdict"),
         [
-            (0.05, 0.001, "valid"),
-            (0.051, 0.001, "suspect"),
-            (-0.051, 0.0099, "suspect"),
+            (0.15, 0.001, "valid"),
+            (0.151, 0.001, "suspect"),
+            (-0.151, 0.0099, "suspect"),
             (0.5, 0.01, "valid"),  # so few and so varied steps that chance does it
-            (0.04, 1e-9, "valid"),  # certain, and too small to matter
+            (0.14, 1e-9, "valid"),  # certain, and too small to matter
         ],
     )
     def test_drift(self, fraction: float, p_value: float, verdict: Verdict) -> None:
@@ -157,19 +155,6 @@ def test_flop_counters(problem: str | None, ways: int | None, verdict: Verdict, 
     assert (check.verdict, check.found) == (verdict, said)
 
 
-class TestPlausible:
-    @pytest.mark.parametrize(("seconds", "verdict"), [(1.0, "valid"), (0.99, "suspect")])
-    def test_no_faster_than_the_device(self, seconds: float, verdict: Verdict) -> None:
-        """Ten sequences of 1,000 FLOPs on a device of 10,000 a second."""
-        log = StepLog(seconds=[seconds], samples=[10], tokens=[50], padded_tokens=[64])
-        found = speed(log, 0, 10, Cost(flops=FlopsByLength((1000.0, 0.0, 0.0)), matmul_flops_per_second=10_000))
-        assert verdicts(validity.plausible("training", found)) == {"plausible training": verdict}
-
-    def test_nothing_is_said_where_it_is_unknown(self) -> None:
-        log = StepLog(seconds=[1.0], samples=[10], tokens=[50], padded_tokens=[64])
-        assert validity.plausible("training", speed(log, 0, 10)) == validity.plausible("training", None) == []
-
-
 def breakdown(unattributed: int, process: int | None) -> MemoryBreakdown:
     """A peak of 100 MB in tensors, and so much that is in none."""
     return MemoryBreakdown(
@@ -245,7 +230,7 @@ class TestPasses:
         """Its slow step counts neither as a disturbance nor as drift."""
         warmup = WarmUp(1, 21)
         warmup.steps = 1
-        found = verdicts(validity.of_training(self.LOG, warmup, speed(self.LOG, 1, 8)))
+        found = verdicts(validity.of_training(self.LOG, warmup))
         assert found == {
             "warm-up": "unknown", "stationary training": "valid", "undisturbed training": "valid",
             "harness overhead": "valid",
@@ -253,6 +238,6 @@ class TestPasses:
 
     def test_steps_that_slow_down_are_suspect(self) -> None:
         slower = replace(self.LOG, seconds=[0.1 * 1.02**step for step in range(21)])
-        assert verdicts(validity.of_inference(slower, None))["stationary inference"] == "suspect"
+        assert verdicts(validity.of_inference(slower))["stationary inference"] == "suspect"
         steady = replace(self.LOG, seconds=[0.1] * 21)
-        assert verdicts(validity.of_inference(steady, None))["stationary inference"] == "valid"
+        assert verdicts(validity.of_inference(steady))["stationary inference"] == "valid"

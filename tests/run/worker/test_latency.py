@@ -42,24 +42,41 @@ def test_times_are_those_of_the_batches(monkeypatch: pytest.MonkeyPatch) -> None
     assert score.scored == [*range(WARMUP_BATCHES), *range(10)]
     assert (found.batch_size, found.timed_batches, found.p99_seconds) == (2, 10, None)
     assert found.p50_seconds == pytest.approx(0.0055)
-    assert found.p90_seconds == pytest.approx(0.0091)
+    assert found.p90_seconds is None
 
 
 @pytest.mark.parametrize(
     ("seconds", "available", "timed"),
     [
-        (0.001, 200, MOST_BATCHES),  # fast: so many are enough
-        (0.1, 200, 6),  # slow: until 0.5 s are over
-        (9.0, 200, LEAST_BATCHES),  # very slow: three all the same
+        (0.001, 400, MOST_BATCHES),  # fast: so many are enough
+        (0.1, 400, 6),  # slow: until 0.5 s are over
+        (9.0, 400, LEAST_BATCHES),  # very slow: three all the same
         (0.001, 5, 5),
         (9.0, 1, 1),
     ],
 )
 def test_ends_in_time(seconds: float, available: int, timed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = time_batches(Scorer(monkeypatch, seconds), batches(available), CPU, 1)
+    found = time_batches(Scorer(monkeypatch, seconds), batches(available), CPU, 2)
     assert found.timed_batches == timed
     assert found.p50_seconds == pytest.approx(seconds)
-    assert (found.p99_seconds is not None) == (timed >= 100)
+    assert ((found.p90_seconds is not None), (found.p99_seconds is not None)) == (timed >= 30, timed >= 299)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "timed"),
+    [
+        (0.0101, 50),  # thirty are timed before 0.5 s are over
+        (0.0501, 30),  # longer, until p90 is known
+        (0.201, 15),  # until 3 s are over
+        (9.0, LEAST_BATCHES),
+    ],
+)
+def test_single_texts_take_longer_until_p90_is_known(
+    seconds: float, timed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = time_batches(Scorer(monkeypatch, seconds), batches(400), CPU, 1)
+    assert found.timed_batches == timed
+    assert (found.p90_seconds is not None) == (timed >= 30)
 
 
 @pytest.mark.timed

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,8 @@ import torch
 from bench.measure import matmul
 from bench.measure.matmul import MatmulRate
 from bench.run.worker import prepare
+from bench.run.worker.utilisation import MatmulReadings
+from bench.run.worker.work import Work
 
 CPU = torch.device("cpu")
 
@@ -44,7 +47,9 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(matmul, "small", small)
     monkeypatch.setattr(matmul, "matmul_rate", rate)
-    return SimpleNamespace(memory=memory, device=CPU, dtype=torch.bfloat16, facts={}, unknown={})
+    work: Any = SimpleNamespace(memory=memory, device=CPU, dtype=torch.bfloat16, facts={}, matmul=MatmulReadings())
+    work.read_matmul = partial(Work.read_matmul, work)
+    return work
 
 
 @pytest.mark.parametrize(("trains", "taken"), [(True, [False, True]), (False, [False])])
@@ -52,5 +57,7 @@ def test_a_cell_that_does_not_train_has_no_workspace_of_autograd_s(trains: bool,
     method: Any = SimpleNamespace(trains=trains)
     prepare._calibrate(work, method)
     assert work.memory.taken == taken
-    assert work.facts == {"matmul_flops_per_second": None}
-    assert work.unknown == {"matmul_flops_per_second": "there is no room"}
+    assert work.facts == {
+        "matmul_flops_per_second": None, "matmul_readings_flops_per_second": {"calibrate": None},
+    }  # fmt: skip
+    assert work.matmul.why_unknown["matmul_flops_per_second"] == "there is no room"

@@ -92,8 +92,8 @@ class TestCells:
         record, _ = run_one()
         names = [phase.name for phase in record.phases]
         assert names == [
-            "load", "adapt", "calibrate", "validate", "warm-up", "train", "memory", "validate", "save", "evaluate",
-            "inference", "latency", "memory",
+            "load", "adapt", "calibrate", "validate", "warm-up", "train", "calibrate", "memory", "validate", "save",
+            "evaluate", "inference", "calibrate", "latency", "memory",
         ]  # fmt: skip
         assert sum(phase.seconds for phase in record.phases) <= record.wall_seconds
         settled = ["FLOP counters agree", "same seed, same loss", "tokens of training", "tokens of inference"]

@@ -1,6 +1,4 @@
-"""Quantities of speed, latency, energy, device use and memory breakdowns."""
-
-from typing import Literal
+"""Quantities of speed, energy, device use and memory breakdowns."""
 
 from bench.record.record import Record
 from bench.report.analysis.quantities import readers
@@ -9,7 +7,6 @@ from bench.report.analysis.quantities.readers import Phase
 
 PHASES: tuple[Phase, ...] = ("train", "inference")
 SPEED: dict[Phase, tuple[str, ...]] = {"train": ("training.speed", "training"), "inference": ("inference",)}
-PERCENTILES = (50, 90, 99)
 PARTS = {
     "weights": "Weights", "gradients": "Gradients", "optimizer_state": "Optimizer\nstate",
     "activations": "Activations", "workspace": "Workspace", "allocator_slack": "Allocator\nslack",
@@ -24,9 +21,8 @@ def _samples(phase: Phase) -> Quantity:
         f"{phase}_samples_per_second", f"{name} throughput\n(samples/s)",
         readers.of_speed(phase, lambda speed: speed.samples_per_second),
         (f"{SPEED[phase][0]}.samples_per_second", *SPEED[phase]), 1, True,
-        windowed=readers.of_speed(phase, lambda speed: speed.windowed_samples_per_second),
         frame=f"{phase}_samples_per_second",
-        meaning=f"median of windows, or total: see {phase}_speed_is_windowed", better="higher", kind="timed",
+        meaning="samples of the timed steps over their time", better="higher", kind="timed",
         axis=Axis(f"{'Training' if phase == 'train' else name} throughput (samples/s)", spread=True),
         brief=Brief(f"{brief}\ntexts/s", 1, optional=phase == "inference"),
         places={
@@ -40,7 +36,6 @@ def _tokens(phase: Phase) -> Quantity:
     return Quantity(
         f"{phase}_tokens_per_second", f"{phase.capitalize()}\n(tokens/s)",
         readers.of_speed(phase, lambda speed: speed.tokens_per_second), SPEED[phase], 1, True,
-        windowed=readers.of_speed(phase, lambda speed: speed.windowed_tokens_per_second),
         frame=f"{phase}_tokens_per_second", meaning="the same, padding not counted", better="higher",
         places={"throughput": 2 + 2 * PHASES.index(phase)},
     )  # fmt: skip
@@ -58,51 +53,53 @@ def _energy(phase: Phase) -> Quantity:
     )  # fmt: skip
 
 
-def _mfu(phase: Phase) -> Quantity:
-    return Quantity(
-        f"{phase}_mfu_percent", f"{phase.capitalize()} MFU\n(%)",
-        readers.of_speed(phase, lambda speed: speed.mfu_fraction),
-        (f"{SPEED[phase][0]}.mfu_fraction", *SPEED[phase], "matmul_flops_per_second"), 1, True,
-        convert=readers.times(100), frame=f"{phase}_mfu_fraction", meaning="share of matmul_flops_per_second",
-        better="higher", places={"use": 2 + 2 * PHASES.index(phase)},
-    )  # fmt: skip
-
-
-def latency_of(batch_size: int) -> Quantity:
-    """The p50 latency at a batch size, for ``tunebench compare``."""
-
-    def p50_seconds(record: Record) -> float | None:
-        timed = readers.latency(record, batch_size)
-        return timed.p50_seconds if timed else None
-
-    return Quantity(
-        f"latency_p50_seconds_batch_{batch_size}", f"Latency p50, batch {batch_size}\n(ms)", p50_seconds,
-        ("latency",), 2, scale=1e-3, better="lower", kind="timed", places={"compare": 30},
-    )  # fmt: skip
-
-
-def _latency(percentile: int, batch: Literal["one", "study"]) -> Quantity:
-    def size(record: Record) -> int:
-        return 1 if batch == "one" else readers.inference_batch(record)
-
-    def seconds(record: Record) -> float | None:
-        timed = readers.latency(record, size(record))
-        return getattr(timed, f"p{percentile}_seconds") if timed else None
+def _within_cell(phase: Phase) -> Quantity:
+    def read(record: Record) -> float | None:
+        within = readers.of_speed(phase, lambda speed: speed.within_cell)(record)
+        return None if within is None else within.relative_standard_error
 
     def explain(record: Record) -> str | None:
-        timed = readers.latency(record, size(record))
-        return f"p{percentile} needs 100 timed batches; there were {timed.timed_batches}" if timed else None
+        timed = readers.of_speed(phase, lambda speed: speed)(record)
+        if timed is None:
+            return None
+        return "older records do not have it" if timed.within_cell is None else "fewer than 12 timed steps"
 
-    name, fields = ("Batch 1", ("latency",)) if batch == "one" else ("Study batch", ("latency.batch", "latency"))
-    texts = "one text" if batch == "one" else "inference_batch_size texts"
-    places: dict[Place, int] = {"latency": (0 if batch == "one" else 100) + percentile}
-    if (batch, percentile) == ("one", 50):
-        places["repeatability"] = 6
     return Quantity(
-        f"latency_batch_{batch}_p{percentile}_ms", f"{name}\np{percentile} (ms)", seconds, fields, 2, True,
-        explain=explain, convert=readers.times(1e3),
-        frame=f"latency_batch_{'1' if batch == 'one' else batch}_p{percentile}_seconds",
-        meaning=f"of {texts}, from passing the batch to receiving its scores", better="lower", places=places,
+        f"{phase}_within_cell_error_percent", f"{phase.capitalize()} std. error\nwithin cell (%)", read,
+        SPEED[phase], 1, explain=explain, convert=readers.times(100),
+        frame=f"{phase}_within_cell_relative_standard_error",
+        meaning="of the throughput, from the variation of step times within the cell; other runs differ by more",
+        better="lower", places={"throughput": 10 + PHASES.index(phase)},
+        wanted=lambda record: readers.of_speed(phase, lambda speed: speed.within_cell)(record) is not None,
+    )  # fmt: skip
+
+
+def _window_percentile(phase: Phase, end: str, unit: str) -> Quantity:
+    def read(record: Record) -> float | None:
+        within = readers.of_speed(phase, lambda speed: speed.within_cell)(record)
+        return None if within is None else getattr(within, f"{end}_{unit}_per_second")
+
+    name = f"{phase}_within_cell_{end}_{unit}_per_second"
+    return Quantity(
+        name, "", read, SPEED[phase], 1, frame=name,
+        meaning=f"{end[1:]}th percentile over windows of steps of the cell: its spread, not an interval",
+    )  # fmt: skip
+
+
+def _mfu(phase: Phase) -> Quantity:
+    def read(record: Record) -> float | None:
+        share = readers.of_speed(phase, lambda speed: speed.mfu_fraction)(record)
+        return None if share is None or share > 1 else share
+
+    def explain(record: Record) -> str | None:
+        share = readers.of_speed(phase, lambda speed: speed.mfu_fraction)(record)
+        return None if share is None else f"{100 * share:.1f} % of one reading of the large matmul, which was too low"
+
+    return Quantity(
+        f"{phase}_mfu_percent", f"{phase.capitalize()} MFU\n(%)", read,
+        (f"{SPEED[phase][0]}.mfu_fraction", *SPEED[phase], "matmul_flops_per_second"), 1, True, explain=explain,
+        convert=readers.times(100), frame=f"{phase}_mfu_fraction", meaning="share of matmul_flops_per_second",
+        better="higher", places={"use": 2 + 2 * PHASES.index(phase)},
     )  # fmt: skip
 
 
@@ -135,14 +132,21 @@ USE = (
     *map(_mfu, PHASES),
     Quantity(
         "matmul_flops_per_second", "", readers.at("matmul_flops_per_second"), ("matmul_flops_per_second",), 0,
-        frame="matmul_flops_per_second", meaning="of a large matmul, same device and precision",
+        frame="matmul_flops_per_second", meaning="of a large matmul, same device and precision: the highest reading",
     ),
-    *(_latency(percentile, "one") for percentile in PERCENTILES),
-    *(_latency(percentile, "study") for percentile in PERCENTILES),
 )  # fmt: skip
-"""Energy, device use and latency."""
+"""Energy and device use."""
 
 PARTS_OF_PEAKS = tuple(_part(phase, part) for phase in PHASES for part in PARTS)
 
-RATES = tuple(make(phase) for phase in PHASES for make in (_samples, _tokens))
-"""Throughputs."""
+RATES = (
+    *(make(phase) for phase in PHASES for make in (_samples, _tokens)),
+    *map(_within_cell, PHASES),
+    *(
+        _window_percentile(phase, end, unit)
+        for phase in PHASES
+        for unit in ("samples", "tokens")
+        for end in ("p10", "p90")
+    ),
+)
+"""Throughputs, and their spread within a cell."""

@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from bench.record.record import Estimate, Record
+from bench.record.record import Record
 from bench.text.display import one_line
 
 Dtype = Literal["string", "Int64", "Float64", "boolean"]
 Kind = Literal["quality", "timed", "memory", "size", "exact"]
 Place = Literal[
-    "table2", "table2 csv", "table3", "throughput", "latency", "use", "train memory", "inference memory",
-    "repeatability", "ratios", "page", "limits", "charts", "summary", "compare",
+    "table2", "table2 csv", "table3", "throughput", "latency", "efficiency csv", "use", "train memory",
+    "inference memory", "repeatability", "ratios", "page", "limits", "charts", "summary", "compare",
 ]  # fmt: skip
 
 
@@ -74,10 +74,9 @@ class Quantity:
         value: reader of the record, in the data frame's unit (SI or bytes); it gives None if unknown.
         fields: fields of the record under which ``unknown`` may explain a missing value.
         decimals: minimum number of decimals shown.
-        spread: whether the standard deviation is shown, and the csv has it and an interval.
+        spread: whether the standard deviation is shown, and the csv has it and an interval; one value has neither.
         scale: column units per unit of the header.
         largest: upper bound in the column's unit; the lower bound is 0.
-        windowed: reader of the estimate from windows of steps, used if all seeds of a row have one.
         explain: reason for a missing value that ``unknown`` does not give; None if there is no such reason.
         convert: conversion from the data frame's unit to the column's; None: same unit.
         frame: column of the data frame; empty: none.
@@ -102,7 +101,6 @@ class Quantity:
     spread: bool = False
     scale: float = 1
     largest: float = math.inf
-    windowed: Callable[[Record], Estimate | None] | None = None
     explain: Callable[[Record], str | None] | None = None
     convert: Callable[[float], float] | None = None
     frame: str = ""
@@ -136,25 +134,13 @@ class Quantity:
         value = self.value(record)
         return value if value is None or self.convert is None else self.convert(value)
 
-    def estimates(self, records: Sequence[Record]) -> list[Estimate | None] | None:
-        """The windowed estimate of each record; None unless every record with a value has one."""
-        if self.windowed is None:
-            return None
-        known = [record for record in records if self.read(record) is not None]
-        if not known or any(self.windowed(record) is None for record in known):
-            return None
-        return [None if self.read(record) is None else self.windowed(record) for record in records]
-
     def values(self, records: Sequence[Record]) -> list[float | None]:
-        """The value of each record, all from windows or all from totals; None if unknown."""
-        estimates = self.estimates(records)
-        if estimates is None:
-            return [self.read(record) for record in records]
-        return [estimate.median if estimate else None for estimate in estimates]
+        """The value of each record in the column's unit; None if unknown."""
+        return [self.read(record) for record in records]
 
     def in_frame(self, row: Sequence[Record]) -> list[Any]:
         """The values of a row's records in the data frame's unit."""
-        return [self.value(record) for record in row] if self.windowed is None else self.values(row)
+        return [self.value(record) for record in row]
 
     @property
     def is_predicted(self) -> bool:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 from bench.record.memory_breakdown import MemoryBreakdown
-from bench.record.record import Latency, Record, Speed
+from bench.record.record import Record, Speed
+from bench.record.timings import Latency
 
 Value = TypeVar("Value")
 Reader = Callable[[Record], Any]
