@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from bench.clocks import monotonic_seconds
-from bench.ratios.estimate import WINDOWS_IN_BLOCK, Ratio, estimate, log_ratios
+from bench.ratios.estimate import LEAST_BLOCKS, WINDOWS_IN_BLOCK, Ratio, estimate, log_ratios
 from bench.ratios.resident import FailedError, Resident
 from bench.ratios.window import Failed, Measured, Order, Task, Window
 
@@ -12,6 +12,8 @@ from bench.ratios.window import Failed, Measured, Order, Task, Window
 WINDOW_SECONDS = 0.5
 #: Least time of the windows that warm a method up, none of which counts.
 WARMUP_SECONDS = 1.0
+#: Part of a short time limit that all warm-ups take, and the least number of blocks that shall fit into the limit.
+WARMUP_FRACTION, BLOCKS_IN_LIMIT = 0.25, 3 * LEAST_BLOCKS
 
 Tell = Callable[[str, Ratio | None], None]
 """Receiver of progress: cell id of a method, and its ratio so far."""
@@ -51,7 +53,7 @@ class Turns:
             seconds: time limit; a block that would probably end later does not begin.
         """
         deadline, block, block_seconds = self._clock() + seconds, 0, 0.0
-        steps = self._warm_up()
+        steps = self._warm_up(seconds)
         while self._goes_on() and self._clock() + block_seconds <= deadline:
             began = self._clock()
             self._measure_block(block, steps)
@@ -66,13 +68,15 @@ class Turns:
         self._tell(other.cell.id, found)
         return found is not None and found.within_percent <= within_percent
 
-    def _warm_up(self) -> int:
+    def _warm_up(self, limit_seconds: float) -> int:
         """Warm every method up; returns the number of steps of a window, the same for all."""
         members = [self._reference, *self._active]
-        step_seconds = [found for member in members if (found := self._warm_up_one(member)) is not None]
-        return max(1, round(WINDOW_SECONDS / statistics.fmean(step_seconds))) if step_seconds else 1
+        least = min(WARMUP_SECONDS, limit_seconds * WARMUP_FRACTION / len(members))
+        window = min(WINDOW_SECONDS, limit_seconds / (BLOCKS_IN_LIMIT * WINDOWS_IN_BLOCK * len(members)))
+        step_seconds = [found for member in members if (found := self._warm_up_one(member, least)) is not None]
+        return max(1, round(window / statistics.fmean(step_seconds))) if step_seconds else 1
 
-    def _warm_up_one(self, member: Resident) -> float | None:
+    def _warm_up_one(self, member: Resident, least_seconds: float) -> float | None:
         """Run ever longer windows; returns the seconds of a step in the last one, or None if the method failed."""
         done, steps, seconds = 0, 1, 0.0
         while True:
@@ -80,7 +84,7 @@ class Turns:
             if measured is None:
                 return None
             done, seconds = done + steps, seconds + measured.seconds
-            if done >= member.cell.train.timing_warmup_steps and seconds >= WARMUP_SECONDS:
+            if done >= member.cell.train.timing_warmup_steps and seconds >= least_seconds:
                 return measured.seconds / steps
             steps *= 2
 

@@ -14,7 +14,7 @@ from tests.run.bench import Bench, family_of, lives
 from tests.support import command, refused, wait_for
 
 METHODS = ["full_ft", "bitfit"]
-SHORT = ("--seconds", "4", "--within", "30")
+SHORT = ("--seconds", "20", "--within", "30")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bench.ratios.estimate import LEAST_BLOCKS
 from bench.ratios.turns import Turns
 from bench.ratios.window import Failed, Window
 from tests.ratios.fakes import FakeResident, Host, make_cell, quiet_host
@@ -50,6 +51,12 @@ def test_windows_last_half_a_second_on_average(host: Host) -> None:
     found = Measured(members("ab", host))
     mean = sum(window.seconds for window in found.windows) / len(found.windows)
     assert 0.35 < mean < 0.8
+
+
+def test_a_short_time_has_shorter_windows_and_enough_blocks() -> None:
+    found = Measured(members("ab", host := quiet_host()), within=1e-6, seconds=12)
+    assert host.now <= 12
+    assert len(found.windows) >= 4 * LEAST_BLOCKS
 
 
 def test_a_ratio_that_is_known_is_not_measured_further(host: Host) -> None:
