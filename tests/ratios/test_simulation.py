@@ -1,6 +1,6 @@
 """Whether the intervals hold the true ratio on a host whose speed changes, with the true ratio known.
 
-``TUNEBENCH_SIMULATIONS`` in the environment is another number of repeats; docs/measuring.md states the figures of 2000.
+``TUNEBENCH_SIMULATIONS`` in the environment is another number of repeats; docs/measuring.md states the figures of 150.
 """
 
 import math
@@ -49,6 +49,10 @@ class Found:
         return sum(one.within_percent <= WITHIN for one in self.ratios) / len(self.ratios)
 
 
+def ignore(name: str, ratio: Ratio | None) -> None:
+    """Show no progress."""
+
+
 def simulate(methods: int = 2, sensitivity: float = 1.0, **host: float) -> Found:
     """Measure the last of several methods; the others are as fast as the reference."""
     found = []
@@ -57,9 +61,7 @@ def simulate(methods: int = 2, sensitivity: float = 1.0, **host: float) -> Found
         names = ["a", *(f"b{number}" for number in range(methods - 2)), "z"]
         members = [FakeResident(make_cell(name), machine) for name in names[:-1]]
         members.append(FakeResident(make_cell("z"), machine, SPEED, sensitivity=sensitivity))
-        turns = Turns(
-            "training", members, windows.append, lambda name, ratio: None, lambda machine=machine: machine.now
-        )
+        turns = Turns("training", members, windows.append, ignore, machine.clock)
         turns.measure(WITHIN, SECONDS * (methods - 1))
         ratio = estimate(log_ratios(windows, members[-1].cell.id, members[0].cell.id))
         assert ratio is not None
