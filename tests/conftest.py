@@ -53,7 +53,8 @@ LONGEST = (
     "run/test_kills.py", "plan/test_gpu_memory.py", "run/test_disasters.py", "gpu/test_fork_safety.py",
     "gpu/test_cells.py", "security/test_plugins_that_attack.py", "commands/audit/test_command.py",
     "security/test_signals.py", "run/test_causal_run.py", "test_readme.py", "data/test_hub.py",
-    "plan/test_architectures.py", "run/worker/test_deliberately_wrong.py", "security/test_clocks_that_lie.py",
+    "plan/test_architectures.py", "commands/test_ratios.py",
+    "ratios/test_simulation.py", "run/worker/test_deliberately_wrong.py", "security/test_clocks_that_lie.py",
     "run/test_run.py", "commands/test_cli.py", "gpu/test_marked.py", "run/test_server_watch.py",
 )  # fmt: skip
 

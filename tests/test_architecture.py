@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 #: Rooms, low to high. A module imports its own room and those above it in this list.
 ROOMS = (
     "text", "clocks", "errors", "schema", "method", "study", "record", "measure", "data", "model", "train", "plan",
-    "run", "report", "commands", "__main__",
+    "run", "report", "ratios", "commands", "__main__",
 )  # fmt: skip
 #: Folders of bench/report/, low to high, in the same order of imports; the others are not ordered.
 REPORT_ROOMS = ("results", "analysis", "tables", "charts", "page")
@@ -156,7 +156,13 @@ def test_a_method_knows_the_contract_and_the_model_libraries() -> None:
 
 def test_the_parent_never_imports_torch() -> None:
     commands = ("cli", "audit", "explain.measured_cell", "compare.result", "check.watch")
-    modules = ["bench.run.run", "bench.run.executor", "bench.run.progress"]
+    modules = [
+        "bench.run.run",
+        "bench.run.executor",
+        "bench.run.progress",
+        "bench.ratios.measure",
+        "bench.ratios.table",
+    ]
     modules += [f"bench.commands.{name}" for name in commands]
     modules += [name for name in BENCH if name.startswith("bench.report")]
     code = (

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from bench import __version__
-from bench.commands import doctor, methods, options, plan, report, run
+from bench.commands import doctor, methods, options, plan, ratios, report, run
 from bench.commands.audit import command as audit
 from bench.commands.check import command as check
 from bench.commands.compare import command as compare
@@ -38,6 +38,7 @@ IMPORT_PLUGINS = {"plan", "audit", "explain", "methods", "doctor"}
 
 COMMANDS = {
     "run": (run, "measure a study and print its comparison table"),
+    "ratios": (ratios, "measure the speed of methods relative to one of them, in turn and on the same batches"),
     "plan": (plan, "predict what a study will cost: parameters, FLOPs, memory; no weights needed"),
     "audit": (audit, "compare a published table with a plan: can its numbers be right?"),
     "compare": (compare, "compare two runs or reports: what changed, and what got worse"),

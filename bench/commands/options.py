@@ -14,9 +14,9 @@ from pathlib import Path
 OK, CELLS_FAILED, WRONG_REQUEST, REGRESSED, NOT_JUDGED, OUTPUT_CLOSED = 0, 1, 2, 3, 4, 141
 
 
-def add_study(parser: argparse.ArgumentParser) -> None:
-    """Arguments for the study and the choice of its cells."""
-    parser.add_argument("study", help="name of a shipped study, or path of a .toml file")
+def add_study(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """Arguments for the study and the choice of its cells; ``more`` ends the help of the first."""
+    parser.add_argument("study", help=f"name of a shipped study, or path of a .toml file{more}")
     parser.add_argument(
         "--only", action="append", default=[], metavar="KEY=VALUE",
         help="only cells with this dataset, model, method or seed",

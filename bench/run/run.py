@@ -1,17 +1,15 @@
 """The parent: selects the cells to run, passes them to an executor, and waits. It never imports torch."""
 
-import json
 import shlex
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bench.clocks import date_now
-from bench.errors import NewerSchemaError, PluginError, RequestError, RunFolderError, StoppedError, StudyError
+from bench.errors import NewerSchemaError, RunFolderError, StoppedError
 from bench.measure.host_limits import free_memory_bytes
 from bench.method import registry
 from bench.record.digests import require_unchanged
@@ -25,9 +23,10 @@ from bench.run.finished import Finished
 from bench.run.oom import SmallerBatches, as_of_study, is_of, with_largest_batch
 from bench.run.question import Questions
 from bench.run.recovery import Reserve, recover
+from bench.run.study_checks import StudyChecks
 from bench.run.watcher import Watcher
 from bench.study.cell import Cell
-from bench.study.grid import EVERY_METHOD, expand, needed_plugins
+from bench.study.grid import needed_plugins
 from bench.study.request import Request, filtered
 from bench.study.sources import Sources, locate
 from bench.text.redaction import redacted_command
@@ -67,29 +66,28 @@ class _Run:
         self, request: Request, folder: RunFolder, found: dict[str, registry.Plugin],
         needed: dict[str, registry.Plugin], make_executor: Callable[[], Executor], watcher: Watcher, retry_oom: bool,
     ) -> None:  # fmt: skip
-        self.request, self.folder, self.found, self.needed = request, folder, found, needed
+        self.request, self.folder, self.needed = request, folder, needed
         self.watcher, self.retry_oom, self._make_executor = watcher, retry_oom, make_executor
         self._executor: Executor | None = None
         self._questions = Questions(
             folder.jobs, lambda entry, place: self._start(entry, place, free_memory_bytes()), watcher.warned,
             request.study.limits.cell_timeout_seconds,
         )  # fmt: skip
+        self._checks = StudyChecks(request, found, needed, self._questions.ask, watcher)
 
     def go(self, sources: Sources) -> list[Record]:
         earlier, known = earlier_run(self.folder, self.watcher.warned)
         self.finished = Finished(self.folder, known)  # before any plugin is imported
         try:
-            descriptions = self._descriptions(earlier.get("methods", {}))
+            descriptions = self._checks.descriptions(earlier.get("methods", {}))
             request = self.request
-            cells = expand(request.study, self.found, descriptions, sources)
-            if not cells:
-                raise StudyError(f"study {request.study.name} has no cells: no method fits its models")
+            cells = self._checks.cells(descriptions, sources)
             chosen = filtered(cells, request.only)
             latest = {cell.id: self._latest(cell) for cell in cells}
             pending = [cell for cell in chosen if not _finished(latest[cell.id])]
             measured_before = len(chosen) - len(pending)
             if pending:
-                pending = self._preflight(pending)
+                pending = self._checks.filled(pending)
             self.finished.write_run(self._run_content(cells, descriptions, {} if pending else earlier))
             self.watcher.started(pending, measured_before)
             if pending:
@@ -100,24 +98,6 @@ class _Run:
             with suppress(RunFolderError):  # the next run repeats it; do not hide another exception
                 recover(self.folder)
         return [record for cell in cells if (record := latest[cell.id]) is not None]
-
-    def _descriptions(self, known: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-        """The description of each needed plugin; a plugin is imported only if its file is new or changed."""
-        fresh = {
-            name: dict(known[name]["says"]) for name, plugin in self.needed.items() if _describes(known, name, plugin)
-        }
-        unknown = [plugin for name, plugin in self.needed.items() if name not in fresh]
-        if unknown:
-            self.watcher.checking("methods")
-            request = [asdict(plugin) | {"path": str(plugin.path)} for plugin in unknown]
-            fresh |= self._questions.ask("bench.run.worker.preflight:describe_methods", request)
-        named = {name for grid in self.request.study.grid for name in grid.methods} - {EVERY_METHOD}
-        for name, says in fresh.items():
-            if "error" in says and name not in named:
-                if self.needed[name].origin == "--plugin":
-                    raise PluginError(says["error"])
-                self.watcher.warned(f"skipped: {says['error']}")
-        return fresh
 
     def _latest(self, cell: Cell) -> Record | None:
         """The cell's record, marked as one of this study, if there is a valid one."""
@@ -138,27 +118,6 @@ class _Run:
         if marked != record:  # an earlier run was killed before it marked the record
             self.finished.keep(cell.id, marked.model_dump_json(indent=1) + "\n")
         return marked
-
-    def _preflight(self, pending: list[Cell]) -> list[Cell]:
-        """Check everything that can be checked in advance; returns the cells with all options filled in.
-
-        Raises:
-            RequestError: all problems found, one per line.
-        """
-        self.watcher.checking("options, data and weights")
-        rows = {cell.id: cell.method.model_dump() | {"options": cell.method.given} for cell in pending}
-        unique = {json.dumps([row["name"], row["options"]], sort_keys=True): row for row in rows.values()}
-        answers = self._questions.ask("bench.run.worker.preflight:fill_options", unique)
-        problems = list(dict.fromkeys(answer["error"] for answer in answers.values() if "error" in answer))
-        if problems:
-            raise RequestError("\n".join(f"study {self.request.study.name}: {problem}" for problem in problems))
-        filled = [_with_options(cell, answers) for cell in pending]
-        problems = self._questions.ask(
-            "bench.run.worker.preflight:check_cells", [cell.model_dump(mode="json") for cell in filled]
-        )
-        if problems:
-            raise RequestError("\n".join(problems))
-        return filled
 
     def _start(self, entry: str, folder: Path, memory_bytes: int | None = None) -> Job:
         if self._executor is None:
@@ -196,7 +155,7 @@ class _Run:
         left = len(queue)
         with Reserve(self.folder.reserve) as reserve, self.finished.written_by(reserve.write):
             attempts = Attempts(self.folder, self.finished, self._start, self.watcher)
-            changed = ChangedCells(chosen, latest, self.finished, self._preflight, self.watcher)
+            changed = ChangedCells(chosen, latest, self.finished, self._checks.filled, self.watcher)
             try:
                 while queue:
                     left = len(queue)
@@ -220,14 +179,3 @@ class _Run:
 def _finished(record: Record | None) -> bool:
     """Whether a cell needs no further run: it is measured or unsupported."""
     return record is not None and record.status in ("ok", "unsupported")
-
-
-def _describes(known: Any, name: str, plugin: registry.Plugin) -> bool:
-    """Whether run.json has a valid description of a method with the same source."""
-    entry = known.get(name) if isinstance(known, dict) else None
-    return isinstance(entry, dict) and entry.get("sha256") == plugin.sha256 and registry.describes(entry.get("says"))
-
-
-def _with_options(cell: Cell, answers: Mapping[str, Mapping[str, Any]]) -> Cell:
-    options = answers[json.dumps([cell.method.name, cell.method.given], sort_keys=True)]["options"]
-    return cell.model_copy(update={"method": cell.method.model_copy(update={"options": options})})

@@ -38,6 +38,18 @@ def predict(
     Returns:
         Scores, float32, shape (samples, C), in the split's order; and the log.
     """
+    outputs, log = timed_scores(model, batches, device, dtype, on_step, warmup_batches, score)
+    scores = np.empty((sum(log.samples), num_labels), dtype=np.float32)
+    for batch, output in zip(batches, outputs, strict=True):
+        scores[batch.indices] = output.float().cpu().numpy()
+    return scores, log
+
+
+def timed_scores(
+    model: nn.Module, batches: Sequence[Batch], device: torch.device, dtype: torch.dtype, on_step: StepHook,
+    warmup_batches: int = 0, score: Callable[[Batch], Tensor] | None = None,
+) -> tuple[list[Tensor], StepLog]:  # fmt: skip
+    """Class scores of each batch, shape (B, C), on the device, and its time; arguments as in ``predict``."""
     log, outputs = StepLog(), []
     score = score or partial(logits_of, model)
     model.eval()
@@ -54,10 +66,7 @@ def predict(
             clock.mark()
             on_step(done, len(batches))
         log.seconds = clock.seconds()
-    scores = np.empty((sum(log.samples), num_labels), dtype=np.float32)
-    for batch, output in zip(batches, outputs, strict=True):
-        scores[batch.indices] = output.float().cpu().numpy()
-    return scores, log
+    return outputs, log
 
 
 def for_inference(model: nn.Module, dtype: torch.dtype, device: torch.device) -> nn.Module:

@@ -42,7 +42,7 @@ def run(folder: Path, requested_at: float) -> None:
     except Exception as error:  # any exception becomes this cell's record
         print_error(error)
         shutil.rmtree(paths.artifact, ignore_errors=True)  # it may have filled the disk
-        status, memory = _status(error)
+        status, memory = status_of(error)
         failure = Failure(phase=work.phases.current, type=kind_of(error), message=said(error), memory=memory)
     # A failed device may raise again; the known facts still make a record.
     with suppress(Exception) if failure else nullcontext():
@@ -74,7 +74,7 @@ def prepare_process() -> None:
     gc.freeze()  # collections before timed phases skip the objects of the imports
 
 
-def _status(error: Exception) -> tuple[Status, Memory | None]:
+def status_of(error: Exception) -> tuple[Status, Memory | None]:
     """The status of a cell that raised, and which memory ran out, if any."""
     if isinstance(error, UnsupportedError):
         return "unsupported", None

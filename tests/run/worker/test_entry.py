@@ -23,7 +23,7 @@ from tests.waits import META, put_back
     ids=str,
 )
 def test_an_error_is_a_status_and_the_memory_that_ran_out(error: Exception, status: tuple[str, str | None]) -> None:
-    assert entry._status(error) == status
+    assert entry.status_of(error) == status
 
 
 def test_a_worker_does_without_what_would_be_timed_beside_the_work() -> None:

@@ -1,0 +1,1 @@
+"""Throughput ratios of methods, measured in turn between processes that stay resident."""
