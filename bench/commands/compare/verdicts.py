@@ -147,7 +147,7 @@ def _moved(metric: Metric, worsening: float, spread: Significance, limit: float)
         if not large:
             return "noise unknown"
         return "worse, noise unknown" if worse else "better, noise unknown"
-    if spread.verdict == "not told apart":
+    if spread.verdict == "no significant difference":
         return "within noise"
     if not large:
         return "moved"
