@@ -229,6 +229,6 @@ def _against(best: int, lead: Decision, row: _F1Row) -> Against:
     """The comparison with a better row, from the decision on that row's lead."""
     estimate = lead.estimate
     return Against(
-        best, lead.mirrored.direction, estimate and estimate.interval, lead.p_value, lead.detectable,
+        best, lead.mirrored.direction, estimate.interval if estimate else None, lead.p_value, lead.detectable,
         sources(estimate, row.records) if estimate else (), lead.reason,
     )  # fmt: skip

@@ -53,7 +53,7 @@ def of_row(
     """
     good = measured(row)
     own = interval(significance)
-    _mark_baseline(at, good, numbers | own, notes)
+    _mark_baseline(at, good, {**numbers, **own}, notes)
     if numbers[f"{F1}_mean"] is not None:
         for text in dict.fromkeys(likelihood(record.prompt) for record in good if record.prompt):
             notes.add(at, F1, text)

@@ -101,7 +101,8 @@ def test_caption(cells: Cells) -> None:
     found = table(two_seeds(cells), BOTH, ("LoRA", "other"))
     assert " 95% interval: t interval of that difference alone, from the variance between texts and" in found.caption
     assert (
-        " First or second higher: at the level of 5%, corrected by Holm's method for the comparisons of "
+        " at the level of 5%, corrected by Holm's method for the comparisons of one dataset"
+        in found.caption
         in found.caption
     )
     assert " Detectable: difference that would have been seen with 80% power. " in found.caption

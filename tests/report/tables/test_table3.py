@@ -128,7 +128,7 @@ def test_markdown_exactly(make_record: MakeRecord) -> None:
     ]
     assert lines[10:] == [
         "<sup>a</sup> unknown whether it differs from the best of its model and dataset, BitFit: "
-        "one seed, and no predictions beside the records",
+        "one seed, so the variation between seeds is unknown; no predictions beside the records",
         "",
         f"<sup>b</sup> {NO_INTERVAL}",
         "",
