@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from scipy.special import stdtr, stdtrit
+from scipy.special import chdtri, nctdtrinc, stdtr, stdtrit
 
 from bench.text.tables.table import Rank
 
@@ -37,6 +37,17 @@ class StandardError(NamedTuple):
         if not self.size:
             return 0.0 if value else 1.0
         return float(2 * stdtr(self.degrees_of_freedom, -abs(value) / self.size))
+
+    def detectable(self, level: float) -> float:
+        """The true mean that a two-sided test at this level finds with probability POWER.
+
+        It is the noncentrality of the t distribution (Johnson and Welch, Applications of the Non-Central
+        t-Distribution, Biometrika 31, 1940, pages 362 to 389), times the standard error, which is divided by the median
+        of its distribution because it is more often too small than too large.
+        """
+        degrees = self.degrees_of_freedom
+        noncentrality = nctdtrinc(degrees, 1 - POWER, stdtrit(degrees, 1 - level / 2))
+        return float(noncentrality * self.size / math.sqrt(chdtri(degrees, 0.5) / degrees))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +110,8 @@ def decide(family: Sequence[Estimate | str]) -> list[Decision]:
     Sequentially Rejective Multiple Test Procedure, Scandinavian Journal of Statistics 6, 1979, pages 65 to 70). If the
     best row is chosen by the same data, the family must have the differences of all pairs of rows.
 
-    The detectable difference is (t(1 - a / 2) + t(POWER)) standard errors (Bloom, Minimum Detectable Effects,
-    Evaluation Review 19, 1995, pages 547 to 556), where a is the level at which Holm's method stopped.
+    The detectable difference is the minimum detectable effect (Bloom, Minimum Detectable Effects, Evaluation Review 19,
+    1995, pages 547 to 556) at the level at which Holm's method stopped.
 
     Args:
         family: differences, or reasons why they are unknown. The variance between seeds must be known.
@@ -132,7 +143,7 @@ def _decision(one: Estimate, p_value: float, left: int) -> Decision:
         left: number of differences of the family that are not significant.
     """
     level = (1 - LEVEL) / max(1, left)
-    detectable = max(error.times_t(1 - level / 2) + error.times_t(POWER) for error in one.errors)
+    detectable = max(error.detectable(level) for error in one.errors)
     significant = p_value < 1 - LEVEL
     direction: Direction = ("higher" if one.value > 0 else "lower") if significant else "no significant difference"
     return Decision(direction, one, p_value, detectable or None)

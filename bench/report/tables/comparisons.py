@@ -63,12 +63,16 @@ def _p_value(row: Values) -> str:
     return "<0.0001" if value < 1e-4 else f"{value:.4f}"
 
 
+def _detectable(row: Values) -> str:
+    return "above 1" if row[DETECTABLE] > 1 else f"{row[DETECTABLE]:.4f}"
+
+
 FOUND, DETECTABLE = "macro_f1_difference", "detectable_difference"
 PARTS = ("median", "lowest", "highest")
 QUALITY = (
     _column("difference", "F1 difference\n(macro)", FOUND, lambda row: f"{row[FOUND]:+.4f}"),
     _interval("interval", f"{LEVEL:.0%} interval"),
-    _column("detectable", f"Detectable\n({POWER:.0%} power)", DETECTABLE, lambda row: f"{row[DETECTABLE]:.4f}"),
+    _column("detectable", f"Detectable\n({POWER:.0%} power)", DETECTABLE, _detectable),
     _column("texts", "Texts", FOUND, lambda row: str(row["texts"])),
     Column("seeds", "Seeds", lambda row: str(row["seeds"])),
     Column("verdict", "Verdict", lambda row: str(row["verdict"])),

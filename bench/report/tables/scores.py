@@ -91,7 +91,11 @@ def detectable(difference: float | None) -> str:
     Args:
         difference: detectable difference, see ``significance.decide``.
     """
-    return "" if difference is None else f"; a difference of {difference:.3f} would have been seen ({POWER:.0%} power)"
+    if difference is None:
+        return ""
+    if difference > 1:
+        return "; so few seeds would not have shown any difference"
+    return f"; a difference of {difference:.3f} would have been seen ({POWER:.0%} power)"
 
 
 def without_texts(significance: RowSignificance) -> str:

@@ -1,7 +1,7 @@
 """Decisions on families of differences: Holm's method, one seed, and the detectable difference."""
 
 import pytest
-from scipy.stats import t
+from scipy.stats import chi2, nct, t
 
 from bench.report.analysis.significance import (
     ONE_SEED,
@@ -11,6 +11,7 @@ from bench.report.analysis.significance import (
     holm,
     over_seeds,
 )
+from tests.known import known
 
 BOTH = ("texts", "seeds")
 
@@ -49,12 +50,13 @@ def test_detectable_difference_published_multiplier() -> None:
     (found,) = decide([estimate(0.0, 0.01)])
     assert found.detectable == pytest.approx(0.0280, abs=5e-5)
     (few,) = decide([estimate(0.0, 0.01, 4)])
-    assert few.detectable == pytest.approx((t.ppf(0.975, 4) + t.ppf(0.8, 4)) * 0.01)
+    without_bias = known(few.detectable) * (chi2.median(4) / 4) ** 0.5
+    assert nct.sf(t.ppf(0.975, 4), 4, without_bias / 0.01) == pytest.approx(0.8, abs=1e-6)
 
 
 def test_detectable_difference_of_a_family_is_at_the_level_where_it_stopped() -> None:
     found = decide([estimate(9.0), estimate(0.0), estimate(0.1)])
-    assert found[1].detectable == pytest.approx(t.ppf(1 - 0.025 / 2, 1e9) + t.ppf(0.8, 1e9))
+    assert found[1].detectable == pytest.approx(t.ppf(1 - 0.025 / 2, 1e9) + t.ppf(0.8, 1e9), rel=1e-6)
 
 
 def test_one_seed_decides_nothing() -> None:
