@@ -39,7 +39,7 @@ def show_prompt(model: str, dataset: str, study_name: str | None, data_root: Pat
     if cell.prompt is None:
         raise StudyError(f"model {cell.model.name} is an encoder and has no prompt; --prompt takes a causal model")
     tokenizer = load_tokenizer(cell.model, fetch(cell.model))
-    loaded = texts.load(cell.dataset, cell.data)
+    loaded = texts.load(cell.dataset, cell.data, cell.seed)
     prompt = prompt_of(cell, loaded, tokenizer)
     room = prompt.room(cell.data.max_length)
     text = shown_text(loaded.splits["test"], loaded.columns, 0)

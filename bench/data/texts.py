@@ -53,6 +53,11 @@ class Split:
             [self.ids[i] for i in indices], [self.texts[i] for i in indices], [self.labels[i] for i in indices], pairs
         )
 
+    def joined(self, other: "Split") -> "Split":
+        """The texts of both, this one's first."""
+        pairs = None if self.pairs is None or other.pairs is None else [*self.pairs, *other.pairs]
+        return Split([*self.ids, *other.ids], [*self.texts, *other.texts], [*self.labels, *other.labels], pairs)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
@@ -75,17 +80,22 @@ class Dataset:
     label_values: LabelValues = "names"
 
 
-def load(source: DatasetSource, settings: DataSettings) -> Dataset:
+def load(source: DatasetSource, settings: DataSettings, seed: int = 0) -> Dataset:
     """Read, check and optionally subsample a dataset.
+
+    Args:
+        source: dataset.
+        settings: splits and samples.
+        seed: seed of the cell, which matters for ``resample_splits`` alone.
 
     Raises:
         DataError: the dataset cannot be reached or a row breaks a rule; the message names file and line.
     """
     with doing(f"reading dataset {source.name}"):
-        return _load(source, settings)
+        return _load(source, settings, seed)
 
 
-def _load(source: DatasetSource, settings: DataSettings) -> Dataset:
+def _load(source: DatasetSource, settings: DataSettings, seed: int) -> Dataset:
     rows, declared = _read(source)
     for split, found in rows.items():
         if not found:
@@ -98,11 +108,16 @@ def _load(source: DatasetSource, settings: DataSettings) -> Dataset:
     rng = np.random.default_rng(settings.split_seed)
     if "validation" not in splits:
         splits["train"], splits["validation"] = _carve(source, splits["train"], settings.validation_fraction, rng)
+    of_train = rng
+    if settings.resample_splits:  # the test texts are drawn by the other generator, which every seed shares
+        of_train = np.random.default_rng([settings.split_seed, seed])
+        splits |= _redrawn(splits["train"], splits["validation"], of_train)
     limits = {"train": settings.max_train_samples}
     for split in SPLITS:
         limit = limits.get(split, settings.max_evaluation_samples)
         if limit is not None and limit < len(splits[split]):
-            splits[split] = splits[split].take(splitting.stratified(splits[split].labels, limit, rng))
+            drawn = splitting.stratified(splits[split].labels, limit, rng if split == "test" else of_train)
+            splits[split] = splits[split].take(drawn)
     return Dataset(
         labels=classes.names, splits={split: splits[split] for split in SPLITS}, validation_carved=carved,
         sha256=_content_sha256(splits),
@@ -194,8 +209,7 @@ def _text(source: DatasetSource, text: Any, place: str) -> str:
 
 def _divided(source: DatasetSource, whole: Split, settings: DataSettings) -> dict[str, Split]:
     """Splits of a dataset that comes as one file."""
-    found = duplicates.keys_of(whole.texts, whole.pairs)
-    keys = [b"%d" % at if key is None else key for at, key in enumerate(found)]  # no empty text equals another
+    keys = _keys(whole)
     parts = splitting.stratified_splits(
         keys, whole.labels, settings.test_fraction, settings.validation_fraction, settings.split_seed
     )
@@ -215,6 +229,28 @@ def _carve(source: DatasetSource, train: Split, fraction: float, rng: np.random.
     held = splitting.stratified(train.labels, count, rng)
     kept = sorted(set(range(len(train))) - set(held))
     return train.take(kept), train.take(held)
+
+
+def _redrawn(train: Split, validation: Split, rng: np.random.Generator) -> dict[str, Split]:
+    """The texts of train and validation, divided anew in the same proportion, with equal texts in one split."""
+    whole = train.joined(validation)
+    groups: dict[bytes, list[int]] = {}
+    for at, key in enumerate(_keys(whole)):
+        groups.setdefault(key, []).append(at)
+    members = list(groups.values())
+    count = round(len(members) * len(validation) / len(whole))
+    held = set(splitting.stratified([whole.labels[of_group[0]] for of_group in members], max(1, count), rng))
+    parts = (
+        sorted(at for number, of_group in enumerate(members) if (number in held) is own for at in of_group)
+        for own in (False, True)
+    )
+    return dict(zip(("train", "validation"), map(whole.take, parts), strict=True))
+
+
+def _keys(split: Split) -> list[bytes]:
+    """A key for each text, which equal texts share; no empty text equals another."""
+    found = duplicates.keys_of(split.texts, split.pairs)
+    return [b"%d" % at if key is None else key for at, key in enumerate(found)]
 
 
 def _content_sha256(splits: Mapping[str, Split]) -> str:

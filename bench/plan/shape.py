@@ -200,7 +200,7 @@ def _read_labels(cell: Cell) -> tuple[str, ...]:
     """Class names of a dataset, read from its texts."""
     key = f"{cell.dataset}{cell.data}"
     if key not in _labels_read:
-        _labels_read[key] = texts.load(cell.dataset, cell.data).labels
+        _labels_read[key] = texts.load(cell.dataset, cell.data, cell.seed).labels
     return _labels_read[key]
 
 

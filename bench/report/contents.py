@@ -4,14 +4,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.report import insights
+from bench.report.analysis import f1_significance
 from bench.report.analysis.f1_significance import F1Significance
-from bench.report.analysis.stacked import reader
 from bench.report.charts import study_figures
 from bench.report.charts.figures import Figures
 from bench.report.charts.rows import rows
 from bench.report.page import document
 from bench.report.results import archive
-from bench.report.results.predictions import Predictions
 from bench.report.results.run import Results, Run
 from bench.report.tables import comparisons, efficiency, merged, repeatability, table1, table2, table3, table4
 from bench.report.tables.table import Table
@@ -56,7 +55,7 @@ def build(results: Results, formats: Collection[str], show: Show | None = None) 
         if kinds or "csv" in formats:  # first: other processes draw these figures meanwhile
             shown = insights.files(results, figures)
             files |= {name: content for name, content in shown.items() if _wanted(name, formats)}
-        significances = tuple(map(_significance, results.runs))
+        significances = tuple(map(f1_significance.of_run, results.runs))
         tables = _tables(results, significances)
         if show is not None:
             show(tables)
@@ -91,12 +90,6 @@ def _tables(results: Results, significances: Sequence[F1Significance]) -> dict[s
         labelled = zip(results.labels(), by_run, strict=True)
         found[name] = merged.merged([(label, of_run[name]) for label, of_run in labelled if name in of_run])
     return found
-
-
-def _significance(run: Run) -> F1Significance:
-    """The significance of a run's F1; texts are resampled once for all tables."""
-    read = any(isinstance(cell.evidence.predictions, Predictions) for cell in run.cells)
-    return F1Significance(run.records, reader(run.cells) if read else None)
 
 
 def _of_run(run: Run, significance: F1Significance, results: Results) -> dict[str, Table]:

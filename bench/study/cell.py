@@ -17,6 +17,7 @@ from bench.study.values import Device
 #: Settings added after the first release, with the value of the earlier behaviour, which does not enter the id.
 ADDED: tuple[tuple[str, str, Any], ...] = (
     ("dataset", "pair_column", None), ("dataset", "label_values", None), ("data", "test_fraction", 0.2),
+    ("data", "resample_splits", False),
     ("model", "bits", None), ("model", "architecture", None), ("model", "tokenizer", None),
     ("model", "chat_template", None), ("model", "special_tokens", []), ("model", "scale", None),
     ("model", "attention", None), ("model", "head", "fresh"), ("train", "gradient_checkpointing", False),

@@ -21,6 +21,9 @@ class DataSettings(Frozen):
         0.2, gt=0, lt=1, description="share used as test if a dataset is one file without splits"
     )
     split_seed: int = Field(0, ge=0, description="seed of splits and samples, the same for all cells")
+    resample_splits: bool = Field(
+        False, description="each seed draws its own train and validation texts; the test texts stay the same"
+    )
     max_train_samples: int | None = Field(None, ge=1, description="number of train texts, a stratified sample")
     max_evaluation_samples: int | None = Field(None, ge=1, description="number of evaluated texts, a stratified sample")
     evaluate_split: Literal["test", "validation"] = Field(

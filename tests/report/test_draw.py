@@ -124,8 +124,8 @@ def test_intervals_are_over_the_predicted_texts(run_folder: Path, tmp_path: Path
     files, said = drawn(run_folder, tmp_path / "reports")
     rows = list(csv.DictReader(files["table3.csv"].splitlines()))
     assert [row["macro_f1_interval_over"] for row in rows] == ["texts"] * 2
-    assert [row["against_best"] for row in rows] == ["best", "not told apart"]
-    assert "not significantly different from the best of its model and dataset, LoRA" in said
+    assert [row["against_best"] for row in rows] == ["best", "unknown"]
+    assert "unknown whether it differs from the best of its model and dataset, LoRA: one seed" in said
 
 
 def test_an_efficiency_table_where_records_hold_one(run_folder: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from bench.report.analysis.quantities import QUANTITIES
+from bench.report.tables.footnotes import WRITTEN_AT_BASELINE
 from bench.report.tables.scores import NO_INTERVAL
 from bench.report.tables.table import Table
 from bench.report.tables.table3 import build
@@ -85,7 +86,7 @@ def test_a_causal_model_without_answers_says_why(make_record: MakeRecord) -> Non
         "d oom in train: wanted 9 GB",
         f"e {LIKELIHOOD}",
         "f unknown whether it differs from the best of its model and dataset, LoRA: "
-        "one seed, and no predictions beside the records",
+        "one seed, so the variation between seeds is unknown; no predictions beside the records",
     ]
     assert (generated(table, 2), generated(table, 3)) == ([("–", ("b",)), ("–", ("c",))], [("–", ("d",))] * 2)
 
@@ -108,7 +109,7 @@ def test_a_generated_f1_may_be_at_its_floor(make_record: MakeRecord) -> None:
     table = build("Run", [make_record(**LLM, generated_f1=1 / 3)])
     assert generated(table)[0] == ("0.3333", ("a",))
     assert notes(table) == [
-        "a generated answers: not above the majority-class baseline",
+        f"a {WRITTEN_AT_BASELINE}",
         f"b {LIKELIHOOD}",
     ]
 

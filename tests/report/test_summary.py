@@ -14,6 +14,10 @@ from bench.report.results.run import Results, Run
 from bench.report.summary import MOST_LINES, show
 from tests.report.conftest import MakeRecord
 
+ONE_SEED_LINES = [
+    "Rows with one seed: the variation between seeds is unknown, so no row is called ",
+    "better or worse in F1; set seeds to measure several",
+]
 NUMBERS = QUANTITIES.of("summary")
 SUSPECT: dict[str, Any] = {"checks": [{"name": "swap", "verdict": "suspect", "found": "pages [red]came[/red]"}]}
 
@@ -34,8 +38,8 @@ def summary(
 
 def test_the_end_says_what_became_of_the_cells_and_where_the_files_are(make_record: MakeRecord) -> None:
     assert summary(make_record(), grid=False).splitlines()[1:] == [
-        "1 cell: 1 ok, 0 failed, 0 suspect", "wrote reports/s/report.html", "wrote reports/s/table3.md",
-        "wrote 1 more into reports/s",
+        "1 cell: 1 ok, 0 failed, 0 suspect", *ONE_SEED_LINES, "wrote reports/s/report.html",
+        "wrote reports/s/table3.md", "wrote 1 more into reports/s",
     ]  # fmt: skip
 
 

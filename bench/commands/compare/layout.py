@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import fdtrc
 
-from bench.commands.compare.multiplicity import Estimate
+from bench.report.analysis.significance import Estimate, StandardError
 
 Floats = NDArray[np.float64]
 #: Minimum number of rows of which a common move can be told from the move of one row.
@@ -99,7 +99,8 @@ def estimates(values: Floats, left: Floats, noise: tuple[float, float] | None) -
             found.append(None)
             continue
         variance, freedom = _noisier(left[:, at], noise)
-        found.append(Estimate(float(means[at]), float(np.sqrt(variance / count)), freedom))
+        error = StandardError(float(np.sqrt(variance / count)), freedom)
+        found.append(Estimate(float(means[at]), (error,), ("seeds",)))
     return found
 
 

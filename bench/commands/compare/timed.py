@@ -6,10 +6,9 @@ import numpy as np
 
 from bench.commands.compare import layout
 from bench.commands.compare.layout import Floats
-from bench.commands.compare.multiplicity import holm
 from bench.commands.compare.noise import Noise
 from bench.commands.compare.ratios import Ratios
-from bench.report.analysis.significance import LEVEL, Interval, Significance
+from bench.report.analysis.significance import LEVEL, Interval, Significance, together
 
 #: Probability of a false finding in one of two families of tests: single metrics, and the mean of each row's metrics,
 #: which best shows a change that slows down everything that a row times.
@@ -27,7 +26,7 @@ def measure(metrics: Sequence[Ratios], matmul: float | None) -> dict[str, list[N
     """
     estimated = [layout.estimates(one.own, _left(one), _variance(one)) for one in metrics]
     known = [one for row in estimated for one in row if one is not None]
-    intervals = dict(zip(map(id, known), holm(known, ERROR_RATE), strict=True))
+    intervals = dict(zip(map(id, known), together(known, ERROR_RATE), strict=True))
     return {
         ratios.metric.quantity.column: [
             _noise(ratios, at, None if one is None else intervals[id(one)], matmul) for at, one in enumerate(row)

@@ -2,30 +2,30 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean
 
 import numpy as np
 
 from bench.commands.compare import layout
 from bench.commands.compare.layout import Floats
-from bench.commands.compare.multiplicity import holm
 from bench.commands.compare.noise import Noise, difference, unadjusted
 from bench.commands.compare.pairs import Pair
 from bench.commands.compare.sample import Sample
 from bench.report.analysis import paired
 from bench.report.analysis.paired import Difference
-from bench.report.analysis.significance import LEVEL, Interval, Significance, widest
+from bench.report.analysis.significance import Estimate, Significance, together
 from bench.report.analysis.stacked import reader, stack
 
 
 def measure(samples: Sequence[Sample]) -> list[Noise]:
-    """The noise of one metric over all rows.
+    """The noise of one metric over all rows, which are one family of tests.
 
     - Sizes, parameters and FLOPs have none.
     - Runs: Student's interval of the paired differences, with the deviation pooled over the rows; see
-      ``layout.estimates``. Repeats of a seed are separate runs, except for quality. The rows are one family of tests.
-    - Texts: for macro F1, the paired bootstrap of ``bench.report.analysis.paired``, if both sides keep predictions; of
-      this and the runs the wider interval counts.
+      ``layout.estimates``. Repeats of a seed are separate runs, except for quality.
+    - Texts: for macro F1, also the variation between texts, see ``bench.report.analysis.paired``, if both sides keep
+      predictions; the larger standard error counts.
 
     Args:
         samples: comparable samples of the metric, one per row.
@@ -33,11 +33,11 @@ def measure(samples: Sequence[Sample]) -> list[Noise]:
     changes = _changes(samples)
     left = layout.deviations(changes)[None]
     estimated = layout.estimates(changes, left, layout.pooled(left, centred=False))
-    known = [one for one in estimated if one is not None]
-    intervals = dict(zip(map(id, known), holm(known, 1 - LEVEL), strict=True))
+    noises = [_of_row(*row) for row in zip(samples, estimated, strict=True)]
+    intervals = iter(together([one for one in noises if isinstance(one, Estimate)]))
     return [
-        _untimed(one, None if estimate is None else intervals[id(estimate)])
-        for one, estimate in zip(samples, estimated, strict=True)
+        unadjusted(sample, Significance(next(intervals), one.sources) if isinstance(one, Estimate) else one)
+        for sample, one in zip(samples, noises, strict=True)
     ]
 
 
@@ -55,18 +55,19 @@ def _changes(samples: Sequence[Sample]) -> Floats:
     return np.array([[*row, *[math.nan] * (max(map(len, found)) - len(row))] for row in found])
 
 
-def _untimed(sample: Sample, runs: Interval | None) -> Noise:
+def _of_row(sample: Sample, runs: Estimate | None) -> Estimate | Significance:
+    """The estimate of a row's difference, or why there is none."""
     if sample.metric.kind in ("exact", "size"):
-        return unadjusted(sample, Significance(None, ("exact",)))
-    found = {} if runs is None else {f"{len(sample.cells)} paired runs": runs}
-    why = "one seed"
+        return Significance(None, ("exact",))
+    if runs is None:
+        return Significance(None, ("one seed",))
+    found = replace(runs, sources=(f"{len(sample.cells)} paired runs",))
     if sample.metric.quantity.column == "macro_f1" and sample.a != sample.b:
         predicted = _predicted(sample.cells)
         if isinstance(predicted, Difference):
-            found[f"{predicted.texts} texts"] = predicted.low, predicted.high
-        else:
-            why = f"one seed; {predicted}"
-    return unadjusted(sample, widest(found, why))
+            errors, sources = predicted.estimate.errors, (*found.sources, f"{predicted.texts} texts")
+            found = replace(found, errors=(*found.errors, *errors), sources=sources)
+    return found
 
 
 def _predicted(row: Sequence[Pair]) -> Difference | str:

@@ -177,7 +177,7 @@ def _inputs(rebuilt: Rebuilt, text: str) -> Inputs:
     cell = rebuilt.cell
     splits = {SPLIT: texts.Split(["text"], [text], [0])}
     if cell.model.kind == "causal":  # the prompt may contain examples from train
-        splits |= texts.load(cell.dataset, cell.data).splits
+        splits |= texts.load(cell.dataset, cell.data, cell.seed).splits
     dataset = texts.Dataset(labels=rebuilt.labels, splits=splits, validation_carved=False, sha256="")
     return Inputs.of(cell, dataset, rebuilt.tokenizer, [SPLIT])
 

@@ -17,8 +17,9 @@ def conditions(record: Record) -> tuple[Hashable, ...]:
 def work(record: Record) -> tuple[Hashable, ...]:
     """Texts, maximum length and batch sizes of a record."""
     cell, data, speed = record.cell, record.data, record.training.speed if record.training else None
+    resampled = cell.data.resample_splits  # seeds read other texts of one source
     return (
-        data and (data.sha256, data.rows.get(cell.data.evaluate_split)),
+        data and (cell.dataset.fingerprint if resampled else data.sha256, data.rows.get(cell.data.evaluate_split)),
         cell.data.max_length,
         cell.train.batch_size if speed is None else speed.batch_size,
         record.inference.batch_size if record.inference else cell.train.inference_batch_size,

@@ -1,6 +1,6 @@
 """Comparison of the two rows of a pairing: difference in quality and ratios of cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -11,6 +11,7 @@ from bench.report.analysis.paired import Difference, difference
 from bench.report.analysis.pairing import Pairing
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Quantity
+from bench.report.analysis.significance import Decision, decide
 from bench.report.analysis.stacked import reader, stack
 from bench.report.results.measured import Measured
 
@@ -66,6 +67,22 @@ def compare(pairing: Pairing) -> Compared:
         ratios={column: ratio for column, ratio in divided.items() if isinstance(ratio, Ratio)},
         reasons={column: reason for column, reason in reasons.items() if isinstance(reason, str)},
     )  # fmt: skip
+
+
+def decisions(found: Sequence[Compared], groups: Sequence[Hashable]) -> list[Decision]:
+    """The decisions on the differences in macro F1, corrected for the number of comparisons of each group.
+
+    Args:
+        found: comparisons.
+        groups: group of each, e.g. its dataset and model.
+    """
+    decided: dict[int, Decision] = {}
+    for group in dict.fromkeys(groups):
+        places = [at for at, other in enumerate(groups) if other == group]
+        differences = [(found[at].difference, found[at].reasons.get("difference", "")) for at in places]
+        family = decide([one.estimate if one else reason for one, reason in differences])
+        decided |= zip(places, family, strict=True)
+    return [decided[at] for at in range(len(found))]
 
 
 def _difference(pairs: Sequence[SeedPair]) -> Difference | str:

@@ -1,18 +1,31 @@
 """Significance of macro F1: the interval of each row, and its difference from the best of its model and dataset."""
 
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from statistics import fmean
 
+import numpy as np
+
 from bench.record.record import Record
-from bench.report.analysis.bootstrap import Resampled
-from bench.report.analysis.paired import between
+from bench.report.analysis.macro_f1 import Contributions, contributions
 from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.analysis.ranks import dataset_and_model, grouped
-from bench.report.analysis.significance import Direction, Significance, leading, over_texts_and_seeds, possible
-from bench.report.analysis.stacked import ReadRecord, stack, unlike
+from bench.report.analysis.significance import (
+    ONE_SEED,
+    Decision,
+    Direction,
+    Estimate,
+    decide,
+    leading,
+    over_seeds,
+    possible,
+)
+from bench.report.analysis.stacked import ReadRecord, reader, stack, unlike
 from bench.report.analysis.statistics import by_row, first_of_each_seed, measured
+from bench.report.analysis.variance import over_texts_and_seeds
+from bench.report.results.predictions import Predictions
+from bench.report.results.run import Run
 from bench.text.tables.table import Rank
 
 
@@ -22,8 +35,10 @@ class Against:
 
     Attributes:
         best: index of the better row.
-        verdict: verdict on this row; lower or higher if all intervals of the difference exclude 0.
+        verdict: verdict on this row.
         lead: interval of the better row's F1 minus this row's, on common seeds; None if unknown.
+        p_value: p-value, adjusted for all pairs of rows of the group; None if the verdict is unknown.
+        detectable: difference that would have been significant with a probability of 80 %; None if unknown.
         over: sources of the interval, see RowSignificance.
         reason: reason for an unknown verdict; empty otherwise.
     """
@@ -31,6 +46,8 @@ class Against:
     best: int
     verdict: Direction
     lead: tuple[float, float] | None = None
+    p_value: float | None = None
+    detectable: float | None = None
     over: tuple[str, ...] = ()
     reason: str = ""
 
@@ -41,7 +58,7 @@ class RowSignificance:
 
     Attributes:
         interval: interval of its mean; None without F1, or with one seed and no predictions.
-        over: sources of the interval: texts, seeds, both or none.
+        over: sources of variation that the interval holds: texts, seeds, splits; empty without an interval.
         unread: reason why existing predictions are not used; empty otherwise.
         is_best: whether it is the best of several rows.
         against: comparison with the best; None for the best itself, a single row, or a row without F1.
@@ -58,15 +75,22 @@ class RowSignificance:
 
 
 @dataclass(frozen=True, slots=True)
-class _Runs:
-    """The predictions of one row: indices of the resampled runs by seed, or the reason why there are none."""
+class _Predicted:
+    """The predictions of one row.
 
-    resampled: Resampled | None
-    places: Mapping[int, int]
+    Attributes:
+        texts: name of the texts; rows on the same texts share it.
+        by_seed: contribution of each text to the F1 of each seed, shape [N]; empty without predictions.
+        reason: reason why there are none.
+    """
+
+    texts: str = ""
+    by_seed: Mapping[int, Contributions] | None = None
     reason: str = ""
 
-    def of(self, seeds: Sequence[int]) -> list[int]:
-        return [self.places[seed] for seed in seeds]
+    def of(self, seeds: Iterable[int]) -> Contributions:
+        assert self.by_seed is not None, "only rows with predictions are asked"
+        return np.stack([self.by_seed[seed] for seed in seeds])
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +99,7 @@ class _F1Row:
 
     records: Sequence[Record]
     f1: Mapping[int, float]
-    runs: _Runs | None
+    predicted: _Predicted
 
     @property
     def mean(self) -> float:
@@ -83,25 +107,25 @@ class _F1Row:
 
 
 class F1Significance:
-    """Significance of the macro F1 of one run's rows; texts are resampled once for all tables.
+    """Significance of the macro F1 of one run's rows.
 
     Attributes:
         reads: whether predictions are read.
     """
 
     def __init__(self, records: Iterable[Record], read: ReadRecord | None = None) -> None:
-        """Resample the texts of each dataset.
+        """Read the predictions of each dataset.
 
         Args:
             records: records of the run, failed ones included.
             read: reader of a record's predictions; None: without predictions.
         """
         self.reads = read is not None
-        self._runs: dict[str, _Runs] = {}
+        self._predicted: dict[str, _Predicted] = {}
         if read is not None:
             rows = [row for row in map(_with_f1, by_row(records)) if row]
             for places in grouped(rows, lambda record: record.cell.dataset.name):
-                self._runs |= _resample({rows[at][0].cell.row_id: rows[at] for at in places}, read)
+                self._predicted |= _on_texts({rows[at][0].cell.row_id: rows[at] for at in places}, read)
 
     def of_rows(
         self, rows: Sequence[Sequence[Record]], group: Callable[[Record], Hashable] = dataset_and_model
@@ -121,7 +145,13 @@ class F1Significance:
 
     def _row(self, records: Sequence[Record]) -> _F1Row:
         f1 = {record.cell.seed: macro_f1(record) or 0.0 for record in records}
-        return _F1Row(records, f1, self._runs.get(records[0].cell.row_id))
+        return _F1Row(records, f1, self._predicted.get(records[0].cell.row_id, _Predicted()))
+
+
+def of_run(run: Run) -> F1Significance:
+    """The significance of a run's F1, from its predictions if any cell has them."""
+    read = any(isinstance(cell.evidence.predictions, Predictions) for cell in run.cells)
+    return F1Significance(run.records, reader(run.cells) if read else None)
 
 
 def _with_f1(row: Iterable[Record]) -> list[Record]:
@@ -132,75 +162,73 @@ def _with_f1(row: Iterable[Record]) -> list[Record]:
 
 def _of_group(group: Mapping[int, _F1Row]) -> dict[int, RowSignificance]:
     order = sorted(group, key=lambda at: -group[at].mean)
-    best, *others = order
-    against = {at: _against(best, at, group) for at in others}
-
-    def is_lower(better: int, at: int) -> bool:
-        return (against[at] if better == best else _against(better, at, group)).verdict == "lower"
-
-    ranks = leading(order, is_lower)
+    best = order[0]
+    pairs = list(combinations(order, 2))
+    decided = dict(zip(pairs, decide([_lead(group[one], group[other]) for one, other in pairs]), strict=True))
+    ranks = leading(order, lambda better, at: decided[better, at].direction == "higher")
     found = {}
     for at, row in group.items():
         interval, over = _interval(row)
-        unread = row.runs.reason if row.runs else ""
-        is_best = at == best and len(group) > 1
-        found[at] = RowSignificance(interval, over, unread, is_best, against.get(at), ranks.get(at, ""))
+        found[at] = RowSignificance(
+            interval, over, row.predicted.reason, at == best and len(group) > 1,
+            _against(best, decided[best, at], row) if at != best else None, ranks.get(at, ""),
+        )  # fmt: skip
     return found
 
 
-def _resample(group: Mapping[str, Sequence[Record]], read: ReadRecord) -> dict[str, _Runs]:
-    """The runs of every row; rows on the same texts are resampled together."""
-    found: dict[str, _Runs] = {}
-    same_texts: list[list[str]] = []
+def _on_texts(group: Mapping[str, Sequence[Record]], read: ReadRecord) -> dict[str, _Predicted]:
+    """The predictions of every row, with the texts in one order for all rows on the same texts."""
+    found: dict[str, _Predicted] = {}
     for name, row in group.items():
         reason = stack(row, read)
         if isinstance(reason, str):
-            found[name] = _Runs(None, {}, reason)
+            found[name] = _Predicted(reason=reason)
             continue
-        home = next((rows for rows in same_texts if not isinstance(stack([*group[rows[0]], *row], read), str)), None)
-        if home is None:
-            same_texts.append([name])
-        else:
-            home.append(name)
-    for rows in same_texts:
-        records = [record for name in rows for record in group[name]]
-        stacked = stack(records, read)
-        assert not isinstance(stacked, str), "each row was stacked with the first"
-        num_seeds = Counter(len(group[name]) for name in rows).most_common(1)[0][0]
-        resampled = Resampled(stacked.truth, stacked.predicted, stacked.num_labels, num_seeds)
-        place = {record.cell_id: at for at, record in enumerate(records)}
-        for name in rows:
-            found[name] = _Runs(resampled, {record.cell.seed: place[record.cell_id] for record in group[name]})
+        for home in dict.fromkeys([*(one.texts for one in found.values() if one.by_seed), name]):
+            stacked = stack([*group[home], *row], read)
+            if not isinstance(stacked, str):
+                own = contributions(stacked.truth, stacked.predicted[-len(row) :], stacked.num_labels)
+                found[name] = _Predicted(home, {record.cell.seed: one for record, one in zip(row, own, strict=True)})
+                break
     return found
 
 
 def _interval(row: _F1Row) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
     """The interval of a mean over seeds, and its sources."""
-    runs = row.runs
-    texts = runs.resampled.interval(list(runs.places.values())) if runs and runs.resampled is not None else None
-    found = over_texts_and_seeds(texts, list(row.f1.values()))
-    return found.interval and possible(found.interval, largest=1), found.sources
+    if row.predicted.by_seed:
+        found = over_texts_and_seeds(row.predicted.of(row.f1))
+    elif len(row.f1) > 1:
+        found = over_seeds(list(row.f1.values()))
+    else:
+        return None, ()
+    return possible(found.interval, largest=1), sources(found, row.records)
 
 
-def _against(best: int, at: int, group: Mapping[int, _F1Row]) -> Against:
-    """Compare a row with a better one, on common seeds."""
-    one, other = group[best], group[at]
+def sources(found: Estimate, records: Iterable[Record]) -> tuple[str, ...]:
+    """The sources of variation of an estimate from records; splits count if each seed draws its own."""
+    redrawn = "seeds" in found.sources and all(record.cell.data.resample_splits for record in records)
+    return (*found.sources, "splits") if redrawn else found.sources
+
+
+def _lead(one: _F1Row, other: _F1Row) -> Estimate | str:
+    """The difference of two rows on common seeds, or the reason why it is unknown."""
     seeds = sorted(one.f1.keys() & other.f1.keys())
     if not seeds:
-        return Against(best, "unknown", reason="no seed that both measured")
-    first, second = one.runs, other.runs
-    if first and second and first.resampled is not None and first.resampled is second.resampled:
-        found = between(first.resampled, first.of(seeds), second.of(seeds))
-        return _compared(best, found.significance)
+        return "no seed that both measured"
+    first, second = one.predicted, other.predicted
+    if first.by_seed and second.by_seed and first.texts == second.texts:
+        return over_texts_and_seeds(first.of(seeds) - second.of(seeds))
     if reason := unlike([*one.records, *other.records]):
-        return Against(best, "unknown", reason=reason)
+        return reason
     if len(seeds) > 1:
-        return _compared(best, over_texts_and_seeds(None, [one.f1[seed] - other.f1[seed] for seed in seeds]))
-    unread = [runs.reason for runs in (second, first) if runs and runs.reason]
-    return Against(best, "unknown", reason=unread[0] if unread else "one seed, and no predictions beside the records")
+        return over_seeds([one.f1[seed] - other.f1[seed] for seed in seeds])
+    return f"{ONE_SEED}; {second.reason or first.reason or 'no predictions beside the records'}"
 
 
-def _compared(best: int, lead: Significance) -> Against:
-    """The comparison with a better row, from the significance of that row's lead."""
-    opposite: dict[Direction, Direction] = {"higher": "lower", "lower": "higher"}
-    return Against(best, opposite.get(lead.verdict, lead.verdict), lead.interval, lead.sources)
+def _against(best: int, lead: Decision, row: _F1Row) -> Against:
+    """The comparison with a better row, from the decision on that row's lead."""
+    estimate = lead.estimate
+    return Against(
+        best, lead.mirrored.direction, estimate.interval if estimate else None, lead.p_value, lead.detectable,
+        sources(estimate, row.records) if estimate else (), lead.reason,
+    )  # fmt: skip

@@ -1,13 +1,11 @@
 """Paired comparison of two methods on the same texts: difference in macro F1, and McNemar's test."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-import numpy as np
-
-from bench.report.analysis.bootstrap import RESAMPLES, Resampled
-from bench.report.analysis.significance import Significance, student_interval, widest
+from bench.report.analysis.macro_f1 import contributions, macro_f1
+from bench.report.analysis.significance import Estimate
+from bench.report.analysis.variance import over_texts_and_seeds
 from bench.report.results.predictions import Classes
 
 
@@ -18,10 +16,8 @@ class Difference:
     Attributes:
         texts: number of texts.
         by_seed: difference in macro F1 of each seed.
-        low: lower end of the bootstrap interval of the mean.
-        high: upper end of the bootstrap interval of the mean.
-        seeds_low: lower end of Student's interval of the mean; None for one seed.
-        seeds_high: upper end of Student's interval of the mean; None for one seed.
+        estimate: mean difference, with the variation between texts and, for several seeds, between seeds.
+        sides: mean macro F1 of the first and of the second method.
         only_first_right: number of texts that only the first got right, mean over seeds.
         only_second_right: number of texts that only the second got right, mean over seeds.
         p_value: p-value of McNemar's exact test of equal accuracy; None for several seeds.
@@ -29,10 +25,8 @@ class Difference:
 
     texts: int
     by_seed: tuple[float, ...]
-    low: float
-    high: float
-    seeds_low: float | None
-    seeds_high: float | None
+    estimate: Estimate
+    sides: tuple[Estimate, Estimate]
     only_first_right: float
     only_second_right: float
     p_value: float | None
@@ -43,17 +37,17 @@ class Difference:
         return fmean(self.by_seed)
 
     @property
-    def significance(self) -> Significance:
-        """The significance of the mean."""
-        intervals = {"texts": (self.low, self.high)}
-        if self.seeds_low is not None and self.seeds_high is not None:
-            intervals["seeds"] = (self.seeds_low, self.seeds_high)
-        return widest(intervals)
+    def low(self) -> float:
+        """Lower end of the mean's 95 % interval."""
+        return self.estimate.interval[0]
+
+    @property
+    def high(self) -> float:
+        """Upper end of the mean's 95 % interval."""
+        return self.estimate.interval[1]
 
 
-def difference(
-    truth: Classes, first: Classes, second: Classes, num_labels: int, resamples: int = RESAMPLES
-) -> Difference:
+def difference(truth: Classes, first: Classes, second: Classes, num_labels: int) -> Difference:
     """Compare two methods on the same texts.
 
     Args:
@@ -61,34 +55,20 @@ def difference(
         first: classes predicted by the first method, shape [S, N], one row per seed.
         second: classes predicted by the second method, same shape and seeds.
         num_labels: number of classes C.
-        resamples: number of resamples of the bootstrap.
 
     Raises:
         ValueError: shapes do not match, there are no texts, or a class is out of range.
     """
-    if first.shape != second.shape or first.ndim != 2:
+    if first.shape != second.shape:
         raise ValueError(f"predictions of shapes {first.shape} and {second.shape}")
-    seeds = len(first)
-    runs = Resampled(truth, np.concatenate([first, second]), num_labels, seeds, resamples)
-    return between(runs, range(seeds), range(seeds, 2 * seeds))
-
-
-def between(runs: Resampled, first: Sequence[int], second: Sequence[int]) -> Difference:
-    """Compare two methods among the runs on one test set.
-
-    Args:
-        runs: resampled runs.
-        first: indices of the first method's runs.
-        second: indices of the second method's runs, in the order of the same seeds.
-    """
-    by_seed = [runs.f1[one] - runs.f1[other] for one, other in zip(first, second, strict=True)]
-    low, high = runs.interval(first, minus=second)
-    seeds_low, seeds_high = student_interval(by_seed) if len(by_seed) > 1 else (None, None)
-    first_right, second_right = (runs.predicted[list(places)] == runs.truth for places in (first, second))
-    only_first = (first_right & ~second_right).sum(axis=1)
-    only_second = (second_right & ~first_right).sum(axis=1)
+    ours, theirs = (contributions(truth, predicted, num_labels) for predicted in (first, second))
+    only_first = ((first == truth) & (second != truth)).sum(axis=1)
+    only_second = ((second == truth) & (first != truth)).sum(axis=1)
+    by_seed = [macro_f1(truth, one, num_labels) - macro_f1(truth, other, num_labels)
+               for one, other in zip(first, second, strict=True)]  # fmt: skip
     return Difference(
-        texts=len(runs.truth), by_seed=tuple(by_seed), low=low, high=high, seeds_low=seeds_low, seeds_high=seeds_high,
+        texts=len(truth), by_seed=tuple(by_seed), estimate=over_texts_and_seeds(ours - theirs),
+        sides=(over_texts_and_seeds(ours), over_texts_and_seeds(theirs)),
         only_first_right=float(only_first.mean()), only_second_right=float(only_second.mean()),
         p_value=mcnemar(int(only_first[0]), int(only_second[0])) if len(by_seed) == 1 else None,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 from bench.record.record import Record
 from bench.report.analysis.comparability import conditions, work
 from bench.report.analysis.quantities.quantity import Quantity
-from bench.report.analysis.significance import Interval, leading, lies_above
+from bench.report.analysis.significance import LEVEL, Interval, leading, lies_above
 from bench.report.analysis.statistics import measured
 from bench.text.tables.table import Rank
 
@@ -19,7 +19,7 @@ OF_RATES = (
 
 
 def of_f1(group: str, predictions: bool) -> str:
-    """The sentence of a caption on the ranks of F1.
+    """The sentences of a caption on the ranks of F1.
 
     Args:
         group: description of the groups within which rows are ranked.
@@ -28,7 +28,8 @@ def of_f1(group: str, predictions: bool) -> str:
     alone = "" if predictions else " (predictions are missing, so only the variation between seeds counts)"
     return (
         f"Bold F1: best of {group}. Underlined: second. Both only if the row's F1 is significantly higher than that of "
-        f"every lower row{alone}."
+        f"every lower row{alone}. Significant: at the level of {1 - LEVEL:.0%} in a paired t test with "
+        f"two or more seeds, corrected by Holm's method for all pairs of rows of {group}."
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.record.record import Record
-from bench.report.analysis.bootstrap import macro_f1
+from bench.report.analysis.macro_f1 import macro_f1
 from bench.report.results.measured import Measured
 from bench.report.results.predictions import Classes, Predictions
 
@@ -69,8 +69,13 @@ def unlike(records: Sequence[Record]) -> str:
         if record.data is None or record.quality is None:
             missing = "data" if record.data is None else "quality"
             return record.unknown.get(missing, f"the record of {record.cell_id} gives no {missing} and no reason")
-    read = {(record.data.sha256, record.data.labels) for record in records if record.data}
-    if len(read) > 1:
+    read: dict[int | None, set[tuple[object, ...]]] = {}
+    for record in records:
+        if record.data:
+            # Seeds that draw their own splits read the same test texts, which the predictions name.
+            seed = record.cell.seed if record.cell.data.resample_splits else None
+            read.setdefault(seed, set()).add((record.data.sha256, record.data.labels))
+    if any(len(of_seed) > 1 for of_seed in read.values()):
         return "the texts or labels that they read differ"
     if len({record.quality.split for record in records if record.quality}) > 1:
         return "the evaluated splits differ"

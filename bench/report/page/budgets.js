@@ -30,12 +30,12 @@ function budgets() {
     if (!within.length) return [make("p", {}, `${lead}: none of ${rows.length} rows with a known F1.`)];
     const [best] = within;
     const others = within.filter(({ row }) => same[best.row][row]);
-    const verdicts = within.slice(1).map(({ row }) => same[best.row][row] ?? "lower");
+    const verdicts = within.slice(1).map(({ row }) => same[best.row][row]?.[0] ?? "lower");
     const counts = distinct(verdicts).map((one) => `${verdicts.filter((other) => other === one).length} ${one}`);
     const sentence = `${lead}, the best mean macro F1 is ${best.f1.toFixed(4)}: ${called(best.row)} (n = ${best.seeds}).`
       + (counts.length ? ` Other rows: ${verdicts.length} (${counts.join(", ")}).` : "");
     const line = ({ row, f1, costs }) =>
-      [rowLink(row), f1.toFixed(4), same[best.row][row] ?? "best", ...costs.map(short)];
+      [rowLink(row), f1.toFixed(4), same[best.row][row]?.join("") ?? "best", ...costs.map(short)];
     return [make("p", {}, sentence), grid(heads, [best, ...others].map(line), `Best of ${dataset}`)];
   }
   byId("limits").addEventListener("input", answer);

@@ -7,13 +7,14 @@ from typing import Any
 from bench.report.analysis.f1_significance import Against, F1Significance
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.charts.rows import ReportRow
+from bench.report.tables import scores
 
 
 def embedded(rows: Sequence[ReportRow], significances: Sequence[F1Significance]) -> dict[str, Any]:
     """Data for the budget form: rows with an F1 by dataset, their costs, and rows that do not differ significantly.
 
     ``same`` maps each row that can be the best within some limits to the rows of its dataset that are not
-    significantly lower, each with its verdict.
+    significantly lower, each with its verdict and the rest of the sentence.
 
     Args:
         rows: rows of the page.
@@ -71,7 +72,7 @@ def _may_win(at: int, known: Sequence[int], cost: dict[int, list[float | None]],
 
 def _same(
     best: int, known: Sequence[int], rows: Sequence[ReportRow], significances: Sequence[F1Significance]
-) -> dict[str, str]:
+) -> dict[str, tuple[str, str]]:
     """The verdict on each row of the dataset that is not significantly lower than the best."""
     below = [at for at in known if at != best and (rows[at].f1 or 0) <= (rows[best].f1 or 0)]
     records = [[record for record, _ in rows[at].place.cells] for at in (best, *below)]
@@ -79,12 +80,16 @@ def _same(
     return {str(at): said for at, other in zip(below, others, strict=True) if (said := _said(other.against))}
 
 
-def _said(against: Against | None) -> str:
-    """The verdict on a row compared with the best; empty if it is lower."""
+def _said(against: Against | None) -> tuple[str, str] | None:
+    """The verdict on a row compared with the best, and the rest of the sentence; None if the row is lower."""
     # With repeats another row may be best here: significance uses the first repeat of each seed.
-    if against is None or against.best or against.verdict == "unknown":
-        return "not known"
-    return {"lower": "", "higher": "higher on the seeds of both"}.get(against.verdict, against.verdict)
+    if against is None or against.best:
+        return "not known", ""
+    if against.verdict == "unknown":
+        return "not known", f": {against.reason}"
+    if against.verdict == "higher":
+        return "higher on the seeds of both", ""
+    return None if against.verdict == "lower" else (against.verdict, scores.detectable(against.detectable))
 
 
 def _most(groups: Sequence[dict[str, Any]], at: int) -> float | None:
@@ -95,7 +100,8 @@ def _most(groups: Sequence[dict[str, Any]], at: int) -> float | None:
 
 #: Caption of the budget form.
 CAPTION = (
-    "Means over the seeds of a row; F1 on the evaluated split. Rows of a run are compared pairwise, as in Table 3; "
-    "intervals are not corrected for the number of pairs. Peak memory is that of training; a row that trains nothing "
-    "has the peak memory of its inference, no time and no energy. A row with an unknown cost exceeds any limit on it."
+    "Means over the seeds of a row; F1 on the evaluated split. Rows of a run are compared as in Table 3, by Holm's "
+    "method over all pairs of rows of the dataset that are not above the best. Peak memory is that of training; a row "
+    "that trains nothing has the peak memory of its inference, no time and no energy. A row with an unknown cost "
+    "exceeds any limit on it."
 )

@@ -9,7 +9,7 @@ from bench.report.analysis.significance import LEVEL
 from bench.report.charts.rows import ReportRow, quantities
 from bench.report.page.embed import clean
 from bench.report.results.run import Results
-from bench.report.tables import footnotes
+from bench.report.tables import footnotes, scores
 from bench.report.tables.conditions import conditions
 from bench.report.tables.scores import F1
 from bench.text.display import one_line
@@ -74,6 +74,7 @@ def table(results: Results, rows: Sequence[ReportRow]) -> dict[str, Any]:
         "filters": [{"name": name, "label": name.capitalize(), "options": texts}
                     for name, texts in options.items() if len(texts) > 1],
         "rows": [_line(row, columns, options) for row in rows], "level": f"{LEVEL:.0%}", "dash": DASH,
+        "sources": scores.sources([row.significance for row in rows]),
     }  # fmt: skip
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.analysis.bootstrap import RESAMPLES
-from bench.report.analysis.compared import Compared, compare, ratios
+from bench.report.analysis.compared import Compared, compare, decisions, ratios
+from bench.report.analysis.f1_significance import sources
 from bench.report.analysis.names import NOT_A_SETTING, apart, flat, labels
 from bench.report.analysis.pairing import Pairing, find
 from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.analysis.quantities.readers import is_synthetic
-from bench.report.analysis.significance import LEVEL
+from bench.report.analysis.significance import LEVEL, POWER, Decision
 from bench.report.analysis.statistics import first_of_each_seed
 from bench.report.results.measured import Measured, by_row
 from bench.report.tables.footnotes import AT_BASELINE, Notes, likelihood, mark_sources
@@ -25,8 +25,8 @@ from bench.text.tables.table import DASH, Column, Values
 
 NAME = "comparisons"
 HEADS = {"dataset": "Dataset", "model": "Model", "first": "First", "second": "Second"}
-TEXTS = (*HEADS, "verdict", "note")
-NOT_AVAILABLE, NOT_TOLD_APART = "not available", "not told apart"
+TEXTS = (*HEADS, "interval_over", "verdict", "note")
+NOT_AVAILABLE = "not available"
 #: Verdict in the table, by verdict on the first method.
 VERDICTS = {"higher": "first higher", "lower": "second higher"}
 SEVERAL_SEEDS = "the test needs a single seed"
@@ -63,12 +63,16 @@ def _p_value(row: Values) -> str:
     return "<0.0001" if value < 1e-4 else f"{value:.4f}"
 
 
-FOUND = "macro_f1_difference"
+def _detectable(row: Values) -> str:
+    return "above 1" if row[DETECTABLE] > 1 else f"{row[DETECTABLE]:.4f}"
+
+
+FOUND, DETECTABLE = "macro_f1_difference", "detectable_difference"
 PARTS = ("median", "lowest", "highest")
 QUALITY = (
     _column("difference", "F1 difference\n(macro)", FOUND, lambda row: f"{row[FOUND]:+.4f}"),
     _interval("interval", f"{LEVEL:.0%} interval"),
-    _interval("seeds_interval", f"{LEVEL:.0%} interval\nover seeds"),
+    _column("detectable", f"Detectable\n({POWER:.0%} power)", DETECTABLE, _detectable),
     _column("texts", "Texts", FOUND, lambda row: str(row["texts"])),
     Column("seeds", "Seeds", lambda row: str(row["seeds"])),
     Column("verdict", "Verdict", lambda row: str(row["verdict"])),
@@ -80,18 +84,18 @@ QUALITY = (
 )  # fmt: skip
 CAPTION = (
     "Macro F1 of the first method minus that of the second, on the same texts with the same seeds: mean over seeds. "
-    f"{LEVEL:.0%} interval: percentile bootstrap over {RESAMPLES:,} resamples of the texts, the same for both methods "
-    f"and all seeds, and of the seeds if there are several. {LEVEL:.0%} interval over seeds: Student's t interval of "
-    "the difference by seed, assumed to be normally distributed; a single seed has no such interval, and its verdict "
-    "holds for those runs only. First higher: all intervals of the row lie above 0; second higher: all lie "
-    "below. Intervals are not corrected for the number of comparisons."
+    f"{LEVEL:.0%} interval: t interval of that difference alone, from the variance between texts and, for several "
+    "seeds, between seeds; a single seed has no verdict, because the variation between seeds is not in its interval. "
+    f"First or second higher: at the level of {1 - LEVEL:.0%}, corrected by Holm's method for the comparisons of one "
+    "dataset and model. "
+    f"Detectable: difference that would have been seen with {POWER:.0%} power."
 )
 CAPTION_OF_FILES = (
     "Texts that only one got right: mean over seeds. McNemar p: exact, two-sided, of equal accuracy; given for a "
     "single seed. Ratios: first divided by second, median over seeds (lowest to highest)."
 )
 #: Columns that a terminal shows.
-BRIEF = ("difference", "interval", "seeds", "verdict")
+BRIEF = ("difference", "interval", "detectable", "seeds", "verdict")
 
 
 def build(
@@ -110,10 +114,14 @@ def build(
         return None
     cells, costs = [*(record.cell for record, _ in measured), *others], tuple(map(_ratio, ratios().values()))
     notes, rows = Notes(), []
-    for at, pairing in enumerate(pairings):
-        compared = compare(pairing)
-        _note(notes, at, pairings, compared)
-        rows.append(_names(pairing, cells) | _numbers(compared) | {"note": notes.of_row(at)})
+    found = list(map(compare, pairings))
+    decided = decisions(found, [pairing.cell and (pairing.cell.dataset.name, pairing.cell.model.name)
+                                for pairing in pairings])  # fmt: skip
+    for at, (pairing, compared, decision) in enumerate(zip(pairings, found, decided, strict=True)):
+        _note(notes, at, pairings, compared, decision)
+        rows.append(_names(pairing, cells) | _numbers(compared, decision) | {
+            "interval_over": _over(pairing, compared), "note": notes.of_row(at),
+        })  # fmt: skip
     return Table(
         name=NAME, title=f"{study['title'].strip() or study['name']}: paired comparisons",
         caption=f"{CAPTION} {CAPTION_OF_FILES}", heads=HEADS, columns=(*QUALITY, *costs), frame=frame_of(rows, TEXTS),
@@ -130,15 +138,12 @@ def _one_per_seed(cells: Sequence[Measured]) -> list[Measured]:
 
 
 def brief(table: Table) -> Table:
-    """The table without costs and intervals over seeds, and with the footnotes of the remaining columns."""
+    """The table without costs, and with the footnotes of the remaining columns."""
     columns = tuple(column for column in table.columns if column.name in BRIEF)
     names = [*table.heads, *BRIEF]
     marks = {mark for (_, name), marks in table.marks.items() if name in names for mark in marks}
-    caption = CAPTION
-    if not table.frame["seeds_interval_low"].isna().all():
-        caption += " The interval over seeds is in the files."
     footnotes = tuple(note for note in table.footnotes if not note.mark or note.mark in marks)
-    return replace(table, columns=columns, grids=(), footnotes=footnotes, caption=caption)
+    return replace(table, columns=columns, grids=(), footnotes=footnotes, caption=CAPTION)
 
 
 def _names(pairing: Pairing, cells: Sequence[Cell]) -> dict[str, str]:
@@ -152,14 +157,14 @@ def _names(pairing: Pairing, cells: Sequence[Cell]) -> dict[str, str]:
     return names
 
 
-def _numbers(compared: Compared) -> dict[str, Any]:
+def _numbers(compared: Compared, decision: Decision) -> dict[str, Any]:
     found = compared.difference
     numbers: dict[str, Any] = {
         "seeds": len(compared.seeds), "texts": found and found.texts, "macro_f1_difference": found and found.mean,
         "interval_low": found and found.low, "interval_high": found and found.high,
-        "seeds_interval_low": found and found.seeds_low, "seeds_interval_high": found and found.seeds_high,
+        "adjusted_p_value": decision.p_value, DETECTABLE: decision.detectable,
         "lowest_seed_difference": found and min(found.by_seed), "highest_seed_difference": found and max(found.by_seed),
-        "verdict": VERDICTS.get(found.significance.verdict, NOT_TOLD_APART) if found else NOT_AVAILABLE,
+        "verdict": VERDICTS.get(decision.direction, decision.direction) if found else NOT_AVAILABLE,
         "only_first_right_texts_mean": found and found.only_first_right,
         "only_second_right_texts_mean": found and found.only_second_right, "mcnemar_p_value": found and found.p_value,
     }  # fmt: skip
@@ -170,7 +175,13 @@ def _numbers(compared: Compared) -> dict[str, Any]:
     return numbers
 
 
-def _note(notes: Notes, at: int, pairings: Sequence[Pairing], compared: Compared) -> None:
+def _over(pairing: Pairing, compared: Compared) -> str:
+    """The sources of variation that the interval of a difference holds; empty without one."""
+    records = [record for record, _ in (*pairing.first, *pairing.second)]
+    return " and ".join(sources(compared.difference.estimate, records)) if compared.difference else ""
+
+
+def _note(notes: Notes, at: int, pairings: Sequence[Pairing], compared: Compared, decision: Decision) -> None:
     """Add the footnotes of one row."""
     pairing = pairings[at]
     records = [record for record, _ in (*pairing.first, *pairing.second)]
@@ -180,18 +191,21 @@ def _note(notes: Notes, at: int, pairings: Sequence[Pairing], compared: Compared
         notes.add(at, "second", f"differs from the row of the same names in: {own}")
     if pairing.first and pairing.second and (unlike := _own_settings(pairing)):
         notes.add(at, "second", f"the methods' own train settings differ: {unlike}")
-    for side, row in (("first", pairing.first), ("second", pairing.second)):
+    for place, (side, row) in enumerate((("first", pairing.first), ("second", pairing.second))):
         qualities = [record.quality for record, _ in row if record.cell.seed in compared.seeds]
-        if compared.difference and at_baseline(qualities):
+        if compared.difference and at_baseline(qualities, compared.difference.sides[place].interval[0]):
             notes.add(at, side, AT_BASELINE)
     for column, reason in compared.reasons.items():
         notes.add(at, column, one_line(reason, 200))
     if compared.difference is None:
-        for column in ("interval", "seeds_interval", "texts", "right", "p_value"):
+        for column in ("interval", "detectable", "texts", "right", "p_value"):
             notes.repeat(at, "difference", column)
     if compared.seeds and compared.left_out:
         notes.add(at, "seeds", one_line(f"left out: {'; '.join(compared.left_out)}", 200))
     if compared.difference:
+        if decision.reason:
+            notes.add(at, "verdict", decision.reason)
+            notes.repeat(at, "verdict", "detectable")
         if compared.difference.p_value is None:
             notes.add(at, "p_value", SEVERAL_SEEDS)
         for text in dict.fromkeys(likelihood(record.prompt) for record in records if record.prompt):

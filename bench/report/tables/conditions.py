@@ -54,9 +54,14 @@ def reading(records: Sequence[Record]) -> str:
         _said("max length in tokens", (record.cell.data.max_length for record in records)),
         _said("evaluated split", (record.cell.data.evaluate_split for record in records)),
         _said("split seed", (record.cell.data.split_seed for record in records)),
+        *(["train and validation drawn anew by each seed"] if any(map(_resampled, records)) else []),
         *_versions(records),
     ]
     return f"Read with {'; '.join(facts)}."
+
+
+def _resampled(record: Record) -> bool:
+    return record.cell.data.resample_splits
 
 
 def _versions(records: Sequence[Record]) -> list[str]:

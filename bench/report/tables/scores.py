@@ -9,7 +9,7 @@ import pandas as pd
 from bench.record.baselines import majority_macro_f1, random_macro_f1
 from bench.record.record import Quality, Record
 from bench.report.analysis.f1_significance import RowSignificance
-from bench.report.analysis.significance import LEVEL
+from bench.report.analysis.significance import LEVEL, POWER
 from bench.report.analysis.stacked import ROUNDING
 from bench.report.analysis.statistics import mean_std, measured
 from bench.report.tables.footnotes import AT_BASELINE, WRITTEN_AT_BASELINE, Notes, likelihood
@@ -18,6 +18,7 @@ from bench.text.tables.table import DASH, Column, Footnote, Rank, Values
 
 F1 = "macro_f1"
 F1_INTERVAL = "macro_f1_interval"
+INTERVAL_OVER = "macro_f1_interval_over"
 NO_INTERVAL = "no interval: one seed, and no predictions beside the records"
 
 
@@ -41,7 +42,7 @@ def columns(f1: Column) -> tuple[Column, Column]:
 def of_row(
     at: int, row: Sequence[Record], significance: RowSignificance, numbers: Mapping[str, Any], notes: Notes
 ) -> dict[str, Any]:
-    """Interval and rank of one row's F1 for the frame; marks a row that does not beat the majority baseline.
+    """Interval and rank of one row's F1 for the frame; marks a row that is not clearly above the baselines.
 
     Args:
         at: index of the row.
@@ -51,17 +52,50 @@ def of_row(
         notes: footnotes of the table.
     """
     good = measured(row)
-    _mark_baseline(at, good, numbers, notes)
+    own = interval(significance)
+    _mark_baseline(at, good, {**numbers, **own}, notes)
     if numbers[f"{F1}_mean"] is not None:
         for text in dict.fromkeys(likelihood(record.prompt) for record in good if record.prompt):
             notes.add(at, F1, text)
-    return interval(significance) | {f"{F1}_mark": significance.rank}
+    return own | {f"{F1}_mark": significance.rank}
 
 
-def interval(significance: RowSignificance) -> dict[str, float | None]:
-    """The interval of a row's F1 for the frame, which replaces Student's."""
+def interval(significance: RowSignificance) -> dict[str, Any]:
+    """The interval of a row's F1 and its sources for the frame; it replaces the interval over seeds alone."""
     low, high = significance.interval or (None, None)
-    return {f"{F1}_low": low, f"{F1}_high": high}
+    return {f"{F1}_low": low, f"{F1}_high": high, INTERVAL_OVER: " and ".join(significance.over)}
+
+
+def sources(rows: Sequence[RowSignificance]) -> str:
+    """The sentence of a caption on the sources of variation that the intervals of F1 hold; empty without intervals."""
+    kinds = dict.fromkeys(row.over for row in rows if row.interval)
+    if not kinds:
+        return ""
+    said = [_source(over) for over in sorted(kinds, key=len, reverse=True)]
+    return f"F1 interval: {LEVEL:.0%} t interval of the mean, from the variance {'; or '.join(said)}."
+
+
+def _source(over: Sequence[str]) -> str:
+    found = f"between {' and '.join(name for name in over if name != 'splits')}"
+    if "splits" in over:
+        return f"{found}, each seed with its own split into train and validation"
+    if "seeds" not in over:
+        return f"{found} alone for a row with one seed: the variation between seeds is not in it"
+    alone = "" if "texts" in over else " alone, for fixed texts, where predictions are missing"
+    return f"{found}{alone}, with one split into train and validation"
+
+
+def detectable(difference: float | None) -> str:
+    """The end of a sentence on a difference that is not significant; empty if nothing varies.
+
+    Args:
+        difference: detectable difference, see ``significance.decide``.
+    """
+    if difference is None:
+        return ""
+    if difference > 1:
+        return "; so few seeds would not have shown any difference"
+    return f"; a difference of {difference:.3f} would have been seen ({POWER:.0%} power)"
 
 
 def without_texts(significance: RowSignificance) -> str:
@@ -75,14 +109,22 @@ def _mark_baseline(at: int, good: Sequence[Record], numbers: Mapping[str, Any], 
         (F1, [record.quality for record in good], AT_BASELINE),
         ("generated_macro_f1", written, WRITTEN_AT_BASELINE),
     ):
-        if numbers.get(f"{column}_mean") is not None and at_baseline(qualities):
+        if numbers.get(f"{column}_mean") is not None and at_baseline(qualities, numbers.get(f"{column}_low")):
             notes.add(at, column, text)
 
 
-def at_baseline(qualities: Iterable[Quality | None]) -> bool:
-    """Whether the mean macro F1 is not above the majority baseline; False without qualities."""
-    above = [quality.macro_f1 - majority_macro_f1(_counts(quality)) for quality in qualities if quality]
-    return bool(above) and fmean(above) <= ROUNDING
+def at_baseline(qualities: Iterable[Quality | None], low: float | None) -> bool:
+    """Whether the macro F1 of a row is not clearly above the higher baseline; False without qualities.
+
+    Args:
+        qualities: qualities of the row's seeds.
+        low: lower end of the interval of their mean macro F1; None: the mean itself is compared.
+    """
+    known = [quality for quality in qualities if quality]
+    if not known:
+        return False
+    higher = fmean(max(majority_macro_f1(_counts(one)), random_macro_f1(_counts(one))) for one in known)
+    return (fmean(one.macro_f1 for one in known) if low is None else low) <= higher + ROUNDING
 
 
 def ranks(rows: Sequence[RowSignificance]) -> dict[tuple[int, str], Rank]:

@@ -18,8 +18,9 @@ from bench.text.tables.table import DASH, Column, Values
 
 NAME = "table1"
 SPLITS = ("train", "validation", "test")
-SETTINGS = ("max_train_samples", "max_evaluation_samples", "validation_fraction", "split_seed")
+SETTINGS = ("max_train_samples", "max_evaluation_samples", "validation_fraction", "split_seed", "resample_splits")
 TEXTS = ("dataset", "sha256", "evaluated_split", "note")
+RESAMPLED = "drawn anew by each seed: data.resample_splits"
 CAPTION = (
     "Samples are those that cells used. Tokens: mean over the evaluated split, without padding and with what a prompt "
     "puts around a text, at most the max length; truncated: the share of its texts that the max length cut."
@@ -62,7 +63,8 @@ def _samples(records: Sequence[Record]) -> list[list[Record]]:
     for record in records:
         name, data = record.cell.dataset.name, record.data
         if data:
-            found.setdefault((name, data.sha256, *sorted(data.rows.items())), []).append(record)
+            texts = "resampled" if record.cell.data.resample_splits else data.sha256
+            found.setdefault((name, texts, *sorted(data.rows.items())), []).append(record)
         elif name not in read:
             found.setdefault(name, []).append(record)
     return list(found.values())
@@ -87,9 +89,15 @@ def _row(at: int, row: Sequence[Record], notes: Notes) -> dict[str, Any]:
     _explain(at, row, numbers, notes)
     return numbers | {
         "synthetic": synthetic,
-        "sha256": data.sha256 if data else "",
+        "sha256": _sha256(row),
         "evaluated_split": ", ".join(sorted({record.cell.data.evaluate_split for record in row})),
     }
+
+
+def _sha256(row: Sequence[Record]) -> str:
+    """The hash of the texts; empty if unknown, or if seeds drew different ones."""
+    found = {record.data.sha256 for record in row if record.data}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _explain(at: int, row: Sequence[Record], numbers: Mapping[str, float | None], notes: Notes) -> None:
@@ -119,6 +127,9 @@ def _explain_splits(at: int, row: Sequence[Record], numbers: Mapping[str, float 
             notes.add(
                 at, f"{split}_samples", f"at most data.{limit} = {most}: a stratified sample where the split has more"
             )
+    if settings.resample_splits:
+        for split in ("train", "validation"):
+            notes.add(at, f"{split}_samples", RESAMPLED)
     if data is not None and data.validation_carved:
         carved = f"carved from train: data.validation_fraction = {settings.validation_fraction}"
         notes.add(at, "validation_samples", carved)

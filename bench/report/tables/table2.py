@@ -10,14 +10,14 @@ from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.tables import scores
 from bench.report.tables.conditions import settings
 from bench.report.tables.footnotes import Notes
-from bench.report.tables.scores import F1
+from bench.report.tables.scores import F1, INTERVAL_OVER
 from bench.report.tables.table import SEEDS, TEXTS, Table, column_of, describe, frame_of, rows_of
 from bench.study.cell import Cell
 from bench.text.display import one_line
 from bench.text.tables.table import Column
 
 NAME = "table2"
-TEXTS_OF_QUALITY = (*TEXTS, f"{F1}_mark")
+TEXTS_OF_QUALITY = (*TEXTS, f"{F1}_mark", INTERVAL_OVER)
 BY_CLASS = "F1 by class"
 #: Columns of one grid and of all grids; each is as wide as a mean and its deviation.
 GRID_CLASSES, SHOWN_CLASSES = 8, 24
@@ -39,7 +39,7 @@ def build(
     found = significance.of_rows(rows)
     for at, (row, own) in enumerate(zip(rows, found, strict=True)):
         content[at] |= scores.of_row(at, row, own, content[at], notes) | {"note": notes.of_row(at)}
-    ranked = [ranks.of_f1("a model and dataset", significance.reads)] if any(own.against for own in found) else []
+    ranked = [ranks.of_f1("one model and dataset", significance.reads)] if any(own.against for own in found) else []
     for at, more in enumerate(describe(rows, left_out, Notes(), others) if left_out else ()):
         content[at] = more | content[at]
     cut = [f"Of {len(classes)} classes the first {SHOWN_CLASSES} are shown; the csv has all."] if left_out else []

@@ -7,7 +7,6 @@ import pandas as pd
 
 from bench.record.record import Record
 from bench.report.analysis import ranks
-from bench.report.analysis.bootstrap import RESAMPLES
 from bench.report.analysis.f1_significance import Against, F1Significance, RowSignificance
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Quantity
@@ -15,14 +14,14 @@ from bench.report.analysis.significance import LEVEL
 from bench.report.tables import scores, validity
 from bench.report.tables.conditions import conditions
 from bench.report.tables.footnotes import Notes, mark_warnings
-from bench.report.tables.scores import F1, F1_INTERVAL, NO_INTERVAL
+from bench.report.tables.scores import F1, F1_INTERVAL, INTERVAL_OVER, NO_INTERVAL
 from bench.report.tables.table import TEXTS, Table, column_of, describe, frame_of, rows_of
 from bench.study.cell import Cell
 from bench.text.display import one_line
 from bench.text.tables.table import Column, Footnote
 
 NAME = "table3"
-OWN_TEXTS = (*TEXTS, *validity.TEXTS, f"{F1}_mark", "macro_f1_interval_over", "against_best")
+OWN_TEXTS = (*TEXTS, *validity.TEXTS, f"{F1}_mark", INTERVAL_OVER, "against_best")
 
 
 def build(
@@ -88,13 +87,14 @@ def _against_best(at: int, own: RowSignificance, content: Sequence[Mapping[str, 
     elif own.unread:
         notes.add(at, F1_INTERVAL, scores.without_texts(own))
     if against is not None and against.verdict != "lower":
-        notes.add(at, F1, _said(against, content[against.best]["method"]))
+        notes.add(at, F1, _comparison(against, content[against.best]["method"]))
     lead_low, lead_high = (against and against.lead) or (None, None)
     return {
-        "macro_f1_interval_over": " and ".join(own.over),
         "against_best": "best" if own.is_best else against.verdict if against else "",
         "best_lead_low": lead_low,
         "best_lead_high": lead_high,
+        "best_lead_adjusted_p_value": against and against.p_value,
+        "detectable_difference": against and against.detectable,
     }
 
 
@@ -104,13 +104,15 @@ def _explain_interval(at: int, own: RowSignificance, numbers: Mapping[str, Any],
         notes.add(at, F1_INTERVAL, NO_INTERVAL)
 
 
-def _said(against: Against, best: str) -> str:
+def _comparison(against: Against, best: str) -> str:
+    """The verdict on a row that is not lower than the best."""
     of = f"the best of its model and dataset, {best}"
-    if against.lead is None:
+    if against.verdict == "unknown":
         return one_line(f"unknown whether it differs from {of}: {against.reason}", 300)
     over = "" if "texts" in against.over else " (only the variation between seeds counts)"
-    same = against.verdict == "not told apart"
-    return f"{'not significantly different from' if same else 'higher, on the seeds of both, than'} {of}{over}"
+    if against.verdict == "higher":
+        return f"higher, on the seeds of both, than {of}{over}"
+    return f"no significant difference from {of}{over}{scores.detectable(against.detectable)}"
 
 
 def _caption(
@@ -120,18 +122,13 @@ def _caption(
     parts = []
     repeats = " and repeats" if (frame["measurements"] > frame["seeds"]).any() else ""
     student = f"Student's t {LEVEL:.0%} interval over seeds"
-    if any("texts" in own.over for own in found):
-        parts.append(
-            f"F1 interval: {LEVEL:.0%} percentile bootstrap over {RESAMPLES:,} resamples of the texts; with several "
-            f"seeds, seeds are resampled too, and the interval covers {student}."
-        )
-    elif not predictions:
-        parts.append(f"F1 interval: {student}, for fixed texts, because these records have no predictions.")
+    if said := scores.sources(found):
+        parts.append(said)
     if any(own.against for own in found):
         parts += [
             "A row is marked unless it is significantly lower than the best of its model and dataset; the csv has the "
-            f"{LEVEL:.0%} interval of the best row's lead, not corrected for the number of rows.",
-            ranks.of_f1("a model and dataset", predictions),
+            f"{LEVEL:.0%} interval of the best row's lead, for that pair alone, and its p-value.",
+            ranks.of_f1("one model and dataset", predictions),
         ]
     if ranked or any(own.against for own in found):
         parts.append(ranks.OF_RATES)

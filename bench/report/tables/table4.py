@@ -43,7 +43,7 @@ def build(
         content[at]["note"] = notes.of_row(at)
     caption = [settings([record for row in rows for record in row]), table2.MACRO]
     if any(own.against for own in found):
-        caption.append(ranks.of_f1("the variants of a method on a model and dataset", significance.reads))
+        caption.append(ranks.of_f1("the variants of one method on one model and dataset", significance.reads))
     return Table(
         name=NAME, title=f"{title}: variants of one method", caption=" ".join(caption), heads=VARIANT,
         columns=(OPTIONS, *table2.columns()),

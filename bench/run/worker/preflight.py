@@ -151,12 +151,12 @@ def _check_quantization(cell: Cell) -> None:
 
 
 def _check_class_weights(cell: Cell) -> None:
-    class_weights(cell, texts.load(cell.dataset, cell.data))
+    class_weights(cell, texts.load(cell.dataset, cell.data, cell.seed))
 
 
 def _check_prompt(cell: Cell) -> None:
     tokenizer = load_tokenizer(cell.model, fetch(cell.model))
-    prompt_of(cell, texts.load(cell.dataset, cell.data), tokenizer)
+    prompt_of(cell, texts.load(cell.dataset, cell.data, cell.seed), tokenizer)
 
 
 def _attempt(problems: list[str], work: Callable[[], object]) -> None:

@@ -85,7 +85,7 @@ def _calibrate(work: Work, method: Method) -> None:
 
 def _load(work: Work, method_class: type[Method]) -> tuple[Inputs, PretrainedConfig, nn.Module]:
     cell = work.cell
-    dataset = texts.load(cell.dataset, cell.data)
+    dataset = texts.load(cell.dataset, cell.data, cell.seed)
     folder = fetch(cell.model)
     tokenizer = load_tokenizer(cell.model, folder)
     split = cell.data.evaluate_split

@@ -72,18 +72,22 @@ def test_a_row_of_unknown_cost_wins_where_it_is_best_without_a_limit(make_record
     assert sorted(group["same"]) == ["0", "1"]
 
 
-def test_rows_that_are_not_told_apart_are_named(make_record: MakeRecord) -> None:
+def test_rows_without_a_significant_difference_are_named(make_record: MakeRecord) -> None:
     group = group_of(
         row_of(make_record, "best", [0.9, 0.91, 0.92], 3000),
         row_of(make_record, "same", [0.905, 0.9, 0.91], 3000),
         row_of(make_record, "lower", [0.5, 0.51, 0.52], 3000),
     )
-    assert group["same"] == {"0": {"1": "not told apart"}}
+    (verdict, rest) = group["same"]["0"].pop("1")
+    assert (verdict, group["same"]) == ("no significant difference", {"0": {}})
+    assert rest.startswith("; a difference of 0.0")
+    assert rest.endswith(" would have been seen (80% power)")
 
 
 def test_one_seed_without_predictions_cannot_be_told(make_record: MakeRecord) -> None:
     group = group_of(row_of(make_record, "best", [0.9], 3000), row_of(make_record, "other", [0.1], 3000))
-    assert group["same"] == {"0": {"1": "not known"}}
+    verdict, rest = group["same"]["0"]["1"]
+    assert (verdict, rest[:10]) == ("not known", ": one seed")
 
 
 def test_random_weights_are_no_candidates(make_record: MakeRecord) -> None:

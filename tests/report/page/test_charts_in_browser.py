@@ -165,7 +165,7 @@ def test_limits_are_answered_together(shown: Browser) -> None:
     found = known(re.search(r"\. Other rows: (\d+) \((.*)\)\.", said))
     more, counted = found.groups()
     assert sum(int(count) for count in re.findall(r"(\d+) [a-z]", counted)) == int(more)
-    assert f"{len(costs) - 1} not told apart" in counted
+    assert f"{len(costs) - 1} no significant difference" in counted
     assert shown.run("return document.querySelector('#said').textContent") == " ".join(texts(shown, "#answers p"))
     memory.clear()
     memory.send_keys("0.001")

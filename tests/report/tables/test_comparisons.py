@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from bench.report.analysis.significance import ONE_SEED
 from bench.report.results.measured import Measured
-from bench.report.tables.comparisons import SEVERAL_SEEDS, brief, build
+from bench.report.tables.comparisons import SEVERAL_SEEDS, TEXTS, brief, build
 from bench.report.tables.footnotes import AT_BASELINE
 from bench.report.tables.table import Table
 from bench.text.tables import terminal
@@ -23,6 +24,8 @@ from tests.report.predicted import TRUTH, Cells, flipped, study
 BOTH = ("LoRA", "BitFit")
 PERFECT = list(TRUTH)
 MIRRORED = [1 - label for label in TRUTH]
+#: Of the differences 1 and 0.0839 in two seeds.
+INTERVAL, DETECTABLE = "-5.2780 to +6.3619", "above 1"
 
 
 @pytest.fixture
@@ -74,31 +77,35 @@ def test_several_seeds(cells: Cells) -> None:
     found = table(two_seeds(cells))
     assert texts(found) == {
         "dataset": "IMDb", "model": "RoBERTa", "first": "LoRA", "second": "BitFit", "difference": "+0.5420",
-        "interval": "+0.0000 to +1.0000", "seeds_interval": "-5.2780 to +6.3619", "texts": "12", "seeds": "2",
-        "verdict": "not told apart", "right": "6.5 / 0.0", "p_value": "–",
+        "interval": INTERVAL, "detectable": DETECTABLE, "texts": "12", "seeds": "2",
+        "verdict": "no significant difference", "right": "6.5 / 0.0", "p_value": "–",
         "train_samples_per_second": "0.505 (0.500 to 0.510)", "inference_samples_per_second": "1.00",
         "forward_gflops": "1.00", "trainable_params": "1.00",
     }  # fmt: skip
-    assert (shown(found)[0]["p_value"], notes(found)) == (("–", ("a",)), [f"a {SEVERAL_SEEDS}"])
+    assert shown(found)[0]["p_value"] == ("–", ("b",))
+    assert notes(found) == [f"a {AT_BASELINE}", f"b {SEVERAL_SEEDS}"], "BitFit's interval reaches down to 0"
 
 
 def test_one_seed(cells: Cells) -> None:
     found = table([cells.measured(PERFECT, method="LoRA"), cells.measured(MIRRORED, method="BitFit")])
     row = texts(found)
-    assert (row["difference"], row["interval"], row["seeds_interval"]) == ("+1.0000", "+1.0000 to +1.0000", "–")
-    assert (row["verdict"], row["right"], row["p_value"]) == ("first higher", "12.0 / 0.0", "0.0005")
-    assert (notes(found), shown(found)[0]["second"]) == ([f"a {AT_BASELINE}"], ("BitFit", ("a",)))
-    assert "a single seed has no such interval, and its verdict holds for those runs only" in found.caption
-    assert "over seeds is in the files" not in " ".join(printed(found, 100).split())
+    assert (row["difference"], row["interval"], row["detectable"]) == ("+1.0000", "+1.0000 to +1.0000", "–")
+    assert (row["verdict"], row["right"], row["p_value"]) == ("unknown", "12.0 / 0.0", "0.0005")
+    assert notes(found) == [f"a {AT_BASELINE}", f"b {ONE_SEED}"]
+    assert (shown(found)[0]["second"], shown(found)[0]["verdict"]) == (("BitFit", ("a",)), ("unknown", ("b",)))
+    assert "a single seed has no verdict, because the variation between seeds is not in its interval" in found.caption
+    assert list(found.frame["interval_over"]) == ["texts"]
 
 
 def test_caption(cells: Cells) -> None:
     found = table(two_seeds(cells), BOTH, ("LoRA", "other"))
-    assert " 95% interval: percentile bootstrap over 10,000 resamples of the texts" in found.caption
-    assert " 95% interval over seeds: Student's t interval of the difference by seed" in found.caption
-    assert "assumed to be normally distributed" in found.caption
-    assert " First higher: all intervals of the row lie above 0; second higher: all lie below. " in found.caption
-    assert " Intervals are not corrected for the number of comparisons. " in found.caption
+    assert " 95% interval: t interval of that difference alone, from the variance between texts and" in found.caption
+    assert (
+        " at the level of 5%, corrected by Holm's method for the comparisons of one dataset"
+        in found.caption
+        in found.caption
+    )
+    assert " Detectable: difference that would have been seen with 80% power. " in found.caption
     assert " McNemar p: exact, two-sided, of equal accuracy; given for a single seed. " in found.caption
 
 
@@ -112,7 +119,7 @@ def test_not_available(cells: Cells) -> None:
         "a no seed that both measured: seed 0: BitFit was not measured; seed 1: LoRA was not measured, "
         "BitFit stopped (oom in train)"
     ]
-    numbers = found.frame.drop(columns=["dataset", "model", "first", "second", "verdict", "note", "seeds"])
+    numbers = found.frame.drop(columns=[*TEXTS, "seeds"])
     assert numbers.isna().all(axis=None)
     assert list(found.frame["seeds"]) == [0]
 
@@ -139,8 +146,8 @@ def test_what_a_reader_must_know_of_the_sources(cells: Cells) -> None:
 
 def test_seeds_left_out_are_said(cells: Cells) -> None:
     found = table([*two_seeds(cells), cells.measured(PERFECT, method="LoRA", seed=2)])
-    assert shown(found)[0]["seeds"] == ("2", ("a",))
-    assert notes(found) == ["a left out: seed 2: BitFit was not measured", f"b {SEVERAL_SEEDS}"]
+    assert shown(found)[0]["seeds"] == ("2", ("b",))
+    assert notes(found)[1:] == ["b left out: seed 2: BitFit was not measured", f"c {SEVERAL_SEEDS}"]
 
 
 def test_train_settings_of_a_method_s_own_are_said(cells: Cells) -> None:
@@ -148,22 +155,22 @@ def test_train_settings_of_a_method_s_own_are_said(cells: Cells) -> None:
     cell = first[0].cell.model_copy(update={"train": first[0].cell.train.model_copy(update={"epochs": 9})})
     longer = first[0].model_copy(update={"cell": cell})
     found = table([first._replace(record=longer), second], methods={"LoRA": {"train": {"epochs": 9}}})
-    assert notes(found) == ["a the methods' own train settings differ: epochs = 9 and 3"]
+    assert notes(found) == ["a the methods' own train settings differ: epochs = 9 and 3", f"b {ONE_SEED}"]
 
 
 def test_rows_of_the_same_names_are_told_apart(cells: Cells) -> None:
     measured = [cells.measured(flipped(0), method="LoRA", options={"rank": rank}) for rank in (1, 2)]
     found = table([*measured, cells.measured(flipped(0), method="BitFit")])
     assert notes(found) == [
-        "a differs from the row of the same names in: LoRA.rank = 1",
-        "b differs from the row of the same names in: LoRA.rank = 2",
-    ]
+        "a differs from the row of the same names in: LoRA.rank = 1", f"b {ONE_SEED}",
+        "c differs from the row of the same names in: LoRA.rank = 2",
+    ]  # fmt: skip
 
 
 def test_how_a_causal_model_was_scored(cells: Cells) -> None:
     found = table([cells.measured(flipped(0), method=method, kind="causal") for method in BOTH])
-    assert shown(found)[0]["difference"][1] == ("a",)
-    assert notes(found) == ["a F1 by label likelihood (length normalisation: none)"]
+    assert shown(found)[0]["difference"][1] == ("b",)
+    assert notes(found) == [f"a {ONE_SEED}", "b F1 by label likelihood (length normalisation: none)"]
 
 
 def test_csv_reads_back_as_the_frame(cells: Cells) -> None:
@@ -177,7 +184,7 @@ def test_csv_reads_back_as_the_frame(cells: Cells) -> None:
     pd.testing.assert_frame_equal(back, found.frame, check_exact=True)
     assert list(found.frame.columns[:14]) == [
         "dataset", "model", "first", "second", "seeds", "texts", "macro_f1_difference", "interval_low",
-        "interval_high", "seeds_interval_low", "seeds_interval_high", "lowest_seed_difference",
+        "interval_high", "adjusted_p_value", "detectable_difference", "lowest_seed_difference",
         "highest_seed_difference", "verdict",
     ]  # fmt: skip
     assert text.splitlines()[2].startswith("D,RoBERTa,LoRA,BitFit,0,,,,,,,,,not available,,,,,")
@@ -189,10 +196,11 @@ def test_on_a_terminal(cells: Cells) -> None:
         text = printed(found, width)
         assert text.startswith("Run: paired comparisons\n")
         row = next(line for line in text.splitlines() if "RoBERTa" in line)
-        assert " ".join(row.split()) == "IMDb RoBERTa LoRA BitFit +0.5420 +0.0000 to +1.0000 2 not told apart"
+        assert " ".join(row.split()) == (
+            f"IMDb RoBERTa LoRA BitFit [a] +0.5420 {INTERVAL} {DETECTABLE} 2 no significant difference"
+        )
     assert "throughput" not in text
-    assert "percentile bootstrap" in text
-    assert "The interval over seeds is in the files." in " ".join(text.split())
+    assert "corrected by Holm's method" in " ".join(text.split())
 
 
 def test_only_footnotes_that_are_marked_stand_on_a_terminal(cells: Cells) -> None:

@@ -15,6 +15,7 @@ from bench.report.analysis.ranks import OF_RATES
 from bench.report.analysis.stacked import reader
 from bench.report.analysis.statistics import mean_std
 from bench.report.results.measured import Evidence, Measured
+from bench.report.tables.footnotes import AT_BASELINE
 from bench.report.tables.scores import NO_INTERVAL
 from bench.report.tables.table import UNLIKE, Table
 from bench.report.tables.table3 import build
@@ -89,11 +90,14 @@ CAPTION = (
     "Throughput is the total over the timed steps. "
     "Peak memory is VmHWM, the peak resident memory of the worker process with interpreter and "
     "libraries; 1 MB is 1e6 bytes. GFLOPs is one sequence of 256 tokens, 2 per multiply-add. "
-    "F1 interval: Student's t 95% interval over seeds, for fixed texts, because these records have no predictions. "
+    "F1 interval: 95% t interval of the mean, from the variance between seeds alone, for fixed texts, where "
+    "predictions are missing, with one split into train and validation. "
     "A row is marked unless it is significantly lower than the best of its model and dataset; the csv has the 95% "
-    "interval of the best row's lead, not corrected for the number of rows. "
-    "Bold F1: best of a model and dataset. Underlined: second. Both only if the row's F1 is significantly higher than "
-    "that of every lower row (predictions are missing, so only the variation between seeds counts). "
+    "interval of the best row's lead, for that pair alone, and its p-value. "
+    "Bold F1: best of one model and dataset. Underlined: second. Both only if the row's F1 is significantly higher "
+    "than that of every lower row (predictions are missing, so only the variation between seeds counts). "
+    "Significant: at the level of 5% in a paired t test with two or more seeds, corrected by Holm's method for all "
+    "pairs of rows of one model and dataset. "
     "Bold throughput: highest. Underlined: second. Both only if the interval (over seeds and repeats; one measurement "
     "has none) lies above the intervals of all lower rows, and only among rows measured under the same conditions, "
     "none suspect. "
@@ -124,7 +128,7 @@ def test_markdown_exactly(make_record: MakeRecord) -> None:
     ]
     assert lines[10:] == [
         "<sup>a</sup> unknown whether it differs from the best of its model and dataset, BitFit: "
-        "one seed, and no predictions beside the records",
+        "one seed, so the variation between seeds is unknown; no predictions beside the records",
         "",
         f"<sup>b</sup> {NO_INTERVAL}",
         "",
@@ -153,9 +157,9 @@ def test_only_failed(make_record: MakeRecord) -> None:
 
 def test_some_failed(make_record: MakeRecord) -> None:
     message = "first line\n" + "x" * 400
-    records = [make_record(seed=0, macro_f1=0.9), make_record(seed=1, macro_f1=0.8)]
+    records = [make_record(seed=0, macro_f1=0.9), make_record(seed=1, macro_f1=0.88)]
     table = build("Run", [*records, make_record(seed=2, status="timeout", phase="inference", message=message)])
-    assert texts(table)[3] == "0.8500 ± 0.0707 (n=2)"
+    assert texts(table)[3] == "0.8900 ± 0.0141 (n=2)"
     short = "first line " + "x" * 148 + "…"
     assert len(short) == 160
     assert notes(table) == [f"a 1 of 3 seeds failed: timeout in inference: {short}"]
@@ -187,11 +191,11 @@ def test_known_for_some_seeds(make_record: MakeRecord) -> None:
 
 
 @pytest.mark.parametrize(
-    ("macro_f1", "collapsed"), [(1 / 3, True), (1 / 3 + 1e-10, True), (0.3334, False), (0.2, True)]
+    ("macro_f1", "collapsed"), [(1 / 2, True), (1 / 2 + 1e-10, True), (0.5001, False), (0.4, True), (0.2, True)]
 )
 def test_collapsed(make_record: MakeRecord, macro_f1: float, collapsed: bool) -> None:
     table = build("Run", [make_record(macro_f1=macro_f1)])
-    floor = ["a not above the majority-class baseline"]
+    floor = [f"a {AT_BASELINE}"]
     assert notes(table) == (floor if collapsed else [])
 
 
@@ -264,7 +268,7 @@ def test_other_settings_are_another_row(make_record: MakeRecord) -> None:
     assert list(table.frame["seeds"]) == [2, 2]
     apart = "differs from the row of the same name in: method.options.rank ="
     best = "the best of its model and dataset, LoRA"
-    same = f"c not significantly different from {best} (only the variation between seeds counts)"
+    same = f"c no significant difference from {best} (only the variation between seeds counts)"
     assert notes(table) == [f"a {apart} 8", f"b {apart} 16", same]
     assert [marks for row in table.shown() for _, marks in row[2:3]] == [("a",), ("b",)]
 
@@ -432,19 +436,47 @@ def judged(cells: list[Measured]) -> Table:
     return build("Run", records, significance=F1Significance(records, reader(cells)))
 
 
-def test_rows_that_cannot_be_told_apart_are_marked(predicted: list[Measured]) -> None:
+def test_rows_without_a_significant_difference_are_marked(predicted: list[Measured]) -> None:
     table = judged(predicted)
     assert cells(table)["macro_f1"] == ("1.0000 ± 0.0000 (n=2)", ())
     assert cells(table, 1)["macro_f1"] == ("0.9161 ± 0.0000 (n=2)", ("a",))
     assert cells(table, 2)["macro_f1"][1] == ("b",)  # for its floor alone
     low, high = table.frame["best_lead_low"][1], table.frame["best_lead_high"][1]
+    seen = table.frame["detectable_difference"][1]
     assert notes(table) == [
-        "a not significantly different from the best of its model and dataset, A",
-        "b not above the majority-class baseline",
+        "a no significant difference from the best of its model and dataset, A; "
+        f"a difference of {seen:.3f} would have been seen (80% power)",
+        f"b {AT_BASELINE}",
     ]
-    assert low <= 0 < high
-    assert list(table.frame["against_best"]) == ["best", "not told apart", "lower"]
+    assert low <= 0 < min(high, seen)
+    assert 0.05 < table.frame["best_lead_adjusted_p_value"][1] < 1
+    assert list(table.frame["against_best"]) == ["best", "no significant difference", "lower"]
     assert table.frame["best_lead_low"].isna().tolist() == [True, False, False]
+
+
+def test_one_seed_marks_no_row_as_better(predicted: list[Measured]) -> None:
+    table = judged(predicted[:3])
+    assert list(table.frame["against_best"]) == ["best", "unknown", "unknown"]
+    assert {rank for (_, column), rank in table.ranks.items() if column == "macro_f1"} == set()
+    reason = "one seed, so the variation between seeds is unknown"
+    assert f"a unknown whether it differs from the best of its model and dataset, A: {reason}" in notes(table)
+    assert "between texts alone for a row with one seed: the variation between seeds is not in it." in table.caption
+    assert not table.frame["macro_f1_low"].isna().any()
+
+
+def test_a_baseline_within_the_interval_is_marked(make_record: MakeRecord) -> None:
+    """As P-Tuning on SST-5: a mean of 0.1774 (0.036 to 0.319), above the majority's F1 and below the random one."""
+    quality = known(make_record().quality).model_dump() | {
+        "label_counts": {"n": 60, "p": 20, "q": 20}, "majority_macro_f1": 0.25,
+    }  # fmt: skip
+
+    def row(method: str, *f1s: float) -> list[Record]:
+        each = enumerate(f1s)
+        return [make_record(method=method, seed=at, fields={"quality": quality | {"macro_f1": f1}}) for at, f1 in each]
+
+    table = build("Run", [*row("near", 0.3, 0.35, 0.4), *row("far", 0.9, 0.91, 0.92)])
+    assert table.frame["macro_f1_low"][0] < table.frame["random_macro_f1"][0] < table.frame["macro_f1_mean"][0]
+    assert [any(AT_BASELINE in note for note in str(text).split("; ")) for text in table.frame["note"]] == [True, False]
 
 
 def test_interval_with_predictions(predicted: list[Measured]) -> None:
@@ -453,7 +485,7 @@ def test_interval_with_predictions(predicted: list[Measured]) -> None:
     assert cells(table, 1)["macro_f1_interval"] == (f"{row['macro_f1_low']:.4f} to {row['macro_f1_high']:.4f}", ())
     assert 0.6 < row["macro_f1_low"] < 0.9161 < row["macro_f1_high"] == 1
     assert row["macro_f1_interval_over"] == "texts and seeds"
-    assert "F1 interval: 95% percentile bootstrap over 10,000 resamples of the texts; with several" in table.caption
+    assert "F1 interval: 95% t interval of the mean, from the variance between texts and seeds, with" in table.caption
     assert "significantly higher than that of every lower row." in table.caption
     alone = build("Run", [record for record, _ in predicted])
     assert alone.frame["macro_f1_interval_over"][1] == "seeds"

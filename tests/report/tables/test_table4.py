@@ -44,7 +44,7 @@ def test_the_best_is_the_best_of_the_variants(make_record: MakeRecord) -> None:
     """Another method of the same dataset and model is no matter."""
     table = known(build("Run", pair(make_record)))
     assert (table.ranks, list(table.frame["macro_f1_mark"])) == ({(0, "macro_f1"): "best"}, ["best", ""])
-    assert "Bold F1: best of the variants of a method on a model and dataset" in table.caption
+    assert "Bold F1: best of the variants of one method on one model and dataset" in table.caption
 
 
 def test_one_group_for_each_dataset_model_and_method(make_record: MakeRecord) -> None:

@@ -36,7 +36,8 @@ def spec(frame: "pd.DataFrame", costs: Sequence[str] = COSTS) -> dict[str, Any] 
     if not views:
         return None
     caption = (
-        f"{points.seeds(found.rows)} {points.INTERVALS} A row whose cost is unknown is not drawn. {' '.join(notes)}"
+        f"{points.seeds(found.rows)} {points.intervals(found.rows)} A row whose cost is unknown is not drawn. "
+        f"{' '.join(notes)}"
     )
     panels = list(found.names["dataset"].values())
     columns = {"panel": "dataset", "x": "cost", "y": f1.name}

@@ -49,7 +49,7 @@ def spec(frame: "pd.DataFrame", x: str = "trainable_params", y: str = "macro_f1"
         *([f"{absent} rows have only one of the two and are not drawn."] if absent else []),
     ]
     caption = (
-        f"{points.seeds(known)} {points.INTERVALS} Dashed: the front of the "
+        f"{points.seeds(known)} {points.intervals(known)} Dashed: the front of the "
         f"means, rows that no other of the dataset surpasses in both; it does not weigh intervals. {' '.join(notes)}"
     )
     columns = {"panel": "dataset", "x": across.name, "y": up.name}

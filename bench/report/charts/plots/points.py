@@ -11,7 +11,8 @@ from bench.report.charts.plots.metrics import FrameRow, Metric
 
 #: Largest number of methods and of models, which a legend can hold.
 METHODS, MODELS = 24, 24
-INTERVALS = "Lines through points: 95 % intervals of the means, where known."
+#: Column with the sources of variation of the intervals of F1.
+INTERVAL_OVER = "macro_f1_interval_over"
 PARTS = ("dataset", "model", "method")
 NUMBER = ",.4~g"
 
@@ -101,6 +102,13 @@ def repeated(found: Rows) -> list[str]:
     """Sentences of a caption on colours or shapes that repeat."""
     looks = (("method", "Colours", len(LIGHT)), ("model", "Shapes", len(SHAPES)))
     return [f"{what} repeat after {count} {part}s." for part, what, count in looks if len(found.names[part]) > count]
+
+
+def intervals(rows: Sequence[FrameRow]) -> str:
+    """The sentence of a caption on intervals, with the sources of variation of those of F1."""
+    sources = dict.fromkeys(str(over) for row in rows if (over := row.get(INTERVAL_OVER)))
+    of_f1 = f"; those of F1 hold the variation between {', or between '.join(sources)}" if sources else ""
+    return f"Lines through points: 95 % intervals of the means, where known{of_f1}."
 
 
 def seeds(rows: Sequence[FrameRow]) -> str:

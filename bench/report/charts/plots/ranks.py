@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.report.analysis.significance import Interval, lies_above
-from bench.report.charts.chart_parts import INDEPENDENT, PANELS, first, framed
+from bench.report.charts.chart_parts import INDEPENDENT, PANELS, first, framed, number
 from bench.report.charts.figure_text import tip
 from bench.report.charts.plots import points
 from bench.report.charts.plots.metrics import metrics
@@ -51,7 +51,9 @@ def spec(frame: "pd.DataFrame") -> dict[str, Any] | None:
     for row in found.rows:
         mean, low, high = f1.of(row)
         if mean is not None:
-            groups.setdefault(found.named(row, "model", "dataset"), []).append((found.place(row), (mean, low, high)))
+            # The interval of one seed lacks the variation between seeds.
+            value = (mean, None, None) if number(row.get("seeds")) == 1 else (mean, low, high)
+            groups.setdefault(found.named(row, "model", "dataset"), []).append((found.place(row), value))
     panels, notes = first(
         (name for name, group in groups.items() if len(group) > 1), PANELS, "pairs of dataset and model"
     )
@@ -66,7 +68,8 @@ def spec(frame: "pd.DataFrame") -> dict[str, Any] | None:
     caption = (
         f"n = {len(data)} rows. Points: ranks of the means. Lines: the best and the worst rank that the 95 % intervals "
         "of macro F1 allow: one more than the rows whose whole interval lies above, and than those whose interval does "
-        f"not lie wholly below. A row without an interval may have any rank. {' '.join([*found.notes, *notes])}"
+        "not lie wholly below. A row with one seed or without an interval may have any rank. "
+        f"{' '.join([*found.notes, *notes])}"
     )
     columns = {"panel": "dataset and model", "rank": "rank of the mean", "best": "best rank", "worst": "worst rank"}
     columns |= {"f1": "macro F1"}
