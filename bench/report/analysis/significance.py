@@ -6,7 +6,7 @@ planned one after rounding (``tunebench audit``), and whether counts of FLOPs ag
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -184,8 +184,8 @@ class Significance:
     """The significance of a mean or a difference.
 
     Attributes:
-        interval: hull of the known 95 % intervals; None if there is none.
-        sources: sources of the intervals; without intervals, the reason.
+        interval: 95 % interval; None if it is unknown.
+        sources: sources of the variation that it holds; without an interval, the reason.
     """
 
     interval: Interval | None
@@ -193,24 +193,11 @@ class Significance:
 
     @property
     def verdict(self) -> Direction:
-        """The verdict on a difference: higher or lower if all known intervals exclude 0 on the same side."""
+        """The verdict on a difference: higher or lower if the interval excludes 0."""
         if self.interval is None:
             return "unknown"
         low, high = self.interval
         return "higher" if low > 0 else "lower" if high < 0 else "no significant difference"
-
-
-def widest(intervals: Mapping[str, Interval], why: str = "") -> Significance:
-    """The significance according to several intervals, all of which must exclude 0.
-
-    Args:
-        intervals: intervals by source.
-        why: reason for the lack of intervals.
-    """
-    if not intervals:
-        return Significance(None, (why,) if why else ())
-    lows, highs = zip(*intervals.values(), strict=True)
-    return Significance((min(lows), max(highs)), tuple(intervals))
 
 
 def lies_above(one: Interval | None, other: Interval | None) -> bool:
