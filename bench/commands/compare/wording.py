@@ -114,8 +114,8 @@ def caption(comparison: Comparison) -> str:
         "relative to A, of times and energies by the mean of logarithms; absolute for F1. Own: the same without the "
         "move that all rows share.",
         f"Noise: {LEVEL:.0%} interval of the row's own difference: Student's t with the deviation pooled over the "
-        "rows' paired runs, corrected by Holm's method for the number of metrics and rows; for F1, also a paired "
-        "bootstrap of the texts if both sides keep predictions.",
+        "rows' paired runs, corrected by Holm's method for the number of metrics and rows; for F1, also "
+        "the variation between texts, if both sides keep predictions; the wider interval counts.",
         "Within noise: the interval contains 0; as all rows: so it does, and the row moved with all others.",
         f"Worse, better: beyond the noise and by more than {limit} (F1: {rules.f1_threshold:g}); moved: by less.",
         "Noise unknown: there was one seed. It is a warning and never a regression.",
