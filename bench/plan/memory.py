@@ -92,7 +92,7 @@ def _training(model: nn.Module, method: Method, cell: Cell, device: str, dtype: 
     store_weights(model, dtype, cell.train.weights_storage)
     if cell.train.gradient_checkpointing:
         enable_gradient_checkpointing(model)
-    if device == "cpu":
+    if device == "cpu" and cell.train.kernels == "fast":
         replace_dropout(model)
     model.train()
     precision = autocast(torch.device("cpu"), dtype, cell.train.weights_storage)

@@ -108,7 +108,9 @@ class _Inference:
     def __init__(self, work: Work, subject: Subject) -> None:
         self._device = work.device
         inputs = subject.inputs
-        self._model = for_inference(subject.method.prepare_inference(subject.model), work.dtype, work.device)
+        self._model = for_inference(
+            subject.method.prepare_inference(subject.model), work.dtype, work.device, packed=work.has_fast_kernels
+        )
         self._batches = inputs.batches(work.cell.data.evaluate_split)
         self._score: Callable[[Batch], Tensor] = inputs.scorer(self._model)
         self.sizes = [batch.padded_tokens for batch in self._batches]

@@ -33,8 +33,9 @@ def serve(folder: Path, requested_at: float) -> None:
 
 def _answers(folder: Path, orders: Iterable[str]) -> Iterator[Answer]:
     """The answer to the preparation and to each order; the last one may be a failure."""
-    prepare_process()
-    work = Work(read_cell(CellFolder(folder).cell), CellFolder(folder))
+    cell = read_cell(CellFolder(folder).cell)
+    prepare_process(cell.train.kernels)
+    work = Work(cell, CellFolder(folder))
     phase: str | None = None
     try:
         work.facts["precision"] = work.precision

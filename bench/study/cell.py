@@ -5,7 +5,7 @@ import json
 import re
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bench.method.registry import MethodSource
 from bench.schema import Frozen
@@ -24,6 +24,7 @@ ADDED: tuple[tuple[str, str, Any], ...] = (
     ("train", "optimizer", "adamw"), ("train", "validation_points", 0), ("train", "weights_storage", "auto"),
     ("train", "gradient_accumulation_steps", 1), ("train", "loss_tokens", "answer"), ("train", "class_weights", "none"),
     ("train", "label_smoothing", 0.0), ("train", "keep", "last"), ("train", "early_stopping_patience", None),
+    ("train", "kernels", "fast"),
 )  # fmt: skip
 
 
@@ -42,6 +43,14 @@ class Cell(Frozen):
     train: TrainSettings
     prompt: PromptSettings | None = Field(None, description="prompt of a causal model; null for an encoder")
     limits: Limits
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_earlier_kernels(cls, values: Any) -> Any:
+        """Cells from before the setting had the fast kernels, which are not its default."""
+        if isinstance(values, dict) and isinstance(values.get("train"), dict):
+            return values | {"train": {"kernels": "fast"} | values["train"]}
+        return values
 
     @property
     def id(self) -> str:

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from bench.schema import Frozen
-from bench.study.values import Precision, WeightsStorage
+from bench.study.values import Kernels, Precision, WeightsStorage
 
 
 class DataSettings(Frozen):
@@ -42,6 +42,11 @@ class TrainSettings(Frozen):
         "auto",
         description="precision of matmuls; auto: bf16 if the machine supports it natively, else fp32; fp16 scales the "
         "loss, for GPUs without bf16",
+    )
+    kernels: Kernels = Field(
+        "stock",
+        description="layers and memory allocation on a CPU; stock: those of torch, transformers and peft; fast: faster "
+        "dropout and packed linear layers of tunebench, and an allocator that keeps freed memory",
     )
     weights_storage: WeightsStorage = Field(
         "auto",

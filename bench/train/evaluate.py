@@ -69,11 +69,19 @@ def timed_scores(
     return outputs, log
 
 
-def for_inference(model: nn.Module, dtype: torch.dtype, device: torch.device) -> nn.Module:
-    """The model for predictions: nothing to train, weights in the dtype of the computation."""
+def for_inference(model: nn.Module, dtype: torch.dtype, device: torch.device, *, packed: bool = False) -> nn.Module:
+    """The model for predictions: nothing to train, weights in the dtype of the computation.
+
+    Args:
+        model: trained model.
+        dtype: dtype of the computation.
+        device: device of the model.
+        packed: whether its bf16 linear layers are packed, on the CPU only.
+    """
     cast_parameters(model.requires_grad_(False), dtype)
     if device.type == "cpu":
         allow_cpu_layout(model, True)
+    if packed:
         pack_linear_layers(model)
     return model
 

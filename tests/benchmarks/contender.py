@@ -2,10 +2,10 @@
 
     python contender.py NAME DATA_ROOT < commands > answers
 
-NAME is ``ours``, ``bare`` (the same batches and optimizer, no harness), ``trainer_default`` or ``trainer_best``. Each
-input line is ``train STEPS``, ``predict`` or ``epochs N SEED``; each answer is one JSON object: seconds and samples, or
-macro F1. The work is alike for all: MiniLM, full fine-tuning, tweet_eval_emotion, batch 32, AdamW at 1e-4, gradient
-norm clipped at 1.
+NAME is ``stock`` or ``fast`` (tunebench with these kernels), ``bare`` (the stock work without the harness), or one of
+TRAINERS. Each input line is ``train STEPS``, ``predict`` or ``epochs N SEED``; each answer is one JSON object: seconds
+and samples, or macro F1. The work is the same for all: MiniLM, full fine-tuning, tweet_eval_emotion, the same batches
+of 32, padded alike, bf16, AdamW at 1e-4, gradient norm clipped at 1.
 """
 
 import json
@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from bench.study.models import resolve_model
 from bench.study.settings import DataSettings, TrainSettings
 from bench.study.study import Grid, Study
 from bench.train.evaluate import for_inference, predict, quality
-from bench.train.loop import autocast, epoch_batches, num_steps, train
+from bench.train.loop import autocast, epoch_batches, num_steps, schedule, train
 
 BATCH_SIZE = 32
 LEARNING_RATE = 1e-4
@@ -65,9 +66,10 @@ class Work:
 class Ours:
     """tunebench's own loop, as bench.run.worker.entry sets it up; ``bare`` leaves out all but the work itself."""
 
-    def __init__(self, work: Work, bare: bool) -> None:
-        prepare_process()
-        self.work, self.bare = work, bare
+    def __init__(self, work: Work, name: str) -> None:
+        self.fast, self.bare = name == "fast", name == "bare"
+        prepare_process("fast" if self.fast else "stock")
+        self.work = work
         method_class = registry.load("full_ft", registry.find()["full_ft"].path)
         self.method = method_class(method_class.options_class(learning_rate=LEARNING_RATE))
         self.start(0)
@@ -75,7 +77,8 @@ class Ours:
     def start(self, seed: int) -> None:
         task = Task(labels=self.work.dataset.labels, max_length=MAX_LENGTH, kind="encoder")
         self.model = self.method.adapt(self.work.model(seed), task)
-        replace_dropout(self.model)
+        if self.fast:
+            replace_dropout(self.model)
 
     def train(self, steps: int, epochs: int = 1, seed: int = 0) -> dict[str, float]:
         settings = TrainSettings(epochs=epochs, batch_size=BATCH_SIZE)
@@ -110,7 +113,7 @@ class Ours:
     def predict(self) -> dict[str, float]:
         import copy
 
-        model = for_inference(copy.deepcopy(self.model), torch.bfloat16, CPU)
+        model = for_inference(copy.deepcopy(self.model), torch.bfloat16, CPU, packed=self.fast)
         tokens, labels = self.work.tokens["test"], self.work.labels["test"]
         begun = time.perf_counter()
         order = prediction_order(tokens.lengths, BATCH_SIZE)
@@ -141,40 +144,63 @@ class Rows(torch.utils.data.Dataset[dict[str, Any]]):
         return self.rows[index]
 
 
-class Theirs:
-    """transformers.Trainer, at its defaults or at its best settings for this work."""
+#: Settings of the Trainer that are tried, apart from bf16.
+TRAINERS: dict[str, dict[str, Any]] = {
+    "trainer": {}, "trainer_workers": {"dataloader_num_workers": 2, "dataloader_persistent_workers": True},
+    "trainer_compiled": {"torch_compile": True},
+}  # fmt: skip
 
-    def __init__(self, work: Work, best: bool) -> None:
-        self.work = work
-        self.settings: dict[str, Any] = {}
-        if best:
-            self.settings = {"bf16": True, "bf16_full_eval": True, "train_sampling_strategy": "group_by_length"}
+
+class Theirs:
+    """transformers.Trainer on tunebench's batches."""
+
+    def __init__(self, work: Work, name: str) -> None:
+        self.work, self.settings = work, TRAINERS[name]
         self.model = work.model()
         self.rows = {split: Rows(work, split) for split in ("train", "test")}
 
-    def _trainer(self, **more: Any) -> Any:
+    def _trainer(self, order: Sequence[Any] = (), **more: Any) -> Any:
+        """A Trainer that goes through these batches of texts, in training or prediction."""
         from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
+
+        rows = self.rows["train"]
+
+        class SameBatches(Trainer):
+            def get_train_dataloader(self) -> Any:
+                return torch.utils.data.DataLoader(
+                    rows, batch_sampler=order, collate_fn=self.data_collator,
+                    num_workers=self.args.dataloader_num_workers,
+                )  # fmt: skip
+
+            def get_test_dataloader(self, test_dataset: Any) -> Any:
+                return torch.utils.data.DataLoader(test_dataset, batch_sampler=order, collate_fn=self.data_collator)
 
         arguments = TrainingArguments(
             tempfile.mkdtemp(), per_device_train_batch_size=BATCH_SIZE, per_device_eval_batch_size=BATCH_SIZE,
             learning_rate=LEARNING_RATE, report_to=[], use_cpu=True, save_strategy="no", disable_tqdm=True,
-            logging_strategy="no", **self.settings, **more,
+            logging_strategy="no", bf16=True, bf16_full_eval=True, **self.settings, **more,
         )  # fmt: skip
         collator = DataCollatorWithPadding(self.work.tokenizer)
-        return Trainer(self.model, arguments, train_dataset=self.rows["train"], data_collator=collator)
+        return SameBatches(self.model, arguments, train_dataset=rows, data_collator=collator)
+
+    def _order(self, epochs: int, seed: int) -> list[list[int]]:
+        settings = TrainSettings(epochs=epochs, batch_size=BATCH_SIZE)
+        return [rows.tolist() for rows in schedule(self.work.tokens["train"].lengths, settings, seed)]
 
     def train(self, steps: int) -> dict[str, float]:
-        trainer = self._trainer(max_steps=steps)
+        order = self._order(1, 0)[:steps]
+        trainer = self._trainer(order, max_steps=len(order))
         begun = time.perf_counter()
         trainer.train()
-        return {"seconds": time.perf_counter() - begun, "samples": steps * BATCH_SIZE}
+        return {"seconds": time.perf_counter() - begun, "samples": sum(map(len, order))}
 
     def predict(self) -> dict[str, float]:
-        trainer = self._trainer()
+        order = [rows.tolist() for rows in prediction_order(self.work.tokens["test"].lengths, BATCH_SIZE)]
+        trainer = self._trainer(order)
         begun = time.perf_counter()
         output = trainer.predict(self.rows["test"])
         seconds = time.perf_counter() - begun
-        # Grouped by length, the Trainer returns predictions in the order of its sampler, and the labels with them.
+        # Predictions and labels are in the order of the batches.
         scores, labels = np.asarray(output.predictions, dtype=np.float32), output.label_ids.tolist()
         macro_f1 = self.work.macro_f1(scores, labels)
         self.model.float()  # bf16_full_eval leaves the model in bf16
@@ -182,7 +208,8 @@ class Theirs:
 
     def epochs(self, count: int, seed: int) -> dict[str, float]:
         self.model = self.work.model(seed)
-        self._trainer(num_train_epochs=count, seed=seed, warmup_steps=0.06).train()
+        order = self._order(count, seed)
+        self._trainer(order, max_steps=len(order), seed=seed, warmup_steps=0.06).train()
         return self.predict()
 
 
@@ -192,7 +219,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print must not mix with the answers
     work = Work(data_root)
-    contender = Theirs(work, name == "trainer_best") if name.startswith("trainer") else Ours(work, name == "bare")
+    contender = Theirs(work, name) if name in TRAINERS else Ours(work, name)
     print(json.dumps({"ready": name}), file=answers)
     for line in sys.stdin:
         verb, *numbers = line.split()

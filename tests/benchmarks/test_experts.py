@@ -77,7 +77,9 @@ def training(method: Method) -> Callable[[], object]:
 
 def inference(method: Method) -> Callable[[], object]:
     """One batch of the harness's own predictions."""
-    model = for_inference(method.prepare_inference(model_of(method)), torch.bfloat16, DEVICE).eval()
+    model = for_inference(
+        method.prepare_inference(model_of(method)), torch.bfloat16, DEVICE, packed=DEVICE.type == "cpu"
+    ).eval()
     given = batch()
 
     def predict() -> object:
@@ -109,7 +111,7 @@ def timed(run: Callable[[], object], times: int) -> Callable[[], object]:
 
 @pytest.mark.parametrize("work", ["training", "inference"])
 def test_time_over_the_dense_model_follows_the_flops(work: str, benchmark: Any) -> None:
-    prepare_process()
+    prepare_process("fast")
     make = {"training": training, "inference": inference}[work]
     dense = shipped("full_ft")
     contenders = {"dense": dense} | {name: shipped("moe", **options) for name, options in FORMS.items()}

@@ -8,6 +8,7 @@ from bench.text.display import one_line
 
 PACKAGES = ("torch", "transformers", "peft", "tunebench")
 BITS = {4: "4-bit (NF4) weights", 8: "8-bit (LLM.int8) weights", 16: "unquantised weights"}
+KERNELS = {"stock": "stock", "fast": "fast (tunebench's own dropout, linear layers and allocator settings)"}
 PEAKS = {
     "host_vmhwm": "VmHWM, the peak resident memory of the worker process with interpreter and libraries",
     "cuda_allocated": "the peak that torch allocated on the GPU, without CUDA context and libraries",
@@ -31,14 +32,15 @@ def settings(records: Sequence[Record]) -> str:
     machines = [record.machine for record in records if record.machine]
     trained = [record for record in records if record.training or record.status != "ok"]
     causal = [BITS[record.cell.model.bits or 16] for record in records if record.cell.model.kind == "causal"]
-    kernels = sorted({kernel for record in records for kernel in record.cpu_kernels or ()}, reverse=True)
+    on_cpu = [record for record in records if record.machine and record.machine.device == "cpu"]
+    kernels = [KERNELS[record.cell.train.kernels] for record in on_cpu]
     seeds = sorted({record.cell.seed for record in records})
     facts = [
         _said("device", map(_device, machines)), _said("cores", (machine.cores for machine in machines)),
         _said("threads", (machine.threads for machine in machines)),
         _said("precision", (record.precision for record in records if record.precision)),
         *([_said("causal models with", causal)] if causal else ()),
-        *([f"CPU kernels of tunebench: {', '.join(kernels)}"] if kernels else ()),
+        *([_said("kernels", kernels)] if kernels else ()),
         _said("training batch size", map(_train_batch, trained)) if trained else "nothing trained",
         _said("inference batch size", map(inference_batch, records)),
         _said("max length in tokens", (record.cell.data.max_length for record in records)),

@@ -19,6 +19,7 @@ from bench.run.worker import checks as validity
 from bench.run.worker.measurement import measure
 from bench.run.worker.raw_outputs import write_steps
 from bench.run.worker.work import Work
+from bench.study.values import Kernels
 from bench.text.message import kind_of, message, print_error, said
 from bench.train.device_waits import avoid_device_waits
 
@@ -30,9 +31,10 @@ def run(folder: Path, requested_at: float) -> None:
         folder: folder with cell.json.
         requested_at: ``monotonic_seconds()`` when the runner requested this worker.
     """
-    prepare_process()
     paths = CellFolder(folder)
-    work = Work(read_cell(paths.cell), paths)  # on a GPU this initialises CUDA, outside of the cell's time
+    cell = read_cell(paths.cell)
+    prepare_process(cell.train.kernels)
+    work = Work(cell, paths)  # on a GPU this initialises CUDA, outside of the cell's time
     started = monotonic_seconds()
     work.facts.update({"started_at": date_now(), "worker_start_seconds": started - requested_at})
     status: Status = "ok"
@@ -64,9 +66,10 @@ def _record(work: Work, status: Status, failure: Failure | None, started: float)
     )  # fmt: skip
 
 
-def prepare_process() -> None:
+def prepare_process(kernels: Kernels) -> None:
     """Set process-wide settings of a worker."""
-    keep_freed_memory()
+    if kernels == "fast":
+        keep_freed_memory()
     avoid_device_waits()
     # PyTorch prefers cuDNN's attention on Hopper and Blackwell, but it builds a graph for each new length, in some 30
     # ms. Lengths vary between batches, so step times would include the building.

@@ -55,7 +55,9 @@ def measure(work: Work) -> None:
     with timed("evaluate"):
         if method.trains:
             agreement.before(subject.model, method)
-        model = for_inference(method.prepare_inference(subject.model), work.dtype, work.device)
+        model = for_inference(
+            method.prepare_inference(subject.model), work.dtype, work.device, packed=work.has_fast_kernels
+        )
         work.used_cpu_kernels(own_kernels(model, training=False))
         _evaluate(work, model, inputs)
     with timed("inference"):

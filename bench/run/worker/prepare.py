@@ -140,7 +140,7 @@ def _adapt(work: Work, model: nn.Module, method: Method, task: Task, inputs: Inp
         model = model.to(work.device)
     if inputs.prompt is not None:
         AskedModel(model, inputs.prompt).check_window(task.max_length)  # fail before the training, not after it
-    if work.device.type == "cpu":
+    if work.has_fast_kernels:
         replace_dropout(model)
     work.used_cpu_kernels(own_kernels(model, training=True) if method.trains else ())
     gc.collect()

@@ -60,6 +60,11 @@ class Work:
         """Whether the device is a GPU."""
         return self.device.type == "cuda"
 
+    @property
+    def has_fast_kernels(self) -> bool:
+        """Whether tunebench's own CPU kernels are used."""
+        return self.device.type == "cpu" and self.cell.train.kernels == "fast"
+
     def random_weights(self, *fields: str) -> bool:
         """Whether the model has random weights; if so, they become the reason for the given null fields."""
         if self.cell.model.weights == "random":

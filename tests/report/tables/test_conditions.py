@@ -1,23 +1,32 @@
-"""The conditions of measurement name the CPU kernels that were in use."""
+"""The conditions of measurement name the kernels of cells on a CPU."""
 
 import pytest
 
-from bench.record.record import CpuKernel
+from bench.record.record import Record
 from bench.report.tables.conditions import conditions
 from tests.report.conftest import MakeRecord
 
+FAST = "fast (tunebench's own dropout, linear layers and allocator settings)"
+
+
+def with_kernels(record: Record, kernels: str) -> Record:
+    train = record.cell.train.model_copy(update={"kernels": kernels})
+    return record.model_copy(update={"cell": record.cell.model_copy(update={"train": train})})
+
 
 @pytest.mark.parametrize(
-    ("cells", "said"),
+    ("kernels", "said"),
     [
-        ([("dropout",), ("packed linear layers",)], "; CPU kernels of tunebench: packed linear layers, dropout; "),
-        ([None, ("dropout",)], "; CPU kernels of tunebench: dropout; "),
-        ([(), None], None),
+        (["stock", "stock"], "; kernels stock; "), (["fast", "fast"], f"; kernels {FAST}; "),
+        (["stock", "fast"], f"; kernels stock, {FAST} (differs between rows); "),
     ],
-)
-def test_cpu_kernels_are_those_of_the_records(
-    cells: list[tuple[CpuKernel, ...] | None], said: str | None, make_record: MakeRecord
-) -> None:
-    records = [make_record(seed=seed).model_copy(update={"cpu_kernels": used}) for seed, used in enumerate(cells)]
-    found = conditions(records)
-    assert said in found if said else "CPU kernels" not in found
+)  # fmt: skip
+def test_kernels_are_those_of_the_cells(kernels: list[str], said: str, make_record: MakeRecord) -> None:
+    assert said in conditions([with_kernels(make_record(seed=seed), one) for seed, one in enumerate(kernels)])
+
+
+def test_a_gpu_has_none(make_record: MakeRecord) -> None:
+    record = make_record()
+    assert record.machine
+    on_gpu = record.model_copy(update={"machine": record.machine.model_copy(update={"device": "cuda"})})
+    assert "kernels" not in conditions([with_kernels(on_gpu, "fast")])

@@ -31,7 +31,7 @@ def test_a_worker_does_without_what_would_be_timed_beside_the_work() -> None:
     before = torch.backends.cuda.cudnn_sdp_enabled()
     try:
         with put_back():
-            entry.prepare_process()
+            entry.prepare_process("stock")
             assert not torch.backends.cuda.cudnn_sdp_enabled()
             assert masking_utils.find_packed_sequence_indices(torch.zeros(2, 3, device=META)) is None
     finally:
