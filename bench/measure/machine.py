@@ -32,9 +32,14 @@ def describe(device: torch.device) -> Machine:
         gpu_capability=gpu.capability if gpu else None, gpus=torch.cuda.device_count() if on_cuda else None,
         driver=driver_version() if on_cuda else None, device="cuda" if on_cuda else "cpu",
         threads=torch.get_num_threads(),
-        packages={name: found for name in PACKAGES if (found := _version(name)) is not None}, commit=commit,
+        packages=packages(), commit=commit,
         dirty=dirty,
     )  # fmt: skip
+
+
+def packages() -> dict[str, str]:
+    """The version of each installed package that numbers depend on."""
+    return {name: found for name in PACKAGES if (found := _version(name)) is not None}
 
 
 def device_for(wanted: str) -> torch.device:

@@ -58,6 +58,7 @@ class RunFolder:
         self.cells = path / "cells"
         self.earlier = path / "earlier"
         self.jobs = path / "jobs"
+        self.flops = path / "flops"
         self.reserve = path / ".reserve"
         self.lock = path / ".lock"
         self.place: tuple[int, int] | None = None  # device and number of the folder itself, once it is locked
@@ -104,7 +105,8 @@ class RunFolder:
             RunFolderError: a part of the folder is a link.
         """
         for path in (
-            self.cells, self.jobs, self.earlier, self.reserve, self.lock, *(self.cells / each for each in cell_ids)
+            self.cells, self.jobs, self.flops, self.earlier, self.reserve, self.lock,
+            *(self.cells / each for each in cell_ids),
         ):  # fmt: skip
             if path.is_symlink():
                 raise RunFolderError(f"{path} is a link, which a run does not follow; replace it by its target")

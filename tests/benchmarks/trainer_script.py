@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from peft import LoraConfig, TaskType, get_peft_model
@@ -59,7 +60,8 @@ def main(data: Path, model_folder: str, method: str, seed: int) -> None:
         trainer.train()
         for name in ("validation", "test"):
             output = trainer.predict(splits[name])
-            print(name, f1_score(output.label_ids, output.predictions.argmax(axis=1), average="macro"))
+            predicted = np.asarray(output.predictions).argmax(axis=1)
+            print(name, f1_score(output.label_ids, predicted, average="macro"))
         trainer.save_model(folder)
 
 

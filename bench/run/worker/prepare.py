@@ -21,7 +21,7 @@ from bench.model.quantization import settle
 from bench.model.weight_memory import require_room
 from bench.model.weights import load_model, skeleton
 from bench.record.data import Data
-from bench.run.worker import counting, raw_outputs
+from bench.run.worker import counting, kept_counts, raw_outputs
 from bench.run.worker.work import Work
 from bench.train.inputs import Inputs
 from bench.train.stored_weights import enable_gradient_checkpointing, store_weights
@@ -60,7 +60,10 @@ def prepare(work: Work) -> Subject:
     with work.phases.timed("adapt"):
         model = _adapt(work, model, method, task, inputs)
     with work.phases.timed("calibrate"):
-        counted = _count(work, config, method, task, fresh)
+        counted = kept_counts.counted(
+            work.paths.path, cell, task, work.dtype, work.facts["parameters"],
+            lambda: _count(work, config, method, task, fresh),
+        )  # fmt: skip
         work.facts["flops"] = counted.flops
         if counted.why_no_closed_form is not None:
             work.unknown["flops.closed_form_flops"] = counted.why_no_closed_form
