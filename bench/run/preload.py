@@ -9,8 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import RLock
 from types import ModuleType
 from typing import Any
+
+from tqdm import tqdm
 
 from bench.text.message import kind_of, said
 
@@ -80,6 +83,8 @@ def preload(order: Order) -> None:
             for module in order.modules:
                 Progress(module=module).write(path)
                 importlib.import_module(module)
+            # The default lock of progress bars is a semaphore of the system, which a worker that is killed leaks.
+            tqdm.set_lock(RLock())
     except BaseException as error:  # a library may raise anything, including SystemExit
         Progress(module=module, failed=f"{kind_of(error)}: {said(error)}").write(path)
         raise SystemExit(1) from None
