@@ -5,9 +5,11 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from threading import RLock
 from types import ModuleType
 
 import pytest
+from tqdm import tqdm
 
 from bench.run.preload import MODULES, Order, Progress, imported_later, preload
 from tests.support import environment
@@ -79,6 +81,7 @@ def test_progress_says_what_is_imported(user: Path, tmp_path: Path) -> None:
     assert Progress.read(path) == Progress()
     preload(Order(modules=["starter"], progress=str(path)))
     assert Progress.read(path) == Progress(module="starter", done=True)
+    assert isinstance(tqdm.get_lock(), type(RLock())), "the default lock has a semaphore, which a killed worker leaks"
 
 
 #: Starts one worker whose server imports the modules named, and prints why it could not.

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.study.cell import Cell
+from bench.study.settings import TrainSettings
 
 PINNED = "synthetic_stars__minilm__low_rank__s0-d4a97cbd58"
 FACTS: dict[str, Any] = {
@@ -45,6 +46,12 @@ def test_id_is_the_same_in_every_process_and_release() -> None:
     assert cell().id == PINNED
 
 
+def test_cells_from_before_the_choice_of_kernels_were_fast() -> None:
+    assert cell().train.kernels == "fast"
+    assert cell(train={"kernels": "fast"}).id == cell().id
+    assert TrainSettings().kernels == "stock"
+
+
 def test_id_survives_json() -> None:
     assert Cell.model_validate_json(cell().model_dump_json()).id == cell().id
 
@@ -60,6 +67,7 @@ def test_id_survives_json() -> None:
         {"train": {"class_weights": "balanced"}}, {"train": {"label_smoothing": 0.1}},
         {"train": {"validation_points": 5, "keep": "best"}},
         {"train": {"validation_points": 5, "early_stopping_patience": 2}}, {"train": {"optimizer": "adamw_8bit"}},
+        {"train": {"kernels": "stock"}},
     ],
 )  # fmt: skip
 def test_id_changes_with_all_that_can_change_a_result(change: dict[str, Any]) -> None:
