@@ -103,7 +103,6 @@ def _training(model: nn.Module, method: Method, cell: Cell, device: str, dtype: 
     hold_batch(tracker, batch)
     for _ in range(STEPS):
         peaks = training_peaks(step, batch, tracker, partial(_kernels, device))
-        method.after_step(model, 0)
     return peaks
 
 
