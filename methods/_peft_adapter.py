@@ -1,12 +1,16 @@
 """Adapters of peft, as several methods use them: wrapping, saving, loading and merging."""
 
+import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import peft
 import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils.other import ModulesToSaveWrapper
 from torch import nn
 
 from bench.errors import UnsupportedError
@@ -43,7 +47,7 @@ def wrap(model: nn.Module, config: peft.PeftConfig, advice: str) -> nn.Module:
         UnsupportedError: peft cannot adapt this model so.
     """
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _kept_environment():
             warnings.filterwarnings("ignore", TIED, UserWarning)
             return cast(nn.Module, peft.get_peft_model(model, config))
     except (torch.OutOfMemoryError, MemoryError):
@@ -51,6 +55,18 @@ def wrap(model: nn.Module, config: peft.PeftConfig, advice: str) -> nn.Module:
     except Exception as error:  # each of peft's types raises errors of its own
         said = str(error) or type(error).__name__
         raise UnsupportedError(f"peft {peft.__version__} cannot adapt this model ({advice}): {said}") from error
+
+
+@contextmanager
+def _kept_environment() -> Iterator[None]:
+    """Restore the environment, in which peft leaves the names of compilers if an extension does not compile."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def is_quantized(model: nn.Module) -> bool:
@@ -61,6 +77,9 @@ def is_quantized(model: nn.Module) -> bool:
 def merge(model: nn.Module) -> nn.Module:
     """The model with the adapter merged into its weights."""
     untie(model)
+    for path, module in list(model.named_modules()):
+        if isinstance(module, ModulesToSaveWrapper):  # some of peft's types cannot put back a head of several layers
+            model.set_submodule(path, module.modules_to_save[ADAPTER])
     return cast(nn.Module, cast(peft.PeftModel, model).merge_and_unload())
 
 

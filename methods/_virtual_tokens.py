@@ -1,5 +1,7 @@
 """Virtual tokens of peft before the text, as several methods use them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import peft
@@ -50,6 +52,25 @@ def store_prompt(model: nn.Module) -> None:
         encoder = wrapped.prompt_encoder["default"]
         cast(nn.Embedding, encoder.embedding).weight.copy_(prompt)
     use_stored_prompt(wrapped)
+
+
+@contextmanager
+def prompt_on_its_device(model: nn.Module) -> Iterator[None]:
+    """While active, peft leaves the embeddings that it would save on their device, which may be meta."""
+    wrapped: Any = model
+    config = wrapped.peft_config["default"]
+    encoder, tokens = wrapped.prompt_encoder["default"], wrapped.prompt_tokens["default"]
+
+    def embeddings(_: str) -> torch.Tensor:
+        ids = tokens[: config.num_virtual_tokens * (config.num_transformer_submodules or 1)]
+        made: torch.Tensor = encoder(ids.unsqueeze(0).to(encoder.embedding.weight.device))
+        return made[0]
+
+    wrapped.get_prompt_embedding_to_save = embeddings
+    try:
+        yield
+    finally:
+        del wrapped.get_prompt_embedding_to_save
 
 
 def use_stored_prompt(model: nn.Module) -> None:

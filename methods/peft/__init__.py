@@ -45,7 +45,10 @@ class Peft(PeftMethod):
             UnsupportedError: peft cannot adapt this model so.
         """
         config = self._config(model, task)
-        wrapped = wrap(model, config, f"peft_type {self.options.peft_type}")
+        with support.values_for_adapter(model, self.options.peft_type):
+            wrapped = wrap(model, config, f"peft_type {self.options.peft_type}")
+        if any(weight.is_meta for weight in wrapped.parameters()):
+            wrapped = wrapped.to("meta")
         if not any(parameter.requires_grad for parameter in wrapped.parameters()):
             raise UnsupportedError(f"peft type {self.options.peft_type} trains nothing in this model")
         support.give_task_id(wrapped, config)
@@ -53,6 +56,7 @@ class Peft(PeftMethod):
 
     def _config(self, model: nn.Module, task: Task) -> Any:
         peft_type, options = self.options.peft_type, self.options.of_type
+        support.refuse_known(peft_type)
         settings: dict[str, Any] = {"task_type": TASKS[task.kind], "total_step": placeholder_steps(options)}
         try:
             config = config_class.build(peft_type, options, **settings)
@@ -104,7 +108,14 @@ class Peft(PeftMethod):
             raise UnsupportedError(f"merge = true: {why_not}; leave merge out")
         if why_not is not None or wanted is False or (wanted is None and is_quantized(model)):
             return model
-        return merge(model)
+        try:
+            return merge(model)
+        except (NotImplementedError, ValueError) as error:
+            if wanted or support.is_partly_merged(model):
+                raise UnsupportedError(
+                    f"peft cannot merge {self.options.peft_type}: {error}; set merge = false"
+                ) from error
+            return model
 
     def save(self, model: nn.Module, folder: Path) -> None:
         """Write the adapter in peft's own format, with all ranks.
@@ -124,9 +135,10 @@ class Peft(PeftMethod):
 
     def artifact_elements(self, model: nn.Module) -> int:
         """Size of what peft writes, in elements of four bytes."""
-        with support.all_ranks(model):
+        with support.all_ranks(model), support.prompt_without_values(model):
             written = peft.get_peft_model_state_dict(model, adapter_name=ADAPTER)
-        return sum(tensor.numel() * tensor.element_size() for tensor in written.values()) // 4
+        sizes: list[int] = [tensor.numel() * tensor.element_size() for tensor in written.values()]
+        return sum(sizes) // 4
 
 
 def _variant(peft_type: str) -> Variant:

@@ -61,8 +61,8 @@ def defaults(peft_type: str) -> dict[str, Any]:
     """The default of each option, as JSON values."""
     found = {name: OWN_DEFAULTS.get(name) for name in fields(peft_type)}
     for name, field in fields(peft_type).items():
-        made = field.default_factory is not dataclasses.MISSING
-        default = field.default_factory() if made else field.default  # type: ignore[misc] # a factory, see above
+        factory: Any = field.default_factory
+        default = field.default if factory is dataclasses.MISSING else factory()
         if default is not None and default is not dataclasses.MISSING:
             found[name] = plain(default)
     return found

@@ -2,20 +2,34 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import peft
+import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
 from bench.errors import UnsupportedError
 from bench.method import Task
+from methods._virtual_tokens import prompt_on_its_device
 
 from .training_needs import config_of
 
+#: Types that peft builds but that cannot be measured, with what the tests have shown.
+KNOWN_REASONS = {
+    "ADAMSS": "the sizes of its parameters come from clusters of the weights' values, which a plan does not have",
+    "FROD": "it decomposes the weights' values while it is built, and a plan has none",
+    "LILY": "its routers average over padding, so the scores of a text depend on the other texts of its batch",
+    "POLY": "each forward pass reads the number of the task from a tensor, and a plan's tensors have no values",
+    "SHIRA": "it searches a random mask for the trained weights, and a plan's mask has no values",
+    "VBLORA": "each forward pass reads whether a logit is infinite, and a plan's tensors have no values",
+    "WAVEFT": "each forward pass selects coefficients by their values, and a plan's tensors have none",
+}
+#: Types that read random numbers of their own while they are built.
+BUILT_WITH_VALUES = frozenset({"BOFT", "UNILORA"})
 #: Result of the tests of each type; ``tests/methods/peft`` compares it and writes it anew.
 TESTED = Path(__file__).parent / "tested.json"
 
@@ -34,6 +48,36 @@ def status(peft_type: str) -> str:
         return "not tested"
     kinds = [kind for kind in ("encoder", "causal", "4-bit") if found[kind] == ""]
     return f"tested on {', '.join(kinds)}" if kinds else "not supported"
+
+
+def refuse_known(peft_type: str) -> None:
+    """Refuse a type that cannot be measured.
+
+    Raises:
+        UnsupportedError: it is one of ``KNOWN_REASONS``.
+    """
+    if peft_type in KNOWN_REASONS:
+        raise UnsupportedError(f"peft type {peft_type} cannot be measured: {KNOWN_REASONS[peft_type]}")
+
+
+@contextmanager
+def values_for_adapter(model: nn.Module, peft_type: str) -> Iterator[None]:
+    """While active, an adapter of ``BUILT_WITH_VALUES`` has values, also in a model without weights.
+
+    The generators stay as they are, because a model on the meta device draws no numbers.
+    """
+    if peft_type not in BUILT_WITH_VALUES or not any(weight.is_meta for weight in model.parameters()):
+        yield
+        return
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        yield
+
+
+def prompt_without_values(model: nn.Module) -> AbstractContextManager[None]:
+    """See ``prompt_on_its_device``; nothing is done for types without a prompt, or that save it in another way."""
+    config = config_of(model)
+    makes = config.is_prompt_learning and not hasattr(config, "num_tasks")
+    return prompt_on_its_device(model) if makes else nullcontext()
 
 
 def refuse_causal(peft_type: str, task: Task) -> None:
@@ -62,7 +106,7 @@ def simplify_on_meta(config: Any, model: nn.Module) -> None:
 
 def give_task_id(model: nn.Module, config: Any) -> None:
     """Name the task in each call, for types that learn several tasks at once: here is one."""
-    if hasattr(config, "num_tasks") or hasattr(config, "n_tasks"):
+    if hasattr(config, "num_tasks"):
         model.register_forward_pre_hook(_with_task_id, with_kwargs=True)
 
 
@@ -82,9 +126,19 @@ def why_not_merged(model: nn.Module) -> str | None:
     return None
 
 
+def is_partly_merged(model: nn.Module) -> bool:
+    """Whether a merge that failed has changed the model.
+
+    peft merges one layer after the other and then unwraps it, so a changed model lacks some target layers.
+    """
+    layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
+    wanted: list[str] = getattr(model, "targeted_module_names", [])
+    return len(layers) < len(wanted) or any(layer.merged for layer in layers)
+
+
 def stores_prompt(model: nn.Module) -> bool:
     """Whether a network makes the embeddings of virtual tokens, which can be stored in its place."""
-    return config_of(model).peft_type == peft.PeftType.P_TUNING
+    return bool(config_of(model).peft_type == peft.PeftType.P_TUNING)
 
 
 @contextmanager

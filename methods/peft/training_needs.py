@@ -24,7 +24,7 @@ def tuner_of(model: nn.Module) -> Any:
 
 def config_of(model: nn.Module) -> Any:
     """The config of the only adapter of a wrapped model."""
-    return model.peft_config["default"]  # type: ignore[index,union-attr]
+    return model.peft_config["default"]  # type: ignore[index]
 
 
 def prepare(model: nn.Module, run: TrainingRun) -> None:
@@ -118,9 +118,8 @@ def loraplus_groups(
         ratio: that of the B matrices and vectors, as a multiple.
         weight_decay: decoupled weight decay of matrices.
     """
-    made: Any = create_loraplus_optimizer(
-        model, _Groups, lr=learning_rate, loraplus_lr_ratio=ratio, loraplus_weight_decay=weight_decay
-    )  # type: ignore[call-overload]
+    make: Any = create_loraplus_optimizer
+    made = make(model, _Groups, lr=learning_rate, loraplus_lr_ratio=ratio, loraplus_weight_decay=weight_decay)
     groups = []
     for group in made.param_groups:
         matrices = [parameter for parameter in group["params"] if parameter.ndim >= 2]

@@ -20,7 +20,15 @@ from tests.train.support import FOUND
 #: Kinds of model in the table, and the models that stand for each.
 MODELS = {"encoder": ("BERT", "RoBERTa"), "causal": ("Llama",), "4-bit": ("Llama in 4 bits",)}
 #: Options without which a type has nothing to train, or does not fit the tiny models.
-NEEDED: dict[str, dict[str, Any]] = {"TRAINABLE_TOKENS": {"token_indices": [*range(10, 64)]}}
+NEEDED: dict[str, dict[str, Any]] = {
+    "C3A": {"block_size": 16},
+    "MISS": {"r": 8},
+    "ROAD": {"group_size": 8},
+    "SHIRA": {"r": 4},
+    "TRAINABLE_TOKENS": {"token_indices": [*range(10, 64)], "learning_rate": 1e-2},
+    "VBLORA": {"vector_length": 16, "num_vectors": 32},
+    "WAVEFT": {"n_frequency": 100},
+}
 #: Variants of LoRA that are tested beside the types.
 LORA_VARIANTS: dict[str, dict[str, Any]] = {
     "DoRA": {"use_dora": True},
@@ -105,7 +113,7 @@ def attempt(options: Mapping[str, Any], specimen: Specimen) -> Trial:
 def _name_the_task(model: Any) -> None:
     """Pass the only task's number, as the method does, to types that learn several tasks."""
     config = model.peft_config["default"]
-    if hasattr(config, "num_tasks") or hasattr(config, "n_tasks"):
+    if hasattr(config, "num_tasks"):
         model.register_forward_pre_hook(
             lambda _, args, kwargs: (
                 args,
