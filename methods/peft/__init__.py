@@ -61,7 +61,7 @@ class Peft(PeftMethod):
         try:
             config = config_class.build(peft_type, options, **settings)
         except ValueError as error:
-            raise UnsupportedError(f"{error} (the model is a {task.kind} model)") from error
+            raise UnsupportedError(f"{error} (kind of model: {task.kind})") from error
         if hasattr(config, "modules_to_save"):
             config.modules_to_save = [*fresh_layers(model), *(config.modules_to_save or [])] or None
         if config.is_prompt_learning:

@@ -18,9 +18,10 @@ TYPES = sorted(peft_type.value for peft_type in PEFT_TYPE_TO_CONFIG_MAPPING)
 LONGEST_REASON = 200
 HEAD = """# The types of peft
 
-Each type of peft {version} with its default options, on tiny models with random weights: BERT and RoBERTa, Llama, and Llama in 4 bits (NF4). A type works if
-it trains, peft alone reads the artifact with equal scores, and preparing the model for inference, which merges where peft can, keeps the scores.
-`tests/methods/peft/` compares the table and writes it anew. Types in italics got other sizes, because their defaults do not fit models so small.
+Each type of peft {version} on tiny models with random weights: BERT and RoBERTa, Llama, and Llama in 4 bits (NF4).
+A type works if it trains, peft alone reads the artifact with equal scores, and the model prepared for inference,
+merged where peft can, gives equal scores. `tests/methods/peft/` compares the table and writes it anew. Types in
+italics got other options, because their defaults train nothing or do not fit models so small.
 
 | type | encoder | causal | 4-bit | merges |
 |---|---|---|---|---|

@@ -22,7 +22,9 @@ MODELS = {"encoder": ("BERT", "RoBERTa"), "causal": ("Llama",), "4-bit": ("Llama
 #: Options without which a type has nothing to train, or does not fit the tiny models.
 NEEDED: dict[str, dict[str, Any]] = {
     "C3A": {"block_size": 16},
+    "FOURIERFT": {"n_frequency": 200},
     "MISS": {"r": 8},
+    "PSOFT": {"r": 8},
     "ROAD": {"group_size": 8},
     "SHIRA": {"r": 4},
     "TRAINABLE_TOKENS": {"token_indices": [*range(10, 64)], "learning_rate": 1e-2},
