@@ -26,8 +26,11 @@ class PeftMethod(Method):
     """Base of the methods whose artifact is an adapter in peft's own format."""
 
     def save(self, model: nn.Module, folder: Path) -> None:
-        """Write the adapter in peft's own format."""
-        cast(peft.PeftModel, model).save_pretrained(str(folder), safe_serialization=True)
+        """Write the adapter in peft's own format.
+
+        No method changes the vocabulary, so the embeddings are left out; peft would otherwise ask the hub about them.
+        """
+        cast(peft.PeftModel, model).save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
 
     def load(self, model: nn.Module, folder: Path) -> nn.Module:
         """Load the adapter."""

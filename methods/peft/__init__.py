@@ -136,7 +136,7 @@ class Peft(PeftMethod):
     def artifact_elements(self, model: nn.Module) -> int:
         """Size of what peft writes, in elements of four bytes."""
         with support.all_ranks(model), support.prompt_without_values(model):
-            written = peft.get_peft_model_state_dict(model, adapter_name=ADAPTER)
+            written = peft.get_peft_model_state_dict(model, adapter_name=ADAPTER, save_embedding_layers=False)
         sizes: list[int] = [tensor.numel() * tensor.element_size() for tensor in written.values()]
         return sum(sizes) // 4
 
