@@ -1,26 +1,16 @@
 """LoRA: low-rank updates beside frozen linear layers (Hu et al. 2021, arXiv 2106.09685), with peft."""
 
-import warnings
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal
 
-import torch
-from peft import LoraConfig, PeftModel, TaskType, get_peft_model
-from peft.tuners.tuners_utils import BaseTunerLayer
-from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
+from peft import LoraConfig, TaskType
 from pydantic import Field
 from torch import nn
 
-from bench.errors import UnsupportedError
-from bench.method import Architecture, Method, ModelKind, Task, fresh_layers
+from bench.method import Architecture, ModelKind, Task, fresh_layers
 from bench.method import Options as BaseOptions
+from methods._default_targets import QUERY_AND_VALUE, default_targets
+from methods._peft_adapter import PeftMethod, is_quantized, merge, wrap
 
-#: Default targets, query and value as in Hu et al.: those of peft, and ours for architectures that peft lacks.
-QUERY_AND_VALUE: dict[str, Sequence[str]] = {
-    "albert": ["query", "value"], "distilbert": ["q_lin", "v_lin"], "modernbert": ["Wqkv"],
-    **TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING,
-}  # fmt: skip
 #: Classification heads by the end of their name; peft trains a copy of them and adds no update.
 SAVED_COPIES = ("classifier", "score")
 
@@ -44,7 +34,7 @@ class Options(BaseOptions):
     )
 
 
-class LoRA(Method):
+class LoRA(PeftMethod):
     """A low-rank update per target layer; the head is trained as a copy, and both copies count as parameters."""
 
     label = "LoRA"
@@ -57,8 +47,7 @@ class LoRA(Method):
 
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
         """Wrap the model with peft."""
-        model_type = getattr(getattr(model, "config", None), "model_type", None)
-        targets = self.options.target_modules or QUERY_AND_VALUE.get(str(model_type))
+        targets = self.options.target_modules or default_targets(model)
         config = LoraConfig(
             task_type=TaskType.SEQ_CLS if task.kind == "encoder" else TaskType.CAUSAL_LM, r=self.options.r,
             lora_alpha=self.options.alpha, lora_dropout=self.options.dropout,
@@ -66,13 +55,7 @@ class LoRA(Method):
             modules_to_save=list(fresh_layers(model)) or None,
             exclude_modules=self._heads(model) if task.kind == "encoder" else None,
         )  # fmt: skip
-        try:
-            with warnings.catch_warnings():
-                # peft warns that merging changes tied layers; _untie separates them before merging.
-                warnings.filterwarnings("ignore", "Model (with|has) `tie_word_embeddings=True`", UserWarning)
-                return cast(nn.Module, get_peft_model(model, config))
-        except (ValueError, TypeError) as error:  # TypeError: a target layer is also the head
-            raise UnsupportedError(f"peft finds no layer to update (set target_modules): {error}") from error
+        return wrap(model, config, "set target_modules")
 
     @staticmethod
     def _heads(model: nn.Module) -> list[str] | None:
@@ -80,21 +63,8 @@ class LoRA(Method):
 
     def prepare_inference(self, model: nn.Module) -> nn.Module:
         """Merge the update into the weights, so that inference costs as much as with the plain model."""
-        quantized = any(not parameter.is_floating_point() for parameter in model.parameters())
-        merge = not quantized if self.options.merge is None else self.options.merge
-        if not merge:
-            return model
-        _untie(model)
-        return cast(nn.Module, cast(PeftModel, model).merge_and_unload())
-
-    def save(self, model: nn.Module, folder: Path) -> None:
-        """Write the adapter in peft's own format."""
-        cast(PeftModel, model).save_pretrained(str(folder), safe_serialization=True)
-
-    def load(self, model: nn.Module, folder: Path) -> nn.Module:
-        """Load the adapter."""
-        cast(PeftModel, model).load_adapter(str(folder), adapter_name="default", is_trainable=True)
-        return model
+        wanted = not is_quantized(model) if self.options.merge is None else self.options.merge
+        return merge(model) if wanted else model
 
     def closed_form_flops(self, architecture: Architecture, task: Task) -> int:
         """The FLOPs of the plain model, plus 2 rows r (in + out) per layer with an update."""
@@ -109,18 +79,3 @@ class LoRA(Method):
         )
         update: int = 2 * self.options.r * rows_times_widths
         return architecture.forward_flops(task.max_length) + update
-
-
-def _untie(model: nn.Module) -> None:
-    """Copy the weights that a layer with an update shares with another layer.
-
-    A language head often shares the weight of the embeddings; merging its update would change both. The copy counts in
-    the measured memory of inference.
-    """
-    for layer in [module for module in model.modules() if isinstance(module, BaseTunerLayer)]:
-        base = layer.get_base_layer()
-        weight = cast(nn.Parameter, base.weight)
-        holders = sum(weight is held for module in model.modules() for held in module._parameters.values())
-        if holders > 1:
-            base.weight = nn.Parameter(weight.detach().clone(memory_format=torch.preserve_format), requires_grad=False)
-            cast(Any, model).get_base_model().config.tie_word_embeddings = False

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import peft
-import torch
 from pydantic import Field
 from torch import nn
 
-from bench.errors import UnsupportedError
-from bench.method import Architecture, Method, Task, finds_last_token_by_id, fresh_layers, usable_positions
+from bench.method import Architecture, Task, fresh_layers
 from bench.method import Options as BaseOptions
+from methods._peft_adapter import PeftMethod
+from methods._virtual_tokens import model_sizes, require_room, store_prompt, use_stored_prompt
 
 
 class Options(BaseOptions):
@@ -24,7 +24,7 @@ class Options(BaseOptions):
     hidden_size: int = Field(256, ge=1, description="width of the mlp or lstm")
 
 
-class PTuning(Method):
+class PTuning(PeftMethod):
     """Trains only virtual tokens and a copy of the head."""
 
     label = "P-Tuning"
@@ -37,17 +37,7 @@ class PTuning(Method):
             UnsupportedError: the model has too few positions, or its head needs token ids to recognise padding, but
                 peft passes embeddings.
         """
-        if finds_last_token_by_id(model):
-            raise UnsupportedError(
-                f"virtual tokens do not work with the classification head of {model.config.model_type}: it finds the "  # type: ignore[union-attr]
-                "last token by its id, but gets embeddings and would read padding; use another method for this model"
-            )
-        positions = usable_positions(model)
-        if positions is not None and task.max_length + self.options.num_virtual_tokens > positions:
-            raise UnsupportedError(
-                f"{self.options.num_virtual_tokens} virtual tokens and max_length {task.max_length} are more than the "
-                f"model's {positions} positions; lower data.max_length or num_virtual_tokens"
-            )
+        require_room(model, task, self.options.num_virtual_tokens)
         return cast(nn.Module, peft.get_peft_model(model, self._config(model)))
 
     def _config(self, model: nn.Module) -> peft.PromptTuningConfig | peft.PromptEncoderConfig:
@@ -56,10 +46,7 @@ class PTuning(Method):
             "task_type": peft.TaskType.SEQ_CLS,
             "num_virtual_tokens": tokens,
             "modules_to_save": list(fresh_layers(model)) or None,
-            # peft looks for names that some configs lack, and takes hidden_size for the width of embeddings.
-            "token_dim": cast(nn.Embedding, model.get_input_embeddings()).embedding_dim,  # type: ignore[operator]
-            "num_layers": model.config.num_hidden_layers,  # type: ignore[union-attr]
-            "num_attention_heads": model.config.num_attention_heads,  # type: ignore[union-attr]
+            **model_sizes(model),
         }
         if kind == "none":
             return peft.PromptTuningConfig(prompt_tuning_init=peft.PromptTuningInit.RANDOM, **shape)
@@ -71,17 +58,8 @@ class PTuning(Method):
 
     def prepare_inference(self, model: nn.Module) -> nn.Module:
         """Compute the output of the mlp or lstm once and store it."""
-        wrapped = cast(peft.PeftModel, model)
-        with torch.no_grad():
-            prompt = wrapped.get_prompt_embedding_to_save("default")
-            encoder = wrapped.prompt_encoder["default"]
-            cast(nn.Embedding, encoder.embedding).weight.copy_(prompt)
-        _use_embedding_as_is(wrapped)
+        store_prompt(model)
         return model
-
-    def save(self, model: nn.Module, folder: Path) -> None:
-        """Write the virtual tokens and the head in peft's own format."""
-        cast(peft.PeftModel, model).save_pretrained(str(folder), safe_serialization=True)
 
     def artifact_elements(self, model: nn.Module) -> int:
         """Elements of the virtual tokens after the mlp or lstm, and of the head."""
@@ -92,9 +70,8 @@ class PTuning(Method):
 
     def load(self, model: nn.Module, folder: Path) -> nn.Module:
         """Load the virtual tokens and the head."""
-        wrapped = cast(peft.PeftModel, model)
-        wrapped.load_adapter(str(folder), adapter_name="default", is_trainable=True)
-        _use_embedding_as_is(wrapped)  # peft saves the output of the mlp or lstm
+        super().load(model, folder)
+        use_stored_prompt(model)  # peft saves the output of the mlp or lstm
         return model
 
     def closed_form_flops(self, architecture: Architecture, task: Task) -> int:
@@ -108,8 +85,3 @@ class PTuning(Method):
         }
         encoder: int = 2 * tokens * multiply_adds_a_token[self.options.reparameterization]
         return architecture.forward_flops(task.max_length + tokens) + encoder
-
-
-def _use_embedding_as_is(model: peft.PeftModel) -> None:
-    """Skip the mlp or lstm, as peft does in inference mode."""
-    model.peft_config["default"].inference_mode = True

@@ -9,16 +9,20 @@ from bench.method.contract import (
     Insights,
     Method,
     ModelKind,
+    OptionHelp,
     Options,
     Step,
     Task,
     Trace,
+    TrainingRun,
+    Variant,
     finds_last_token_by_id,
     fresh_layers,
     usable_positions,
 )
 
 __all__ = [
-    "Architecture", "Chart", "Encoded", "Examples", "Insight", "Insights", "Method", "ModelKind", "Options", "Step",
-    "Task", "Trace", "finds_last_token_by_id", "fresh_layers", "usable_positions",
+    "Architecture", "Chart", "Encoded", "Examples", "Insight", "Insights", "Method", "ModelKind", "OptionHelp",
+    "Options", "Step", "Task", "Trace", "TrainingRun", "Variant", "finds_last_token_by_id",
+    "fresh_layers", "usable_positions",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -99,6 +99,51 @@ class Examples:
     special_ids: frozenset[int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRun:
+    """The training that is about to begin.
+
+    Attributes:
+        total_steps: number of optimizer steps; early stopping may end the training before.
+        batches: function that returns the batches of all steps in their order, on the model's device.
+    """
+
+    total_steps: int
+    batches: Callable[[], Iterator[Encoded]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionHelp:
+    """One option of a variant, as ``tunebench methods`` shows it.
+
+    Attributes:
+        name: name of the option.
+        default: default value.
+        meaning: meaning and unit.
+    """
+
+    name: str
+    default: Any
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One of several methods behind one plugin, chosen by an option.
+
+    Attributes:
+        name: value of that option.
+        status: where the variant is tested, in words.
+        summary: what it does, or why it is not supported, in one sentence.
+        options: options that only this variant has.
+    """
+
+    name: str
+    status: str
+    summary: str
+    options: tuple[OptionHelp, ...] = ()
+
+
 class Method(ABC):
     """A method of adapting a pretrained model; its name is the stem of its file or the name of its package.
 
@@ -117,6 +162,11 @@ class Method(ABC):
     def supports(cls, kind: ModelKind) -> bool:
         """Whether the method can adapt this kind of model."""
         return kind == "encoder"
+
+    @classmethod
+    def variants(cls) -> Sequence[Variant]:
+        """The variants of a method that is several in one; default: none."""
+        return ()
 
     @abstractmethod
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
@@ -142,8 +192,14 @@ class Method(ABC):
         """A scalar added to the task's loss after each forward pass, or None."""
         return None
 
+    def before_training(self, model: nn.Module, run: TrainingRun) -> None:  # noqa: B027 - most methods need no call
+        """Called once between ``adapt`` and the training, in the phase adapt; no parameter may change its shape.
+
+        Plans and counts of FLOPs build the model without this call.
+        """
+
     def after_step(self, model: nn.Module, step: int) -> None:  # noqa: B027 - a hook that most methods leave out
-        """Called after each optimizer step, counted from 0, inside the timed window."""
+        """Called after each optimizer step, counted from 0, inside the timed window; gradients are still there."""
 
     def prepare_inference(self, model: nn.Module) -> nn.Module:
         """The model as it would be deployed, e.g. with adapters merged."""

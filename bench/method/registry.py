@@ -1,6 +1,5 @@
 """The registry of methods: files and packages in methods/, files given with --plugin, installed entry points."""
 
-import hashlib
 import importlib.util
 import inspect
 import json
@@ -19,6 +18,7 @@ from bench.errors import PluginError, UnknownNameError
 from bench.method import Method, Options
 from bench.method.architecture import ModelKind
 from bench.method.importing import CALLED, announced, guarded
+from bench.method.source_hash import source_sha256
 from bench.schema import Frozen, explain
 from bench.text.redaction import redacted
 
@@ -103,22 +103,6 @@ def _module_file(module: str) -> Path | None:
 
 def _entry_file(path: Path) -> Path:
     return path / "__init__.py" if path.is_dir() else path
-
-
-def source_sha256(path: Path) -> str:
-    """The sha256 of a method's file, or of the relative paths and contents of its package without ``__pycache__``.
-
-    Raises:
-        OSError: a file cannot be read.
-    """
-    if not path.is_dir():
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    digest = hashlib.sha256()
-    for file in sorted(path.rglob("*")):
-        place = file.relative_to(path)
-        if file.is_file() and "__pycache__" not in place.parts:
-            digest.update(f"{place}:{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()
 
 
 def _methods_folder() -> Path:

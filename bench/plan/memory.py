@@ -105,7 +105,6 @@ def _training(model: nn.Module, method: Method, cell: Cell, device: str, dtype: 
     hold_batch(tracker, batch)
     for _ in range(STEPS):
         peaks = training_peaks(step, batch, tracker, partial(_kernels, device), MICRO_BATCHES)
-        method.after_step(model, 0)
     return peaks
 
 

@@ -68,7 +68,7 @@ class _Training:
 
     def __init__(self, work: Work, subject: Subject) -> None:
         cell, inputs = work.cell, subject.inputs
-        self._device, self._subject, self._steps = work.device, subject, 0
+        self._device = work.device
         self._labels = inputs.dataset.splits["train"].labels
         one_epoch = cell.train.model_copy(update={"epochs": 1})
         lengths = inputs.tokens["train"].lengths
@@ -89,8 +89,6 @@ class _Training:
             for index in indices:
                 batch = self._batch(index)
                 self._take_step(batch.to(self._device))
-                self._subject.method.after_step(self._subject.model, self._steps)
-                self._steps += 1
                 log.count(batch)
                 clock.mark()
                 batches.append(batch)

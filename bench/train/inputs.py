@@ -1,6 +1,6 @@
 """A cell's model inputs: token ids by split, batches, and class scores for its kind of model."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -18,7 +18,7 @@ from bench.data.texts import Dataset, Split
 from bench.data.tokens import Tokens, tokenise
 from bench.errors import DataError
 from bench.measure.clock import StepClock, held_garbage_collection
-from bench.method import Encoded, Examples
+from bench.method import Encoded, Examples, TrainingRun
 from bench.model.load import takes_token_types
 from bench.model.prompting.batches import collate_answers, collate_prompts
 from bench.model.prompting.generate import Writer
@@ -30,7 +30,7 @@ from bench.record.data import Prompt as PromptRecord
 from bench.study.cell import Cell
 from bench.train.cell_prompt import prompt_of, shown_text
 from bench.train.evaluate import NO_CLASS, logits_of, predict
-from bench.train.loop import StepHook, StepLog, schedule
+from bench.train.loop import StepHook, StepLog, epoch_batches, num_steps, schedule
 from bench.train.losses import balanced_weights
 
 #: Texts for a method's insights; more would take long and add little.
@@ -153,6 +153,24 @@ class Inputs:
     def _planned(self, steps: int) -> Iterable[NDArray[np.int64]]:
         return islice(schedule(self.tokens["train"].lengths, self.cell.train, self.cell.seed), steps)
 
+    def training_run(self, model: nn.Module, device: torch.device) -> TrainingRun:
+        """What a method is told before its training.
+
+        Args:
+            model: adapted model, which may take token types.
+            device: device of the batches.
+        """
+        tokens, labels = self.tokens["train"], self.dataset.splits["train"].labels
+        settings, types = self.cell.train, takes_token_types(model)
+        total = num_steps(len(labels), settings)
+
+        def batches() -> Iterator[Encoded]:
+            made = epoch_batches(tokens, labels, settings, self.pad_id, self.cell.seed, self.training_batch)
+            for batch in islice(made, total):
+                yield _encoded(batch.to(device), batch.indices.tolist(), types)
+
+        return TrainingRun(total_steps=total, batches=batches)
+
     def tokens_trained_on(self, steps: int) -> int:
         """Tokens of the first ``steps`` batches, with prompts and answers, without padding."""
         labels = self.dataset.splits["train"].labels
@@ -204,12 +222,7 @@ class Inputs:
         labels, batches = self.labels_of(name), []
         for order in prediction_order(tokens.lengths[rows], self.cell.train.inference_batch_size):
             batch = collate(tokens, self._no_labels(name), rows[order], self.pad_id).to(device)
-            batches.append(
-                Encoded(
-                    input_ids=batch.input_ids, attention_mask=batch.attention_mask, rows=order.tolist(),
-                    token_types=batch.token_types if types else None,
-                )
-            )  # fmt: skip
+            batches.append(_encoded(batch, order.tolist(), types))
         return Examples(
             split=name, texts=[shown_text(split, self.dataset.columns, row) for row in rows], rows=rows.tolist(),
             labels=[labels[row] for row in rows], batches=batches,
@@ -251,6 +264,14 @@ class Inputs:
             label_words=self.prompt.label_words, length_normalization=settings.length_normalization,
             examples_per_class=settings.examples_per_class,
         )  # fmt: skip
+
+
+def _encoded(batch: Batch, rows: list[int], with_types: bool) -> Encoded:
+    """A batch as a method gets it."""
+    return Encoded(
+        input_ids=batch.input_ids, attention_mask=batch.attention_mask, rows=rows,
+        token_types=batch.token_types if with_types else None,
+    )  # fmt: skip
 
 
 def class_weights(cell: Cell, dataset: Dataset) -> Tensor | None:

@@ -109,7 +109,7 @@ class TrainStep:
 
         Args:
             model: adapted model on its device.
-            method: method with parameter groups and extra loss.
+            method: method with parameter groups, extra loss and step hook.
             total_steps: number of optimizer steps of the schedule.
             settings: schedule and clipping.
             precision: see ``autocast``.
@@ -125,6 +125,7 @@ class TrainStep:
         self._trainable = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         self._settings = settings
         self._precision = precision
+        self._steps = 0
         # fp16 underflows below 6e-8, so the loss is scaled (Micikevicius et al. 2017, arXiv 1710.03740).
         scales = precision.fast_dtype == torch.float16
         self._scaler = torch.amp.GradScaler(precision.device, enabled=scales)
@@ -181,12 +182,14 @@ class TrainStep:
         self._scaler.scale(total if share is None else total * share).backward()
 
     def update(self) -> None:
-        """Clip the gradients, update the weights and free the gradients."""
+        """Clip the gradients, update the weights, call the method's step hook and free the gradients."""
         self._scaler.unscale_(self.optimizer)
         if self._settings.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self._trainable, self._settings.max_grad_norm, foreach=True)
         self._scaler.step(self.optimizer)
         self._scaler.update()
+        self.method.after_step(self.model, self._steps)
+        self._steps += 1
         self.optimizer.zero_grad(set_to_none=True)
         self._schedule.step()
 
@@ -228,7 +231,6 @@ def train(
             batch = next(batches).to(device)
             log.learning_rates.append(take_step.learning_rate)
             losses.append(take_step(batch))
-            method.after_step(model, step)
             log.count(batch)
             clock.mark()
             if warmup is not None:

@@ -17,8 +17,8 @@ from bench.method.registry import (
     load,
     load_planned,
     options,
-    source_sha256,
 )
+from bench.method.source_hash import source_sha256
 
 GOOD = """
 from bench.method import Method, Options as Base

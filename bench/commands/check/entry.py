@@ -16,14 +16,15 @@ def run(folder: Path, requested_at: float) -> None:
     del requested_at
     silence_libraries()
     torch.set_num_threads(1)  # a tiny model is slower with several threads
-    facts = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
+    request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
+    facts = request["plugin"]
     plugin = registry.Plugin(**facts | {"path": Path(facts["path"])})
 
     def started(model: str, check: str) -> None:
         (folder / RUNNING).write_text(json.dumps([model, check]), encoding="utf-8")
 
     with (folder / RESULTS).open("w", encoding="utf-8") as results:
-        for result in examine(plugin, started=started):
+        for result in examine(plugin, request["options"], started=started):
             results.write(result.model_dump_json() + "\n")
             results.flush()
     (folder / FINISHED).touch()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from bench.commands.check.specimen import Specimen
 from bench.data.batches import Batch
-from bench.method import Method, registry
+from bench.method import Encoded, Method, TrainingRun, registry
 from bench.study.settings import TrainSettings
 from bench.train.loop import TrainStep, autocast
 from bench.train.seeding import seed_generators
@@ -99,18 +99,21 @@ class Subject:
             dtype: dtype of the matmuls.
         """
         method, model = adapted
+        method.before_training(model, TrainingRun(total_steps=len(batches), batches=lambda: map(_encoded, batches)))
         step = TrainStep(model, method, len(batches), SETTINGS, autocast(CPU, dtype), self.specimen.kind)
         model.train()
-        for number, batch in enumerate(batches):
-            loss = step(batch)
-            method.after_step(model, number)
-            yield float(loss)
+        for batch in batches:
+            yield float(step(batch))
 
     def scores(self, model: nn.Module, seed: int = 0) -> Tensor:
         """Scores of the first batch in the model's current mode, with every generator seeded."""
         seed_generators(seed)
         with torch.no_grad():
             return self.specimen.logits(model, self.specimen.batch())
+
+
+def _encoded(batch: Batch) -> Encoded:
+    return Encoded(input_ids=batch.input_ids, attention_mask=batch.attention_mask, rows=batch.indices.tolist())
 
 
 def distance(one: Tensor, other: Tensor) -> float:

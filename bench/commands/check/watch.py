@@ -1,9 +1,10 @@
 """The parent's side of a check: the conformance kit runs for each method in a separate process."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -67,18 +68,22 @@ def chosen(methods: Sequence[str]) -> list[registry.Plugin]:
     return [found[name] for name in dict.fromkeys(names)]
 
 
-def check(plugin: registry.Plugin, executor: Executor, timeout_seconds: float) -> Report:
+def check(
+    plugin: registry.Plugin, executor: Executor, timeout_seconds: float, options: Mapping[str, Any] | None = None
+) -> Report:
     """Check one method.
 
     Args:
         plugin: the method.
         executor: executor that starts its process.
         timeout_seconds: wall-clock limit of the method's checks.
+        options: options of the method; None: its defaults.
     """
     started = monotonic_seconds()
     with temporary_folder("tunebench-check-") as name:
         folder = Path(name)
-        write_json(folder / REQUEST, asdict(plugin) | {"path": str(plugin.path)})
+        facts = asdict(plugin) | {"path": str(plugin.path)}
+        write_json(folder / REQUEST, {"plugin": facts, "options": dict(options or {})})
         job = executor.start(ENTRY, folder)
         try:
             killed_for = _watch(job, folder, timeout_seconds, plugin.name)

@@ -66,13 +66,11 @@ def train_again(
     step.optimizer.zero_grad(set_to_none=True)
     again = _loss_and_gradient(step, batch, cell.seed)
     step.update()  # makes the optimizer's state
-    method.after_step(model, 0)
     tracker = tracker_of(model, device.type)
     hold_batch(tracker, batch)
     hold_state(tracker, step.optimizer)
     attention = AttentionKernels()
     peaks = training_peaks(step, batch, tracker, attention.watch)
-    method.after_step(model, 1)
     held = max(peaks.values(), key=lambda part: sum(part.values()))
     return TrainingPass(
         held=held, losses=(first[0], again[0]), gradient_norms=(first[1], again[1]), attention_kernels=attention.names

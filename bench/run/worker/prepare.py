@@ -146,6 +146,8 @@ def _adapt(work: Work, model: nn.Module, method: Method, task: Task, inputs: Inp
     if work.has_fast_kernels:
         replace_dropout(model)
     work.used_cpu_kernels(own_kernels(model, training=True) if method.trains else ())
+    if method.trains:
+        method.before_training(model, inputs.training_run(model, work.device))
     gc.collect()
     return model
 

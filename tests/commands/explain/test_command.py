@@ -18,7 +18,7 @@ from bench.commands.explain.measured_cell import explain, find
 from bench.commands.explain.rebuild import Rebuilt, explain_with, rebuild
 from bench.errors import PluginError, RequestError, RunFolderError
 from bench.method import Method, Options, Step, Trace
-from bench.method.registry import source_sha256
+from bench.method.source_hash import source_sha256
 from bench.record.record import Record
 from bench.record.run_folder import CellFolder, RunFolder
 from tests.model.prompting.support import byte_tokenizer, causal_model
