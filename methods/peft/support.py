@@ -79,7 +79,7 @@ def values_for_adapter(model: nn.Module, peft_type: str) -> Iterator[None]:
         yield
 
 
-class _ConditionsAreFalse(TorchFunctionMode):
+class ConditionsAreFalse(TorchFunctionMode):
     """While active, a tensor without values answers a condition with False, which real tensors would seldom deny.
 
     VB-LoRA asks in each training step whether a logit is infinite, and raises an error if so.
@@ -97,7 +97,7 @@ def answer_conditions(model: nn.Module) -> None:
 
     def begin(*_: Any) -> None:
         running.append(ExitStack())
-        running[-1].enter_context(_ConditionsAreFalse())
+        running[-1].enter_context(ConditionsAreFalse())
 
     def end(*_: Any) -> None:
         running.pop().close()
