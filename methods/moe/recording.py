@@ -168,7 +168,8 @@ def _run(encoder: nn.Module) -> Recording:
     for options in ({}, {"attention_mask": torch.ones_like(ids)}):
         recording = Recording()
         try:
-            with torch.no_grad(), recording.listening(encoder):
+            # Tensors that the encoder makes itself have values, as outside a build on the meta device.
+            with torch.no_grad(), torch.device("cpu"), recording.listening(encoder):
                 encoder(ids, **options)
         except (torch.OutOfMemoryError, MemoryError):
             raise
