@@ -39,8 +39,8 @@ class Placing:
             if block is not None:
                 return block
         raise UnsupportedError(
-            f"methods.moe: the feed-forward block around {self._paths[match.last.what]} cannot be replaced: its parts "
-            "are neither a module from hidden size to hidden size nor modules of their own; use another method"
+            f"methods.moe: the feed-forward block around {self._paths[match.last.what]} cannot be replaced: "
+            f"{_why_not(match)}"
         )
 
     def _whole(self, match: Match) -> Block | None:
@@ -105,6 +105,16 @@ class Placing:
             dropout=_in_order([_dropout(step) for step in match.dropouts]), places=self._places[module],
             skipped=skipped, after=after,
         )  # fmt: skip
+
+
+def _why_not(match: Match) -> str:
+    called = [_probability(step) for step in match.dropouts if not isinstance(step.what, nn.Module)]
+    if any(called):
+        return (
+            f"its layer itself calls a dropout of {max(called)} between the matrices, which would act on the experts' "
+            "output; set that dropout to 0 in the model's config.json, e.g. activation_dropout"
+        )
+    return "its parts are neither a module from hidden size to hidden size nor modules of their own; use another method"
 
 
 def _modules(match: Match) -> list[Any]:

@@ -35,6 +35,8 @@ NAMES = {"module": "mlp", "up": "dense_h_to_4h", "activation": "act", "down": "d
 
 GROUPS = {f"{name}_groups": 2 for name in ("q", "k", "v", "intermediate", "output")} | {"embedding_size": 16}
 
+HEADS = {f"{part}_attention_heads": 2 for part in ("encoder", "decoder")} | {"encoder_ffn_dim": 32, "eos_token_id": 2}
+
 
 class Scaled(nn.Linear):
     """A linear layer with one more parameter."""
@@ -186,6 +188,11 @@ class TestRefusals:
     def test_what_is_no_block_is_refused_by_name(self, build: Callable[[], nn.Module], said: str) -> None:
         with pytest.raises(UnsupportedError, match=said):
             method_of().adapt(build(), TASK)
+
+    def test_a_dropout_that_a_layer_itself_calls_between_the_matrices_is_named(self) -> None:
+        model = of_type("bart", d_model=16, encoder_layers=2, decoder_layers=1, activation_dropout=0.1, **HEADS)
+        with pytest.raises(UnsupportedError, match=r"around layers\.0\.fc2 .* calls a dropout of 0\.1 between .* to 0"):
+            method_of().adapt(model, TASK)
 
     @pytest.mark.parametrize("where", ["intermediate", "output"])
     def test_a_part_that_is_never_called_changes_nothing(self, where: str) -> None:
