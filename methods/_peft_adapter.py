@@ -37,6 +37,12 @@ class PeftMethod(Method):
         cast(peft.PeftModel, model).load_adapter(str(folder), adapter_name=ADAPTER, is_trainable=True)
         return model
 
+    def choices(self, model: nn.Module) -> dict[str, Any]:
+        """The names of the layers with an update, which a default may have taken."""
+        targets = getattr(cast(peft.PeftModel, model).peft_config[ADAPTER], "target_modules", None) or ()
+        names = [targets] if isinstance(targets, str) else sorted(map(str, targets))
+        return {"target_modules": names} if names else {}
+
 
 def wrap(model: nn.Module, config: peft.PeftConfig, advice: str) -> nn.Module:
     """The model with an adapter.

@@ -25,7 +25,7 @@ class Options(BaseOptions):
     target_modules: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
         None,
         description="names of the linear layers with an update, or all-linear for all but the head; absent: query "
-        "and value",
+        "and value of self-attention, or all its linear layers where it has no such two",
     )
     merge: bool | None = Field(
         None,

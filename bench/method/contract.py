@@ -178,6 +178,13 @@ class Method(ABC):
             bench.errors.UnsupportedError: the method cannot adapt this architecture.
         """
 
+    def choices(self, model: nn.Module) -> dict[str, Any]:
+        """What the method chose for the adapted model where its options leave it open, as JSON values for the record.
+
+        For example the names of the layers that it changed.
+        """
+        return {}
+
     def parameter_groups(self, model: nn.Module) -> list[dict[str, Any]]:
         """Optimizer groups over the trainable parameters; biases and normalisations get no weight decay."""
         trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]

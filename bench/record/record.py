@@ -218,6 +218,9 @@ class Record(Frozen):
     data: Data | None = None
     phases: tuple[Phase, ...] = ()
     parameters: Parameters | None = None
+    choices: dict[str, Any] = Field(
+        default_factory=dict, description="what the method chose where its options leave it open, e.g. names of layers"
+    )
     flops: Flops | None = None
     training: Training | None = None
     inference: Speed | None = None

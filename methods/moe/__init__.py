@@ -10,16 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.errors import UnsupportedError
 from bench.method import Architecture, Examples, Insights, Method, Task, Trace
 
+from . import closed_form
 from .analysis import describe
+from .block import Block
 from .experts import SparseExperts, check_upcycling
 from .observe import observe, trace
 from .options import Options
 from .pooler import add_pooler
 from .router import Pass, expert_shares, load_balancing_loss, z_loss
-from .surgery import Block, Pattern, choose, encoder_of, find_blocks, known_patterns, not_found
+from .surgery import choose, encoder_of, find_blocks
 
 
 class MixtureOfExperts(Method):
@@ -32,6 +33,7 @@ class MixtureOfExperts(Method):
         """Keep the options, and start an empty log of the experts' shares in training."""
         super().__init__(options)
         self._shares: list[Tensor] = []
+        self._blocks: list[str] = []
 
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
         """Replace the chosen blocks, add the pooler if the options ask for it, and train everything."""
@@ -41,6 +43,7 @@ class MixtureOfExperts(Method):
         if self.options.init == "upcycle":
             for block in chosen.values():
                 check_upcycling(self.options, block)
+        self._blocks = [block.name for block in chosen.values()]
         encoder_pass = Pass(encoder_of(model))
         deviation = getattr(model.config, "initializer_range", 0.02)
         for index, block in chosen.items():
@@ -49,10 +52,14 @@ class MixtureOfExperts(Method):
             add_pooler(model, _experts_in(model)[0].router.weight, deviation)
         return model.requires_grad_(True)
 
+    def choices(self, model: nn.Module) -> dict[str, Any]:
+        """Paths of the replaced modules in the encoder, in the order of their ids."""
+        return {"blocks": self._blocks}
+
     def _experts_for(self, block: Block, encoder_pass: Pass, name: str, deviation: float) -> SparseExperts:
         experts = SparseExperts(block, self.options, encoder_pass, name)
         experts.start(block, deviation, self.options.init == "upcycle")
-        return experts.train(block.layer.training)
+        return experts.train(block.last.training)
 
     def parameter_groups(self, model: nn.Module) -> list[dict[str, Any]]:
         """The default groups, except that the experts' biases, stacked to matrices, get no weight decay either."""
@@ -95,41 +102,11 @@ class MixtureOfExperts(Method):
 
     def closed_form_flops(self, architecture: Architecture, task: Task) -> int:
         """The FLOPs of the plain model without the replaced blocks, plus routers, experts and the optional pooler."""
-        first, last, runs = self._replaced(architecture)
-        block = sum(linear.in_features * linear.out_features for linear in (*first, last))
-        hidden, tokens = last.out_features, task.max_length
-        names = {linear.name for linear in architecture.linears}
-        pooler = 2 * hidden * hidden if self.options.pooler and not names & {"pooler.dense", "pooler"} else 0
-        routers: int = 2 * tokens * runs * hidden * self.options.num_experts
-        plain = architecture.forward_flops(tokens) - 2 * tokens * runs * block
-        total: int = plain + routers + self.expert_flops(architecture, task) + pooler
-        return total
+        return closed_form.forward_flops(architecture, task, self.options)
 
     def expert_flops(self, architecture: Architecture, task: Task) -> int:
-        """2 L K M h i per replaced block: K experts per token, a shared one included, with M matrices h x i each.
-
-        M is 3 for gated experts, otherwise 2.
-        """
-        _, last, runs = self._replaced(architecture)
-        matrices = 3 if self.options.expert == "gated" else 2
-        inner = self.options.inter_size or last.in_features
-        experts = self.options.top_k + self.options.shared_expert
-        share: int = 2 * task.max_length * runs * experts * matrices * last.out_features * inner
-        return share
-
-    def _replaced(self, architecture: Architecture) -> tuple[list[Any], Any, int]:
-        """The linear layers of a replaced block, first ones and last one, and the number of runs of replaced blocks."""
-        linears = {linear.name: linear for linear in architecture.linears}
-        pattern = next((p for p in known_patterns(self.options.block) if _is_named(p, linears)), None)
-        if pattern is None:
-            raise UnsupportedError(not_found(f"model_type {architecture.model_type}", self.options.block))
-        first, last = [linears[name] for name in pattern.first], linears[pattern.last]
-        stored = 1 if pattern.shared else last.count
-        return first, last, len(choose(self.options.layers, stored)) * last.count // stored
-
-
-def _is_named(pattern: Pattern, names: Any) -> bool:
-    return all(name in names for name in pattern.matrices)
+        """The FLOPs of the experts that each token uses."""
+        return closed_form.expert_flops(architecture, task, self.options)
 
 
 def _experts_in(model: nn.Module) -> Sequence[SparseExperts]:

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from bench.errors import UnsupportedError
 
+from .block import Block
 from .dispatch import Rows, Weights, chunks_of, path_for
 from .options import Options
 from .router import Pass, Router
-from .surgery import Block
 
 
 class SparseExperts(nn.Module):
@@ -193,14 +193,14 @@ def check_upcycling(options: Options, block: Block) -> None:
             f"methods.moe.options: inter_size = {asked} cannot be upcycled from a block of {own}; leave it out or set "
             'init = "random"'
         )
-    if block.pattern.gated and options.expert == "plain":
+    if block.gated and options.expert == "plain":
         raise UnsupportedError(
             'methods.moe.options: expert = "plain" cannot be upcycled from a gated block; set expert = "gated" or '
             'init = "random"'
         )
     if options.expert_bias:
         return
-    if not block.pattern.gated and options.expert == "gated":
+    if not block.gated and options.expert == "gated":
         raise UnsupportedError(
             "methods.moe.options: expert_bias = false: a gated expert without biases cannot be upcycled from a plain "
             'block, because no bias holds its gate open; set expert_bias = true, expert = "plain" or init = "random"'

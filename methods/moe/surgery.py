@@ -1,162 +1,25 @@
-"""Find the feed-forward blocks of a model, read their weights, and replace them by experts.
+"""Find the feed-forward blocks of a model by structure, or by the names that the option ``block`` gives."""
 
-Shapes: D hidden size, I inner size.
-"""
+import re
+from typing import Any, cast
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
-
-import torch
-from torch import Tensor, nn
+from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from bench.errors import UnsupportedError
 
+from .block import Block
+from .matching import matches
 from .options import BlockNames
+from .placing import Placing
+from .recording import TOKENS, record
 
-
-class Pattern(NamedTuple):
-    """Names of the parts of an architecture's feed-forward block, as paths from its layer.
-
-    The modules in ``scopes`` must have exactly these parts; otherwise the block may compute more than its replacement.
-    """
-
-    models: str
-    scopes: dict[str, frozenset[str]]
-    first: tuple[str, ...]  # one matrix to I, or 2 I if gated; or two, first the one whose output is activated
-    activation: str
-    last: str
-    replaced: str
-    skipped: tuple[str, ...] = ()
-    gated: bool = False
-    shared: bool = False  # one block is stored and run in every layer, as in all published ALBERT models
-    dropout: str | None = None  # between the matrices
-
-    @property
-    def matrices(self) -> tuple[str, ...]:
-        """Paths of all matrices."""
-        return (*self.first, self.last)
-
-
-def _inside(
-    models: str, module: str, first: tuple[str, ...], activation: str, last: str, *,
-    gated: bool = False, dropout: str | None = None,
-) -> Pattern:  # fmt: skip
-    """The pattern of a block that is one module from D to D, by the names of its parts."""
-    parts = [*first, activation, last, *([dropout] if dropout else [])]
-    return Pattern(
-        models=models, scopes={module: frozenset(parts)}, first=tuple(f"{module}.{part}" for part in first),
-        activation=f"{module}.{activation}", last=f"{module}.{last}", replaced=module, gated=gated,
-        dropout=f"{module}.{dropout}" if dropout else None,
-    )  # fmt: skip
-
-
-PATTERNS = (
-    Pattern(
-        models="BERT, RoBERTa, ELECTRA and DeBERTa-v2",
-        scopes={
-            "intermediate": frozenset({"dense", "intermediate_act_fn"}),
-            "output": frozenset({"dense", "LayerNorm", "dropout"}),
-        },
-        first=("intermediate.dense",), activation="intermediate.intermediate_act_fn", last="output.dense",
-        replaced="intermediate", skipped=("output.dense",),
-    ),
-    Pattern(
-        models="DistilBERT", scopes={"ffn": frozenset({"lin1", "activation", "lin2", "dropout"})}, first=("ffn.lin1",),
-        activation="ffn.activation", last="ffn.lin2", replaced="ffn.lin1", skipped=("ffn.activation", "ffn.lin2"),
-    ),
-    Pattern(
-        models="ALBERT",
-        scopes={"": frozenset({"attention", "ffn", "activation", "ffn_output", "full_layer_layer_norm", "dropout"})},
-        first=("ffn",), activation="activation", last="ffn_output", replaced="ffn",
-        skipped=("activation", "ffn_output"), shared=True,
-    ),
-    _inside("ModernBERT", "mlp", ("Wi",), "act", "Wo", gated=True, dropout="drop"),
-    Pattern(
-        models="GPT-2", scopes={"mlp": frozenset({"c_fc", "act", "c_proj", "dropout"})}, first=("mlp.c_fc",),
-        activation="mlp.act", last="mlp.c_proj", replaced="mlp.c_fc", skipped=("mlp.act", "mlp.c_proj"),
-    ),
-    _inside("Llama, Mistral and Qwen2", "mlp", ("gate_proj", "up_proj"), "act_fn", "down_proj", gated=True),
-    _inside("Phi", "mlp", ("fc1",), "activation_fn", "fc2"),
-    _inside("T5", "DenseReluDense", ("wi",), "act", "wo", dropout="dropout"),
-    _inside("gated T5", "DenseReluDense", ("wi_0", "wi_1"), "act", "wo", gated=True, dropout="dropout"),
-)  # fmt: skip
-
-
-def known_patterns(named: BlockNames | None) -> tuple[Pattern, ...]:
-    """The patterns to look for: that of the option ``block``, or all known ones."""
-    if named is None:
-        return PATTERNS
-    first = (named.up,) if named.gate is None else (named.gate, named.up)
-    return (
-        _inside(
-            "the option block", named.module, first, named.activation, named.down,
-            gated=named.gate is not None, dropout=named.dropout,
-        ),
-    )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A feed-forward block that was found in a layer."""
-
-    layer: nn.Module
-    pattern: Pattern
-
-    @property
-    def in_weight(self) -> Tensor:
-        """[I, D], or [2 I, D] if the block is gated: the activated half, then the other."""
-        return torch.cat([_weight(self._part(path)) for path in self.pattern.first])
-
-    @property
-    def in_bias(self) -> Tensor | None:
-        """[I] or [2 I]; None without biases."""
-        biases = [_bias(self._part(path)) for path in self.pattern.first]
-        return None if biases[0] is None else torch.cat([cast(Tensor, bias) for bias in biases])
-
-    @property
-    def out_weight(self) -> Tensor:
-        """[D, I]."""
-        return _weight(self._part(self.pattern.last))
-
-    @property
-    def out_bias(self) -> Tensor | None:
-        """[D]; None without bias."""
-        return _bias(self._part(self.pattern.last))
-
-    @property
-    def activation(self) -> Callable[[Tensor], Tensor]:
-        """The block's activation, a module or a plain function."""
-        parent, _, name = self.pattern.activation.rpartition(".")
-        return cast(Callable[[Tensor], Tensor], getattr(self.layer.get_submodule(parent), name))
-
-    @property
-    def dropout(self) -> nn.Module:
-        """The dropout between the block's matrices, or identity."""
-        return self._part(self.pattern.dropout) if self.pattern.dropout else nn.Identity()
-
-    def replace(self, experts: nn.Module) -> None:
-        """Replace the block by the experts; later parts of the layer stay."""
-        for path in self.pattern.skipped:
-            self._put(path, nn.Identity().train(self.layer.training))
-        self._put(self.pattern.replaced, experts)
-
-    def _part(self, path: str) -> nn.Module:
-        return self.layer.get_submodule(path)
-
-    def _put(self, path: str, module: nn.Module) -> None:
-        parent, _, name = path.rpartition(".")
-        setattr(self.layer.get_submodule(parent), name, module)
-
-
-def _weight(linear: nn.Module) -> Tensor:
-    weight = cast(Tensor, linear.weight)
-    return weight.t() if isinstance(linear, Conv1D) else weight
-
-
-def _bias(linear: nn.Module) -> Tensor | None:
-    return cast(Tensor | None, linear.bias)
+EXPERTS = re.compile(r"(experts|moe|sparsemoeblock|moeblock)$", re.I)
+WAY_OUT = (
+    "A block that is one module from hidden size to hidden size can be named, e.g. "
+    'block = { module = "mlp", up = "fc1", activation = "act", down = "fc2" }, and gate where it is gated; it may '
+    "have no other parts"
+)
 
 
 def encoder_of(model: nn.Module) -> nn.Module:
@@ -168,49 +31,95 @@ def encoder_of(model: nn.Module) -> nn.Module:
 
 
 def find_blocks(model: nn.Module, named: BlockNames | None) -> list[Block]:
-    """All feed-forward blocks of the encoder, in the order of its layers.
+    """All feed-forward blocks of the encoder, in the order in which they run; one that runs several times once.
 
     Raises:
-        UnsupportedError: no block has a known form, or the weights of one cannot be copied or replaced.
+        UnsupportedError: there is no block, or the weights of one cannot be copied or replaced.
     """
-    patterns = known_patterns(named)
-    blocks = [Block(layer, p) for layer in encoder_of(model).modules() for p in patterns if _fits(layer, p)]
     config = getattr(model, "config", None)
-    if not blocks:
-        model_type = getattr(config, "model_type", "unknown")
-        raise UnsupportedError(not_found(f"{type(model).__name__} (model_type {model_type})", named))
-    for block in blocks:
-        _check_matrices(block)
     if getattr(config, "chunk_size_feed_forward", 0):
         raise UnsupportedError(
             "the model's config.json sets chunk_size_feed_forward, with which a block does not get whole sequences and "
             "cannot recognise padding; set it to 0"
         )
+    where = f"{type(model).__name__} (model_type {getattr(config, 'model_type', 'unknown')})"
+    _refuse_experts(model, where)
+    encoder = encoder_of(model)
+    _refuse_quantised(encoder)
+    return _found(encoder, where) if named is None else _named(encoder, where, named)
+
+
+def _refuse_experts(model: nn.Module, where: str) -> None:
+    for path, module in model.named_modules():
+        if path.endswith(".experts") or EXPERTS.search(type(module).__name__):
+            raise UnsupportedError(
+                f"methods.moe: {where} has experts already: {path} is a {type(module).__name__}; use another method, "
+                "e.g. full_ft, which trains them"
+            )
+
+
+def _found(encoder: nn.Module, where: str) -> list[Block]:
+    recording = record(encoder)
+    found = matches(recording)
+    if not found:
+        raise UnsupportedError(
+            f"methods.moe: {where} has no feed-forward block: nowhere in its encoder do two or three linear layers "
+            f"lie around an activation and lead from hidden size to a wider one and back. {WAY_OUT}"
+        )
+    by_token = [match for match in found if match.given.shape[:-1].numel() == TOKENS]
+    if not by_token:
+        raise UnsupportedError(
+            f"methods.moe: {where}: its feed-forward blocks do not get one vector for each token (but "
+            f"{found[0].given.shape[:-1].numel()} for {TOKENS} tokens), so padding could not be recognised"
+        )
+    placing, blocks = Placing(encoder, recording, found), dict[tuple[nn.Module, ...], Block]()
+    for match in by_token:
+        if match.matrices not in blocks:
+            blocks[match.matrices] = placing.block(match)
+    return list(blocks.values())
+
+
+def _named(encoder: nn.Module, where: str, names: BlockNames) -> list[Block]:
+    blocks = [
+        _by_names(layer, names) for layer in encoder.modules() if _has_parts(_part(layer, names.module), names)
+    ]  # fmt: skip
+    if not blocks:
+        raise UnsupportedError(f"methods.moe.options: {not_found(where, names)}")
     return blocks
 
 
-def not_found(where: str, named: BlockNames | None = None) -> str:
-    """The message for a model without a block of these patterns."""
-    patterns = known_patterns(named)
-    looked_for = "; ".join(f"{', '.join(p.first)} and {p.last} in a layer, as in {p.models}" for p in patterns)
+def not_found(where: str, names: BlockNames) -> str:
+    """The message for a model without a block of these names."""
+    first = [f"{names.module}.{name}" for name in (names.gate, names.up) if name]
     return (
-        f"methods.moe.options: {where} has no feed-forward block of a known form: looked for {looked_for}. A block "
-        "that is one module from hidden size to hidden size can be named, e.g. "
-        'block = { module = "mlp", up = "fc1", activation = "act", down = "fc2" }, and gate where it is gated; it may '
-        "have no other parts"
+        f"{where} has no feed-forward block as the option block names it: looked for {', '.join(first)} and "
+        f"{names.module}.{names.down} in a layer. {WAY_OUT}"
     )
 
 
-def _fits(layer: nn.Module, pattern: Pattern) -> bool:
-    parent, _, activation = pattern.activation.rpartition(".")
-    for scope, names in pattern.scopes.items():
-        part = _part(layer, scope)
-        # The activation is a module in some models, a plain function in others.
-        if part is None or {name for name, _ in part.named_children()} - {activation} != names - {activation}:
-            return False
-    return hasattr(_part(layer, parent), activation) and all(
-        hasattr(_part(layer, path), "weight") for path in pattern.matrices
+def _has_parts(module: nn.Module | None, names: BlockNames) -> bool:
+    """Whether a module has exactly the named parts; the activation may be a plain function."""
+    if module is None or not hasattr(module, names.activation):
+        return False
+    parts = {names.up, names.down, names.gate, names.dropout} - {None}
+    if {name for name, _ in module.named_children()} - {names.activation} != parts:
+        return False
+    return all(
+        isinstance(module.get_submodule(part), nn.Linear | Conv1D)
+        for part in (names.gate, names.up, names.down)
+        if part
     )
+
+
+def _by_names(layer: nn.Module, names: BlockNames) -> Block:
+    module = layer.get_submodule(names.module)
+    parent, _, name = names.module.rpartition(".")
+    return Block(
+        name=names.module, first=[module.get_submodule(part) for part in (names.gate, names.up) if part],
+        last=module.get_submodule(names.down), activation=getattr(module, names.activation),
+        gated=names.gate is not None, dropout=getattr(module, names.dropout) if names.dropout else nn.Identity(),
+        places=[(layer.get_submodule(parent), name)],
+    )  # fmt: skip
 
 
 def _part(layer: nn.Module, path: str) -> nn.Module | None:
@@ -220,18 +129,12 @@ def _part(layer: nn.Module, path: str) -> nn.Module | None:
         return None
 
 
-def _check_matrices(block: Block) -> None:
-    for path in block.pattern.matrices:
-        part = block.layer.get_submodule(path)
-        if type(part).__module__.startswith("bitsandbytes"):
+def _refuse_quantised(encoder: nn.Module) -> None:
+    for path, module in encoder.named_modules():
+        if type(module).__module__.startswith("bitsandbytes"):
             raise UnsupportedError(
-                f"methods.moe: the feed-forward block's {path} is quantised ({type(part).__name__}), but experts are "
-                "trained from unquantised weights; set bits = 16 for the model, or use a method that does not change "
-                "its weights"
-            )
-        if type(part) not in (nn.Linear, Conv1D):
-            raise UnsupportedError(
-                f"methods.moe: the feed-forward block's {path} must be a linear layer, got {type(part).__name__}"
+                f"methods.moe: {path} is quantised ({type(module).__name__}), but experts are trained from unquantised "
+                "weights; set bits = 16 for the model, or use a method that does not change its weights"
             )
 
 

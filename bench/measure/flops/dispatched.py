@@ -1,6 +1,6 @@
 """FLOPs counted at dispatch, as each operator is called: the first of three ways."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from math import prod
 from typing import Any
@@ -65,12 +65,20 @@ def count_passes(model: nn.Module, sequence_length: int, kind: ModelKind = "enco
     return forward, counter.get_total_flops()
 
 
+def _without_padding(decides: Callable[..., bool]) -> Callable[..., bool]:
+    """A function that decides from a padding mask, as it decides without one."""
+    return lambda _, *args, **kwargs: decides(None, *args, **kwargs)
+
+
 @contextmanager
 def _counting() -> Iterator[FlopCounterMode]:
     with ExitStack() as stack:
         # transformers searches the values of position ids for several texts packed into one sequence. Here is one
         # text, and meta tensors have no values; fake tensors would avoid the search but take longer.
         stack.enter_context(patch.object(masking_utils, "find_packed_sequence_indices", lambda *_: None))
+        # It searches a mask that a model makes itself for padding, to leave it out.
+        for name in ("_ignore_causal_mask_sdpa", "_ignore_bidirectional_mask_sdpa"):
+            stack.enter_context(patch.object(masking_utils, name, _without_padding(getattr(masking_utils, name))))
         # It searches the token ids of some models (DeBERTa, GPT-2) for padding, to warn about a missing mask.
         stack.enter_context(patch.object(PreTrainedModel, "warn_if_padding_and_no_attention_mask", lambda *_: None))
         # torch has a formula for matmuls but not for every device's fused attention kernel.

@@ -17,6 +17,7 @@ class Facts(TypedDict, total=False):
     machine: Machine
     data: Data
     parameters: Parameters
+    choices: dict[str, Any]
     flops: Flops
     training: Training
     inference: Speed | None

@@ -1,6 +1,7 @@
 """The first phases of a cell: load texts and weights, adapt the model, and count its costs."""
 
 import gc
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -134,6 +135,7 @@ def _counted(places: Mapping[str, list[int]]) -> dict[str, int]:
 def _adapt(work: Work, model: nn.Module, method: Method, task: Task, inputs: Inputs) -> nn.Module:
     model = method.adapt(model, task)
     work.facts["parameters"] = parameters.count(model)
+    work.facts["choices"] = json.loads(json.dumps(method.choices(model), allow_nan=False))
     if work.cell.train.gradient_checkpointing:
         enable_gradient_checkpointing(model)
     if work.cell.model.kind == "causal":  # loaded onto the device, because quantised weights should not be moved

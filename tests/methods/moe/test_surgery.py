@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from bench.errors import PluginError, UnsupportedError
@@ -33,8 +33,30 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 NAMES = {"module": "mlp", "up": "dense_h_to_4h", "activation": "act", "down": "dense_4h_to_h"}
 
 
+GROUPS = {f"{name}_groups": 2 for name in ("q", "k", "v", "intermediate", "output")} | {"embedding_size": 16}
+
+HEADS = {f"{part}_attention_heads": 2 for part in ("encoder", "decoder")} | {"encoder_ffn_dim": 32, "eos_token_id": 2}
+
+
+class Scaled(nn.Linear):
+    """A linear layer with one more parameter."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, values: Tensor) -> Tensor:
+        return super().forward(values) * self.scale
+
+
+def of_type(model_type: str, **values: Any) -> nn.Module:
+    """A model of an architecture, with few values of its own."""
+    config = AutoConfig.for_model(model_type, num_labels=3, **{**SIZES, **values})
+    return AutoModelForSequenceClassification.from_config(config).eval()  # type: ignore[no-any-return]
+
+
 def with_one_part_more(where: str) -> nn.Module:
-    """A BERT whose blocks do something that is not known."""
+    """A BERT whose blocks hold a layer that they do not call."""
     model = plain_model("bert")
     encoder: Any = model.base_model
     for layer in encoder.encoder.layer:
@@ -153,29 +175,36 @@ class TestRefusals:
         torch.testing.assert_close(logits(same), logits(plain_model("bert")), atol=1e-5, rtol=0)
 
     @pytest.mark.parametrize(
-        "build",
+        ("build", "said"),
         [
-            lambda: AutoModelForSequenceClassification.from_config(AutoConfig.for_model("gpt_neox", **SIZES)),
-            # Its intermediate part has a normalisation too, which must not be lost.
-            lambda: AutoModelForSequenceClassification.from_config(
-                AutoConfig.for_model("roberta-prelayernorm", **SIZES)
-            ),
-            lambda: with_one_part_more("intermediate"),
-            lambda: with_one_part_more("output"),
-            lambda: nn.Linear(2, 2),
+            (lambda: of_type("squeezebert", **GROUPS), r"model_type squeezebert\) has no feed-forward block: nowhere"),
+            (lambda: of_type("mixtral", num_key_value_heads=1), "has experts already: model.layers.0.mlp is a Mixtral"),
+            (lambda: of_type("qwen2_moe", num_experts=4), r"has experts already: model\.layers\.0\.mlp is a Qwen2Moe"),
+            (lambda: of_type("longformer", attention_window=8), r"do not get one vector for each token \(but 8 for 7"),
+            (lambda: nn.Linear(2, 2), "failed in it: RuntimeError"),
         ],
-        ids=["gpt_neox", "roberta-prelayernorm", "more-before", "more-after", "no-transformer"],
+        ids=["convolutions", "mixtral", "qwen2_moe", "padded", "no-transformer"],
     )  # fmt: skip
-    def test_unknown_architecture_says_what_was_looked_for(self, build: Callable[[], nn.Module]) -> None:
-        with pytest.raises(
-            UnsupportedError, match=r"looked for intermediate\.dense and output\.dense .* block = \{ module"
-        ):
+    def test_what_is_no_block_is_refused_by_name(self, build: Callable[[], nn.Module], said: str) -> None:
+        with pytest.raises(UnsupportedError, match=said):
             method_of().adapt(build(), TASK)
+
+    def test_a_dropout_that_a_layer_itself_calls_between_the_matrices_is_named(self) -> None:
+        model = of_type("bart", d_model=16, encoder_layers=2, decoder_layers=1, activation_dropout=0.1, **HEADS)
+        with pytest.raises(UnsupportedError, match=r"around layers\.0\.fc2 .* calls a dropout of 0\.1 between .* to 0"):
+            method_of().adapt(model, TASK)
+
+    @pytest.mark.parametrize("where", ["intermediate", "output"])
+    def test_a_part_that_is_never_called_changes_nothing(self, where: str) -> None:
+        got = logits(method_of().adapt(with_one_part_more(where), TASK))
+        torch.testing.assert_close(got, logits(plain_model("bert")), atol=1e-5, rtol=0)
 
     def test_an_architecture_without_blocks_has_no_closed_form(self) -> None:
         architecture = closed_form.Architecture.from_config(config_of("gpt2"), "encoder")
         other = {"module": "mlp", "up": "fc1", "activation": "act", "down": "fc2"}
-        with pytest.raises(UnsupportedError, match=r"model_type gpt2 has no .* form: looked for mlp\.fc1 and mlp\.fc2"):
+        with pytest.raises(
+            UnsupportedError, match=r"model_type gpt2 has no .* names it: looked for mlp\.fc1 and mlp\.fc2"
+        ):
             method_of(block=other).closed_form_flops(architecture, TASK)
 
     def test_chunks_of_sequences_are_refused(self) -> None:
@@ -184,15 +213,15 @@ class TestRefusals:
 
     def test_quantised_weights_are_refused_by_the_option(self) -> None:
         model = random_causal(config_of("llama"), torch.float32, 4, torch.device("cpu"))
-        with pytest.raises(UnsupportedError, match=r"mlp\.gate_proj is quantised \(Linear4bit\).* set bits = 16"):
+        with pytest.raises(UnsupportedError, match=r"self_attn\.q_proj is quantised \(Linear4bit\).* set bits = 16"):
             method_of().adapt(model, TASK)
 
-    def test_a_matrix_of_another_kind_is_refused_by_name(self) -> None:
+    def test_a_layer_that_computes_more_than_a_product_is_no_part_of_a_block(self) -> None:
         model = plain_model("bert")
         encoder: Any = model.base_model
-        encoder.encoder.layer[0].output.dense = nn.Bilinear(32, 32, 16)
-        with pytest.raises(UnsupportedError, match=r"output\.dense must be a linear layer, got Bilinear"):
-            method_of().adapt(model, TASK)
+        encoder.encoder.layer[0].output.dense = Scaled(32, 16)
+        with pytest.raises(UnsupportedError, match="the model has 2 feed-forward blocks"):
+            method_of(layers="first:3").adapt(model, TASK)
 
 
 class TestNamedBlock:
@@ -211,7 +240,9 @@ class TestNamedBlock:
         "changes", [{"module": "ffn"}, {"up": "fc1"}, {"down": "dense_h_to_4h"}, {"gate": "gate"}, {"dropout": "drop"}]
     )
     def test_names_that_are_not_there_are_refused(self, changes: dict[str, str]) -> None:
-        with pytest.raises(UnsupportedError, match="has no feed-forward block of a known form: looked for"):
+        with pytest.raises(
+            UnsupportedError, match="has no feed-forward block as the option block names it: looked for"
+        ):
             method_of(block={**NAMES, **changes}).adapt(self.plain(), TASK)
 
     def test_its_flops_have_a_closed_form_where_the_architecture_has_one(self) -> None:
