@@ -134,7 +134,7 @@ def test_caption_names_bits_of_causal_models(make_record: MakeRecord) -> None:
     four, eight = make_record(**LLM, bits=4), make_record(**LLM, bits=8, method="M")
     whole = [make_record(**LLM, bits=bits, method=f"M{bits}") for bits in (16, None)]
     caption = build("Run", [make_record(), four]).caption
-    assert "; precision fp32; causal models with 4-bit (NF4) weights; training batch size 16; " in caption
+    assert "; precision fp32; causal models with 4-bit (NF4) weights; kernels fast (" in caption
     caption = build("Run", [four, eight, *whole]).caption
     kinds = "4-bit (NF4) weights, 8-bit (LLM.int8) weights, unquantised weights"
     assert f"; causal models with {kinds} (differs between rows); " in caption

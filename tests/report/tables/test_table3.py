@@ -83,7 +83,8 @@ def test_three_seeds(make_record: MakeRecord) -> None:
 
 
 CAPTION = (
-    "Measured with device CPU AMD EPYC 7B13; cores 2; threads 2; precision fp32; training batch size 16; "
+    "Measured with device CPU AMD EPYC 7B13; cores 2; threads 2; precision fp32; "
+    "kernels fast (tunebench's own dropout, linear layers and allocator settings); training batch size 16; "
     "inference batch size 64; max length in tokens 256; seeds 0, 1; evaluated split test; torch 2.9.0; "
     "transformers 4.57.0; peft 0.18.0; tunebench 0.1.0; commit 0123456789ab; 2026-01-02. "
     "Means over the n successful seeds, ± their sample standard deviation. "
