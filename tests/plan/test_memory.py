@@ -71,7 +71,7 @@ class Case:
 
     @property
     def dtype(self) -> torch.dtype:
-        return DTYPES[self.row.precision]
+        return DTYPES[known(self.row.precision)]
 
     def method(self) -> Method:
         method = registry.load(self.cell.method.plugin, FOUND[self.cell.method.plugin].path)
