@@ -68,7 +68,7 @@ class _Training:
 
     def __init__(self, work: Work, subject: Subject) -> None:
         cell, inputs = work.cell, subject.inputs
-        self._device = work.device
+        self._device, self._inputs = work.device, inputs
         self._labels = inputs.dataset.splits["train"].labels
         one_epoch = cell.train.model_copy(update={"epochs": 1})
         lengths = inputs.tokens["train"].lengths
@@ -96,7 +96,7 @@ class _Training:
         return batches, log
 
     def _batch(self, index: int) -> Batch:
-        inputs = self._subject.inputs
+        inputs = self._inputs
         return inputs.training_batch(inputs.tokens["train"], self._labels, self._rows[index], inputs.pad_id)
 
 

@@ -49,6 +49,7 @@ class Peft(PeftMethod):
             wrapped = wrap(model, config, f"peft_type {self.options.peft_type}")
         if any(weight.is_meta for weight in wrapped.parameters()):
             wrapped = wrapped.to("meta")
+            support.answer_conditions(wrapped)
         if not any(parameter.requires_grad for parameter in wrapped.parameters()):
             raise UnsupportedError(f"peft type {self.options.peft_type} trains nothing in this model")
         support.give_task_id(wrapped, config)
@@ -56,12 +57,12 @@ class Peft(PeftMethod):
 
     def _config(self, model: nn.Module, task: Task) -> Any:
         peft_type, options = self.options.peft_type, self.options.of_type
-        support.refuse_known(peft_type)
         settings: dict[str, Any] = {"task_type": TASKS[task.kind], "total_step": placeholder_steps(options)}
         try:
             config = config_class.build(peft_type, options, **settings)
         except ValueError as error:
             raise UnsupportedError(f"{error} (kind of model: {task.kind})") from error
+        support.refuse_known(config)
         if hasattr(config, "modules_to_save"):
             config.modules_to_save = [*fresh_layers(model), *(config.modules_to_save or [])] or None
         if config.is_prompt_learning:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ import peft
 import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
+from torch._subclasses import FakeTensor
+from torch.overrides import TorchFunctionMode
 
 from bench.errors import UnsupportedError
 from bench.method import Task
@@ -25,8 +27,6 @@ KNOWN_REASONS = {
     "LILY": "its routers average over padding, so the scores of a text depend on the other texts of its batch",
     "POLY": "each forward pass reads the number of the task from a tensor, and a plan's tensors have no values",
     "SHIRA": "it searches a random mask for the trained weights, and a plan's mask has no values",
-    "VBLORA": "each forward pass reads whether a logit is infinite, and a plan's tensors have no values",
-    "WAVEFT": "each forward pass selects coefficients by their values, and a plan's tensors have none",
 }
 #: Types that read random numbers of their own while they are built.
 BUILT_WITH_VALUES = frozenset({"BOFT", "UNILORA"})
@@ -50,14 +50,20 @@ def status(peft_type: str) -> str:
     return f"tested on {', '.join(kinds)}" if kinds else "not supported"
 
 
-def refuse_known(peft_type: str) -> None:
+def refuse_known(config: Any) -> None:
     """Refuse a type that cannot be measured.
 
     Raises:
-        UnsupportedError: it is one of ``KNOWN_REASONS``.
+        UnsupportedError: it is one of ``KNOWN_REASONS``, or its options make it select by values.
     """
+    peft_type = config.peft_type.value
     if peft_type in KNOWN_REASONS:
         raise UnsupportedError(f"peft type {peft_type} cannot be measured: {KNOWN_REASONS[peft_type]}")
+    if getattr(config, "use_idwt", False):
+        raise UnsupportedError(
+            f"peft type {peft_type} cannot be measured with use_idwt = true: each forward pass selects coefficients by "
+            "their values, and a plan's tensors have none; set use_idwt = false"
+        )
 
 
 @contextmanager
@@ -71,6 +77,33 @@ def values_for_adapter(model: nn.Module, peft_type: str) -> Iterator[None]:
         return
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         yield
+
+
+class _ConditionsAreFalse(TorchFunctionMode):
+    """While active, a tensor without values answers a condition with False, which real tensors would seldom deny.
+
+    VB-LoRA asks in each training step whether a logit is infinite, and raises an error if so.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.Tensor.__bool__ and (args[0].is_meta or isinstance(args[0], FakeTensor)):
+            return False
+        return func(*args, **(kwargs or {}))
+
+
+def answer_conditions(model: nn.Module) -> None:
+    """Let a model on the meta device go through conditions on values, in each of its forward passes."""
+    running: list[ExitStack] = []
+
+    def begin(*_: Any) -> None:
+        running.append(ExitStack())
+        running[-1].enter_context(_ConditionsAreFalse())
+
+    def end(*_: Any) -> None:
+        running.pop().close()
+
+    model.register_forward_pre_hook(begin)
+    model.register_forward_hook(end, always_call=True)
 
 
 def prompt_without_values(model: nn.Module) -> AbstractContextManager[None]:

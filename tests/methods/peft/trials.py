@@ -29,7 +29,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "SHIRA": {"r": 4},
     "TRAINABLE_TOKENS": {"token_indices": [*range(10, 64)], "learning_rate": 1e-2},
     "VBLORA": {"vector_length": 16, "num_vectors": 32},
-    "WAVEFT": {"n_frequency": 100},
+    "WAVEFT": {"n_frequency": 100, "use_idwt": False},
 }
 #: Variants of LoRA that are tested beside the types.
 LORA_VARIANTS: dict[str, dict[str, Any]] = {
