@@ -30,14 +30,14 @@ from bench.method import BaseOptions, LabelledTexts, TextMethod, Texts, write_te
 #: length, so that a data set of long texts takes no more than a minute.
 MOST_CHARACTERS = {"words": 20_000_000, "characters": 3_000_000}
 #: From this number of train texts on, n-grams of a single text are left out.
-FEWEST_TEXTS_TO_PRUNE = 200
+FEWEST_TEXTS_TO_PRUNE = 10_000
 
 
 class Options(BaseOptions):
     """Options of the linear classifier."""
 
     strengths: tuple[float, ...] = Field(
-        (0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+        (0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
         min_length=1,
         description="values of C to choose from by macro F1 on validation; a smaller C regularises more",
     )
