@@ -199,6 +199,7 @@ def small_study() -> dict[str, Any]:
     content = tomllib.loads(block)
     (grid,) = content["grid"]
     return content | {
+        "baselines": False,
         "grid": [grid | {"methods": [*grid["methods"], "moe"], "seeds": [0]}],
         "data": {"max_length": 16, "max_train_samples": 16, "max_evaluation_samples": 16},
         "train": {"max_steps": 2, "batch_size": 8},

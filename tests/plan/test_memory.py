@@ -119,7 +119,7 @@ def planned(
     content = {
         "name": "memory",
         "device": device,
-        "grid": [{"datasets": ["texts"], "models": ["model"], "methods": ["row"]}],
+        "baselines": False, "grid": [{"datasets": ["texts"], "models": ["model"], "methods": ["row"]}],
         "data": {"max_length": length},
         "train": {
             "batch_size": 8, "inference_batch_size": 8, "precision": precision,

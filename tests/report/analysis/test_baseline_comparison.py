@@ -16,7 +16,7 @@ from tests.known import known
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import RUN, Cells, flipped, results
 
-NONE = {"model": "–", "kind": "none", "weights": "none", "max_length": 128}
+NONE: dict[str, Any] = {"model": "–", "kind": "none", "weights": "none", "max_length": 128}
 WEAK, STRONG = flipped(0, 1, 2, 3, 4), flipped(0)
 
 
