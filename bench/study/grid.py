@@ -120,14 +120,14 @@ class _Expansion:
                             yield cell.model_copy(update={"repeat": repeat})
 
     def _baselines(self, dataset: DatasetSource, models: Sequence[ModelSource], seed: int) -> Iterator[Cell]:
-        """The baselines on the texts that the models read; filler texts have labels that nothing can predict."""
+        """The baselines on the texts that the models read; models with random weights have no F1 to compare."""
         if not self.study.baselines:
             return
         rows = [name for name, plugin in self.found.items() if plugin.is_baseline and self._fits(name, NO_MODEL)]
-        texts = {read.fingerprint: read for model in models if (read := texts_for(model, dataset)).kind != "profile"}
-        for read in texts.values():
-            for row in rows:
-                yield self._cell(read, NO_MODEL, row, seed)
+        if all(model.weights == "random" for model in models):
+            return
+        for row in rows:
+            yield self._cell(dataset, NO_MODEL, row, seed)
 
     def _rows(self, model: ModelSource) -> list[str]:
         """The method rows of one model: named ones, those of ``*``, and those of ``--plugin``."""

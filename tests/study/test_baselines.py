@@ -61,10 +61,14 @@ def test_seeds_that_draw_their_own_splits_have_each_their_own() -> None:
     assert [seed for *_, seed in without_model(found)] == [4, 5]
 
 
-def test_filler_texts_have_none_because_their_labels_mean_nothing() -> None:
-    models = {"enc": {"base": "roberta-base", "weights": "random"}}
-    assert without_model(cells({"datasets": ["imdb"]}, models=models)) == []
-    assert len(without_model(cells({"datasets": ["synthetic_stars"]}, models=models))) == 1
+@pytest.mark.parametrize("dataset", ["imdb", "synthetic_stars"])
+def test_random_weights_alone_have_none_because_they_have_no_f1(dataset: str) -> None:
+    drawn = {"drawn": {"base": "roberta-base", "weights": "random"}, "enc": {"hub_id": "o/enc"}}
+    assert without_model(cells({"datasets": [dataset], "models": ["drawn"]}, models=drawn)) == []
+    both = cells({"datasets": [dataset], "models": ["drawn", "enc"]}, models=drawn)
+    assert [(cell.dataset.kind, cell.method.name) for cell in both if cell.model == NO_MODEL] == [
+        ("hub" if dataset == "imdb" else "synthetic", "counts")
+    ]
 
 
 def test_a_baseline_that_does_not_import_is_left_out() -> None:
