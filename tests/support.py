@@ -74,6 +74,7 @@ def small_study(encoder: Path, texts: Path, **changes: Any) -> dict[str, Any]:
     content = {
         "name": "small",
         "device": "cpu",
+        "baselines": False,
         "grid": [{"datasets": ["reviews"], "models": ["tiny"], "methods": ["full_ft"], "seeds": [0]}],
         "data": {"max_length": 12},
         "train": {"epochs": 1, "max_steps": 4, "batch_size": 4, "precision": "fp32", "timing_warmup_steps": 1},

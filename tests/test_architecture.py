@@ -25,7 +25,7 @@ REPORT_MAY_IMPORT = {"text", "clocks", "errors", "schema", "method", "study", "r
 #: Public names of the package, imported when they are first asked for.
 PUBLIC = {"bench.report.frame"}
 METHODS_MAY_IMPORT = {"torch", "transformers", "peft", "pydantic", "numpy", "sklearn"} | sys.stdlib_module_names
-METHOD_NAMES = re.compile(r"\b(full_ft|bitfit|lora|p_tuning|moe|zero_shot)\b")
+METHOD_NAMES = re.compile(r"\b(full_ft|bitfit|lora|p_tuning|moe|zero_shot|linear_probe|tfidf_linear)\b")
 MOST_ROOT_FILES = 6
 FEWEST_LINES, MOST_LINES = 15, 300
 

@@ -154,7 +154,7 @@ def test_settings_are_those_of_a_study(page: Path, tmp_path: Path) -> None:
             for entry in (None, *study.methods.values()):
                 study.train_settings(grid, entry, "shown")
         for name, options in given:
-            registry.options(name, registry.load(name, found[name].path), options)
+            registry.options(name, registry.load_any(name, found[name].path), options)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=pages.name)
@@ -199,6 +199,7 @@ def small_study() -> dict[str, Any]:
     content = tomllib.loads(block)
     (grid,) = content["grid"]
     return content | {
+        "baselines": False,
         "grid": [grid | {"methods": [*grid["methods"], "moe"], "seeds": [0]}],
         "data": {"max_length": 16, "max_train_samples": 16, "max_evaluation_samples": 16},
         "train": {"max_steps": 2, "batch_size": 8},

@@ -11,7 +11,7 @@ from bench.commands import options
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bench.method import Method, Variant
+    from bench.method import BaseMethod, Variant
     from bench.method.registry import Plugin
 
 
@@ -84,7 +84,7 @@ def show_variant(wanted: str, plugin_files: Sequence[Path], console: "Console") 
 
 
 @contextmanager
-def _loaded(plugin: "Plugin") -> "Iterator[type[Method]]":
+def _loaded(plugin: "Plugin") -> "Iterator[type[BaseMethod]]":
     """The class of a method, for as long as its code is called."""
     from bench.errors import PluginError
     from bench.measure.hidden_gpus import gpus_hidden
@@ -94,7 +94,7 @@ def _loaded(plugin: "Plugin") -> "Iterator[type[Method]]":
     if plugin.error is not None:
         raise PluginError(plugin.error)
     with gpus_hidden():  # an import could initialise CUDA
-        method = registry.load(plugin.name, plugin.path)
+        method = registry.load_any(plugin.name, plugin.path)
         shown = guarded(f"method {plugin.name}: {plugin.path} cannot be shown")
         with announced(plugin.name, plugin.path, CALLED), shown:
             yield method
@@ -105,7 +105,7 @@ def _print(lines: Sequence[str], console: "Console") -> None:
         console.print(line, highlight=False, markup=False)
 
 
-def _lines(method: "type[Method]") -> list[str]:
+def _lines(method: "type[BaseMethod]") -> list[str]:
     """A method's label and summary, and a line for each option."""
     from bench.text.message import message, shortened
 

@@ -1,7 +1,10 @@
 """The plugin contract: a method imports from here."""
 
+from bench.method.artifact import write_tensors
 from bench.method.contract import (
     Architecture,
+    BaseMethod,
+    BaseOptions,
     Chart,
     Encoded,
     Examples,
@@ -20,9 +23,10 @@ from bench.method.contract import (
     fresh_layers,
     usable_positions,
 )
+from bench.method.text_method import LabelledTexts, TextMethod, Texts
 
 __all__ = [
-    "Architecture", "Chart", "Encoded", "Examples", "Insight", "Insights", "Method", "ModelKind", "OptionHelp",
-    "Options", "Step", "Task", "Trace", "TrainingRun", "Variant", "finds_last_token_by_id",
-    "fresh_layers", "usable_positions",
+    "Architecture", "BaseMethod", "BaseOptions", "Chart", "Encoded", "Examples", "Insight", "Insights", "LabelledTexts",
+    "Method", "ModelKind", "OptionHelp", "Options", "Step", "Task", "TextMethod", "Texts", "Trace", "TrainingRun",
+    "Variant", "finds_last_token_by_id", "fresh_layers", "usable_positions", "write_tensors",
 ]  # fmt: skip

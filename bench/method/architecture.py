@@ -16,7 +16,10 @@ from bench.errors import UnsupportedError
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-ModelKind = Literal["encoder", "causal"]
+ModelKind = Literal["encoder", "causal", "none"]
+"""Kind of model; ``none`` is for methods without one."""
+MODEL_KINDS: tuple[ModelKind, ...] = ("encoder", "causal")
+"""The kinds that a method can adapt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from bench.method import artifact
 from bench.method.architecture import Architecture as Architecture
 from bench.method.architecture import ModelKind as ModelKind
+from bench.method.base import BaseMethod as BaseMethod
+from bench.method.base import BaseOptions as BaseOptions
+from bench.method.base import OptionHelp as OptionHelp
+from bench.method.base import Variant as Variant
 from bench.method.insight import Chart as Chart
 from bench.method.insight import Insight as Insight
 from bench.method.insight import Insights as Insights
@@ -24,10 +28,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-class Options(BaseModel):
-    """Options of a method; a subclass adds fields, each with a default and a description that names its unit."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+class Options(BaseOptions):
+    """Options of a method that trains a model."""
 
     learning_rate: float = Field(5e-5, gt=0, description="peak learning rate of AdamW")
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay; biases and normalisations get none")
@@ -112,61 +114,18 @@ class TrainingRun:
     batches: Callable[[], Iterator[Encoded]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptionHelp:
-    """One option of a variant, as ``tunebench methods`` shows it.
-
-    Attributes:
-        name: name of the option.
-        default: default value.
-        meaning: meaning and unit.
-    """
-
-    name: str
-    default: Any
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
-    """One of several methods behind one plugin, chosen by an option.
-
-    Attributes:
-        name: value of that option.
-        status: where the variant is tested, in words.
-        summary: what it does, or why it is not supported, in one sentence.
-        options: options that only this variant has.
-    """
-
-    name: str
-    status: str
-    summary: str
-    options: tuple[OptionHelp, ...] = ()
-
-
-class Method(ABC):
+class Method(BaseMethod):
     """A method of adapting a pretrained model; its name is the stem of its file or the name of its package.
 
     A method never times, logs, seeds, loads data or moves devices.
     """
 
-    label: ClassVar[str]
     options_class: ClassVar[type[Options]] = Options
-    trains: ClassVar[bool] = True
-
-    def __init__(self, options: Options) -> None:
-        """Keep the validated options."""
-        self.options: Any = options
 
     @classmethod
     def supports(cls, kind: ModelKind) -> bool:
         """Whether the method can adapt this kind of model."""
         return kind == "encoder"
-
-    @classmethod
-    def variants(cls) -> Sequence[Variant]:
-        """The variants of a method that is several in one; default: none."""
-        return ()
 
     @abstractmethod
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
@@ -199,13 +158,13 @@ class Method(ABC):
         """A scalar added to the task's loss after each forward pass, or None."""
         return None
 
-    def before_training(self, model: nn.Module, run: TrainingRun) -> None:  # noqa: B027 - most methods need no call
+    def before_training(self, model: nn.Module, run: TrainingRun) -> None:
         """Called once between ``adapt`` and the training, in the phase adapt; no parameter may change its shape.
 
         Plans and counts of FLOPs build the model without this call.
         """
 
-    def after_step(self, model: nn.Module, step: int) -> None:  # noqa: B027 - a hook that most methods leave out
+    def after_step(self, model: nn.Module, step: int) -> None:
         """Called after each optimizer step, counted from 0, inside the timed window; gradients are still there."""
 
     def prepare_inference(self, model: nn.Module) -> nn.Module:

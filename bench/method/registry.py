@@ -2,24 +2,24 @@
 
 import importlib.util
 import inspect
-import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from bench.errors import PluginError, UnknownNameError
-from bench.method import Method, Options
-from bench.method.architecture import ModelKind
+from bench.method import BaseMethod, BaseOptions, Method, Options, TextMethod
+from bench.method.architecture import MODEL_KINDS, ModelKind
+from bench.method.given_options import filled_options as filled_options
+from bench.method.given_options import options as options
 from bench.method.importing import CALLED, announced, guarded
 from bench.method.source_hash import source_sha256
-from bench.schema import Frozen, explain
+from bench.schema import Frozen
 from bench.text.redaction import redacted
 
 
@@ -36,6 +36,8 @@ class MethodSource(Frozen):
 
 
 ENTRY_POINT_GROUP = "tunebench.methods"
+#: Folder in methods/ of the methods that every study measures, unless it says ``baselines = false``.
+BASELINES = "baselines"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,11 @@ class Plugin:
     origin: str
     error: str | None = None
 
+    @property
+    def is_baseline(self) -> bool:
+        """Whether every study measures it."""
+        return self.origin == f"methods/{BASELINES}/"
+
 
 def find(plugin_files: Sequence[Path] = (), methods_folder: Path | None = None) -> dict[str, Plugin]:
     """All methods by name. Nothing is imported, so this takes milliseconds.
@@ -72,6 +79,9 @@ def find(plugin_files: Sequence[Path] = (), methods_folder: Path | None = None) 
     for path in sorted([*folder.glob("*.py"), *(file.parent for file in folder.glob("*/__init__.py"))]):
         if not path.name.startswith("_"):
             _add(found, path.stem, path, "methods/")
+    for path in sorted((folder / BASELINES).glob("*.py")):
+        if not path.name.startswith("_"):
+            _add(found, path.stem, path, f"methods/{BASELINES}/")
     for point in entry_points(group=ENTRY_POINT_GROUP):
         origin = f"entry point of {point.dist.name if point.dist else '?'}"
         file = _module_file(point.module)
@@ -127,10 +137,22 @@ def module_name_of(name: str) -> str:
 
 
 def load(name: str, path: Path) -> type[Method]:
+    """Import a method that adapts models, see ``load_any``.
+
+    Raises:
+        PluginError: as ``load_any``, or the method has no model.
+    """
+    method = load_any(name, path)
+    if not issubclass(method, Method):
+        raise PluginError(f'method {name}: {path} has no model to adapt; put it in a grid with models = ["none"]')
+    return method
+
+
+def load_any(name: str, path: Path) -> type[BaseMethod]:
     """Import a method's file or package, as ``tunebench_plugin_<name>``, and return its class.
 
     Raises:
-        PluginError: the import fails, or the module does not define exactly one complete Method.
+        PluginError: the import fails, or the module does not define exactly one complete method.
     """
     module_name = module_name_of(name)
     spec = importlib.util.spec_from_file_location(
@@ -149,8 +171,8 @@ def load(name: str, path: Path) -> type[Method]:
             return _method_of(name, path, module)
 
 
-def _method_of(name: str, path: Path, module: ModuleType) -> type[Method]:
-    """The one complete Method of a module.
+def _method_of(name: str, path: Path, module: ModuleType) -> type[BaseMethod]:
+    """The one complete method of a module.
 
     Raises:
         PluginError: there is none, or several.
@@ -158,23 +180,28 @@ def _method_of(name: str, path: Path, module: ModuleType) -> type[Method]:
     module_name = module_name_of(name)
     classes = [
         value for value in vars(module).values()
-        if inspect.isclass(value) and issubclass(value, Method) and f"{value.__module__}.".startswith(f"{module_name}.")
+        if inspect.isclass(value) and issubclass(value, BaseMethod)
+        and f"{value.__module__}.".startswith(f"{module_name}.")
     ]  # fmt: skip
-    if len(classes) != 1:
-        raise PluginError(f"method {name}: {path} must define one subclass of bench.method.Method, got {len(classes)}")
+    if len(classes) != 1 or not issubclass(classes[0], (Method, TextMethod)):
+        raise PluginError(
+            f"method {name}: {path} must define one subclass of bench.method.Method or bench.method.TextMethod, got "
+            f"{len(classes)}"
+        )
     method = classes[0]
     if inspect.isabstract(method):
         missing = ", ".join(sorted(method.__abstractmethods__))
         raise PluginError(f"method {name}: {path}: class {method.__name__} does not define {missing}")
     if not isinstance(getattr(method, "label", None), str):
         raise PluginError(f"method {name}: {path}: class {method.__name__} has no label, the name in tables")
-    if not (inspect.isclass(method.options_class) and issubclass(method.options_class, Options)):
-        raise PluginError(f"method {name}: {path}: options_class must be a subclass of bench.method.Options")
+    wanted = Options if issubclass(method, Method) else BaseOptions
+    if not (inspect.isclass(method.options_class) and issubclass(method.options_class, wanted)):
+        raise PluginError(f"method {name}: {path}: options_class must be a subclass of bench.method.{wanted.__name__}")
     return method
 
 
 def load_planned(source: MethodSource, found: Mapping[str, Plugin] | None = None) -> type[Method]:
-    """Import the method of a cell and return its class.
+    """Import the method of a cell and return its class, see ``load``.
 
     Args:
         source: method of the cell.
@@ -184,6 +211,24 @@ def load_planned(source: MethodSource, found: Mapping[str, Plugin] | None = None
     Raises:
         PluginError: the method is missing, was changed after the cell was planned, or its import fails.
     """
+    return load(source.plugin, _planned_path(source, found))
+
+
+def load_planned_texts(source: MethodSource) -> type[TextMethod]:
+    """Import the method of a cell without a model and return its class.
+
+    Raises:
+        PluginError: as ``load_planned``, or the method adapts models.
+    """
+    path = _planned_path(source, None)
+    method = load_any(source.plugin, path)
+    if not issubclass(method, TextMethod):
+        raise PluginError(f"method {source.name}: {path} adapts a model; name one in the grid")
+    return method
+
+
+def _planned_path(source: MethodSource, found: Mapping[str, Plugin] | None) -> Path:
+    """The file of a cell's method, unchanged since the cell was planned."""
     path = Path(source.path) if found is None else _found_path(source, found)
     if not path.exists():
         raise PluginError(f"method {source.name}: {path} is missing; put it back, or run the study again")
@@ -191,7 +236,7 @@ def load_planned(source: MethodSource, found: Mapping[str, Plugin] | None = None
         raise PluginError(
             f"method {source.name}: {path} was changed after the cell was planned; restore it, or run the study again"
         )
-    return load(source.plugin, path)
+    return path
 
 
 def _found_path(source: MethodSource, found: Mapping[str, Plugin]) -> Path:
@@ -211,13 +256,19 @@ def describe(plugin: Plugin) -> dict[str, Any]:
     try:
         if plugin.error is not None:
             raise PluginError(plugin.error)
-        method = load(plugin.name, plugin.path)
+        method = load_any(plugin.name, plugin.path)
         failure = f"method {plugin.name}: {plugin.path}: supports failed"
         with announced(plugin.name, plugin.path, CALLED), guarded(failure):
-            kinds = [kind for kind in get_args(ModelKind) if method.supports(kind)]
+            kinds = _kinds(method)
             return {"label": redacted(str(method.label)), "kinds": kinds, "trains": bool(method.trains)}
     except PluginError as error:
         return {"error": str(error)}
+
+
+def _kinds(method: type[BaseMethod]) -> list[ModelKind]:
+    if issubclass(method, TextMethod):
+        return ["none"]
+    return [kind for kind in MODEL_KINDS if method.supports(kind)]
 
 
 def describes(content: Any) -> bool:
@@ -227,36 +278,6 @@ def describes(content: Any) -> bool:
     label, kinds, trains = content["label"], content["kinds"], content["trains"]
     known = isinstance(kinds, list) and all(kind in get_args(ModelKind) for kind in kinds)
     return isinstance(label, str) and known and isinstance(trains, bool)
-
-
-def options(name: str, method: type[Method], given: dict[str, Any]) -> Options:
-    """Validate the options that a study gives to a method.
-
-    Raises:
-        PluginError: an option is unknown, a value is out of range, or the plugin's validation fails.
-    """
-    with _guarded_options(name, method):
-        return _validated(name, method, given)
-
-
-def filled_options(name: str, method: type[Method], given: dict[str, Any]) -> dict[str, Any]:
-    """Validate the options and return all of them, defaults included, as JSON values."""
-    with _guarded_options(name, method):
-        return _validated(name, method, given).model_dump(mode="json")
-
-
-@contextmanager
-def _guarded_options(name: str, method: type[Method]) -> Iterator[None]:
-    path = Path(str(getattr(sys.modules.get(method.__module__), "__file__", None) or method.__module__))
-    with announced(name, path, CALLED), guarded(f"method {name}: {path}: its options cannot be validated"):
-        yield
-
-
-def _validated(name: str, method: type[Method], given: dict[str, Any]) -> Options:
-    try:
-        return method.options_class.model_validate_json(json.dumps(given), strict=True)
-    except ValidationError as error:
-        raise PluginError(explain(error, f"methods.{name}.options", method.options_class)) from None
 
 
 def get(found: dict[str, Plugin], name: str) -> Plugin:

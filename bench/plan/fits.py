@@ -60,7 +60,7 @@ def fit(row: PlanRow, limit_bytes: int, at_batch: Callable[[int], PlanRow]) -> F
     """
     if reserved_bytes(row) is None:
         return Fit(limit_bytes, None, None)
-    size = row.batch_size if row.trains else row.inference_batch_size
+    size = row.batch_size if row.trains and row.batch_size is not None else row.inference_batch_size
     if _within(row, limit_bytes):
         return Fit(limit_bytes, True, size)
     return Fit(limit_bytes, False, largest_batch(lambda batch: _within(at_batch(batch), limit_bytes), size + 1))

@@ -73,6 +73,6 @@ class Plan(Rows):
         for name, says in self.says.items():
             if "error" in says:
                 sentences.append(f"left out: {says['error']}")
-            elif name not in planned:
+            elif name not in planned and "none" not in says["kinds"]:
                 sentences += [f"left out: {why}" for model in models if (why := misfit(name, says["kinds"], model))]
         return sentences

@@ -108,8 +108,9 @@ COLUMNS = (
 def _assumptions(rows: Sequence[PlanRow]) -> list[str]:
     """The assumptions behind the numbers, one sentence each."""
     settings = ("sequence_length", "batch_size", "inference_batch_size", "precision", "device")
-    values = {name: list(dict.fromkeys(str(getattr(row, name)) for row in rows)) for name in settings}
-    said = [f"{name.replace('_', ' ')} {', '.join(found)}" for name, found in values.items()]
+    values = {name: list(dict.fromkeys(getattr(row, name) for row in rows)) for name in settings}
+    known = {name: [str(value) for value in found if value is not None] for name, found in values.items()}
+    said = [f"{name.replace('_', ' ')} {', '.join(found) or DASH}" for name, found in known.items()]
     return [
         "FLOPs: 2 per multiply-add, one sequence; for a causal model only the logits of the last position.",
         f"Memory: allocated by tensors, with full sequences; {'; '.join(said)}.",

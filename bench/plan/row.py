@@ -20,11 +20,11 @@ class PlanRow(Frozen):
     method_label: str
     trains: bool = True
     num_labels: int
-    sequence_length: int = Field(description="tokens, without virtual ones")
-    batch_size: int = Field(description="sequences per optimizer step")
+    sequence_length: int | None = Field(description="tokens, without virtual ones")
+    batch_size: int | None = Field(description="sequences per optimizer step")
     inference_batch_size: int
     device: str = Field(description="cpu or cuda: device for which memory is predicted")
-    precision: str
+    precision: str | None
     unsupported: str | None = Field(
         None, description="why the method cannot adapt the model; all numbers are null then"
     )

@@ -20,6 +20,7 @@ from bench.plan.depth import Costs
 from bench.plan.quiet import silence_libraries
 from bench.plan.row import PlanRow
 from bench.plan.shape import Facts, Shape
+from bench.plan.text_row import text_row
 from bench.study.cell import Cell
 from bench.study.grid import misfit
 
@@ -56,11 +57,19 @@ class Rows:
             RequestError: options or the model's config are wrong, or the plugin does not import.
         """
         with self._unseen():
+            if cell.model.kind == "none":
+                return self._text_row(cell)
             shape = self._shape(cell)
             key = shape.key()
             if key not in self._facts:
                 self._facts[key] = self._work_out(shape)
         return PlanRow.model_validate(shape.names() | self._facts[key])
+
+    def _text_row(self, cell: Cell) -> PlanRow:
+        said = self.says[cell.method.plugin]
+        if "error" in said:
+            raise PluginError(said["error"])
+        return text_row(cell)
 
     def at_batch(self, cell: Cell, batch_size: int) -> PlanRow:
         """The row of a cell with another batch size for training and inference."""
@@ -69,6 +78,8 @@ class Rows:
 
     def closed_form_flops(self, cell: Cell, tokens: int) -> int | None:
         """Forward FLOPs of a cell's model on one sequence of another length; None without a closed form."""
+        if cell.model.kind == "none":
+            return None
         with self._unseen():
             return self._shape(cell).closed_form(tokens).adapted
 
@@ -91,7 +102,7 @@ class Rows:
 
     def _jobs(self, cells: Sequence[Cell]) -> list[list[Cell]]:
         """One cell for each missing shape, in groups that share their parameters."""
-        shapes = [self._shape(cell) for cell in cells]
+        shapes = [self._shape(cell) for cell in cells if cell.model.kind != "none"]
         groups: dict[str, dict[str, Cell]] = {}
         for shape in shapes:
             if shape.key() not in self._facts:

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 from transformers import PretrainedConfig
 
-from bench.data import texts
 from bench.errors import UnsupportedError
 from bench.measure import parameters
 from bench.measure.flops import agreement, dispatched, traced
@@ -21,6 +20,7 @@ from bench.model.load import build, config_to_plan
 from bench.model.quantization import settle
 from bench.model.weights import skeleton
 from bench.plan.depth import DEPTHS_OF_PEAKS, DEPTHS_OF_SUMS, Costs, extrapolated
+from bench.plan.labels import labels_of
 from bench.plan.memory import ASSUMED_CAPABILITY, as_costs, from_costs, highest_of_training, predict
 from bench.study.cell import Cell
 from bench.study.models import ModelSource
@@ -40,7 +40,7 @@ class Shape:
         self.device = resolved.device
         self.precision = resolved.precision(cell.train.precision)
         self.dtype = DTYPES[self.precision]
-        self.labels = cell.dataset.labels or _read_labels(cell)
+        self.labels = labels_of(cell)
         self.config = _config(cell.model, len(self.labels))
         method_class = registry.load(cell.method.plugin, Path(cell.method.path))
         self.method: Method = method_class(registry.options(cell.method.name, method_class, cell.method.given))
@@ -191,17 +191,6 @@ class Shape:
 
     def _task(self, tokens: int) -> Task:
         return Task(labels=self.labels, max_length=tokens, kind=self.cell.model.kind)
-
-
-_labels_read: dict[str, tuple[str, ...]] = {}
-
-
-def _read_labels(cell: Cell) -> tuple[str, ...]:
-    """Class names of a dataset, read from its texts."""
-    key = f"{cell.dataset}{cell.data}"
-    if key not in _labels_read:
-        _labels_read[key] = texts.load(cell.dataset, cell.data, cell.seed).labels
-    return _labels_read[key]
 
 
 def _config(model: ModelSource, num_labels: int) -> PretrainedConfig:

@@ -61,7 +61,7 @@ def measure(
         RequestError: the request is wrong; nothing was measured.
         KeyboardInterrupt: it was interrupted; the file has the windows so far.
     """
-    study = _Study(request, reference, watcher)
+    study = _Study(request.without_baselines, reference, watcher)
     with temporary_folder("tunebench-ratios-") as name, closing(make_executor()) as executor:
         groups, predicted, free_bytes = study.checked(executor, Path(name))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ class _Study:
         )  # fmt: skip
         checks = StudyChecks(self._request, self._found, self._needed, questions.ask, self._watcher)
         cells = filtered(checks.cells(checks.descriptions({}), self._sources), self._request.only)
-        groups = comparisons(cells)
+        groups = comparisons([cell for cell in cells if cell.model.kind != "none"])
         _require_reference(self._reference, cells)
         filled = {cell.id: cell for cell in checks.filled([cell for group in groups for cell in group])}
         self._watcher.checking("memory")

@@ -26,8 +26,12 @@ class Data(Frozen):
     synthetic: bool
     validation_carved: bool = Field(description="validation was carved from train")
     labels: tuple[str, ...]
-    tokens_per_sample: float = Field(description="mean non-padding tokens per text of the evaluated split, with prompt")
-    truncated_fraction: Share = Field(description="share of the evaluated split's texts that max_length cut")
+    tokens_per_sample: float | None = Field(
+        description="mean non-padding tokens per text of the evaluated split, with prompt; null without a model"
+    )
+    truncated_fraction: Share | None = Field(
+        description="share of the evaluated split's texts that max_length cut; null without a model"
+    )
     texts_in_train: dict[str, int] | None = Field(
         None,
         description="number of validation and test texts that occur in train, by split; texts are equal if they are so "

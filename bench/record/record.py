@@ -15,6 +15,8 @@ from bench.study.cell import Cell
 SCHEMA_VERSION = 1
 #: Reason for a null quality if the weights were never trained.
 RANDOM_WEIGHTS = "the model has random weights"
+#: Reason for null fields about a model.
+NO_MODEL = "the method has no model"
 
 Status = Literal["ok", "oom", "timeout", "error", "killed", "unsupported"]
 PhaseName = Literal[
@@ -56,7 +58,7 @@ class Phase(Frozen):
 
 
 class Parameters(Frozen):
-    """Parameter counts of the adapted model."""
+    """Parameter counts of the adapted model; without a model, of the fitted coefficients."""
 
     trainable_params: int = Field(description="stored elements that the optimizer updates")
     total_params: int = Field(description="stored elements; packed 4-bit weights count as stored")
@@ -79,10 +81,14 @@ class Speed(Frozen):
     timed_steps: int
     timed_seconds: float
     timed_samples: int
-    timed_tokens: int = Field(description="non-padding tokens of the batches, without the cached start of a prompt")
-    timed_padded_tokens: int = Field(description="the same with padding, without scored labels or generated tokens")
+    timed_tokens: int | None = Field(
+        description="non-padding tokens of the batches, without the cached start of a prompt; null without a model"
+    )
+    timed_padded_tokens: int | None = Field(
+        description="the same with padding, without scored labels or generated tokens; null without a model"
+    )
     samples_per_second: float
-    tokens_per_second: float = Field(description="non-padding tokens per second")
+    tokens_per_second: float | None = Field(description="non-padding tokens per second; null without a model")
     batch_size: int
     within_cell: WithinCell | None = Field(None, description="null in older records")
     windowed_samples_per_second: Estimate | None = Field(None, description="only in older records")
@@ -107,11 +113,13 @@ class ValidationPoint(Frozen):
 
 
 class Training(Frozen):
-    """Result of the training loop."""
+    """Result of the training loop; without a model, of the fit, which counts as one step."""
 
     steps: int
     samples: int
-    final_loss: float = Field(description="mean training loss over the last tenth of the steps, nats")
+    final_loss: float | None = Field(
+        description="mean training loss over the last tenth of the steps, nats; null without a model"
+    )
     speed: Speed | None = Field(description="null if every step was warm-up")
     train_seconds: float | None = Field(None, description="time of all steps, warm-up included; null in older records")
     validation: tuple[ValidationPoint, ...] = Field((), description="points of train.validation_points, in order")

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from bench.record.record import Record
 from bench.report.analysis import f1_significance
+from bench.report.analysis.baseline_comparison import against_baselines
 from bench.report.analysis.f1_significance import RowSignificance
 from bench.report.analysis.names import HEADS, NOT_A_SETTING, apart, flat
 from bench.report.analysis.quantities import QUANTITIES
@@ -14,6 +15,7 @@ from bench.report.analysis.quantities.quantity import Brief, Quantity
 from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.analysis.statistics import by_row, measured, over_seeds
 from bench.report.results.run import Results, Run
+from bench.report.tables import baseline_notes
 from bench.report.tables.footnotes import AT_BASELINE
 from bench.report.tables.scores import F1, at_baseline
 from bench.report.tables.validity import validity_of
@@ -55,6 +57,9 @@ def show(results: Results, written: Sequence[Path], target: Path, console: Conso
             say(title, console, "bold", fold=True)
             _show_grid(run, console)
     say(results.counts, console, "bold", fold=True)
+    for label, run in zip(results.labels(), results.runs, strict=True):
+        if beats := _beating_baselines(run):
+            say(beats if len(results.runs) == 1 else f"{label}: {beats}", console, fold=True)
     if any(map(_has_one_seed, results.runs)):
         say(ONE_SEED, console, fold=True)
     failed = list(_failed(results))
@@ -76,8 +81,18 @@ def show(results: Results, written: Sequence[Path], target: Path, console: Conso
 
 def _has_one_seed(run: Run) -> bool:
     """Whether rows with an F1 have no second seed, so that none of them can be called better."""
-    seeds = [{record.cell.seed for record in row if macro_f1(record) is not None} for row in by_row(run.records)]
+    seeds = [
+        {record.cell.seed for record in row if macro_f1(record) is not None}
+        for row in by_row(run.records)
+        if row[0].cell.model.kind != "none"
+    ]
     return any(len(of_row) == 1 for of_row in seeds)
+
+
+def _beating_baselines(run: Run) -> str:
+    rows = by_row(run.records)
+    found = against_baselines(f1_significance.of_run(run), rows)
+    return baseline_notes.summary(found, [one_line(row[0].cell.method.label, 80) for row in rows])
 
 
 def _show_grid(run: Run, console: Console) -> None:

@@ -4,7 +4,6 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from bench.method.architecture import ModelKind
 from bench.schema import Frozen
 from bench.study.values import HubId, LabelValues, OpenSettings, Place, Reference, Revision, Settings, Slug
 
@@ -49,7 +48,7 @@ class ModelEntry(Frozen):
     )
     hub_id: HubId | None = Field(None, description="model on the hub")
     revision: Revision = Field("main", description="hub revision, preferably a commit hash")
-    kind: ModelKind | None = Field(
+    kind: Literal["encoder", "causal"] | None = Field(
         None,
         description="encoder with a classification head, or causal language model; absent: as config.json says, or "
         "encoder for a hub id",

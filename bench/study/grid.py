@@ -8,8 +8,8 @@ from bench.errors import PluginError, StudyError, UnknownNameError
 from bench.method.registry import MethodSource, Plugin, get
 from bench.study.cell import Cell
 from bench.study.datasets import DatasetSource, known_prompt
-from bench.study.models import ModelSource
-from bench.study.settings import PromptSettings
+from bench.study.models import NO_MODEL, ModelSource
+from bench.study.settings import DataSettings, PromptSettings, TrainSettings
 from bench.study.sources import Sources, texts_for
 from bench.study.study import Grid, Study
 
@@ -32,6 +32,8 @@ def needed_plugins(study: Study, found: Mapping[str, Plugin]) -> dict[str, Plugi
     for row in [*study.methods, *named]:
         get(dict(found), _plugin_name(study, row))  # otherwise a misspelt row would be silently left out
     needed = {name: plugin for name, plugin in found.items() if plugin.origin == "--plugin"}
+    if study.baselines:
+        needed |= {name: plugin for name, plugin in found.items() if plugin.is_baseline}
     _check_comparisons(study, found)
     for grid in study.grid:
         if EVERY_METHOD in grid.methods:
@@ -110,11 +112,22 @@ class _Expansion:
         models = [self.sources.models[name] for name in self.grid.models]
         for seed in self.grid.seeds:
             for dataset in datasets:
+                yield from self._baselines(dataset, models, seed)
                 for model in models:
                     for row in self._rows(model):
                         cell = self._cell(texts_for(model, dataset), model, row, seed)
                         for repeat in range(self.grid.repeats):
                             yield cell.model_copy(update={"repeat": repeat})
+
+    def _baselines(self, dataset: DatasetSource, models: Sequence[ModelSource], seed: int) -> Iterator[Cell]:
+        """The baselines on the texts that the models read; models with random weights have no F1 to compare."""
+        if not self.study.baselines:
+            return
+        rows = [name for name, plugin in self.found.items() if plugin.is_baseline and self._fits(name, NO_MODEL)]
+        if all(model.weights == "random" for model in models):
+            return
+        for row in rows:
+            yield self._cell(dataset, NO_MODEL, row, seed)
 
     def _rows(self, model: ModelSource) -> list[str]:
         """The method rows of one model: named ones, those of ``*``, and those of ``--plugin``."""
@@ -159,6 +172,9 @@ class _Expansion:
                 f"on {model.name}, a causal model, which is trained on tokens; set it in the train settings of "
                 "encoders' grids"
             )
+        data = study.data_settings(grid, dataset.name)
+        if model.kind == "none":
+            data, train, seed = _without_model(data, train, seed)
         plugin = self.found[_plugin_name(study, row)]
         method = MethodSource(
             name=row, label=(entry.label if entry else None) or self._description(row)["label"], plugin=plugin.name,
@@ -166,8 +182,8 @@ class _Expansion:
             given={**(entry.options if entry else {}), **grid.options.get(row, {})},
         )  # fmt: skip
         return Cell(
-            study=study.name, dataset=dataset, model=model, method=method, seed=seed, device=study.device,
-            data=study.data_settings(grid, dataset.name), train=train,
+            study=study.name, dataset=dataset, model=model, method=method, seed=seed,
+            device="cpu" if model.kind == "none" else study.device, data=data, train=train,
             prompt=prompt_for(study, grid, dataset, model), limits=study.limits,
         )  # fmt: skip
 
@@ -181,6 +197,10 @@ def misfit(row: str, kinds: Sequence[str], model: ModelSource) -> str | None:
     """Why a method that supports these kinds cannot adapt a model; None if the kind is supported."""
     if model.kind in kinds:
         return None
+    if "none" in kinds:
+        return f'method {row} has no model to adapt; put it in a grid with models = ["none"]'
+    if model.kind == "none":
+        return f"method {row} adapts a model, got none; name an encoder or a causal model in its grid"
     why = f"method {row} supports {' and '.join(kinds) or 'no'} models; {model.name} is of kind {model.kind}"
     if model.kind != "causal" or "encoder" not in kinds:
         return why
@@ -189,6 +209,16 @@ def misfit(row: str, kinds: Sequence[str], model: ModelSource) -> str | None:
         f'{why}{quantised}; an entry in [models] with kind = "encoder" and without bits gives it a classification head '
         "and unquantised weights"
     )
+
+
+def _without_model(data: DataSettings, train: TrainSettings, seed: int) -> tuple[DataSettings, TrainSettings, int]:
+    """Only what matters without a model, so that grids that differ in nothing else share a cell.
+
+    The result depends on the texts alone, so seeds that read the same texts are one cell.
+    """
+    kept = {"inference_batch_size": train.inference_batch_size, "keep_artifact": train.keep_artifact}
+    settings = data.model_copy(update={"max_length": DataSettings.model_fields["max_length"].default})
+    return settings, TrainSettings().model_copy(update=kept), seed if data.resample_splits else 0
 
 
 def prompt_for(study: Study, grid: Grid, dataset: DatasetSource, model: ModelSource) -> PromptSettings | None:

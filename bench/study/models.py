@@ -27,7 +27,7 @@ class ModelSource(Frozen):
     name: str
     label: str
     kind: ModelKind
-    weights: Literal["pretrained", "random"]
+    weights: Literal["pretrained", "random", "none"]
     bits: Literal[4, 8, 16] | None = Field(
         None, description="bits of a causal model's linear layers but the head; null: an encoder, or 16"
     )
@@ -43,6 +43,12 @@ class ModelSource(Frozen):
     attention: Literal["eager"] | None = Field(None, description="eager; null: fused if supported")
     head: Literal["fresh", "checkpoint"] = Field("fresh", description="classification head; see ModelEntry.head")
     fingerprint: str = Field(description="hash of config.json, sizes and dates of weights, or hub revision")
+
+
+#: Name under which a grid lists methods without a model.
+NO_MODEL_NAME = "none"
+#: What stands in place of a model in the cells of such methods.
+NO_MODEL = ModelSource(name=NO_MODEL_NAME, label="–", kind="none", weights="none", fingerprint="no model")
 
 
 def architecture(source: ModelSource) -> dict[str, Any] | None:
@@ -67,6 +73,8 @@ def resolve_model(name: str, study: Study, weights_needed: bool = True) -> Model
         UnknownNameError: the name is not defined.
         ModelError: the folder or the package is missing.
     """
+    if name == NO_MODEL_NAME:
+        return NO_MODEL
     with looking_for(f"model {name}", ModelError):
         if name in study.models:
             return _defined_model(name, study.models[name], study.folder, weights_needed)

@@ -1,7 +1,7 @@
 """The cells that a user asks to run or to plan."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +29,11 @@ class Request:
     plugin_files: Sequence[Path] = ()
     only: Mapping[str, frozenset[str]] = field(default_factory=dict)
     scale: Literal["tiny"] | None = None
+
+    @property
+    def without_baselines(self) -> "Request":
+        """The same request without the baselines that every study measures."""
+        return replace(self, study=self.study.model_copy(update={"baselines": False}))
 
 
 def parse_only(filters: Iterable[str]) -> dict[str, frozenset[str]]:

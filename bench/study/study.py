@@ -71,10 +71,19 @@ class Study(Frozen):
     datasets: dict[Slug, DatasetEntry] = Field(default_factory=dict)
     models: dict[Slug, ModelEntry] = Field(default_factory=dict)
     methods: dict[Slug, MethodEntry] = Field(default_factory=dict)
+    baselines: bool = Field(
+        True, description="also measure the baselines without a model, one row for each dataset and baseline"
+    )
     comparisons: Annotated[tuple[tuple[str, str], ...], AfterValidator(_distinct)] = Field(
         (), description="pairs of methods; the report compares them by data and seed, first minus second"
     )
     _folder: Path = PrivateAttr(default=Path())
+
+    @model_validator(mode="after")
+    def _check_names(self) -> "Study":
+        if "none" in self.models:
+            raise ValueError('models.none: the name "none" stands for methods without a model; choose another name')
+        return self
 
     @property
     def folder(self) -> Path:

@@ -16,6 +16,8 @@ from tests.benchmarks.turns import by_turns, median_ratio
 HERE = Path(__file__).parent
 CELLS = [(method, seed) for method in ("full_ft", "lora") for seed in (0, 1)]
 STUDY = """
+baselines = false
+
 [[grid]]
 datasets = ["tweet_eval_emotion"]
 models = ["minilm"]

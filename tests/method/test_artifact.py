@@ -26,7 +26,7 @@ from tests.report.export.kept import LABELS, TEXTS, Kept, cell_of, keep
 pytestmark = pytest.mark.usefixtures("one_thread")
 TRAINING = [
     name for name, plugin in sorted(registry.find().items())
-    if (method := registry.load(name, plugin.path)).trains and method.supports("encoder")
+    if not plugin.is_baseline and (method := registry.load(name, plugin.path)).trains and method.supports("encoder")
 ]  # fmt: skip
 ON_HUB = ModelSource(
     name="m", label="M", kind="encoder", weights="pretrained", hub_id="o/m", revision="abc", fingerprint="f"

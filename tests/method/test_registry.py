@@ -58,7 +58,7 @@ class TestFind:
         assert "bomb" in find(methods_folder=tmp_path)
 
     def test_the_shipped_methods_are_found(self) -> None:
-        assert {plugin.origin for plugin in find().values()} == {"methods/"}
+        assert {plugin.origin for plugin in find().values()} == {"methods/", "methods/baselines/"}
 
     def test_plugin_file(self, tmp_path: Path) -> None:
         mine = write(tmp_path / "mine", "mine")
@@ -162,9 +162,15 @@ class TestLoad:
             ("import sys; sys.exit(0)", "does not import: SystemExit"),
             ("1 / 0", "does not import: ZeroDivisionError"),
             ("x = 'a\0b'", "does not import: (SyntaxError|ValueError)"),
-            ("", "must define one subclass of bench.method.Method, got 0"),
-            ("from bench.method import Method", "must define one subclass of bench.method.Method, got 0"),
-            (GOOD + "\nclass Other(Good):\n    pass", "must define one subclass of bench.method.Method, got 2"),
+            ("", "must define one subclass of bench.method.Method or bench.method.TextMethod, got 0"),
+            (
+                "from bench.method import Method",
+                "must define one subclass of bench.method.Method or bench.method.TextMethod, got 0",
+            ),
+            (
+                GOOD + "\nclass Other(Good):\n    pass",
+                "must define one subclass of bench.method.Method or bench.method.TextMethod, got 2",
+            ),
             (
                 "from bench.method import Method\nclass A(Method):\n    label = 'A'",
                 "class A does not define adapt",

@@ -135,7 +135,7 @@ class TestOption:
 
 TRAINING = [
     name for name, plugin in sorted(registry.find().items())
-    if (method := registry.load(name, plugin.path)).trains and method.supports("encoder")
+    if not plugin.is_baseline and (method := registry.load(name, plugin.path)).trains and method.supports("encoder")
 ]  # fmt: skip
 
 

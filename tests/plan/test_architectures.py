@@ -92,6 +92,7 @@ def write(folder: Path, name: str, **changes: Any) -> Path:
 def plan(models: list[Path], methods: list[str], with_memory: bool = False, **grid: Any) -> list[PlanRow]:
     content = {
         "name": "s", "device": "cpu", "train": {"precision": "fp32", "batch_size": 4, "inference_batch_size": 4},
+        "baselines": False,
         "grid": [{"datasets": ["imdb"], "models": list(map(str, models)), "methods": methods, **grid}],
     }  # fmt: skip
     return Plan(Request(study=Study.model_validate(content)), with_memory=with_memory).rows()

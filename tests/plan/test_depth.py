@@ -45,7 +45,8 @@ def config_of(model_type: str, layers: int = LAYERS) -> dict[str, Any]:
 def row_of(folder: Path, config: dict[str, Any], plugin: str, options: dict[str, Any], device: str) -> PlanRow:
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     content = {
-        "name": "depth", "device": device, "grid": [{"datasets": ["texts"], "models": ["model"], "methods": ["row"]}],
+        "name": "depth", "device": device, "baselines": False,
+        "grid": [{"datasets": ["texts"], "models": ["model"], "methods": ["row"]}],
         "data": {"max_length": 8},
         "train": {"batch_size": 2, "inference_batch_size": 2, "precision": "bf16" if device == "cuda" else "fp32"},
         "datasets": {"texts": {"hub_id": "nobody/nothing", "labels": ["no", "yes"]}},

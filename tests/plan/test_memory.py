@@ -71,7 +71,7 @@ class Case:
 
     @property
     def dtype(self) -> torch.dtype:
-        return DTYPES[self.row.precision]
+        return DTYPES[known(self.row.precision)]
 
     def method(self) -> Method:
         method = registry.load(self.cell.method.plugin, FOUND[self.cell.method.plugin].path)
@@ -119,7 +119,7 @@ def planned(
     content = {
         "name": "memory",
         "device": device,
-        "grid": [{"datasets": ["texts"], "models": ["model"], "methods": ["row"]}],
+        "baselines": False, "grid": [{"datasets": ["texts"], "models": ["model"], "methods": ["row"]}],
         "data": {"max_length": length},
         "train": {
             "batch_size": 8, "inference_batch_size": 8, "precision": precision,

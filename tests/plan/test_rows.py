@@ -19,6 +19,7 @@ from bench.plan.row import PlanRow
 from bench.study.models import resolve_model
 from bench.study.request import Request
 from bench.study.study import Study
+from tests.known import known
 from tests.support import TEST_ROWS, TRAIN_ROWS, small_study, write_plugin, write_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -122,7 +123,7 @@ class TestCounts:
     def test_peaks_grow_with_the_batch_and_hold_what_is_known(self, planner: Planner) -> None:
         plan = planner(with_memory=True, methods=["full_ft"])
         [row] = plan.rows()
-        wider = plan.at_batch(plan.cells[0], 2 * row.batch_size)
+        wider = plan.at_batch(plan.cells[0], 2 * known(row.batch_size))
         assert row.train_memory
         assert wider.train_memory
         assert (row.batch_size, wider.batch_size) == (4, 8)

@@ -65,7 +65,7 @@ class Place:
         content: dict[str, Any] = {
             "name": name,
             "device": "cpu",
-            "grid": [common | each for each in grid],
+            "baselines": False, "grid": [common | each for each in grid],
             "data": {"max_length": 160},
             "train": {"epochs": 10, "batch_size": 16, "timing_warmup_steps": 2},
             "prompt": {"instruction": INSTRUCTION},

@@ -158,6 +158,7 @@ def test_figures_of_any_valid_insight(kind: str) -> None:
 
 TINY: dict[str, Any] = {
     "name": "s",
+    "baselines": False,
     "grid": [{"datasets": ["synthetic_polarity"], "models": ["mine"], "methods": ["full_ft", "lora"], "seeds": [0]}],
     "models": {"mine": {"base": "minilm", "weights": "random", "scale": "tiny"}},
 }

@@ -10,7 +10,8 @@ from transformers import AutoModelForSequenceClassification
 from bench.method import Method, Task, registry
 
 CPU = torch.device("cpu")
-FOUND = registry.find()
+#: The methods that adapt models.
+FOUND = {name: plugin for name, plugin in registry.find().items() if not plugin.is_baseline}
 #: Names of the methods that train.
 TRAINING = [name for name in FOUND if registry.load(name, FOUND[name].path).trains]
 

@@ -73,7 +73,7 @@ def _audited(
         from bench.plan.plan import Plan
 
     measured = None if run_folder is None else read_measured(run_folder)
-    planned = Plan(request, with_memory=with_memory)
+    planned = Plan(request.without_baselines, with_memory=with_memory)
     left_out: list[str] = []
     if measured is not None:
         measured, left_out = comparable(measured, planned.cells)

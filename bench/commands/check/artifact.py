@@ -44,14 +44,15 @@ def saved_files(subject: Subject) -> Finding:
             return failed(
                 f"save writes {listed(unsafe)}", f"write only {', '.join(SUFFIXES)}: a pickle is never loaded"
             )
-        if broken := [name for name, path in files.items() if not _is_readable(path)]:
+        if broken := [name for name, path in files.items() if not is_readable(path)]:
             return failed(f"content does not match the suffix: {listed(broken)}", "write tensors with safetensors")
         if not any(path.suffix == ".safetensors" for path in files.values()):
             return failed(f"save writes no tensors, but {listed(files) or 'nothing'}", "write the trained tensors")
         return passed(f"{listed(files)}, {sum(path.stat().st_size for path in files.values()):,} bytes")
 
 
-def _is_readable(path: Path) -> bool:
+def is_readable(path: Path) -> bool:
+    """Whether the content of a file matches its suffix."""
     try:
         if path.suffix == ".json":
             json.loads(path.read_text(encoding="utf-8"))

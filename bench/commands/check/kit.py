@@ -9,8 +9,9 @@ from bench.commands.check.finding import Finding, Result, failed, not_run
 from bench.commands.check.process_state import kept_settings
 from bench.commands.check.specimen import Specimen, specimens
 from bench.commands.check.subject import Subject
+from bench.commands.check.text_checks import TEXT_CHECKS, TextSubject
 from bench.errors import RequestError
-from bench.method import Method, registry
+from bench.method import BaseMethod, Method, TextMethod, registry
 from bench.text.message import kind_of, said, traceback_of
 
 #: Names of checks that others need.
@@ -76,7 +77,7 @@ def examine(
         started: called before each check.
         checks: checks to run on each model.
     """
-    method: type[Method] | None = None
+    method: type[BaseMethod] | None = None
 
     def imported() -> Finding:
         nonlocal method
@@ -90,17 +91,31 @@ def examine(
     yield ask("import", imported)
     if method is None:
         return
-    loaded: type[Method] = method
+    loaded: type[BaseMethod] = method
     yield ask("label", lambda: declared.label(loaded))
     yield ask("options", lambda: declared.options(plugin.name, loaded))
-    yield (kinds := ask("kinds", lambda: declared.kinds(loaded)))
+    if issubclass(loaded, TextMethod):
+        subject = TextSubject(name=plugin.name, method_class=loaded, options=dict(options or {}))
+        yield from _examine_texts(subject, started)
+    elif issubclass(loaded, Method):
+        yield from _examine_models(plugin.name, loaded, dict(options or {}), chosen, started, checks)
+
+
+def _examine_models(
+    name: str, method: type[Method], options: Mapping[str, Any], chosen: Sequence[Specimen] | None, started: Started,
+    checks: Sequence[ConformanceCheck],
+) -> Iterator[Result]:  # fmt: skip
+    """Run the checks on every model that the method supports."""
+    started("", "kinds")
+    kinds = Result.of("", "kinds", _guarded(declared.kinds, method))
+    yield kinds
     if kinds.verdict == "fail":
         yield Result.of("", "models", not_run("it needs: kinds"))
         return
     checked = False
     for specimen in specimens() if chosen is None else chosen:
-        if loaded.supports(specimen.kind):
-            subject = Subject(name=plugin.name, method_class=loaded, options=dict(options or {}), specimen=specimen)
+        if method.supports(specimen.kind):
+            subject = Subject(name=name, method_class=method, options=options, specimen=specimen)
             for result in _examine_on(subject, started, checks):
                 checked = checked or result.verdict != "not applicable"
                 yield result
@@ -108,6 +123,16 @@ def examine(
         advice = "adapt one of these architectures, or correct supports"
         names = ", ".join(specimen.name for specimen in specimens())
         yield Result.of("", "models", failed(f"no model could be adapted: {names}", advice))
+
+
+def _examine_texts(subject: TextSubject, started: Started) -> Iterator[Result]:
+    """Run the checks of a method without a model; if it cannot be fitted at all, the others are not run."""
+    sound = True
+    for name, examine_texts in TEXT_CHECKS:
+        started("", name)
+        finding = _guarded(examine_texts, subject) if sound else not_run(f"it needs: {TEXT_CHECKS[0][0]}")
+        sound = sound and (name != TEXT_CHECKS[0][0] or finding.verdict == "pass")
+        yield Result.of("", name, finding)
 
 
 def _examine_on(subject: Subject, started: Started, checks: Sequence[ConformanceCheck]) -> Iterator[Result]:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import sklearn  # noqa: F401 - its first import sets variables of the environment, which is not a method's doing
 import torch
 
 

@@ -96,6 +96,8 @@ def rebuild(folder: CellFolder, record: Record, plugin_files: Sequence[Path] = (
 
 def _method(cell: Cell, plugin_files: Sequence[Path]) -> Method:
     source = cell.method
+    if cell.model.kind == "none":
+        raise _explains_nothing(cell)
     method_class = registry.load_planned(source, registry.find(plugin_files))
     if method_class.explain is Method.explain:
         raise _explains_nothing(cell)

@@ -75,7 +75,7 @@ class RowSignificance:
 
 
 @dataclass(frozen=True, slots=True)
-class _Predicted:
+class Predicted:
     """The predictions of one row.
 
     Attributes:
@@ -89,20 +89,28 @@ class _Predicted:
     reason: str = ""
 
     def of(self, seeds: Iterable[int]) -> Contributions:
+        """Contributions of the texts to the F1 of these seeds, shape [S, N]."""
         assert self.by_seed is not None, "only rows with predictions are asked"
         return np.stack([self.by_seed[seed] for seed in seeds])
 
 
 @dataclass(frozen=True, slots=True)
-class _F1Row:
-    """One row with an F1: one record per seed, and their predictions if these were read."""
+class F1Row:
+    """One row with an F1.
+
+    Attributes:
+        records: one record per seed.
+        f1: macro F1 by seed.
+        predicted: their predictions, if these were read.
+    """
 
     records: Sequence[Record]
     f1: Mapping[int, float]
-    predicted: _Predicted
+    predicted: Predicted
 
     @property
     def mean(self) -> float:
+        """Mean over the seeds."""
         return fmean(self.f1.values())
 
 
@@ -121,7 +129,7 @@ class F1Significance:
             read: reader of a record's predictions; None: without predictions.
         """
         self.reads = read is not None
-        self._predicted: dict[str, _Predicted] = {}
+        self._predicted: dict[str, Predicted] = {}
         if read is not None:
             rows = [row for row in map(_with_f1, by_row(records)) if row]
             for places in grouped(rows, lambda record: record.cell.dataset.name):
@@ -138,14 +146,18 @@ class F1Significance:
         """
         found = [RowSignificance() for _ in rows]
         for places in grouped(rows, group):
-            known = {at: self._row(records) for at in places if (records := _with_f1(rows[at]))}
+            known = {at: row for at in places if (row := self.row(rows[at])) is not None}
             for at, own in _of_group(known).items() if known else ():
                 found[at] = own
         return found
 
-    def _row(self, records: Sequence[Record]) -> _F1Row:
+    def row(self, of: Sequence[Record]) -> F1Row | None:
+        """The F1 and predictions of one row, from its records; None without F1."""
+        records = _with_f1(of)
+        if not records:
+            return None
         f1 = {record.cell.seed: macro_f1(record) or 0.0 for record in records}
-        return _F1Row(records, f1, self._predicted.get(records[0].cell.row_id, _Predicted()))
+        return F1Row(records, f1, self._predicted.get(records[0].cell.row_id, Predicted()))
 
 
 def of_run(run: Run) -> F1Significance:
@@ -160,11 +172,11 @@ def _with_f1(row: Iterable[Record]) -> list[Record]:
     return [record for record, _ in first_of_each_seed(known)]
 
 
-def _of_group(group: Mapping[int, _F1Row]) -> dict[int, RowSignificance]:
+def _of_group(group: Mapping[int, F1Row]) -> dict[int, RowSignificance]:
     order = sorted(group, key=lambda at: -group[at].mean)
     best = order[0]
     pairs = list(combinations(order, 2))
-    decided = dict(zip(pairs, decide([_lead(group[one], group[other]) for one, other in pairs]), strict=True))
+    decided = dict(zip(pairs, decide([lead(group[one], group[other]) for one, other in pairs]), strict=True))
     ranks = leading(order, lambda better, at: decided[better, at].direction == "higher")
     found = {}
     for at, row in group.items():
@@ -176,24 +188,24 @@ def _of_group(group: Mapping[int, _F1Row]) -> dict[int, RowSignificance]:
     return found
 
 
-def _on_texts(group: Mapping[str, Sequence[Record]], read: ReadRecord) -> dict[str, _Predicted]:
+def _on_texts(group: Mapping[str, Sequence[Record]], read: ReadRecord) -> dict[str, Predicted]:
     """The predictions of every row, with the texts in one order for all rows on the same texts."""
-    found: dict[str, _Predicted] = {}
+    found: dict[str, Predicted] = {}
     for name, row in group.items():
         reason = stack(row, read)
         if isinstance(reason, str):
-            found[name] = _Predicted(reason=reason)
+            found[name] = Predicted(reason=reason)
             continue
         for home in dict.fromkeys([*(one.texts for one in found.values() if one.by_seed), name]):
             stacked = stack([*group[home], *row], read)
             if not isinstance(stacked, str):
                 own = contributions(stacked.truth, stacked.predicted[-len(row) :], stacked.num_labels)
-                found[name] = _Predicted(home, {record.cell.seed: one for record, one in zip(row, own, strict=True)})
+                found[name] = Predicted(home, {record.cell.seed: one for record, one in zip(row, own, strict=True)})
                 break
     return found
 
 
-def _interval(row: _F1Row) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
+def _interval(row: F1Row) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
     """The interval of a mean over seeds, and its sources."""
     if row.predicted.by_seed:
         found = over_texts_and_seeds(row.predicted.of(row.f1))
@@ -210,7 +222,7 @@ def sources(found: Estimate, records: Iterable[Record]) -> tuple[str, ...]:
     return (*found.sources, "splits") if redrawn else found.sources
 
 
-def _lead(one: _F1Row, other: _F1Row) -> Estimate | str:
+def lead(one: F1Row, other: F1Row) -> Estimate | str:
     """The difference of two rows on common seeds, or the reason why it is unknown."""
     seeds = sorted(one.f1.keys() & other.f1.keys())
     if not seeds:
@@ -225,7 +237,7 @@ def _lead(one: _F1Row, other: _F1Row) -> Estimate | str:
     return f"{ONE_SEED}; {second.reason or first.reason or 'no predictions beside the records'}"
 
 
-def _against(best: int, lead: Decision, row: _F1Row) -> Against:
+def _against(best: int, lead: Decision, row: F1Row) -> Against:
     """The comparison with a better row, from the decision on that row's lead."""
     estimate = lead.estimate
     return Against(

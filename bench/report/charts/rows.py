@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.report.analysis.baseline_comparison import AgainstBaseline, against_baselines
 from bench.report.analysis.f1_significance import F1Significance, RowSignificance
 from bench.report.analysis.names import NAMES
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.charts.address import Place, places
 from bench.report.results.run import Results
-from bench.report.tables import scores, validity
+from bench.report.tables import baseline_notes, scores, validity
 from bench.report.tables.footnotes import Notes, mark_warnings
 from bench.report.tables.scores import F1
 from bench.report.tables.table import apart_from_others, describe
@@ -27,6 +28,7 @@ class ReportRow:
         significance: significance of its F1.
         stamp: valid, suspect or unstamped; empty if all cells failed.
         notes: footnotes of the row.
+        baseline: comparison of its F1 with the best baseline; None without one.
     """
 
     place: Place
@@ -35,6 +37,7 @@ class ReportRow:
     significance: RowSignificance
     stamp: str
     notes: tuple[str, ...]
+    baseline: AgainstBaseline | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,12 +81,14 @@ def rows(results: Results, significances: Sequence[F1Significance]) -> list[Repo
         records = [[record for record, _ in place.cells] for place in own]
         notes = Notes()
         content = describe(records, columns, notes, results.others(results.runs[number]))
+        compared, methods = against_baselines(significance, records), [one["method"] for one in content]
         for at, (place, of_f1) in enumerate(zip(own, significance.of_rows(records), strict=True)):
             verdict = validity.mark(at, records[at], notes)[validity.STAMP]
             mark_warnings(notes, at, records[at])
+            baseline_notes.columns(at, compared[at], methods, notes, content)
             texts = [text for (row, _), several in notes.texts.items() if row == at for text in several]
             numbers = content[at] | scores.interval(of_f1)
             if apart := apart_from_others(at, notes):
                 numbers["method"] = f"{numbers['method']} ({apart})"
-            found.append(ReportRow(place, label, numbers, of_f1, verdict, tuple(dict.fromkeys(texts))))
+            found.append(ReportRow(place, label, numbers, of_f1, verdict, tuple(dict.fromkeys(texts)), compared[at]))
     return found

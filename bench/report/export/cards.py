@@ -77,7 +77,7 @@ def _seal(text: str) -> str:
 
 def _artifact(folder: RunFolder, record: Record) -> Path | None:
     """The artifact folder of a record's measurement; None if there is none."""
-    if record.status != "ok" or not CELL_ID.fullmatch(record.cell_id):
+    if record.status != "ok" or record.cell.model.kind == "none" or not CELL_ID.fullmatch(record.cell_id):
         return None
     cell = folder.cell(record.cell_id)
     place = cell.artifact

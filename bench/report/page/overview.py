@@ -9,7 +9,7 @@ from bench.report.analysis.significance import LEVEL
 from bench.report.charts.rows import ReportRow, quantities
 from bench.report.page.embed import clean
 from bench.report.results.run import Results
-from bench.report.tables import footnotes, scores
+from bench.report.tables import baseline_notes, footnotes, scores
 from bench.report.tables.conditions import conditions
 from bench.report.tables.scores import F1
 from bench.text.display import one_line
@@ -74,7 +74,7 @@ def table(results: Results, rows: Sequence[ReportRow]) -> dict[str, Any]:
         "filters": [{"name": name, "label": name.capitalize(), "options": texts}
                     for name, texts in options.items() if len(texts) > 1],
         "rows": [_line(row, columns, options) for row in rows], "level": f"{LEVEL:.0%}", "dash": DASH,
-        "sources": scores.sources([row.significance for row in rows]),
+        "sources": " ".join(filter(None, [scores.sources([row.significance for row in rows]), _baselines(rows)])),
     }  # fmt: skip
 
 
@@ -136,10 +136,18 @@ def _number(row: ReportRow, column: Quantity) -> dict[str, Any]:
         low, high = row.numbers[f"{F1}_low"], row.numbers[f"{F1}_high"]
         interval = "" if low is None else f"{low:.4f} to {high:.4f}"
         found |= {
-            "interval": ", ".join(filter(None, [interval, f"n={row.numbers['seeds']}"])),
+            "interval": ", ".join(filter(None, [interval, f"n={row.numbers['seeds']}", _beside_baseline(row)])),
             "rank": row.significance.rank,
         }
     return found
+
+
+def _beside_baseline(row: ReportRow) -> str:
+    return "" if row.baseline is None else f"best baseline: {baseline_notes.SHORT[row.baseline.decision.direction]}"
+
+
+def _baselines(rows: Sequence[ReportRow]) -> str:
+    return baseline_notes.CAPTION if any(row.baseline for row in rows) else ""
 
 
 def embedded(results: Results, rows: Sequence[ReportRow]) -> list[dict[str, Any]]:

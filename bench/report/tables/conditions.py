@@ -30,9 +30,10 @@ def conditions(records: Sequence[Record]) -> str:
 def settings(records: Sequence[Record]) -> str:
     """The conditions without the definitions of resources."""
     machines = [record.machine for record in records if record.machine]
-    trained = [record for record in records if record.training or record.status != "ok"]
+    adapted = _with_model(records)
+    trained = [record for record in adapted if record.training or record.status != "ok"]
     causal = [BITS[record.cell.model.bits or 16] for record in records if record.cell.model.kind == "causal"]
-    on_cpu = [record for record in records if record.machine and record.machine.device == "cpu"]
+    on_cpu = [record for record in adapted if record.machine and record.machine.device == "cpu"]
     kernels = [KERNELS[record.cell.train.kernels] for record in on_cpu]
     seeds = sorted({record.cell.seed for record in records})
     facts = [
@@ -43,7 +44,7 @@ def settings(records: Sequence[Record]) -> str:
         *([_said("kernels", kernels)] if kernels else ()),
         _said("training batch size", map(_train_batch, trained)) if trained else "nothing trained",
         _said("inference batch size", map(inference_batch, records)),
-        _said("max length in tokens", (record.cell.data.max_length for record in records)),
+        _said("max length in tokens", (record.cell.data.max_length for record in adapted)),
         f"seeds {', '.join(map(str, seeds))}",
         _said("evaluated split", (record.cell.data.evaluate_split for record in records)), *_versions(records),
     ]  # fmt: skip
@@ -53,13 +54,18 @@ def settings(records: Sequence[Record]) -> str:
 def reading(records: Sequence[Record]) -> str:
     """The settings under which texts were read."""
     facts = [
-        _said("max length in tokens", (record.cell.data.max_length for record in records)),
+        _said("max length in tokens", (record.cell.data.max_length for record in _with_model(records))),
         _said("evaluated split", (record.cell.data.evaluate_split for record in records)),
         _said("split seed", (record.cell.data.split_seed for record in records)),
         *(["train and validation drawn anew by each seed"] if any(map(_resampled, records)) else []),
         *_versions(records),
     ]
     return f"Read with {'; '.join(facts)}."
+
+
+def _with_model(records: Sequence[Record]) -> Sequence[Record]:
+    """The records whose methods have a model, to which alone some settings apply; all if there is none."""
+    return [record for record in records if record.cell.model.kind != "none"] or records
 
 
 def _resampled(record: Record) -> bool:

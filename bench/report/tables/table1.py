@@ -27,13 +27,17 @@ CAPTION = (
 )
 
 
-def _of_data(column: str, header: str, read: Callable[[Data], float]) -> Quantity:
+def _of_data(column: str, header: str, read: Callable[[Data], float | None]) -> Quantity:
     return Quantity(column, header, lambda record: read(record.data) if record.data else None, ("data",), 1)
+
+
+def _truncated_percent(data: Data) -> float | None:
+    return None if data.truncated_fraction is None else 100 * data.truncated_fraction
 
 
 MEASURED = (
     _of_data("tokens_per_sample", "Mean\ntokens", lambda data: data.tokens_per_sample),
-    _of_data("truncated_percent", "Truncated\n(%)", lambda data: 100 * data.truncated_fraction),
+    _of_data("truncated_percent", "Truncated\n(%)", _truncated_percent),
 )
 
 
@@ -142,7 +146,7 @@ def _by_model(row: Sequence[Record]) -> list[str]:
     tokens, truncated = MEASURED
     found: dict[tuple[str, str], list[str]] = {}
     for record in row:
-        if record.data:
+        if record.data and record.data.tokens_per_sample is not None:
             numbers = (
                 tokens.written(tokens.read(record) or 0, None),
                 truncated.written(truncated.read(record) or 0, None),

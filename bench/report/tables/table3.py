@@ -7,11 +7,12 @@ import pandas as pd
 
 from bench.record.record import Record
 from bench.report.analysis import ranks
+from bench.report.analysis.baseline_comparison import against_baselines
 from bench.report.analysis.f1_significance import Against, F1Significance, RowSignificance
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.analysis.significance import LEVEL
-from bench.report.tables import scores, validity
+from bench.report.tables import baseline_notes, scores, validity
 from bench.report.tables.conditions import conditions
 from bench.report.tables.footnotes import Notes, mark_warnings
 from bench.report.tables.scores import F1, F1_INTERVAL, INTERVAL_OVER, NO_INTERVAL
@@ -49,19 +50,24 @@ def build(
     timed = [one for one in quantities if one.kind == "timed" and one.spread]
     rates, names = ranks.of_rates(rows, content, timed), [one.column for one in timed]
     ranked = rates | scores.ranks(found)
+    compared = against_baselines(significance, rows)
+    methods = [numbers["method"] for numbers in content]
     for at, (row, own) in enumerate(zip(rows, found, strict=True)):
         sources = {name: content[at].pop(name) for name in ("synthetic", "weights")}
         content[at] |= scores.of_row(at, row, own, content[at], notes) | scores.baselines(row)
         content[at] |= _against_best(at, own, content, notes) | ranks.as_text(ranked, at, names)
+        if any(compared):
+            content[at] |= baseline_notes.columns(at, compared[at], methods, notes, content)
         content[at] |= sources | validity.mark(at, row, notes)
         mark_warnings(notes, at, row)
     for at, own in enumerate(found):
         _explain_interval(at, own, content[at], notes)
         content[at]["note"] = notes.of_row(at)
-    frame = frame_of(content, (*OWN_TEXTS, *(f"{name}_mark" for name in names)))
+    frame = frame_of(content, (*OWN_TEXTS, *baseline_notes.TEXTS, *(f"{name}_mark" for name in names)))
     return Table(
         name=NAME, title=title,
-        caption=f"{conditions(records)} {_caption(frame, found, significance.reads, names, ranked=bool(rates))}",
+        caption=f"{conditions(records)} {_caption(frame, found, significance.reads, names, ranked=bool(rates))}"
+        f"{' ' + baseline_notes.CAPTION if any(compared) else ''}",
         columns=_columns(quantities), frame=frame,
         footnotes=(*notes.footnotes(), *scores.baseline_lines(content, rows), *_loose(missing, remarks)),
         marks=notes.marks(), ranks=ranked, source=source,

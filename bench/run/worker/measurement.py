@@ -21,6 +21,7 @@ from bench.run.worker.latency import MOST_BATCHES, time_batches
 from bench.run.worker.memory_pass import infer_again
 from bench.run.worker.prepare import Subject, prepare
 from bench.run.worker.raw_outputs import Answers
+from bench.run.worker.text_measurement import measure_texts
 from bench.run.worker.training import train_and_validate
 from bench.run.worker.validation import macro_f1
 from bench.run.worker.work import Work
@@ -38,11 +39,18 @@ def measure(work: Work) -> None:
     Raises:
         Exception: any exception of a plugin or a library; ``work`` keeps the known facts.
     """
-    cell, timed = work.cell, work.phases.timed
-    work.facts["precision"] = work.precision
     work.facts["machine"] = machine.describe(work.device)
     work.facts["peak_kind"] = "cuda_allocated" if work.on_cuda else "host_vmhwm"
-    seed_generators(cell.seed)
+    seed_generators(work.cell.seed)
+    if work.cell.model.kind == "none":
+        measure_texts(work)
+    else:
+        _measure_model(work)
+
+
+def _measure_model(work: Work) -> None:
+    cell, timed = work.cell, work.phases.timed
+    work.facts["precision"] = work.precision
     subject = prepare(work)
     method, inputs = subject.method, subject.inputs
     agreement = Agreement(inputs, work.device, work.dtype)

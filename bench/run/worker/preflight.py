@@ -44,7 +44,7 @@ def fill_options(folder: Path, requested_at: float) -> None:
     answer: dict[str, dict[str, Any]] = {}
     for key, row in _request(folder).items():
         try:
-            method = registry.load(row["plugin"], Path(row["path"]))
+            method = registry.load_any(row["plugin"], Path(row["path"]))
             answer[key] = {"options": registry.filled_options(row["name"], method, row["options"])}
         except RequestError as error:
             answer[key] = {"error": str(error)}
@@ -68,7 +68,8 @@ def check_cells(folder: Path, requested_at: float) -> None:
     weighted = (cell for cell in cells if cell.train.class_weights != "none")
     for cell in {f"{c.dataset}{c.data}": c for c in weighted}.values():
         _attempt(problems, partial(_check_class_weights, cell))
-    for cell in {f"{c.model.fingerprint}{c.model.bits}{c.model.kind}{c.data.max_length}": c for c in cells}.values():
+    models = [cell for cell in cells if cell.model.kind != "none"]
+    for cell in {f"{c.model.fingerprint}{c.model.bits}{c.model.kind}{c.data.max_length}": c for c in models}.values():
         _attempt(problems, partial(_check_model, cell))
     if not problems:
         asked = (cell for cell in cells if cell.model.kind == "causal")

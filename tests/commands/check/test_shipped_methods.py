@@ -6,10 +6,13 @@ import pytest
 
 from bench.commands.check.kit import examine
 from bench.commands.check.specimen import specimens
+from bench.commands.check.text_checks import TEXT_CHECKS
 from bench.method import Method, registry
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 FOUND = registry.find()
+ADAPTING = [name for name, plugin in FOUND.items() if not plugin.is_baseline]
+BASELINES = [name for name, plugin in FOUND.items() if plugin.is_baseline]
 #: Options whose other values build something else.
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "bitfit": [{"train_head": False}],
@@ -20,7 +23,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("specimen", specimens(), ids=lambda specimen: specimen.name)
-@pytest.mark.parametrize("name", FOUND)
+@pytest.mark.parametrize("name", ADAPTING)
 def test_keeps_the_contract(name: str, specimen: Any) -> None:
     method = registry.load(name, FOUND[name].path)
     if not method.supports(specimen.kind):
@@ -30,6 +33,13 @@ def test_keeps_the_contract(name: str, specimen: Any) -> None:
     checked = {result.check for result in results if result.verdict == "pass"}
     stated = {"closed form"} if method.closed_form_flops is not Method.closed_form_flops else set()
     assert {"adapt", "random numbers", "meta build", "FLOPs", *stated, "evaluation", "padding"} <= checked
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_keeps_the_contract_of_text_methods(name: str) -> None:
+    results = list(examine(FOUND[name]))
+    assert [result for result in results if result.verdict != "pass"] == []
+    assert [result.check for result in results] == ["import", "label", "options", *(check for check, _ in TEXT_CHECKS)]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from bench.method import Method, Task, registry
 from bench.model.load import build
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-FOUND = registry.find()
+FOUND = {name: plugin for name, plugin in registry.find().items() if not plugin.is_baseline}
 TASK = Task(labels=("negative", "positive"), max_length=96, kind="encoder")
 FITTED, OTHERS = (24, 48, 72), (1, 13, 64, 96)
 
