@@ -104,8 +104,8 @@ class TestFormats:
         study = write_study(tmp_path / "small.toml", content)
         done = command("plan", study, "--format", "csv", cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
-        assert len(read(done.stdout)) == 5
-        assert done.stdout.count("\n") == 6
+        assert len(read(done.stdout)) == 6
+        assert done.stdout.count("\n") == 7
 
 
 class TestOptions:
