@@ -66,7 +66,7 @@ def test_looking_is_a_phase_of_its_own_of_those_that_look(found: dict[str, Any])
     assert "insights" in [phase["name"] for phase in found["moe/0"]["phases"]]
     assert seconds(found["shows/0"])["insights"] >= 2, "as long as it looked"
     for record in found.values():
-        assert record["wall_seconds"] - sum(seconds(record).values()) < 1
+        assert record["wall_seconds"] - sum(phase["seconds"] for phase in record["phases"]) < 1
 
 
 def seconds(record: dict[str, Any]) -> dict[str, float]:

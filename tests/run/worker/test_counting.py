@@ -102,12 +102,13 @@ class TestAgreement:
         assert (check.verdict, check.found) == ("valid", "2 ways within 0.1 %")
 
     @pytest.mark.parametrize("name", FOUND)
-    def test_three_ways_of_every_method_found(self, name: str, config: PretrainedConfig) -> None:
+    def test_every_way_of_every_method_found(self, name: str, config: PretrainedConfig) -> None:
         method = shipped(name)
         if not method.supports("encoder"):
             pytest.skip("adapts no encoder")
         check = counted(adapted(method, config), method, config).check
-        assert (check.verdict, check.found) == ("valid", "3 ways within 0.1 %")
+        ways = 3 if type(method).closed_form_flops is not Method.closed_form_flops else 2
+        assert (check.verdict, check.found) == ("valid", f"{ways} ways within 0.1 %")
 
     @pytest.mark.parametrize("claimed", [1_000, 100_000_000])
     def test_an_adapter_that_was_never_attached_is_suspect(self, claimed: int, config: PretrainedConfig) -> None:
