@@ -13,8 +13,6 @@ from threading import RLock
 from types import ModuleType
 from typing import Any
 
-from tqdm import tqdm
-
 from bench.text.message import kind_of, said
 
 #: Modules imported once in the fork server and inherited by every worker. Torch's compiler is among them because it
@@ -83,6 +81,8 @@ def preload(order: Order) -> None:
             for module in order.modules:
                 Progress(module=module).write(path)
                 importlib.import_module(module)
+            from tqdm import tqdm  # only the server needs it
+
             # The default lock of progress bars is a semaphore of the system, which a worker that is killed leaks.
             tqdm.set_lock(RLock())
     except BaseException as error:  # a library may raise anything, including SystemExit

@@ -10,12 +10,10 @@ import numpy as np
 from bench.commands.compare import layout
 from bench.commands.compare.layout import Floats
 from bench.commands.compare.noise import Noise, difference, unadjusted
-from bench.commands.compare.pairs import Pair
 from bench.commands.compare.sample import Sample
-from bench.report.analysis import paired
 from bench.report.analysis.paired import Difference
 from bench.report.analysis.significance import Estimate, Significance, together
-from bench.report.analysis.stacked import reader, stack
+from bench.report.analysis.stacked import difference_of
 
 
 def measure(samples: Sequence[Sample]) -> list[Noise]:
@@ -63,18 +61,8 @@ def _of_row(sample: Sample, runs: Estimate | None) -> Estimate | Significance:
         return Significance(None, ("one seed",))
     found = replace(runs, sources=(f"{len(sample.cells)} paired runs",))
     if sample.metric.quantity.column == "macro_f1" and sample.a != sample.b:
-        predicted = _predicted(sample.cells)
+        predicted = difference_of([one.b for one in sample.cells], [one.a for one in sample.cells])
         if isinstance(predicted, Difference):
             errors, sources = predicted.estimate.errors, (*found.sources, f"{predicted.texts} texts")
             found = replace(found, errors=(*found.errors, *errors), sources=sources)
     return found
-
-
-def _predicted(row: Sequence[Pair]) -> Difference | str:
-    """The difference B minus A on the texts that both predicted, or the reason why there is none."""
-    cells = [*(one.b for one in row), *(one.a for one in row)]
-    stacked = stack([record for record, _ in cells], reader(cells))
-    if isinstance(stacked, str):
-        return stacked
-    b, a = np.split(stacked.predicted, 2)
-    return paired.difference(stacked.truth, b, a, stacked.num_labels)

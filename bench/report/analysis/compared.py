@@ -4,15 +4,13 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-import numpy as np
-
 from bench.report.analysis.comparability import conditions
-from bench.report.analysis.paired import Difference, difference
+from bench.report.analysis.paired import Difference
 from bench.report.analysis.pairing import Pairing
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.analysis.significance import Decision, decide
-from bench.report.analysis.stacked import reader, stack
+from bench.report.analysis.stacked import difference_of
 from bench.report.results.measured import Measured
 
 SeedPair = tuple[Measured, Measured]
@@ -58,7 +56,7 @@ def compare(pairing: Pairing) -> Compared:
     if not pairs:
         reason = pairing.reason or f"no seed that both measured: {'; '.join(left_out)}"
         return Compared((), (), None, {}, dict.fromkeys(("difference", *columns), reason))
-    found = _difference(pairs)
+    found = difference_of([first for first, _ in pairs], [second for _, second in pairs])
     divided = {column: _ratio(quantity, pairing.names, pairs) for column, quantity in columns.items()}
     reasons = {"difference": found, **divided}
     return Compared(
@@ -83,16 +81,6 @@ def decisions(found: Sequence[Compared], groups: Sequence[Hashable]) -> list[Dec
         family = decide([one.estimate if one else reason for one, reason in differences])
         decided |= zip(places, family, strict=True)
     return [decided[at] for at in range(len(found))]
-
-
-def _difference(pairs: Sequence[SeedPair]) -> Difference | str:
-    """The difference in macro F1, first of each pair minus second, or the reason why there is none."""
-    runs = [*(first for first, _ in pairs), *(second for _, second in pairs)]
-    found = stack([record for record, _ in runs], reader(runs))
-    if isinstance(found, str):
-        return found
-    first, second = np.split(found.predicted, 2)
-    return difference(found.truth, first, second, found.num_labels)
 
 
 def _ratio(quantity: Quantity, names: tuple[str, str], pairs: Sequence[SeedPair]) -> Ratio | str:

@@ -7,6 +7,7 @@ import numpy as np
 
 from bench.record.record import Record
 from bench.report.analysis.macro_f1 import macro_f1
+from bench.report.analysis.paired import Difference, difference
 from bench.report.results.measured import Measured
 from bench.report.results.predictions import Classes, Predictions
 
@@ -80,3 +81,18 @@ def unlike(records: Sequence[Record]) -> str:
     if len({record.quality.split for record in records if record.quality}) > 1:
         return "the evaluated splits differ"
     return ""
+
+
+def difference_of(first: Sequence[Measured], second: Sequence[Measured]) -> Difference | str:
+    """The difference in macro F1, first minus second, on the texts that both predicted, or why there is none.
+
+    Args:
+        first: runs of the first row.
+        second: runs of the second row with the same seeds, in the same order.
+    """
+    runs = [*first, *second]
+    found = stack([record for record, _ in runs], reader(runs))
+    if isinstance(found, str):
+        return found
+    ours, theirs = np.split(found.predicted, 2)
+    return difference(found.truth, ours, theirs, found.num_labels)

@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import torch
@@ -14,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 import bench
 from bench.measure.machine import packages
 from bench.method import Task
+from bench.method.source_hash import source_sha256
 from bench.record.files import make_folder, read_text, write_text
 from bench.record.record import Parameters
 from bench.record.run_folder import RunFolder
@@ -68,14 +68,6 @@ def key(cell: Cell, task: Task, dtype: torch.dtype) -> str:
         "model": cell.model.model_dump(mode="json", exclude={"folder", "label"}),
         "method": cell.method.model_dump(mode="json", exclude={"path", "label", "options"}),
         "labels": task.labels, "max_length": task.max_length, "dtype": str(dtype),
-        "packages": packages(), "source": _source(),
+        "packages": packages(), "source": source_sha256(Path(bench.__file__).parent),
     }  # fmt: skip
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]
-
-
-@cache
-def _source() -> str:
-    digest = hashlib.sha256()
-    for path in sorted(Path(bench.__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
