@@ -1,10 +1,12 @@
 """BitFit: only the bias terms are trained (Ben Zaken, Goldberg, Ravfogel 2022, arXiv 2106.10199)."""
 
+from typing import Annotated
+
 from pydantic import Field
 from torch import nn
 
 from bench.errors import UnsupportedError
-from bench.method import Architecture, Method, Task, fresh_layers
+from bench.method import Architecture, Method, Range, Task, fresh_layers
 from bench.method import Options as BaseOptions
 
 HEADS = ("classifier", "pre_classifier", "score")
@@ -13,7 +15,9 @@ HEADS = ("classifier", "pre_classifier", "score")
 class Options(BaseOptions):
     """Options of BitFit."""
 
-    learning_rate: float = Field(2e-3, gt=0, description="peak learning rate of AdamW")
+    learning_rate: Annotated[float, Range(low=1e-4, high=3e-2, log=True)] = Field(
+        2e-3, gt=0, description="peak learning rate of AdamW"
+    )
     train_head: bool = Field(
         True,
         description="train the classification head's weights too, as the paper does; the published study kept their "

@@ -1,16 +1,20 @@
 """Linear probe: the encoder stays frozen, and only its classification head is trained."""
 
+from typing import Annotated
+
 from pydantic import Field
 from torch import nn
 
-from bench.method import Architecture, Method, Task, fresh_layers
+from bench.method import Architecture, Method, Range, Task, fresh_layers
 from bench.method import Options as BaseOptions
 
 
 class Options(BaseOptions):
     """Options of the linear probe."""
 
-    learning_rate: float = Field(5e-3, gt=0, description="peak learning rate of AdamW")
+    learning_rate: Annotated[float, Range(low=5e-4, high=2e-1, log=True)] = Field(
+        5e-3, gt=0, description="peak learning rate of AdamW"
+    )
 
 
 class LinearProbe(Method):

@@ -6,7 +6,7 @@ from peft import LoraConfig, TaskType
 from pydantic import Field
 from torch import nn
 
-from bench.method import Architecture, ModelKind, Task, fresh_layers
+from bench.method import Architecture, ModelKind, Range, Task, fresh_layers
 from bench.method import Options as BaseOptions
 from methods._default_targets import QUERY_AND_VALUE, default_targets
 from methods._peft_adapter import PeftMethod, is_quantized, merge, wrap
@@ -18,8 +18,10 @@ SAVED_COPIES = ("classifier", "score")
 class Options(BaseOptions):
     """Options of LoRA."""
 
-    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate of AdamW")
-    r: int = Field(8, ge=1, description="rank of the update")
+    learning_rate: Annotated[float, Range(low=1e-4, high=3e-2, log=True)] = Field(
+        1e-3, gt=0, description="peak learning rate of AdamW"
+    )
+    r: Annotated[int, Range(low=2, high=64, log=True)] = Field(8, ge=1, description="rank of the update")
     alpha: float = Field(16, gt=0, description="the update is scaled by alpha / r")
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout on the update's input")
     target_modules: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(

@@ -1,13 +1,13 @@
 """P-Tuning: trained virtual tokens before the text (Liu et al. 2021, arXiv 2103.10385), with peft."""
 
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import peft
 from pydantic import Field
 from torch import nn
 
-from bench.method import Architecture, Task, fresh_layers
+from bench.method import Architecture, Range, Task, fresh_layers
 from bench.method import Options as BaseOptions
 from methods._peft_adapter import PeftMethod
 from methods._virtual_tokens import model_sizes, require_room, store_prompt, use_stored_prompt
@@ -16,8 +16,12 @@ from methods._virtual_tokens import model_sizes, require_room, store_prompt, use
 class Options(BaseOptions):
     """Options of P-Tuning."""
 
-    learning_rate: float = Field(5e-3, gt=0, description="peak learning rate of AdamW")
-    num_virtual_tokens: int = Field(20, ge=1, description="trained tokens before the text, which lengthen the sequence")
+    learning_rate: Annotated[float, Range(low=5e-4, high=1e-1, log=True)] = Field(
+        5e-3, gt=0, description="peak learning rate of AdamW"
+    )
+    num_virtual_tokens: Annotated[int, Range(low=4, high=64, log=True)] = Field(
+        20, ge=1, description="trained tokens before the text, which lengthen the sequence"
+    )
     reparameterization: Literal["none", "mlp", "lstm"] = Field(
         "mlp", description="network over the virtual tokens' embeddings during training; none: no network"
     )

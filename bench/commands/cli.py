@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from bench import __version__
-from bench.commands import doctor, methods, options, plan, ratios, report, run
+from bench.commands import doctor, methods, options, plan, ratios, report, run, tune
 from bench.commands.audit import command as audit
 from bench.commands.check import command as check
 from bench.commands.compare import command as compare
@@ -38,6 +38,7 @@ IMPORT_PLUGINS = {"plan", "audit", "explain", "methods", "doctor"}
 
 COMMANDS = {
     "run": (run, "measure a study and print its comparison table"),
+    "tune": (tune, "only search the settings of a study, and print the best ones as a study file"),
     "ratios": (ratios, "measure the speed of methods relative to one of them, in turn and on the same batches"),
     "plan": (plan, "predict what a study will cost: parameters, FLOPs, memory; no weights needed"),
     "audit": (audit, "compare a published table with a plan: can its numbers be right?"),
@@ -115,7 +116,9 @@ def _code_of(parsed: argparse.Namespace, act: Callable[[], int]) -> int:
         print(f"tunebench: {printable(_reason(error))}", file=sys.stderr)
         return options.WRONG_REQUEST
     except KeyboardInterrupt as error:
-        kept = "; finished cells are kept; run the same command to continue" if parsed.command == "run" else ""
+        kept = (
+            "; finished cells are kept; run the same command to continue" if parsed.command in ("run", "tune") else ""
+        )
         with suppress(OSError):  # the terminal was closed
             print(f"tunebench: interrupted{kept}", file=sys.stderr)
         return exit_code(error)

@@ -37,6 +37,13 @@ def add_plugins(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_runs(parser: argparse.ArgumentParser) -> None:
+    """Argument for the folder of the run folders."""
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of the run folders (runs)"
+    )
+
+
 def add_no_memory(parser: argparse.ArgumentParser) -> None:
     """Argument that turns the prediction of peak memory off."""
     parser.add_argument(

@@ -14,9 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_study(parser)
     options.add_data_root(parser)
     options.add_plugins(parser)
-    parser.add_argument(
-        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of the run folders (runs)"
-    )
+    options.add_runs(parser)
     options.add_report_options(parser)
     parser.add_argument(
         "--retry", choices=("oom",),

@@ -6,6 +6,7 @@ from bench.method.contract import (
     BaseMethod,
     BaseOptions,
     Chart,
+    Choices,
     Encoded,
     Examples,
     Insight,
@@ -14,6 +15,7 @@ from bench.method.contract import (
     ModelKind,
     OptionHelp,
     Options,
+    Range,
     Step,
     Task,
     Trace,
@@ -26,7 +28,7 @@ from bench.method.contract import (
 from bench.method.text_method import LabelledTexts, TextMethod, Texts
 
 __all__ = [
-    "Architecture", "BaseMethod", "BaseOptions", "Chart", "Encoded", "Examples", "Insight", "Insights", "LabelledTexts",
-    "Method", "ModelKind", "OptionHelp", "Options", "Step", "Task", "TextMethod", "Texts", "Trace", "TrainingRun",
-    "Variant", "finds_last_token_by_id", "fresh_layers", "usable_positions", "write_tensors",
+    "Architecture", "BaseMethod", "BaseOptions", "Chart", "Choices", "Encoded", "Examples", "Insight", "Insights",
+    "LabelledTexts", "Method", "ModelKind", "OptionHelp", "Options", "Range", "Step", "Task", "TextMethod", "Texts",
+    "Trace", "TrainingRun", "Variant", "finds_last_token_by_id", "fresh_layers", "usable_positions", "write_tensors",
 ]  # fmt: skip

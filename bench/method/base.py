@@ -1,13 +1,14 @@
 """What both kinds of method have: a label, options, and variants."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from bench.method.architecture import ModelKind
+from bench.method.search_space import SearchSpace, declared
 
 
 class BaseOptions(BaseModel):
@@ -71,3 +72,12 @@ class BaseMethod(ABC):
     def variants(cls) -> Sequence[Variant]:
         """The variants of a method that is several in one; default: none."""
         return ()
+
+    @classmethod
+    def search_space(cls, given: Mapping[str, Any]) -> SearchSpace:  # noqa: ARG003 - a hook's arguments
+        """The values that a search may try, by option; default: those declared beside the options.
+
+        Args:
+            given: options that the study gives, which are not searched.
+        """
+        return declared(cls.options_class)

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -23,6 +23,8 @@ from bench.method.insight import Insight as Insight
 from bench.method.insight import Insights as Insights
 from bench.method.insight import Step as Step
 from bench.method.insight import Trace as Trace
+from bench.method.search_space import Choices as Choices
+from bench.method.search_space import Range as Range
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
 class Options(BaseOptions):
     """Options of a method that trains a model."""
 
-    learning_rate: float = Field(5e-5, gt=0, description="peak learning rate of AdamW")
+    learning_rate: Annotated[float, Range(low=1e-5, high=2e-3, log=True)] = Field(
+        5e-5, gt=0, description="peak learning rate of AdamW"
+    )
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay; biases and normalisations get none")
 
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from bench.errors import PluginError
 from bench.method import BaseMethod, BaseOptions
 from bench.method.importing import CALLED, announced, guarded
+from bench.method.search_space import SearchSpace, dump, parse
 from bench.schema import explain
 
 
@@ -29,6 +30,16 @@ def filled_options(name: str, method: type[BaseMethod], given: dict[str, Any]) -
     """Validate the options and return all of them, defaults included, as JSON values."""
     with _guarded_options(name, method):
         return _validated(name, method, given).model_dump(mode="json")
+
+
+def search_space(name: str, method: type[BaseMethod], given: dict[str, Any]) -> SearchSpace:
+    """The values that a search may try for a method, by option.
+
+    Raises:
+        PluginError: the method's own function fails, or returns something else.
+    """
+    with _guarded_options(name, method):
+        return parse(dump(method.search_space(given)))
 
 
 @contextmanager

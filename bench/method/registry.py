@@ -17,6 +17,7 @@ from bench.method import BaseMethod, BaseOptions, Method, Options, TextMethod
 from bench.method.architecture import MODEL_KINDS, ModelKind
 from bench.method.given_options import filled_options as filled_options
 from bench.method.given_options import options as options
+from bench.method.given_options import search_space as search_space
 from bench.method.importing import CALLED, announced, guarded
 from bench.method.source_hash import source_sha256
 from bench.schema import Frozen

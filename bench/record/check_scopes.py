@@ -21,7 +21,7 @@ SCOPES = _OF_PASSES | {
     "swap": (*TIMED, *PEAKS), "allocator retries": (*TIMED, *PEAKS),
     "train memory accounted for": ("peak_train_bytes",), "inference memory accounted for": ("peak_inference_bytes",),
     "peaks restarted": PEAKS,
-    "FLOP counters agree": (), "same seed, same loss": (),
+    "FLOP counters agree": (), "same seed, same loss": (), "tuned": (),
 }  # fmt: skip
 #: End of the names of checks that compare two ways to score a text, such as "padding changes no score".
 SCORES = " changes no score"

@@ -9,6 +9,7 @@ from bench.record.drift import within_limit_now
 from bench.record.memory_breakdown import MemoryBreakdown
 from bench.record.out_of_memory import Memory
 from bench.record.timings import Estimate, Latency, WithinCell
+from bench.record.tuning import Tuning
 from bench.schema import Frozen, Share
 from bench.study.cell import Cell
 
@@ -133,6 +134,10 @@ class Training(Frozen):
     kept_step: int | None = Field(
         None, description="step whose weights are saved and evaluated, by train.keep; null in older records"
     )
+    training_flops: float | None = Field(
+        None, description="FLOPs of all steps on their non-padding tokens; null without a model and in older records"
+    )
+    pruned: bool = Field(False, description="a trial that ended early, below the median of earlier trials")
 
 
 class Confusion(Frozen):
@@ -259,6 +264,7 @@ class Record(Frozen):
         None, description="train.batch_size of the study if it ran out of memory; the cell holds the size that ran"
     )
     warnings: tuple[str, ...] = Field((), description="sentences that a reader of the row must know")
+    tuning: Tuning | None = Field(None, description="search that chose the options; null if the study has none")
     insights: dict[str, Any] = Field(default_factory=dict, description="a few numbers about what the method learnt")
     unknown: dict[str, str] = Field(
         default_factory=dict, description="reasons for null fields, by field", validate_default=True

@@ -59,6 +59,7 @@ class RunFolder:
         self.earlier = path / "earlier"
         self.jobs = path / "jobs"
         self.flops = path / "flops"
+        self.search = path / "search.log"
         self.reserve = path / ".reserve"
         self.lock = path / ".lock"
         self.place: tuple[int, int] | None = None  # device and number of the folder itself, once it is locked
@@ -105,7 +106,7 @@ class RunFolder:
             RunFolderError: a part of the folder is a link.
         """
         for path in (
-            self.cells, self.jobs, self.flops, self.earlier, self.reserve, self.lock,
+            self.cells, self.jobs, self.flops, self.search, self.earlier, self.reserve, self.lock,
             *(self.cells / each for each in cell_ids),
         ):  # fmt: skip
             if path.is_symlink():

@@ -19,6 +19,9 @@ QUIET_SECONDS = 60.0
 
 def _name(cell: Cell) -> str:
     run = f"seed {cell.seed}" + (f", repeat {cell.repeat}" if cell.repeat else "")
+    if cell.searching:
+        tried = {**cell.method.given, "epochs": cell.train.epochs}
+        run = ", ".join(f"{name} {value}" for name, value in tried.items()) + f", {run}"
     return printable(f"{cell.dataset.label} / {cell.model.label} / {cell.method.label} / {run}", 300)
 
 
@@ -60,9 +63,13 @@ class ProgressDisplay:
 
     def started(self, pending: Sequence[Cell], finished: int) -> None:
         """Print the number of cells."""
-        self._total = len(pending)
-        self._console.print(f"{len(pending)} cells to measure, {finished} finished before")
-        self._study = self._bars.add_task("study", total=len(pending))
+        searching = any(cell.searching for cell in pending)
+        self._count, self._total = 0, len(pending)
+        what = "trials to run" if searching else "cells to measure"
+        self._console.print(f"{len(pending)} {what}, {finished} finished before")
+        if self._study is not None:
+            self._bars.remove_task(self._study)
+        self._study = self._bars.add_task("search" if searching else "study", total=len(pending))
 
     def checking(self, what: str) -> None:
         """Print what is checked."""

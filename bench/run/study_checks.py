@@ -69,6 +69,20 @@ class StudyChecks:
             raise StudyError(f"study {self._request.study.name} has no cells: no method fits its models")
         return cells
 
+    def search_spaces(self, cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:
+        """The search space of each row of the cells, and the names of its options.
+
+        Raises:
+            RequestError: all problems found, one per line.
+        """
+        self._watcher.checking("search spaces")
+        rows = {cell.method.name: cell.method.model_dump() for cell in cells}
+        answers: dict[str, dict[str, Any]] = self._ask("bench.run.worker.preflight:search_spaces", rows)
+        problems = [answer["error"] for answer in answers.values() if "error" in answer]
+        if problems:
+            raise RequestError("\n".join(f"study {self._request.study.name}: {problem}" for problem in problems))
+        return answers
+
     def filled(self, pending: Sequence[Cell]) -> list[Cell]:
         """Check everything that can be checked in advance; returns the cells with all options filled in.
 

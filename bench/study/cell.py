@@ -43,6 +43,12 @@ class Cell(Frozen):
     train: TrainSettings
     prompt: PromptSettings | None = Field(None, description="prompt of a causal model; null for an encoder")
     limits: Limits
+    searching: bool = Field(
+        False, description="a trial of a search: trained and evaluated on validation texts, nothing else is measured"
+    )
+    prune_below: tuple[float | None, ...] = Field(
+        (), description="macro F1 at each validation point below which a trial ends; null: none"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -58,7 +64,7 @@ class Cell(Frozen):
 
         Only given options are hashed, because the plugin's hash covers its defaults.
         """
-        facts = self.model_dump(mode="json", exclude={"study": True, "limits": True})
+        facts = self.model_dump(mode="json", exclude={"study": True, "limits": True, "prune_below": True})
         for place, keys in (
             ("dataset", ("files", "label")),
             ("model", ("folder", "label")),
@@ -68,8 +74,9 @@ class Cell(Frozen):
                 facts[place].pop(key)
         if facts["prompt"] is None:
             facts.pop("prompt")
-        if not facts["repeat"]:
-            facts.pop("repeat")
+        for key in ("repeat", "searching"):
+            if not facts[key]:
+                facts.pop(key)
         for place, key, before in ADDED:
             if facts[place][key] == before:
                 facts[place].pop(key)

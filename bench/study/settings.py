@@ -1,9 +1,10 @@
 """Settings of a cell: data, training, prompt and limits."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from bench.method.search_space import Range
 from bench.schema import Frozen
 from bench.study.values import Kernels, Precision, WeightsStorage
 
@@ -34,7 +35,7 @@ class DataSettings(Frozen):
 class TrainSettings(Frozen):
     """The training loop; learning rate and weight decay are options of the method."""
 
-    epochs: int = Field(3, ge=1, description="passes over the train split")
+    epochs: Annotated[int, Range(low=1, high=10, log=True)] = Field(3, ge=1, description="passes over the train split")
     max_steps: int | None = Field(None, ge=1, description="stop after this many optimizer steps")
     batch_size: int = Field(32, ge=1, description="sequences per optimizer step")
     inference_batch_size: int = Field(32, ge=1, description="sequences per forward pass when predicting")

@@ -10,6 +10,7 @@ from bench.errors import StudyError, UnknownNameError
 from bench.schema import Frozen, explain, read_toml
 from bench.study.entries import DatasetEntry, MethodEntry, ModelEntry
 from bench.study.settings import DataSettings, Limits, PromptSettings, TrainSettings
+from bench.study.tuning import TuneSettings
 from bench.study.values import Device, OpenSettings, Reference, Settings, Slug
 
 STUDIES_FOLDER = Path(__file__).parent / "studies"
@@ -74,6 +75,7 @@ class Study(Frozen):
     baselines: bool = Field(
         True, description="also measure the baselines without a model, one row for each dataset and baseline"
     )
+    tune: TuneSettings | None = Field(None, description="search of options before the measurement; absent: none")
     comparisons: Annotated[tuple[tuple[str, str], ...], AfterValidator(_distinct)] = Field(
         (), description="pairs of methods; the report compares them by data and seed, first minus second"
     )

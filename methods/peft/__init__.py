@@ -3,7 +3,7 @@
 Each is chosen by the option ``peft_type``; its options are those of peft's own config class.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,16 @@ import peft
 from torch import Tensor, nn
 
 from bench.errors import UnsupportedError
-from bench.method import ModelKind, OptionHelp, Task, TrainingRun, Variant, fresh_layers
+from bench.method import ModelKind, OptionHelp, Range, Task, TrainingRun, Variant, fresh_layers
+from bench.method.search_space import SearchSpace
 from methods._peft_adapter import ADAPTER, PeftMethod, is_quantized, merge, wrap
 from methods._virtual_tokens import model_sizes, require_room, store_prompt, use_stored_prompt
 
 from . import config_class, support, targets, training_needs
-from .options import Options, placeholder_steps
+from .options import DEFAULT_TYPE, Options, placeholder_steps
 
+#: Ranks that a search tries.
+RANKS = Range(low=2, high=64, log=True)
 #: Tasks of peft by kind of model.
 TASKS = {"encoder": peft.TaskType.SEQ_CLS, "causal": peft.TaskType.CAUSAL_LM}
 
@@ -37,6 +40,13 @@ class Peft(PeftMethod):
     def variants(cls) -> Sequence[Variant]:
         """The types of the installed peft."""
         return [_variant(peft_type) for peft_type in config_class.names()]
+
+    @classmethod
+    def search_space(cls, given: Mapping[str, Any]) -> SearchSpace:
+        """The declared space, and the rank of a type that has one."""
+        rank = config_class.defaults(given.get("peft_type", DEFAULT_TYPE)).get("r")
+        has_rank = isinstance(rank, int) and rank > 0
+        return super().search_space(given) | ({"r": RANKS} if has_rank else {})
 
     def adapt(self, model: nn.Module, task: Task) -> nn.Module:
         """Wrap the model with peft.

@@ -1,12 +1,13 @@
 """The options of the method: those of one type of peft, and a few of our own."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from peft import TaskType
 from pydantic import ConfigDict, Field, model_validator
 
 from bench.method import Options as BaseOptions
+from bench.method import Range
 
 from . import config_class
 
@@ -18,7 +19,9 @@ class Options(BaseOptions):
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
-    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate of AdamW")
+    learning_rate: Annotated[float, Range(low=1e-4, high=1e-1, log=True)] = Field(
+        1e-3, gt=0, description="peak learning rate of AdamW"
+    )
     peft_type: str = Field(
         DEFAULT_TYPE, description="type of the installed peft; further options are those of its config class"
     )

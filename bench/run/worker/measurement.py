@@ -23,6 +23,7 @@ from bench.run.worker.prepare import Subject, prepare
 from bench.run.worker.raw_outputs import Answers
 from bench.run.worker.text_measurement import measure_texts
 from bench.run.worker.training import train_and_validate
+from bench.run.worker.trial import measure_trial
 from bench.run.worker.validation import macro_f1
 from bench.run.worker.work import Work
 from bench.text.message import kind_of, print_error, said
@@ -44,6 +45,8 @@ def measure(work: Work) -> None:
     seed_generators(work.cell.seed)
     if work.cell.model.kind == "none":
         measure_texts(work)
+    elif work.cell.searching:
+        measure_trial(work)
     else:
         _measure_model(work)
 

@@ -17,6 +17,7 @@ from bench.data.tokens import Tokens, require_known
 from bench.errors import ModelError, RequestError, StudyError, UnsupportedError
 from bench.measure.machine import device_for
 from bench.method import registry, usable_positions
+from bench.method.search_space import dump
 from bench.model.json_files import require_plain_json
 from bench.model.load import build, fetch, load_config, load_tokenizer
 from bench.record.files import write_json
@@ -48,6 +49,21 @@ def fill_options(folder: Path, requested_at: float) -> None:
             answer[key] = {"options": registry.filled_options(row["name"], method, row["options"])}
         except RequestError as error:
             answer[key] = {"error": str(error)}
+    write_json(folder / "answer.json", answer)
+
+
+def search_spaces(folder: Path, requested_at: float) -> None:
+    """Answer with the search space and the names of the options of each row of request.json, or an error."""
+    del requested_at
+    answer: dict[str, dict[str, Any]] = {}
+    for name, row in _request(folder).items():
+        try:
+            method = registry.load_any(row["plugin"], Path(row["path"]))
+            filled = registry.filled_options(name, method, row["given"])
+            space = registry.search_space(name, method, row["given"])
+            answer[name] = {"space": dump(space), "options": list(filled)}
+        except RequestError as error:
+            answer[name] = {"error": str(error)}
     write_json(folder / "answer.json", answer)
 
 

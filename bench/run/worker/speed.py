@@ -40,8 +40,7 @@ def speed(log: StepLog, skip: int, batch_size: int, cost: Cost | None = None) ->
     samples, tokens = sum(log.samples[steps]), sum(log.tokens[steps])
     model_flops = None
     if cost.flops is not None:
-        pairs = zip(log.samples[steps], log.tokens[steps], strict=True)
-        model_flops = sum(count * cost.flops.at(of / count) for count, of in pairs) / seconds
+        model_flops = total_flops(log, cost.flops, skip) / seconds
     return Speed(
         timed_steps=len(log.seconds) - skip, timed_seconds=seconds, timed_samples=samples, timed_tokens=tokens,
         timed_padded_tokens=sum(log.padded_tokens[steps]), samples_per_second=samples / seconds,
@@ -50,3 +49,9 @@ def speed(log: StepLog, skip: int, batch_size: int, cost: Cost | None = None) ->
         energy_joules_per_sample=None if cost.energy_joules is None else cost.energy_joules / samples,
         model_flops_per_second=model_flops,
     )  # fmt: skip
+
+
+def total_flops(log: StepLog, flops: FlopsByLength, skip: int = 0) -> float:
+    """FLOPs of the steps after the first ``skip``, on their non-padding tokens."""
+    pairs = zip(log.samples[skip:], log.tokens[skip:], strict=True)
+    return sum(count * flops.at(tokens / count) for count, tokens in pairs)

@@ -10,6 +10,7 @@ from bench.run.worker import lost_time
 from bench.run.worker.early_stopping import EarlyStopping, best_step
 from bench.run.worker.memory_pass import train_again
 from bench.run.worker.prepare import Subject
+from bench.run.worker.speed import total_flops
 from bench.run.worker.validation import Snapshots, macro_f1_as_it_is, validate, validation_steps
 from bench.run.worker.work import Work
 from bench.train.loop import epoch_batches, num_steps, train
@@ -25,10 +26,11 @@ def train_and_validate(work: Work, subject: Subject) -> None:
     with _snapshots(work, subject, points) as snapshots:
         stopping = _stopping(work, subject, points, snapshots)
         _train(work, subject, snapshots, stopping)
-        work.read_matmul_after("train")
-        with work.phases.timed("memory"):
-            work.memory.read_context()
-            _train_again(work, subject)
+        if not work.cell.searching:
+            work.read_matmul_after("train")
+            with work.phases.timed("memory"):
+                work.memory.read_context()
+                _train_again(work, subject)
         if points:
             with work.phases.timed("validate"):
                 _validate(work, subject, snapshots, stopping)
@@ -47,7 +49,7 @@ def _points(work: Work, subject: Subject) -> list[int]:
 
 def _snapshots(work: Work, subject: Subject, points: list[int]) -> Snapshots:
     settings = work.cell.train
-    if not points or (settings.early_stopping_patience is not None and settings.keep == "last"):
+    if not points or (_may_stop(work) and settings.keep == "last"):
         return Snapshots(subject.model, [], work.paths.path)
     with work.phases.timed("validate"):
         return Snapshots(subject.model, points, work.paths.path)
@@ -55,7 +57,7 @@ def _snapshots(work: Work, subject: Subject, points: list[int]) -> Snapshots:
 
 def _stopping(work: Work, subject: Subject, points: list[int], snapshots: Snapshots) -> EarlyStopping | None:
     settings = work.cell.train
-    if not points or settings.early_stopping_patience is None:
+    if not points or not _may_stop(work):
         return None
 
     def keep(step: int) -> None:
@@ -65,9 +67,14 @@ def _stopping(work: Work, subject: Subject, points: list[int], snapshots: Snapsh
     model, inputs, tell = subject.model, subject.inputs, work.phases.tell
     found = partial(macro_f1_as_it_is, model, inputs, work.device, work.dtype, tell)
     return EarlyStopping(
-        points, settings.early_stopping_patience, found, partial(work.phases.aside, "validate"),
+        points, settings.early_stopping_patience or len(points) + 1, found, partial(work.phases.aside, "validate"),
         keep if settings.keep == "best" else None,
+        {step: least for step, least in zip(points, work.cell.prune_below, strict=False) if least is not None},
     )  # fmt: skip
+
+
+def _may_stop(work: Work) -> bool:
+    return work.cell.train.early_stopping_patience is not None or bool(work.cell.prune_below)
 
 
 def _train(work: Work, subject: Subject, snapshots: Snapshots, stopping: EarlyStopping | None) -> None:
@@ -106,6 +113,7 @@ def _train(work: Work, subject: Subject, snapshots: Snapshots, stopping: EarlySt
     work.facts["training"] = Training(
         steps=steps, samples=sum(log.samples), final_loss=sum(tail) / len(tail), speed=found,
         train_seconds=sum(log.seconds), planned_steps=total, kept_step=steps,
+        training_flops=None if flops is None else total_flops(log, flops), pruned=stopping is not None and stopping.pruned,
     )  # fmt: skip
     work.checks += validity.of_training(log, warmup)
     if timed := work.phases.named("train"):
