@@ -21,7 +21,7 @@ class Options(BaseOptions):
     learning_rate: Annotated[float, Range(low=1e-4, high=3e-2, log=True)] = Field(
         1e-3, gt=0, description="peak learning rate of AdamW"
     )
-    r: Annotated[int, Range(low=2, high=64, log=True)] = Field(8, ge=1, description="rank of the update")
+    r: Annotated[int, Range(low=1, high=64, log=True)] = Field(8, ge=1, description="rank of the update")
     alpha: float = Field(16, gt=0, description="the update is scaled by alpha / r")
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout on the update's input")
     target_modules: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(

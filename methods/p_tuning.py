@@ -19,7 +19,7 @@ class Options(BaseOptions):
     learning_rate: Annotated[float, Range(low=5e-4, high=1e-1, log=True)] = Field(
         5e-3, gt=0, description="peak learning rate of AdamW"
     )
-    num_virtual_tokens: Annotated[int, Range(low=4, high=64, log=True)] = Field(
+    num_virtual_tokens: Annotated[int, Range(low=1, high=64, log=True)] = Field(
         20, ge=1, description="trained tokens before the text, which lengthen the sequence"
     )
     reparameterization: Literal["none", "mlp", "lstm"] = Field(

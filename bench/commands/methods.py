@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from bench.method import BaseMethod, Variant
     from bench.method.registry import Plugin
+    from bench.method.search_space import Searched
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +79,7 @@ def show_variant(wanted: str, plugin_files: Sequence[Path], console: "Console") 
         if chosen not in variants:
             raise UnknownNameError(f"variant of method {name}", chosen, variants, "give METHOD.VARIANT")
         variant = variants[chosen]
-        lines = [*_lines(method)[1:], *(_option(o.name, o.default, o.meaning) for o in variant.options)]
+        lines = [*_lines(method)[1:], *(_option(o.name, o.default, o.meaning, o.searched) for o in variant.options)]
     say(f"{name}.{chosen} ({message(variant.status)}) {message(variant.summary)}", console, "bold")
     _print(lines, console)
 
@@ -110,17 +111,20 @@ def _lines(method: "type[BaseMethod]") -> list[str]:
     from bench.text.message import message, shortened
 
     summary = next(iter((method.__doc__ or "").strip().splitlines()), "")
+    space = method.search_space({})
     options = [
-        _option(name, field.get_default(call_default_factory=True), field.description or "")
+        _option(name, field.get_default(call_default_factory=True), field.description or "", space.get(name))
         for name, field in method.options_class.model_fields.items()
     ]
     return [f"{shortened(str(method.label))}: {message(summary)}", *options]
 
 
-def _option(name: str, default: object, meaning: str) -> str:
+def _option(name: str, default: object, meaning: str, searched: "Searched | None") -> str:
+    from bench.method.search_space import shown
     from bench.text.message import message, shortened
 
-    return f"    {name} = {shortened(repr(default))}  {message(meaning)}"
+    tried = "" if searched is None else f"; a search tries {shortened(shown(searched))}"
+    return f"    {name} = {shortened(repr(default))}  {message(meaning)}{tried}"
 
 
 def _variant_lines(name: str, variants: "Sequence[Variant]") -> list[str]:

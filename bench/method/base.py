@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from bench.method.architecture import ModelKind
-from bench.method.search_space import SearchSpace, declared
+from bench.method.search_space import Searched, SearchSpace, declared
 
 
 class BaseOptions(BaseModel):
@@ -25,11 +25,13 @@ class OptionHelp:
         name: name of the option.
         default: default value.
         meaning: meaning and unit.
+        searched: values that a search tries; None if it is not searched.
     """
 
     name: str
     default: Any
     meaning: str
+    searched: Searched | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from . import config_class, support, targets, training_needs
 from .options import DEFAULT_TYPE, Options, placeholder_steps
 
 #: Ranks that a search tries.
-RANKS = Range(low=2, high=64, log=True)
+RANKS = Range(low=1, high=64, log=True)
 #: Tasks of peft by kind of model.
 TASKS = {"encoder": peft.TaskType.SEQ_CLS, "causal": peft.TaskType.CAUSAL_LM}
 
@@ -154,11 +154,13 @@ class Peft(PeftMethod):
 
 
 def _variant(peft_type: str) -> Variant:
-    usual = config_class.defaults(peft_type)
+    usual, space = config_class.defaults(peft_type), Peft.search_space({"peft_type": peft_type})
     return Variant(
         name=peft_type, status=support.status(peft_type), summary=config_class.summary(peft_type),
         options=tuple(
-            OptionHelp(name=name, default=default, meaning=config_class.meaning(peft_type, name))
+            OptionHelp(
+                name=name, default=default, meaning=config_class.meaning(peft_type, name), searched=space.get(name)
+            )
             for name, default in usual.items()
         ),
     )  # fmt: skip

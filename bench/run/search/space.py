@@ -26,7 +26,8 @@ LEARNING_RATE = "learning_rate"
 def space_of(study: Study, row: str, given: Mapping[str, Any], says: Mapping[str, Any]) -> SearchSpace:
     """The values that the trials of one row may have.
 
-    An option or setting that the study gives for the row is not searched, unless the study names it in the space.
+    An option that the study gives for the row is not searched, nor a setting of training that it gives anywhere, unless
+    the study names it in the space.
 
     Args:
         study: study with a search.
@@ -40,8 +41,7 @@ def space_of(study: Study, row: str, given: Mapping[str, Any], says: Mapping[str
     """
     assert study.tune is not None, "the study has a search"
     where = f"study {study.name}: tune.spaces.{row}"
-    entry = study.methods.get(row)
-    fixed = {*given, *(f"{TRAIN}{name}" for name in (entry.train if entry else {}))}
+    fixed = {*given, *(f"{TRAIN}{name}" for name in _given_settings(study, row))}
     settings = {f"{TRAIN}{name}": searched for name, searched in declared(TrainSettings).items()}
     own = {name: searched for name, searched in (parse(says["space"]) | settings).items() if name not in fixed}
     changes = study.tune.spaces.get(row, {})
@@ -54,6 +54,13 @@ def space_of(study: Study, row: str, given: Mapping[str, Any], says: Mapping[str
         fix = "; the study gives it a value, remove that" if LEARNING_RATE in fixed else ""
         raise StudyError(f"{where} must have a {LEARNING_RATE}, got {', '.join(space) or 'nothing'}{fix}")
     return space
+
+
+def _given_settings(study: Study, row: str) -> set[str]:
+    """Settings of training that the study gives: for all, for a grid, or for the row."""
+    entry = study.methods.get(row)
+    of_grids = (name for grid in study.grid for name in grid.train)
+    return {*study.train.model_fields_set, *of_grids, *(entry.train if entry else ())}
 
 
 def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:

@@ -113,7 +113,8 @@ def _train(work: Work, subject: Subject, snapshots: Snapshots, stopping: EarlySt
     work.facts["training"] = Training(
         steps=steps, samples=sum(log.samples), final_loss=sum(tail) / len(tail), speed=found,
         train_seconds=sum(log.seconds), planned_steps=total, kept_step=steps,
-        training_flops=None if flops is None else total_flops(log, flops), pruned=stopping is not None and stopping.pruned,
+        training_flops=None if flops is None else total_flops(log, flops),
+        pruned=stopping is not None and stopping.pruned,
     )  # fmt: skip
     work.checks += validity.of_training(log, warmup)
     if timed := work.phases.named("train"):
