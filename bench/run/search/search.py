@@ -3,6 +3,7 @@
 import hashlib
 import json
 import warnings
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,9 @@ from bench.study.study import Study
 
 #: Significant digits of a tried number, so that a table can print it in full.
 DIGITS = 3
+
+#: Starts of a trial in one run, because its worker may be killed for a reason that lies outside of it.
+MOST_ATTEMPTS = 3
 
 Latest = Callable[[Cell], Record | None]
 """The latest record of a cell; None if it has none."""
@@ -65,6 +69,7 @@ class Search:
         """
         assert study.tune is not None, "the study has a search"
         self._study, self._settings, self._latest = study, study.tune, latest
+        self._attempts: Counter[str] = Counter()
         _require_searchable(study, cells)
         first = {cell.row_id: cell for cell in reversed(cells)}
         self._groups = {
@@ -101,8 +106,9 @@ class Search:
             if not self._open(group) and not self._is_over(group):
                 self._ask(group)
             found += [(trial.number, cell) for trial in self._open(group) for cell in self._cells(group, trial)]
-        cells = [cell for _, cell in sorted(found, key=lambda pair: pair[0])]
-        return [cell for cell in cells if self._latest(cell) is None]
+        cells = [cell for _, cell in sorted(found, key=lambda pair: pair[0]) if self._result(cell) is None]
+        self._attempts.update(cell.id for cell in cells)
+        return cells
 
     def tell(self) -> None:
         """Tell Optuna the results of finished trials."""
@@ -140,9 +146,16 @@ class Search:
 
     def _records(self, group: _Group, trial: FrozenTrial) -> list[Record] | None:
         """The records of a trial by seed; None if one is missing."""
-        found = [self._latest(cell) for cell in self._cells(group, trial)]
+        found = [self._result(cell) for cell in self._cells(group, trial)]
         records = [record for record in found if record is not None]
         return records if len(records) == len(found) else None
+
+    def _result(self, cell: Cell) -> Record | None:
+        """The record of a trial's cell; None if it is missing, or its worker was killed and may be started again."""
+        record = self._latest(cell)
+        if record is not None and record.status == "killed" and self._attempts[cell.id] < MOST_ATTEMPTS:
+            return None
+        return record
 
     def _cells(self, group: _Group, trial: FrozenTrial) -> list[Cell]:
         """The cells of a trial, one for each seed of the search."""
