@@ -149,7 +149,8 @@ function courses(cell) {
 
 function charts() {
   const [cost, ranks] = [keyed("cost", "Dataset", 220), keyed("ranks", "Dataset and model")];
-  for (const [id, start] of Object.entries({ pareto, cost, ranks, memory, curves })) {
+  const search = keyed("search", "Dataset and model", 300);
+  for (const [id, start] of Object.entries({ pareto, cost, ranks, memory, curves, search })) {
     if (data.charts[id]) start(data.charts[id], document.querySelector(`#chart-${id} form`));
   }
   for (const place of document.querySelectorAll("details[data-chart]")) {
