@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.report import insights
-from bench.report.analysis import f1_significance
+from bench.report.analysis import f1_significance, search_budgets
 from bench.report.analysis.f1_significance import F1Significance
 from bench.report.charts import study_figures
 from bench.report.charts.figures import Figures
@@ -12,7 +12,7 @@ from bench.report.charts.rows import rows
 from bench.report.page import document
 from bench.report.results import archive
 from bench.report.results.run import Results, Run
-from bench.report.tables import comparisons, efficiency, merged, repeatability, table1, table2, table3, table4
+from bench.report.tables import comparisons, efficiency, merged, repeatability, search, table1, table2, table3, table4
 from bench.report.tables.table import Table
 from bench.text.tables import latex
 from bench.text.tables.files import files as files_of
@@ -59,9 +59,11 @@ def build(results: Results, formats: Collection[str], show: Show | None = None) 
         tables = _tables(results, significances)
         if show is not None:
             show(tables)
-        found_rows = rows(results, significances) if kinds or "html" in formats else []
+        found_rows = rows(results, significances)
         if kinds:
             study_figures.add(found_rows, results.sha256, figures)
+        if "csv" in formats:
+            files |= study_figures.data(found_rows)
         for table in tables.values():
             files |= files_of(table, formats)
         if "tex" in formats:
@@ -95,7 +97,8 @@ def _tables(results: Results, significances: Sequence[F1Significance]) -> dict[s
 def _of_run(run: Run, significance: F1Significance, results: Results) -> dict[str, Table]:
     """The tables of one run, by name."""
     title, records, source = run.title, run.records, results.source
-    remarks = [run.study.get("notes", ""), f"Measured by: {run.command}"]
+    remarks = [*search_budgets.unequal([cell.record for cell in results.cells]), run.study.get("notes", "")]
+    remarks.append(f"Measured by: {run.command}")
     if run.unread:
         remarks.append(f"Left out, for their records cannot be read: {', '.join(run.unread)}")
     others = results.others(run)
@@ -105,6 +108,7 @@ def _of_run(run: Run, significance: F1Significance, results: Results) -> dict[st
         table3.build(title, records, run.not_run, remarks, significance, source=source, others=others),
         table4.build(title, records, significance, source=source, others=others),
         efficiency.build(title, records, source=source, others=others),
+        search.build(title, records, source=source, others=others),
         repeatability.build(title, records, source=source, others=others),
         comparisons.build(run.study, run.cells, source=source, others=others),
     )

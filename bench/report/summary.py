@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.record.record import Record
-from bench.report.analysis import f1_significance
+from bench.report.analysis import f1_significance, search_budgets
 from bench.report.analysis.baseline_comparison import against_baselines
 from bench.report.analysis.f1_significance import RowSignificance
 from bench.report.analysis.names import HEADS, NOT_A_SETTING, apart, flat
@@ -15,7 +15,7 @@ from bench.report.analysis.quantities.quantity import Brief, Quantity
 from bench.report.analysis.quantities.readers import macro_f1
 from bench.report.analysis.statistics import by_row, measured, over_seeds
 from bench.report.results.run import Results, Run
-from bench.report.tables import baseline_notes
+from bench.report.tables import baseline_notes, search
 from bench.report.tables.footnotes import AT_BASELINE
 from bench.report.tables.scores import F1, at_baseline
 from bench.report.tables.validity import validity_of
@@ -60,6 +60,11 @@ def show(results: Results, written: Sequence[Path], target: Path, console: Conso
     for label, run in zip(results.labels(), results.runs, strict=True):
         if beats := _beating_baselines(run):
             say(beats if len(results.runs) == 1 else f"{label}: {beats}", console, fold=True)
+    for label, run in zip(results.labels(), results.runs, strict=True):
+        for said in search.sentences(run.records, results.others(run)):
+            say(said if len(results.runs) == 1 else f"{label}: {said}", console, fold=True)
+    for said in search_budgets.unequal([record for record, _ in results.cells]):
+        say(said, console, fold=True)
     if any(map(_has_one_seed, results.runs)):
         say(ONE_SEED, console, fold=True)
     failed = list(_failed(results))

@@ -19,6 +19,7 @@ from bench.report.tables import table3
 from tests import pages
 from tests.commands.compare.support import alone, changed, report, run_folder
 from tests.report.conftest import MakeRecord
+from tests.report.tuned import tuning
 from tests.support import python
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +38,7 @@ def full(record: Record) -> Record:
     content["inference"] |= speed
     content["training"]["train_seconds"] = 3.5
     content["training"] |= {"planned_steps": 12, "best_step": 5, "best_seconds": 1.75, "kept_step": 5}
+    content["training"]["training_flops"] = 2e12
     content["machine"] |= {"gpu": "NVIDIA H200", "driver": "570.1", "device": "cuda"}
     content["data"]["rows"]["train"] = 400
     phase = {"peak_host_bytes": None, "peak_cuda_allocated_bytes": None, "peak_cuda_reserved_bytes": None}
@@ -49,7 +51,7 @@ def full(record: Record) -> Record:
                  | {f"p{of}_interval_seconds": (size * of / 30e3, size * of / 20e3) for of in (50, 90, 99)}
                  for size in (1, 64)],
         matmul_flops_per_second=1e12, artifact_bytes=3_548_168, validation_macro_f1=0.5, study_batch_size=32,
-        worker_start_seconds=0.5, warnings=["one", "two"],
+        worker_start_seconds=0.5, warnings=["one", "two"], tuning=tuning(0.5, 0.75),
     )  # fmt: skip
 
 

@@ -1,9 +1,10 @@
-"""Paired comparison of two methods on the same texts: difference in macro F1, and McNemar's test."""
+"""Paired comparison of two methods on the same texts: macro F1, McNemar's test, and the probability to win."""
 
 from dataclasses import dataclass
 from statistics import fmean
 
 from bench.report.analysis.macro_f1 import contributions, macro_f1
+from bench.report.analysis.outperforming import Outperforming, outperforming
 from bench.report.analysis.significance import Estimate
 from bench.report.analysis.variance import over_texts_and_seeds
 from bench.report.results.predictions import Classes
@@ -21,6 +22,8 @@ class Difference:
         only_first_right: number of texts that only the first got right, mean over seeds.
         only_second_right: number of texts that only the second got right, mean over seeds.
         p_value: p-value of McNemar's exact test of equal accuracy; None for several seeds.
+        outperforming: probability that one run of the first method scores higher than one of the second; None for one
+            seed.
     """
 
     texts: int
@@ -30,6 +33,7 @@ class Difference:
     only_first_right: float
     only_second_right: float
     p_value: float | None
+    outperforming: Outperforming | None
 
     @property
     def mean(self) -> float:
@@ -71,6 +75,7 @@ def difference(truth: Classes, first: Classes, second: Classes, num_labels: int)
         sides=(over_texts_and_seeds(ours), over_texts_and_seeds(theirs)),
         only_first_right=float(only_first.mean()), only_second_right=float(only_second.mean()),
         p_value=mcnemar(int(only_first[0]), int(only_second[0])) if len(by_seed) == 1 else None,
+        outperforming=outperforming(by_seed) if len(by_seed) > 1 else None,
     )  # fmt: skip
 
 

@@ -14,6 +14,8 @@ from bench.text.display import one_line
 MeasuredRow = tuple[Measured, ...]
 """Measured cells of one row, one per seed."""
 
+#: Start of the names of training settings in the space of a search.
+TRAIN = "train."
 NOT_SHARED = {"study", "limits", "seed", "repeat", "method"}
 NOBODY = MethodSource(name="", label="", plugin="", path="", sha256="")
 
@@ -58,7 +60,7 @@ def find(study: Mapping[str, Any], measured: Sequence[Measured]) -> list[Pairing
     """The pairings of a study's comparisons, in the study's order.
 
     Two rows are paired if dataset, model and settings agree; train settings that the study gives to one of the two
-    methods alone may differ.
+    methods alone, or that a search chose for either, may differ.
 
     Args:
         study: settings of the study, as a run folder keeps them.
@@ -67,9 +69,16 @@ def find(study: Mapping[str, Any], measured: Sequence[Measured]) -> list[Pairing
     found: list[Pairing] = []
     for first, second in study.get("comparisons", ()):
         entries = [study.get("methods", {}).get(name) or {} for name in (first, second)]
-        own = {key for entry in entries for key in entry.get("train", {})}
+        own = {key for entry in entries for key in entry.get("train", {})} | _searched((first, second), measured)
         found += _of_methods((first, second), own, measured)
     return found
+
+
+def _searched(names: tuple[str, str], measured: Sequence[Measured]) -> set[str]:
+    """The train settings that a search chose for either method."""
+    records = [record for record, _ in measured if record.cell.method.name in names]
+    spaces = [record.tuning.space for record in records if record.tuning is not None]
+    return {name.removeprefix(TRAIN) for space in spaces for name in space if name.startswith(TRAIN)}
 
 
 def _of_methods(names: tuple[str, str], own: Collection[str], measured: Sequence[Measured]) -> list[Pairing]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.record.memory_breakdown import MemoryBreakdown
 from bench.report.analysis.quantities import QUANTITIES
+from bench.report.analysis.searches import curve_of, mean_seconds, tuning_of
 from bench.report.analysis.statistics import first_of_each_seed
 from bench.report.charts.rows import ReportRow
 from bench.report.frame import points_of
@@ -62,6 +63,17 @@ def points(row: ReportRow, *, first_alone: bool = False) -> Iterator[dict[str, A
                 yield {**of, **point._asdict()}
                 if first_alone:
                     break
+
+
+def search(row: ReportRow) -> Iterator[dict[str, Any]]:
+    """The expected best validation F1 of a row's search by number of trials; empty without a search."""
+    records = [cell.record for cell in row.place.cells]
+    tuning = tuning_of(records)
+    for point in curve_of(records):
+        yield {
+            **_names(row), "trials": point.trials, "expected_best_macro_f1": point.value, "low": point.low,
+            "high": point.high, "mean_trial_seconds": tuning and mean_seconds(tuning),
+        }  # fmt: skip
 
 
 def confusion(row: ReportRow) -> Iterator[dict[str, Any]]:

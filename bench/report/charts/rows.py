@@ -62,8 +62,9 @@ class ReportRow:
 
 
 def quantities(results: Results) -> tuple[Quantity, ...]:
-    """The number columns: those of Table 3, time and energy."""
-    return (*QUANTITIES.of("table3", [record for record, _ in results.cells]), *QUANTITIES.of("page"))
+    """The number columns: those of Table 3, and costs of training and search."""
+    records = [record for record, _ in results.cells]
+    return (*QUANTITIES.of("table3", records), *QUANTITIES.of("page", records))
 
 
 def rows(results: Results, significances: Sequence[F1Significance]) -> list[ReportRow]:

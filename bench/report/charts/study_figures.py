@@ -1,12 +1,13 @@
-"""The figures of a study: F1 against cost, ranks, memory, training curves and confusion matrices."""
+"""The figures of a study: F1 against cost, ranks, memory, training curves, search and confusion matrices."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.report.charts import chart_frames
 from bench.report.charts.figures import Figures
-from bench.report.charts.plots import confusion, cost, curves, memory, pareto, ranks
+from bench.report.charts.plots import confusion, cost, curves, memory, pareto, ranks, search
 from bench.report.charts.rows import ReportRow
+from bench.text.tables.csv_text import csv_lines
 
 FOLDER = "figures"
 
@@ -26,6 +27,14 @@ def add(found: Sequence[ReportRow], source: str, figures: Figures) -> None:
             figures.add(spec, f"{FOLDER}/{name}")
 
 
+def data(found: Sequence[ReportRow]) -> dict[str, bytes]:
+    """The numbers behind the figure of the search as csv by path, one line per row and number of trials."""
+    lines = [line for row in found for line in chart_frames.search(row)]
+    if not lines:
+        return {}
+    return {f"{FOLDER}/search.csv": csv_lines(list(lines[0]), (list(line.values()) for line in lines)).encode()}
+
+
 def _specs(found: Sequence[ReportRow]) -> Iterator[tuple[str, dict[str, Any] | None]]:
     import pandas as pd
 
@@ -37,6 +46,7 @@ def _specs(found: Sequence[ReportRow]) -> Iterator[tuple[str, dict[str, Any] | N
     yield "ranks", ranks.spec(table)
     yield "memory", None if parts.empty else memory.spec(parts)
     yield "curves", curves.spec(points)
+    yield "search", search.spec([point for row in found for point in chart_frames.search(row)])
     matrices: dict[str, list[dict[str, Any]]] = {}
     for row in found:
         matrices.setdefault(row.dataset, []).extend(chart_frames.confusion(row))

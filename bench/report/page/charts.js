@@ -148,8 +148,8 @@ function courses(cell) {
 }
 
 function charts() {
-  const [cost, ranks] = [keyed("cost", "Dataset", 220), keyed("ranks", "Dataset and model")];
-  for (const [id, start] of Object.entries({ pareto, cost, ranks, memory, curves })) {
+  const [cost, ranks, search] = [["cost", "Dataset", 220], ["ranks", "Dataset and model"], ["search", "Dataset and model", 300]].map((of) => keyed(...of));
+  for (const [id, start] of Object.entries({ pareto, cost, ranks, memory, curves, search })) {
     if (data.charts[id]) start(data.charts[id], document.querySelector(`#chart-${id} form`));
   }
   for (const place of document.querySelectorAll("details[data-chart]")) {

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from bench.report.charts import chart_frames, look
-from bench.report.charts.plots import cost, curves, memory, pareto, points, ranks
+from bench.report.charts.plots import cost, curves, memory, pareto, points, ranks, search
 from bench.report.charts.rows import ReportRow
 from bench.report.page.embed import clean
 
@@ -14,6 +14,7 @@ from bench.report.page.embed import clean
 TITLES = {
     "pareto": "Pareto front of two quantities", "cost": "F1 against time, energy and memory",
     "ranks": "Ranks of the methods", "memory": "Memory breakdown", "curves": "Training curves",
+    "search": "Expected best F1 by number of trials",
 }  # fmt: skip
 THEMES: tuple[look.Theme, ...] = ("light", "dark")
 
@@ -29,6 +30,7 @@ def embedded(rows: Sequence[ReportRow], insights: Sequence[Any]) -> dict[str, An
         "pareto": _each(rows, _pareto), "cost": _each(rows, cost.spec),
         "ranks": _each(rows, ranks.spec, lambda row: f"{row.dataset}, {row.numbers['model']}"),
         "memory": _each(rows, memory.spec, lines=chart_frames.parts), "curves": _curves(rows),
+        "search": _each(rows, _search, lambda row: f"{row.dataset}, {row.numbers['model']}", chart_frames.search),
     }  # fmt: skip
     looks = {theme: look.config(theme) for theme in THEMES}
     return {"looks": looks, "insights": list(insights)} | {name: clean(chart) for name, chart in found.items()}
@@ -46,6 +48,10 @@ def _each(
         frames.setdefault(name(row), []).extend(lines(row))
     drawn = {named: build(pd.DataFrame(frame)) for named, frame in frames.items() if frame}
     return {named: chart for named, chart in drawn.items() if chart is not None} or None
+
+
+def _search(table: pd.DataFrame) -> dict[str, Any] | None:
+    return search.spec(table.to_dict("records"))
 
 
 def _pareto(table: pd.DataFrame) -> dict[str, Any] | None:

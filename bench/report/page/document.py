@@ -25,8 +25,8 @@ COPIES = {"md": "Markdown", "tex": "LaTeX", "csv": "CSV"}
 #: Headings of known tables; other tables have their title as heading.
 NAMES = {
     "table1": "Table 1: data and settings", "table2": "Table 2: quality", "table3": "Table 3: quality and resources",
-    "table4": "Table 4: variants of one method", "efficiency": "Efficiency", "repeatability": "Repeatability",
-    "comparisons": "Paired comparisons",
+    "table4": "Table 4: variants of one method", "efficiency": "Efficiency", "search": "Search of the options",
+    "repeatability": "Repeatability", "comparisons": "Paired comparisons",
 }  # fmt: skip
 
 

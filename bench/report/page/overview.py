@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.record.record import Record
+from bench.report.analysis import search_budgets
 from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.analysis.significance import LEVEL
 from bench.report.charts.rows import ReportRow, quantities
@@ -26,9 +27,10 @@ def head(results: Results) -> dict[str, Any]:
     several = len(results.runs) > 1
     texts = [f"{f'{label}: ' if several else ''}{conditions(run.records)}"
              for label, run in zip(results.labels(), results.runs, strict=True) if run.records]  # fmt: skip
-    remarks = [
+    notes = [
         text for run in results.runs for text in (run.study.get("notes", ""), f"Measured by: {run.command}") if text
     ]
+    remarks = [*search_budgets.unequal(records), *notes]
     return {
         "title": one_line(results.title, 300),
         "tags": list(_tags(records)),

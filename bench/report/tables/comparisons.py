@@ -13,7 +13,7 @@ from bench.report.analysis.names import NOT_A_SETTING, apart, flat, labels
 from bench.report.analysis.pairing import Pairing, find
 from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.analysis.quantities.readers import is_synthetic
-from bench.report.analysis.significance import LEVEL, POWER, Decision
+from bench.report.analysis.significance import LEVEL, ONE_SEED, POWER, Decision
 from bench.report.analysis.statistics import first_of_each_seed
 from bench.report.results.measured import Measured, by_row
 from bench.report.tables.footnotes import AT_BASELINE, Notes, likelihood, mark_sources
@@ -67,11 +67,17 @@ def _detectable(row: Values) -> str:
     return "above 1" if row[DETECTABLE] > 1 else f"{row[DETECTABLE]:.4f}"
 
 
-FOUND, DETECTABLE = "macro_f1_difference", "detectable_difference"
+def _outperforming(row: Values) -> str:
+    low, high = row[f"{WINS}_low"], row[f"{WINS}_high"]
+    return f"{row[WINS]:.2f}" if pd.isna(low) else f"{row[WINS]:.2f} ({low:.2f} to {high:.2f})"
+
+
+FOUND, DETECTABLE, WINS = "macro_f1_difference", "detectable_difference", "probability_first_higher"
 PARTS = ("median", "lowest", "highest")
 QUALITY = (
     _column("difference", "F1 difference\n(macro)", FOUND, lambda row: f"{row[FOUND]:+.4f}"),
     _interval("interval", f"{LEVEL:.0%} interval"),
+    _column("outperforming", "P(first > second)\none run each", WINS, _outperforming),
     _column("detectable", f"Detectable\n({POWER:.0%} power)", DETECTABLE, _detectable),
     _column("texts", "Texts", FOUND, lambda row: str(row["texts"])),
     Column("seeds", "Seeds", lambda row: str(row["seeds"])),
@@ -91,6 +97,9 @@ CAPTION = (
     f"Detectable: difference that would have been seen with {POWER:.0%} power."
 )
 CAPTION_OF_FILES = (
+    "P(first > second): probability that one run of the first method scores a higher macro F1 on these texts than one "
+    "of the second with the same seed (Bouthillier et al. 2021), if the differences between seeds are normal; in "
+    f"brackets its {LEVEL:.0%} interval. "
     "Texts that only one got right: mean over seeds. McNemar p: exact, two-sided, of equal accuracy; given for a "
     "single seed. Ratios: first divided by second, median over seeds (lowest to highest)."
 )
@@ -159,9 +168,11 @@ def _names(pairing: Pairing, cells: Sequence[Cell]) -> dict[str, str]:
 
 def _numbers(compared: Compared, decision: Decision) -> dict[str, Any]:
     found = compared.difference
+    wins = found and found.outperforming
     numbers: dict[str, Any] = {
         "seeds": len(compared.seeds), "texts": found and found.texts, "macro_f1_difference": found and found.mean,
         "interval_low": found and found.low, "interval_high": found and found.high,
+        WINS: wins and wins.probability, f"{WINS}_low": wins and wins.low, f"{WINS}_high": wins and wins.high,
         "adjusted_p_value": decision.p_value, DETECTABLE: decision.detectable,
         "lowest_seed_difference": found and min(found.by_seed), "highest_seed_difference": found and max(found.by_seed),
         "verdict": VERDICTS.get(decision.direction, decision.direction) if found else NOT_AVAILABLE,
@@ -198,7 +209,7 @@ def _note(notes: Notes, at: int, pairings: Sequence[Pairing], compared: Compared
     for column, reason in compared.reasons.items():
         notes.add(at, column, one_line(reason, 200))
     if compared.difference is None:
-        for column in ("interval", "detectable", "texts", "right", "p_value"):
+        for column in ("interval", "outperforming", "detectable", "texts", "right", "p_value"):
             notes.repeat(at, "difference", column)
     if compared.seeds and compared.left_out:
         notes.add(at, "seeds", one_line(f"left out: {'; '.join(compared.left_out)}", 200))
@@ -206,6 +217,8 @@ def _note(notes: Notes, at: int, pairings: Sequence[Pairing], compared: Compared
         if decision.reason:
             notes.add(at, "verdict", decision.reason)
             notes.repeat(at, "verdict", "detectable")
+        if compared.difference.outperforming is None:
+            notes.add(at, "outperforming", ONE_SEED)
         if compared.difference.p_value is None:
             notes.add(at, "p_value", SEVERAL_SEEDS)
         for text in dict.fromkeys(likelihood(record.prompt) for record in records if record.prompt):

@@ -10,7 +10,7 @@ from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Place, Quantity
 from bench.report.analysis.quantities.readers import inference_batch
 from bench.report.analysis.significance import LEVEL
-from bench.report.tables import validity
+from bench.report.tables import search_costs, validity
 from bench.report.tables.conditions import conditions
 from bench.report.tables.footnotes import Notes
 from bench.report.tables.table import SEEDS, TEXTS, Table, column_of, describe, frame_of, rows_of
@@ -21,6 +21,7 @@ NAME = "efficiency"
 #: Heading of each grid, and its place in the registry.
 GRIDS: tuple[tuple[str, Place], ...] = (
     ("Throughput", "throughput"), ("Latency of inference", "latency"), ("Energy and use of the device", "use"),
+    ("Training", "training work"), ("Search of the options", "search"),
     ("Peak memory in training, in MB", "train memory"), ("Peak memory in inference, in MB", "inference memory"),
 )  # fmt: skip
 #: Footnote of a row without intervals.
@@ -34,7 +35,7 @@ def build(title: str, records: Sequence[Record], *, source: str = "", others: Se
     if not any(map(_has_more, records)):
         return None
     rows, notes = rows_of(title, records), Notes()
-    grids = [(heading, QUANTITIES.of(place, records)) for heading, place in GRIDS]
+    grids = [(heading, found) for heading, place in GRIDS if (found := QUANTITIES.of(place, records))]
     quantities = [quantity for _, of in grids for quantity in of]
     rates = [quantity for quantity in grids[0][1] if quantity.spread]
     content = describe(rows, quantities, notes, others)
@@ -46,12 +47,14 @@ def build(title: str, records: Sequence[Record], *, source: str = "", others: Se
     for at, row in enumerate(rows):
         if content[at]["measurements"] == 1:
             notes.add(at, SEEDS.name, ONE_MEASUREMENT)
-        content[at] |= ranks.as_text(ranked, at, names) | validity.mark(at, row, notes) | {"note": notes.of_row(at)}
+        content[at] |= ranks.as_text(ranked, at, names) | search_costs.chosen(row, records)
+        content[at] |= validity.mark(at, row, notes) | {"note": notes.of_row(at)}
     first, *rest = [(heading, tuple(map(_column, of))) for heading, of in grids]
     return Table(
-        name=NAME, title=f"{title}: efficiency", caption=f"{conditions(records)} {_caption(records)} {ranks.OF_RATES}",
+        name=NAME, title=f"{title}: efficiency",
+        caption=f"{conditions(records)} {_caption(records)} {ranks.OF_RATES}{search_costs.caption(records)}",
         columns=(SEEDS, *map(_column, quantities), validity.COLUMN),
-        frame=frame_of(content, (*TEXTS, *validity.TEXTS, *(f"{name}_mark" for name in names))),
+        frame=frame_of(content, (*TEXTS, *validity.TEXTS, search_costs.CHOSEN, *(f"{name}_mark" for name in names))),
         footnotes=tuple(notes.footnotes()), marks=notes.marks(), ranks=ranked,
         grids=((first[0], (SEEDS, *first[1], validity.COLUMN)), *rest), source=source,
     )  # fmt: skip
@@ -59,7 +62,7 @@ def build(title: str, records: Sequence[Record], *, source: str = "", others: Se
 
 def _has_more(record: Record) -> bool:
     used = any(one.read(record) is not None for one in QUANTITIES.of("use"))
-    return bool(record.latency or record.memory) or used
+    return bool(record.latency or record.memory or record.tuning) or used
 
 
 def _column(quantity: Quantity) -> Column:

@@ -29,8 +29,8 @@ UNLIKE = (
 TEXTS = (*NAMES, "status", "weights", "note")
 #: Whole numbers that are not in the registry of quantities.
 COUNTS = (
-    "seeds", "measurements", "failed_measurements", "suspect_measurements", "train_samples", "validation_samples",
-    "test_samples", "classes", "texts",
+    "seeds", "measurements", "failed_measurements", "suspect_measurements", "failed_trials", "train_samples",
+    "validation_samples", "test_samples", "classes", "texts",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from bench.report.analysis.f1_significance import Against, F1Significance, RowSi
 from bench.report.analysis.quantities import QUANTITIES
 from bench.report.analysis.quantities.quantity import Quantity
 from bench.report.analysis.significance import LEVEL
-from bench.report.tables import baseline_notes, scores, validity
+from bench.report.tables import baseline_notes, scores, search_costs, validity
 from bench.report.tables.conditions import conditions
 from bench.report.tables.footnotes import Notes, mark_warnings
 from bench.report.tables.scores import F1, F1_INTERVAL, INTERVAL_OVER, NO_INTERVAL
@@ -45,6 +45,7 @@ def build(
     """
     rows, notes, quantities = rows_of(title, records), Notes(), QUANTITIES.of("table3", records)
     content = describe(rows, quantities, notes, others)
+    costs = search_costs.columns(rows, records, others)
     significance = significance or F1Significance(records)
     found = significance.of_rows(rows)
     timed = [one for one in quantities if one.kind == "timed" and one.spread]
@@ -58,16 +59,18 @@ def build(
         content[at] |= _against_best(at, own, content, notes) | ranks.as_text(ranked, at, names)
         if any(compared):
             content[at] |= baseline_notes.columns(at, compared[at], methods, notes, content)
-        content[at] |= sources | validity.mark(at, row, notes)
+        content[at] |= costs[at] | sources | validity.mark(at, row, notes)
         mark_warnings(notes, at, row)
     for at, own in enumerate(found):
         _explain_interval(at, own, content[at], notes)
         content[at]["note"] = notes.of_row(at)
-    frame = frame_of(content, (*OWN_TEXTS, *baseline_notes.TEXTS, *(f"{name}_mark" for name in names)))
+    frame = frame_of(
+        content, (*OWN_TEXTS, *baseline_notes.TEXTS, search_costs.CHOSEN, *(f"{name}_mark" for name in names))
+    )
     return Table(
         name=NAME, title=title,
         caption=f"{conditions(records)} {_caption(frame, found, significance.reads, names, ranked=bool(rates))}"
-        f"{' ' + baseline_notes.CAPTION if any(compared) else ''}",
+        f"{' ' + baseline_notes.CAPTION if any(compared) else ''}{search_costs.caption(records, in_csv=True)}",
         columns=_columns(quantities), frame=frame,
         footnotes=(*notes.footnotes(), *scores.baseline_lines(content, rows), *_loose(missing, remarks)),
         marks=notes.marks(), ranks=ranked, source=source,

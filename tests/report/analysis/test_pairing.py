@@ -10,6 +10,7 @@ from bench.report.results.measured import Evidence, Measured
 from bench.study.cell import Cell
 from tests.report.conftest import MakeRecord
 from tests.report.predicted import study
+from tests.report.tuned import tuned, tuning
 
 BOTH = ("LoRA", "BitFit")
 
@@ -129,3 +130,12 @@ def test_seeds_that_both_measured(make_record: MakeRecord, swapped: bool) -> Non
         "seed 1: LoRA stopped (oom in train)",
         "seed 3: LoRA was not measured",
     ]
+
+
+def test_train_settings_that_a_search_chose_may_differ(make_record: MakeRecord) -> None:
+    first, second = make_record(method="LoRA"), with_train(make_record(method="BitFit"), epochs=2)
+    assert [pairing.reason for pairing in find(study(BOTH), cells(first, second))] != [""]
+    searched = [tuned(one, tuning(0.5)) for one in (first, second)]
+    assert said(find(study(BOTH), cells(*searched))) == [(["IMDb/0"], ["IMDb/0"], "")]
+    shorter = with_train(second, warmup_fraction=0.5)
+    assert find(study(BOTH), cells(searched[0], tuned(shorter, tuning(0.5))))[0].reason, "that was not searched"

@@ -26,6 +26,8 @@ PERFECT = list(TRUTH)
 MIRRORED = [1 - label for label in TRUTH]
 #: Of the differences 1 and 0.0839 in two seeds.
 INTERVAL, DETECTABLE = "-5.2780 to +6.3619", "above 1"
+#: Of their mean 0.5420 and deviation 0.6478: Phi(0.8366).
+WINS = "0.80 (0.17 to 0.99)"
 
 
 @pytest.fixture
@@ -77,7 +79,7 @@ def test_several_seeds(cells: Cells) -> None:
     found = table(two_seeds(cells))
     assert texts(found) == {
         "dataset": "IMDb", "model": "RoBERTa", "first": "LoRA", "second": "BitFit", "difference": "+0.5420",
-        "interval": INTERVAL, "detectable": DETECTABLE, "texts": "12", "seeds": "2",
+        "interval": INTERVAL, "outperforming": WINS, "detectable": DETECTABLE, "texts": "12", "seeds": "2",
         "verdict": "no significant difference", "right": "6.5 / 0.0", "p_value": "–",
         "train_samples_per_second": "0.505 (0.500 to 0.510)", "inference_samples_per_second": "1.00",
         "forward_gflops": "1.00", "trainable_params": "1.00",
@@ -95,6 +97,8 @@ def test_one_seed(cells: Cells) -> None:
     assert (shown(found)[0]["second"], shown(found)[0]["verdict"]) == (("BitFit", ("a",)), ("unknown", ("b",)))
     assert "a single seed has no verdict, because the variation between seeds is not in its interval" in found.caption
     assert list(found.frame["interval_over"]) == ["texts"]
+    assert shown(found)[0]["outperforming"] == ("–", ("b",))
+    assert found.frame["probability_first_higher"].isna().all()
 
 
 def test_caption(cells: Cells) -> None:
@@ -182,12 +186,13 @@ def test_csv_reads_back_as_the_frame(cells: Cells) -> None:
         io.StringIO(text), dtype=kinds, keep_default_na=False, na_values={column: [""] for column in numbers}
     )
     pd.testing.assert_frame_equal(back, found.frame, check_exact=True)
-    assert list(found.frame.columns[:14]) == [
+    assert list(found.frame.columns[:17]) == [
         "dataset", "model", "first", "second", "seeds", "texts", "macro_f1_difference", "interval_low",
-        "interval_high", "adjusted_p_value", "detectable_difference", "lowest_seed_difference",
+        "interval_high", "probability_first_higher", "probability_first_higher_low", "probability_first_higher_high",
+        "adjusted_p_value", "detectable_difference", "lowest_seed_difference",
         "highest_seed_difference", "verdict",
     ]  # fmt: skip
-    assert text.splitlines()[2].startswith("D,RoBERTa,LoRA,BitFit,0,,,,,,,,,not available,,,,,")
+    assert text.splitlines()[2].startswith("D,RoBERTa,LoRA,BitFit,0,,,,,,,,,,,,not available,,,,,")
 
 
 def test_on_a_terminal(cells: Cells) -> None:

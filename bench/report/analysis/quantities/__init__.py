@@ -5,6 +5,7 @@ from bench.report.analysis.quantities.latency import LATENCIES
 from bench.report.analysis.quantities.quality import QUALITY
 from bench.report.analysis.quantities.registry import Registry
 from bench.report.analysis.quantities.resources import PEAKS, SIZES, TIMES, TRAINING
+from bench.report.analysis.quantities.search import SEARCH
 
-QUANTITIES = Registry((*QUALITY, *SIZES, *TRAINING, *USE, *LATENCIES, *PEAKS, *TIMES, *RATES, *PARTS_OF_PEAKS))
+QUANTITIES = Registry((*QUALITY, *SIZES, *TRAINING, *SEARCH, *USE, *LATENCIES, *PEAKS, *TIMES, *RATES, *PARTS_OF_PEAKS))
 """The registry; its order is that of the data frame."""

@@ -11,8 +11,9 @@ from bench.text.display import one_line
 Dtype = Literal["string", "Int64", "Float64", "boolean"]
 Kind = Literal["quality", "timed", "memory", "size", "exact"]
 Place = Literal[
-    "table2", "table2 csv", "table3", "throughput", "latency", "efficiency csv", "use", "train memory",
-    "inference memory", "repeatability", "ratios", "page", "limits", "charts", "summary", "compare",
+    "table2", "table2 csv", "table3", "table3 csv", "throughput", "latency", "efficiency csv", "use", "training work",
+    "search", "train memory", "inference memory", "repeatability", "ratios", "page", "limits", "charts", "summary",
+    "compare",
 ]  # fmt: skip
 
 
@@ -163,4 +164,4 @@ class Quantity:
         if std is not None:
             return f"{centre:.{places}f} ± {std:.{places}f}"
         text = f"{centre:.{places}f}"
-        return text.rstrip("0") if places > self.decimals else text
+        return text.rstrip("0").rstrip(".") if places > self.decimals else text

@@ -14,6 +14,12 @@ def _of_frame(name: str, dtype: Dtype, where: str | Callable[[Record], Any], mea
     return Quantity(name, "", read, (name,), 0, frame=name, dtype=dtype, meaning=meaning)
 
 
+def _no_training_flops(record: Record) -> str | None:
+    if record.training is None:
+        return None
+    return "the method has no model" if record.cell.model.kind == "none" else "older records do not have it"
+
+
 SIZES = (
     Quantity(
         "trainable_params", "Trainable\nparams (M)", readers.at("parameters.trainable_params"),
@@ -78,8 +84,16 @@ TRAINING = (
         axis=Axis("Energy of training (kJ)", key="energy_train_joules", times=1e3, per=1e3),
         limit=Limit("Energy of training", "kJ"), places={"page": 91, "limits": 3, "charts": 5},
     ),
+    Quantity(
+        "training_tflops", "Training\n(TFLOPs)", readers.at("training.training_flops"),
+        ("training.training_flops", "training"), 2, explain=_no_training_flops, convert=readers.divided_by(1e12),
+        frame="training_flops", meaning="of all training steps on tokens without padding; 2 a multiply-add",
+        better="lower", axis=Axis("FLOPs of training (TFLOPs)"),
+        places={"table3 csv": 1, "training work": 1, "page": 93, "charts": 11},
+        wanted=lambda record: record.training is not None and record.training.training_flops is not None,
+    ),
 )  # fmt: skip
-"""Steps, time and energy of training."""
+"""Steps, time, energy and FLOPs of training."""
 
 PEAKS = (
     Quantity(
