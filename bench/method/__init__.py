@@ -16,6 +16,7 @@ from bench.method.contract import (
     OptionHelp,
     Options,
     Range,
+    SearchSpace,
     Step,
     Task,
     Trace,
@@ -29,6 +30,7 @@ from bench.method.text_method import LabelledTexts, TextMethod, Texts
 
 __all__ = [
     "Architecture", "BaseMethod", "BaseOptions", "Chart", "Choices", "Encoded", "Examples", "Insight", "Insights",
-    "LabelledTexts", "Method", "ModelKind", "OptionHelp", "Options", "Range", "Step", "Task", "TextMethod", "Texts",
-    "Trace", "TrainingRun", "Variant", "finds_last_token_by_id", "fresh_layers", "usable_positions", "write_tensors",
+    "LabelledTexts", "Method", "ModelKind", "OptionHelp", "Options", "Range", "SearchSpace", "Step", "Task",
+    "TextMethod", "Texts", "Trace", "TrainingRun", "Variant", "finds_last_token_by_id", "fresh_layers",
+    "usable_positions", "write_tensors",
 ]  # fmt: skip

@@ -25,6 +25,7 @@ from bench.method.insight import Step as Step
 from bench.method.insight import Trace as Trace
 from bench.method.search_space import Choices as Choices
 from bench.method.search_space import Range as Range
+from bench.method.search_space import SearchSpace as SearchSpace
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -11,8 +11,7 @@ import peft
 from torch import Tensor, nn
 
 from bench.errors import UnsupportedError
-from bench.method import ModelKind, OptionHelp, Range, Task, TrainingRun, Variant, fresh_layers
-from bench.method.search_space import SearchSpace
+from bench.method import ModelKind, OptionHelp, Range, SearchSpace, Task, TrainingRun, Variant, fresh_layers
 from methods._peft_adapter import ADAPTER, PeftMethod, is_quantized, merge, wrap
 from methods._virtual_tokens import model_sizes, require_room, store_prompt, use_stored_prompt
 

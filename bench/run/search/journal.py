@@ -1,5 +1,6 @@
 """Optuna's journal of a search, in the run folder."""
 
+import json
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -37,6 +38,7 @@ def open_journal(path: Path) -> JournalStorage:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         _remove_torn_line(path)
+        _require_json(path)
         return JournalStorage(JournalFileBackend(str(path), lock_obj=_HeldByTheRun()))  # type: ignore[arg-type]
     except OSError as error:
         raise RunFolderError(f"{path} cannot be written: {error.strerror}") from error
@@ -45,6 +47,17 @@ def open_journal(path: Path) -> JournalStorage:
             f"{path} is damaged ({type(error).__name__}); remove it and run the same command again: finished trials "
             "are kept"
         ) from error
+
+
+def _require_json(path: Path) -> None:
+    """Check every line, because Optuna notices a damaged last line only when it has written another.
+
+    Raises:
+        ValueError: a line is not JSON.
+    """
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        for line in file:
+            json.loads(line)
 
 
 def _remove_torn_line(path: Path) -> None:

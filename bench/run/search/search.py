@@ -103,8 +103,9 @@ class Search:
         """
         found: list[tuple[int, Cell]] = []
         for group in (self._groups[row_id] for row_id in self._groups if row_id in row_ids):
-            if not self._open(group) and not self._is_over(group):
+            while not self._open(group) and not self._is_over(group):  # some may have records, from a lost journal
                 self._ask(group)
+                self._tell(group)
             found += [(trial.number, cell) for trial in self._open(group) for cell in self._cells(group, trial)]
         cells = [cell for _, cell in sorted(found, key=lambda pair: pair[0]) if self._result(cell) is None]
         self._attempts.update(cell.id for cell in cells)
@@ -113,12 +114,14 @@ class Search:
     def tell(self) -> None:
         """Tell Optuna the results of finished trials."""
         for group in self._groups.values():
-            for trial in group.trials:
-                records = self._records(group, trial)
-                if trial.state == TrialState.RUNNING and records is not None:
-                    value = trial_of(settings_of(trial), records).macro_f1
-                    state = TrialState.FAIL if value is None else TrialState.COMPLETE
-                    group.study.tell(trial.number, value, state)
+            self._tell(group)
+
+    def _tell(self, group: _Group) -> None:
+        for trial in group.trials:
+            records = self._records(group, trial)
+            if trial.state == TrialState.RUNNING and records is not None:
+                value = trial_of(settings_of(trial), records).macro_f1
+                group.study.tell(trial.number, value, TrialState.FAIL if value is None else TrialState.COMPLETE)
 
     def _open(self, group: _Group) -> list[FrozenTrial]:
         """The trials within the budget that have no result."""
