@@ -15,7 +15,7 @@ from bench.model.cpu_layers import pack_linear_layers
 from bench.model.load import class_logits
 from bench.model.quantization import allow_cpu_layout, cast_parameters
 from bench.record.baselines import majority_macro_f1
-from bench.record.record import Quality
+from bench.record.quality import Quality
 from bench.train.loop import StepHook, StepLog, autocast
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from bench.data.batches import collate, prediction_order
 from bench.data.tokens import Tokens
-from bench.record.record import Confusion
+from bench.record.quality import Confusion
 from bench.train.evaluate import NO_CLASS, predict, quality
 
 LABELS = ("a", "b", "c", "d")

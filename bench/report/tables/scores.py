@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from bench.record.baselines import majority_macro_f1, random_macro_f1
-from bench.record.record import Quality, Record
+from bench.record.quality import Quality
+from bench.record.record import Record
 from bench.report.analysis.f1_significance import RowSignificance
 from bench.report.analysis.significance import LEVEL, POWER
 from bench.report.analysis.stacked import ROUNDING

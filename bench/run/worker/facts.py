@@ -4,7 +4,8 @@ from typing import Any, Literal, TypedDict
 
 from bench.record.data import Data, Prompt
 from bench.record.memory_breakdown import MemoryBreakdown
-from bench.record.record import CpuKernel, Flops, Generation, Machine, Parameters, PhaseName, Quality, Speed, Training
+from bench.record.quality import Quality
+from bench.record.record import CpuKernel, Flops, Generation, Machine, Parameters, PhaseName, Speed, Training
 from bench.record.timings import Latency
 
 
