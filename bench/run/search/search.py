@@ -13,14 +13,13 @@ from optuna.samplers import QMCSampler, RandomSampler
 from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from bench.errors import StudyError
+from bench.errors import StudyError, UnknownNameError
 from bench.method.search_space import SearchSpace, dump
 from bench.record.record import Record
 from bench.record.tuning import Trial, Tuning
 from bench.run.search.outcome import best_of, floor_of, is_budget_used, prune_below, trial_of
-from bench.run.search.space import distributions, space_of, with_settings
+from bench.run.search.space import changed, distributions, space_of, with_settings
 from bench.study.cell import Cell
-from bench.study.settings import DataSettings, TrainSettings
 from bench.study.study import Study
 
 #: Significant digits of a tried number, so that a table can print it in full.
@@ -163,14 +162,13 @@ class Search:
     def _cells(self, group: _Group, trial: FrozenTrial) -> list[Cell]:
         """The cells of a trial, one for each seed of the search."""
         template, tune = group.cell, self._settings
-        data = template.data.model_dump() | tune.data | {"evaluate_split": "validation"}
-        train = template.train.model_dump() | tune.train
-        cell = template.model_copy(
-            update={
-                "data": DataSettings.model_validate(data), "train": TrainSettings.model_validate(train),
-                "searching": True, "repeat": 0, "prune_below": self._prune_below(group, trial),
-            }
-        )  # fmt: skip
+        where = f"study {self._study.name}: tune"
+        data = tune.data | {"evaluate_split": "validation"}
+        cell = template.model_copy(update={
+            "data": changed(template.data, data, f"{where}.data"),
+            "train": changed(template.train, tune.train, f"{where}.train"),
+            "searching": True, "repeat": 0, "prune_below": self._prune_below(group, trial),
+        })  # fmt: skip
         cell = with_settings(cell, settings_of(trial))
         return [cell.model_copy(update={"seed": seed}) for seed in tune.seeds]
 
@@ -239,6 +237,10 @@ def _require_searchable(study: Study, cells: Sequence[Cell]) -> None:
             raise StudyError(f"{where}: model {cell.model.name} has random weights, whose F1 means nothing")
         if study.tune.pruning and not (study.tune.train.get("validation_points") or cell.train.validation_points):
             raise StudyError(f"{where}.pruning needs train.validation_points of at least 1")
+    rows = {cell.method.name for cell in cells}
+    for row in study.tune.spaces:
+        if row not in rows:
+            raise UnknownNameError(f"method in {where}.spaces", row, rows)
     by_dataset: dict[str, set[str]] = {}
     for cell in cells:
         kept = by_dataset.setdefault(cell.dataset.name, set())

@@ -1,7 +1,7 @@
 """The space of a method's search: what the study says over what the method declares."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from optuna.distributions import (
     BaseDistribution,
@@ -15,12 +15,13 @@ from bench.errors import StudyError, UnknownNameError
 from bench.method.search_space import Range, Searched, SearchSpace, declared, parse
 from bench.schema import explain
 from bench.study.cell import Cell
-from bench.study.settings import TrainSettings
+from bench.study.settings import DataSettings, TrainSettings
 from bench.study.study import Study
 
 #: Start of the names of training settings.
 TRAIN = "train."
 LEARNING_RATE = "learning_rate"
+SomeSettings = TypeVar("SomeSettings", DataSettings, TrainSettings)
 
 
 def space_of(study: Study, row: str, given: Mapping[str, Any], says: Mapping[str, Any]) -> SearchSpace:
@@ -84,10 +85,19 @@ def with_settings(cell: Cell, settings: Mapping[str, Any]) -> Cell:
     """
     options = {name: value for name, value in settings.items() if not name.startswith(TRAIN)}
     of_train = {name.removeprefix(TRAIN): value for name, value in settings.items() if name.startswith(TRAIN)}
-    try:
-        train = TrainSettings.model_validate(cell.train.model_dump() | of_train, strict=True)
-    except ValidationError as error:
-        where = f"study {cell.study}: tune.spaces.{cell.method.name}: train"
-        raise StudyError(explain(error, where, TrainSettings)) from None
+    train = changed(cell.train, of_train, f"study {cell.study}: tune.spaces.{cell.method.name}: train")
     method = cell.method.model_copy(update={"given": {**cell.method.given, **options}, "options": {}})
     return cell.model_copy(update={"train": train, "method": method})
+
+
+def changed(settings: SomeSettings, changes: Mapping[str, Any], where: str) -> SomeSettings:
+    """The settings with changes.
+
+    Raises:
+        StudyError: a change names an unknown setting or breaks its rule.
+    """
+    schema = type(settings)
+    try:
+        return schema.model_validate(settings.model_dump() | dict(changes), strict=True)
+    except ValidationError as error:
+        raise StudyError(explain(error, where, schema)) from None

@@ -65,7 +65,7 @@ def test_a_search_then_the_cells_with_its_best_settings(tiny_encoder: Path, tmp_
     for trial in trials:
         assert known(trial.quality).split == "validation"
         assert trial.inference is None
-        assert trial.memory == ()
+        assert {peak.of for peak in trial.memory} == {"load"}
         assert known(known(trial.training).training_flops) > 0
     tuning = known(found[0].tuning)
     best = tuning.trials[known(tuning.best)]
@@ -161,7 +161,7 @@ def test_a_study_without_a_search_is_refused(tiny_encoder: Path, tmp_path: Path)
         ({"tune": {"trials": 1, "spaces": {"full_ft": {"train.epochs": [0]}}}}, "epochs must be at least 1"),
         ({"tune": {"trials": 1, "pruning": True}}, "needs train.validation_points"),
         ({"tune": {"trials": 1, "sampler": "tpe"}}, "sampler"),
-        ({"methods": {"full_ft": {"options": {"learning_rate": 1e-3}}}}, "must have a learning_rate"),
+        ({"tune": {"trials": 1}, "methods": {"full_ft": {"options": {"learning_rate": 1e-3}}}}, "must have a learning_rate"),
         ({"data": {"max_length": 12, "evaluate_split": "validation"}}, "evaluates on the validation split"),
         ({"methods": ["zero_shot"]}, "zero_shot"),
     ],
