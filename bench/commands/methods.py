@@ -40,6 +40,8 @@ def show_methods(plugin_files: Sequence[Path], console: "Console") -> bool:
     """Print every method found, with its options; True if all of them import."""
     from bench.errors import RequestError
     from bench.method import registry
+    from bench.method.search_space import declared, shown
+    from bench.study.settings import TrainSettings
     from bench.text.display import say
 
     intact = True
@@ -53,6 +55,8 @@ def show_methods(plugin_files: Sequence[Path], console: "Console") -> bool:
             continue
         say(f"{name} ({plugin.origin}) {lines[0]}", console, "bold")
         _print(lines[1:], console)
+    say("settings of training that a search tries for every method", console, "bold")
+    _print([f"    train.{name}: {shown(searched)}" for name, searched in declared(TrainSettings).items()], console)
     return intact
 
 

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, model_
 
 from bench.errors import StudyError, UnknownNameError
 from bench.schema import Frozen, explain, read_toml
+from bench.study.catalog import catalog
 from bench.study.entries import DatasetEntry, MethodEntry, ModelEntry
 from bench.study.settings import DataSettings, Limits, PromptSettings, TrainSettings
 from bench.study.tuning import TuneSettings
@@ -167,4 +168,13 @@ def load_study(reference: str) -> Study:
         study = Study.model_validate_json(json.dumps(content, default=str), strict=True)
     except ValidationError as error:
         raise StudyError(explain(error, str(path), Study)) from None
-    return study.in_folder(Path() if reference in shipped else path.resolve().parent)
+    placed = _with_known_methods(study)
+    return placed.in_folder(Path() if reference in shipped else path.resolve().parent)
+
+
+def _with_known_methods(study: Study) -> Study:
+    """The study with the catalog's entries of the methods that its grids name."""
+    known = catalog("methods")
+    named = {row for grid in study.grid for row in grid.methods if row in known}
+    found = {row: MethodEntry.model_validate(known[row]) for row in sorted(named)}
+    return study.model_copy(update={"methods": found | study.methods})

@@ -1,4 +1,4 @@
-"""A study whose runner, workers and fork server are ended at random moments and in many ways, until it is done.
+"""Studies whose runner, workers and fork server are ended at random moments and in many ways, until they are done.
 
 Twenty-five kills over eight cells; ``TUNEBENCH_KILLS`` in the environment is another number of them, and
 ``TUNEBENCH_KILLS_SEED`` draws other moments.
@@ -26,8 +26,12 @@ from tests.support import command, wait_for
 
 KILLS = int(os.environ.get("TUNEBENCH_KILLS", "25"))
 RNG_SEED = int(os.environ.get("TUNEBENCH_KILLS_SEED", "20"))
-STUDY: dict[str, Any] = {"methods": ["full_ft", "bitfit"], "seeds": [0, 1, 2, 3]}
-CELLS = 8
+PLAIN: dict[str, Any] = {"methods": ["full_ft", "bitfit"], "seeds": [0, 1, 2, 3]}
+SPACE = {"learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}}
+SEARCHED: dict[str, Any] = {
+    "methods": ["full_ft", "bitfit"], "seeds": [0],
+    "tune": {"trials": 5, "spaces": {"full_ft": SPACE, "bitfit": SPACE}},
+}  # fmt: skip
 START_SECONDS, CELL_SECONDS, DRAWING_SECONDS = 4.0, 1.5, 1.5
 #: The share of the runner's ends that wait for a cell to have begun.
 AMID_CELLS = 0.5
@@ -47,9 +51,9 @@ ENDS = {0, 1, 130, 143, 129, 137, -signal.SIGINT, -signal.SIGTERM, -signal.SIGHU
 class Study:
     """A study run by the command, and what was seen of it between kills."""
 
-    def __init__(self, bench: Bench, name: str) -> None:
-        self.bench = bench
-        self.arguments = bench.arguments("--reports", f"reports_{name}", runs=f"runs_{name}", **STUDY)
+    def __init__(self, bench: Bench, name: str, changes: dict[str, Any], cells: int) -> None:
+        self.bench, self.cells = bench, cells
+        self.arguments = bench.arguments("--reports", f"reports_{name}", runs=f"runs_{name}", **changes)
         self.runs = RunFolder(bench.folder / f"runs_{name}" / "small")
         self.reports = bench.folder / f"reports_{name}" / "small"
         self.finished: dict[str, Any] = {}
@@ -77,7 +81,7 @@ class Study:
 
     def is_measured(self) -> bool:
         """Every cell has a record of its own."""
-        return len(self.finished) == CELLS
+        return len(self.finished) == self.cells
 
     def settled(self) -> dict[str, Any]:
         """What of the cells and their report no load of the machine can change."""
@@ -154,11 +158,18 @@ def wait_for_a_moment(study: Study, process: subprocess.Popen[str], who: str, rn
 
 @pytest.mark.slow
 @pytest.mark.timeout(300 + 30 * KILLS)
-def test_no_kill_loses_or_doubles_a_cell_or_leaves_anything(tiny_encoder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changes", "cells", "at_the_end"),
+    [(PLAIN, 8, 8), (SEARCHED, 10 + 2, 2)],
+    ids=["a plain study", "a study with a search"],
+)
+def test_no_kill_loses_or_doubles_a_cell_or_leaves_anything(
+    tiny_encoder: Path, tmp_path: Path, changes: dict[str, Any], cells: int, at_the_end: int
+) -> None:
     rng = random.Random(RNG_SEED)
     print(f"TUNEBENCH_KILLS={KILLS} TUNEBENCH_KILLS_SEED={RNG_SEED}")
     bench = Bench(tmp_path, tiny_encoder)
-    study, calm = Study(bench, "struck"), Study(bench, "calm")
+    study, calm = Study(bench, "struck", changes, cells), Study(bench, "calm", changes, cells)
     struck: Counter[str] = Counter()
     process = study.start()
     try:
@@ -179,4 +190,4 @@ def test_no_kill_loses_or_doubles_a_cell_or_leaves_anything(tiny_encoder: Path, 
     study.finish()
     calm.finish()
     assert study.settled() == calm.settled()
-    assert f"0 cells to measure, {CELLS} finished before" in study.finish()
+    assert f"0 cells to measure, {at_the_end} finished before" in study.finish()

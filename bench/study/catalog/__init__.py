@@ -1,4 +1,4 @@
-"""The catalog: datasets and models that a study can name."""
+"""The catalog: datasets, models and methods with given options that a study can name."""
 
 import tomllib
 from functools import cache
@@ -9,6 +9,6 @@ CATALOG_FOLDER = Path(__file__).parent
 
 
 @cache
-def catalog(what: Literal["datasets", "models"]) -> dict[str, dict[str, Any]]:
+def catalog(what: Literal["datasets", "models", "methods"]) -> dict[str, dict[str, Any]]:
     """The catalog's entries by name."""
     return tomllib.loads((CATALOG_FOLDER / f"{what}.toml").read_text(encoding="utf-8"))

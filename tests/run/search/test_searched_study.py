@@ -161,7 +161,7 @@ def test_a_study_without_a_search_is_refused(tiny_encoder: Path, tmp_path: Path)
         ({"tune": {"trials": 1, "spaces": {"full_ft": {"train.epochs": [0]}}}}, "epochs must be at least 1"),
         ({"tune": {"trials": 1, "pruning": True}}, "needs train.validation_points"),
         ({"tune": {"trials": 1, "sampler": "tpe"}}, "sampler"),
-        ({"tune": {"trials": 1}, "methods": {"full_ft": {"options": {"learning_rate": 1e-3}}}}, "must have a learning_rate"),
+        ({"tune": {"trials": 1}, "methods": {"full_ft": {"options": {"learning_rate": 1e-3}}}}, "a learning_rate"),
         ({"data": {"max_length": 12, "evaluate_split": "validation"}}, "evaluates on the validation split"),
         ({"methods": ["zero_shot"]}, "zero_shot"),
     ],
