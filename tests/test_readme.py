@@ -27,6 +27,8 @@ NOT_RUN = {
     "tunebench audit gpu_memory --within 3": "tests/plan/test_gpu_memory.py runs it",
     "tunebench plan gpu_validation --run runs/gpu_validation": "needs a run on a GPU",
     "tunebench run gpu_validation": "needs a GPU",
+    "tunebench run minilm_real": "takes hours; tests/run/search searches a small study",
+    "tunebench tune minilm_real": "takes hours; tests/run/search searches a small study",
     "tunebench run paper_resources": "needs a GPU",
     "tunebench run paper_resources --scale tiny": "33 cells; tests/run/ runs such cells",
     "tunebench doctor": "tests/commands/test_cli.py runs it",

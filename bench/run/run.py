@@ -50,7 +50,8 @@ def run(
         retry_oom: whether cells that ran out of memory are run at a batch size that is predicted to fit.
 
     Returns:
-        The existing records of the study's cells, in the study's order.
+        The existing records of the study's cells, in the study's order; then those of killed trials, without which a
+        search cannot end.
 
     Raises:
         RequestError: the request is wrong; nothing was run.
@@ -108,6 +109,7 @@ class _Run:
         self.request, self.folder, self.needed, self.sources = request, folder, needed, sources
         self.watcher, self.retry_oom, self._make_executor = watcher, retry_oom, make_executor
         self._executor: Executor | None = None
+        self._killed: list[Record] = []
         self._questions = Questions(
             folder.jobs, lambda entry, place: self._start(entry, place, free_memory_bytes()), watcher.warned,
             request.study.limits.cell_timeout_seconds,
@@ -129,7 +131,7 @@ class _Run:
         self.watcher.started([cell for cell, _ in pending], measured_before)
         if pending:
             self._measure(pending, {cell.id: cell for cell, _ in asked}, latest)
-        return [record for cell, _ in found if (record := latest[cell.id]) is not None]
+        return [record for cell, _ in found if (record := latest[cell.id]) is not None] + self._killed
 
     def tune(self) -> list[tuple[Cell, Tuning | None]]:
         """Only search; see ``bench.run.run.tune``."""
@@ -164,7 +166,7 @@ class _Run:
             chosen: cells that this run may measure.
         """
         from bench.run.search.journal import open_journal
-        from bench.run.search.search import Search
+        from bench.run.search.search import MOST_ATTEMPTS, Search
 
         spaces = self._checks.search_spaces(cells)
         latest: dict[str, Record | None] = {}
@@ -182,6 +184,12 @@ class _Run:
             self.watcher.started(filled, sum(record is not None for record in latest.values()))
             self._measure([(cell, None) for cell in filled], {cell.id: cell for cell in filled}, latest)
             search.tell()
+        self._killed = search.killed()
+        if self._killed:
+            self.watcher.warned(
+                f"{len(self._killed)} trials were killed {MOST_ATTEMPTS} times, and their methods were not measured; "
+                "run the same command again"
+            )
         return search
 
     def _latest(self, cell: Cell, tuning: Tuning | None) -> Record | None:

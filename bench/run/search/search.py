@@ -106,9 +106,20 @@ class Search:
                 self._ask(group)
                 self._tell(group)
             found += [(trial.number, cell) for trial in self._open(group) for cell in self._cells(group, trial)]
-        cells = [cell for _, cell in sorted(found, key=lambda pair: pair[0]) if self._result(cell) is None]
+        cells = [
+            cell for _, cell in sorted(found, key=lambda pair: pair[0])
+            if self._result(cell) is None and self._attempts[cell.id] < MOST_ATTEMPTS
+        ]  # fmt: skip
         self._attempts.update(cell.id for cell in cells)
         return cells
+
+    def killed(self) -> list[Record]:
+        """The records of trials whose worker was killed at every start of this run; their search is not over."""
+        cells = [
+            cell for group in self._groups.values() for each in self._open(group) for cell in self._cells(group, each)
+        ]
+        found = [self._latest(cell) for cell in cells if self._attempts[cell.id]]
+        return [record for record in found if record is not None and record.status == "killed"]
 
     def tell(self) -> None:
         """Tell Optuna the results of finished trials."""
@@ -153,11 +164,9 @@ class Search:
         return records if len(records) == len(found) else None
 
     def _result(self, cell: Cell) -> Record | None:
-        """The record of a trial's cell; None if it is missing, or its worker was killed and may be started again."""
+        """The record of a trial's cell; None if it is missing, or its worker was killed."""
         record = self._latest(cell)
-        if record is not None and record.status == "killed" and self._attempts[cell.id] < MOST_ATTEMPTS:
-            return None
-        return record
+        return None if record is None or record.status == "killed" else record
 
     def _cells(self, group: _Group, trial: FrozenTrial) -> list[Cell]:
         """The cells of a trial, one for each seed of the search."""

@@ -160,6 +160,8 @@ def test_a_trial_whose_worker_was_killed_is_started_again(tmp_path: Path) -> Non
     search = trials.open()
     trials.run(search, status="killed")
     assert set(trials.ran.values()) == {MOST_ATTEMPTS}
+    assert len(search.killed()) == len(trials.ran)
+    assert search.tuned(trials.cells) == []
     again = trials.open()  # the next run
     trials.run(again)
     assert {record.status for record in trials.records.values()} == {"ok"}
