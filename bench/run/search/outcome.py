@@ -12,10 +12,17 @@ from bench.study.tuning import TuneSettings
 
 #: Name of the check of a tuned cell.
 TUNED = "tuned"
+#: Types of failure whose reason lies outside of the trial; the first is a killed fork server.
+ENDED_FROM_OUTSIDE = ("exit code None", "DiskFull", "FolderLost")
 #: Trials before the first one is pruned, as by Optuna's MedianPruner.
 STARTUP_TRIALS = 5
 #: Largest time of a search as a multiple of its budget, which the last trial may exceed.
 MOST_OVERRUN = 1.5
+
+
+def ended_by_itself(record: Record) -> bool:
+    """Whether a record is a trial's result; if it was ended from outside, the trial must be started again."""
+    return record.status != "killed" and (record.failure is None or record.failure.type not in ENDED_FROM_OUTSIDE)
 
 
 def trial_of(settings: Mapping[str, Any], records: Sequence[Record]) -> Trial:
