@@ -25,6 +25,7 @@ from bench.run.marks import with_check
 from bench.run.oom import SmallerBatches, as_of_study, is_of, with_largest_batch
 from bench.run.question import Questions
 from bench.run.recovery import Reserve, recover
+from bench.run.search.outcome import check_of
 from bench.run.study_checks import StudyChecks
 from bench.run.watcher import Watcher
 from bench.study.cell import Cell
@@ -177,9 +178,9 @@ class _Run:
             return latest[cell.id]
 
         search = Search(self.request.study, cells, spaces, open_journal(self.folder.search), look)
-        row_ids = {cell.row_id for cell in chosen}
+        row_ids, earlier_ids = {cell.row_id for cell in chosen}, self.earlier.get("cell_ids")
         while trials := search.next_trials(row_ids):
-            self._write_run(self.earlier.get("cell_ids", []), fresh=True)
+            self._write_run(earlier_ids if isinstance(earlier_ids, list) else [], fresh=True)
             filled = self._checks.filled(trials)
             self.watcher.started(filled, sum(record is not None for record in latest.values()))
             self._measure([(cell, None) for cell in filled], {cell.id: cell for cell in filled}, latest)
@@ -285,6 +286,4 @@ def _with_tuning(record: Record, tuning: Tuning | None) -> Record:
     """The record with the search of its settings, and the search's check."""
     if tuning is None:
         return record
-    from bench.run.search.outcome import check_of
-
     return with_check(record.model_copy(update={"tuning": tuning}), check_of(tuning))
