@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``audit``."""
-    parser.add_argument("tables", help="a .csv file, a folder with published.toml, or the name of published tables")
+    parser.add_argument(
+        "tables", help="a .csv, .md or .tex file, a folder with published.toml, or the name of published tables"
+    )
     parser.add_argument("--study", help="the study to compare with: a shipped name or a .toml file")
     parser.add_argument(
-        "--names", type=Path, metavar="TOML", help="file that maps the names in a .csv file to those of the study"
-    )
+        "--names", type=Path, metavar="TOML",
+        help="file that maps names and columns of a single table to those of the study",
+    )  # fmt: skip
     parser.add_argument(
         "--run", dest="run_folder", type=Path, metavar="DIR",
         help="run folder or report, whose numbers are printed beside",
@@ -98,6 +101,7 @@ def _print(found: "Audit", left_out: Sequence[str], reports: Path | None) -> Non
     if reports is not None:
         lines += [f"{finding.severity}: {finding.text}" for finding in found.findings]
         lines += [f"not compared: {sentence}" for sentence in (*found.unmatched, *left_out)]
+        lines += [f"note: {sentence}" for sentence in found.notes]
         lines += [f"wrote {path}" for path in write(found, reports / f"audit_{found.name}")]
     console = Console()
     for line in lines:

@@ -17,7 +17,7 @@ NumberVerdict = Literal["exact", "within", "differs", "not checkable"]
 VERDICTS: tuple[NumberVerdict, ...] = ("exact", "within", "differs", "not checkable")
 #: A relative difference up to this is "within".
 WITHIN = 0.05
-PLANNED = ("trainable_params", "total_params", "flops", "peak_memory")
+PLANNED = ("trainable_params", "trainable_share", "total_params", "flops", "peak_memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,9 @@ def compare(
         return []
     key = (plan.dataset, plan.model, plan.method)
     checks = []
-    for column in columns:
-        number = matched.number(column.quantity)
+    for printed_column in columns:
+        number = matched.number(printed_column.quantity)
+        column = number.column if number else printed_column  # a cell may name its own unit
         mean = None if measured is None else of_row(measured, key, column.quantity)
         if number is not None:
             judged = _judge(matched, plan, number, mean, measured is not None, flops_at, within)
@@ -96,7 +97,7 @@ def compare(
             judged = _Judged("exact", "nothing is printed and nothing is trained", 0.0)
         else:
             continue
-        decimals = 2 if number is None else _decimals(number)
+        decimals = 2 if number is None else number.decimals
         checks.append(
             AuditedNumber(
                 title, matched.row.line, *matched.row.printed, column.quantity, column.unit,
@@ -106,11 +107,6 @@ def compare(
             )
         )  # fmt: skip
     return checks
-
-
-def _decimals(number: Number) -> int:
-    exponent = int(Decimal(number.text).as_tuple().exponent)
-    return max(0, -exponent)
 
 
 def _in_unit(value: float | None, column: PrintedColumn) -> float | None:
@@ -133,10 +129,20 @@ def _judge(
         return _flops(matched, plan, number, flops_at, within)
     if quantity == "peak_memory":
         return _memory(matched, plan, number, within)
+    if quantity == "trainable_share":
+        return _share(plan, number, within)
     computed = plan.trainable_params if quantity == "trainable_params" else plan.total_params
     if computed is None:
         return _Judged("not checkable", _why_null(plan, quantity))
     return _beside(number, computed, within, "")
+
+
+def _share(plan: PlanRow, number: Number, within: float) -> _Judged:
+    """Trainable of total parameters; the total is that with what the method adds."""
+    if plan.trainable_params is None or not plan.total_params:
+        return _Judged("not checkable", _why_null(plan, "total_params"))
+    share = plan.trainable_params / plan.total_params
+    return _beside(number, share, within, f"of {plan.total_params:,} parameters, with what the method adds")
 
 
 def _flops(matched: Matched, plan: PlanRow, number: Number, flops_at: FlopsAt | None, within: float) -> _Judged:

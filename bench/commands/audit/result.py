@@ -30,6 +30,7 @@ class Audit:
         findings: findings in the order of their kinds.
         unmatched: one sentence for each row that the study does not have.
         conditions: conditions of measurement; empty without a run.
+        notes: what the publication states of its numbers, and one sentence for each column that is not read.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Audit:
     findings: tuple[Finding, ...]
     unmatched: tuple[str, ...]
     conditions: str
+    notes: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, Counter[str]]:
         """The number of printed numbers with each verdict, by quantity."""
@@ -92,7 +94,7 @@ def audit(
     findings = find_all(rows, label_counts, flops_at)
     means = None if measured is None else measuring.means(measured)
     checks: list[AuditedNumber] = []
-    unmatched = []
+    unmatched: list[str] = []
     for table in published.tables:
         for row in rows:
             if row.table != table.name:
@@ -104,6 +106,7 @@ def audit(
     return Audit(
         published.name, published.title, published.source, name, within,
         tuple(_explained(check, findings) for check in checks), findings, tuple(unmatched), measuring.said(measured),
+        (*published.notes, *(note for table in published.tables for note in table.notes)),
     )  # fmt: skip
 
 

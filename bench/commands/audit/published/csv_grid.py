@@ -1,0 +1,20 @@
+"""A table in csv."""
+
+import csv
+import io
+
+from bench.commands.audit.published.lines import Line, TableError
+from bench.commands.audit.published.markup import from_markdown
+
+
+def read(text: str) -> list[Line]:
+    """The lines of a csv table; cells may have the marks of Markdown.
+
+    Raises:
+        TableError: not valid csv.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        return [Line(reader.line_num, tuple(from_markdown(cell) for cell in cells)) for cells in reader]
+    except csv.Error as error:
+        raise TableError(f"not valid csv: {error}", reader.line_num) from None
