@@ -55,12 +55,17 @@ def audit(
         require_writable(reports)
     published = load(find(tables), names)
     reference = study or published.study
-    if reference is None:
+    if reference is None and not published.source:
         raise StudyError(f"{tables} names no study to compare with; give one with --study")
     if not 0 < within < 100:
         raise StudyError(f"--within must be above 0 and below 100 percent, got {within:g}")
-    request = Request(study=load_study(reference), data_root=data_root, plugin_files=plugin_files)
-    found, left_out = _audited(published, request, run_folder, within, with_memory)
+    if reference is None:
+        if run_folder is not None:
+            raise StudyError(f"{tables} has no study, so a run cannot be compared; leave out --run")
+        found, left_out = _without_plan(published, within), list[str]()
+    else:
+        request = Request(study=load_study(reference), data_root=data_root, plugin_files=plugin_files)
+        found, left_out = _audited(published, request, run_folder, within, with_memory)
     _print(found, left_out, None if summary else reports)
     return options.OK
 
@@ -87,6 +92,13 @@ def _audited(
         within=within / 100,
     )  # fmt: skip
     return found, left_out
+
+
+def _without_plan(published: "Published", within: float) -> "Audit":
+    """The audit of tables that no study can plan: only contradictions among the printed numbers are found."""
+    from bench.commands.audit.result import audit as audit_tables
+
+    return audit_tables(published, (), {}, study="none", causal=(), within=within / 100)
 
 
 def _print(found: "Audit", left_out: Sequence[str], reports: Path | None) -> None:

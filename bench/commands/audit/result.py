@@ -99,10 +99,14 @@ def audit(
         for row in rows:
             if row.table != table.name:
                 continue
+            if not plan_rows:
+                continue
             if row.plan is None:
                 unmatched.append(f"{table.title}, line {row.row.line}, {row.row.label}: {row.why}")
             elif table.compare:
                 checks += compare(row, table.title, table.columns, means, flops_at, within)
+    if not plan_rows:
+        unmatched.append(f"all {len(rows)} rows: the publication names no study, so nothing is planned")
     return Audit(
         published.name, published.title, published.source, name, within,
         tuple(_explained(check, findings) for check in checks), findings, tuple(unmatched), measuring.said(measured),

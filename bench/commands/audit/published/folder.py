@@ -73,7 +73,13 @@ def load(path: Path, mapping: Path | None = None) -> Published:
     )
     if not any(table.compare for table in tables):
         raise StudyError(f'{path}: no table is compared; one must have content = "rows" and compare = true')
-    return Published(name, manifest.title, manifest.source, manifest.study, tables, manifest.notes)
+    return Published(name, manifest.title, manifest.source, _study(manifest, path), tables, manifest.notes)
+
+
+def _study(manifest: Manifest, path: Path) -> str | None:
+    """The study of a manifest: the path of a file starts at the manifest."""
+    study = manifest.study
+    return str(path.parent / study) if study is not None and study.endswith(".toml") else study
 
 
 def _of_single_table(path: Path, mapping: Path | None) -> Manifest:

@@ -69,7 +69,10 @@ class Manifest(Frozen):
 
     title: Line = Field(min_length=1, max_length=200)
     source: Line = Field("", max_length=2000)
-    study: str = Field(min_length=1, max_length=400, description="study whose plan is compared: a name or a path")
+    study: str | None = Field(
+        None, min_length=1, max_length=400,
+        description="study whose plan is compared: a name, or a .toml file beside this one; null: none is planned",
+    )  # fmt: skip
     stated: Stated = Stated()
     notes: tuple[Line, ...] = Field(
         (), max_length=50, description="what the publication states about its numbers, e.g. that heads are not counted"

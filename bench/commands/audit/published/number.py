@@ -8,7 +8,7 @@ from bench.commands.audit.published.quantities import CORRELATIONS, FRACTIONS, P
 from bench.commands.audit.published.units import UNITS, Unit, unit_named
 from bench.errors import DataError
 
-_DIGITS = r"(?:\d{1,3}(?:[,'\u2009\u202f]\d{3}){1,9}(?:\.\d{0,30})?|\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})"
+_DIGITS = r"(?:\d{1,3}(?:[,' \u2009\u202f]\d{3}){1,9}(?:\.\d{0,30})?|\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})"
 _UNSIGNED = rf"{_DIGITS}(?:[eE][+-]?\d{{1,2}}|\s?[×x·]\s?10\^?[+-]?\d{{1,2}})?"
 _UNIT = r"(?:\s?(?P<{name}>%|[A-Za-z][A-Za-z/ ]{{0,19}}\.?))?"
 #: A number, perhaps with its unit, its spread behind ± or the upper end of a range.
@@ -114,8 +114,8 @@ def read_number(text: str, column: PrintedColumn, where: str) -> Number:
 
 def _decimal(text: str) -> tuple[Decimal, Decimal]:
     """The value of digits, and one unit of their last place."""
-    text = re.sub(r"[,'\u2009\u202f]", "", text)
-    value = Decimal(re.sub(r"\s?[×x·]\s?10\^?", "e", text))
+    text = re.sub(r"\s?[×x·]\s?10\^?", "e", text)
+    value = Decimal(re.sub(r"[,' \u2009\u202f]", "", text))
     return value, Decimal(1).scaleb(int(value.as_tuple().exponent))
 
 

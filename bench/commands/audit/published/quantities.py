@@ -102,5 +102,5 @@ def why_unknown(column: str, others: tuple[str, ...] = ()) -> str:
                 f"{unit!r} is no unit of {stem}" if unit else f"{stem} needs a unit"
             ) + f"; write one of {spellings}"
     known = [*others, *COLUMNS, *CONDITIONS]
-    near = get_close_matches(column, known, n=1, cutoff=0.5)
+    near = get_close_matches(column, known, n=1, cutoff=0.75)
     return f"unknown column; did you mean {near[0]!r}?" if near else "unknown column"

@@ -94,9 +94,13 @@ def _headings(grid: Grid, path: Path, entry: TableEntry) -> tuple[tuple[Heading,
     if not any(heading.column for heading in headings):
         raise DataError(f"{where}: no column of numbers; known: {', '.join(COLUMNS)}")
     read = tuple(_in_percent(heading, grid, at) for at, heading in enumerate(headings))
+    reasons: dict[str, list[str]] = {}
+    for heading in read:
+        if heading.left_out:
+            reasons.setdefault(heading.left_out, []).append(repr(heading.text))
     return read, tuple(
-        f"{path.name} line {grid.header_line}, column {heading.text!r}: {heading.left_out}"
-        for heading in read if heading.left_out
+        f"{path.name} line {grid.header_line}: left out {', '.join(texts)}: {reason}"
+        for reason, texts in reasons.items()
     )  # fmt: skip
 
 

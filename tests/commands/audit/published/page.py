@@ -1,0 +1,80 @@
+"""The page of the shipped tables: ``python -m tests.commands.audit.published.page`` writes it anew."""
+
+from collections import Counter
+from pathlib import Path
+
+from bench.commands.audit.published import Published, load
+from bench.commands.audit.published.folder import shipped
+from bench.commands.audit.published.quantities import TITLES
+from bench.text.tables.markdown import escape
+from tests.commands.audit.published.claims import VERDICTS, Claim, read_claims
+
+PAGE = Path(__file__).parents[4] / "docs" / "published_tables.md"
+#: Folders of reports/published in the order of the page.
+TABLES = ("lora", "vera", "dora", "adalora", "ia3", "qlora", "galore", "fourierft", "peft", "gpu_memory")
+#: What the page says of a folder without claims of its own.
+AUDITED = {
+    "peft": "Trainable parameters are compared with the plan, row by row; both counts are exact in every row but those "
+    "named under `--summary`.",
+    "gpu_memory": "Measured peaks of litgpt, optimum-benchmark and transformers; [Planning](planning.md) has the result.",
+}
+HEAD = """# Published tables, audited
+
+Ten published tables of parameter-efficient tuning lie in `reports/published/`, figures and source only.
+`tunebench audit NAME` compares each with the plan of its study; a table whose models no study can plan is checked for
+contradictions alone. This page lists the computations beside the printed figures. Each was judged by hand: a figure
+**cannot be right** only if the same table contradicts it. `python -m tests.commands.audit.published.page` writes the
+page, and the tests check every computation.
+
+A computed value
+
+{verdicts}
+
+A figure that is not listed was not decided: its configuration is not stated, or the method is none that is known here.
+"""
+
+
+def rows_of(name: str) -> list[str]:
+    """The lines of one folder's computations, as Markdown."""
+    published = load(shipped()[name])
+    return [_row(claim, published) for claim in read_claims(shipped()[name])]
+
+
+def _row(claim: Claim, published: Published) -> str:
+    number = claim.number(published)
+    verdict = f"**{claim.verdict}**" if claim.verdict == "cannot be right" else claim.verdict
+    value = claim.value
+    shown = f"{float(100 * value):.4f} %" if number.column.unit == "%" else f"{round(value):,}"
+    computation = claim.computation.replace("**", "^").replace("*", "×")
+    cells = (
+        claim.row.removeprefix(f"{published.tables[0].rows[0].printed[0]}, "), TITLES[claim.column], number.said(),
+        f"{computation} = {shown}: {claim.meaning}", claim.convention or "–", verdict,
+    )  # fmt: skip
+    return "| " + " | ".join(cell if cell == verdict else escape(cell) for cell in cells) + " |"
+
+
+def section(name: str) -> str:
+    """One folder: its source, what is stated, how many figures have which verdict, and the computations."""
+    published, claims = load(shipped()[name]), read_claims(shipped()[name])
+    total = sum(len(row.numbers) for table in published.tables for row in table.rows)
+    parts = [f"## {escape(published.title)}", f"`tunebench audit {name}`. {escape(published.source)}"]
+    parts.append("\n".join(f"- {escape(note)}" for note in published.notes))
+    if name in AUDITED:
+        parts.append(AUDITED[name])
+    if claims:
+        counts = Counter(claim.verdict for claim in claims)
+        said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+        parts.append(f"{len(claims)} of {total} printed figures are computed: {said}.")
+        head = "| row | quantity | printed | computed | convention | verdict |\n|---|---|---|---|---|---|\n"
+        parts.append(head + "\n".join(rows_of(name)))
+    return "\n\n".join(filter(None, parts))
+
+
+def page() -> str:
+    """The whole page."""
+    verdicts = "\n".join(f"- **{verdict}**: {meaning}" for verdict, meaning in VERDICTS.items())
+    return "\n\n".join([HEAD.format(verdicts=verdicts).strip(), *map(section, TABLES)]) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
