@@ -16,7 +16,8 @@ TABLES = ("lora", "vera", "dora", "adalora", "ia3", "qlora", "galore", "fourierf
 AUDITED = {
     "peft": "Trainable parameters are compared with the plan, row by row; both counts are exact in every row but those "
     "named under `--summary`.",
-    "gpu_memory": "Measured peaks of litgpt, optimum-benchmark and transformers; [Planning](planning.md) has the result.",
+    "gpu_memory": "Measured peaks of litgpt, optimum-benchmark and transformers. [Planning](planning.md) has the "
+    "result.",
 }
 HEAD = """# Published tables, audited
 

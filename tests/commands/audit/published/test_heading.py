@@ -16,7 +16,8 @@ from bench.commands.audit.published.quantities import COLUMNS
         ("Trainable %", "trainable_share_percent"), ("GFLOPs", "gflops"), ("TFLOPs ↓", "tflops"), ("GMACs", "gmacs"),
         ("FLOPs (G)", "gflops"), ("Peak Memory [GiB]", "peak_memory_gib"), ("GPU Memory", "peak_memory"),
         ("Training time (h)", "train_hours"), ("Throughput (tokens/s)", "throughput_tokens_per_second"),
-        ("tok/s", "throughput_tokens_per_second"), ("samples/s", "throughput_samples_per_second"), ("Acc. (%)", "accuracy_percent"),
+        ("tok/s", "throughput_tokens_per_second"), ("samples/s", "throughput_samples_per_second"),
+        ("Acc. (%)", "accuracy_percent"),
         ("Macro F1", "f1"), ("MCC", "mcc"), ("Matthews corr.", "mcc"), ("Pearson", "pearson"),
     ],
 )  # fmt: skip
