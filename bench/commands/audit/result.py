@@ -8,7 +8,7 @@ from bench.commands.audit import measured as measuring
 from bench.commands.audit.compare import WITHIN, AuditedNumber, compare
 from bench.commands.audit.findings import KINDS, Finding, find_all
 from bench.commands.audit.lengths import FlopsAt
-from bench.commands.audit.match import match
+from bench.commands.audit.match import Matched, match
 from bench.commands.audit.published.printed import Published
 from bench.commands.audit.published.quantities import TITLES
 from bench.plan.row import PlanRow
@@ -105,13 +105,18 @@ def audit(
                 unmatched.append(f"{table.title}, line {row.row.line}, {row.row.label}: {row.why}")
             elif table.compare:
                 checks += compare(row, table.title, table.columns, means, flops_at, within)
-    if not plan_rows:
-        unmatched.append(f"all {len(rows)} rows: the publication names no study, so nothing is planned")
+    notes = [*published.notes, *_without_plan(rows, plan_rows)]
+    notes += [note for table in published.tables for note in table.notes]
     return Audit(
         published.name, published.title, published.source, name, within,
         tuple(_explained(check, findings) for check in checks), findings, tuple(unmatched), measuring.said(measured),
-        (*published.notes, *(note for table in published.tables for note in table.notes)),
+        tuple(notes),
     )  # fmt: skip
+
+
+def _without_plan(rows: Sequence[Matched], plan_rows: Sequence[PlanRow]) -> list[str]:
+    """That nothing is planned, if that is so, for the reader of an audit without numbers."""
+    return [] if plan_rows else [f"no study is planned: the {len(rows)} rows are checked for contradictions only"]
 
 
 def _explained(check: AuditedNumber, findings: Sequence[Finding]) -> AuditedNumber:
@@ -145,4 +150,6 @@ def summary(audit: Audit) -> str:
     left_out = f" {len(audit.unmatched)} printed rows are not compared." if audit.unmatched else ""
     number = f"{len(audit.findings)} finding{'' if len(audit.findings) == 1 else 's'}"
     listed = f"{number}: {'; '.join(found)}." if found else "No findings."
-    return f"{audit.title} against study {audit.study}: {'; '.join(parts)}.{left_out} {listed}"
+    return (
+        f"{audit.title} against study {audit.study}: {'; '.join(parts) or 'no number is compared'}.{left_out} {listed}"
+    )

@@ -35,7 +35,7 @@ def find(reference: str) -> Path:
     if path.is_file() or (path / MANIFEST).is_file():
         return path
     for folder in known.values():
-        if read_manifest(folder / MANIFEST).study == reference:
+        if not reference.endswith(".toml") and read_manifest(folder / MANIFEST).study == reference:
             return folder
     if not known:
         raise DataError(

@@ -1,6 +1,6 @@
 """The cells of a printed table, read from a csv file, a Markdown table or a LaTeX tabular."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.commands.audit.published import csv_grid, latex_grid, markdown_grid
@@ -24,11 +24,13 @@ class Grid:
         header_line: line of the file with the headings, from 1.
         header: headings; those in several lines are joined.
         rows: the other lines; each has as many cells as there are headings.
+        titles: lines that are one cell over all columns, and are no rows.
     """
 
     header_line: int
     header: tuple[str, ...]
     rows: tuple[Line, ...]
+    titles: tuple[Line, ...] = ()
 
 
 def read_grid(path: Path) -> Grid:
@@ -48,8 +50,13 @@ def read_grid(path: Path) -> Grid:
         lines = reader(_text(path))
     except TableError as error:
         raise DataError(f"{path}{f' line {error.line}' if error.line else ''}: {error}") from None
-    lines = [Line(line.number, tuple(one_line(cell, LONGEST_CELL) for cell in line.cells)) for line in lines]
-    lines = [line for line in lines if any(line.cells)]
+    lines = [
+        replace(line, cells=tuple(one_line(cell, LONGEST_CELL) for cell in line.cells))
+        for line in lines
+        if any(line.cells)
+    ]
+    titles = tuple(line for line in lines if line.is_title)
+    lines = [line for line in lines if not line.is_title and any(line.cells)]
     if not lines:
         raise DataError(f"{path}: empty; its first line must name the columns, e.g. dataset,model,method,f1")
     header, rows = lines[0], lines[1:]
@@ -66,7 +73,7 @@ def read_grid(path: Path) -> Grid:
                 f"{path} line {row.number}: must have {len(header.cells)} cells as the first line has, "
                 f"got {len(row.cells)}"
             )
-    return Grid(header.number, header.cells, tuple(rows))
+    return Grid(header.number, header.cells, tuple(rows), titles)
 
 
 def _text(path: Path) -> str:

@@ -32,8 +32,8 @@ class _Row:
 def read(text: str) -> list[Line]:
     r"""The lines of the tabular in a text. The header ends at the first rule below a row; its lines are joined.
 
-    A cell of ``\multirow`` is repeated in the rows that it spans. A row that is one cell over all columns is a title
-    and is left out.
+    A cell of ``\multirow`` is repeated in the rows that it spans. A row that is one cell over all columns is a
+    title and marked so.
 
     Raises:
         TableError: there is no tabular, more than one, or a group in it stays open.
@@ -150,4 +150,6 @@ def _with_one_header(rows: list[_Row]) -> list[Line]:
     for column in range(width):
         parts = [row.cells[column] for row in table[:end] if column < len(row.cells)]
         headings.append(" ".join(dict.fromkeys(filter(None, parts))))
-    return [Line(table[end - 1].number, tuple(headings)), *(Line(row.number, tuple(row.cells)) for row in table[end:])]
+    top = Line(table[end - 1].number, tuple(headings))
+    rest = [row for row in rows if row.number > top.number]
+    return [top, *(Line(row.number, tuple(row.cells), row.is_title) for row in rest)]

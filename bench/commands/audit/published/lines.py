@@ -10,10 +10,12 @@ class Line:
     Attributes:
         number: its number in the file, from 1; of the last line of the file that it takes.
         cells: its cells without markup.
+        is_title: whether it is one cell over all columns, which is no row.
     """
 
     number: int
     cells: tuple[str, ...]
+    is_title: bool = False
 
 
 class TableError(ValueError):

@@ -98,10 +98,11 @@ def _headings(grid: Grid, path: Path, entry: TableEntry) -> tuple[tuple[Heading,
     for heading in read:
         if heading.left_out:
             reasons.setdefault(heading.left_out, []).append(repr(heading.text))
-    return read, tuple(
+    titles = [f"{path.name} line {line.number}: left out the title {line.cells[0]!r}" for line in grid.titles]
+    return read, (*titles, *(
         f"{path.name} line {grid.header_line}: left out {', '.join(texts)}: {reason}"
         for reason, texts in reasons.items()
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def _in_percent(heading: Heading, grid: Grid, at: int) -> Heading:

@@ -52,6 +52,7 @@ def test_the_same_table_in_each_format(suffix: str, text: str, tmp_path: Path) -
         (("IMDb", "RoBERTa", "a|b"), Decimal("0.948"), Decimal(125_000_000)),
     ]
     assert read[0][1].spread == Decimal("0.002")
+    assert table.notes == (("t.tex line 8: left out the title 'Base models'",) if suffix == "tex" else ())
 
 
 def test_an_unknown_column_is_left_out_by_name(tmp_path: Path) -> None:
