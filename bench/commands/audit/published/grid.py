@@ -9,7 +9,7 @@ from bench.errors import DataError
 from bench.text.display import one_line
 
 #: Limits of a table. The largest published ones have some hundred rows.
-LARGEST_FILE_BYTES = 2**22
+LARGEST_FILE_BYTES = 2**20
 MOST_ROWS, MOST_COLUMNS = 5000, 200
 #: Maximum characters of a cell.
 LONGEST_CELL = 120

@@ -14,8 +14,8 @@ _RULES = re.compile(
 )
 _SPAN = re.compile(r"\s*\\multicolumn\s*\{\s*(\d{1,3})\s*\}")
 _TALL = re.compile(r"\s*\\multirow\s*(?:\[[^\]]{0,20}\])?\s*\{\s*(\d{1,3})\s*\}")
-#: A group of columns may be this wide at most.
-_WIDEST = 200
+#: A row may have this many cells, and a cell of multirow this many rows, so that a short text makes no huge table.
+_MOST_CELLS, _TALLEST = 200, 200
 
 
 @dataclass
@@ -96,12 +96,14 @@ def _row(body: str, number: int, after_rule: bool) -> _Row:
     parts = [body[first:last] for first, last in _pieces(body, 0, "&")]
     for part in parts:
         span, tall = _SPAN.match(part), _TALL.match(part)
-        width = min(int(span[1]), _WIDEST) if span else 1
+        width = min(int(span[1]), _MOST_CELLS) if span else 1
         inner = part[after_groups(part, span.end(), 1) :] if span else part
         tall = tall or _TALL.match(inner.lstrip("{ "))
         if tall and int(tall[1]) > 1:
-            row.tall[len(row.cells)] = int(tall[1])
+            row.tall[len(row.cells)] = min(int(tall[1]), _TALLEST)
         row.cells += [from_latex(part)] * max(1, width)
+        if len(row.cells) > _MOST_CELLS:
+            raise TableError(f"has more than {_MOST_CELLS} cells", number)
     row.is_title = len(parts) == 1 and len(row.cells) > 1
     return row
 

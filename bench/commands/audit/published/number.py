@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
+from bench.commands.audit.published.markup import from_markdown
 from bench.commands.audit.published.quantities import CORRELATIONS, FRACTIONS, PrintedColumn
 from bench.commands.audit.published.units import UNITS, Unit, unit_named
 from bench.errors import DataError
@@ -81,13 +82,14 @@ def read_number(text: str, column: PrintedColumn, where: str) -> Number:
     """Parse a printed number.
 
     Args:
-        text: text as printed, without markup.
+        text: text as printed; marks of Markdown are dropped, because csv files have them too.
         column: column that it is in.
         where: its position, for messages.
 
     Raises:
         DataError: the text is not a number, its unit is of another kind, or the value is out of range.
     """
+    text = from_markdown(text)
     got = f"got {text!r}"
     plain = text.translate(DASHES).strip(MARKS)
     if re.fullmatch(r"[+-]?(nan|inf|infinity)", plain, re.IGNORECASE):

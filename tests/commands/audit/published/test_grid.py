@@ -82,10 +82,11 @@ def test_names_that_hold_for_every_row_come_from_the_names_file(tmp_path: Path) 
         ("t.tex", r"\begin{tabular}{l} a", r"t\.tex line 1: .* has no \\end"),
         ("t.tex", "\\begin{tabular}{l}\n{a \\\\ \\hline\nb\\end{tabular}", r"t\.tex line 1: a \{ has no \}"),
         ("t.tex", r"\begin{tabular}{l}a\\ 1\\\begin{tabular}{l}b\end{tabular}\end{tabular}", r"must hold one tabular"),
+        ("t.tex", r"\begin{tabular}{l}" + r"\multicolumn{199}{c}{x}&" * 2 + r"y\end{tabular}", r"more than 200 cells"),
         ("t.txt", "a,b\n1,2", r"must be a table in a file whose name ends in \.csv, \.md, \.tex"),
         ("t.csv", "a\n" + "1\n" * (MOST_ROWS + 1), r"must have at most 5000 rows and 200 columns, got 5001 rows"),
         ("t.csv", ",".join("abc" * 67) + "\n" + ",".join("123" * 67), r"and 201 columns"),
-        ("t.csv", "x" * (LARGEST_FILE_BYTES + 1), r"must be at most 4,194,304 bytes"),
+        ("t.csv", "x" * (LARGEST_FILE_BYTES + 1), r"must be at most 1,048,576 bytes"),
     ],
 )  # fmt: skip
 def test_what_is_no_table_is_refused(name: str, text: str, message: str, tmp_path: Path) -> None:
