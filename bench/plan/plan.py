@@ -6,7 +6,7 @@ from bench.errors import PluginError, StudyError
 from bench.measure.resolved_device import ResolvedDevice, resolve_device
 from bench.method import registry
 from bench.plan.row import PlanRow
-from bench.plan.rows import Rows
+from bench.plan.rows import Rows, WithMemory
 from bench.study.cell import Cell
 from bench.study.grid import expand, misfit, needed_plugins
 from bench.study.request import Request, filtered
@@ -22,7 +22,7 @@ class Plan(Rows):
 
     def __init__(
         self, request: Request, *, device: str | None = None, resolved: ResolvedDevice | None = None,
-        with_memory: bool = True,
+        with_memory: WithMemory = True,
     ) -> None:  # fmt: skip
         """Expand the study.
 
@@ -30,7 +30,7 @@ class Plan(Rows):
             request: the user's request; only datasets with unknown labels are read.
             device: device to predict memory for: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; None: the study's.
             resolved: resolved device and precision; None: resolved from ``device``.
-            with_memory: whether peaks are predicted, which takes most of the time.
+            with_memory: whether peaks are predicted, which takes most of the time; of all cells or by cell.
 
         Raises:
             RequestError: the request is wrong.

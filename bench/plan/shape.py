@@ -22,7 +22,8 @@ from bench.model.weights import skeleton
 from bench.plan.depth import DEPTHS_OF_PEAKS, DEPTHS_OF_SUMS, Costs, extrapolated
 from bench.plan.labels import labels_of
 from bench.plan.memory import ASSUMED_CAPABILITY, as_costs, from_costs, highest_of_training, predict
-from bench.plan.parts import Before, ParameterParts
+from bench.plan.parts import Before
+from bench.plan.row import ParameterParts
 from bench.study.cell import Cell
 from bench.study.models import ModelSource
 from bench.train.loop import DTYPES

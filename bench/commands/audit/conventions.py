@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeAlias
 
-from bench.commands.audit.findings.finding import listed
+from bench.commands.audit.published.manifest import Stated
 from bench.commands.audit.published.number import Number
 from bench.plan.row import PlanRow
 
@@ -24,6 +25,8 @@ OF_QUANTITY: Mapping[str, tuple[str, ...]] = {
     "flops": ("single_operations",),
     "peak_memory": ("binary_unit", "decimal_unit"),
 }
+#: Whether a printed number agrees with a value in base units.
+Agrees: TypeAlias = Callable[[Number, float], bool]
 #: 1,024 by the number of thousands in a decimal unit, 1,000 by that in a binary unit.
 _BINARY = {1000**power: 1024**power for power in (1, 2, 3)}
 
@@ -40,7 +43,7 @@ class Convention:
 
     def said(self) -> str:
         """The departures as a clause; empty without any."""
-        return listed([text for name, text in DEPARTURES.items() if name in self.departures]) if self.departures else ""
+        return " and ".join(text for name, text in DEPARTURES.items() if name in self.departures)
 
     def counted(self, quantity: str, plan: PlanRow, value: float, number: Number) -> float | None:
         """The value that the convention gives where this project counts ``value``; None if it does not apply.
@@ -52,25 +55,25 @@ class Convention:
             number: printed number, whose unit is that of memory.
         """
         if quantity in ("trainable_params", "total_params"):
-            return self._parameters(quantity, plan, value)
+            return self._parameters(quantity == "total_params", plan, value)
         if quantity == "flops":
             return value / 2 if "single_operations" in self.departures else value
         return self._memory(value, int(number.column.factor))
 
-    def _parameters(self, quantity: str, plan: PlanRow, value: float) -> float | None:
-        parts, total = plan.parts, quantity == "total_params"
+    def _parameters(self, total: bool, plan: PlanRow, value: float) -> float | None:
+        parts = plan.parts
         if not self.departures:
             return value
         if parts is None or plan.logical_params is None:
             return None
         if "logical" in self.departures:
             value = plan.logical_params
-        head, embeddings = ("head", "embeddings") if total else ("trainable_head", "trainable_embeddings")
         left_out = {
-            "no_head": getattr(parts, head), "no_embeddings": getattr(parts, embeddings),
+            "no_head": parts.head if total else parts.trainable_head,
+            "no_embeddings": parts.embeddings if total else parts.trainable_embeddings,
             # A copy in a head that is left out is left out with it.
             "no_copies": parts.copies - (parts.head_copies if "no_head" in self.departures else 0),
-        }  # fmt: skip
+        }
         return value - sum(count for name, count in left_out.items() if name in self.departures)
 
     def _memory(self, value: float, factor: int) -> float | None:
@@ -80,6 +83,16 @@ class Convention:
             decimal = next((decimal for decimal, binary in _BINARY.items() if binary == factor), None)
             return None if decimal is None else value * factor / decimal
         return value
+
+
+def stated_by(stated: Stated) -> dict[str, bool]:
+    """Whether a publication departs from this project's counting, by key of DEPARTURES; without what it leaves open."""
+    counted = {
+        "no_head": stated.counts_head, "no_copies": stated.counts_copies, "no_embeddings": stated.counts_embeddings,
+        "logical": stated.counts_packed,
+    }  # fmt: skip
+    departs = {name: not value for name, value in counted.items() if value is not None}
+    return departs if stated.multiply_add is None else departs | {"single_operations": stated.multiply_add == 1}
 
 
 def candidates(quantity: str, stated: Mapping[str, bool]) -> Iterator[list[Convention]]:
@@ -97,8 +110,7 @@ def candidates(quantity: str, stated: Mapping[str, bool]) -> Iterator[list[Conve
 
 
 def fitting(
-    quantity: str, rows: Sequence[tuple[PlanRow, float, Number]], stated: Mapping[str, bool],
-    fits: Callable[[Number, float], bool],
+    quantity: str, rows: Sequence[tuple[PlanRow, float, Number]], stated: Mapping[str, bool], agrees: Agrees
 ) -> list[Convention]:  # fmt: skip
     """The conventions that make every row of a column fit with the fewest departures; empty if none does.
 
@@ -106,12 +118,12 @@ def fitting(
         quantity: quantity of the column.
         rows: row of the plan, value by this project's way of counting and printed number, of each row.
         stated: see ``candidates``.
-        fits: whether a printed number agrees with a value in base units.
+        agrees: whether a printed number agrees with a value.
     """
 
     def suits(convention: Convention) -> bool:
         values = [(number, convention.counted(quantity, plan, value, number)) for plan, value, number in rows]
-        return all(value is not None and fits(number, value) for number, value in values)
+        return all(value is not None and agrees(number, value) for number, value in values)
 
     if not rows:
         return []

@@ -73,7 +73,9 @@ class Matrices:
         for name in weights.keys() & set(averagings):
             yield of_classes @ weights[name]
             if score == "f1":
-                precision, recall = (self.of_classes(part, undefined) @ weights[name] for part in ("precision", "recall"))
+                precision, recall = (
+                    self.of_classes(part, undefined) @ weights[name] for part in ("precision", "recall")
+                )
                 yield 2 * precision * recall / np.maximum(precision + recall, TOLERANCE)
 
     def that_print(

@@ -32,8 +32,10 @@ def fewest_left_out(sizes: Sequence[int], printed: Mapping[str, Interval]) -> tu
     fits = np.zeros(len(left), bool)
     for positive in (0, 1):
         fits |= _of_class(np.asarray(sizes) - left, printed, positive)
-    found = left[fits]
-    return None if not len(found) else tuple(map(int, found[np.argmin(found.sum(axis=1))]))
+    if not fits.any():
+        return None
+    of_first, of_second = min(left[fits].tolist(), key=sum)
+    return of_first, of_second
 
 
 def _of_class(sizes: Integers, printed: Mapping[str, Interval], positive: int) -> Flags:
@@ -60,5 +62,6 @@ def _of_class(sizes: Integers, printed: Mapping[str, Interval], positive: int) -
 def _candidates(sizes: Integers, span: Interval) -> Integers:
     """Every count that may give a fraction in an interval, [splits, counts], and perhaps some that do not."""
     low, high = map(float, span)
-    lowest = np.ceil(sizes * (low - TOLERANCE)).astype(int)
-    return lowest[:, None] + np.arange(int(sizes.max() * (high - low + 2 * TOLERANCE)) + 1)
+    lowest: Integers = np.ceil(sizes * (low - TOLERANCE)).astype(np.int64)
+    found: Integers = lowest[:, None] + np.arange(int(sizes.max() * (high - low + 2 * TOLERANCE)) + 1)
+    return found

@@ -46,7 +46,7 @@ def _recall_fits(
 ) -> bool:
     """Whether recall may be the accuracy itself, which is its weighted average, or a macro average."""
     low, high = printed["recall"]
-    weighted = any(low <= Fraction(k, sum(sizes)) <= high for k in (right[0], right[-1], *right[:1000]))
+    weighted = low <= Fraction(right[-1], sum(sizes)) and high >= Fraction(right[0], sum(sizes))
     return ("weighted" in averagings and weighted) or (
         "macro" in averagings and _macro_recall_fits(sizes, right, printed["recall"])
     )
@@ -106,15 +106,9 @@ def _lowest_f1(sizes: Sequence[int], right: int, weights: Sequence[Fraction]) ->
         left = right - sum(size for size, all_right in zip(sizes, full, strict=True) if all_right)
         if left < 0:
             continue
-        known = sum(
-            (_least(size, size, errors) * weight for size, weight, every in zip(sizes, weights, full, strict=True) if every),
-            Fraction(0),
-        )  # fmt: skip
-        rest = [
-            _least(left, size, errors) * weight
-            for size, weight, every in zip(sizes, weights, full, strict=True)
-            if not every and left <= size
-        ]
+        classes = list(zip(sizes, weights, full, strict=True))
+        known = sum((_least(size, size, errors) * weight for size, weight, every in classes if every), Fraction(0))
+        rest = [_least(left, size, errors) * weight for size, weight, every in classes if not every and left <= size]
         if left and not rest:
             continue
         lowest = min(lowest, known + (min(rest) if left else Fraction(0)))

@@ -29,3 +29,9 @@ def interval(number: Number, printing: Printing | None = None) -> Interval:
     low, high = min(span[0] for span in spans), max(span[1] for span in spans)
     value, unit = Fraction(number.value), Fraction(number.resolution)
     return value + unit * Fraction(low), value + unit * Fraction(high)
+
+
+def prints(number: Number, value: Fraction | float) -> bool:
+    """Whether a value in base units prints as a number, by rounding or by truncation."""
+    low, high = interval(number)
+    return low <= value <= high
