@@ -24,7 +24,6 @@ from bench.plan.text_row import text_row
 from bench.study.cell import Cell
 from bench.study.grid import misfit
 
-
 #: Whether peaks are predicted: of all cells, or by cell.
 WithMemory: TypeAlias = bool | Callable[[Cell], bool]
 

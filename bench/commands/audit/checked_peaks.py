@@ -1,24 +1,31 @@
 """Which peaks of memory a table lets the audit check; the others are not predicted, which saves most of its time."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 from bench.commands.audit.published.printed import Published, PublishedRow, normalised
 from bench.study.cell import Cell
 
 
-def peaks_checked(published: Published) -> Callable[[Cell], bool]:
-    """Whether the peak of a cell may be compared: a row on its model prints a peak and its conditions are known.
+@dataclass(frozen=True, slots=True)
+class ChecksPeak:
+    """Whether the peak of a cell may be compared. A class, because processes that plan receive it pickled.
 
-    Args:
-        published: the tables.
+    Attributes:
+        models: normalised names of the models with a row that prints a peak and whose conditions are known.
     """
-    rows = [row for table in published.tables if table.compare for row in table.rows]
-    models = {normalised(row.named[1] or "") for row in rows if "peak_memory" in row.numbers and _conditions_known(row)}
 
-    def checked(cell: Cell) -> bool:
-        return not models.isdisjoint({normalised(cell.model.name), normalised(cell.model.label)})
+    models: frozenset[str]
 
-    return checked
+    @classmethod
+    def of(cls, published: Published) -> "ChecksPeak":
+        """The rule for published tables."""
+        rows = [row for table in published.tables if table.compare for row in table.rows]
+        checked = [row for row in rows if "peak_memory" in row.numbers and _conditions_known(row)]
+        return cls(frozenset(normalised(row.named[1] or "") for row in checked))
+
+    def __call__(self, cell: Cell) -> bool:
+        """Whether a row of the cell's model is checked."""
+        return not self.models.isdisjoint({normalised(cell.model.name), normalised(cell.model.label)})
 
 
 def _conditions_known(row: PublishedRow) -> bool:
