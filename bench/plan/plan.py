@@ -49,6 +49,7 @@ class Plan(Rows):
         rows = {cell.row_id: cell for cell in reversed(filtered(cells, request.only))}
         self.cells = list(reversed(rows.values()))
         self._worked_out: list[tuple[PlanRow, Cell]] = []
+        self._flops_at: dict[tuple[str, int], int | None] = {}
 
     def rows(self, on_row: Callable[[int, int], None] | None = None) -> list[PlanRow]:
         """The row of each cell, in the study's order; see ``Rows.work_out``."""
@@ -63,7 +64,11 @@ class Plan(Rows):
             row: row returned by ``rows``.
             tokens: length of the sequence.
         """
-        return self.closed_form_flops(next(cell for known, cell in self._worked_out if known == row), tokens)
+        cell = next(cell for known, cell in self._worked_out if known == row)
+        key = (cell.row_id, tokens)
+        if key not in self._flops_at:  # loading the method takes far longer than the sum
+            self._flops_at[key] = self.closed_form_flops(cell, tokens)
+        return self._flops_at[key]
 
     def left_out(self) -> list[str]:
         """One sentence for each method selected by ``*`` that fits no model or does not import."""

@@ -29,8 +29,6 @@ def excluded(
         printed: interval of accuracy, and of any of precision, recall and f1.
         averagings: ways in which recall and F1 may be averaged, each for itself.
     """
-    if "class" in averagings and set(averagings) != set(AVERAGINGS):
-        return None  # of one class of several, which is not known
     right = counts(printed["accuracy"], sum(sizes))
     if not right:
         return None
@@ -44,12 +42,27 @@ def excluded(
 def _recall_fits(
     sizes: Sequence[int], right: range, printed: Mapping[str, Interval], averagings: Collection[Averaging]
 ) -> bool:
-    """Whether recall may be the accuracy itself, which is its weighted average, or a macro average."""
+    """Whether recall may be the accuracy, which is its weighted average, or a macro average, or that of some class."""
     low, high = printed["recall"]
     weighted = low <= Fraction(right[-1], sum(sizes)) and high >= Fraction(right[0], sum(sizes))
-    return ("weighted" in averagings and weighted) or (
-        "macro" in averagings and _macro_recall_fits(sizes, right, printed["recall"])
+    return (
+        ("weighted" in averagings and weighted)
+        or (
+            "class" in averagings
+            and any(_recall_of_class_fits(size, sizes, right, printed["recall"]) for size in sizes)
+        )
+        or ("macro" in averagings and _macro_recall_fits(sizes, right, printed["recall"]))
     )
+
+
+def _right_of_class(size: int, sizes: Sequence[int], right: range) -> tuple[int, int]:
+    """The fewest and most right answers of a class of the given size."""
+    return max(0, right[0] - (sum(sizes) - size)), min(size, right[-1])
+
+
+def _recall_of_class_fits(size: int, sizes: Sequence[int], right: range, recall: Interval) -> bool:
+    fewest, most = _right_of_class(size, sizes, right)
+    return any(fewest <= hits <= most for hits in counts(recall, size))
 
 
 def _macro_recall_fits(sizes: Sequence[int], right: range, recall: Interval) -> bool:
@@ -77,11 +90,17 @@ def _f1_fits(sizes: Sequence[int], right: range, f1: Interval, averagings: Colle
     spans: list[Interval] = [accuracies]  # the micro average is the accuracy
     for averaging in averagings:
         if averaging == "class":
+            spans += [_f1_of_class(size, sizes, right) for size in sizes]
             continue
         weights = [Fraction(size, total) if averaging == "weighted" else Fraction(1, len(sizes)) for size in sizes]
         recall = accuracies[1] if averaging == "weighted" else _highest_macro_recall(sizes, right[-1])
         spans.append((_lowest_f1(sizes, right[0], weights), 2 * recall / (1 + recall)))
     return any(low <= most and high >= least for least, most in spans)
+
+
+def _f1_of_class(size: int, sizes: Sequence[int], right: range) -> Interval:
+    fewest, most = _right_of_class(size, sizes, right)
+    return _least(fewest, size, sum(sizes) - right[0]), Fraction(2 * most, most + size)
 
 
 def _highest_macro_recall(sizes: Sequence[int], right: int) -> Fraction:
