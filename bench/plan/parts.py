@@ -1,9 +1,9 @@
 """The parts of a parameter count that some publications leave out: head, saved copies, embeddings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Size, nn
 
 from bench.model.head import head_names
 from bench.plan.row import ParameterParts
@@ -35,7 +35,10 @@ class Before:
 
     def parts(self, adapted: nn.Module) -> ParameterParts:
         """The parts of the adapted model, which holds the parameters that it had before and further ones."""
-        added = [(name, p) for name, p in adapted.named_parameters() if p.requires_grad and p not in self.names]
+        added: dict[Size, list[str]] = {}
+        for name, parameter in adapted.named_parameters():
+            if parameter.requires_grad and parameter not in self.names:
+                added.setdefault(parameter.shape, []).append(name)
         found = dict.fromkeys(ParameterParts.model_fields, 0)
         for name, parameter in adapted.named_parameters():
             in_head = bool(self.heads & set(name.split(".")))
@@ -50,11 +53,9 @@ class Before:
         return ParameterParts(**found)
 
 
-def _is_copied(before: str, original: nn.Parameter, added: Sequence[tuple[str, nn.Parameter]]) -> bool:
+def _is_copied(before: str, original: nn.Parameter, added: Mapping[Size, Sequence[str]]) -> bool:
     """Whether an added parameter of the same shape has a name that contains all of the original's, in order."""
-    return any(
-        parameter.shape == original.shape and _in_order(before.split("."), name.split(".")) for name, parameter in added
-    )
+    return any(_in_order(before.split("."), name.split(".")) for name in added.get(original.shape, ()))
 
 
 def _in_order(some: Sequence[str], of: Sequence[str]) -> bool:
