@@ -34,8 +34,9 @@ def fewer_answers(accuracy: Number, num_answers: int) -> Iterator[int]:
 
 
 def power(accuracy: Number, num_answers: int) -> float:
-    """The largest probability that a wrong digit is noticed: 1 - n / 10^d, at least 0.
+    """The largest probability that a wrong accuracy, any value being as likely, is noticed: 1 - n / 10^d, at least 0.
 
-    Of the 10^d values that d digits can print, n + 1 or fewer are some k / n.
+    Of the 10^d values that d digits can print, about n are some k / n. A wrong digit is not quite a random value, so it
+    may be noticed a little more often for some n.
     """
     return max(0.0, 1 - num_answers * float(accuracy.resolution))

@@ -210,12 +210,25 @@ def undecided(rows: Sequence[Matched], label_counts: Mapping[str, Mapping[str, i
     for (_, dataset), group in groups.items():
         first = min(group, key=lambda each: each.accuracy.resolution)
         text = (
-            f"{dataset}: {len(group)} accuracies were held against the counts k/{first.num_texts:,}; an error in one "
-            f"digit is noticed with a probability of at most {power(first.accuracy, first.num_texts):.0%} "
+            f"{dataset}: {len(group)} accuracies were held against the counts k/{first.num_texts:,}; a random "
+            f"wrong value is noticed with a probability of at most {power(first.accuracy, first.num_texts):.0%} "
             f"(1 - n/10^d, at least 0).{_not_decided(group)}"
         )
         found.append(finding("undecided", "note", [(each.row, "accuracy") for each in group], text))
-    return found
+    return [*found, *_without_counts(rows, label_counts)]
+
+
+def _without_counts(rows: Sequence[Matched], label_counts: Mapping[str, Mapping[str, int]]) -> Iterator[Finding]:
+    unknown: dict[tuple[str, str], list[Matched]] = {}
+    for row in rows:
+        if row.number("accuracy") and not sum(label_counts.get(row.dataset or "", {}).values()):
+            unknown.setdefault((row.table, row.row.printed[0]), []).append(row)
+    for (_, dataset), group in unknown.items():
+        text = (
+            f"{dataset}: {len(group)} accuracies were not held against counts, because the number of test texts per "
+            "class is not known; give the texts with --data-root."
+        )
+        yield finding("undecided", "note", [(row, "accuracy") for row in group], text)
 
 
 def _not_decided(group: Sequence[Scored]) -> str:
