@@ -6,7 +6,7 @@ from bench.errors import PluginError, StudyError
 from bench.measure.resolved_device import ResolvedDevice, resolve_device
 from bench.method import registry
 from bench.plan.row import PlanRow
-from bench.plan.rows import Rows
+from bench.plan.rows import Rows, WithMemory
 from bench.study.cell import Cell
 from bench.study.grid import expand, misfit, needed_plugins
 from bench.study.request import Request, filtered
@@ -22,7 +22,7 @@ class Plan(Rows):
 
     def __init__(
         self, request: Request, *, device: str | None = None, resolved: ResolvedDevice | None = None,
-        with_memory: bool = True,
+        with_memory: WithMemory = True,
     ) -> None:  # fmt: skip
         """Expand the study.
 
@@ -30,7 +30,7 @@ class Plan(Rows):
             request: the user's request; only datasets with unknown labels are read.
             device: device to predict memory for: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; None: the study's.
             resolved: resolved device and precision; None: resolved from ``device``.
-            with_memory: whether peaks are predicted, which takes most of the time.
+            with_memory: whether peaks are predicted, which takes most of the time; of all cells or by cell.
 
         Raises:
             RequestError: the request is wrong.
@@ -49,6 +49,7 @@ class Plan(Rows):
         rows = {cell.row_id: cell for cell in reversed(filtered(cells, request.only))}
         self.cells = list(reversed(rows.values()))
         self._worked_out: list[tuple[PlanRow, Cell]] = []
+        self._flops_at: dict[tuple[str, int], int | None] = {}
 
     def rows(self, on_row: Callable[[int, int], None] | None = None) -> list[PlanRow]:
         """The row of each cell, in the study's order; see ``Rows.work_out``."""
@@ -63,7 +64,11 @@ class Plan(Rows):
             row: row returned by ``rows``.
             tokens: length of the sequence.
         """
-        return self.closed_form_flops(next(cell for known, cell in self._worked_out if known == row), tokens)
+        cell = next(cell for known, cell in self._worked_out if known == row)
+        key = (cell.row_id, tokens)
+        if key not in self._flops_at:  # loading the method takes far longer than the sum
+            self._flops_at[key] = self.closed_form_flops(cell, tokens)
+        return self._flops_at[key]
 
     def left_out(self) -> list[str]:
         """One sentence for each method selected by ``*`` that fits no model or does not import."""

@@ -22,6 +22,8 @@ from bench.model.weights import skeleton
 from bench.plan.depth import DEPTHS_OF_PEAKS, DEPTHS_OF_SUMS, Costs, extrapolated
 from bench.plan.labels import labels_of
 from bench.plan.memory import ASSUMED_CAPABILITY, as_costs, from_costs, highest_of_training, predict
+from bench.plan.parts import Before
+from bench.plan.row import ParameterParts
 from bench.study.cell import Cell
 from bench.study.models import ModelSource
 from bench.train.loop import DTYPES
@@ -86,8 +88,14 @@ class Shape:
         Raises:
             UnsupportedError: the method cannot adapt the model, or the model has fewer than max_length positions.
         """
+        return self._adapt(self._plain(config))
+
+    def _plain(self, config: PretrainedConfig) -> nn.Module:
         model = skeleton(self.cell.model, config, self.dtype)
         self._check_positions(model)
+        return model
+
+    def _adapt(self, model: nn.Module) -> nn.Module:
         try:
             with torch.device("meta"):
                 adapted = self.method.adapt(model, self.task)
@@ -114,11 +122,13 @@ class Shape:
             UnsupportedError: the method cannot adapt the model.
         """
         counted = self._from_shallow(self.counts, DEPTHS_OF_SUMS)
+        whole = self._whole_parameters(known)
         # If the extrapolated parameters are wrong, the method does not treat all layers equally.
-        uniform = counted is not None and counted[: len(PARAMETERS)] == self._whole_parameters(known)
+        uniform = counted is not None and counted[: len(PARAMETERS)] == whole[: len(PARAMETERS)]
         if counted is None or not uniform:
             counted = self.counts(self.config)
         facts: Facts = dict(zip((*PARAMETERS, *COUNTED), counted, strict=True))
+        facts["parts"] = dict(zip(ParameterParts.model_fields, whole[len(PARAMETERS) :], strict=True))
         if self.with_memory and self.cell.model.bits != 8:
             peaks = self._from_shallow(self.peaks, DEPTHS_OF_PEAKS) if uniform else None
             found = from_costs(peaks or self.peaks(self.config))
@@ -138,9 +148,16 @@ class Shape:
             return None
 
     def parameters(self, config: PretrainedConfig) -> Costs:
-        """The values of PARAMETERS."""
-        counts = parameters.count(self.adapted(config))
-        return tuple(getattr(counts, name) for name in PARAMETERS)
+        """The values of PARAMETERS, then of ParameterParts."""
+        model = self._plain(config)
+        before = Before.of(model, self.cell.model.kind)
+        adapted = self._adapt(model)
+        counts = parameters.count(adapted)
+        parts = before.parts(adapted)
+        return (
+            *(getattr(counts, name) for name in PARAMETERS),
+            *(getattr(parts, name) for name in ParameterParts.model_fields),
+        )
 
     def counts(self, config: PretrainedConfig) -> Costs:
         """The values of PARAMETERS and COUNTED."""

@@ -75,13 +75,14 @@ def _audited(
 ) -> tuple["Audit", list[str]]:
     """The audit, and one sentence for each row of the run that was left out."""
     with options.importing():
+        from bench.commands.audit.checked_peaks import ChecksPeak
         from bench.commands.audit.measured import comparable, read_measured
         from bench.commands.audit.result import audit as audit_tables
         from bench.commands.plan import rows_with_progress
         from bench.plan.plan import Plan
 
     measured = None if run_folder is None else read_measured(run_folder)
-    planned = Plan(request.without_baselines, with_memory=with_memory)
+    planned = Plan(request.without_baselines, with_memory=with_memory and ChecksPeak.of(published))
     left_out: list[str] = []
     if measured is not None:
         measured, left_out = comparable(measured, planned.cells)

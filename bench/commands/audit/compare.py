@@ -181,7 +181,7 @@ def _memory(matched: Matched, plan: PlanRow, number: Number, within: float) -> _
     conditions = f"batch size {batch}, {plan.precision}, {plan.sequence_length} tokens on {plan.device}"
     missing = [name for name, value in there.items() if value is None]
     if missing and not matched.row.inferred:
-        said = f"; the plan's figure is for {conditions}" if memory else f"; {_why_null(plan, field)}"
+        said = f"; the plan's figure is for {conditions}" if memory else ""
         return _Judged(
             "not checkable", f"the publication does not state {listed(missing)}{said}",
             memory.peak_bytes if memory else None,

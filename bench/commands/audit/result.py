@@ -11,6 +11,7 @@ from bench.commands.audit.lengths import FlopsAt
 from bench.commands.audit.match import Matched, match
 from bench.commands.audit.published.printed import Published
 from bench.commands.audit.published.quantities import TITLES
+from bench.commands.audit.recount import recount
 from bench.plan.row import PlanRow
 from bench.record.record import Record
 from bench.study.catalog import catalog
@@ -96,15 +97,14 @@ def audit(
     checks: list[AuditedNumber] = []
     unmatched: list[str] = []
     for table in published.tables:
-        for row in rows:
-            if row.table != table.name:
-                continue
-            if not plan_rows:
-                continue
+        of_table = [row for row in rows if row.table == table.name]
+        compared: list[AuditedNumber] = []
+        for row in of_table if plan_rows else ():
             if row.plan is None:
                 unmatched.append(f"{table.title}, line {row.row.line}, {row.row.label}: {row.why}")
             elif table.compare:
-                checks += compare(row, table.title, table.columns, means, flops_at, within)
+                compared += compare(row, table.title, table.columns, means, flops_at, within)
+        checks += recount(compared, of_table, within)
     notes = [*published.notes, *_without_plan(rows, plan_rows)]
     notes += [note for table in published.tables for note in table.notes]
     return Audit(

@@ -3,10 +3,17 @@
 from collections.abc import Sequence
 from itertools import permutations
 
+from bench.commands.audit.feasibility.printing import interval
 from bench.commands.audit.findings.finding import Finding, finding, listed
 from bench.commands.audit.match import Matched
+from bench.commands.audit.published.number import Number
 from bench.commands.audit.published.quantities import TITLES
 from bench.report.analysis.significance import lies_above
+
+
+def _values(number: Number) -> tuple[float, float]:
+    low, high = interval(number)  # one table may round and the other cut
+    return float(low), float(high)
 
 
 def tables_disagree(rows: Sequence[Matched]) -> list[Finding]:
@@ -19,7 +26,7 @@ def tables_disagree(rows: Sequence[Matched]) -> list[Finding]:
     for group in groups.values():
         for quantity in TITLES:
             printed = [(row, number) for row in group if (number := row.number(quantity))]
-            intervals = [(float(number.low), float(number.high)) for _, number in printed]
+            intervals = [_values(number) for _, number in printed]
             if not any(lies_above(one, other) for one, other in permutations(intervals, 2)):
                 continue
             said = listed([f"{number.said()} in {row.table}" for row, number in printed])

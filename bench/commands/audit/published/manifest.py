@@ -23,6 +23,15 @@ class Stated(Frozen):
     sequence_length: int | None = Field(None, ge=1, le=10_000_000, description="tokens, virtual ones not counted")
     batch_size: int | None = Field(None, ge=1, description="sequences per optimizer step")
     precision_mode: str | None = Field(None, max_length=40, description="e.g. bf16, fp32")
+    runs: int | None = Field(None, ge=1, le=10_000, description="runs of which a printed score is the mean")
+    averaging: Literal["class", "macro", "weighted"] | None = Field(
+        None, description="of precision, recall and F1; class: of one class, the positive one"
+    )
+    counts_head: bool | None = Field(None, description="whether the classification head is in the parameters")
+    counts_copies: bool | None = Field(None, description="whether frozen originals of trained copies are")
+    counts_embeddings: bool | None = Field(None, description="whether embeddings are")
+    counts_packed: bool | None = Field(None, description="whether two 4-bit weights count as one element, as stored")
+    multiply_add: Literal[1, 2] | None = Field(None, description="operations of a multiply-add in FLOPs")
 
 
 class RowName(Frozen):
