@@ -167,7 +167,8 @@ def full_batch(size: int, length: int, answer_tokens: int | None = None, masked:
     ids = torch.ones(size, length, dtype=torch.int64)
     shape = (size,) if answer_tokens is None else (size, answer_tokens)
     mask = torch.ones_like(ids) if masked else None
-    return Batch(ids, mask, torch.zeros(shape, dtype=torch.int64), np.arange(size), ids.numel())
+    indices = np.broadcast_to(np.int64(0), size)  # takes no memory, however many sequences there are
+    return Batch(ids, mask, torch.zeros(shape, dtype=torch.int64), indices, ids.numel())
 
 
 def as_costs(peaks: Peaks) -> Costs:

@@ -1,4 +1,4 @@
-"""Memory at every operator of a training step, and peaks at many batch sizes from two of them."""
+"""Memory at every operator of a training step, and its peak at many batch sizes from one step."""
 
 from functools import partial
 
@@ -12,14 +12,23 @@ from bench.method import Method
 from bench.model.quantization import allow_cpu_layout
 from bench.plan.fake_tensors import convert_tensors, empty_like
 from bench.plan.memory import (
-    ASSUMED_CAPABILITY, full_batch, kernels_of, matmul_workspace_bytes, trained_tokens, training_step,
+    ASSUMED_CAPABILITY,
+    full_batch,
+    kernels_of,
+    matmul_workspace_bytes,
+    trained_tokens,
+    training_step,
 )  # fmt: skip
 from bench.study.cell import Cell
 from bench.train.memory import hold_batch, hold_state, tracker_of, training_peaks
 
-Points = NDArray[np.int64]
 #: The schedule of the learning rate needs a length; memory does not depend on it.
-TOTAL_STEPS = 100
+TOTAL_STEPS = 1000
+#: More than weight, gradient, optimizer state and copies of them take per element of the model, and than other tensors
+#: that do not depend on the batch, such as a causal mask.
+MOST_BYTES_PER_ELEMENT, OTHER_CONSTANT_BYTES = 32, 2**30
+#: A multiple of the numbers to 12 and of powers of 2, the usual numbers of experts.
+DIVISORS = 2**10 * 3**2 * 5 * 7 * 11
 
 
 class StepMemory:
@@ -52,8 +61,31 @@ class StepMemory:
                     parameter.grad = torch.empty_like(parameter)
             self._step.update()
 
-    def points(self, batch_size: int, masked: bool = True) -> Points:
-        """Live bytes at every operator of a step, in the order of the operators.
+    def peaks(self, batches: NDArray[np.int64], masked: bool = True) -> NDArray[np.float64]:
+        """Peak bytes of a step at each of the given batch sizes, from one step.
+
+        A tensor either has a dimension of the batch or does not depend on it, so at operator i the live tensors take
+        a_i + b_i B bytes at batch size B, and the peak is the highest over i. The operator with the peak may therefore
+        change with B. A step with a batch size H above every a_i gives both: b_i is the quotient of its bytes and H,
+        a_i the remainder. Fake tensors hold no data, so such a step takes no longer than any other.
+
+        The allocator rounds the sizes of blocks up, by less than 512 bytes a tensor; only that of a_i is counted.
+
+        Args:
+            batches: batch sizes, shape (n,); 0 stands for what is held without any sequence.
+            masked: whether the batch has an attention mask.
+
+        Returns:
+            Bytes, shape (n,).
+        """
+        huge = _above_constant_bytes(self._model)
+        lines = {divmod(live, huge) for live in self.live_bytes(huge, masked)}
+        per_sequence, constant = np.array(sorted(lines), dtype=np.float64).T[:, :, None]
+        peaks: NDArray[np.float64] = (constant + per_sequence * batches).max(axis=0)
+        return peaks + self._workspace_bytes
+
+    def live_bytes(self, batch_size: int, masked: bool = True) -> list[int]:
+        """Bytes of live tensors at every operator of a step, in their order, without cuBLAS's workspaces.
 
         Args:
             batch_size: sequences of the step, each of ``max_length`` tokens.
@@ -67,32 +99,13 @@ class StepMemory:
             hold_batch(tracker, batch)
             tracker.on_operator = live.append
             training_peaks(self._step, batch, tracker, partial(kernels_of, self._device))
-        return np.array(live, dtype=np.int64) + self._workspace_bytes
+        return live
 
 
-def affine_peaks(sizes: tuple[int, int], points: tuple[Points, Points], batches: Points) -> NDArray[np.float64]:
-    """Peak bytes of a step at each of the given batch sizes.
+def _above_constant_bytes(model: nn.Module) -> int:
+    """A batch size above the bytes of all tensors of a step that do not depend on the batch.
 
-    A tensor either has a dimension of the batch or does not depend on it, so what is live at operator i takes
-    a_i + b_i B bytes at batch size B. Two batch sizes determine a_i and b_i, and the peak is the highest over i. The
-    position of the peak may therefore change with B. Blocks of the allocator round sizes, which is the only error.
-
-    Args:
-        sizes: two batch sizes.
-        points: live bytes at every operator with each of them.
-        batches: batch sizes, shape (n,).
-
-    Returns:
-        Bytes, shape (n,).
-
-    Raises:
-        ValueError: the two steps consist of different numbers of operators.
+    It has many divisors, because experts share the tokens of a batch evenly.
     """
-    at_small, at_large = points
-    if at_small.shape != at_large.shape:
-        raise ValueError(f"steps of {len(at_small)} and {len(at_large)} operators cannot be compared one by one")
-    per_sequence = (at_large - at_small) / (sizes[1] - sizes[0])
-    constant = at_small - per_sequence * sizes[0]
-    lines = np.unique(np.stack([constant, per_sequence], axis=1), axis=0)
-    peaks: NDArray[np.float64] = (lines[:, :1] + lines[:, 1:] * batches).max(axis=0)
-    return peaks
+    elements = sum(tensor.numel() for tensor in (*model.parameters(), *model.buffers()))
+    return (MOST_BYTES_PER_ELEMENT * elements + OTHER_CONSTANT_BYTES) // DIVISORS * DIVISORS + DIVISORS

@@ -34,6 +34,9 @@ def to_markdown(audit: Audit) -> str:
     for kind, findings in audit.kinds().items():
         lines = [f"- **{finding.severity}** {escape(finding.text)}" for finding in findings]
         parts.append(f"### {KINDS[kind]}\n\n" + "\n".join(lines))
+    for inference in audit.inferences:
+        first, *others = (escape(line) for line in inference.lines())
+        parts.append(f"## Inferred conditions\n\n{first}\n\n" + "\n".join(f"- {line}" for line in others))
     if audit.unmatched:
         parts.append("## Rows left out\n\n" + "\n".join(f"- {escape(text)}" for text in audit.unmatched))
     parts.append(f"## Every number\n\n{_narrow(check_table(audit))}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from bench.commands.audit import measured as measuring
 from bench.commands.audit.compare import WITHIN, AuditedNumber, compare
 from bench.commands.audit.findings import KINDS, Finding, find_all
+from bench.commands.audit.infer.inference import Inference
 from bench.commands.audit.lengths import FlopsAt
 from bench.commands.audit.match import match
 from bench.commands.audit.published.printed import Published
@@ -30,6 +31,7 @@ class Audit:
         findings: findings in the order of their kinds.
         unmatched: one sentence for each row that the study does not have.
         conditions: conditions of measurement; empty without a run.
+        inferences: conditions that columns of peak memory imply; empty unless they were asked for.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Audit:
     findings: tuple[Finding, ...]
     unmatched: tuple[str, ...]
     conditions: str
+    inferences: tuple[Inference, ...] = ()
 
     def counts(self) -> dict[str, Counter[str]]:
         """The number of printed numbers with each verdict, by quantity."""

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.commands.audit.infer.fit import Figures, Fit
+from bench.commands.audit.infer.fit import Figures
 
 #: Number of columns that are drawn, and their seed.
 DRAWS, SEED = 200, 0

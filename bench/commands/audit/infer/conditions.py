@@ -71,7 +71,9 @@ def all_conditions(dropouts: Sequence[bool | None]) -> tuple[Conditions, ...]:
 def dropout_option(method: type[Method]) -> str | None:
     """The name of a method's option for dropout in its adapters; None if it has none."""
     fields = method.options_class.model_fields
-    return next((name for name, field in fields.items() if name.endswith("dropout") and field.annotation is float), None)
+    return next(
+        (name for name, field in fields.items() if name.endswith("dropout") and field.annotation is float), None
+    )
 
 
 def cell_under(cell: Cell, conditions: Conditions, option: str | None) -> Cell:

@@ -45,6 +45,13 @@ class Inference:
     rivals: tuple[str, ...]
     left_out: tuple[str, ...]
 
+    def lines(self) -> list[str]:
+        """Everything as lines of text."""
+        rivals = [f"rival within {MARGIN:.1%}: {rival}" for rival in self.rivals]
+        if self.verdict != "not identifiable" and not rivals:
+            rivals = [f"no rival within {MARGIN:.1%}"]
+        return [f"{self.table}: {self.verdict}: {self.text}", *self.rows, *rivals, *self.left_out]
+
 
 def infer(
     published: Published, matched: Sequence[Matched], cells: Mapping[Key, Cell], predict: Predict
@@ -60,6 +67,18 @@ def infer(
     Raises:
         DataError: no compared table has such a column.
     """
+    return tuple(
+        _of_table(table, column, *peak_rows([row for row in matched if row.table == table.name], cells), predict)
+        for table, column in require_peak_memory(published)
+    )
+
+
+def require_peak_memory(published: Published) -> list[tuple[PublishedTable, PrintedColumn]]:
+    """The compared tables that have a column of peak memory, with that column.
+
+    Raises:
+        DataError: no compared table has one.
+    """
     tables = [
         (table, column)
         for table in published.tables
@@ -69,10 +88,7 @@ def infer(
     if not tables:
         known = ", ".join(name for name, column in COLUMNS.items() if column.quantity == QUANTITY)
         raise DataError(f"--infer needs a column of peak memory, and no compared table has one; known: {known}")
-    return tuple(
-        _of_table(table, column, *peak_rows([row for row in matched if row.table == table.name], cells), predict)
-        for table, column in tables
-    )
+    return tables
 
 
 def _of_table(
@@ -144,9 +160,7 @@ def _said(
     for fit in judged.fits:
         if fit != best:
             groups.setdefault((fit.unit, fit.condition), []).append(fit)
-    rivals = [
-        f"{text(fits[0], [fit.batch for fit in fits])}: within {fits[0].error:.1%}" for fits in groups.values()
-    ]
+    rivals = [f"{text(fits[0], [fit.batch for fit in fits])}: within {fits[0].error:.1%}" for fits in groups.values()]
     if len(rivals) > MOST_RIVALS:
         rivals[MOST_RIVALS:] = [f"and {len(rivals) - MOST_RIVALS} more"]
     return Inference(title, verdict, said, lines, tuple(rivals), tuple(left_out))
@@ -177,8 +191,3 @@ def _batches(batches: Sequence[int]) -> str:
     if high - low + 1 == len(batches):
         return str(low) if low == high else f"{low} to {high}"
     return ", ".join(map(str, sorted(batches)))
-
-
-def margin_text() -> str:
-    """The margin within which an explanation is listed."""
-    return f"{MARGIN:.1%}"

@@ -22,7 +22,7 @@ from bench.measure.resolved_device import ResolvedDevice
 from bench.method import registry
 from bench.plan.memory import ASSUMED_CAPABILITY
 from bench.plan.shape import Shape
-from bench.plan.step_memory import StepMemory, affine_peaks
+from bench.plan.step_memory import StepMemory
 from bench.study.cell import Cell
 from bench.text.display import one_line
 
@@ -30,8 +30,6 @@ Peaks = NDArray[np.float64]
 #: Batch sizes that are tried. Batch size 0 stands for what is held without any activations.
 LARGEST_BATCH = 256
 BATCHES = np.arange(LARGEST_BATCH + 1)
-#: Batch sizes of the two steps that are run.
-SIZES = (4, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +134,6 @@ def _predicted(job: Job, resolved: ResolvedDevice) -> tuple[Peaks, Peaks]:
     capability = resolved.capability or ASSUMED_CAPABILITY
     memory = StepMemory(shape.adapted(shape.config), shape.method, job.cell, shape.device, shape.dtype, capability)
 
-    def peaks(masked: bool, needed: bool) -> Peaks:
-        if not needed:
-            return np.full(len(BATCHES), np.nan)
-        small, large = (memory.points(size, masked) for size in SIZES)
-        return affine_peaks(SIZES, (small, large), BATCHES)
-
-    return peaks(True, bool(job.masked)), peaks(False, bool(job.unmasked))
+    none = np.full(len(BATCHES), np.nan)
+    masked = memory.peaks(BATCHES) if job.masked else none
+    return masked, memory.peaks(BATCHES, masked=False) if job.unmasked else none
