@@ -11,14 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from bench.method import Method
 from bench.model.quantization import allow_cpu_layout
 from bench.plan.fake_tensors import convert_tensors, empty_like
-from bench.plan.memory import (
-    ASSUMED_CAPABILITY,
-    full_batch,
-    kernels_of,
-    matmul_workspace_bytes,
-    trained_tokens,
-    training_step,
-)  # fmt: skip
+from bench.plan.memory import full_batch, kernels_of, trained_tokens, training_step
 from bench.study.cell import Cell
 from bench.train.memory import hold_batch, hold_state, tracker_of, training_peaks
 
@@ -34,10 +27,7 @@ DIVISORS = 2**10 * 3**2 * 5 * 7 * 11
 class StepMemory:
     """Runs training steps of one model on fake tensors, with any batch size, with or without an attention mask."""
 
-    def __init__(
-        self, model: nn.Module, method: Method, cell: Cell, device: str, dtype: torch.dtype,
-        capability: tuple[int, int] = ASSUMED_CAPABILITY,
-    ) -> None:  # fmt: skip
+    def __init__(self, model: nn.Module, method: Method, cell: Cell, device: str, dtype: torch.dtype) -> None:
         """Set up the step and the optimizer's state.
 
         Args:
@@ -46,10 +36,8 @@ class StepMemory:
             cell: cell with length, precision, optimizer and checkpointing; its batch size does not matter.
             device: ``cpu`` or ``cuda``: device whose kernels and allocator are assumed.
             dtype: dtype of the matmuls.
-            capability: compute capability of a CUDA device.
         """
         self._model, self._cell, self._device = model, cell, device
-        self._workspace_bytes = matmul_workspace_bytes(capability, trains=True) if device == "cuda" else 0
         self._mode = FakeTensorMode()
         with self._mode:
             convert_tensors(model, empty_like)
@@ -76,13 +64,13 @@ class StepMemory:
             masked: whether the batch has an attention mask.
 
         Returns:
-            Bytes, shape (n,).
+            Bytes, shape (n,), without cuBLAS's workspaces.
         """
         huge = _above_constant_bytes(self._model)
         lines = {divmod(live, huge) for live in self.live_bytes(huge, masked)}
         per_sequence, constant = np.array(sorted(lines), dtype=np.float64).T[:, :, None]
         peaks: NDArray[np.float64] = (constant + per_sequence * batches).max(axis=0)
-        return peaks + self._workspace_bytes
+        return peaks
 
     def live_bytes(self, batch_size: int, masked: bool = True) -> list[int]:
         """Bytes of live tensors at every operator of a step, in their order, without cuBLAS's workspaces.

@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any, Literal, get_args
 
 from bench.method import Method
+from bench.plan.memory import matmul_workspace_bytes
 from bench.study.cell import Cell
 
 Precision = Literal["fp32", "AMP", "bf16"]
@@ -19,6 +20,8 @@ SETTINGS: dict[Precision, dict[str, str]] = {
     "AMP": {"precision": "bf16", "weights_storage": "mixed"},
     "bf16": {"precision": "bf16", "weights_storage": "true"},
 }
+#: GPUs that differ in the size of cuBLAS's workspaces, by a compute capability that stands for each.
+GPUS = {(8, 0): "GPU up to compute capability 8.9", (9, 0): "GPU of compute capability 9.0 or 10.0"}
 #: Probability where the study's method has none; memory does not depend on it as long as it is above 0.
 SOME_DROPOUT = 0.1
 
@@ -32,12 +35,14 @@ class Conditions:
         attention: implementation of attention, and whether batches have a mask.
         dropout: whether adapters drop their input; None if no method of the column has such an option.
         checkpointing: whether activations are recomputed in the backward pass.
+        capability: compute capability of the GPU, which sets the size of cuBLAS's workspaces; None: a CPU.
     """
 
     precision: Precision
     attention: Attention
     dropout: bool | None
     checkpointing: bool
+    capability: tuple[int, int] | None
 
     @property
     def masked(self) -> bool:
@@ -46,9 +51,11 @@ class Conditions:
 
     def factors(self) -> dict[str, str]:
         """The value of each condition, by its name."""
-        said = {"precision": self.precision, "attention": self.attention}
+        said: dict[str, str] = {"precision": self.precision, "attention": self.attention}
         if self.dropout is not None:
             said["adapter dropout"] = "above 0" if self.dropout else "none"
+        if self.capability is not None:
+            said["GPU"] = GPUS[self.capability]
         return said | {"checkpointing": "on" if self.checkpointing else "off"}
 
     def text(self) -> str:
@@ -56,16 +63,25 @@ class Conditions:
         parts = [self.precision, self.attention if self.attention != "eager" else "eager attention"]
         if self.dropout is not None:
             parts.append("adapter dropout above 0" if self.dropout else "no adapter dropout")
-        return ", ".join([*parts, "checkpointing" if self.checkpointing else "no checkpointing"])
+        parts.append("checkpointing" if self.checkpointing else "no checkpointing")
+        return ", ".join(parts if self.capability is None else [*parts, GPUS[self.capability]])
+
+    @property
+    def workspace_bytes(self) -> int:
+        """cuBLAS's workspaces in training."""
+        return 0 if self.capability is None else matmul_workspace_bytes(self.capability, trains=True)
 
 
-def all_conditions(dropouts: Sequence[bool | None]) -> tuple[Conditions, ...]:
+def all_conditions(dropouts: Sequence[bool | None], device: str) -> tuple[Conditions, ...]:
     """Every combination.
 
     Args:
         dropouts: values of ``Conditions.dropout``.
+        device: ``cpu`` or ``cuda``.
     """
-    return tuple(Conditions(*values) for values in product(PRECISIONS, ATTENTIONS, dropouts, (False, True)))
+    capabilities = tuple(GPUS) if device == "cuda" else (None,)
+    combinations = product(PRECISIONS, ATTENTIONS, dropouts, (False, True), capabilities)
+    return tuple(Conditions(*values) for values in combinations)
 
 
 def dropout_option(method: type[Method]) -> str | None:

@@ -36,12 +36,8 @@ class Figures:
         numbers = self.printed if printed is None else printed
         scales = np.array(list(self.units.values()))[:, None, None, None]
         ratios = self.peaks[None, :, self.columns, 1:] / (numbers[:, None] * scales)
-        return np.nan_to_num(np.abs(ratios - 1), nan=np.inf)
-
-    @property
-    def distinct(self) -> int:
-        """Number of rows that differ in more than their dataset."""
-        return len(set(self.columns.tolist()))
+        errors: Floats = np.nan_to_num(np.abs(ratios - 1), nan=np.inf)
+        return errors
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -54,7 +54,7 @@ class Inference:
 
 
 def infer(
-    published: Published, matched: Sequence[Matched], cells: Mapping[Key, Cell], predict: Predict
+    published: Published, matched: Sequence[Matched], cells: Mapping[Key, Cell], predict: Predict, device: str
 ) -> tuple[Inference, ...]:
     """Infer the conditions of each compared table that has a column of peak memory.
 
@@ -63,12 +63,15 @@ def infer(
         matched: their rows, from ``match``.
         cells: cells of the study by dataset, model and method.
         predict: function that predicts peaks.
+        device: ``cpu`` or ``cuda``: device that they are predicted for.
 
     Raises:
         DataError: no compared table has such a column.
     """
     return tuple(
-        _of_table(table, column, *peak_rows([row for row in matched if row.table == table.name], cells), predict)
+        _of_table(
+            table, column, *peak_rows([row for row in matched if row.table == table.name], cells), predict, device
+        )
         for table, column in require_peak_memory(published)
     )
 
@@ -93,7 +96,7 @@ def require_peak_memory(published: Published) -> list[tuple[PublishedTable, Prin
 
 def _of_table(
     table: PublishedTable, column: PrintedColumn, rows: Sequence[PeakRow], left_out: Mapping[str, Sequence[str]],
-    predict: Predict,
+    predict: Predict, device: str,
 ) -> Inference:  # fmt: skip
     not_used = [
         f"not identifiable: {len(labels)} row{'s' * (len(labels) > 1)}, {_first(labels)}: {reason}"
@@ -106,7 +109,7 @@ def _of_table(
             f"size, got {len(shapes)}: any of many conditions reproduces fewer"
         )
         return Inference(table.title, "not identifiable", text, (), (), tuple(not_used))
-    conditions = all_conditions(_dropouts(rows))
+    conditions = all_conditions(_dropouts(rows), device)
     peaks, reasons = predict([next(row.cell for row in rows if row.shape == shape) for shape in shapes], conditions)
     figures = Figures(
         np.array([float(row.number.value / column.factor) for row in rows]),

@@ -20,7 +20,6 @@ from bench.commands.audit.infer.conditions import Conditions, cell_under, dropou
 from bench.errors import StudyError
 from bench.measure.resolved_device import ResolvedDevice
 from bench.method import registry
-from bench.plan.memory import ASSUMED_CAPABILITY
 from bench.plan.shape import Shape
 from bench.plan.step_memory import StepMemory
 from bench.study.cell import Cell
@@ -76,6 +75,7 @@ def predict_peaks(
         else:
             peaks[list(job.masked), job.column], peaks[list(job.unmasked), job.column] = found
         on_job(done, len(jobs))
+    peaks += np.array([each.workspace_bytes for each in conditions])[:, None, None]
     return peaks, tuple(dict.fromkeys(reasons))
 
 
@@ -131,8 +131,7 @@ def _peaks_of(job: Job, resolved: ResolvedDevice) -> tuple[Peaks, Peaks] | str:
 
 def _predicted(job: Job, resolved: ResolvedDevice) -> tuple[Peaks, Peaks]:
     shape = Shape(job.cell, True, resolved)
-    capability = resolved.capability or ASSUMED_CAPABILITY
-    memory = StepMemory(shape.adapted(shape.config), shape.method, job.cell, shape.device, shape.dtype, capability)
+    memory = StepMemory(shape.adapted(shape.config), shape.method, job.cell, shape.device, shape.dtype)
 
     none = np.full(len(BATCHES), np.nan)
     masked = memory.peaks(BATCHES) if job.masked else none

@@ -34,4 +34,4 @@ def infer_with_progress(
             predict_peaks, resolved=planned.resolved,
             on_job=lambda done, of: bar.update(task, completed=done, total=of),
         )  # fmt: skip
-        return infer(published, match(published, rows, causal), cells, predict)
+        return infer(published, match(published, rows, causal), cells, predict, planned.resolved.device)
