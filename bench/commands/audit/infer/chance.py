@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from bench.commands.audit.infer.fit import Figures
 
 #: Number of columns that are drawn, and their seed.
-DRAWS, SEED = 200, 0
+DRAWS, SEED = 400, 0
 #: Printed peaks are multiplied by a factor between 1 / SPREAD and SPREAD.
 SPREAD = 2.0
 #: Offsets that are tried between the lowest and the highest that one row needs.

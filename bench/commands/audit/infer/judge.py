@@ -11,8 +11,10 @@ from bench.commands.audit.infer.fit import MARGIN, Figures, Fit, all_fits, best_
 
 #: Rows that differ in more than their dataset: fewer cannot fix batch size, precision and attention.
 FEWEST_DISTINCT = 3
+#: The fraction of the rows that one explanation must reproduce.
+FEWEST_ROWS = 2 / 3
 #: A fit that more than this fraction of random columns reach says nothing.
-MOST_CHANCE = 0.05
+MOST_CHANCE = 0.01
 #: Explanations whose errors differ by less than this explain the figures equally well.
 EQUAL = 0.005
 #: If the equally good explanations agree on neither of these, the conditions are not identifiable.
@@ -63,7 +65,7 @@ def _open(fits: tuple[Fit, ...], factors: Factors) -> tuple[str, ...]:
 def _why_not(figures: Figures, best: Fit, fitting: NDArray[np.bool_], open_factors: tuple[str, ...]) -> str | None:
     rows, explained = len(fitting), int(fitting.sum())
     distinct = len(set(figures.columns[fitting].tolist()))
-    if distinct < FEWEST_DISTINCT or explained <= rows / 2:
+    if distinct < FEWEST_DISTINCT or explained < FEWEST_ROWS * rows:
         return (
             f"no conditions and batch size reproduce more than {explained} of {rows} rows within {MARGIN:.1%}; "
             "the rows were not run alike, or under other conditions"
