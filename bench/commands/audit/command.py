@@ -100,7 +100,7 @@ def _audited(
 
 
 def _print(found: "Audit", left_out: Sequence[str], reports: Path | None) -> None:
-    """Print the summary; given a folder for reports, also print every finding and write the files."""
+    """Print the summary and inferences; given a folder for reports, also print every finding and write the files."""
     from rich.console import Console
 
     from bench.commands.audit.render import write
@@ -108,9 +108,9 @@ def _print(found: "Audit", left_out: Sequence[str], reports: Path | None) -> Non
     from bench.text.display import say
 
     lines = [summary(found)]
+    lines += [f"inferred: {line}" for inference in found.inferences for line in inference.lines()]
     if reports is not None:
         lines += [f"{finding.severity}: {finding.text}" for finding in found.findings]
-        lines += [f"inferred: {line}" for inference in found.inferences for line in inference.lines()]
         lines += [f"not compared: {sentence}" for sentence in (*found.unmatched, *left_out)]
         lines += [f"wrote {path}" for path in write(found, reports / f"audit_{found.name}")]
     console = Console()
