@@ -48,7 +48,8 @@ class Column:
     def printed(self, conditions: Conditions, batches: int | Sequence[int], unit: str = "MiB") -> np.ndarray:
         """The peaks of all rows as a paper would print them, without rounding."""
         at = self.peaks[self.conditions.index(conditions)]
-        return at[np.arange(len(at)), np.broadcast_to(batches, len(at))] / UNITS[unit]
+        printed: np.ndarray = at[np.arange(len(at)), np.broadcast_to(batches, len(at))] / UNITS[unit]
+        return printed
 
     def figures(self, printed: np.ndarray) -> Figures:
         return Figures(np.asarray(printed, float), np.arange(len(self.cells)), UNITS, self.peaks)
