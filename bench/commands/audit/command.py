@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--within", type=float, default=5.0, metavar="PERCENT", help='difference that counts as "within" (5)'
     )
     options.add_no_memory(parser)
+    parser.add_argument(
+        "--infer", action="store_true",
+        help="infer batch size, precision, attention, dropout, checkpointing and unit from the printed peak memory",
+    )  # fmt: skip
     parser.add_argument("--summary", action="store_true", help="print one paragraph; write no files")
     options.add_reports(parser)
     parser.set_defaults(act=audit)
@@ -41,10 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def audit(
     *, tables: str, study: str | None, names: Path | None, run_folder: Path | None, data_root: Path | None,
-    plugin_files: Sequence[Path], within: float, with_memory: bool, summary: bool, reports: Path,
+    plugin_files: Sequence[Path], within: float, with_memory: bool, infer: bool, summary: bool,
+    reports: Path,
 ) -> int:  # fmt: skip
     """Audit published tables and print the findings; returns the exit code."""
     with options.importing():
+        from bench.commands.audit.infer.inference import require_peak_memory
         from bench.commands.audit.published import find, load
         from bench.errors import StudyError
         from bench.record.files import require_writable
@@ -54,6 +61,8 @@ def audit(
     if not summary:
         require_writable(reports)
     published = load(find(tables), names)
+    if infer:
+        require_peak_memory(published)
     reference = study or published.study
     if reference is None and not published.source:
         raise StudyError(f"{tables} names no study to compare with; give one with --study")
@@ -65,17 +74,19 @@ def audit(
         found, left_out = _without_plan(published, within), list[str]()
     else:
         request = Request(study=load_study(reference), data_root=data_root, plugin_files=plugin_files)
-        found, left_out = _audited(published, request, run_folder, within, with_memory)
+        found, left_out = _audited(published, request, run_folder, within, with_memory, infer)
     _print(found, left_out, None if summary else reports)
     return options.OK
 
 
 def _audited(
-    published: "Published", request: "Request", run_folder: Path | None, within: float, with_memory: bool
-) -> tuple["Audit", list[str]]:
+    published: "Published", request: "Request", run_folder: Path | None, within: float, with_memory: bool,
+    infer: bool,
+) -> tuple["Audit", list[str]]:  # fmt: skip
     """The audit, and one sentence for each row of the run that was left out."""
     with options.importing():
         from bench.commands.audit.checked_peaks import ChecksPeak
+        from bench.commands.audit.infer.progress import infer_with_progress
         from bench.commands.audit.measured import comparable, read_measured
         from bench.commands.audit.result import audit as audit_tables
         from bench.commands.plan import rows_with_progress
@@ -86,12 +97,14 @@ def _audited(
     left_out: list[str] = []
     if measured is not None:
         measured, left_out = comparable(measured, planned.cells)
+    rows = rows_with_progress(planned)
+    causal = {cell.model.name for cell in planned.cells if cell.model.kind == "causal"}
     found = audit_tables(
-        published, rows_with_progress(planned), _label_counts(planned.cells), measured, planned.flops_at,
-        study=request.study.name,
-        causal={cell.model.name for cell in planned.cells if cell.model.kind == "causal"},
-        within=within / 100,
+        published, rows, _label_counts(planned.cells), measured, planned.flops_at, study=request.study.name,
+        causal=causal, within=within / 100,
     )  # fmt: skip
+    if infer:
+        found = replace(found, inferences=infer_with_progress(published, rows, causal, planned))
     return found, left_out
 
 
@@ -103,7 +116,7 @@ def _without_plan(published: "Published", within: float) -> "Audit":
 
 
 def _print(found: "Audit", left_out: Sequence[str], reports: Path | None) -> None:
-    """Print the summary; given a folder for reports, also print every finding and write the files."""
+    """Print the summary and inferences; given a folder for reports, also print every finding and write the files."""
     from rich.console import Console
 
     from bench.commands.audit.render import write
@@ -111,6 +124,7 @@ def _print(found: "Audit", left_out: Sequence[str], reports: Path | None) -> Non
     from bench.text.display import say
 
     lines = [summary(found)]
+    lines += [f"inferred: {line}" for inference in found.inferences for line in inference.lines()]
     if reports is not None:
         lines += [f"{finding.severity}: {finding.text}" for finding in found.findings]
         lines += [f"not compared: {sentence}" for sentence in (*found.unmatched, *left_out)]

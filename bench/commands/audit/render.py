@@ -36,6 +36,9 @@ def to_markdown(audit: Audit) -> str:
         parts.append(f"### {KINDS[kind]}\n\n" + "\n".join(lines))
     if audit.notes:
         parts.append("## Notes\n\n" + "\n".join(f"- {escape(text)}" for text in audit.notes))
+    for inference in audit.inferences:
+        first, *others = (escape(line) for line in inference.lines())
+        parts.append(f"## Inferred conditions\n\n{first}\n\n" + "\n".join(f"- {line}" for line in others))
     if audit.unmatched:
         parts.append("## Rows left out\n\n" + "\n".join(f"- {escape(text)}" for text in audit.unmatched))
     parts.append(f"## Every number\n\n{_narrow(check_table(audit))}")

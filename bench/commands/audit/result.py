@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from bench.commands.audit import measured as measuring
 from bench.commands.audit.compare import WITHIN, AuditedNumber, compare
 from bench.commands.audit.findings import KINDS, Finding, find_all
+from bench.commands.audit.infer.inference import Inference
 from bench.commands.audit.lengths import FlopsAt
 from bench.commands.audit.match import Matched, match
 from bench.commands.audit.published.printed import Published
@@ -32,6 +33,7 @@ class Audit:
         unmatched: one sentence for each row that the study does not have.
         conditions: conditions of measurement; empty without a run.
         notes: what the publication states of its numbers, and one sentence for each column that is not read.
+        inferences: conditions that columns of peak memory imply; empty unless they were asked for.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Audit:
     unmatched: tuple[str, ...]
     conditions: str
     notes: tuple[str, ...] = ()
+    inferences: tuple[Inference, ...] = ()
 
     def counts(self) -> dict[str, Counter[str]]:
         """The number of printed numbers with each verdict, by quantity."""
