@@ -22,7 +22,7 @@ class Plan(Rows):
 
     def __init__(
         self, request: Request, *, device: str | None = None, resolved: ResolvedDevice | None = None,
-        with_memory: WithMemory = True,
+        with_memory: WithMemory = True, with_trace: bool = True,
     ) -> None:  # fmt: skip
         """Expand the study.
 
@@ -31,6 +31,7 @@ class Plan(Rows):
             device: device to predict memory for: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; None: the study's.
             resolved: resolved device and precision; None: resolved from ``device``.
             with_memory: whether peaks are predicted, which takes most of the time; of all cells or by cell.
+            with_trace: whether forward FLOPs are counted a second time, on the trace.
 
         Raises:
             RequestError: the request is wrong.
@@ -38,7 +39,8 @@ class Plan(Rows):
         study = request.study
         found = registry.find(request.plugin_files)
         needed = needed_plugins(study, found)
-        super().__init__(needed, resolved or resolve_device(device or study.device), with_memory=with_memory)
+        resolved = resolved or resolve_device(device or study.device)
+        super().__init__(needed, resolved, with_memory=with_memory, with_trace=with_trace)
         for name, plugin in needed.items():
             if plugin.origin == "--plugin" and "error" in self.says[name]:
                 raise PluginError(self.says[name]["error"])
@@ -61,10 +63,11 @@ class Plan(Rows):
         """Forward FLOPs of a row's model on one sequence of another length; None without a closed form.
 
         Args:
-            row: row returned by ``rows``.
+            row: row returned by ``rows``, or a copy of one.
             tokens: length of the sequence.
         """
-        cell = next(cell for known, cell in self._worked_out if known == row)
+        names = (row.dataset, row.model, row.method)
+        cell = next(cell for known, cell in self._worked_out if (known.dataset, known.model, known.method) == names)
         key = (cell.row_id, tokens)
         if key not in self._flops_at:  # loading the method takes far longer than the sum
             self._flops_at[key] = self.closed_form_flops(cell, tokens)

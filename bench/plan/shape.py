@@ -37,8 +37,8 @@ COUNTED = ("forward_flops", "train_flops", "forward_flops_traced", "artifact_byt
 class Shape:
     """The settings that determine the numbers of a row, and the computation of these numbers."""
 
-    def __init__(self, cell: Cell, with_memory: bool, resolved: ResolvedDevice) -> None:
-        self.cell, self.with_memory, self.resolved = cell, with_memory, resolved
+    def __init__(self, cell: Cell, with_memory: bool, resolved: ResolvedDevice, with_trace: bool = True) -> None:
+        self.cell, self.with_memory, self.resolved, self.with_trace = cell, with_memory, resolved, with_trace
         self.device = resolved.device
         self.precision = resolved.precision(cell.train.precision)
         self.dtype = DTYPES[self.precision]
@@ -171,7 +171,7 @@ class Shape:
         counts = parameters.count(model)
         return (
             *(getattr(counts, name) for name in PARAMETERS), forward, train_flops,
-            traced.count_forward(model, length, kind),
+            traced.count_forward(model, length, kind) if self.with_trace else None,
             self.method.artifact_elements(model) * torch.float32.itemsize if trained else 0,
         )  # fmt: skip
 
@@ -191,12 +191,14 @@ class Shape:
         """The closed form's FLOPs, a remark if the counts disagree, and reasons for null fields."""
         closed = self.closed_form(self.cell.data.max_length)
         counted = (facts["forward_flops"], facts["forward_flops_traced"], closed.adapted)
-        found = agreement.disagreement(*counted, without_method=closed.plain)
+        found = agreement.disagreement(*counted, without_method=closed.plain) if self.with_trace else None
         unknown: dict[str, str] = {}
         if closed.why_not is not None:
             unknown |= dict.fromkeys(("forward_flops_closed_form", "expert_flops"), closed.why_not)
         if not self.method.trains:
             unknown |= dict.fromkeys(("train_flops", "train_memory"), "nothing is trained")
+        if not self.with_trace:
+            unknown["forward_flops_traced"] = "the second count was not requested"
         if not self.with_memory:
             unknown |= dict.fromkeys(("train_memory", "inference_memory"), "memory was not requested")
         elif self.cell.model.bits == 8:

@@ -64,7 +64,7 @@ def audit(
     if infer:
         require_peak_memory(published)
     reference = study or published.study
-    if reference is None and not published.source:
+    if reference is None and (infer or not published.source):
         raise StudyError(f"{tables} names no study to compare with; give one with --study")
     if not 0 < within < 100:
         raise StudyError(f"--within must be above 0 and below 100 percent, got {within:g}")
@@ -85,7 +85,7 @@ def _audited(
 ) -> tuple["Audit", list[str]]:  # fmt: skip
     """The audit, and one sentence for each row of the run that was left out."""
     with options.importing():
-        from bench.commands.audit.checked_peaks import ChecksPeak
+        from bench.commands.audit.checked_peaks import CheckedPeaks
         from bench.commands.audit.infer.progress import infer_with_progress
         from bench.commands.audit.measured import comparable, read_measured
         from bench.commands.audit.result import audit as audit_tables
@@ -93,11 +93,15 @@ def _audited(
         from bench.plan.plan import Plan
 
     measured = None if run_folder is None else read_measured(run_folder)
-    planned = Plan(request.without_baselines, with_memory=with_memory and ChecksPeak.of(published))
+    planned = Plan(request.without_baselines, with_memory=False, with_trace=False)
+    peaks = CheckedPeaks.of(published, planned.cells) if with_memory else None
+    planned.with_memory = peaks or False
     left_out: list[str] = []
     if measured is not None:
         measured, left_out = comparable(measured, planned.cells)
     rows = rows_with_progress(planned)
+    if peaks is not None:
+        rows = peaks.shared(rows, planned.cells)
     causal = {cell.model.name for cell in planned.cells if cell.model.kind == "causal"}
     found = audit_tables(
         published, rows, _label_counts(planned.cells), measured, planned.flops_at, study=request.study.name,

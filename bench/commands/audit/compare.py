@@ -17,6 +17,8 @@ NumberVerdict = Literal["exact", "within", "differs", "not checkable"]
 VERDICTS: tuple[NumberVerdict, ...] = ("exact", "within", "differs", "not checkable")
 #: A relative difference up to this is "within".
 WITHIN = 0.05
+#: A relative difference above this is said as a factor, because its percentage has too many digits.
+MANY_TIMES = 99
 PLANNED = ("trainable_params", "trainable_share", "total_params", "flops", "peak_memory")
 
 
@@ -204,11 +206,11 @@ def _beside(number: Number, value: float, within: float, how: str, computed: boo
     difference = float((number.value - Decimal(value)) / Decimal(value)) if value else None
     if number.fits(value):
         return _Judged("exact", how, shown, difference)
-    if difference is not None and abs(difference) <= within:
-        verdict: NumberVerdict = "within"
-        said = f"{abs(difference):.2%} {'above' if difference > 0 else 'below'}"
-    else:
-        verdict = "differs"
-        said = "nothing was expected" if difference is None else f"{abs(difference):.1%} "
-        said += "" if difference is None else "above" if difference > 0 else "below"
+    if difference is None:
+        return _Judged("differs", ", ".join(filter(None, ("nothing was expected", how))), shown)
+    verdict: NumberVerdict = "within" if abs(difference) <= within else "differs"
+    side = "above" if difference > 0 else "below"
+    said = f"{abs(difference):.{2 if verdict == 'within' else 1}%} {side}"
+    if difference > MANY_TIMES:
+        said = f"{1 + difference:.3g} times as much"
     return _Judged(verdict, f"{said}, {how}" if how else said, shown, difference)

@@ -57,7 +57,9 @@ class Convention:
         if quantity in ("trainable_params", "total_params"):
             return self._parameters(quantity == "total_params", plan, value)
         if quantity == "flops":
-            return value / 2 if "single_operations" in self.departures else value
+            # A column of MACs says itself that it counts multiply-adds, and its unit already is two operations.
+            in_macs = number.column.unit.endswith("MACs")
+            return value / 2 if "single_operations" in self.departures and not in_macs else value
         return self._memory(value, int(number.column.factor))
 
     def _parameters(self, total: bool, plan: PlanRow, value: float) -> float | None:
@@ -111,20 +113,31 @@ def candidates(quantity: str, stated: Mapping[str, bool]) -> Iterator[list[Conve
 
 def fitting(
     quantity: str, rows: Sequence[tuple[PlanRow, float, Number]], stated: Mapping[str, bool], agrees: Agrees
-) -> list[Convention]:  # fmt: skip
-    """The conventions that make every row of a column fit with the fewest departures; empty if none does.
+) -> tuple[list[Convention], frozenset[int]]:  # fmt: skip
+    """The conventions that make most rows of a column agree; of these, those with the fewest departures.
 
     Args:
         quantity: quantity of the column.
         rows: row of the plan, value by this project's way of counting and printed number, of each row.
         stated: see ``candidates``.
         agrees: whether a printed number agrees with a value.
+
+    Returns:
+        The conventions, which make the same rows agree, and the indices of these rows; neither if no row ever agrees.
     """
 
-    def suits(convention: Convention) -> bool:
-        values = [(number, convention.counted(quantity, plan, value, number)) for plan, value, number in rows]
-        return all(value is not None and agrees(number, value) for number, value in values)
+    def agreeing(convention: Convention) -> frozenset[int]:
+        values = [convention.counted(quantity, plan, value, number) for plan, value, number in rows]
+        pairs = zip(rows, values, strict=True)
+        return frozenset(
+            at for at, ((_, _, number), value) in enumerate(pairs) if value is not None and agrees(number, value)
+        )
 
-    if not rows:
-        return []
-    return next((found for group in candidates(quantity, stated) if (found := list(filter(suits, group)))), [])
+    found: list[Convention] = []
+    most: frozenset[int] = frozenset()
+    for group in candidates(quantity, stated):
+        by_convention = {convention: agreeing(convention) for convention in group}
+        largest = max(by_convention.values(), key=len)
+        if len(largest) > len(most):
+            found, most = [each for each, those in by_convention.items() if those == largest], largest
+    return found, most

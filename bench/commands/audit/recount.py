@@ -1,4 +1,4 @@
-"""Judge the columns of a table again by the conventions that make all their rows agree."""
+"""Judge the columns of a table again by the conventions that make most of their rows agree."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,25 +21,24 @@ class _Chosen:
     """How a column is judged.
 
     Attributes:
-        conventions: conventions that suit all rows equally well, or the one to judge by if none does.
+        conventions: conventions that suit the same rows.
         agrees: whether a printed number agrees with a value.
         printing: condition on the printing as a clause; empty for rounded digits.
         verdict: verdict of a number that agrees.
+        rows: indices of the rows that agree.
     """
 
     conventions: Sequence[Convention]
     agrees: Agrees
     printing: str
     verdict: NumberVerdict
-
-    @property
-    def usual(self) -> bool:
-        """Whether this is how the numbers were judged in the first place."""
-        return not self.conventions[0].departures and not self.printing
+    rows: frozenset[int] = frozenset()
 
 
 def recount(checks: Sequence[AuditedNumber], rows: Sequence[Matched], within: float) -> list[AuditedNumber]:
-    """The numbers of one table, with a column judged by other conventions where only those make all its rows agree.
+    """The numbers of one table, with a column judged by other conventions where those make more of its rows agree.
+
+    If they do not suit all rows, the others stay as they were judged.
 
     Args:
         checks: numbers of the table, judged by this project's way of counting.
@@ -67,35 +66,50 @@ def _checked(checks: Sequence[AuditedNumber], rows: Mapping[int, Matched], quant
 
 def _column(column: Sequence[Checked], stated: Mapping[str, bool], within: float) -> Iterator[AuditedNumber]:
     chosen = _choose(column, stated, within)
-    if chosen.usual:
-        return
-    for check, plan, number in column:
-        value = chosen.conventions[0].counted(check.quantity, plan, _base_value(check, number), number)
-        if value is None:
+    every = len(chosen.rows) == len(column)
+    given = _given(column[0][0].quantity, stated)
+    for at, (check, plan, number) in enumerate(column):
+        fits = at in chosen.rows
+        # A row that fits no convention is judged by what the publication states.
+        conventions = chosen.conventions if fits else [given]
+        usual = _base_value(check, number)
+        value = conventions[0].counted(check.quantity, plan, usual, number)
+        if value is None or (check.verdict == "exact" and not every and not given.departures):
+            continue
+        printing = chosen.printing if fits and (every or not number.fits(value)) else ""
+        if value == usual and not printing:
             continue
         verdict: NumberVerdict = "within" if _apart(number, value) <= within else "differs"
-        if chosen.agrees(number, value):
+        if fits:
             verdict = chosen.verdict
+        said = _said(verdict, conventions, printing, stated, check)
+        if not every and said.startswith(f"{verdict} if"):
+            said += f"; {len(chosen.rows)} of {len(column)} rows are {verdict} so"
         yield replace(
             check, computed=value / float(number.column.factor), verdict=verdict,
-            relative_difference=float(number.value) / value - 1 if value else None,
-            explanation=_said(verdict, chosen, stated, check),
+            relative_difference=float(number.value) / value - 1 if value else None, explanation=said,
         )  # fmt: skip
 
 
+def _given(quantity: str, stated: Mapping[str, bool]) -> Convention:
+    return Convention(frozenset(name for name in OF_QUANTITY[quantity] if stated.get(name)))
+
+
 def _choose(column: Sequence[Checked], stated: Mapping[str, bool], within: float) -> _Chosen:
-    """The first way of printing by which some convention suits every row, else what the publication states."""
+    """The conventions and the way of printing that suit most rows; of equals, what departs least."""
     quantity = column[0][0].quantity
     counted = [(plan, _base_value(check, number), number) for check, plan, number in column]
-    given = Convention(frozenset(name for name in OF_QUANTITY[quantity] if stated.get(name)))
-    if quantity == "peak_memory":  # a prediction, which is never exact
-        ways = [_Chosen([given], lambda number, value: _apart(number, value) <= within, "", "within")]
-    else:
-        ways = [_Chosen([given], Number.fits, "", "exact"), _Chosen([given], prints, CUT, "exact")]
-    for way in ways:
-        if found := fitting(quantity, counted, stated, way.agrees):
-            return replace(way, conventions=found)
-    return ways[0]
+    given = [_given(quantity, stated)]
+    if quantity == "peak_memory":  # a prediction, which is never exact; one column has one unit
+        way = _Chosen(given, lambda number, value: _apart(number, value) <= within, "", "within")
+        found, rows = fitting(quantity, counted, stated, way.agrees)
+        return replace(way, conventions=found, rows=rows) if len(rows) == len(column) else way
+    best = _Chosen(given, Number.fits, "", "exact")
+    for way in (best, _Chosen(given, prints, CUT, "exact")):
+        found, rows = fitting(quantity, counted, stated, way.agrees)
+        if len(rows) > len(best.rows):
+            best = replace(way, conventions=found, rows=rows)
+    return best
 
 
 def _base_value(check: AuditedNumber, number: Number) -> float:
@@ -106,12 +120,15 @@ def _apart(number: Number, value: float) -> float:
     return abs(float(number.value) / value - 1) if value else float(number.value > 0)
 
 
-def _said(verdict: NumberVerdict, chosen: _Chosen, stated: Mapping[str, bool], check: AuditedNumber) -> str:
-    """The conditions of the verdict; one that the publication states is a fact."""
-    departures = {name for convention in chosen.conventions for name in convention.departures}
+def _said(
+    verdict: NumberVerdict, conventions: Sequence[Convention], printing: str, stated: Mapping[str, bool],
+    check: AuditedNumber,
+) -> str:  # fmt: skip
+    """The conditions of the verdict. What the publication states is a fact and no condition."""
+    known = Convention(frozenset(name for name in conventions[0].departures if stated.get(name)))
+    assumed = [Convention(convention.departures - known.departures) for convention in conventions]
+    clauses = ", or if ".join(convention.said() for convention in assumed if convention.departures)
+    condition = " and ".join(filter(None, (clauses, printing)))
     how = check.explanation.rpartition(", ")[2] if check.quantity in ("flops", "peak_memory") else ""
-    clauses = ", or if ".join(convention.said() for convention in chosen.conventions if convention.departures)
-    condition = " and ".join(filter(None, (clauses, chosen.printing)))
-    if all(stated.get(name) for name in departures) and not chosen.printing:
-        return "; ".join(filter(None, (f"{condition}, as stated", how)))
-    return "; ".join(filter(None, (f"{verdict} if {condition}", how)))
+    parts = (f"{verdict} if {condition}" if condition else "", f"{known.said()}, as stated" if known.departures else "")
+    return "; ".join(filter(None, (*parts, how)))

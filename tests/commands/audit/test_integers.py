@@ -80,3 +80,14 @@ def test_averages_that_fit_no_common_way_are_inconsistent(matched: MatchText) ->
     (found,) = findings.averages_mixed(rows, COUNTS)
     assert found.severity == "inconsistent"
     assert "No one average fits all of these rows" in found.text
+
+
+@pytest.mark.parametrize("accuracy", ["0.7570±0.0031", "0.7570+-0.0031", "0.7570 +/- 0.0031", "0.7570-0.7571"])
+@pytest.mark.parametrize("runs", [None, 1])
+def test_a_mean_with_a_spread_or_a_range_is_not_held_against_counts(
+    accuracy: str, runs: int | None, matched: MatchText
+) -> None:
+    (row,) = matched(SCORES, f"tweet_eval_emotion,llama-3-8b-instruct,zero_shot,{accuracy},0.1,0.9,0.9")
+    stated = row.row.stated.model_copy(update={"runs": runs})
+    rows = [replace(row, row=replace(row.row, stated=stated))]
+    assert findings.accuracy_without_count(rows, COUNTS) == findings.no_confusion_matrix(rows, COUNTS) == []

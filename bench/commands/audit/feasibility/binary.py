@@ -16,8 +16,8 @@ AVERAGINGS: tuple[Averaging, ...] = ("class", "macro", "weighted")
 Values: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
 Flags: TypeAlias = NDArray[np.bool_]
-#: Matrices tried at a time, and in all; more are not decided.
-CHUNK, MOST = 500_000, 30_000_000
+#: Matrices tried at a time, and in all; more, which would take above a quarter of a minute, are not decided.
+CHUNK, MOST = 500_000, 5_000_000
 #: Far above the error of float64 and far below any printed digit; it only ever adds matrices.
 TOLERANCE = 1e-9
 

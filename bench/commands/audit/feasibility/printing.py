@@ -19,19 +19,28 @@ _SPANS: Mapping[Printing, tuple[Decimal, Decimal]] = {
 
 
 def interval(number: Number, printing: Printing | None = None) -> Interval:
-    """The values in base units that print as a number.
+    """The values in base units that may stand behind a printed number.
+
+    A range holds every value in it. The values of single runs lie around a mean with a spread, so its interval holds
+    the spread.
 
     Args:
         number: the printed number.
         printing: how it was shortened; None: either way.
     """
-    spans = list(_SPANS.values()) if printing is None else [_SPANS[printing]]
-    low, high = min(span[0] for span in spans), max(span[1] for span in spans)
-    value, unit = Fraction(number.value), Fraction(number.resolution)
-    return value + unit * Fraction(low), value + unit * Fraction(high)
+    low, high = _printed_as(number, printing)
+    spread = Fraction(number.spread or 0)
+    return low - spread, high + spread
 
 
 def prints(number: Number, value: Fraction | float) -> bool:
-    """Whether a value in base units prints as a number, by rounding or by truncation."""
-    low, high = interval(number)
+    """Whether a value in base units prints as a number or lies in a printed range, by rounding or by truncation."""
+    low, high = _printed_as(number, None)
     return low <= value <= high
+
+
+def _printed_as(number: Number, printing: Printing | None) -> Interval:
+    spans = list(_SPANS.values()) if printing is None else [_SPANS[printing]]
+    low, high = min(span[0] for span in spans), max(span[1] for span in spans)
+    value, unit, half = Fraction(number.value), Fraction(number.resolution), Fraction(number.half_width)
+    return value - half + unit * Fraction(low), value + half + unit * Fraction(high)

@@ -9,7 +9,8 @@ from bench.commands.audit.findings.finding import Finding, by_dataset_and_model,
 from bench.commands.audit.lengths import FlopsAt, implied_length
 from bench.commands.audit.match import Matched
 
-#: Implied sequence lengths that differ by no more than this factor count as equal.
+#: Implied sequence lengths that differ by no more than this factor count as equal; a merged adapter costs nothing, so
+#: the factor between the rows' costs at one length is allowed in addition.
 SAME_LENGTH = 1.01
 
 
@@ -93,7 +94,8 @@ def implied_lengths_differ(rows: Sequence[Matched], flops_at: FlopsAt | None) ->
         if len(spans) < 2:
             continue
         longest, shortest = max(spans, key=lambda span: span[3]), min(spans, key=lambda span: span[3])
-        if longest[2] <= shortest[4] * SAME_LENGTH:
+        costs = [row.plan.forward_flops for row, *_ in (longest, shortest) if row.plan and row.plan.forward_flops]
+        if longest[2] <= shortest[4] * SAME_LENGTH * max(costs, default=1) / min(costs, default=1):
             continue
         said = listed([f"{row.method} {flops.said()} = {middle:.1f} tokens" for row, flops, _, middle, _ in spans])
         text = (

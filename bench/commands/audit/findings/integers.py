@@ -76,7 +76,7 @@ def scored(rows: Sequence[Matched], label_counts: Mapping[str, Mapping[str, int]
 
 
 def _is_single(number: Number) -> bool:
-    return number.high - number.low == number.resolution and not any(sign in number.text for sign in ("±", "+/-"))
+    return number.spread is None and not number.half_width
 
 
 def accuracy_without_count(rows: Sequence[Matched], label_counts: Mapping[str, Mapping[str, int]]) -> list[Finding]:

@@ -16,7 +16,8 @@ def f1_above_its_parts(rows: Sequence[Matched]) -> list[Finding]:
     """Rows whose F1 exceeds the harmonic mean of their precision and recall.
 
     The harmonic mean is concave, so a macro or weighted average of F1 over classes is at most the harmonic mean of the
-    equally averaged precision and recall (Jensen's inequality); of a single class it is equal.
+    equally averaged precision and recall (Jensen's inequality); of a single class it is equal. It accuses only if the
+    publication states that the three are averaged alike: a weighted F1 may be higher beside macro precision and recall.
     """
     found = []
     for row in rows:
@@ -30,8 +31,12 @@ def f1_above_its_parts(rows: Sequence[Matched]) -> list[Finding]:
                 f"{precision.said()} and recall {recall.said()} with all rounding or truncation in its favour. An F1 "
                 "of one class, or averaged over classes as precision and recall are, cannot exceed it."
             )
+            severity: Severity = "inconsistent"
+            if row.row.stated.averaging is None:
+                severity = "note"
+                text += " Either the three are not averaged alike, or one is wrong."
             concerned = [(row, name) for name in ("f1", "precision", "recall")]
-            found.append(finding("f1_above_its_parts", "inconsistent", concerned, text))
+            found.append(finding("f1_above_its_parts", severity, concerned, text))
     return found
 
 

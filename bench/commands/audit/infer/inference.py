@@ -14,6 +14,7 @@ from bench.commands.audit.infer.rows import QUANTITY, Key, PeakRow, peak_rows
 from bench.commands.audit.match import Matched
 from bench.commands.audit.published import Published, PublishedTable
 from bench.commands.audit.published.quantities import COLUMNS, PrintedColumn
+from bench.commands.audit.published.units import UNITS
 from bench.errors import DataError
 from bench.method import registry
 from bench.study.cell import Cell
@@ -69,24 +70,21 @@ def infer(
         DataError: no compared table has such a column.
     """
     return tuple(
-        _of_table(
-            table, column, *peak_rows([row for row in matched if row.table == table.name], cells), predict, device
-        )
-        for table, column in require_peak_memory(published)
+        _of_table(table, *peak_rows([row for row in matched if row.table == table.name], cells), predict, device)
+        for table in require_peak_memory(published)
     )
 
 
-def require_peak_memory(published: Published) -> list[tuple[PublishedTable, PrintedColumn]]:
-    """The compared tables that have a column of peak memory, with that column.
+def require_peak_memory(published: Published) -> list[PublishedTable]:
+    """The compared tables that have a column of peak memory.
 
     Raises:
         DataError: no compared table has one.
     """
     tables = [
-        (table, column)
+        table
         for table in published.tables
-        for column in table.columns
-        if table.compare and column.quantity == QUANTITY
+        if table.compare and any(column.quantity == QUANTITY for column in table.columns)
     ]
     if not tables:
         known = ", ".join(name for name, column in COLUMNS.items() if column.quantity == QUANTITY)
@@ -95,7 +93,7 @@ def require_peak_memory(published: Published) -> list[tuple[PublishedTable, Prin
 
 
 def _of_table(
-    table: PublishedTable, column: PrintedColumn, rows: Sequence[PeakRow], left_out: Mapping[str, Sequence[str]],
+    table: PublishedTable, rows: Sequence[PeakRow], left_out: Mapping[str, Sequence[str]],
     predict: Predict, device: str,
 ) -> Inference:  # fmt: skip
     not_used = [
@@ -112,8 +110,8 @@ def _of_table(
     conditions = all_conditions(_dropouts(rows), device)
     peaks, reasons = predict([next(row.cell for row in rows if row.shape == shape) for shape in shapes], conditions)
     figures = Figures(
-        np.array([float(row.number.value / column.factor) for row in rows]),
-        np.array([shapes.index(row.shape) for row in rows]), _units(column), peaks,
+        np.array([float(row.number.value / row.number.column.factor) for row in rows]),
+        np.array([shapes.index(row.shape) for row in rows]), _units(rows[0].number.column), peaks,
     )  # fmt: skip
     return _said(table.title, rows, figures, conditions, [*not_used, *(f"not predicted: {each}" for each in reasons)])
 
@@ -130,11 +128,7 @@ def _dropouts(rows: Sequence[PeakRow]) -> tuple[bool | None, ...]:
 
 def _units(column: PrintedColumn) -> dict[str, float]:
     """The decimal and the binary unit of a column's size, in bytes: people print MB for both."""
-    return {
-        each.unit: float(each.factor)
-        for each in COLUMNS.values()
-        if each.quantity == QUANTITY and each.unit[0] == column.unit[0]
-    }
+    return {unit.name: float(unit.factor) for unit in UNITS["bytes"].values() if unit.name[0] == column.unit[0]}
 
 
 def _said(

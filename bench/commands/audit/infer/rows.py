@@ -1,9 +1,9 @@
 """The printed peaks of a table from which conditions can be inferred."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.commands.audit.checked_peaks import peak_key
 from bench.commands.audit.match import Matched
 from bench.commands.audit.published.number import Number
 from bench.study.cell import Cell
@@ -44,35 +44,30 @@ def peak_rows(matched: Sequence[Matched], cells: Mapping[Key, Cell]) -> tuple[li
         if number is None:
             continue
         reason = _why_not(row)
+        if reason is None and usable and number.column.unit != usable[0].number.column.unit:
+            reason = f"it is printed in {number.column.unit}, other rows in {usable[0].number.column.unit}"
         if reason is not None or row.plan is None:
             left_out.setdefault(reason or row.why, []).append(row.row.label)
             continue
         cell = cells[row.plan.dataset, row.plan.model, row.plan.method]
         length = row.row.stated.sequence_length or cell.data.max_length
         cell = cell.model_copy(update={"data": cell.data.model_copy(update={"max_length": length})})
-        usable.append(PeakRow(row.row.label, number, cell, _shape(cell)))
+        usable.append(PeakRow(row.row.label, number, cell, peak_key(cell, any_batch=True)))
     return usable, left_out
 
 
 def _why_not(row: Matched) -> str | None:
-    plan, stated = row.plan, row.row.stated
+    plan, stated, number = row.plan, row.row.stated, row.number(QUANTITY)
     if plan is None:
         return row.why
     if plan.unsupported is not None:
         return f"the study cannot build it: {plan.unsupported}"
     if not plan.trains:
         return "it trains nothing"
+    if not (number and number.value > 0):
+        return "it prints a peak of 0"
     if stated.batch_size is not None:
         return "the publication states its batch size"
     if row.causal and stated.sequence_length is None:
         return "its sequence length is not known, so the peak fixes neither length nor batch size"
     return None
-
-
-def _shape(cell: Cell) -> str:
-    """A key that is equal for cells of equal peaks, but for their numbers of classes, which are some kilobytes."""
-    facts = {
-        "model": cell.model.model_dump(mode="json"), "method": cell.method.model_dump(mode="json", exclude={"label"}),
-        "length": cell.data.max_length, "train": cell.train.model_dump(mode="json", exclude={"batch_size"}),
-    }  # fmt: skip
-    return json.dumps(facts, sort_keys=True)

@@ -153,5 +153,6 @@ def _with_one_header(rows: list[_Row]) -> list[Line]:
         parts = [row.cells[column] for row in table[:end] if column < len(row.cells)]
         headings.append(" ".join(dict.fromkeys(filter(None, parts))))
     top = Line(table[end - 1].number, tuple(headings))
-    rest = [row for row in rows if row.number > top.number]
-    return [top, *(Line(row.number, tuple(row.cells), row.is_title) for row in rest)]
+    # By place and not by line: several rows may be on one line.
+    first = next(at for at, row in enumerate(rows) if row is table[end - 1]) + 1
+    return [top, *(Line(row.number, tuple(row.cells), row.is_title) for row in rows[first:])]

@@ -127,7 +127,9 @@ def _in_own_unit(own: str | None, column: PrintedColumn, where: str, got: str) -
         if not column.unit:
             raise DataError(f"{where}: needs a unit in the heading or in the cell, {got}")
         return column
-    unit = unit_named(column.kind, own)
+    # Below a heading in MACs, G is GMACs.
+    unit = unit_named(column.kind, f"{own.strip()}macs") if column.unit.endswith("MACs") else None
+    unit = unit or unit_named(column.kind, own)
     if unit is None:
         known = ", ".join(dict.fromkeys(each.name for each in UNITS[column.kind].values()))
         raise DataError(f"{where}: {own.strip()!r} is no unit of {column.quantity} ({known}), {got}")
@@ -138,7 +140,8 @@ def _in_own_unit(own: str | None, column: PrintedColumn, where: str, got: str) -
 
 def _may_say(column: PrintedColumn, unit: Unit) -> bool:
     """Whether a cell may name the unit: the heading names none but the base unit, or the same."""
-    return column.factor == 1 or unit.factor == column.factor
+    of_macs = column.unit == "MACs" and unit.name.endswith("MACs")
+    return column.factor == 1 or of_macs or unit.factor == column.factor
 
 
 def _range(number: Number, upper: str, where: str, got: str) -> Number:

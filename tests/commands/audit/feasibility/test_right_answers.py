@@ -55,3 +55,21 @@ def test_power_is_the_share_of_values_that_are_no_count() -> None:
 
 def test_a_value_prints_as_what_it_rounds_or_is_cut_to() -> None:
     assert [prints(number("0.48"), value) for value in (0.474, 0.476, 0.489, 0.491)] == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("0.75", "0.745", "0.76"),
+        ("0.75±0.02", "0.725", "0.78"),
+        ("0.75+-0.02", "0.725", "0.78"),
+        ("0.70-0.80", "0.695", "0.81"),
+    ],
+)
+def test_an_interval_holds_ranges_and_spreads(text: str, low: str, high: str) -> None:
+    assert interval(number(text)) == (Fraction(low), Fraction(high))
+
+
+def test_a_spread_does_not_widen_what_is_printed() -> None:
+    assert not prints(number("0.75±0.02"), Fraction("0.77"))
+    assert prints(number("0.70-0.80"), Fraction("0.77"))

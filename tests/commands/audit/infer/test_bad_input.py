@@ -15,9 +15,8 @@ def test_a_table_without_memory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("dataset,model,method,gflops\nimdb,roberta-base,full_ft,45.90\n")
     done = command("audit", "mine.csv", "--study", "paper", "--infer", cwd=tmp_path)
     assert done.returncode == 2
-    assert "--infer needs a column of peak memory, and no compared table has one; known: peak_memory_bytes" in (
-        done.stderr
-    )
+    said = "--infer needs a column of peak memory, and no compared table has one; known: peak_memory, peak_memory_bytes"
+    assert said in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -26,6 +25,7 @@ def test_a_table_without_memory_is_refused(tmp_path: Path) -> None:
         ("imdb,llama-3-8b-instruct,lora,14955.8,,", "its sequence length is not known"),
         ("imdb,llama-3-8b-instruct,zero_shot,14955.8,,", "it trains nothing"),
         ("imdb,roberta-base,full_ft,2702.8,8,256", "the publication states its batch size"),
+        ("imdb,roberta-base,full_ft,0,,256", "it prints a peak of 0"),
     ],
 )
 def test_rows_that_cannot_be_used_say_why(tmp_path: Path, matched: MatchText, line: str, reason: str) -> None:

@@ -7,6 +7,9 @@ from bench.commands.audit.infer.chance import chance_of_fit, plain_offset
 from bench.commands.audit.infer.conditions import Conditions
 from bench.commands.audit.infer.fit import MARGIN
 from bench.commands.audit.infer.judge import Judged, judge
+from bench.commands.audit.infer.rows import peak_rows
+from bench.commands.audit.match import match
+from bench.commands.audit.published import load
 from tests.commands.audit.infer.conftest import UNITS, Column
 
 pytestmark = pytest.mark.slow
@@ -126,3 +129,14 @@ def test_both_units_are_named_if_both_explain_the_figures(column: Column) -> Non
     found = column.inferred(column.printed(FP32, 200, "MB"))
     assert ", MB: reproduces" in found.text
     assert any(", MiB: within" in rival for rival in found.rivals)
+
+
+def test_rows_of_another_unit_are_not_used(column: Column) -> None:
+    """MB may mean MiB, so peaks in several units are not one column."""
+    path = column.folder / "units.csv"
+    lines = ("texts,model,full_ft,2.5GB", "texts,model,lora,1500MB", "texts,model,bitfit,1.4GB")
+    path.write_text("\n".join(["dataset,model,method,peak_memory", *lines]), encoding="utf-8")
+    cells = {(cell.dataset.name, cell.model.name, cell.method.name): cell for cell in column.cells}
+    usable, left_out = peak_rows(match(load(path), column.rows, ()), cells)
+    assert [row.label for row in usable] == ["texts, model, full_ft", "texts, model, bitfit"]
+    assert left_out == {"it is printed in MB, other rows in GB": ["texts, model, lora"]}

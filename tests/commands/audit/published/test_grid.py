@@ -128,3 +128,8 @@ def test_any_text_is_read_or_refused(text: str, suffix: str, tmp_path: Path) -> 
         assert all(len(row.cells) == len(grid.header) for row in grid.rows)
         return
     assert str(path) in refused
+
+
+def test_rows_on_the_line_of_the_headings_are_rows(tmp_path: Path) -> None:
+    path = write(tmp_path, r"\begin{tabular}{ll}a&b\\ \hline c&1\\ d&2\\ \end{tabular}", name="t.tex")
+    assert [row.cells for row in read_grid(path).rows] == [("c", "1"), ("d", "2")]
