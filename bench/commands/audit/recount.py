@@ -82,7 +82,8 @@ def _column(column: Sequence[Checked], stated: Mapping[str, bool], within: float
         verdict: NumberVerdict = "within" if _apart(number, value) <= within else "differs"
         if fits:
             verdict = chosen.verdict
-        said = _said(verdict, conventions, printing, stated, check)
+        # Conventions without an effect on the row are no condition of its verdict.
+        said = _said(verdict, conventions if value != usual else [Convention()], printing, stated, check)
         if not every and said.startswith(f"{verdict} if"):
             said += f"; {len(chosen.rows)} of {len(column)} rows are {verdict} so"
         yield replace(

@@ -25,9 +25,10 @@ TABLES = ("lora", "vera", "dora", "adalora", "ia3", "qlora", "galore", "fourierf
 VERDICT_COUNTS = Path(__file__).parent / "verdicts.json"
 #: Remarks on the verdicts, judged by hand.
 REMARKS = {
-    "lora": "The plan counts the trained head of an encoder, the paper does not; so its rows of RoBERTa differ.",
-    "vera": "The plan counts the trained head of an encoder, the paper does not; so its rows of RoBERTa differ.",
-    "fourierft": "The plan counts the trained head of an encoder, the paper does not; so its rows of RoBERTa differ.",
+    "lora": "LoRA's and BitFit's rows of encoders are exact if the head is not counted; those of full fine-tuning print "
+    "nominal sizes.",
+    "vera": "The paper leaves the head out, so it is not counted here.",
+    "fourierft": "The paper leaves the head out, so it is not counted here.",
     "dora": "No convention makes the column of Table 15 exact: 0.42 at rank 16 is of the model alone, 1.64 and 1.65 at "
     "rank 64 are of the model with the adapter, and 0.11 for DoRA at rank 4 is cut off.",
     "peft": "Both counts are exact to the unit in every row that can be planned. LN tuning in bf16 and WaveFT with its "
@@ -49,6 +50,9 @@ A computed value
 {verdicts}
 
 A figure that is not listed was not decided: its configuration is not stated, or the method is none that is known here.
+
+BitFit's own paper (arXiv 2106.10199) is missing: no text of its tables was found from which figures could be taken. Rows of BitFit are in the
+tables of LoRA and AdaLoRA; FourierFT takes its place. Of VeLoRA and GaLore, GaLore is here. litgpt's own figures are in the last table.
 """
 
 
