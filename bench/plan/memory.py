@@ -5,12 +5,13 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from bench.data.batches import Batch
 from bench.method import Method
 from bench.model.cpu_layers import replace_dropout
+from bench.model.load import class_logits
 from bench.model.prompting.prompts import Prompt
 from bench.model.prompting.score import LabelScorer
 from bench.model.quantization import allow_cpu_layout, fake_requantization
@@ -20,7 +21,6 @@ from bench.plan.fake_tensors import convert_tensors, empty_like
 from bench.record.memory_breakdown import KINDS, MemoryBreakdown
 from bench.study.cell import Cell
 from bench.study.settings import PromptSettings
-from bench.train.evaluate import logits_of
 from bench.train.loop import TrainStep, autocast
 from bench.train.memory import TRAINING_PARTS, Held, Part, hold_batch, inference_peak, tracker_of, training_peaks
 from bench.train.stored_weights import enable_gradient_checkpointing, store_weights
@@ -132,8 +132,13 @@ def _inference(model: nn.Module, cell: Cell, device: str, dtype: torch.dtype) ->
     tracker = tracker_of(model, device)
     hold_batch(tracker, batch)
     causal = cell.model.kind == "causal"
-    score = LabelScorer(model, BARE_PROMPT).scores if causal else partial(logits_of, model)
+    score = LabelScorer(model, BARE_PROMPT).scores if causal else partial(_class_scores, model)
     return inference_peak(score, batch, tracker, partial(kernels_of, device))
+
+
+def _class_scores(model: nn.Module, batch: Batch) -> Tensor:
+    # As bench.train.evaluate, whose import of scikit-learn takes longer than most of a plan's rows.
+    return class_logits(model, batch.input_ids, batch.attention_mask, batch.token_types)
 
 
 #: Prompt for the prediction. Nothing precedes the text, so that all tokens of a sequence are computed.
