@@ -65,7 +65,7 @@ def test_one_finding_is_said_in_the_singular(tmp_path: Path) -> None:
 def test_tables_that_no_study_plans_are_checked_for_contradictions(tmp_path: Path) -> None:
     done = command("audit", "ia3", "--reports", "reports", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "no number is compared. No findings." in done.stdout
+    assert "no number is compared. 1 finding: 1 × What the check of counts can and cannot decide (note)." in done.stdout
     assert "note: no study is planned: the 19 rows are checked for contradictions only" in done.stdout
     refused = command("audit", "ia3", "--run", "runs/mine", "--reports", "reports", cwd=tmp_path)
     assert "ia3 has no study, so a run cannot be compared; leave out --run" in refused.stderr

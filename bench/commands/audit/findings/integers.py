@@ -226,7 +226,7 @@ def _without_counts(rows: Sequence[Matched], label_counts: Mapping[str, Mapping[
     for (_, dataset), group in unknown.items():
         text = (
             f"{dataset}: {len(group)} accuracies were not held against counts, because the number of test texts per "
-            "class is not known; give the texts with --data-root."
+            f"class is not known{'; give the texts with --data-root' if group[0].dataset else ''}."
         )
         yield finding("undecided", "note", [(row, "accuracy") for row in group], text)
 

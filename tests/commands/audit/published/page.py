@@ -25,8 +25,8 @@ TABLES = ("lora", "vera", "dora", "adalora", "ia3", "qlora", "galore", "fourierf
 VERDICT_COUNTS = Path(__file__).parent / "verdicts.json"
 #: Remarks on the verdicts, judged by hand.
 REMARKS = {
-    "lora": "LoRA's and BitFit's rows of encoders are exact if the head is not counted; those of full fine-tuning print "
-    "nominal sizes.",
+    "lora": "LoRA's and BitFit's rows of encoders are exact if the head is not counted; those of full fine-tuning "
+    "print nominal sizes.",
     "vera": "The paper leaves the head out, so it is not counted here.",
     "fourierft": "The paper leaves the head out, so it is not counted here.",
     "dora": "No convention makes the column of Table 15 exact: 0.42 at rank 16 is of the model alone, 1.64 and 1.65 at "
@@ -51,8 +51,9 @@ A computed value
 
 A figure that is not listed was not decided: its configuration is not stated, or the method is none that is known here.
 
-BitFit's own paper (arXiv 2106.10199) is missing: no text of its tables was found from which figures could be taken. Rows of BitFit are in the
-tables of LoRA and AdaLoRA; FourierFT takes its place. Of VeLoRA and GaLore, GaLore is here. litgpt's own figures are in the last table.
+BitFit's own paper (arXiv 2106.10199) is missing: no text of its tables was found from which figures could be taken.
+Rows of BitFit are in the tables of LoRA and AdaLoRA; FourierFT takes its place. Of VeLoRA and GaLore, GaLore is here.
+litgpt's own figures are in the last table.
 """
 
 

@@ -54,7 +54,8 @@ def test_what_cannot_be_right_was_judged() -> None:
 @pytest.mark.parametrize("name", [name for name in TABLES if loaded(name).study is None])
 def test_without_a_plan_nothing_is_accused(name: str) -> None:
     found = audit(loaded(name), (), {}, study="none", causal=())
-    assert (found.findings, found.checks) == ((), ())
+    assert {each.severity for each in found.findings} <= {"note"}
+    assert found.checks == ()
 
 
 @pytest.mark.slow
