@@ -1,5 +1,6 @@
 """Length-grouped batches, each padded to its longest sequence."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -56,7 +57,10 @@ class Batch:
 
     def split(self, parts: int) -> list["MicroBatch"]:
         """At most ``parts`` micro-batches of consecutive sequences, with the padding of the batch."""
-        places = [slice(rows[0], rows[-1] + 1) for rows in np.array_split(range(len(self.indices)), parts) if len(rows)]
+        size = len(self.indices)
+        each, more = divmod(size, min(parts, size))  # the first parts have one more
+        bounds = [part * each + min(part, more) for part in range(min(parts, size) + 1)]
+        places = [slice(start, end) for start, end in itertools.pairwise(bounds)]
         optional = (self.attention_mask, self.token_types)
         parts_of = [[None if tensor is None else tensor[place] for tensor in optional] for place in places]
         return [

@@ -26,6 +26,7 @@ class AllocationTracker(TorchDispatchMode):
     Attributes:
         live: current bytes by kind.
         peak: bytes by kind when their sum was highest since ``restart_peak``.
+        on_operator: called at every operator with the bytes that are live while it runs; None: not called.
     """
 
     def __init__(self, block_bytes: int = 1, inside: Callable[..., int] = lambda *_: 0) -> None:
@@ -38,6 +39,7 @@ class AllocationTracker(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.live: Counter[Kind] = Counter()
         self.peak: dict[Kind, int] = {}
+        self.on_operator: Callable[[int], None] | None = None
         self._peak_bytes = 0
         self._live_bytes = 0
         self._block_bytes = block_bytes
@@ -55,6 +57,8 @@ class AllocationTracker(TorchDispatchMode):
             if isinstance(leaf, Tensor):
                 self._add(leaf, self._kind)
         inside = self._inside(func, args)
+        if self.on_operator is not None:
+            self.on_operator(self._live_bytes + inside)
         if self._live_bytes + inside > self._peak_bytes:
             self._peak_bytes = self._live_bytes + inside
             self.peak = {**self.live, "workspace": self.live["workspace"] + inside}

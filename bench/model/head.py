@@ -92,9 +92,13 @@ def _plain(name: object) -> str:
     return str(name).strip().casefold()
 
 
+def head_names(model: nn.Module) -> list[str]:
+    """Names of the children of an encoder that are its head, i.e. all but the body."""
+    return [name for name, _ in model.named_children() if name != model.base_model_prefix]
+
+
 def _head(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """All modules of the head with their paths, outermost first."""
-    for child_name, child in model.named_children():
-        if child_name != model.base_model_prefix:
-            for path, module in child.named_modules():
-                yield f"{child_name}.{path}" if path else child_name, module
+    for child_name in head_names(model):
+        for path, module in model.get_submodule(child_name).named_modules():
+            yield f"{child_name}.{path}" if path else child_name, module

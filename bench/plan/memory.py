@@ -5,12 +5,13 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from bench.data.batches import Batch
 from bench.method import Method
 from bench.model.cpu_layers import replace_dropout
+from bench.model.load import class_logits
 from bench.model.prompting.prompts import Prompt
 from bench.model.prompting.score import LabelScorer
 from bench.model.quantization import allow_cpu_layout, fake_requantization
@@ -20,7 +21,6 @@ from bench.plan.fake_tensors import convert_tensors, empty_like
 from bench.record.memory_breakdown import KINDS, MemoryBreakdown
 from bench.study.cell import Cell
 from bench.study.settings import PromptSettings
-from bench.train.evaluate import logits_of
 from bench.train.loop import TrainStep, autocast
 from bench.train.memory import TRAINING_PARTS, Held, Part, hold_batch, inference_peak, tracker_of, training_peaks
 from bench.train.stored_weights import enable_gradient_checkpointing, store_weights
@@ -69,7 +69,7 @@ def predict(
         if method.trains:
             held.update(_training(model, method, cell, device, dtype).items())
         requantization = fake_requantization(model) if cell.model.bits == 4 else nullcontext()
-        with requantization, _kernels(device):
+        with requantization, kernels_of(device):
             model = method.prepare_inference(model)
         held["inference"] = _inference(model, cell, device, dtype)
     workspace_bytes = matmul_workspace_bytes(capability, method.trains) if device == "cuda" else 0
@@ -89,6 +89,28 @@ def matmul_workspace_bytes(capability: tuple[int, int], trains: bool) -> int:
 
 
 def _training(model: nn.Module, method: Method, cell: Cell, device: str, dtype: torch.dtype) -> dict[Part, Held]:
+    step = training_step(model, method, cell, device, dtype, STEPS)
+    batch = full_batch(cell.train.batch_size, cell.data.max_length, trained_tokens(cell))
+    tracker = tracker_of(model, device)
+    hold_batch(tracker, batch)
+    for _ in range(STEPS):
+        peaks = training_peaks(step, batch, tracker, partial(kernels_of, device), MICRO_BATCHES)
+    return peaks
+
+
+def training_step(
+    model: nn.Module, method: Method, cell: Cell, device: str, dtype: torch.dtype, total_steps: int
+) -> TrainStep:
+    """The training step of a model of fake tensors, which is put into training mode; call it under FakeTensorMode.
+
+    Args:
+        model: adapted model of fake tensors; its weights are converted to their storage precision.
+        method: method that adapted it.
+        cell: cell with precision, optimizer and checkpointing.
+        device: ``cpu`` or ``cuda``: device whose kernels are assumed.
+        dtype: dtype of the matmuls.
+        total_steps: number of steps of the learning rate's schedule.
+    """
     store_weights(model, dtype, cell.train.weights_storage)
     if cell.train.gradient_checkpointing:
         enable_gradient_checkpointing(model)
@@ -99,25 +121,24 @@ def _training(model: nn.Module, method: Method, cell: Cell, device: str, dtype: 
     # A paged optimizer state has the same size.
     paged = cell.train.optimizer == "paged_adamw"
     settings = cell.train.model_copy(update={"optimizer": "adamw"}) if paged else cell.train
-    step = TrainStep(model, method, STEPS, settings, precision, cell.model.kind)
-    batch = _batch(cell.train.batch_size, cell.data.max_length, _trained_tokens(cell))
-    tracker = tracker_of(model, device)
-    hold_batch(tracker, batch)
-    for _ in range(STEPS):
-        peaks = training_peaks(step, batch, tracker, partial(_kernels, device), MICRO_BATCHES)
-    return peaks
+    return TrainStep(model, method, total_steps, settings, precision, cell.model.kind)
 
 
 def _inference(model: nn.Module, cell: Cell, device: str, dtype: torch.dtype) -> Held:
     model.requires_grad_(False)
     convert_tensors(model, lambda t: t.to(dtype) if t.is_floating_point() else t)
     model.eval()
-    batch = _batch(cell.train.inference_batch_size, cell.data.max_length)
+    batch = full_batch(cell.train.inference_batch_size, cell.data.max_length)
     tracker = tracker_of(model, device)
     hold_batch(tracker, batch)
     causal = cell.model.kind == "causal"
-    score = LabelScorer(model, BARE_PROMPT).scores if causal else partial(logits_of, model)
-    return inference_peak(score, batch, tracker, partial(_kernels, device))
+    score = LabelScorer(model, BARE_PROMPT).scores if causal else partial(_class_scores, model)
+    return inference_peak(score, batch, tracker, partial(kernels_of, device))
+
+
+def _class_scores(model: nn.Module, batch: Batch) -> Tensor:
+    # As bench.train.evaluate, whose import of scikit-learn takes longer than most of a plan's rows.
+    return class_logits(model, batch.input_ids, batch.attention_mask, batch.token_types)
 
 
 #: Prompt for the prediction. Nothing precedes the text, so that all tokens of a sequence are computed.
@@ -127,22 +148,32 @@ BARE_PROMPT = Prompt(
 )  # fmt: skip
 
 
-def _kernels(device: str) -> AbstractContextManager[None]:
+def kernels_of(device: str) -> AbstractContextManager[None]:
+    """The context in which operators on a CPU imitate those of a device, ``cpu`` or ``cuda``."""
     return cuda_kernels() if device == "cuda" else nullcontext()
 
 
-def _trained_tokens(cell: Cell) -> int | None:
+def trained_tokens(cell: Cell) -> int | None:
     """Number of tokens of a sequence that a causal model is trained on; None for an encoder."""
     if cell.model.kind == "encoder":
         return None
     return ANSWER_TOKENS if cell.train.loss_tokens == "answer" else cell.data.max_length - 1
 
 
-def _batch(size: int, length: int, trained_tokens: int | None = None) -> Batch:
-    """Full sequences with a mask, as if one text were shorter; labels are classes or tokens."""
+def full_batch(size: int, length: int, answer_tokens: int | None = None, masked: bool = True) -> Batch:
+    """A batch of sequences without padding.
+
+    Args:
+        size: number of sequences.
+        length: tokens of each.
+        answer_tokens: number of tokens that a causal model is trained on; None: the labels are classes.
+        masked: whether there is an attention mask, as if one text were shorter.
+    """
     ids = torch.ones(size, length, dtype=torch.int64)
-    shape = (size,) if trained_tokens is None else (size, trained_tokens)
-    return Batch(ids, torch.ones_like(ids), torch.zeros(shape, dtype=torch.int64), np.arange(size), ids.numel())
+    shape = (size,) if answer_tokens is None else (size, answer_tokens)
+    mask = torch.ones_like(ids) if masked else None
+    indices = np.broadcast_to(np.int64(0), size)  # takes no memory, however many sequences there are
+    return Batch(ids, mask, torch.zeros(shape, dtype=torch.int64), indices, ids.numel())
 
 
 def as_costs(peaks: Peaks) -> Costs:

@@ -25,7 +25,7 @@ def record(row: PlanRow, fit: Fit | None = None) -> dict[str, Any]:
         row: row of the plan.
         fit: whether it fits a GPU; None if that was not requested.
     """
-    facts = row.model_dump(exclude={"train_memory", "inference_memory", "remarks", "unknown"})
+    facts = row.model_dump(exclude={"parts", "train_memory", "inference_memory", "remarks", "unknown"})
     for name in ("forward", "train", "expert"):
         facts[f"{name}_gflops"] = _giga(facts.pop(f"{name}_flops"))
     for way in ("traced", "closed_form"):

@@ -6,6 +6,26 @@ from bench.record.memory_breakdown import MemoryBreakdown
 from bench.schema import Frozen
 
 
+class ParameterParts(Frozen):
+    """Stored elements in parts of an adapted model.
+
+    Attributes:
+        head: of the classification head, copies included; 0 without one.
+        trainable_head: those that are trained.
+        copies: frozen originals of which a copy is trained in their place.
+        head_copies: those in the head.
+        embeddings: of the embeddings that the model had before adaptation.
+        trainable_embeddings: those that are trained.
+    """
+
+    head: int = 0
+    trainable_head: int = 0
+    copies: int = 0
+    head_copies: int = 0
+    embeddings: int = 0
+    trainable_embeddings: int = 0
+
+
 class PlanRow(Frozen):
     """The static costs of one combination; a field is null if it does not apply or ``unknown`` gives a reason.
 
@@ -31,6 +51,7 @@ class PlanRow(Frozen):
     trainable_params: int | None = None
     total_params: int | None = None
     logical_params: int | None = None
+    parts: ParameterParts | None = Field(None, description="parts of the counts that some publications leave out")
     forward_flops: int | None = Field(None, description="counted at dispatch")
     train_flops: int | None = Field(None, description="forward and backward as executed, with frozen weights")
     forward_flops_traced: int | None = Field(None, description="counted on the trace by fvcore")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -24,6 +24,9 @@ from bench.plan.text_row import text_row
 from bench.study.cell import Cell
 from bench.study.grid import misfit
 
+#: Whether peaks are predicted: of all cells, or by cell.
+WithMemory: TypeAlias = bool | Callable[[Cell], bool]
+
 
 class Rows:
     """Computes the rows of cells whose methods are known.
@@ -31,21 +34,25 @@ class Rows:
     Attributes:
         resolved: device and precision of the prediction.
         says: description of each plugin, see ``registry.describe``.
+        with_memory: whether peaks are predicted; may be set until the first row is computed.
+        with_trace: whether forward FLOPs are counted a second time, on the trace.
     """
 
     def __init__(
-        self, plugins: Mapping[str, registry.Plugin], resolved: ResolvedDevice, *, with_memory: bool = True
-    ) -> None:
+        self, plugins: Mapping[str, registry.Plugin], resolved: ResolvedDevice, *, with_memory: WithMemory = True,
+        with_trace: bool = True,
+    ) -> None:  # fmt: skip
         """Import the plugins.
 
         Args:
             plugins: plugins by name.
             resolved: device and precision of the prediction.
-            with_memory: whether peaks are predicted, which takes most of the time.
+            with_memory: whether peaks are predicted, which takes most of the time; of all cells or by cell.
+            with_trace: whether forward FLOPs are counted a second time, on the trace.
         """
         silence_libraries()
         self.resolved = resolved
-        self._with_memory = with_memory
+        self.with_memory, self.with_trace = with_memory, with_trace
         self._unseen, self.says = _described(plugins)
         self._facts: dict[str, Facts] = {}
         self._parameters: dict[str, Costs] = {}
@@ -139,7 +146,8 @@ class Rows:
         return found
 
     def _shape(self, cell: Cell) -> Shape:
-        return Shape(cell, self._with_memory, self.resolved)
+        wanted = self.with_memory
+        return Shape(cell, wanted if isinstance(wanted, bool) else wanted(cell), self.resolved, self.with_trace)
 
     def _work_out(self, shape: Shape) -> Facts:
         said = self.says[shape.cell.method.plugin]

@@ -22,6 +22,8 @@ from bench.model.weights import skeleton
 from bench.plan.depth import DEPTHS_OF_PEAKS, DEPTHS_OF_SUMS, Costs, extrapolated
 from bench.plan.labels import labels_of
 from bench.plan.memory import ASSUMED_CAPABILITY, as_costs, from_costs, highest_of_training, predict
+from bench.plan.parts import Before
+from bench.plan.row import ParameterParts
 from bench.study.cell import Cell
 from bench.study.models import ModelSource
 from bench.train.loop import DTYPES
@@ -35,8 +37,8 @@ COUNTED = ("forward_flops", "train_flops", "forward_flops_traced", "artifact_byt
 class Shape:
     """The settings that determine the numbers of a row, and the computation of these numbers."""
 
-    def __init__(self, cell: Cell, with_memory: bool, resolved: ResolvedDevice) -> None:
-        self.cell, self.with_memory, self.resolved = cell, with_memory, resolved
+    def __init__(self, cell: Cell, with_memory: bool, resolved: ResolvedDevice, with_trace: bool = True) -> None:
+        self.cell, self.with_memory, self.resolved, self.with_trace = cell, with_memory, resolved, with_trace
         self.device = resolved.device
         self.precision = resolved.precision(cell.train.precision)
         self.dtype = DTYPES[self.precision]
@@ -86,8 +88,14 @@ class Shape:
         Raises:
             UnsupportedError: the method cannot adapt the model, or the model has fewer than max_length positions.
         """
+        return self._adapt(self._plain(config))
+
+    def _plain(self, config: PretrainedConfig) -> nn.Module:
         model = skeleton(self.cell.model, config, self.dtype)
         self._check_positions(model)
+        return model
+
+    def _adapt(self, model: nn.Module) -> nn.Module:
         try:
             with torch.device("meta"):
                 adapted = self.method.adapt(model, self.task)
@@ -114,11 +122,13 @@ class Shape:
             UnsupportedError: the method cannot adapt the model.
         """
         counted = self._from_shallow(self.counts, DEPTHS_OF_SUMS)
+        whole = self._whole_parameters(known)
         # If the extrapolated parameters are wrong, the method does not treat all layers equally.
-        uniform = counted is not None and counted[: len(PARAMETERS)] == self._whole_parameters(known)
+        uniform = counted is not None and counted[: len(PARAMETERS)] == whole[: len(PARAMETERS)]
         if counted is None or not uniform:
             counted = self.counts(self.config)
         facts: Facts = dict(zip((*PARAMETERS, *COUNTED), counted, strict=True))
+        facts["parts"] = dict(zip(ParameterParts.model_fields, whole[len(PARAMETERS) :], strict=True))
         if self.with_memory and self.cell.model.bits != 8:
             peaks = self._from_shallow(self.peaks, DEPTHS_OF_PEAKS) if uniform else None
             found = from_costs(peaks or self.peaks(self.config))
@@ -138,9 +148,16 @@ class Shape:
             return None
 
     def parameters(self, config: PretrainedConfig) -> Costs:
-        """The values of PARAMETERS."""
-        counts = parameters.count(self.adapted(config))
-        return tuple(getattr(counts, name) for name in PARAMETERS)
+        """The values of PARAMETERS, then of ParameterParts."""
+        model = self._plain(config)
+        before = Before.of(model, self.cell.model.kind)
+        adapted = self._adapt(model)
+        counts = parameters.count(adapted)
+        parts = before.parts(adapted)
+        return (
+            *(getattr(counts, name) for name in PARAMETERS),
+            *(getattr(parts, name) for name in ParameterParts.model_fields),
+        )
 
     def counts(self, config: PretrainedConfig) -> Costs:
         """The values of PARAMETERS and COUNTED."""
@@ -154,7 +171,7 @@ class Shape:
         counts = parameters.count(model)
         return (
             *(getattr(counts, name) for name in PARAMETERS), forward, train_flops,
-            traced.count_forward(model, length, kind),
+            traced.count_forward(model, length, kind) if self.with_trace else None,
             self.method.artifact_elements(model) * torch.float32.itemsize if trained else 0,
         )  # fmt: skip
 
@@ -174,12 +191,14 @@ class Shape:
         """The closed form's FLOPs, a remark if the counts disagree, and reasons for null fields."""
         closed = self.closed_form(self.cell.data.max_length)
         counted = (facts["forward_flops"], facts["forward_flops_traced"], closed.adapted)
-        found = agreement.disagreement(*counted, without_method=closed.plain)
+        found = agreement.disagreement(*counted, without_method=closed.plain) if self.with_trace else None
         unknown: dict[str, str] = {}
         if closed.why_not is not None:
             unknown |= dict.fromkeys(("forward_flops_closed_form", "expert_flops"), closed.why_not)
         if not self.method.trains:
             unknown |= dict.fromkeys(("train_flops", "train_memory"), "nothing is trained")
+        if not self.with_trace:
+            unknown["forward_flops_traced"] = "the second count was not requested"
         if not self.with_memory:
             unknown |= dict.fromkeys(("train_memory", "inference_memory"), "memory was not requested")
         elif self.cell.model.bits == 8:

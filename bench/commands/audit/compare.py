@@ -17,7 +17,9 @@ NumberVerdict = Literal["exact", "within", "differs", "not checkable"]
 VERDICTS: tuple[NumberVerdict, ...] = ("exact", "within", "differs", "not checkable")
 #: A relative difference up to this is "within".
 WITHIN = 0.05
-PLANNED = ("trainable_params", "total_params", "flops", "peak_memory")
+#: A relative difference above this is said as a factor, because its percentage has too many digits.
+MANY_TIMES = 99
+PLANNED = ("trainable_params", "trainable_share", "total_params", "flops", "peak_memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,9 @@ def compare(
         return []
     key = (plan.dataset, plan.model, plan.method)
     checks = []
-    for column in columns:
-        number = matched.number(column.quantity)
+    for printed_column in columns:
+        number = matched.number(printed_column.quantity)
+        column = number.column if number else printed_column  # a cell may name its own unit
         mean = None if measured is None else of_row(measured, key, column.quantity)
         if number is not None:
             judged = _judge(matched, plan, number, mean, measured is not None, flops_at, within)
@@ -96,7 +99,7 @@ def compare(
             judged = _Judged("exact", "nothing is printed and nothing is trained", 0.0)
         else:
             continue
-        decimals = 2 if number is None else _decimals(number)
+        decimals = 2 if number is None else number.decimals
         checks.append(
             AuditedNumber(
                 title, matched.row.line, *matched.row.printed, column.quantity, column.unit,
@@ -106,11 +109,6 @@ def compare(
             )
         )  # fmt: skip
     return checks
-
-
-def _decimals(number: Number) -> int:
-    exponent = int(Decimal(number.text).as_tuple().exponent)
-    return max(0, -exponent)
 
 
 def _in_unit(value: float | None, column: PrintedColumn) -> float | None:
@@ -133,10 +131,20 @@ def _judge(
         return _flops(matched, plan, number, flops_at, within)
     if quantity == "peak_memory":
         return _memory(matched, plan, number, within)
+    if quantity == "trainable_share":
+        return _share(plan, number, within)
     computed = plan.trainable_params if quantity == "trainable_params" else plan.total_params
     if computed is None:
         return _Judged("not checkable", _why_null(plan, quantity))
     return _beside(number, computed, within, "")
+
+
+def _share(plan: PlanRow, number: Number, within: float) -> _Judged:
+    """Trainable of total parameters; the total is that with what the method adds."""
+    if plan.trainable_params is None or not plan.total_params:
+        return _Judged("not checkable", _why_null(plan, "total_params"))
+    share = plan.trainable_params / plan.total_params
+    return _beside(number, share, within, f"of {plan.total_params:,} parameters, with what the method adds")
 
 
 def _flops(matched: Matched, plan: PlanRow, number: Number, flops_at: FlopsAt | None, within: float) -> _Judged:
@@ -175,7 +183,7 @@ def _memory(matched: Matched, plan: PlanRow, number: Number, within: float) -> _
     conditions = f"batch size {batch}, {plan.precision}, {plan.sequence_length} tokens on {plan.device}"
     missing = [name for name, value in there.items() if value is None]
     if missing and not matched.row.inferred:
-        said = f"; the plan's figure is for {conditions}" if memory else f"; {_why_null(plan, field)}"
+        said = f"; the plan's figure is for {conditions}" if memory else ""
         return _Judged(
             "not checkable", f"the publication does not state {listed(missing)}{said}",
             memory.peak_bytes if memory else None,
@@ -198,11 +206,11 @@ def _beside(number: Number, value: float, within: float, how: str, computed: boo
     difference = float((number.value - Decimal(value)) / Decimal(value)) if value else None
     if number.fits(value):
         return _Judged("exact", how, shown, difference)
-    if difference is not None and abs(difference) <= within:
-        verdict: NumberVerdict = "within"
-        said = f"{abs(difference):.2%} {'above' if difference > 0 else 'below'}"
-    else:
-        verdict = "differs"
-        said = "nothing was expected" if difference is None else f"{abs(difference):.1%} "
-        said += "" if difference is None else "above" if difference > 0 else "below"
+    if difference is None:
+        return _Judged("differs", ", ".join(filter(None, ("nothing was expected", how))), shown)
+    verdict: NumberVerdict = "within" if abs(difference) <= within else "differs"
+    side = "above" if difference > 0 else "below"
+    said = f"{abs(difference):.{2 if verdict == 'within' else 1}%} {side}"
+    if difference > MANY_TIMES:
+        said = f"{1 + difference:.3g} times as much"
     return _Judged(verdict, f"{said}, {how}" if how else said, shown, difference)

@@ -57,7 +57,7 @@ def match(published: Published, plan_rows: Sequence[PlanRow], causal: Collection
 
     Args:
         published: printed tables.
-        plan_rows: rows of the study's plan.
+        plan_rows: rows of the study's plan; empty if none is planned.
         causal: study names of the causal language models.
 
     Raises:
@@ -68,7 +68,7 @@ def match(published: Published, plan_rows: Sequence[PlanRow], causal: Collection
     by_key = {(row.dataset, row.model, row.method): row for row in plan_rows}
     matched = tuple(_matched(row, known, by_key, causal) for table in published.tables for row in table.rows)
     compared = {table.name for table in published.tables if table.compare}
-    if not any(row.plan for row in matched if row.table in compared):
+    if plan_rows and not any(row.plan for row in matched if row.table in compared):
         names = "; ".join(
             f"{part}s: {', '.join(names) or 'none'}"
             for part, names in zip(("dataset", "model", "method"), known, strict=True)

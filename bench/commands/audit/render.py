@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.commands.audit.compare import VERDICTS, AuditedNumber
+from bench.commands.audit.compare import MANY_TIMES, VERDICTS, AuditedNumber
 from bench.commands.audit.findings import KINDS
 from bench.commands.audit.published.quantities import TITLES
 from bench.commands.audit.result import Audit, summary
@@ -34,6 +34,11 @@ def to_markdown(audit: Audit) -> str:
     for kind, findings in audit.kinds().items():
         lines = [f"- **{finding.severity}** {escape(finding.text)}" for finding in findings]
         parts.append(f"### {KINDS[kind]}\n\n" + "\n".join(lines))
+    if audit.notes:
+        parts.append("## Notes\n\n" + "\n".join(f"- {escape(text)}" for text in audit.notes))
+    for inference in audit.inferences:
+        first, *others = (escape(line) for line in inference.lines())
+        parts.append(f"## Inferred conditions\n\n{first}\n\n" + "\n".join(f"- {line}" for line in others))
     if audit.unmatched:
         parts.append("## Rows left out\n\n" + "\n".join(f"- {escape(text)}" for text in audit.unmatched))
     parts.append(f"## Every number\n\n{_narrow(check_table(audit))}")
@@ -90,7 +95,10 @@ def _row(check: AuditedNumber) -> dict[str, Any]:
 def _difference(row: Values) -> str:
     # For an exact number only rounding remains; the csv file has it.
     exact = row["verdict"] == "exact" or row["relative_difference"] is None
-    return DASH if exact else f"{row['relative_difference']:+.3%}"
+    if exact:
+        return DASH
+    difference = row["relative_difference"]
+    return f"× {1 + difference:.3g}" if difference > MANY_TIMES else f"{difference:+.3%}"
 
 
 def to_csv(audit: Audit) -> str:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from bench.commands.audit import measured as measuring
 from bench.commands.audit.compare import WITHIN, AuditedNumber, compare
 from bench.commands.audit.findings import KINDS, Finding, find_all
+from bench.commands.audit.infer.inference import Inference
 from bench.commands.audit.lengths import FlopsAt
-from bench.commands.audit.match import match
+from bench.commands.audit.match import Matched, match
 from bench.commands.audit.published.printed import Published
 from bench.commands.audit.published.quantities import TITLES
+from bench.commands.audit.recount import recount
 from bench.plan.row import PlanRow
 from bench.record.record import Record
 from bench.study.catalog import catalog
@@ -30,6 +32,8 @@ class Audit:
         findings: findings in the order of their kinds.
         unmatched: one sentence for each row that the study does not have.
         conditions: conditions of measurement; empty without a run.
+        notes: what the publication states of its numbers, and one sentence for each column that is not read.
+        inferences: conditions that columns of peak memory imply; empty unless they were asked for.
     """
 
     name: str
@@ -41,6 +45,8 @@ class Audit:
     findings: tuple[Finding, ...]
     unmatched: tuple[str, ...]
     conditions: str
+    notes: tuple[str, ...] = ()
+    inferences: tuple[Inference, ...] = ()
 
     def counts(self) -> dict[str, Counter[str]]:
         """The number of printed numbers with each verdict, by quantity."""
@@ -92,19 +98,28 @@ def audit(
     findings = find_all(rows, label_counts, flops_at)
     means = None if measured is None else measuring.means(measured)
     checks: list[AuditedNumber] = []
-    unmatched = []
+    unmatched: list[str] = []
     for table in published.tables:
-        for row in rows:
-            if row.table != table.name:
-                continue
+        of_table = [row for row in rows if row.table == table.name]
+        compared: list[AuditedNumber] = []
+        for row in of_table if plan_rows else ():
             if row.plan is None:
                 unmatched.append(f"{table.title}, line {row.row.line}, {row.row.label}: {row.why}")
             elif table.compare:
-                checks += compare(row, table.title, table.columns, means, flops_at, within)
+                compared += compare(row, table.title, table.columns, means, flops_at, within)
+        checks += recount(compared, of_table, within)
+    notes = [*published.notes, *_without_plan(rows, plan_rows)]
+    notes += [note for table in published.tables for note in table.notes]
     return Audit(
         published.name, published.title, published.source, name, within,
         tuple(_explained(check, findings) for check in checks), findings, tuple(unmatched), measuring.said(measured),
+        tuple(notes),
     )  # fmt: skip
+
+
+def _without_plan(rows: Sequence[Matched], plan_rows: Sequence[PlanRow]) -> list[str]:
+    """That nothing is planned, if that is so, for the reader of an audit without numbers."""
+    return [] if plan_rows else [f"no study is planned: the {len(rows)} rows are checked for contradictions only"]
 
 
 def _explained(check: AuditedNumber, findings: Sequence[Finding]) -> AuditedNumber:
@@ -138,4 +153,6 @@ def summary(audit: Audit) -> str:
     left_out = f" {len(audit.unmatched)} printed rows are not compared." if audit.unmatched else ""
     number = f"{len(audit.findings)} finding{'' if len(audit.findings) == 1 else 's'}"
     listed = f"{number}: {'; '.join(found)}." if found else "No findings."
-    return f"{audit.title} against study {audit.study}: {'; '.join(parts)}.{left_out} {listed}"
+    return (
+        f"{audit.title} against study {audit.study}: {'; '.join(parts) or 'no number is compared'}.{left_out} {listed}"
+    )

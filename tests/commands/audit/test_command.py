@@ -60,3 +60,25 @@ def test_one_finding_is_said_in_the_singular(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "GFLOPs exact in 2 of 2 rows" in done.stdout
     assert "1 finding: 1 × Throughput that contradicts the FLOPs" in done.stdout
+
+
+def test_tables_that_no_study_plans_are_checked_for_contradictions(tmp_path: Path) -> None:
+    done = command("audit", "ia3", "--reports", "reports", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "no number is compared. 1 finding: 1 × What the check of counts can and cannot decide (note)." in done.stdout
+    assert "note: no study is planned: the 19 rows are checked for contradictions only" in done.stdout
+    refused = command("audit", "ia3", "--run", "runs/mine", "--reports", "reports", cwd=tmp_path)
+    assert "ia3 has no study, so a run cannot be compared; leave out --run" in refused.stderr
+
+
+def test_a_markdown_table_is_audited(tmp_path: Path) -> None:
+    (tmp_path / "mine.md").write_text(
+        "| Dataset | Model | Method | # Trainable Params | CoLA |\n|---|---|---|---|---|\n"
+        "| imdb | roberta-base | full_ft | **124.6M**† | 63.6±.3 |\n"
+    )
+    (tmp_path / "mine.toml").write_text(
+        '[[grid]]\ndatasets = ["imdb"]\nmodels = ["roberta-base"]\nmethods = ["full_ft"]\n'
+    )
+    done = command("audit", "mine.md", "--study", "mine.toml", "--no-memory", "--reports", "reports", cwd=tmp_path)
+    assert "Trainable parameters exact in 1 of 1 rows" in done.stdout
+    assert "note: mine.md line 1: left out 'CoLA': unknown column" in done.stdout

@@ -3,10 +3,12 @@
 import csv
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bench.commands.audit.infer import Inference
 from bench.commands.audit.published import find, load
 from bench.commands.audit.render import to_csv, to_html, to_markdown, write
 from bench.commands.audit.result import Audit, audit, summary
@@ -47,7 +49,7 @@ def test_the_summary_is_one_paragraph(paper: Audit) -> None:
         "GFLOPs exact in 12 of 33 rows, differing in 3, not checkable in 18",
         "F1 not checkable in 33 rows",
         "6 printed rows are not compared",
-        "40 findings:",
+        "52 findings:",
         "3 × GFLOPs below what the model's own parts cost (inconsistent)",
     ):
         assert part in text
@@ -123,3 +125,14 @@ def test_the_conditions_of_a_run_are_shown(paper_plan: tuple[PlanRow, ...], make
 def test_a_limit_out_of_range_is_refused(within: float, paper_plan: tuple[PlanRow, ...]) -> None:
     with pytest.raises(ValueError, match="within must be above 0 and below 1"):
         audit(load(find("paper")), paper_plan, {}, within=within)
+
+
+def test_inferred_conditions_are_shown_and_escaped(paper: Audit) -> None:
+    inference = Inference(EVIL, "identified", "batch size 8", (f"{EVIL}: 1.000",), ("batch size 7",), ("left out",))
+    shown = replace(paper, inferences=(inference,))
+    markdown, html = to_markdown(shown), to_html(shown)
+    assert "## Inferred conditions" in markdown
+    assert "- rival within 2.5%: batch size 7\n- left out\n" in markdown
+    assert "<h2>Inferred conditions</h2>" in html
+    assert "<img" not in markdown + html
+    assert "Inferred conditions" not in to_markdown(paper) + to_html(paper)

@@ -11,6 +11,8 @@ Severity = Literal["impossible", "inconsistent", "note"]
 #: Title of each kind, in the order of a report.
 KINDS = {
     "more_trained_than_there": "More trainable than total parameters",
+    "accuracy_without_count": "Accuracies that no number of right answers gives",
+    "no_confusion_matrix": "Scores that no confusion matrix gives",
     "f1_above_its_parts": "F1 above what precision and recall allow",
     "below_own_parts": "GFLOPs below what the model's own parts cost",
     "less_for_more_work": "Fewer GFLOPs printed for more work",
@@ -19,9 +21,11 @@ KINDS = {
     "faster_with_more_work": "Throughput that contradicts the FLOPs",
     "slower_at_same_work": "Throughputs far apart at nearly the same FLOPs",
     "tables_disagree": "The same quantity printed differently in two tables",
+    "accuracy_cut": "Accuracies cut where others are rounded",
     "averages_mixed": "Differently averaged scores in one table",
     "constant_answer": "F1 of a constant answer",
     "below_constant_answer": "F1 below the best constant answer",
+    "undecided": "What the check of counts can and cannot decide",
 }
 
 

@@ -3,8 +3,14 @@
 from collections.abc import Sequence
 from itertools import permutations
 
+from bench.commands.audit.conventions import candidates
+from bench.commands.audit.feasibility.printing import interval, prints
 from bench.commands.audit.findings.finding import Finding, by_dataset_and_model, finding, listed
 from bench.commands.audit.match import Matched
+from bench.commands.audit.published.number import Number
+from bench.plan.row import PlanRow
+
+COUNTS = ("trainable_params", "total_params")
 
 
 def more_trained_than_there(rows: Sequence[Matched]) -> list[Finding]:
@@ -12,11 +18,27 @@ def more_trained_than_there(rows: Sequence[Matched]) -> list[Finding]:
     found = []
     for row in rows:
         trainable, total = row.number("trainable_params"), row.number("total_params")
-        if trainable and total and trainable.low > total.high:
+        if not (trainable and total) or _counted_otherwise(row):
+            continue
+        if interval(trainable)[0] > interval(total)[1]:
             text = f"{row.row.label}: {trainable.said()} are trained out of {total.said()}."
             concerned = [(row, "trainable_params"), (row, "total_params")]
             found.append(finding("more_trained_than_there", "impossible", concerned, text))
     return found
+
+
+def _counted_otherwise(row: Matched) -> bool:
+    """Whether each of the two counts is what some way of counting gives, perhaps not the same for both."""
+    pairs = [(quantity, number) for quantity in COUNTS if (number := row.number(quantity))]
+    return row.plan is not None and all(_fits_some_way(row.plan, quantity, number) for quantity, number in pairs)
+
+
+def _fits_some_way(plan: PlanRow, quantity: str, number: Number) -> bool:
+    value = plan.trainable_params if quantity == "trainable_params" else plan.total_params
+    if value is None:
+        return False
+    ways = [way.counted(quantity, plan, value, number) for group in candidates(quantity, {}) for way in group]
+    return any(count is not None and prints(number, count) for count in ways)
 
 
 def total_holds_untrained(rows: Sequence[Matched]) -> list[Finding]:

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from fractions import Fraction
 
-from bench.commands.audit.findings.finding import Finding, finding, listed
+from bench.commands.audit.feasibility.printing import interval
+from bench.commands.audit.findings.finding import Finding, Severity, finding, listed
+from bench.commands.audit.findings.integers import no_common_averaging
 from bench.commands.audit.match import Matched
 from bench.commands.audit.published.number import Number
 from bench.commands.audit.published.quantities import FRACTIONS
@@ -13,27 +16,32 @@ def f1_above_its_parts(rows: Sequence[Matched]) -> list[Finding]:
     """Rows whose F1 exceeds the harmonic mean of their precision and recall.
 
     The harmonic mean is concave, so a macro or weighted average of F1 over classes is at most the harmonic mean of the
-    equally averaged precision and recall (Jensen's inequality); of a single class it is equal.
+    equally averaged precision and recall (Jensen's inequality); of a single class it is equal. It accuses only if the
+    publication states that the three are averaged alike: a weighted F1 may be higher beside macro precision and recall.
     """
     found = []
     for row in rows:
         f1, precision, recall = row.number("f1"), row.number("precision"), row.number("recall")
         if not (f1 and precision and recall):
             continue
-        most = _harmonic(precision.high, recall.high)
-        if f1.low > most:
+        most = _harmonic(interval(precision)[1], interval(recall)[1])
+        if interval(f1)[0] > most:
             text = (
                 f"{row.row.label}: F1 {f1.said()} is above {float(most):.4f}, the harmonic mean of precision "
-                f"{precision.said()} and recall {recall.said()} with all rounding in its favour. An F1 of one class, "
-                "or averaged over classes as precision and recall are, cannot exceed it."
+                f"{precision.said()} and recall {recall.said()} with all rounding or truncation in its favour. An F1 "
+                "of one class, or averaged over classes as precision and recall are, cannot exceed it."
             )
+            severity: Severity = "inconsistent"
+            if row.row.stated.averaging is None:
+                severity = "note"
+                text += " Either the three are not averaged alike, or one is wrong."
             concerned = [(row, name) for name in ("f1", "precision", "recall")]
-            found.append(finding("f1_above_its_parts", "inconsistent", concerned, text))
+            found.append(finding("f1_above_its_parts", severity, concerned, text))
     return found
 
 
-def _harmonic(left: Decimal, right: Decimal) -> Decimal:
-    return 2 * left * right / (left + right) if left + right else Decimal(0)
+def _harmonic(left: Fraction, right: Fraction) -> Fraction:
+    return 2 * left * right / (left + right) if left + right else Fraction(0)
 
 
 def averages_mixed(rows: Sequence[Matched], label_counts: Mapping[str, Mapping[str, int]]) -> list[Finding]:
@@ -64,13 +72,16 @@ def averages_mixed(rows: Sequence[Matched], label_counts: Mapping[str, Mapping[s
             if balanced
             else "it cannot be a weighted average there"
         )
+        certain = no_common_averaging(group, label_counts)
+        certainly = "No one average fits all of these rows, so " if certain else "Unless the two are equal by chance, "
+        severity: Severity = "inconsistent" if certain else "note"
         text = (
             f"{group[0].row.printed[0]}: recall equals accuracy in {listed([row.method for row in same])}, as it does "
             f"when classes are weighted by their frequency; it does not in {listed([row.method for row in other])}, so "
-            f"{otherwise}. The F1 of the two groups are not the same statistic."
+            f"{otherwise}. {certainly}the F1 of the two groups are not the same statistic."
         )
         concerned = [(row, quantity) for row in group for quantity in FRACTIONS if row.number(quantity)]
-        found.append(finding("averages_mixed", "inconsistent", concerned, text))
+        found.append(finding("averages_mixed", severity, concerned, text))
     return found
 
 

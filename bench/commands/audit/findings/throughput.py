@@ -1,4 +1,7 @@
-"""Throughputs that contradict the GFLOPs."""
+"""Throughputs that the GFLOPs do not explain.
+
+They are notes: a throughput also depends on conditions that tables rarely state, e.g. whether a row was training.
+"""
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -41,7 +44,7 @@ def _contradiction(of: str, concerned: Sequence[tuple[Matched, str]], said: Sequ
         f"{of}: {'; '.join(said)}. FLOPs alone do not explain this order (margins: {COSTLIER - 1:.0%} more work, "
         f"{FASTER - 1:.0%} faster): either a figure is wrong, or the rows ran under conditions that are not stated."
     )
-    return finding("faster_with_more_work", "inconsistent", concerned, text)
+    return finding("faster_with_more_work", "note", concerned, text)
 
 
 def _contradictions(
@@ -104,7 +107,7 @@ def slower_at_same_work(rows: Sequence[Matched]) -> list[Finding]:
                 f"one model under the same conditions run at about the same rate.{_training(slow)}"
             )
             concerned = [(row, quantity) for row in (fast, slow) for quantity in ("throughput", "flops")]
-            found.append(finding("slower_at_same_work", "inconsistent", concerned, text))
+            found.append(finding("slower_at_same_work", "note", concerned, text))
     return found
 
 

@@ -3,13 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from bench.commands.audit.published.csv_table import read_table
-from bench.commands.audit.published.manifest import MANIFEST, read_manifest, validated
+from bench.commands.audit.published.manifest import MANIFEST, Manifest, read_manifest, validated
 from bench.commands.audit.published.printed import Published
+from bench.commands.audit.published.table import read_table
 from bench.errors import DataError, StudyError, UnknownNameError
 from bench.schema import read_toml
 from bench.text.display import one_line
 
+A_PATH = f"give the path of a .csv, .md or .tex file or of a folder with {MANIFEST}"
+#: Sections of a file of names: those of a manifest, and those of its one table.
+OF_MANIFEST, OF_TABLE = ("datasets", "models", "methods", "stated"), ("columns", "same", "row_column", "rows")
 PUBLISHED_FOLDER = Path(__file__).parents[4] / "reports" / "published"
 
 
@@ -32,45 +35,36 @@ def find(reference: str) -> Path:
     if path.is_file() or (path / MANIFEST).is_file():
         return path
     for folder in known.values():
-        if read_manifest(folder / MANIFEST).study == reference:
+        if not reference.endswith(".toml") and read_manifest(folder / MANIFEST).study == reference:
             return folder
     if not known:
         raise DataError(
             f"published tables {reference!r}: no such path, and this installation has no shipped tables "
-            "(they lie in reports/published of a checkout); give the path of a .csv file or of a folder with "
-            f"{MANIFEST}"
+            f"(they lie in reports/published of a checkout); {A_PATH}"
         )
-    raise UnknownNameError(
-        "published table", reference, known, f"or give the path of a .csv file or of a folder with {MANIFEST}"
-    )
+    raise UnknownNameError("published table", reference, known, f"or {A_PATH}")
 
 
 def load(path: Path, mapping: Path | None = None) -> Published:
     """Read published tables.
 
     Args:
-        path: a csv file, a folder with published.toml, or that file.
-        mapping: for a csv file, a toml file with the sections datasets, models, methods and stated of published.toml.
+        path: a .csv, .md or .tex file, a folder with published.toml, or that file.
+        mapping: for a single table, a toml file with the sections datasets, models, methods and stated of
+            published.toml, and columns, same, row_column and rows of one of its tables.
 
     Raises:
-        DataError: a csv file cannot be read or breaks a rule; the message names file, line, column, rule and value.
+        DataError: a table cannot be read or breaks a rule; the message names file, line, column, rule and value.
         StudyError: the toml file cannot be read or breaks a rule, or both it and a mapping are given.
     """
     if path.is_dir():
         path = path / MANIFEST
     if path.suffix == ".toml":
         if mapping is not None:
-            raise StudyError(f"{path}: has its own names; give a mapping only with a .csv file")
+            raise StudyError(f"{path}: has its own names; give a mapping only with a single table")
         manifest, name = read_manifest(path), path.parent.resolve().name
     else:
-        content: dict[str, Any] = {"title": path.stem, "study": "-", "tables": {"table": {"file": "table.csv"}}}
-        if mapping is not None:
-            given = read_toml(mapping)
-            wrong = [key for key in given if key not in ("datasets", "models", "methods", "stated")]
-            if wrong:
-                raise StudyError(f"{mapping}: {wrong[0]}: unknown key; known: datasets, models, methods, stated")
-            content |= given
-        manifest, name = validated(content, mapping or path), path.stem
+        manifest, name = _of_single_table(path, mapping), path.stem
         return Published(name, one_line(path.stem), "", None, (read_table("table", path, manifest),))
     tables = tuple(
         read_table(key, path.parent / entry.file, manifest)
@@ -79,4 +73,22 @@ def load(path: Path, mapping: Path | None = None) -> Published:
     )
     if not any(table.compare for table in tables):
         raise StudyError(f'{path}: no table is compared; one must have content = "rows" and compare = true')
-    return Published(name, manifest.title, manifest.source, manifest.study, tables)
+    return Published(name, manifest.title, manifest.source, _study(manifest, path), tables, manifest.notes)
+
+
+def _study(manifest: Manifest, path: Path) -> str | None:
+    """The study of a manifest: the path of a file starts at the manifest."""
+    study = manifest.study
+    return str(path.parent / study) if study is not None and study.endswith(".toml") else study
+
+
+def _of_single_table(path: Path, mapping: Path | None) -> Manifest:
+    """The manifest of a table that has none beside it, with the names and columns of a toml file."""
+    given = {} if mapping is None else read_toml(mapping)
+    for key in given:
+        if key not in (*OF_MANIFEST, *OF_TABLE):
+            raise StudyError(f"{mapping}: {key}: unknown key; known: {', '.join((*OF_MANIFEST, *OF_TABLE))}")
+    table = {"file": "table.csv"} | {key: value for key, value in given.items() if key in OF_TABLE}
+    content: dict[str, Any] = {"title": path.stem, "study": "-", "tables": {"table": table}}
+    content |= {key: value for key, value in given.items() if key in OF_MANIFEST}
+    return validated(content, mapping or path)

@@ -49,6 +49,7 @@ class PublishedTable:
         compare: whether its numbers are listed one by one.
         columns: columns of numbers, in the order of the file.
         rows: rows in the order of the file.
+        notes: one sentence for each column that is not read.
     """
 
     name: str
@@ -56,6 +57,7 @@ class PublishedTable:
     compare: bool
     columns: tuple[PrintedColumn, ...]
     rows: tuple[PublishedRow, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,9 @@ class Published:
         name: name of its folder or file.
         title: for readers.
         source: origin of the printed numbers.
-        study: study whose plan is compared; None for a single csv file.
+        study: study whose plan is compared; None for a single table.
         tables: tables that consist of rows.
+        notes: what the publication states about its numbers, and what a reader must know of them.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Published:
     source: str
     study: str | None
     tables: tuple[PublishedTable, ...]
+    notes: tuple[str, ...] = ()
 
 
 def normalised(name: str) -> str:

@@ -43,7 +43,7 @@ def test_an_installation_without_reports_says_so(monkeypatch: pytest.MonkeyPatch
     [
         ("title = ", r"not valid TOML"),
         ('study = "s"\n[tables.t]\nfile = "t.csv"', r"title is required"),
-        ('title = "t"\nstudy = "s"\n[tables.t]\nfile = "../t.csv"', r"must be the name of a \.csv file"),
+        ('title = "t"\nstudy = "s"\n[tables.t]\nfile = "../t.csv"', r"must be the name of a \.csv, \.md or \.tex file"),
         ('title = "t"\nstudy = "s"\nauthor = "x"\n[tables.t]\nfile = "t.csv"', r"author: unknown key"),
         ('title = "t"\nstudy = "s"\n[tables.t]\nfile = "t.csv"\ncompare = false', r"no table is compared"),
     ],
@@ -62,5 +62,5 @@ def test_a_mapping_names_the_rows_of_a_table_alone(tmp_path: Path) -> None:
     assert (row.named, row.mapped) == (("imdb", "RoBERTa", "lora"), (True, False, True))
     with pytest.raises(StudyError, match=r"names\.toml: titel: unknown key"):
         load(table, write(tmp_path, 'titel = "x"', name="names.toml"))
-    with pytest.raises(StudyError, match=r"give a mapping only with a \.csv file"):
+    with pytest.raises(StudyError, match=r"give a mapping only with a single table"):
         load(find("sentiment_moe"), mapping)
