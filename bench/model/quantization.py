@@ -53,7 +53,7 @@ def replace_linear_layers(
     Raises:
         UnsupportedError: the model has no such layer.
     """
-    head = _output_head(model)
+    head = output_head(model)
     places = [
         (module, path, name) for path, module in model.named_modules() for name, child in module.named_children()
         if type(child) is nn.Linear and child is not head and should_convert_module(f"{path}.{name}", [*left_whole])
@@ -115,7 +115,8 @@ def layer_in_8_bits(linear: nn.Linear, weight: nn.Parameter) -> nn.Module:
     return cast(nn.Module, layer)
 
 
-def _output_head(model: nn.Module) -> nn.Module | None:
+def output_head(model: nn.Module) -> nn.Module | None:
+    """The layer that gives a causal model's logits, which stays unquantised; None for a model without one."""
     get = getattr(model, "get_output_embeddings", None)
     return get() if get is not None else None
 

@@ -21,7 +21,8 @@ from bench.model.packed_layers import layer_from, tensors_of
 from bench.model.quantization import replace_linear_layers
 from bench.model.random_weights import draw_weights, empty_causal, spread_of
 from bench.model.tensor_file import map_tensors, write_tensors
-from bench.model.weight_entries import make_room, stated_bytes, weights_folder
+from bench.model.weight_entries import VARIABLE, limit_bytes, make_room, stated_bytes, weights_folder
+from bench.model.weight_memory import weight_bytes
 from bench.record.notices import doing, notice
 from bench.study.models import ModelSource
 
@@ -68,6 +69,31 @@ def cached_random_causal(
     return model
 
 
+def cache_shortage(source: ModelSource, config: PretrainedConfig, dtype: torch.dtype) -> str | None:
+    """Why random weights on a CPU will not be kept: their size and that of the cache; None if they will be.
+
+    Raises:
+        StudyError: TUNEBENCH_WEIGHTS_BYTES is not a whole number.
+        OSError: the disk cannot be asked.
+    """
+    if source.weights != "random" or source.kind != "causal":
+        return None
+    needed = weight_bytes(source, config, dtype)
+    stored_bits = source.bits if source.bits in (4, 8) else 8 * dtype.itemsize
+    if needed * 8 < LEAST_PARAMETERS * stored_bits:
+        return None
+    room = limit_bytes()
+    return _too_large(source.name, needed, room) if needed > room else None
+
+
+def _too_large(name: str, needed: int, room: int) -> str:
+    return (
+        f"the random weights of model {name}, {needed / 1e9:.1f} GB, are not kept in {weights_folder()}, which may "
+        f"hold {room / 1e9:.1f} GB, so they are built again each time; free space on its disk, or set "
+        f"{VARIABLE} to a larger size"
+    )
+
+
 @contextmanager
 def _locked(path: Path) -> Iterator[bool]:
     """Hold the lock of an entry; False, with a notice, if there can be none."""
@@ -105,11 +131,7 @@ def _keep(name: str, path: Path, tensors: dict[str, Tensor]) -> None:
     try:
         room = make_room(path, needed)
         if room is not None:
-            notice(
-                f"the random weights of model {name}, {needed / 1e9:.1f} GB, are not kept in {path.parent}, which may "
-                f"hold {room / 1e9:.1f} GB, so they are built again each time; free space on its disk, or set "
-                "TUNEBENCH_WEIGHTS_BYTES to a larger size"
-            )
+            notice(_too_large(name, needed, room))
             return
         write_tensors(path, tensors)
     except OSError as error:
