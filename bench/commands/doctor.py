@@ -79,7 +79,7 @@ def _facts() -> dict[str, str]:
 
     from bench import __version__
     from bench.commands.gpu_report import device_lines
-    from bench.data.cache_folder import cache_folder
+    from bench.data.array_cache import cache_folder
     from bench.measure.machine import describe
     from bench.study.study import shipped_studies
     from bench.text.message import message

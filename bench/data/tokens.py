@@ -11,8 +11,7 @@ import tokenizers
 import transformers
 from numpy.typing import NDArray
 
-from bench.data.array_cache import read_cached, write_cached
-from bench.data.cache_folder import cache_folder
+from bench.data.array_cache import cache_folder, read_cached, write_cached
 from bench.data.tokenizer_panic import panics_are_errors
 from bench.errors import ModelError
 from bench.record.notices import doing

@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data.cache_folder import cache_folder
+from bench.data.array_cache import cache_folder
 from bench.errors import StudyError
 
 #: Most bytes of all entries, unless TUNEBENCH_WEIGHTS_BYTES says otherwise.
