@@ -27,23 +27,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--study", metavar="STUDY", help="study that defines models, datasets and settings for --prompt and --data"
     )
+    parser.add_argument(
+        "--clear-weights", action="store_true", help="only remove the cached random weights of language models"
+    )
     parser.set_defaults(act=doctor)
 
 
 def doctor(
     *, plugin_files: Sequence[Path], data_root: Path | None, prompt: tuple[str, str] | None, data: str | None,
-    study: str | None,
+    study: str | None, clear_weights: bool,
 ) -> int:  # fmt: skip
-    """Print the state of this machine, or only the prompt or dataset that is asked for; returns the exit code."""
+    """Print the state of this machine, or only do the one other thing that is asked for; returns the exit code."""
     from rich.console import Console
 
-    from bench.commands import preview
+    from bench.commands import cached_weights, preview
     from bench.errors import RequestError
 
     console = Console()
-    if data is not None and prompt is not None:
-        raise RequestError("give one of --data and --prompt")
-    if data is not None:
+    if (data is not None) + (prompt is not None) + clear_weights > 1:
+        raise RequestError("give one of --data, --prompt and --clear-weights")
+    if clear_weights:
+        console.print(cached_weights.cleared(), highlight=False, markup=False, soft_wrap=True)
+    elif data is not None:
         preview.show_data(data, study, data_root, console)
     elif prompt is not None:
         model, dataset = prompt
@@ -55,8 +60,12 @@ def doctor(
 
 def _show_machine(plugin_files: Sequence[Path], data_root: Path | None, console: "Console") -> bool:
     """Print the state of this machine; True if no shipped method, model or dataset is missing."""
+    from bench.commands import cached_weights
+
     for name, text in _facts().items():
         console.print(f"{name}: {text}", highlight=False, markup=False, soft_wrap=True)
+    for line in cached_weights.lines():
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     sound = show_methods(plugin_files, console)
     lines, found = _sources(data_root)
     for line in lines:
@@ -70,7 +79,7 @@ def _facts() -> dict[str, str]:
 
     from bench import __version__
     from bench.commands.gpu_report import device_lines
-    from bench.data.tokens import cache_folder
+    from bench.data.array_cache import cache_folder
     from bench.measure.machine import describe
     from bench.study.study import shipped_studies
     from bench.text.message import message

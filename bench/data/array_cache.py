@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import platformdirs
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
@@ -17,6 +18,11 @@ from bench.record.notices import notice
 
 Arrays = Mapping[str, NDArray[Any]]
 DIGEST = "blake2b"
+
+
+def cache_folder() -> Path:
+    """The folder of all caches of this machine: ``$TUNEBENCH_CACHE``, else the user's cache folder."""
+    return Path(os.environ.get("TUNEBENCH_CACHE") or platformdirs.user_cache_dir("tunebench"))
 
 
 def read_cached(path: Path) -> dict[str, NDArray[Any]] | None:

@@ -2,19 +2,16 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 import tokenizers
 import transformers
 from numpy.typing import NDArray
 
-from bench.data.array_cache import read_cached, write_cached
+from bench.data.array_cache import cache_folder, read_cached, write_cached
 from bench.data.tokenizer_panic import panics_are_errors
 from bench.errors import ModelError
 from bench.record.notices import doing
@@ -46,11 +43,6 @@ class Tokens:
     def lengths(self) -> NDArray[np.int64]:
         """Number of tokens of each text, shape (texts,)."""
         return np.diff(self.offsets)
-
-
-def cache_folder() -> Path:
-    """The cache folder: ``$TUNEBENCH_CACHE``, else the user's cache folder."""
-    return Path(os.environ.get("TUNEBENCH_CACHE") or platformdirs.user_cache_dir("tunebench"))
 
 
 def tokenise(

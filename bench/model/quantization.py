@@ -40,15 +40,30 @@ def quantize_linear_layers(
     Raises:
         UnsupportedError: the model has no such layer.
     """
-    head = _output_head(model)
+    replace_linear_layers(
+        model, lambda _, linear: _quantized(linear, compute_dtype, bits, prepare), bits, left_whole
+    )  # fmt: skip
+
+
+def replace_linear_layers(
+    model: nn.Module, make: Callable[[str, nn.Linear], nn.Module], bits: int, left_whole: Sequence[str] = ()
+) -> None:
+    """Replace the layers of ``quantize_linear_layers`` by those that ``make`` returns for each name and layer.
+
+    Raises:
+        UnsupportedError: the model has no such layer.
+    """
+    head = output_head(model)
     places = [
-        (module, name) for path, module in model.named_modules() for name, child in module.named_children()
+        (module, path, name) for path, module in model.named_modules() for name, child in module.named_children()
         if type(child) is nn.Linear and child is not head and should_convert_module(f"{path}.{name}", [*left_whole])
     ]  # fmt: skip
     if not places:
         raise UnsupportedError(f"the model has no nn.Linear layer to quantise to {bits} bits; set bits = 16")
-    for module, name in places:  # by name, because a list of layers would keep the replaced ones alive
-        setattr(module, name, _quantized(getattr(module, name), compute_dtype, bits, prepare))
+    for module, path, name in places:  # by name, because a list of layers would keep the replaced ones alive
+        linear = getattr(module, name)
+        setattr(module, name, make(f"{path}.{name}".lstrip("."), linear).train(linear.training))
+        del linear
     # peft reads this to choose and merge adapters.
     setattr(model, f"is_loaded_in_{bits}bit", True)
 
@@ -58,36 +73,50 @@ def _quantized(
 ) -> nn.Module:
     if prepare is not None:
         prepare(linear)
-    layer = _in_4_bits(linear, compute_dtype) if bits == 4 else _in_8_bits(linear)
-    return layer.train(linear.training)
+    return _in_4_bits(linear, compute_dtype) if bits == 4 else _in_8_bits(linear)
 
 
 def _in_4_bits(linear: nn.Linear, compute_dtype: torch.dtype) -> nn.Module:
     # Imported here, because it takes a second and only 4-bit cells need it.
     from bitsandbytes.functional import create_dynamic_map, name2qmap
-    from bitsandbytes.nn.modules import Linear4bit, Params4bit
+    from bitsandbytes.nn.modules import Params4bit
 
     # bitsandbytes caches its first code book; one on the meta device would be useless for a later real layer.
     name2qmap.setdefault("dynamic", create_dynamic_map())
     weight = Params4bit(linear.weight.detach(), compress_statistics=True, quant_type="nf4")
+    return layer_in_4_bits(linear, weight._quantize(linear.weight.device), compute_dtype)
+
+
+def layer_in_4_bits(linear: nn.Linear, weight: nn.Parameter, compute_dtype: torch.dtype) -> nn.Module:
+    """A layer with the sizes and bias of ``linear`` and a packed weight, bitsandbytes' Params4bit."""
+    from bitsandbytes.nn.modules import Linear4bit
+
     layer: Any = Linear4bit(1, 1, bias=False, compute_dtype=compute_dtype, quant_type="nf4", device="meta")
     layer.in_features, layer.out_features, layer.bias = linear.in_features, linear.out_features, linear.bias
-    layer.weight = weight._quantize(linear.weight.device)
+    layer.weight = weight
     layer.weight.module, layer.quant_state = layer, layer.weight.quant_state
     return cast(nn.Module, layer)
 
 
 def _in_8_bits(linear: nn.Linear) -> nn.Module:
-    from bitsandbytes.nn.modules import Int8Params, Linear8bitLt
+    from bitsandbytes.nn.modules import Int8Params
+
+    weight = Int8Params(linear.weight.detach(), requires_grad=False, has_fp16_weights=False)
+    return layer_in_8_bits(linear, weight._quantize(linear.weight.device))
+
+
+def layer_in_8_bits(linear: nn.Linear, weight: nn.Parameter) -> nn.Module:
+    """A layer with the sizes and bias of ``linear`` and a packed weight, bitsandbytes' Int8Params."""
+    from bitsandbytes.nn.modules import Linear8bitLt
 
     layer: Any = Linear8bitLt(1, 1, bias=False, has_fp16_weights=False, threshold=INT8_OUTLIERS, device="meta")
     layer.in_features, layer.out_features, layer.bias = linear.in_features, linear.out_features, linear.bias
-    weight = Int8Params(linear.weight.detach(), requires_grad=False, has_fp16_weights=False)
-    layer.weight = weight._quantize(linear.weight.device)
+    layer.weight = weight
     return cast(nn.Module, layer)
 
 
-def _output_head(model: nn.Module) -> nn.Module | None:
+def output_head(model: nn.Module) -> nn.Module | None:
+    """The layer that gives a causal model's logits, which stays unquantised; None for a model without one."""
     get = getattr(model, "get_output_embeddings", None)
     return get() if get is not None else None
 

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from accelerate import init_empty_weights
-from torch import Tensor, nn
+from torch import nn
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, BitsAndBytesConfig, PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
-from bench.errors import ModelError, UnsupportedError
+from bench.errors import ModelError
 from bench.model.head import draw_head, take_head
 from bench.model.load import attention, build, pad_with
 from bench.model.quantization import INT8_OUTLIERS, allow_cpu_layout, compute_in, is_quantized, quantize_linear_layers
+from bench.model.weight_cache import cached_random_causal
 from bench.model.weight_files import tensor_names
 from bench.study.models import ModelSource
 
@@ -49,7 +49,7 @@ def load_model(
             else _pretrained_encoder(source, folder, config, labels)
         )
     elif source.weights == "random":
-        model = random_causal(config, dtype, source.bits, device, source.attention)
+        model = cached_random_causal(source, config, dtype, device)
     else:
         model = _pretrained_causal(source, folder, config, dtype, device)
     if device.type == "cpu" and source.weights != "random":
@@ -220,55 +220,3 @@ def _require_all(source: ModelSource, folder: Path | None, missing: list[str]) -
         raise ModelError(
             f"model {source.name}: {folder} lacks weights for {len(missing)} tensors, first {sorted(missing)[0]}"
         )
-
-
-def random_causal(
-    config: PretrainedConfig, dtype: torch.dtype, bits: int | None, device: torch.device,
-    wanted_attention: str | None = None,
-) -> nn.Module:  # fmt: skip
-    """A causal model in full size, with weights drawn from the global seed and quantised layer by layer.
-
-    Matrices are normal with the config's ``initializer_range``, biases 0 and the weights of normalisations 1. At most
-    one linear layer is held unquantised.
-
-    Args:
-        config: architecture.
-        dtype: dtype of unquantised weights.
-        bits: 4 or 8; 16 or None for unquantised weights.
-        device: device of the model.
-        wanted_attention: see ``bench.model.load.attention``.
-
-    Raises:
-        UnsupportedError: transformers has no such model.
-    """
-    with init_empty_weights(include_buffers=False):
-        model = build(config, "causal", dtype, wanted_attention)
-    cast(Any, model).tie_weights()  # accelerate has untied shared parameters
-    spread = float(getattr(config, "initializer_range", 0.02))
-    if bits in (4, 8):
-        quantize_linear_layers(model, dtype, int(bits), prepare=lambda layer: _fill(layer, {}, spread, device))
-    shared: dict[nn.Parameter, nn.Parameter] = {}  # a head may share the weights of the embeddings
-    for module in model.modules():
-        _fill(module, shared, spread, device)
-        for name, buffer in list(module.named_buffers(recurse=False)):
-            setattr(module, name, buffer.to(device))
-    left = [name for name, parameter in model.named_parameters() if parameter.is_meta]
-    if left:
-        raise UnsupportedError(f"random weights of {config.model_type}: {left[0]} was given no values")
-    return model
-
-
-def _fill(module: nn.Module, made: dict[nn.Parameter, nn.Parameter], spread: float, device: torch.device) -> None:
-    """Draw a module's own parameters that are on meta; ``made`` maps shared ones that were drawn before."""
-    for name, parameter in list(module.named_parameters(recurse=False)):
-        if parameter.is_meta:
-            if parameter not in made:
-                made[parameter] = nn.Parameter(_draw(parameter, name, spread, device))
-            setattr(module, name, made[parameter])
-
-
-def _draw(like: nn.Parameter, name: str, spread: float, device: torch.device) -> Tensor:
-    values = torch.empty(like.shape, dtype=like.dtype, device=device)
-    if like.ndim >= 2:
-        return values.normal_(0, spread)
-    return values.zero_() if name.endswith("bias") else values.fill_(1)

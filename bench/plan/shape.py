@@ -18,6 +18,7 @@ from bench.measure.resolved_device import ResolvedDevice
 from bench.method import Method, Task, registry, usable_positions
 from bench.model.load import build, config_to_plan
 from bench.model.quantization import settle
+from bench.model.shortages import shortages
 from bench.model.weights import skeleton
 from bench.plan.depth import DEPTHS_OF_PEAKS, DEPTHS_OF_SUMS, Costs, extrapolated
 from bench.plan.labels import labels_of
@@ -60,6 +61,7 @@ class Shape:
         if length_matters:
             facts |= {
                 "data": cell.data.max_length, "train": cell.train.model_dump(), "on": [self.device, self.precision],
+                "limit": cell.limits.cell_memory_bytes,
             }  # fmt: skip
         return json.dumps(facts, sort_keys=True)
 
@@ -205,8 +207,14 @@ class Shape:
             unknown |= dict.fromkeys(("train_memory", "inference_memory"), "8-bit operators need real values")
         return {
             "forward_flops_closed_form": closed.adapted, "expert_flops": closed.experts,
-            "remarks": () if found is None else (found,), "unknown": unknown,
+            "remarks": (*(() if found is None else (found,)), *self._shortages()), "unknown": unknown,
         }  # fmt: skip
+
+    def _shortages(self) -> tuple[str, ...]:
+        """What this machine lacks for the model, if the plan is for its CPU."""
+        if self.device != "cpu":
+            return ()
+        return shortages(self.cell.model, self.config, self.dtype, self.cell.limits.cell_memory_bytes)
 
     def _task(self, tokens: int) -> Task:
         return Task(labels=self.labels, max_length=tokens, kind=self.cell.model.kind)

@@ -13,7 +13,7 @@ from bench.data.batches import Batch
 from bench.measure.machine import computes_bf16
 from bench.method import Task
 from bench.model.prompting.score import LabelScorer
-from bench.model.weights import random_causal
+from bench.model.random_weights import random_causal
 from bench.train.evaluate import for_inference
 from tests.benchmarks.turns import by_turns, median_ratio
 from tests.model.prompting.support import byte_tokenizer, prompt_of, prompts_batch, text_tokens

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from bench.commands.cli import main
+from bench.measure.host_limits import HostLimit
+from bench.model import weight_memory
 from bench.plan.fits import CONTEXT_BYTES, FULL_TRAINING_SLACK
 from tests.support import TEST_ROWS, TRAIN_ROWS, command, refused, small_study, write_plugin, write_study, write_texts
 
@@ -90,6 +92,17 @@ class TestFormats:
         assert [row["method"] for row in found["rows"]] == ["full_ft", "lora"]
         assert found["rows"][0]["predicted_train_peak_bytes"] is None
         assert "memory was not requested" in found["rows"][0]["remarks"]
+
+    def test_too_little_memory_is_a_remark(
+        self, study: Path, tunebench: Tunebench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # The rows are computed in forked processes, which inherit the patch.
+        limit = HostLimit(1_000_000, "a machine", 999_000)
+        monkeypatch.setattr(weight_memory, "host_limit", lambda _: limit)
+        code, out, _ = tunebench("plan", study, "--no-memory", "--device", "cpu")
+        assert code == 0
+        assert "too little memory: the weights of model tiny take 0.0 GB" in " ".join(out.split())
+        assert "too little memory" not in tunebench("plan", study, "--no-memory", "--device", "cuda")[1]
 
     def test_table_into_a_pipe(self, study: Path, tunebench: Tunebench) -> None:
         code, out, err = tunebench("plan", study, "--no-memory")

@@ -11,7 +11,8 @@ import pytest
 from safetensors.numpy import save_file
 from transformers import AutoTokenizer
 
-from bench.data.tokens import Tokens, cache_folder, tokenise
+from bench.data.array_cache import cache_folder
+from bench.data.tokens import Tokens, tokenise
 
 TEXTS = ["the cast was superb", "bad", "", "not bad , not superb , " * 5, "\ud800 é 漢 words nobody knows", "bad"]
 

@@ -23,7 +23,8 @@ from bench.measure.parameters import count
 from bench.method import Method, Task
 from bench.model.load import load_config
 from bench.model.quantization import allow_cpu_layout, is_quantized, quantization_tensors, quantize_linear_layers
-from bench.model.weights import load_model, random_causal, skeleton
+from bench.model.random_weights import random_causal
+from bench.model.weights import load_model, skeleton
 from bench.run.worker.preflight import _check_quantization as check_quantization
 from bench.study.models import ModelSource
 from bench.study.settings import TrainSettings

@@ -235,6 +235,15 @@ class TestSizes:
         with pytest.raises(MemoryError, match="a machine has room for"):
             require_room(*arguments)
 
+    def test_that_do_not_fit_are_said_before_the_run(
+        self, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert problems(model) == []
+        assert "too little memory" not in capsys.readouterr().err
+        monkeypatch.setattr(weight_memory, "host_limit", lambda _: HostLimit(1_000_000, "a machine", 990_000))
+        assert problems(model) == []  # other cells of the study can run
+        assert "too little memory: the weights of model m take 0.0 GB" in capsys.readouterr().err
+
     @pytest.mark.parametrize(
         "settings", [{"pad_token_id": 10**9}, {"pad_token_id": -5000}, {"hidden_act": "os.system"}]
     )

@@ -15,16 +15,18 @@ from bench.data import texts
 from bench.data.tokenizer_panic import panics_are_errors
 from bench.data.tokens import Tokens, require_known
 from bench.errors import ModelError, RequestError, StudyError, UnsupportedError
-from bench.measure.machine import device_for
+from bench.measure.machine import device_for, precision_for
 from bench.method import registry, usable_positions
 from bench.method.search_space import dump
 from bench.model.json_files import require_plain_json
 from bench.model.load import build, fetch, load_config, load_tokenizer
+from bench.model.shortages import shortages
 from bench.record.files import write_json
-from bench.record.notices import doing
+from bench.record.notices import doing, notice
 from bench.study.cell import Cell
 from bench.train.cell_prompt import prompt_of
 from bench.train.inputs import class_weights
+from bench.train.loop import DTYPES
 
 #: Time limit for building a model without weights; hundreds of layers take a few seconds.
 BUILD_SECONDS = 600.0
@@ -87,6 +89,9 @@ def check_cells(folder: Path, requested_at: float) -> None:
     models = [cell for cell in cells if cell.model.kind != "none"]
     for cell in {f"{c.model.fingerprint}{c.model.bits}{c.model.kind}{c.data.max_length}": c for c in models}.values():
         _attempt(problems, partial(_check_model, cell))
+    for cell in {f"{c.model.fingerprint}{c.model.bits}{c.train.precision}{c.limits}": c for c in models}.values():
+        if not problems:
+            _attempt(problems, partial(_tell_shortages, cell))
     if not problems:
         asked = (cell for cell in cells if cell.model.kind == "causal")
         for cell in {f"{c.model.fingerprint}{c.dataset}{c.data}{c.prompt}": c for c in asked}.values():
@@ -124,6 +129,16 @@ def _check_model(cell: Cell) -> None:
             f"data.max_length must be at most {positions}, the positions of model {cell.model.name}, "
             f"got {cell.data.max_length}"
         )
+
+
+def _tell_shortages(cell: Cell) -> None:
+    """Say what this machine lacks for a model on its CPU; the other cells of the study can run all the same."""
+    device = device_for(cell.device)
+    if device.type == "cpu":
+        config = load_config(cell.model, fetch(cell.model), 2)
+        dtype = DTYPES[precision_for(cell.train.precision, device)]
+        for line in shortages(cell.model, config, dtype, cell.limits.cell_memory_bytes):
+            notice(line)
 
 
 def _require_embeddings(cell: Cell, tokenizer: Any, vocabulary: int) -> None:

@@ -12,7 +12,7 @@ from bench.errors import PluginError, UnsupportedError
 from bench.measure import parameters
 from bench.method import architecture as closed_form
 from bench.method import registry
-from bench.model.weights import random_causal
+from bench.model.random_weights import random_causal
 from methods import moe
 from tests.methods.moe.support import (
     IDS,
