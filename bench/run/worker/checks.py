@@ -43,15 +43,16 @@ def check(name: str, suspect: bool | None, found: str) -> Check:
     return Check(name=name, verdict=verdict, found=found)
 
 
-def steady(of: str, found: Drift | None) -> list[Check]:
+def steady(of: str, found: Drift | None, why_not: str = "fewer than 12 timed steps") -> list[Check]:
     """Whether the step times of a pass were stationary, and whether single steps were disturbed.
 
     Args:
         of: name of the pass, e.g. ``training``.
         found: result of ``drift``; None if the pass was too short.
+        why_not: why it was too short.
     """
     if found is None:
-        return [check(f"stationary {of}", None, "fewer than 12 timed steps")]
+        return [check(f"stationary {of}", None, why_not)]
     moved = found.significant and abs(found.fraction) > DRIFT_FRACTION
     way = "more" if found.fraction > 0 else "less"
     later = (

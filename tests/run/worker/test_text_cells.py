@@ -114,3 +114,10 @@ def test_a_number_of_coefficients_that_is_none_is_unknown(tmp_path: Path) -> Non
     record = measured(tmp_path)
     assert record.parameters is None
     assert record.unknown["parameters"] == "the method does not count its coefficients"
+
+
+def test_steps_of_microseconds_are_not_called_disturbed(tmp_path: Path) -> None:
+    record = measured(tmp_path, train={"inference_batch_size": 1})
+    (check,) = [check for check in record.checks if check.name == "stationary inference"]
+    assert (check.verdict, check.found) == ("unknown", "the pass took less than 0.1 s")
+    assert not [check for check in record.checks if check.name == "undisturbed inference"]
