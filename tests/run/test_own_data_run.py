@@ -102,7 +102,7 @@ class TestDoctor:
         [
             (["./d"], "train.csv: line 2: a row must have the 2 fields"),
             (["nothing"], "unknown dataset 'nothing'"),
-            (["d", "--prompt", "m", "d"], "give one of --data and --prompt"),
+            (["d", "--prompt", "m", "d"], "give one of --data, --prompt and --clear-weights"),
         ],
     )
     def test_says_what_is_wrong(self, tunebench: Tunebench, arguments: list[str], wrong: str) -> None:

@@ -94,7 +94,8 @@ def test_an_insight_of_such_a_name_is_none(name: str) -> None:
 def test_a_published_table_is_read_from_its_own_folder(tmp_path: Path, file: str) -> None:
     tables = f"[tables.a]\nfile = {json.dumps(file)}\n"
     (tmp_path / "published.toml").write_text(f'title = "t"\nstudy = "demo"\n{tables}', encoding="utf-8")
-    with pytest.raises(StudyError, match=r"tables\.a\.file: must be the name of a \.csv file in the same folder"):
+    said = r"tables\.a\.file: must be the name of a \.csv, \.md or \.tex file in the same folder"
+    with pytest.raises(StudyError, match=said):
         load(tmp_path)
 
 
