@@ -29,7 +29,7 @@ def recover(folder: RunFolder) -> None:
         NewerSchemaError: it holds records of a newer schema.
     """
     try:
-        for place in (folder.path, *folder.cells.iterdir()):
+        for place in (folder.path, folder.flops, *folder.cells.iterdir()):
             if place.is_dir() and not place.is_symlink():
                 shutil.rmtree(CellFolder(place).marks, ignore_errors=True)  # left by a killed run
                 with suppress(PermissionError):  # a plugin removed permissions; the next attempt removes the folder

@@ -78,7 +78,8 @@ class TestAttempts:
 
 def test_what_was_written_aside_and_never_moved_goes(folder: RunFolder) -> None:
     paths = attempt(folder, FINISHED, "")
-    left = [paths.path / ".record.json.123", folder.path / ".run.json.77"]
+    folder.flops.mkdir()
+    left = [paths.path / ".record.json.123", folder.path / ".run.json.77", folder.flops / ".0a1b.json.5"]
     kept = [paths.path / "record.json", paths.path / ".hidden", folder.path / "notes.1"]
     for path in (*left, *kept[1:]):
         path.write_text("{")
