@@ -2,6 +2,7 @@
 
 import pytest
 
+from bench.report.analysis.quantities import QUANTITIES
 from bench.report.tables import efficiency, table3, table4
 from bench.report.tables.table import Table
 from bench.text.tables.fragment import to_html
@@ -95,10 +96,12 @@ def test_hostile_text_is_text(make_record: MakeRecord) -> None:
 
 def test_a_table_of_several_grids(make_record: MakeRecord) -> None:
     """Those of a search and of the work of a training are left out of records that have neither."""
-    found = known(efficiency.build("Run", many(make_record, 12).runs[0].records))
+    records = many(make_record, 12).runs[0].records
+    found = known(efficiency.build("Run", records))
     text = to_html(found)
     page = Page(text)
-    headings = [heading for heading, place in efficiency.GRIDS if place not in ("search", "training work", "operators")]
+    headings = [heading for heading, place in efficiency.GRIDS if QUANTITIES.of(place, records)]
+    assert {heading for heading, _ in efficiency.GRIDS} - set(headings) == {"Training", "Search of the options"}
     assert len(page.all("table")) == len(page.all("caption")) == len(headings)
     assert text.count("Measured with device") == 1
     assert [words for _, words in page.all("strong") if words.startswith("Run")] == [
